@@ -1,0 +1,199 @@
+# Tidegate.  `make demo` and `make test` are all that a fresh Debian 12 needs.
+B ?= build
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+LUADIR ?= $(PREFIX)/share/lua/5.1
+VERSION := 0.1.0
+SONAME := libtidegate.so.0
+
+CC = gcc
+CLANG ?= clang
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool /usr/bin/bpftool) bpftool)
+LUAJIT ?= luajit
+KERNELS ?= 6.1 6.12
+ARCH := $(shell uname -m)
+BPF_ARCH := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(ARCH)))
+
+CFLAGS ?= -O2 -g
+ALL_CFLAGS = -std=gnu11 -Wall -Wextra -Werror -fPIC -fvisibility=hidden -Icore -Ibpf -I$(B) $(CFLAGS)
+BPF_CFLAGS = -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) -Wall -Wextra -Werror \
+	-I/usr/include/$(shell $(CC) -print-multiarch) -Ibpf
+
+# Debian's names; luajit2 in place of luajit will do.
+PACKAGES := gcc make libc6-dev clang llvm clang-format libbpf-dev libelf-dev zlib1g-dev bpftool pkg-config \
+	luajit lua-luv lua-argparse lua-cjson lua-busted lua-check curl netcat-openbsd iproute2 netbase
+
+V ?= 0
+ifeq ($(V),0)
+Q = @
+say = @printf '  %-8s %s\n' $(1) $(2)
+MAKEFLAGS += --no-print-directory
+else
+Q =
+say = @:
+endif
+
+CORE := $(wildcard core/*.c)
+OBJECTS = $(CORE:core/%.c=$(B)/core/%.o)
+HEADERS := $(wildcard core/*.h bpf/*.h)
+BUILD = $(abspath $(B))
+
+all: $(B)/libtidegate.so $(B)/lua/tidegate/cdef.lua $(B)/tidegate ## build into build/ (B=DIR: elsewhere); V=1 shows the commands
+
+$(B)/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) | $(B)
+	$(call say,BPF,$@)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+	$(Q)llvm-strip -g $@ 2>/dev/null || true
+
+$(B)/%.skel.h: $(B)/%.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
+
+$(B)/core/%.o: core/%.c $(HEADERS) | $(B)
+	$(call say,CC,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -DTG_VERSION='"$(VERSION)"' -c $< -o $@
+
+$(B)/core/program.o: $(B)/tidegate.skel.h
+$(B)/core/program_unix.o: $(B)/unix.skel.h
+
+$(B)/$(SONAME): $(OBJECTS) core/tidegate.map
+	$(call say,LINK,$@)
+	$(Q)$(CC) -shared -Wl,-soname,$(SONAME) -Wl,--version-script,core/tidegate.map -Wl,-z,defs \
+		-o $@ $(OBJECTS) -lbpf
+
+$(B)/libtidegate.so: $(B)/$(SONAME)
+	$(Q)ln -sf $(SONAME) $@
+
+# The public regions of the headers, as LuaJIT reads them.
+$(B)/lua/tidegate/cdef.lua: core/tidegate.h bpf/event.h Makefile | $(B)
+	$(call say,CDEF,$@)
+	$(Q){ echo 'return [['; \
+	  sed -n '/^\/\* public { \*\//,/^\/\* } public \*\//{s/^#define \(TG_[A-Z_]*\) \(.*\)/static const uint32_t \1 = \2;/;s/__u\([0-9]*\) /uint\1_t /;p}' \
+	    bpf/event.h core/tidegate.h; \
+	  echo ']]'; } > $@
+
+# The launcher, which is told where the Lua modules are, as seen from itself:
+# $(1) the file to write, $(2) the folders.
+launcher = sed 's|@folders@|$(2)|' bin/tidegate > $(1) && chmod 755 $(1)
+
+$(B)/tidegate: bin/tidegate Makefile | $(B)
+	$(call say,COMMAND,$@)
+	$(Q)$(call launcher,$@,$(shell realpath -m --relative-to=$(B) lua) lua)
+
+# tidegate.h is one file for those who include it: event.h stands inside.
+$(B)/tidegate.h: core/tidegate.h bpf/event.h | $(B)
+	$(call say,HEADER,$@)
+	$(Q)sed -e '/^#include "event.h"/{r bpf/event.h' -e 'd}' core/tidegate.h > $@
+
+# It holds PREFIX, so it is written anew by each install.
+pkgconfig = printf '%s\n' 'Name: tidegate' 'Description: Policies for the socket calls of cgroups' \
+	'Version: $(VERSION)' 'Requires.private: libbpf' 'Cflags: -I$(PREFIX)/include' 'Libs: -L$(LIBDIR) -ltidegate'
+
+# Programs for the kernel specs, which are no Lua.
+SPEC_PROGRAMS = $(B)/client $(B)/escape $(B)/owner $(B)/watch.bpf.o $(B)/other.bpf.o
+
+$(B)/client $(B)/escape: $(B)/%: spec/c/%.c | $(B)
+	$(call say,CC,$@)
+	$(Q)$(CC) -std=gnu11 -Wall -Wextra -Werror -O1 -static -pthread $< -o $@
+
+# Programs of other owners, for the kernel specs, and what attaches them.
+$(B)/owner: spec/c/owner.c | $(B)
+	$(call say,CC,$@)
+	$(Q)$(CC) -std=gnu11 -Wall -Wextra -Werror -O1 $< -o $@ -lbpf
+
+$(B)/%.bpf.o: spec/c/%.bpf.c | $(B)
+	$(call say,BPF,$@)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+
+$(B):
+	$(Q)mkdir -p $(B)/core $(B)/lua/tidegate
+
+deps: ## install the Debian packages that are missing
+	@command -v dpkg-query > /dev/null || \
+	  { echo 'This is not a Debian: what `make` needs has to be there, by its own names: $(PACKAGES)'; exit 0; }; \
+	have=" $$(dpkg-query -W -f '$${Package}=$${db:Status-Status} ' $(PACKAGES) luajit2 2> /dev/null)"; missing=; \
+	case "$$have" in *" luajit2=installed "*) have="$$have luajit=installed ";; esac; \
+	for package in $(PACKAGES); do \
+	  case "$$have" in *" $$package=installed "*) ;; *) missing="$$missing $$package";; esac; \
+	done; \
+	[ -n "$$missing" ] || exit 0; \
+	if [ "$$(id -u)" != 0 ]; then \
+	  echo "These packages are missing; install them with: sudo apt-get install$$missing"; exit 1; \
+	fi; \
+	echo "  INSTALL $$missing"; \
+	log=$$(mktemp); export DEBIAN_FRONTEND=noninteractive; \
+	{ apt-get -qq update && apt-get -qq -y install --no-install-recommends $$missing; } > $$log 2>&1; \
+	status=$$?; [ $$status = 0 ] || cat $$log; rm -f $$log; exit $$status
+
+test: deps ## build, run every spec (SPEC=FOLDER or FILE: only these)
+	@$(MAKE) all $(SPEC_PROGRAMS)
+	$(Q)TIDEGATE_BUILD=$(BUILD) $(LUAJIT) spec/run $(SPEC)
+
+# Emulated processors are slow: fewer generations are published under fire there.
+test-kernels: deps ## run spec/kernel on other kernels, under qemu (KERNELS="6.1 6.12"; fetches what it needs)
+	@$(MAKE) all $(SPEC_PROGRAMS)
+	$(Q)export TIDEGATE_BUILD=$(BUILD) TIDEGATE_GENERATIONS=200; \
+	export VMRUN_ENV='TIDEGATE_BUILD TIDEGATE_GENERATIONS' VMRUN_CPUS=2 VMRUN_TIMEOUT=3600; failed=; \
+	for kernel in $(KERNELS); do \
+	  echo "  KERNEL   $$kernel"; \
+	  spec/support/vmrun $$kernel -- $(LUAJIT) spec/run $(or $(SPEC),spec/kernel) || failed="$$failed $$kernel"; \
+	done; \
+	[ -z "$$failed" ] || { echo "failed on:$$failed"; exit 1; }
+
+demo: deps ## show a policy at work on real traffic
+	@$(MAKE) all
+	$(Q)TIDEGATE_BUILD=$(BUILD) examples/demo
+
+bench: deps ## measure; writes build/bench.json (QUICK=1: within a minute)
+	@$(MAKE) all $(B)/bench/measure
+	$(Q)TIDEGATE_BUILD=$(BUILD) QUICK=$(QUICK) $(LUAJIT) bench/run
+
+$(B)/bench/rivals.skel.h: bench/rivals.bpf.c bench/rivals.h
+	$(call say,SKEL,$@)
+	$(Q)mkdir -p $(B)/bench
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c bench/rivals.bpf.c -o $(B)/bench/rivals.bpf.o
+	$(Q)$(BPFTOOL) gen skeleton $(B)/bench/rivals.bpf.o name rivals_bpf > $@
+
+$(B)/bench/measure: $(wildcard bench/*.[ch]) $(HEADERS) $(B)/bench/rivals.skel.h $(B)/libtidegate.so
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -I$(B)/bench -o $@ $(filter-out %.bpf.c,$(wildcard bench/*.c)) \
+	  -L$(B) -l:$(SONAME) -Wl,-rpath,'$$ORIGIN/..' -lbpf
+
+lint: deps ## check style, and that headers, symbol map and library agree
+	@$(MAKE) all
+	$(call say,LUACHECK,'lua bin spec examples bench')
+	$(Q)luacheck -q lua bin/tidegate spec spec/run examples bench/run
+	$(call say,FORMAT,'core bpf bench spec/c')
+	$(Q)clang-format --dry-run -Werror core/*.[ch] bpf/*.[ch] $(wildcard bench/*.[ch] spec/c/*.c)
+	$(call say,SYMBOLS,$(B)/$(SONAME))
+	$(Q)sed -n 's/^\t\t\(tg_[a-z0-9_]*\);$$/\1/p' core/tidegate.map | LC_ALL=C sort > $(B)/symbols.map
+	$(Q)nm -D --defined-only $(B)/$(SONAME) | sed -n 's/.* [A-Z] \(tg_[a-z0-9_]*\)@.*/\1/p' | \
+	  LC_ALL=C sort > $(B)/symbols.so
+	$(Q)$(CC) -fpreprocessed -dD -E -P core/tidegate.h | grep -o '\btg_[a-z0-9_]*(' | tr -d '(' | \
+	  LC_ALL=C sort > $(B)/symbols.h
+	$(Q)diff -u --label core/tidegate.map --label core/tidegate.h $(B)/symbols.map $(B)/symbols.h
+	$(Q)diff -u --label core/tidegate.map --label $(SONAME) $(B)/symbols.map $(B)/symbols.so
+
+install: all $(B)/tidegate.h ## install under PREFIX (/usr/local), below DESTDIR
+	$(call say,INSTALL,$(DESTDIR)$(PREFIX))
+	$(Q)install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(LIBDIR)/pkgconfig \
+	  $(DESTDIR)$(LUADIR)/tidegate/command
+	$(Q)$(call launcher,$(DESTDIR)$(PREFIX)/bin/tidegate,$(shell realpath -m --relative-to=$(PREFIX)/bin $(LUADIR)))
+	$(Q)install -m 755 $(B)/$(SONAME) $(DESTDIR)$(LIBDIR)/libtidegate.so.$(VERSION)
+	$(Q)ln -sf libtidegate.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
+	$(Q)ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libtidegate.so
+	$(Q)install -m 644 $(B)/tidegate.h $(DESTDIR)$(PREFIX)/include/
+	$(Q)$(pkgconfig) > $(DESTDIR)$(LIBDIR)/pkgconfig/tidegate.pc
+	$(Q)install -m 644 lua/tidegate/*.lua $(B)/lua/tidegate/cdef.lua $(DESTDIR)$(LUADIR)/tidegate/
+	$(Q)install -m 644 lua/tidegate/command/*.lua $(DESTDIR)$(LUADIR)/tidegate/command/
+	$(Q)[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig
+
+clean: ## remove build/
+	$(Q)rm -rf $(B)
+
+help: ## this
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+
+.PHONY: all deps test test-kernels demo bench lint install clean help
+.DELETE_ON_ERROR:
+.PRECIOUS: $(B)/%.bpf.o

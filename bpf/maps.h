@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/* maps.h - the maps of the programs.  Sizes of 1 are set by the core at load. */
+#ifndef TG_MAPS_H
+#define TG_MAPS_H
+
+#include "event.h"
+#include "spec.h"
+
+const volatile struct tg_spec tg_spec = {};
+
+/* The image in force: one map of one value.  Replacing it publishes a policy. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(
+		values, struct {
+			__uint(type, BPF_MAP_TYPE_ARRAY);
+			__uint(map_flags, TG_IMAGE_MAP_FLAGS);
+			__uint(max_entries, 1);
+			__uint(key_size, sizeof(__u32));
+			__uint(value_size, TG_ROW_BYTES);
+		});
+} tg_image SEC(".maps");
+
+/* Hits by slot, a copy a stripe: [stripe * slots + slot]. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} tg_hits SEC(".maps");
+
+/* The rest of what is known of a slot. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tg_slot);
+} tg_slots SEC(".maps");
+
+/* What went wrong, by hook. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, TG_HOOKS);
+	__type(key, __u32);
+	__type(value, struct tg_hook_totals);
+} tg_totals SEC(".maps");
+
+/* What each socket that was connected or sent elsewhere had asked for; freed with the socket. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct tg_forward);
+} tg_forwards SEC(".maps");
+
+/* What each socket that was bound elsewhere had asked for; accepted sockets inherit it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
+	__type(key, int);
+	__type(value, struct tg_local);
+} tg_locals SEC(".maps");
+
+/* What datagrams to a socket's second and further destinations had asked for. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, TG_SENT_ROOM);
+	__type(key, struct tg_sent_key);
+	__type(value, struct tg_sent);
+} tg_sents SEC(".maps");
+
+/* Decisions, one struct tg_event each, less its first word. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1);
+} tg_events SEC(".maps");
+
+#endif

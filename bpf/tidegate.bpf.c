@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * tidegate.bpf.c - the programs: one engine, an entry a hook.
+ *
+ * They know nothing of policies: they walk the image that tg_image holds.
+ * Inside, a function returns 0 or -errno; only tg_verdict() knows what the
+ * kernel wants to hear.  An entry's name is that of its hook.
+ */
+#include <linux/bpf.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#define TG_VIEW_ROWS(view) tg_spec.rows
+#define TG_SHADOWS         (tg_spec.features & TG_FEATURE_SHADOW)
+#define TG_EPERM           1
+#define TG_ENOMEM          12
+#define TG_EINVAL          22
+#define TG_EAFNOSUPPORT    97
+
+#include "maps.h"
+
+#include "act.h"
+#include "rare.h"
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+/*
+ * What the kernel wants to hear: 1 lets the call proceed, 0 denies it, with the
+ * errno that was set.  A bind that proceeds may be told more: 3, and it needs
+ * no CAP_NET_BIND_SERVICE.
+ */
+static __always_inline int tg_verdict(int err)
+{
+	if (err >= 0)
+		return 1;
+	bpf_set_retval(err);
+	return 0;
+}
+
+static __always_inline int tg_bind_verdict(int err)
+{
+	return err == TG_PRIVILEGED ? 3 : tg_verdict(err);
+}
+
+/* No usable image: what the policy wants then. */
+static __always_inline int tg_on_error(struct tg_call *call)
+{
+	tg_count_error(call->hook);
+	return tg_spec.deny_on_error ? -TG_EPERM : 0;
+}
+
+/* Let a call proceed that no rule and no default speaks of. */
+static __always_inline void tg_pass(struct tg_call *call)
+{
+	struct tg_target target = {.port_be = call->port_be};
+
+	tg_copy_addr(target.addr_be, call->addr_be);
+	if (call->op == TG_OP_CONNECT && (tg_spec.features & TG_FEATURE_PEER))
+		tg_peer_forget(call, &target);
+	if (call->op == TG_OP_BIND && (tg_spec.features & TG_FEATURE_LOCAL))
+		tg_local_forget(call);
+	if (call->op == TG_OP_SENDMSG && (tg_spec.features & TG_FEATURE_SENT))
+		tg_sent_forget(call, &target);
+}
+
+/* connect, bind, sendmsg: what the policy says of them happens. */
+static __always_inline int tg_judge(struct tg_call *call)
+{
+	struct tg_found found;
+	int err = 0;
+
+	if (tg_call_decide(call, &found)) {
+		err = tg_on_error(call);
+	} else if (found.term) {
+		if (TG_SHADOWS && found.shadows != TG_NO_SHADOWS)
+			tg_tell_shadows(call, &found);
+		return tg_act(call, found.term);
+	}
+	if (!err)
+		tg_pass(call);
+	return err;
+}
+
+static __always_inline int tg_connect(struct bpf_sock_addr *ctx, enum tg_hook hook)
+{
+	struct tg_call call = {.ctx = ctx, .hook = hook, .op = TG_OP_CONNECT};
+
+	tg_call_read(&call);
+	if (tg_hook_is4(hook))
+		tg_call_pin4(ctx);
+	else
+		tg_call_pin6(ctx);
+	return tg_judge(&call);
+}
+
+static __always_inline int tg_bind(struct bpf_sock_addr *ctx, enum tg_hook hook)
+{
+	struct tg_call call = {.ctx = ctx, .hook = hook, .op = TG_OP_BIND};
+
+	tg_call_read(&call);
+	return tg_judge(&call);
+}
+
+/*
+ * A datagram is sent to where it says, or, with control data on a connected
+ * socket, to where the socket is connected.  The second has no address: it was
+ * judged when the socket was connected.
+ */
+static __always_inline int tg_sendmsg(struct bpf_sock_addr *ctx, enum tg_hook hook)
+{
+	struct tg_call call = {.ctx = ctx, .hook = hook, .op = TG_OP_SENDMSG};
+
+	tg_call_read(&call);
+	if (!call.port_be)
+		return 0;
+	if (hook == TG_HOOK_SENDMSG4 && (tg_spec.features & TG_FEATURE_PEER) && tg_peer_is(&call))
+		return 0;
+	if (hook == TG_HOOK_SENDMSG4)
+		tg_call_pin_datagram(ctx);
+	return tg_judge(&call);
+}
+
+/* What is reported: first what a turned call had asked for, else what the rules say. */
+static __always_inline void tg_report(struct tg_call *call)
+{
+	struct tg_found found;
+
+	if (tg_call_decide(call, &found)) {
+		tg_count_error(call->hook);
+	} else if (found.term) {
+		if (TG_SHADOWS && found.shadows != TG_NO_SHADOWS)
+			tg_tell_shadows(call, &found);
+		tg_act(call, found.term);
+	}
+}
+
+static __always_inline void tg_recvmsg(struct bpf_sock_addr *ctx, enum tg_hook hook)
+{
+	struct tg_call call = {.ctx = ctx, .hook = hook, .op = TG_OP_RECVMSG};
+
+	tg_call_read(&call);
+	if ((tg_spec.features & TG_FEATURE_PEER) && tg_peer_show(&call))
+		return;
+	if ((tg_spec.features & TG_FEATURE_SENT) && tg_sent_show(&call))
+		return;
+	tg_report(&call);
+}
+
+static __always_inline void tg_getpeername(struct bpf_sock_addr *ctx, enum tg_hook hook)
+{
+	struct tg_call call = {.ctx = ctx, .hook = hook, .op = TG_OP_GETPEERNAME};
+
+	tg_call_read(&call);
+	if ((tg_spec.features & TG_FEATURE_PEER) && tg_peer_show(&call))
+		return;
+	tg_report(&call);
+}
+
+static __always_inline void tg_getsockname(struct bpf_sock_addr *ctx, enum tg_hook hook)
+{
+	struct tg_call call = {.ctx = ctx, .hook = hook, .op = TG_OP_GETSOCKNAME};
+
+	tg_call_read(&call);
+	if ((tg_spec.features & TG_FEATURE_LOCAL) && tg_local_show(&call))
+		return;
+	tg_report(&call);
+}
+
+SEC("cgroup/bind4")
+int bind4(struct bpf_sock_addr *ctx)
+{
+	return tg_bind_verdict(tg_bind(ctx, TG_HOOK_BIND4));
+}
+
+SEC("cgroup/bind6")
+int bind6(struct bpf_sock_addr *ctx)
+{
+	return tg_bind_verdict(tg_bind(ctx, TG_HOOK_BIND6));
+}
+
+SEC("cgroup/connect4")
+int connect4(struct bpf_sock_addr *ctx)
+{
+	return tg_verdict(tg_connect(ctx, TG_HOOK_CONNECT4));
+}
+
+SEC("cgroup/connect6")
+int connect6(struct bpf_sock_addr *ctx)
+{
+	return tg_verdict(tg_connect(ctx, TG_HOOK_CONNECT6));
+}
+
+SEC("cgroup/sendmsg4")
+int sendmsg4(struct bpf_sock_addr *ctx)
+{
+	return tg_verdict(tg_sendmsg(ctx, TG_HOOK_SENDMSG4));
+}
+
+SEC("cgroup/sendmsg6")
+int sendmsg6(struct bpf_sock_addr *ctx)
+{
+	return tg_verdict(tg_sendmsg(ctx, TG_HOOK_SENDMSG6));
+}
+
+/* These may only return 1; bpf_set_retval() is not theirs to call. */
+SEC("cgroup/recvmsg4")
+int recvmsg4(struct bpf_sock_addr *ctx)
+{
+	return tg_recvmsg(ctx, TG_HOOK_RECVMSG4), 1;
+}
+
+SEC("cgroup/recvmsg6")
+int recvmsg6(struct bpf_sock_addr *ctx)
+{
+	return tg_recvmsg(ctx, TG_HOOK_RECVMSG6), 1;
+}
+
+SEC("cgroup/getpeername4")
+int getpeername4(struct bpf_sock_addr *ctx)
+{
+	return tg_getpeername(ctx, TG_HOOK_GETPEERNAME4), 1;
+}
+
+SEC("cgroup/getpeername6")
+int getpeername6(struct bpf_sock_addr *ctx)
+{
+	return tg_getpeername(ctx, TG_HOOK_GETPEERNAME6), 1;
+}
+
+SEC("cgroup/getsockname4")
+int getsockname4(struct bpf_sock_addr *ctx)
+{
+	return tg_getsockname(ctx, TG_HOOK_GETSOCKNAME4), 1;
+}
+
+SEC("cgroup/getsockname6")
+int getsockname6(struct bpf_sock_addr *ctx)
+{
+	return tg_getsockname(ctx, TG_HOOK_GETSOCKNAME6), 1;
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * unix.bpf.c - the programs of unix sockets, from Linux 6.7 on.
+ *
+ * An object of their own: what they need of the kernel (BTF, kernel functions)
+ * nobody else does.  They share the maps of tidegate.bpf.c but for what was
+ * asked for.  The sections' names carry no attach type, which libbpf 1.1 does
+ * not know: the core sets it.
+ */
+#include <linux/bpf.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#define TG_VIEW_ROWS(view) tg_spec.rows
+#define TG_EPERM           1
+#define TG_ENOMEM          12
+
+#include "maps.h"
+
+#include "emit.h"
+#include "unix_back.h"
+#include "unix_call.h"
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+static __always_inline int tg_verdict(int err)
+{
+	if (!err)
+		return 1;
+	bpf_set_retval(err);
+	return 0;
+}
+
+static __always_inline int tg_on_error(enum tg_hook hook)
+{
+	tg_count_error(hook);
+	return tg_spec.deny_on_error ? -TG_EPERM : 0;
+}
+
+static TG_SUBPROGRAM void tg_unix_emit(struct bpf_sock_addr *ctx, const struct tg_term *term,
+				       enum tg_hook hook, const struct tg_unix_path *asked,
+				       const struct tg_unix_path *final)
+{
+	struct tg_event *event;
+	struct tg_view view;
+	void *record;
+
+	if (tg_image_view(&view))
+		return;
+	record = tg_record_reserve(term, hook);
+	if (!record)
+		return;
+	event = record - sizeof(__u64);
+	tg_event_fill(event, &view, term, ctx, hook);
+	event->family = AF_UNIX;
+	event->protocol = 0;
+	event->asked_port_be = 0;
+	event->final_port_be = 0;
+	__builtin_memset(event->asked_addr, 0, sizeof(event->asked_addr));
+	__builtin_memset(event->final_addr, 0, sizeof(event->final_addr));
+	event->asked_path_bytes = asked->bytes;
+	event->final_path_bytes = final->bytes;
+	__builtin_memcpy(event->asked_path, asked->at, TG_PATH_BYTES);
+	__builtin_memcpy(event->final_path, final->at, TG_PATH_BYTES);
+	bpf_ringbuf_submit(record, 0);
+}
+
+/* Let a call go on to `to`, or, if that is NULL, to where it asked to go. */
+static __always_inline int tg_unix_proceed(struct bpf_sock_addr *ctx, enum tg_op op,
+					   const struct tg_term *term,
+					   const struct tg_unix_path *asked,
+					   const struct tg_unix_path *to)
+{
+	if ((tg_spec.features & TG_FEATURE_PATH_BACK) && (TG_OPS_GOING >> op & 1)) {
+		if (!to || (term->effects & TG_EFFECT_REVEAL))
+			tg_path_forget(ctx, to ? to : asked);
+		else if (tg_path_keep(ctx, asked, to))
+			return -TG_ENOMEM;
+	}
+	return to ? tg_unix_write(ctx, to) : 0;
+}
+
+/* What the term says.  `to` is where it leads, or NULL. */
+static TG_SUBPROGRAM int tg_unix_act(struct bpf_sock_addr *ctx, enum tg_hook hook, enum tg_op op,
+				     const struct tg_term *term, const struct tg_unix_path *to)
+{
+	struct tg_unix_path asked;
+	int err;
+
+	if (tg_unix_read(ctx, &asked))
+		return tg_on_error(hook);
+	if (term->verb == TG_VERB_DENY) {
+		err = -(int)term->error;
+	} else {
+		err = tg_unix_proceed(ctx, op, term, &asked, to);
+		if (err)
+			tg_count_error(hook);
+	}
+	if ((tg_spec.features & TG_FEATURE_LOG) && (term->effects & TG_EFFECT_LOG))
+		tg_unix_emit(ctx, term, hook, &asked, to ? to : &asked);
+	return err;
+}
+
+/* Count the shadows, and tell of them: the call goes on as if they were not there. */
+static TG_SUBPROGRAM void tg_unix_tell(struct bpf_sock_addr *ctx, enum tg_hook hook,
+				       const struct tg_view *view, __u64 shadows, __u64 term_row)
+{
+	__u32 told = TG_RULE_DEFAULT;
+	struct tg_unix_path asked;
+
+	if (tg_unix_read(ctx, &asked))
+		return;
+	for (int i = 0; i < TG_HEAD_TERMS; i++, shadows <<= 16) {
+		__u64 index = shadows >> 48;
+		const struct tg_term *term = tg_row(view, term_row + index);
+
+		if (index == TG_HEAD_NONE || !term || term->rule == told)
+			continue;
+		told = term->rule;
+		tg_count(term);
+		if ((tg_spec.features & TG_FEATURE_LOG) && (term->effects & TG_EFFECT_LOG))
+			tg_unix_emit(ctx, term, hook, &asked, &asked);
+	}
+}
+
+/* What the policy says of a call happens. */
+static __always_inline int tg_unix_judge(struct bpf_sock_addr *ctx, enum tg_hook hook,
+					 enum tg_op op)
+{
+	const struct tg_unix_path *to = 0;
+	struct tg_found found = {};
+	struct tg_view view;
+	int rank = 0, row;
+
+	if (tg_image_view(&view))
+		return tg_on_error(hook);
+	row = tg_unix_section(&view, op);
+	if (row > 0 && (tg_spec.unix_keys[op] & (1u << TG_KEY_PATH)))
+		rank = tg_unix_rank(ctx, &view, row);
+	if (row < 0 || rank < 0 || tg_unix_match(ctx, TG_WHAT(hook, op), &view, rank, &found))
+		return tg_on_error(hook);
+	if (!found.term)
+		return 0;
+	if (TG_SHADOWS && found.shadows != TG_NO_SHADOWS)
+		tg_unix_tell(ctx, hook, &view, found.shadows, found.term_row);
+	tg_count(found.term);
+	if ((tg_spec.features & TG_FEATURE_PATH) && (found.term->effects & TG_EFFECT_TO_ADDR))
+		to = tg_path_target(&view, row, found.term);
+	return tg_unix_act(ctx, hook, op, found.term, to);
+}
+
+/* What is reported: first what a turned call had asked for, else what the rules say. */
+static __always_inline int tg_unix_report(struct bpf_sock_addr *ctx, enum tg_hook hook,
+					  enum tg_op op, __u64 cookie)
+{
+	if (tg_path_show(ctx, cookie))
+		tg_unix_judge(ctx, hook, op);
+	return 1;
+}
+
+SEC("cgroup/unix")
+int connect_unix(struct bpf_sock_addr *ctx)
+{
+	return tg_verdict(tg_unix_judge(ctx, TG_HOOK_CONNECT_UNIX, TG_OP_CONNECT));
+}
+
+SEC("cgroup/unix")
+int sendmsg_unix(struct bpf_sock_addr *ctx)
+{
+	return tg_verdict(tg_unix_judge(ctx, TG_HOOK_SENDMSG_UNIX, TG_OP_SENDMSG));
+}
+
+/* These may only return 1; bpf_set_retval() is not theirs to call. */
+SEC("cgroup/unix")
+int recvmsg_unix(struct bpf_sock_addr *ctx)
+{
+	return tg_unix_report(ctx, TG_HOOK_RECVMSG_UNIX, TG_OP_RECVMSG, bpf_get_socket_cookie(ctx));
+}
+
+SEC("cgroup/unix")
+int getpeername_unix(struct bpf_sock_addr *ctx)
+{
+	return tg_unix_report(ctx, TG_HOOK_GETPEERNAME_UNIX, TG_OP_GETPEERNAME,
+			      tg_asker_cookie(ctx));
+}
+
+SEC("cgroup/unix")
+int getsockname_unix(struct bpf_sock_addr *ctx)
+{
+	return tg_unix_report(ctx, TG_HOOK_GETSOCKNAME_UNIX, TG_OP_GETSOCKNAME, 0);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * doctor.h - what the doctor tries out.  Each probe leaves nothing behind
+ * unless it says so, and returns 0 or -errno.
+ */
+#ifndef TG_DOCTOR_H
+#define TG_DOCTOR_H
+
+#include "tidegate.h"
+
+/* The effective capabilities of this process, 1 << CAP_*. */
+unsigned long long tg_probe_capabilities(void);
+
+/* "unlimited", "8192 KiB" */
+void tg_probe_memlock(char *text, size_t size);
+
+/* Make an array map. */
+int tg_probe_map(void);
+
+/* Attach a program that lets every call pass to a cgroup. */
+int tg_probe_attach(const char *cgroup);
+
+/* Make a cgroup below our own, for the caller to remove. */
+int tg_probe_make_cgroup(char *path, size_t size);
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gate.h - what a running gate is made of, for the files that share the work:
+ * gate.c publishes, attach.c keeps the links, slots.c the counters, ring.c
+ * reads the events.
+ */
+#ifndef TG_GATE_H
+#define TG_GATE_H
+
+#include "program.h"
+#include "tidegate.h"
+
+/* Which slot a rule's counters live in: by name, so that they survive a publish. */
+struct tg_slot_table {
+	char **name; /* by slot; NULL: free.  The first TG_OPS are the defaults'. */
+	uint32_t room;
+	uint32_t *of_rule; /* of the image that the table was made for */
+	uint32_t rules;
+};
+
+/* The counters that the programs write, mapped. */
+struct tg_counter_maps {
+	uint64_t *hits;
+	struct tg_slot *slots;
+	uint32_t slot_count;
+	uint32_t stripes;
+};
+
+struct tg_cgroup {
+	int fd;
+	uint64_t id[2];     /* device and inode */
+	int link[TG_HOOKS]; /* -1: not attached here */
+	uint32_t fresh;     /* bits: links that the call under way has made */
+	bool removed;       /* by somebody, from the file system: nothing left to attach to */
+};
+
+/* The events' ring, mapped as the kernel lays it out. */
+struct tg_ring {
+	unsigned long *consumer;
+	const unsigned long *producer;
+	const char *data; /* twice, one behind the other: no record is ever torn */
+	size_t bytes;     /* of one */
+	size_t page;
+};
+
+struct tg_gate {
+	struct tg_shared_maps shared;
+	struct tg_program_set set;
+	bool loaded;
+	uint32_t hooks; /* bits: what the image in force attaches */
+	uint64_t generation;
+	int image_fd; /* the map in force; -1: none yet */
+	size_t image_bytes;
+	struct tg_slot_table table;
+	struct tg_counter_maps counters;
+	struct tg_hook_totals *totals;
+	struct tg_cgroup *cgroups;
+	uint32_t cgroup_count;
+	struct tg_ring ring;
+};
+
+/* slots.c */
+int tg_slots_assign(const struct tg_slot_table *old, const struct tg_image *image,
+		    struct tg_slot_table *table);
+uint32_t tg_slots_needed(const struct tg_slot_table *table);
+void tg_slots_free(struct tg_slot_table *table);
+void tg_slots_stamp(const struct tg_slot_table *table, void *rows);
+int tg_counters_map(const struct tg_program_set *set, struct tg_counter_maps *counters);
+void tg_counters_unmap(struct tg_counter_maps *counters);
+void tg_counters_fold(struct tg_counter_maps *into, const struct tg_counter_maps *from);
+void tg_counters_settle(struct tg_counter_maps *counters, const struct tg_slot_table *table,
+			const void *rows);
+void tg_counters_clear(struct tg_counter_maps *counters, const struct tg_slot_table *old,
+		       const struct tg_slot_table *now);
+
+/* image_map.c */
+int tg_image_map_make(const void *rows, size_t bytes, const struct tg_slot_table *table,
+		      uint64_t generation, uint32_t capacity_rows, int *fd);
+int tg_image_map_copy(int from, size_t bytes, uint32_t capacity_rows, int *fd);
+int tg_image_map_install(int outer, int fd);
+
+/* attach.c */
+int tg_links_move(struct tg_gate *gate, const struct tg_program_set *from,
+		  const struct tg_program_set *to);
+int tg_links_add(struct tg_gate *gate, const struct tg_program_set *set, uint32_t hooks);
+void tg_links_undo(struct tg_gate *gate);
+void tg_links_drop(struct tg_gate *gate, uint32_t hooks);
+
+/* ring.c */
+int tg_ring_map(struct tg_ring *ring, int fd, size_t bytes);
+void tg_ring_unmap(struct tg_ring *ring);
+
+#endif

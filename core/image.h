@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * image.h - a compiled policy in memory.  What its bytes mean is in
+ * bpf/image.h.
+ */
+#ifndef TG_CORE_IMAGE_H
+#define TG_CORE_IMAGE_H
+
+#include "../bpf/image.h"
+#include "tidegate.h"
+
+struct tg_image {
+	void *rows; /* struct tg_image_header first; from malloc() */
+	size_t bytes;
+};
+
+static inline const void *tg_image_row(const void *rows, uint32_t row)
+{
+	return (const char *)rows + (size_t)row * TG_ROW_BYTES;
+}
+
+/*
+ * The places of sections: by operation, and, from TG_OPS on, by operation of
+ * unix sockets.
+ */
+#define TG_PLACES (2 * TG_OPS)
+
+static inline uint32_t tg_image_section_row(const void *rows, int place)
+{
+	const struct tg_image_header *header = tg_image_row(rows, 0);
+	const struct tg_image_about *about = tg_image_row(rows, 1);
+
+	return place < TG_OPS ? header->section[place] : about->unix_section[place - TG_OPS];
+}
+
+/*
+ * Whether some term of unix sockets rewrites; `shown`: one of connect or sendmsg
+ * that does not reveal it.
+ */
+bool tg_image_turns_paths(const void *rows, bool shown);
+
+/* Of whole rows, the header's checksum and generation taken as 0. */
+uint64_t tg_image_checksum(const void *rows, size_t bytes);
+
+/* Whoever changes an image writes its checksum anew. */
+void tg_image_seal(void *rows, size_t bytes);
+
+/* tg_image_verify() without the checksum. */
+int tg_image_verify_structure(const void *bytes, size_t size);
+
+/* The words of a bitset that `terms` terms take, as a section says them. */
+static inline void tg_section_summary(uint32_t terms, __u64 summary[TG_SUMMARY_WORDS])
+{
+	uint32_t words = (terms + TG_WORD_TERMS - 1) / TG_WORD_TERMS;
+
+	for (uint32_t i = 0; i < TG_SUMMARY_WORDS; i++, words -= words < 64 ? words : 64)
+		summary[i] = words >= 64 ? ~0ull : (1ull << words) - 1;
+}
+
+/* Bits, 1 << enum tg_hook: what a gate attaches for an image, which has passed tg_image_verify().
+ */
+uint32_t tg_image_hooks(const struct tg_image_header *header);
+
+/* Whether a rule of an operation rewrites; with `revealed`, also one that says reveal. */
+bool tg_image_op_rewrites(const struct tg_image_header *header, enum tg_op op, bool revealed);
+
+#endif

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT */
+/* program.c - loading the BPF programs for what an image needs. */
+#include "program.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "hook.h"
+#include "image.h"
+#include "tidegate.skel.h"
+#include "tidegate.h"
+
+/* --- What an image needs ------------------------------------------------------ */
+
+#define LEAST_ROWS   1024u /* 64 KiB: room for most policies to grow without a new set */
+#define LEAST_SLOTS  256u
+#define MOST_STRIPES 16u
+
+static uint32_t power_of_two(uint32_t least, uint32_t value)
+{
+	while (least < value)
+		least *= 2;
+	return least;
+}
+
+/* What is remembered of the calls that are turned. */
+static uint32_t rewrite_features(const struct tg_image_header *header)
+{
+	uint32_t features = 0;
+
+	for (int op = 0; op < TG_OPS; op++)
+		if (tg_image_op_rewrites(header, (enum tg_op)op, true))
+			features |= TG_FEATURE_REWRITE;
+	/* A datagram may go by a peer that was turned, shown or not. */
+	if (tg_image_op_rewrites(header, TG_OP_CONNECT, header->section[TG_OP_SENDMSG]))
+		features |= TG_FEATURE_PEER;
+	if (tg_image_op_rewrites(header, TG_OP_BIND, false))
+		features |= TG_FEATURE_LOCAL;
+	if (tg_image_op_rewrites(header, TG_OP_SENDMSG, false))
+		features |= TG_FEATURE_SENT;
+	return features;
+}
+
+void tg_spec_of_image(const void *rows, uint32_t slots, struct tg_spec *spec, uint32_t *hooks)
+{
+	const struct tg_image_header *header = rows;
+	const struct tg_image_about *about = (const void *)((const char *)rows + TG_ROW_BYTES);
+	struct tg_spec need = {
+		.rows = power_of_two(LEAST_ROWS, header->rows),
+		.slots = power_of_two(LEAST_SLOTS, slots),
+		.stripes = power_of_two(1, (uint32_t)libbpf_num_possible_cpus()),
+		.deny_on_error = about->verb_on_error == TG_VERB_DENY,
+	};
+
+	if (need.stripes > MOST_STRIPES)
+		need.stripes = MOST_STRIPES;
+	for (int place = 0; place < TG_PLACES; place++) {
+		uint32_t row = tg_image_section_row(rows, place);
+		const struct tg_section *section = tg_image_row(rows, row);
+
+		if (!row)
+			continue;
+		if (place < TG_OPS)
+			need.keys[place] = section->keys;
+		else
+			need.unix_keys[place - TG_OPS] = section->keys;
+		if (section->terms > TG_WORD_TERMS)
+			need.features |= TG_FEATURE_MANY;
+	}
+	if (about->effects & TG_EFFECT_LOG)
+		need.features |= TG_FEATURE_LOG;
+	if (about->effects & TG_EFFECT_SOURCE)
+		need.features |= TG_FEATURE_SOURCE;
+	if (tg_image_turns_paths(rows, false))
+		need.features |= TG_FEATURE_PATH;
+	if (tg_image_turns_paths(rows, true))
+		need.features |= TG_FEATURE_PATH_BACK;
+	if (about->effects & TG_EFFECT_SHADOW)
+		need.features |= TG_FEATURE_SHADOW;
+	if (about->effects & TG_EFFECT_SET)
+		need.features |= TG_FEATURE_SET;
+	need.features |= rewrite_features(header);
+	*hooks = tg_image_hooks(header);
+	*spec = need;
+}
+
+void tg_spec_widen(struct tg_spec *spec, const struct tg_spec *other)
+{
+	spec->rows = spec->rows > other->rows ? spec->rows : other->rows;
+	spec->slots = spec->slots > other->slots ? spec->slots : other->slots;
+	spec->features |= other->features;
+	for (int op = 0; op < TG_OPS; op++) {
+		spec->keys[op] |= other->keys[op];
+		spec->unix_keys[op] |= other->unix_keys[op];
+	}
+}
+
+bool tg_spec_covers(const struct tg_spec *spec, const struct tg_spec *other)
+{
+	if (spec->rows < other->rows || spec->slots < other->slots)
+		return false;
+	if (spec->deny_on_error != other->deny_on_error || other->features & ~spec->features)
+		return false;
+	for (int op = 0; op < TG_OPS; op++) {
+		if (other->keys[op] & ~spec->keys[op] ||
+		    other->unix_keys[op] & ~spec->unix_keys[op])
+			return false;
+	}
+	return true;
+}
+
+/* --- Loading ------------------------------------------------------------------- */
+
+/* What libbpf has to say while this thread loads; its end is part of the error. */
+static _Thread_local char complaint[8192];
+static _Thread_local size_t complaint_length;
+
+static int hear(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	int length;
+
+	if (level != LIBBPF_WARN)
+		return 0;
+	if (complaint_length > sizeof(complaint) / 2)
+		complaint_length = 0;
+	length = vsnprintf(complaint + complaint_length, sizeof(complaint) - complaint_length,
+			   format, arguments);
+	if (length > 0)
+		complaint_length += (size_t)length;
+	if (complaint_length >= sizeof(complaint))
+		complaint_length = sizeof(complaint) - 1;
+	return 0;
+}
+
+#define BTF "/sys/kernel/btf/vmlinux"
+
+static int load_failed(int err)
+{
+	if (err == -EPERM)
+		return tg_fail(err, "cannot load programs: needs CAP_BPF and CAP_NET_ADMIN; "
+				    "run `tidegate doctor`");
+	if (access(BTF, R_OK))
+		return tg_fail(
+			-EOPNOTSUPP,
+			"cannot load programs: this kernel has no BTF (%s: %s): use one that is "
+			"built with CONFIG_DEBUG_INFO_BTF=y",
+			BTF, strerror(errno));
+	while (complaint_length && complaint[complaint_length - 1] == '\n')
+		complaint[--complaint_length] = 0;
+	return tg_fail(err, "cannot load programs: %s\n%s", strerror(-err), complaint);
+}
+
+/* The image map's inner map is described to the kernel by one of its kind. */
+static int describe_image(struct tidegate_bpf *skeleton, const struct tg_spec *spec, int *pattern)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = TG_IMAGE_MAP_FLAGS);
+	int err;
+
+	*pattern = bpf_map_create(BPF_MAP_TYPE_ARRAY, "tg_image", sizeof(__u32),
+				  spec->rows * TG_ROW_BYTES, 1, &options);
+	if (*pattern < 0)
+		return *pattern;
+	err = bpf_map__set_inner_map_fd(skeleton->maps.tg_image, *pattern);
+	return err;
+}
+
+/* Use the map that is there; make it if it is needed, and only then. */
+static int share_map(struct bpf_map *map, int fd, bool needed)
+{
+	if (fd >= 0)
+		return bpf_map__reuse_fd(map, fd);
+	return bpf_map__set_autocreate(map, needed);
+}
+
+static int configure(struct tidegate_bpf *skeleton, const struct tg_spec *spec, uint32_t hooks,
+		     const struct tg_shared_maps *maps)
+{
+	struct tg_spec *place = (struct tg_spec *)&skeleton->rodata->tg_spec;
+	int err;
+
+	*place = *spec;
+	for (int hook = 0; hook < TG_HOOKS; hook++) {
+		struct bpf_program *program =
+			bpf_object__find_program_by_name(skeleton->obj, tg_hook_kinds[hook].name);
+
+		if (program)
+			bpf_program__set_autoload(program, hooks >> hook & 1);
+	}
+	err = bpf_map__set_max_entries(skeleton->maps.tg_hits, spec->slots * spec->stripes);
+	if (!err)
+		err = bpf_map__set_max_entries(skeleton->maps.tg_slots, spec->slots);
+	if (!err)
+		err = bpf_map__set_max_entries(skeleton->maps.tg_events, maps->ring_bytes);
+	if (!err)
+		err = share_map(skeleton->maps.tg_totals, maps->totals, true);
+	if (!err)
+		err = share_map(skeleton->maps.tg_forwards, maps->forwards,
+				spec->features & (TG_FEATURE_PEER | TG_FEATURE_SENT));
+	if (!err)
+		err = share_map(skeleton->maps.tg_locals, maps->locals,
+				spec->features & TG_FEATURE_LOCAL);
+	if (!err)
+		err = share_map(skeleton->maps.tg_sents, maps->sents,
+				spec->features & TG_FEATURE_SENT);
+	if (!err)
+		err = share_map(skeleton->maps.tg_events, maps->events, true);
+	return err;
+}
+
+static void keep_shared(int *fd, const struct bpf_map *map)
+{
+	if (*fd < 0 && bpf_map__fd(map) >= 0)
+		*fd = fcntl(bpf_map__fd(map), F_DUPFD_CLOEXEC, 3);
+}
+
+static void close_shared(int *fd, int keep)
+{
+	if (*fd >= 0 && *fd != keep)
+		close(*fd);
+	*fd = -1;
+}
+
+void tg_shared_maps_close(struct tg_shared_maps *maps, const struct tg_shared_maps *keep)
+{
+	static const struct tg_shared_maps none = {-1, -1, -1, -1, -1, -1, 0};
+
+	if (!keep)
+		keep = &none;
+	close_shared(&maps->totals, keep->totals);
+	close_shared(&maps->forwards, keep->forwards);
+	close_shared(&maps->locals, keep->locals);
+	close_shared(&maps->sents, keep->sents);
+	close_shared(&maps->events, keep->events);
+	close_shared(&maps->path_turns, keep->path_turns);
+}
+
+static void fill_set(struct tg_program_set *set, struct tidegate_bpf *skeleton,
+		     const struct tg_spec *spec, uint32_t hooks)
+{
+	*set = (struct tg_program_set){
+		.spec = *spec,
+		.hooks = hooks,
+		.skeleton = skeleton,
+		.object = skeleton->obj,
+		.image = bpf_map__fd(skeleton->maps.tg_image),
+		.hits = bpf_map__fd(skeleton->maps.tg_hits),
+		.slots = bpf_map__fd(skeleton->maps.tg_slots),
+	};
+	for (int hook = 0; hook < TG_HOOKS; hook++) {
+		const struct bpf_program *program =
+			bpf_object__find_program_by_name(skeleton->obj, tg_hook_kinds[hook].name);
+
+		set->program[hook] = program && hooks >> hook & 1 ? bpf_program__fd(program) : -1;
+	}
+}
+
+int tg_program_set_load(const struct tg_spec *spec, uint32_t hooks, struct tg_shared_maps *maps,
+			struct tg_program_set *set)
+{
+	libbpf_print_fn_t before = libbpf_set_print(hear);
+	struct tg_program_set fresh;
+	struct tidegate_bpf *skeleton;
+	int pattern = -1;
+	int err;
+
+	complaint_length = 0;
+	complaint[0] = 0;
+	skeleton = tidegate_bpf__open();
+	err = skeleton ? configure(skeleton, spec, hooks, maps) : -errno;
+	if (!err)
+		err = describe_image(skeleton, spec, &pattern);
+	if (!err)
+		err = tidegate_bpf__load(skeleton);
+	if (err) {
+		err = load_failed(err);
+		tidegate_bpf__destroy(skeleton);
+		goto out;
+	}
+	fill_set(&fresh, skeleton, spec, hooks);
+	if (hooks & TG_UNIX_HOOKS)
+		err = tg_unix_programs_load(&fresh, maps);
+	if (err) {
+		err = load_failed(err);
+		tg_program_set_free(&fresh);
+		goto out;
+	}
+	keep_shared(&maps->totals, skeleton->maps.tg_totals);
+	keep_shared(&maps->forwards, skeleton->maps.tg_forwards);
+	keep_shared(&maps->locals, skeleton->maps.tg_locals);
+	keep_shared(&maps->sents, skeleton->maps.tg_sents);
+	keep_shared(&maps->events, skeleton->maps.tg_events);
+	*set = fresh;
+out:
+	if (pattern >= 0)
+		close(pattern);
+	libbpf_set_print(before);
+	return err;
+}
+
+void tg_program_set_free(struct tg_program_set *set)
+{
+	tg_unix_programs_free(set);
+	tidegate_bpf__destroy(set->skeleton);
+	set->skeleton = NULL;
+}

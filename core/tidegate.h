@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tidegate.h - policies for the socket calls of cgroups.
+ *
+ *   tg_list   -> tg_policy -> tg_image -> tg_gate -> tg_event
+ *   patterns     rules        compiled    running    what happened
+ *
+ * A policy is built in memory, compiled to an image, and enforced by a gate.
+ * Only a gate needs privileges.
+ *
+ * Functions return 0 or -errno; what they give comes through out-parameters,
+ * which a failure leaves as they were.  tg_error() then has the text.  Objects
+ * belong to the caller and are not locked: one thread at a time may use one.
+ * The library starts no thread, prints nothing, and copies the strings that it
+ * is given.  Structs that start with `size` grow at the end: set it to sizeof.
+ */
+#ifndef TIDEGATE_H
+#define TIDEGATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "event.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#pragma GCC visibility push(default)
+
+/* public { */
+
+/** Changes whenever a declaration of this header does in a way that breaks its users. */
+#define TG_ABI 1
+
+/** The TG_ABI that the library was built with. */
+uint32_t tg_abi(void);
+
+/** "0.1.0" */
+const char *tg_version(void);
+
+/**
+ * Text of the last failure on this thread: one line or more, without a newline
+ * at its end; the verifier's log is part of it where there is one.  Valid until
+ * the next failure on this thread.
+ */
+const char *tg_error(void);
+
+/* --- Words ----------------------------------------------------------------- */
+
+/** "connect4" for TG_HOOK_CONNECT4, NULL for what is not a hook. */
+const char *tg_hook_name(int hook);
+
+/** "connect" for TG_OP_CONNECT, NULL for what is not an operation. */
+const char *tg_op_name(int op);
+
+/** "ECONNREFUSED" for 111, NULL for a number without a name. */
+const char *tg_errno_name(int error);
+
+/* --- Lists: patterns of one field ------------------------------------------ */
+
+/** What a rule may ask about a call. */
+enum tg_field {
+	TG_FIELD_ENDPOINT, /**< "10.0.0.0/8:443", "unix:/run/x.sock", "unix:@name*" */
+	TG_FIELD_PORT,     /**< "443", "8000-8999", "https" */
+	TG_FIELD_PROTO,    /**< "tcp" (MPTCP too), "mptcp" (only it), "udp", "17" */
+	TG_FIELD_FAMILY,   /**< "inet", "inet6", "unix" */
+	TG_FIELD_UID,      /**< "1000", "1000-1999", "www-data" */
+	TG_FIELD_GID,
+	TG_FIELD_PID,
+	TG_FIELD_COMM,   /**< "curl", "ngin*" */
+	TG_FIELD_TYPE,   /**< "stream", "dgram", "seqpacket", "raw" */
+	TG_FIELD_MARK,   /**< of the socket: "16", "0x10-0x1f" */
+	TG_FIELD_DEVICE, /**< that the socket is bound to: "eth0", "2", "none" */
+	TG_FIELD_EXE,    /**< the task's executable: "/usr/bin/curl" */
+	TG_FIELD_NETNS,  /**< of the socket: "/run/netns/x", "self", a cookie */
+	TG_FIELD_CGROUP, /**< of the task, and those below: "/sys/fs/cgroup/app", "app" */
+	TG_FIELD_FROM,   /**< the socket's own address and port, or a datagram's: an endpoint */
+	TG_FIELDS,
+};
+
+/**
+ * The values of one field that a rule means: a union of items, less those
+ * that start with '!' (all values less those, where every item does).
+ * A list may stand in many rules and policies.
+ */
+struct tg_list;
+
+int tg_list_new(enum tg_field field, struct tg_list **list);
+
+/** The policies that use the list keep what they need of it. */
+void tg_list_free(struct tg_list *list);
+
+/**
+ * Add one item, as a policy file spells it.  Names of hosts, services, users,
+ * groups and devices, and paths, are resolved now.  -EINVAL: not an item of this
+ * field; -ENOENT: a name that nobody knows.
+ */
+int tg_list_add(struct tg_list *list, const char *item);
+
+/**
+ * Add the items of a file, one a line; '#' starts a comment.  All of them or,
+ * on failure, none.  tg_error() names file and line.
+ */
+int tg_list_load(struct tg_list *list, const char *path);
+
+/**
+ * Add one item to a list of endpoints: every address of `addrs` (endpoints
+ * without ports; NULL: any) with every port of `ports` (NULL: any).
+ */
+int tg_list_add_product(struct tg_list *list, const struct tg_list *addrs,
+			const struct tg_list *ports);
+
+/* --- Policies --------------------------------------------------------------- */
+
+/** An ordered list of rules, and what happens where none matches. */
+struct tg_policy;
+
+/** A rule without its conditions, which are added with tg_policy_match(). */
+struct tg_rule {
+	size_t size;       /**< sizeof(struct tg_rule) */
+	uint32_t verb;     /**< enum tg_verb */
+	uint32_t ops;      /**< bits, 1 << enum tg_op */
+	const char *name;  /**< unique in the policy; NULL: "#n", n from 1 */
+	const char *where; /**< "web.lua:4", starts its error messages; may be NULL */
+	const char *text;  /**< the rule as its author wrote it; may be NULL */
+	const char *error; /**< deny: "ECONNREFUSED", "111"; NULL: EPERM */
+	const char *to; /**< rewrite: "127.0.0.1:80", "127.0.0.1", "*:80", "unix:/run/x.sock"; of a
+			   name, its first address */
+	const char *source; /**< connect: bind to this first, "127.0.0.1:22222" or "127.0.0.1";
+			       sendmsg: send from it, "127.0.0.1"; may be NULL */
+	const char *log;    /**< "true", "false", "10/s", "1/100"; NULL: denials "100/s" */
+	bool reveal;        /**< rewrite: the program is shown the final address */
+	bool privileged;    /**< bind: a port below 1024 needs no CAP_NET_BIND_SERVICE */
+	bool shadow;        /**< count and tell, and decide as if the rule were not there */
+	const char *set;    /**< connect, bind: "mark=0x10 congestion=bbr"; may be NULL */
+};
+
+/** `name` may be NULL. */
+int tg_policy_new(const char *name, struct tg_policy **policy);
+void tg_policy_free(struct tg_policy *policy);
+
+/**
+ * What becomes of a call of `ops` (bits) that no rule matches.  TG_VERB_ALLOW at first.
+ * Of unix sockets only where some rule of the operation has unix: endpoints.
+ */
+int tg_policy_default(struct tg_policy *policy, uint32_t ops, enum tg_verb verb);
+
+/** What a program returns where it finds no usable image.  TG_VERB_ALLOW at first. */
+int tg_policy_on_error(struct tg_policy *policy, enum tg_verb verb);
+
+/** Append a rule; `*index` counts from 0. */
+int tg_policy_add(struct tg_policy *policy, const struct tg_rule *rule, uint32_t *index);
+
+/**
+ * Add a condition to rule `index`: the field's value is in the list.  All
+ * conditions of a rule must hold, and a field takes one (-EEXIST).
+ */
+int tg_policy_match(struct tg_policy *policy, uint32_t index, const struct tg_list *list);
+
+/* --- Images ----------------------------------------------------------------- */
+
+/** A compiled policy: one flat array, the same bytes in the kernel and in a file. */
+struct tg_image;
+
+/**
+ * -EINVAL: the rules contradict themselves, -E2BIG: a limit was passed; the
+ * text names the rule.  Takes n log n in the number of patterns.
+ */
+int tg_policy_compile(const struct tg_policy *policy, struct tg_image **image);
+
+void tg_image_free(struct tg_image *image);
+
+/** -EINVAL: not an image, or a damaged one. */
+int tg_image_load(const char *path, struct tg_image **image);
+int tg_image_save(const struct tg_image *image, const char *path);
+
+/** 0 if `bytes` are an image that can be walked and whose checksum is right. */
+int tg_image_verify(const void *bytes, size_t size);
+
+/** The image as it is; valid as long as it. */
+const void *tg_image_bytes(const struct tg_image *image, size_t *size);
+
+/** What an image says of itself.  Strings are valid as long as the image. */
+struct tg_image_info {
+	size_t size; /**< sizeof(struct tg_image_info) */
+	size_t bytes;
+	uint32_t rules;
+	uint32_t hooks;            /**< bits, 1 << enum tg_hook: what a gate attaches for it */
+	const char *name;          /**< of the policy, "" if it has none */
+	uint32_t on_error;         /**< enum tg_verb */
+	uint32_t defaults[TG_OPS]; /**< enum tg_verb of what no rule matches, by enum tg_op */
+};
+
+int tg_image_info(const struct tg_image *image, struct tg_image_info *info);
+
+/** A rule as an image remembers it.  Strings are valid as long as the image. */
+struct tg_rule_info {
+	size_t size; /**< sizeof(struct tg_rule_info) */
+	const char *name;
+	const char *where; /**< "" if not known */
+	const char *text;  /**< "" if not known */
+	uint32_t verb;     /**< enum tg_verb */
+	uint32_t ops;      /**< bits, 1 << enum tg_op */
+	uint32_t slot;     /**< of its counters in the gate that the image came from or went to */
+};
+
+/** -ERANGE: the image has no rule `index`. */
+int tg_image_rule(const struct tg_image *image, uint32_t index, struct tg_rule_info *info);
+
+/** A call, as the simulator is asked about it. */
+struct tg_query {
+	size_t size;      /**< sizeof(struct tg_query) */
+	uint32_t op;      /**< enum tg_op */
+	uint32_t family;  /**< AF_INET, AF_INET6 or AF_UNIX: of the socket; 0: of the address */
+	uint8_t addr[16]; /**< network order; IPv4 is v4-mapped */
+	uint32_t port;    /**< host order */
+	uint32_t proto;   /**< IPPROTO_* */
+	uint32_t uid;
+	uint32_t gid;
+	uint32_t pid;
+	uint8_t comm[16];  /**< NUL-padded */
+	uint8_t path[108]; /**< AF_UNIX: NUL-padded; an abstract name starts with a NUL */
+	uint32_t path_bytes;
+	uint32_t type; /**< SOCK_*; 0: SOCK_STREAM for TCP and MPTCP, else SOCK_DGRAM */
+	uint32_t mark;
+	uint32_t device;     /**< number of the interface that the socket is bound to; 0: none */
+	uint32_t from_port;  /**< host order; 0: not bound */
+	uint8_t from[16];    /**< as addr; all zero: not bound */
+	uint64_t exe_device; /**< as the kernel packs it: major << 20 | minor */
+	uint64_t exe_inode;
+	uint64_t netns; /**< cookie */
+	/** Ids of the task's cgroup and those above, the root's first; all zero: the root. */
+	uint64_t cgroup[TG_CGROUP_DEPTH + 1];
+};
+
+/**
+ * Set address, port and family of a query from "1.2.3.4:80", "[::1]:80" or
+ * "name:https" (its first address); or path and family from "unix:/run/x.sock".
+ */
+int tg_query_endpoint(struct tg_query *query, const char *endpoint);
+
+/**
+ * Set another field of a query from its text: "tcp", "www-data", "/usr/bin/curl";
+ * a long comm is cut, as the kernel does.
+ */
+int tg_query_set(struct tg_query *query, enum tg_field field, const char *text);
+
+/** What becomes of a call. */
+struct tg_decision {
+	size_t size;          /**< sizeof(struct tg_decision) */
+	uint32_t rule;        /**< or TG_RULE_DEFAULT */
+	uint32_t verb;        /**< enum tg_verb */
+	uint32_t error;       /**< deny: the errno, positive */
+	uint32_t port;        /**< final, host order */
+	uint8_t addr[16];     /**< final, network order, IPv4 is v4-mapped */
+	uint32_t source_port; /**< host order; 0: any */
+	uint8_t source[16];   /**< where the socket is bound first; all zero: not */
+	bool logs;            /**< the rule emits events */
+	uint8_t path[108];    /**< AF_UNIX: final */
+	uint32_t path_bytes;
+	bool privileged; /**< bind: the port needs no CAP_NET_BIND_SERVICE */
+};
+
+/** Decide as the kernel would: the programs' own source, run over this image. */
+int tg_image_decide(const struct tg_image *image, const struct tg_query *query,
+		    struct tg_decision *decision);
+
+/**
+ * Why rule `index` does not match a query: `*fields` gets a bit, 1 << enum
+ * tg_field, for each field that keeps it from matching; TG_MISMATCH_OP where
+ * the rule is not for the operation; 0 where it matches.  For TG_FIELD_ENDPOINT
+ * TG_FIELD_PORT is set beside it where only the port differs.
+ */
+#define TG_MISMATCH_OP 0x80000000
+int tg_image_mismatch(const struct tg_image *image, const struct tg_query *query, uint32_t index,
+		      uint32_t *fields);
+
+/** What a finding is about. */
+enum tg_finding_kind {
+	TG_FINDING_NEVER,    /**< the rule, or one of its operations, can never match */
+	TG_FINDING_LOOP,     /**< a rewrite whose target is rewritten again, to where it began */
+	TG_FINDING_DEFEATED, /**< datagrams that the rule denies get there by a connected socket */
+	TG_FINDING_LOOPBACK, /**< a denial of all addresses, those of this machine among them */
+};
+
+/** Something about a policy that compiles, but hardly does what was meant. */
+struct tg_finding {
+	size_t size;      /**< sizeof(struct tg_finding) */
+	uint32_t kind;    /**< enum tg_finding_kind */
+	uint32_t rule;    /**< or TG_RULE_DEFAULT */
+	const char *text; /**< as errors read: `web.lua:4: deny "x": what; what to do` */
+};
+
+/** The findings about an image: at most one of a kind a rule, none of them false. */
+struct tg_lint;
+
+/** Look for them.  The image must stay as long as the findings. */
+int tg_lint_new(const struct tg_image *image, struct tg_lint **lint);
+
+/**
+ * Finding `index`, from 0, in the order of the rules; -ERANGE past the last.  The
+ * text lives as long as `lint`.
+ */
+int tg_lint_finding(const struct tg_lint *lint, uint32_t index, struct tg_finding *finding);
+
+void tg_lint_free(struct tg_lint *lint);
+
+/** Write "1.2.3.4", "::1"; a v4-mapped address as IPv4. -ENOSPC: `size` is below 46. */
+int tg_addr_format(const uint8_t addr[16], char *text, size_t size);
+
+/* --- Gates ------------------------------------------------------------------ */
+
+/** A running instance: programs, maps, links, events. */
+struct tg_gate;
+
+struct tg_gate_options {
+	size_t size;         /**< sizeof(struct tg_gate_options) */
+	uint32_t ring_bytes; /**< of the event ring, a power of two and whole pages; 0: 1 MiB */
+};
+
+/** Nothing touches the kernel before tg_gate_publish().  `options` may be NULL. */
+int tg_gate_open(const struct tg_gate_options *options, struct tg_gate **gate);
+
+/** Detach, unload, free. */
+void tg_gate_close(struct tg_gate *gate);
+
+/**
+ * Enforce an image: one atomic step, after which every call sees it whole, and
+ * before which every call sees the one before.  On failure nothing has changed.
+ * Programs are loaded, and links made, as the image needs them.  The image may
+ * be freed.  -EPERM: needs CAP_BPF and CAP_NET_ADMIN.  -EOPNOTSUPP: the kernel
+ * lacks what the text says, as tg_image_lack() does.
+ */
+int tg_gate_publish(struct tg_gate *gate, const struct tg_image *image);
+
+/**
+ * Attach to a cgroup, a folder of a cgroup2 file system, and to what is below
+ * it.  A gate may be attached to several.  -EEXIST: it is to this one already.
+ */
+int tg_gate_attach(struct tg_gate *gate, const char *cgroup);
+
+/** Detach from every cgroup. */
+int tg_gate_detach(struct tg_gate *gate);
+
+/** What a rule needs and this kernel does not have. */
+struct tg_lack {
+	size_t size;    /**< sizeof(struct tg_lack) */
+	uint32_t rule;  /**< or TG_RULE_DEFAULT: what no single rule is the cause of */
+	char text[512]; /**< `web.lua:4: rewrite "x": needs what, which … lacks; who has it` */
+};
+
+/**
+ * The first rule from number `from` on that needs what this kernel does not
+ * have.  -ERANGE: none does, or this process may not ask the kernel.  What no
+ * rule is the cause of comes with `from` 0.  Found by trying, not by the
+ * kernel's version, each thing once a process.
+ */
+int tg_image_lack(const struct tg_image *image, uint32_t from, struct tg_lack *lack);
+
+struct tg_gate_status {
+	size_t size;         /**< sizeof(struct tg_gate_status) */
+	uint64_t generation; /**< number of the image in force; 0: none yet */
+	uint64_t image_bytes;
+	uint32_t hooks;   /**< bits, 1 << enum tg_hook: attached, or to be */
+	uint32_t cgroups; /**< attached to */
+	uint64_t lost;    /**< events that found the ring full */
+	uint64_t errors;  /**< calls that met on_error, or whose source could not be bound */
+};
+
+int tg_gate_status(struct tg_gate *gate, struct tg_gate_status *status);
+
+/** What a rule did since the gate knows its name. */
+struct tg_counters {
+	uint64_t hits;
+	uint64_t suppressed; /**< events held back by its log rate */
+};
+
+/**
+ * Counters of rule `index` of the image in force, or, for
+ * TG_RULE_DEFAULT, of the default of `op`.
+ */
+int tg_gate_counters(struct tg_gate *gate, uint32_t index, enum tg_op op,
+		     struct tg_counters *counters);
+
+/**
+ * A descriptor that polls readable when there are events; the gate's own. -ENOENT
+ * before the first publish.
+ */
+int tg_gate_event_fd(const struct tg_gate *gate);
+
+/**
+ * The events that stand side by side at the ring's head: `*count` of them,
+ * perhaps 0, in place.  One process reads a gate.
+ */
+int tg_gate_events(struct tg_gate *gate, const struct tg_event **events, uint32_t *count);
+
+/** Give the first `count` of them back to the kernel. */
+void tg_gate_consume(struct tg_gate *gate, uint32_t count);
+
+/**
+ * Wait for events, `timeout_ms` at most (-1: as long as it takes). 1: there are;
+ * 0: there are not.
+ */
+int tg_gate_wait(struct tg_gate *gate, int timeout_ms);
+
+/* --- Cgroups and what this machine can do ------------------------------------ */
+
+/** Where cgroup2 is mounted, also beside v1. -ENOENT: nowhere. */
+int tg_cgroup_root(char *path, size_t size);
+
+/**
+ * The folder of a cgroup: "/sys/fs/cgroup/app" as it is, "self", "pid:42",
+ * "unit:nginx.service".
+ */
+int tg_cgroup_find(const char *name, char *path, size_t size);
+
+enum tg_check_state { TG_CHECK_OK, TG_CHECK_WARN, TG_CHECK_FAIL };
+
+/** One line of a diagnosis. */
+struct tg_check {
+	size_t size;      /**< sizeof(struct tg_check) */
+	uint32_t state;   /**< enum tg_check_state */
+	char name[32];    /**< "kernel", "BTF", "cgroup2" … */
+	char found[320];  /**< what was found */
+	char remedy[320]; /**< what would mend it; "" if nothing needs to */
+};
+
+/** Check `index`, from 0; -ERANGE past the last.  Tries, and leaves nothing behind. */
+int tg_doctor(uint32_t index, struct tg_check *check);
+
+/* } public */
+
+#pragma GCC visibility pop
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,29 @@
+--- tidegate compile: a policy's image, to a file.
+
+local policy = require "tidegate.command.policy"
+local report = require "tidegate.command.report"
+local status = require "tidegate.command.status"
+
+local M = {}
+
+function M.define(command)
+  command:summary "Write a policy's image to a file."
+    :description "Write a policy's image to a file. Every command that takes a POLICY takes an image."
+  command:argument("policy", "A policy file, or an image."):argname "POLICY"
+  command:option("-o --output", "The file to write."):argname("IMAGE"):count(1)
+end
+
+function M.run(args)
+  local image = policy.image(args.policy)
+  if not image then
+    return status.POLICY_ERROR
+  end
+  local ok, message = image:save(args.output)
+  if not ok then
+    report.say("%s", message)
+    return status.USAGE_ERROR
+  end
+  return status.OK
+end
+
+return M

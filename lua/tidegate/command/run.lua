@@ -1,0 +1,199 @@
+--- tidegate run: enforce a policy, and print what happens.
+
+local cgroup = require "tidegate.command.cgroup"
+local child = require "tidegate.command.child"
+local doctor = require "tidegate.command.doctor"
+local policy = require "tidegate.command.policy"
+local report = require "tidegate.command.report"
+local status = require "tidegate.command.status"
+local terminal = require "tidegate.command.terminal"
+local uv = require "luv"
+
+local M = {}
+
+function M.define(command)
+  command:summary "Enforce a policy on a cgroup, or on one command."
+    :description("Enforce a policy, print its events to standard error, and detach at the end.\n\n"
+      .. "With -- CMD the policy holds for CMD and all that it starts: they run in a cgroup of their own, "
+      .. "which is removed at the end. What CMD leaves running then is ended: SIGTERM, after two seconds "
+      .. "SIGKILL. Signals are passed on to CMD; a second Ctrl-C ends everything at once.\n\n"
+      .. "With --cgroup, --pid or --unit it holds for what is in that cgroup, until a signal comes.")
+    :usage("Usage: tidegate run POLICY [--json] [--log FILE] -- CMD [ARG ...]\n"
+      .. "       tidegate run POLICY (--cgroup PATH | --pid PID | --unit UNIT) [--json] [--log FILE]")
+  command:argument("policy", "A policy file, or an image."):argname "POLICY"
+  command:argument("more"):args("*"):hidden(true)
+  command:mutex(
+    command:option("--cgroup", "A folder of cgroup2, or \"self\"."):argname "PATH",
+    command:option("--pid", "The cgroup of this process, and all that is in it."):argname "PID",
+    command:option("--unit", "The cgroup of this systemd unit."):argname "UNIT")
+  command:flag("--json", "Events as JSON, one object a line.")
+  command:option("--log", "Append the events to FILE instead."):argname "FILE"
+end
+
+--- The cgroup that the options name, as tg_cgroup_find() takes it.
+local function target_of(args)
+  return args.cgroup or args.pid and "pid:" .. args.pid or args.unit and "unit:" .. args.unit
+end
+
+local function misuse(args)
+  local target = target_of(args)
+  if #args.more > 0 then
+    return ("put -- before the command: tidegate run %s -- %s")
+      :format(args.policy, table.concat(args.more, " "))
+  elseif args.tail and target then
+    return "a command after -- runs in a cgroup of its own: give either it or --cgroup, --pid, --unit"
+  elseif args.tail and #args.tail == 0 then
+    return "there is no command after --"
+  elseif not args.tail and not target then
+    return "nothing to enforce it on; give a command (-- CMD ARG ...), --cgroup PATH, --pid PID or --unit UNIT"
+  end
+end
+
+--- The kernel, or this user, cannot do it: why, and what there is to do.
+local function refused(args, message)
+  report.say("%s", message)
+  local check = doctor.first_failure()
+  if check and check.remedy ~= message then
+    report.say("%s: %s; %s", check.name, check.found, check.remedy)
+  end
+  report.say("see all: tidegate doctor; see what the policy does, without privileges: "
+    .. "tidegate explain %s connect 1.2.3.4:80", args.policy)
+  return status.KERNEL_REFUSED
+end
+
+--- Attach, and say what had to be left out.
+local function attach(session, path)
+  local ok, message = session.gate:attach(path)
+  for _, warning in ipairs(ok and session.gate:warnings() or {}) do
+    report.say("%s", warning)
+  end
+  return ok, message
+end
+
+--- Events a turn of the loop: a flood of them must not keep signals waiting.
+local EVENTS_A_TURN = 1000
+
+--- Print events, and let the policy's own handlers have them, as they come.
+local function watch(session)
+  session.gate:on("*", function(event) session.report:event(event) end)
+  session.gate.onerror = function(message) report.say("%s", message) end
+  session.poll = uv.new_poll(assert(session.gate:event_fd()))
+  session.poll:start("r", function() session.gate:dispatch(EVENTS_A_TURN) end)
+end
+
+--- Let go, and tell of the last events.
+local function finish(session)
+  session.gate:detach()
+  if session.poll then
+    session.poll:close()
+    session.gate:dispatch()
+    session.report:close(session.gate:status().lost)
+  end
+  session.gate:close()
+end
+
+-- A cgroup that is there ----------------------------------------------------------
+
+local ending = { sigint = 2, sigterm = 15, sighup = 1, sigquit = 3 }
+
+local function run_on_cgroup(session, args)
+  local path, message = cgroup.find(target_of(args))
+  if not path and cgroup.mounted() then
+    return status.USAGE_ERROR, message
+  elseif not path then
+    return refused(args, message)
+  end
+  local ok
+  ok, message = attach(session, path)
+  if not ok then
+    return refused(args, message)
+  end
+  watch(session)
+  report.say("%s is enforced on %s; Ctrl-C ends it", args.policy, path)
+  local ended_by
+  for name, number in pairs(ending) do
+    if not (name == "sighup" and terminal.hangup_ignored()) then
+      uv.new_signal():start(name, function() ended_by = number end)
+    end
+  end
+  while not ended_by do
+    uv.run "once"
+  end
+  finish(session)
+  return status.SIGNAL + ended_by
+end
+
+-- One command ---------------------------------------------------------------------
+
+local function name_list(processes)
+  local names = {}
+  for index, process in ipairs(processes) do
+    names[index] = ("%s (pid %d)"):format(process.name, process.pid)
+  end
+  return table.concat(names, ", ")
+end
+
+--- Run the command to its end; its exit status, or one that says why it did
+--- not start.
+local function run_child(session, process, args, path, home)
+  local started, message, failure = process:start(args.tail, path, home)
+  if not started then
+    report.say("%s", message)
+    return failure
+  end
+  watch(session)
+  local code, signal = process:wait()
+  process:finish(function(left)
+    report.say("%s left running: %s; ending %s", args.tail[1], name_list(left), #left == 1 and "it" or "them")
+  end)
+  if process.interrupted then
+    return status.SIGNAL + ending.sigint
+  end
+  return signal ~= 0 and status.SIGNAL + signal or code
+end
+
+local function run_command(session, args)
+  local process = child.new()
+  local home, message = cgroup.find "self"
+  if not home then
+    return refused(args, message)
+  end
+  local path
+  path, message = cgroup.make(home)
+  if not path then
+    return refused(args, ("no cgroup can be made below %s: %s"):format(home, message))
+  end
+  local ok
+  ok, message = attach(session, path)
+  if not ok then
+    cgroup.remove(path)
+    return refused(args, message)
+  end
+  local done, result = xpcall(run_child, debug.traceback, session, process, args, path, home)
+  finish(session)
+  local removed, why = cgroup.remove(path)
+  if not removed then
+    report.say("%s is still there: %s", path, why)
+  end
+  return done and result or error(result, 0)
+end
+
+function M.run(args)
+  local wrong = misuse(args)
+  if wrong then
+    return status.USAGE_ERROR, wrong
+  end
+  local gate = policy.gate(args.policy)
+  if not gate then
+    return status.POLICY_ERROR
+  end
+  local out, message = report.open(args.log, args.json)
+  if not out then
+    report.say("%s", message)
+    return status.USAGE_ERROR
+  end
+  local session = { gate = gate, report = out }
+  return (args.tail and run_command or run_on_cgroup)(session, args)
+end
+
+return M

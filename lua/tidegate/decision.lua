@@ -1,0 +1,228 @@
+--- What becomes of a call, and why.
+
+local bit = require "bit"
+local ffi = require "ffi"
+local library = require "tidegate.ffi"
+local literal = require "tidegate.literal"
+local schema = require "tidegate.schema"
+
+local C = library.C
+
+local M = {}
+
+local AF_UNIX = 1
+
+M.verb_names = {
+  [tonumber(C.TG_VERB_ALLOW)] = "allow",
+  [tonumber(C.TG_VERB_DENY)] = "deny",
+  [tonumber(C.TG_VERB_REWRITE)] = "rewrite",
+}
+
+--- "ECONNREFUSED" for 111; "999" for a number without a name; nil for 0.
+---@param number integer
+---@return string|nil
+function M.errno_name(number)
+  number = tonumber(number)
+  if number ~= 0 then
+    return library.text(C.tg_errno_name(number)) or tostring(number)
+  end
+end
+
+--- What becomes of a call.
+---@class tidegate.Decision
+---@field verb "allow"|"deny"|"rewrite"
+---@field rule string|nil its name; nil: the default decided
+---@field where string|nil "web.lua:4"
+---@field errno string|nil of a denial
+---@field asked string "1.2.3.4:60000", "unix:/run/x.sock"
+---@field final string where the call goes: "127.0.0.1:60123"
+---@field addr string of `final`; of a unix socket the same
+---@field port integer|nil of `final`; a unix socket has none
+---@field source string|nil where the socket is bound first
+---@field logs boolean whether it emits events
+---@field privileged boolean of a bind: the port needs no CAP_NET_BIND_SERVICE
+local Decision = {}
+Decision.__index = Decision
+
+--- `rewrite "seed" (web.lua:7): 1.2.3.4:60000 -> 127.0.0.1:60123`
+function Decision:__tostring()
+  local by = self.rule and ('"%s"'):format(self.rule) or "by default"
+  if self.where then
+    by = by .. " (" .. self.where .. ")"
+  end
+  return ("%s %s: %s"):format(self.verb, by, self:outcome())
+end
+
+--- "ECONNREFUSED", "1.2.3.4:60000 -> 127.0.0.1:60123", "10.0.0.2:53 from 10.0.0.9"
+---@return string
+function Decision:outcome()
+  if self.verb == "deny" then
+    return self.errno
+  end
+  local outcome = literal.printable(self.asked)
+  if self.final ~= self.asked then
+    outcome = outcome .. " -> " .. literal.printable(self.final)
+  end
+  if self.source then
+    outcome = outcome .. " from " .. self.source
+  end
+  if self.privileged then
+    outcome = outcome .. ", privileged"
+  end
+  return outcome
+end
+
+local zero = ("\0"):rep(16)
+
+--- Where the socket is bound first, nil where it is not.
+local function source(struct)
+  if struct.source_port ~= 0 then
+    return library.endpoint(struct.source, struct.source_port)
+  elseif ffi.string(struct.source, 16) ~= zero then
+    return library.address(struct.source)
+  end
+end
+
+--- `asked`, `final`, `addr` and `port` of a decision.
+local function places(query, struct)
+  local asked = query.cdata
+  if asked.family == AF_UNIX then
+    local final = library.path(struct.path, struct.path_bytes)
+    return library.path(asked.path, asked.path_bytes), final, final
+  end
+  return library.endpoint(asked.addr, asked.port), library.endpoint(struct.addr, struct.port),
+    library.address(struct.addr), tonumber(struct.port)
+end
+
+--- Read a struct tg_decision.
+---@param image tidegate.Image that decided
+---@param query tidegate.Query that was asked
+---@param struct ffi.cdata*
+---@return tidegate.Decision
+function M.new(image, query, struct)
+  local asked, final, addr, port = places(query, struct)
+  local info = struct.rule ~= C.TG_RULE_DEFAULT and image:rule(tonumber(struct.rule)) or {}
+  return setmetatable({
+    verb = M.verb_names[tonumber(struct.verb)],
+    rule = info.name,
+    where = info.where,
+    errno = struct.verb == C.TG_VERB_DENY and M.errno_name(struct.error) or nil,
+    asked = asked,
+    final = final,
+    addr = addr,
+    port = port,
+    source = source(struct),
+    logs = struct.logs,
+    privileged = struct.privileged,
+  }, Decision)
+end
+
+-- Why ----------------------------------------------------------------------------
+
+local mismatch_names = {
+  { bits = C.TG_FIELD_ENDPOINT, name = "address" },
+  { bits = C.TG_FIELD_PROTO, name = "proto" },
+  { bits = C.TG_FIELD_FAMILY, name = "family" },
+  { bits = C.TG_FIELD_UID, name = "uid" },
+  { bits = C.TG_FIELD_GID, name = "gid" },
+  { bits = C.TG_FIELD_PID, name = "pid" },
+  { bits = C.TG_FIELD_COMM, name = "comm" },
+  { bits = C.TG_FIELD_TYPE, name = "type" },
+  { bits = C.TG_FIELD_FROM, name = "from" },
+  { bits = C.TG_FIELD_EXE, name = "exe" },
+  { bits = C.TG_FIELD_CGROUP, name = "cgroup" },
+  { bits = C.TG_FIELD_NETNS, name = "netns" },
+  { bits = C.TG_FIELD_MARK, name = "mark" },
+  { bits = C.TG_FIELD_DEVICE, name = "device" },
+}
+
+local function has(mask, field)
+  return bit.band(mask, bit.lshift(1, tonumber(field))) ~= 0
+end
+
+--- The fields that keep a rule from matching: {} where it matches.
+---@param mask integer from tg_image_mismatch()
+---@return string[]
+function M.mismatches(mask)
+  if bit.band(mask, C.TG_MISMATCH_OP) ~= 0 then
+    return { "operation" }
+  end
+  local names = {}
+  for _, field in ipairs(mismatch_names) do
+    if has(mask, field.bits) then
+      local only_port = field.name == "address" and has(mask, C.TG_FIELD_PORT)
+      names[#names + 1] = only_port and "port" or field.name
+    end
+  end
+  return names
+end
+
+---@class tidegate.Step
+---@field rule string
+---@field verb string
+---@field where string|nil
+---@field text string|nil
+---@field mismatch string[] the fields that differ: "address", "port", "uid" …; none where it matches
+---@field shadow boolean it matches, but is only counted and told of
+
+--- Why a call is decided as it is: every rule up to the one that decides.
+---@class tidegate.Explanation
+---@field query string the call
+---@field decision tidegate.Decision
+---@field steps tidegate.Step[]
+local Explanation = {}
+Explanation.__index = Explanation
+
+--- "address and port differ"
+local function reason(step)
+  local mismatch = step.mismatch
+  if step.shadow then
+    return "matches, as a shadow"
+  elseif #mismatch == 0 then
+    return "matches"
+  end
+  return schema.enumerate(mismatch, "and") .. (#mismatch == 1 and " differs" or " differ")
+end
+
+function Explanation:__tostring()
+  local lines = { self.query }
+  local widths = { 0, 0 }
+  for _, step in ipairs(self.steps) do
+    widths[1] = math.max(widths[1], #(step.where or ""))
+    widths[2] = math.max(widths[2], #step.verb + #step.rule + 3)
+  end
+  local form = ("  %%-%ds  %%-%ds  %%s"):format(widths[1], widths[2])
+  for _, step in ipairs(self.steps) do
+    lines[#lines + 1] = form:format(step.where or "", ('%s "%s"'):format(step.verb, step.rule), reason(step))
+  end
+  lines[#lines + 1] = tostring(self.decision)
+  return table.concat(lines, "\n")
+end
+
+--- Explain a decision.
+---@param image tidegate.Image
+---@param query tidegate.Query
+---@param decision tidegate.Decision
+---@param last integer number of the rule that decides, or of rules where the default does
+---@return tidegate.Explanation|nil
+---@return string|nil message
+---@return integer|nil errno
+function M.explain(image, query, decision, last)
+  local steps = {}
+  for index = 0, last do
+    local info = image:rule(index)
+    if info then
+      local mask, message, errno = image:mismatch(query, index)
+      if not mask then
+        return nil, message, errno
+      end
+      steps[#steps + 1] = {
+        rule = info.name, verb = info.verb, where = info.where, text = info.text,
+        mismatch = M.mismatches(mask), shadow = mask == 0 and info.name ~= decision.rule,
+      }
+    end
+  end
+  return setmetatable({ query = tostring(query), decision = decision, steps = steps }, Explanation)
+end
+
+return M

@@ -1,0 +1,169 @@
+--- One decision of the kernel, as Lua reads it from the ring.
+--
+-- A view points at a record and works its fields out when they are asked for,
+-- so that a loop which reads two fields pays for two.
+
+local bit = require "bit"
+local ffi = require "ffi"
+local decision = require "tidegate.decision"
+local library = require "tidegate.ffi"
+local literal = require "tidegate.literal"
+
+local C = library.C
+
+local M = {}
+
+--- One decision.  Valid in its turn of the loop; copy() outlives it.
+---@class tidegate.Event
+---@field verb "allow"|"deny"|"rewrite"
+---@field rule string|nil the rule's name; nil: the default decided
+---@field op string "connect"
+---@field hook string "connect4", "connect_unix"
+---@field errno string|nil of a denial: "ECONNREFUSED"
+---@field asked string what the program asked for: "1.2.3.4:60000", "unix:/run/x.sock"
+---@field final string where the call went: "127.0.0.1:60123"
+---@field asked_addr string of a unix socket the same as `asked`
+---@field asked_port integer|nil a unix socket has none
+---@field final_addr string
+---@field final_port integer|nil
+---@field family "inet"|"inet6"|"unix" of the hook
+---@field proto string|nil "tcp", "udp" …, or its number; a unix socket has none
+---@field comm string of the calling thread
+---@field pid integer of the process
+---@field tid integer
+---@field uid integer
+---@field gid integer
+---@field time number seconds since 1970
+---@field cgroup integer id of the calling task's cgroup
+---@field netns integer cookie
+---@field socket integer cookie
+---@field generation integer of the image that decided
+---@field shadow true|nil the rule has shadow = true: the call went on
+local Event = {}
+
+local AF_UNIX = 1
+local families = { [AF_UNIX] = "unix", [2] = "inet", [10] = "inet6" }
+local protocols = {
+  [1] = "icmp", [6] = "tcp", [17] = "udp", [33] = "dccp", [58] = "icmpv6", [132] = "sctp", [136] = "udplite",
+  [255] = "raw", [262] = "mptcp",
+}
+
+local function host_order(port_be)
+  if ffi.abi "le" then
+    return bit.bor(bit.rshift(port_be, 8), bit.lshift(bit.band(port_be, 0xff), 8))
+  end
+  return port_be
+end
+
+--- "connect4" and "connect" by hook number.
+local hooks, ops = {}, {}
+for hook = 0, tonumber(C.TG_HOOKS) - 1 do
+  hooks[hook] = ffi.string(C.tg_hook_name(hook))
+  ops[hook] = hooks[hook]:match "^%a+"
+end
+
+local fields = {}
+
+function fields.verb(self) return decision.verb_names[self.at.verb] end
+function fields.rule(self) return self.reader:rule_name(self.at.rule, tonumber(self.at.generation)) end
+function fields.op(self) return ops[self.at.hook] end
+function fields.hook(self) return hooks[self.at.hook] end
+function fields.errno(self) return decision.errno_name(self.at.error) end
+
+for _, side in ipairs { "asked", "final" } do
+  local path, path_bytes, addr, port_be = side .. "_path", side .. "_path_bytes", side .. "_addr", side .. "_port_be"
+
+  local function path_of(at)
+    return at.family == AF_UNIX and library.path(at[path], at[path_bytes])
+  end
+
+  fields[side .. "_addr"] = function(self) return path_of(self.at) or library.address(self.at[addr]) end
+  fields[side .. "_port"] = function(self)
+    return self.at.family ~= AF_UNIX and host_order(self.at[port_be]) or nil
+  end
+  fields[side] = function(self)
+    return path_of(self.at) or library.endpoint(self.at[addr], host_order(self.at[port_be]))
+  end
+end
+
+function fields.family(self) return families[self.at.family] end
+function fields.proto(self)
+  return self.at.family ~= AF_UNIX and (protocols[self.at.protocol] or tostring(self.at.protocol)) or nil
+end
+function fields.comm(self)
+  local comm = ffi.string(self.at.comm, 16)
+  return comm:match "^[^%z]*"
+end
+function fields.pid(self) return tonumber(self.at.pid) end
+function fields.tid(self) return tonumber(self.at.tid) end
+function fields.uid(self) return tonumber(self.at.uid) end
+function fields.gid(self) return tonumber(self.at.gid) end
+function fields.time(self) return tonumber(self.at.time_ns) / 1e9 + self.reader.epoch end
+function fields.cgroup(self) return tonumber(self.at.cgroup_id) end
+function fields.netns(self) return tonumber(self.at.netns_cookie) end
+function fields.socket(self) return tonumber(self.at.socket_cookie) end
+function fields.shadow(self) return self.at.shadow ~= 0 or nil end
+function fields.generation(self) return tonumber(self.at.generation) end
+
+--- The names of an event's fields, in the order in which they are listed.
+M.fields = {
+  "time", "verb", "rule", "op", "hook", "errno", "asked", "final", "family", "proto", "comm",
+  "pid", "tid", "uid", "gid", "cgroup", "netns", "socket", "generation", "shadow",
+}
+
+function Event:__index(name)
+  local field = fields[name]
+  if not field and name ~= "at" then
+    return Event[name]
+  elseif rawget(self, "at") == nil then
+    error("this event's turn is over; event:copy() keeps one for longer", field and 2 or 3)
+  end
+  return field(self)
+end
+
+--- `deny    no-metadata  connect 169.254.169.254:80  ECONNREFUSED  curl[1234] uid 0`
+function Event:__tostring()
+  local parts = {
+    ("%-7s %s"):format(self.verb or "?", self.rule or "(default)"),
+    self.op .. " " .. literal.printable(self.asked),
+  }
+  local at = self.at
+  if at.shadow ~= 0 then
+    parts[1] = parts[1] .. " (shadow)"
+  end
+  if at.error ~= 0 then
+    parts[#parts + 1] = self.errno
+  elseif at.verb == C.TG_VERB_REWRITE then
+    parts[2] = parts[2] .. " -> " .. literal.printable(self.final)
+  end
+  parts[#parts + 1] = ("%s[%d] uid %d"):format(literal.printable(self.comm), self.pid, self.uid)
+  return table.concat(parts, "  ")
+end
+
+--- The same event, the caller's to keep.
+---@return tidegate.Event
+function Event:copy()
+  local at = ffi.new "struct tg_event"
+  ffi.copy(at, self.at, ffi.sizeof "struct tg_event")
+  return M.view(at, self.reader:frozen())
+end
+
+--- All of its fields, as plain data.
+---@return table<string, string|number>
+function Event:totable()
+  local plain = {}
+  for _, name in ipairs(M.fields) do
+    plain[name] = self[name]
+  end
+  return plain
+end
+
+--- A view of a record.
+---@param at ffi.cdata* struct tg_event
+---@param reader tidegate.Reader
+---@return tidegate.Event
+function M.view(at, reader)
+  return setmetatable({ at = at, reader = reader }, Event)
+end
+
+return M

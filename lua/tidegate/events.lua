@@ -1,0 +1,173 @@
+--- What a gate tells: events, pulled in a loop or handed to handlers.
+
+local language = require "tidegate.language"
+local library = require "tidegate.ffi"
+local literal = require "tidegate.literal"
+local schema = require "tidegate.schema"
+local suggest = require "tidegate.suggest"
+
+local C = library.C
+
+local M = {}
+
+--- The methods of a gate that are about events.
+---@class tidegate.Gate
+local Gate = {}
+M.methods = Gate
+
+local function published_reader(self, verb)
+  if self.closed then
+    error(verb .. ": the gate is closed", 3)
+  elseif not self.published then
+    error(verb .. ": nothing is published yet; attach or commit first", 3)
+  end
+  self.view = self.view or self.reader:view()
+  return self.reader
+end
+
+local function check_timeout(options)
+  if options ~= nil and type(options) ~= "table" then
+    error(("events: wants a table such as { timeout = 1 }; got %s"):format(literal.describe(options)), 3)
+  end
+  for key in pairs(options or {}) do
+    if key ~= "timeout" then
+      error(("events: unknown option %s%s"):format(literal.describe(key), suggest.hint(key, { "timeout" })), 3)
+    end
+  end
+  local timeout = options and options.timeout
+  if timeout ~= nil and (type(timeout) ~= "number" or timeout < 0) then
+    error(("events: timeout wants seconds; got %s"):format(literal.describe(timeout)), 3)
+  end
+  return timeout
+end
+
+--- Events, one a turn: `for event in gate:events() do print(event) end`.
+--- The loop ends when none came for `timeout` seconds (without it: waits as
+--- long as it takes), when a signal interrupts the waiting, or when the gate is
+--- closed.  An event is valid in its turn; event:copy() keeps one.  A loop that
+--- is left early goes on where it was with the next call.
+---@param options { timeout: number }|nil
+---@return fun(): tidegate.Event|nil
+function Gate:events(options)
+  local timeout = check_timeout(options)
+  local ring = published_reader(self, "events")
+  local view = self.view
+  local function pull()
+    view.at = nil
+    if self.closed then
+      return nil
+    end
+    local at, message = ring:next()
+    if at == nil and not message then
+      local some
+      some, message = ring:wait(timeout)
+      if some then
+        at, message = ring:next()
+      end
+    end
+    if message then
+      error(message, 2)
+    elseif at ~= nil then
+      view.at = at
+      return view
+    end
+  end
+  return pull
+end
+
+--- Add a handler without asking whether its kind exists.
+function M.add_handler(self, kind, handler)
+  local list = self.handlers[kind] or {}
+  self.handlers[kind] = list
+  list[#list + 1] = handler
+end
+
+--- The rules of an image, as language.unknown_kind() looks them up.
+local function named(image)
+  local by_name = {}
+  for _, name in pairs(image:names()) do
+    by_name[name] = true
+  end
+  return { by_name = by_name }
+end
+
+--- Have dispatch() call a function for the events of a verb ("deny"), of a rule
+--- (its name), or of all ("*").
+---@param kind string
+---@param handler fun(event: tidegate.Event)
+function Gate:on(kind, handler)
+  if type(kind) ~= "string" or type(handler) ~= "function" then
+    error(("on: wants a verb, a rule's name or \"*\", and a function; got %s and %s")
+      :format(literal.describe(kind), literal.describe(handler)), 2)
+  end
+  local unknown = language.unknown_kind(self.source or named(self.fixed), kind)
+  if unknown then
+    error(unknown, 2)
+  end
+  M.add_handler(self, kind, handler)
+end
+
+local function report(self, message)
+  if self.onerror then
+    self.onerror(message)
+  else
+    io.stderr:write(message, "\n")
+  end
+end
+
+local function call_handlers(self, handlers, event)
+  for _, handler in ipairs(handlers or {}) do
+    if self.closed then
+      return
+    end
+    local ok, message = xpcall(handler, debug.traceback, event)
+    if not ok then
+      report(self, tostring(message))
+    end
+  end
+end
+
+--- Call the handlers for what is in the ring now; does not wait.  An error in a
+--- handler is reported (gate.onerror) and does not keep the rest from running.
+---@param limit integer|nil after so many events leave the rest for the next call
+---@return integer|nil count of events
+---@return string|nil message
+---@return integer|nil errno
+function Gate:dispatch(limit)
+  local ring = published_reader(self, "dispatch")
+  local view, count = self.view, 0
+  while not self.closed and count < (limit or math.huge) do
+    local at, message, errno = ring:next()
+    if at == nil then
+      view.at = nil
+      if message then
+        return nil, message, errno
+      end
+      break
+    end
+    view.at = at
+    count = count + 1
+    local verb, rule = view.verb, view.rule
+    call_handlers(self, self.handlers["*"], view)
+    call_handlers(self, self.handlers[verb], view)
+    if rule and rule ~= "*" and not schema.verbs[rule] then
+      call_handlers(self, self.handlers[rule], view)
+    end
+  end
+  return count
+end
+
+--- A descriptor that polls readable while there are events, for an event loop.
+---@return integer|nil
+---@return string|nil message
+---@return integer|nil errno
+function Gate:event_fd()
+  published_reader(self, "event_fd")
+  local fd = C.tg_gate_event_fd(self.cdata)
+  if fd < 0 then
+    return library.failure(fd)
+  end
+  return fd
+end
+
+return M

@@ -1,0 +1,158 @@
+--- The C library, as LuaJIT sees it.
+--
+-- The declarations are generated from core/tidegate.h (`make` writes them to
+-- the module tidegate.cdef); the library that is loaded must have the same ABI
+-- number.
+
+local ffi = require "ffi"
+
+local M = {}
+
+-- A reloaded module finds the declarations of the first load.
+if not pcall(ffi.typeof, "struct tg_event") then
+  local found, declarations = pcall(require, "tidegate.cdef")
+  if not found then
+    error("tidegate: there is no module tidegate.cdef; run make, and add BUILD/lua/?.lua to LUA_PATH", 0)
+  end
+  ffi.cdef(declarations)
+end
+
+local function exists(path)
+  local handle = io.open(path, "rb")
+  return handle and handle:close()
+end
+
+--- Where the library is: TIDEGATE_LIBRARY if it is set; where `make` or `make
+--- install` put it, as seen from the generated declarations; else wherever the
+--- system has it.
+---@return string
+local function library_path()
+  local named = os.getenv "TIDEGATE_LIBRARY"
+  if named and named ~= "" then
+    return named
+  end
+  local cdef = package.searchpath("tidegate.cdef", package.path) or ""
+  local build = cdef:match "^(.*)/lua/tidegate/cdef%.lua$"
+  local prefix = cdef:match "^(.*)/share/lua/5%.1/tidegate/cdef%.lua$"
+  if build and exists(build .. "/libtidegate.so.0") then
+    return build .. "/libtidegate.so.0"
+  elseif prefix and exists(prefix .. "/lib/libtidegate.so.0") then
+    return prefix .. "/lib/libtidegate.so.0"
+  end
+  return "libtidegate.so.0"
+end
+
+local function load_library()
+  local path = library_path()
+  local ok, library = pcall(ffi.load, path)
+  if not ok then
+    error(("tidegate: %s; run make, or set TIDEGATE_LIBRARY to the path of libtidegate.so"):format(library), 0)
+  end
+  local abi, wanted = library.tg_abi(), library.TG_ABI
+  if abi ~= wanted then
+    error(("tidegate: %s has ABI %d, this module wants %d; install both from the same version")
+      :format(path, abi, wanted), 0)
+  end
+  return library
+end
+
+local C = load_library()
+
+--- The functions and constants of tidegate.h.
+M.C = C
+
+--- What a failed call leaves: nil, the library's text, the errno (positive).
+---@param result integer a negative return
+---@return nil, string, integer
+function M.failure(result)
+  return nil, ffi.string(C.tg_error()), -tonumber(result)
+end
+
+--- A struct that starts with its own size.
+---@param name string "struct tg_query"
+---@return ffi.cdata*
+function M.sized(name)
+  local struct = ffi.new(name)
+  struct.size = ffi.sizeof(name)
+  return struct
+end
+
+-- The finalizers are Lua functions, which keep the library loaded until the
+-- last object is gone.
+local free = {
+  list = function(object) C.tg_list_free(object) end,
+  policy = function(object) C.tg_policy_free(object) end,
+  image = function(object) C.tg_image_free(object) end,
+  gate = function(object) C.tg_gate_close(object) end,
+  lint = function(object) C.tg_lint_free(object) end,
+}
+
+--- Room for an object that the library gives through an out-parameter.
+---@param kind "list"|"policy"|"image"|"gate"|"lint"
+---@return ffi.cdata*
+function M.slot(kind)
+  return ffi.new("struct tg_" .. kind .. " *[1]")
+end
+
+--- Own the object in a slot: the collector frees it.
+---@param kind "list"|"policy"|"image"|"gate"|"lint"
+---@param slot ffi.cdata*
+---@return ffi.cdata*
+function M.own(kind, slot)
+  return ffi.gc(slot[0], free[kind])
+end
+
+--- Free an owned object now.
+---@param kind "list"|"policy"|"image"|"gate"|"lint"
+---@param object ffi.cdata*
+function M.release(kind, object)
+  free[kind](ffi.gc(object, nil))
+end
+
+--- Room for a number that the library gives through an out-parameter.
+---@return ffi.cdata*
+function M.index()
+  return ffi.new "uint32_t[1]"
+end
+
+--- The text of a C string, nil for NULL.
+---@param text ffi.cdata*
+---@return string|nil
+function M.text(text)
+  if text ~= nil then
+    return ffi.string(text)
+  end
+end
+
+local address = ffi.new "char[64]"
+
+--- "1.2.3.4" or "::1" for 16 bytes in network order.
+---@param bytes ffi.cdata*
+---@return string
+function M.address(bytes)
+  C.tg_addr_format(bytes, address, 64)
+  return ffi.string(address)
+end
+
+--- "unix:/run/x.sock", "unix:@name": zeros behind a name are not part of it.
+---@param bytes ffi.cdata*
+---@param count integer
+---@return string
+function M.path(bytes, count)
+  local path = ffi.string(bytes, count):gsub("(.)%z+$", "%1"):gsub("^%z", "@")
+  return "unix:" .. path
+end
+
+--- "1.2.3.4:80" or "[::1]:80".
+---@param bytes ffi.cdata*
+---@param port integer host order
+---@return string
+function M.endpoint(bytes, port)
+  local addr = M.address(bytes)
+  if addr:find(":", 1, true) then
+    addr = "[" .. addr .. "]"
+  end
+  return addr .. ":" .. tonumber(port)
+end
+
+return M

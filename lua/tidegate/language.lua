@@ -1,0 +1,221 @@
+--- The world that a policy file runs in: the verbs, a part of Lua's library, and
+--- nothing else.  A name that is not there is an error, not nil.
+
+local file = require "tidegate.file"
+local literal = require "tidegate.literal"
+local schema = require "tidegate.schema"
+local suggest = require "tidegate.suggest"
+
+local M = {}
+
+local function pick(library, names)
+  local picked = {}
+  for name in names:gmatch "%S+" do
+    picked[name] = library[name]
+  end
+  return picked
+end
+
+--- What a policy file may use of Lua itself.
+local function standard_library()
+  local standard = pick(_G, [[assert error ipairs next pairs pcall print select tonumber tostring type
+    unpack xpcall getmetatable setmetatable rawequal rawget rawset require
+    bit coroutine io math string table _VERSION]])
+  standard.os = pick(os, "clock date difftime getenv time")
+  return standard
+end
+
+--- "web.lua:4" of the code that called into the language.  A tail call
+--- (`return deny {}`) leaves no line behind: then it is the file alone.
+---@param level integer 2: the caller of the function that asks
+---@param path string|nil of the policy file that runs
+---@return string
+function M.where(level, path)
+  for frame = level + 1, level + 16 do
+    local info = debug.getinfo(frame, "Slf")
+    if not info or info.func == M.run then
+      break
+    elseif info.currentline > 0 then
+      return (info.source:sub(1, 1) == "@" and info.source:sub(2) or info.short_src) .. ":" .. info.currentline
+    end
+  end
+  return path or "?"
+end
+
+--- Add a rule, or note what is wrong with it and go on: a policy file tells all
+--- of its errors at once.
+local function verb(name, policy, complaints, path)
+  return function(spec)
+    local added, message, errno = policy:add(name, spec, M.where(2, path))
+    if not added then
+      complaints:add(message, errno)
+    end
+    return added
+  end
+end
+
+--- on("deny", fn); the names are checked when the whole file has been read.
+local function on(handlers, complaints, path)
+  return function(kind, handler)
+    local where = M.where(2, path)
+    if type(kind) ~= "string" then
+      complaints:add(("%s: on wants a verb, the name of a rule, or \"*\"; got %s")
+        :format(where, literal.describe(kind)))
+    elseif type(handler) ~= "function" then
+      complaints:add(('%s: on "%s" wants a function; got %s'):format(where, kind, literal.describe(handler)))
+    else
+      handlers[#handlers + 1] = { kind = kind, handler = handler, where = where }
+    end
+  end
+end
+
+local function named_file(folder, complaints, path)
+  return function(name)
+    if type(name) ~= "string" then
+      complaints:add(("%s: file wants a path; got %s"):format(M.where(2, path), literal.describe(name)))
+      name = ""
+    end
+    return file.new(name, folder)
+  end
+end
+
+local function options(policy, complaints, path)
+  return function(spec)
+    local ok, message = policy:set(spec, M.where(2, path))
+    if not ok then
+      complaints:add(message)
+    end
+  end
+end
+
+--- What is wrong with a policy file, in the order in which it was found.
+---@class tidegate.Complaints
+---@field errno integer|nil of the first
+local Complaints = {}
+Complaints.__index = Complaints
+
+---@return tidegate.Complaints
+function M.complaints()
+  return setmetatable({}, Complaints)
+end
+
+function Complaints:add(message, errno)
+  self[#self + 1] = message
+  self.errno = self.errno or errno
+end
+
+--- One a line.
+function Complaints:__tostring()
+  return table.concat(self, "\n")
+end
+
+--- The kind that nobody emits, with a hint; nil where the kind is known.
+---@param policy tidegate.Policy
+---@param kind string
+---@return string|nil
+function M.unknown_kind(policy, kind)
+  if kind == "*" or schema.verbs[kind] or policy.by_name[kind] then
+    return nil
+  end
+  local names = { unpack(schema.verb_names) }
+  for name in pairs(policy.by_name) do
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  return ('on "%s": no verb and no rule of that name%s'):format(kind, suggest.hint(kind, names))
+end
+
+--- on() may come before the rule that it names, so its kinds are checked last.
+local function check_kinds(policy, handlers, complaints)
+  for _, entry in ipairs(handlers) do
+    local unknown = M.unknown_kind(policy, entry.kind)
+    if unknown then
+      complaints:add(entry.where .. ": " .. unknown)
+    end
+  end
+end
+
+--- Where the relative paths of a policy file start.
+local function folder_of(path)
+  return path:match "^(.+)/[^/]*$" or path:match "^/" or ""
+end
+
+--- The environment of a policy file.
+---@param path string of the file
+---@param policy tidegate.Policy that the verbs add to
+---@param handlers table[] that on() adds to
+---@param complaints tidegate.Complaints
+---@return table
+function M.environment(path, policy, handlers, complaints)
+  local words = standard_library()
+  for _, name in ipairs(schema.verb_names) do
+    words[name] = verb(name, policy, complaints, path)
+  end
+  words.policy = options(policy, complaints, path)
+  words.file = named_file(folder_of(path), complaints, path)
+  words.on = on(handlers, complaints, path)
+
+  local known = {}
+  for name in pairs(words) do
+    known[#known + 1] = name
+  end
+  table.sort(known)
+
+  return setmetatable({}, {
+    __index = function(_, name)
+      local word = words[name]
+      if word == nil then
+        error(("%s: unknown name %s%s"):format(M.where(2, path), literal.describe(name), suggest.hint(name, known)), 0)
+      end
+      return word
+    end,
+    __newindex = function(_, name)
+      error(("%s: %q is not local; write local %s = …"):format(M.where(2, path), tostring(name), tostring(name)), 0)
+    end,
+    __metatable = false,
+  })
+end
+
+--- Lua shortens long paths in its messages; this puts the whole one back.
+local function whole_path(message, path)
+  local short = assert(loadstring("", "@" .. path))
+  short = debug.getinfo(short, "S").short_src
+  if message:sub(1, #short) == short then
+    message = path .. message:sub(#short + 1)
+  end
+  return message
+end
+
+--- Run the text of a policy file.
+---@param text string
+---@param path string names it in messages
+---@param policy tidegate.Policy that its rules are added to
+---@param handlers table[] { kind, handler, where }
+---@return true|nil
+---@return string|nil message every error, one a line
+---@return integer|nil errno
+function M.run(text, path, policy, handlers)
+  local complaints = M.complaints()
+  local environment = M.environment(path, policy, handlers, complaints)
+  if text:byte(1) == 27 then
+    return nil, path .. ": is compiled Lua; a policy is source"
+  end
+  local chunk, message = load(text, "@" .. path, "t", environment)
+  if not chunk then
+    return nil, whole_path(message, path)
+  end
+  local ok
+  ok, message = pcall(chunk)
+  if not ok then
+    complaints:add(whole_path(tostring(message), path))
+  end
+  if #complaints == 0 then
+    check_kinds(policy, handlers, complaints)
+  end
+  if #complaints > 0 then
+    return nil, tostring(complaints), complaints.errno
+  end
+  return true
+end
+
+return M

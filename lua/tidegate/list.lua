@@ -1,0 +1,220 @@
+--- The values of one field: from what a rule says in Lua to a tg_list.
+--
+-- First the Lua value becomes plain data, an array of items: a string, a
+-- tidegate.File, or { addr = items, port = items }.  That is what dump() writes
+-- and what the tg_list is built from, again where a file has changed.
+
+local file = require "tidegate.file"
+local library = require "tidegate.ffi"
+local literal = require "tidegate.literal"
+local suggest = require "tidegate.suggest"
+
+local C = library.C
+
+local M = {}
+
+local MAX_NESTING = 16
+local product_keys = { "addr", "port" }
+
+---@class tidegate.List
+---@field items table plain data
+local List = {}
+List.__index = List
+
+-- Errors travel as { message, errno } through error(), to be caught in M.new
+-- and List:object only.
+local function fail(message, errno)
+  error({ message = message, errno = errno }, 0)
+end
+
+local function caught(ok, value)
+  if ok then
+    return value
+  elseif type(value) == "table" and value.message then
+    return nil, value.message, value.errno
+  end
+  error(value, 0)
+end
+
+local normalise
+
+--- { addr = …, port = … } as an item.
+local function product(row, value, depth)
+  local endpoint = {}
+  for key in pairs(value) do
+    if key ~= "addr" and key ~= "port" then
+      fail(("unknown key %s in { addr = …, port = … }%s")
+        :format(literal.describe(key), suggest.hint(key, product_keys)))
+    end
+  end
+  if row.list ~= "ENDPOINT" and row.list ~= "FROM" then
+    fail("wants " .. row.wants .. "; { addr = …, port = … } is for endpoints")
+  end
+  endpoint.addr = value.addr ~= nil
+    and normalise({ list = "ADDR", wants = [[addr to be an address such as "10.0.0.0/8", or a list of them]] },
+      value.addr, {}, depth) or nil
+  endpoint.port = value.port ~= nil
+    and normalise({ list = "PORT", numbers = true,
+      wants = [[port to be a port such as 443, "8000-8999" or "https", or a list of them]] },
+      value.port, {}, depth) or nil
+  return endpoint
+end
+
+local function is_sequence(value)
+  local count = 0
+  for key in pairs(value) do
+    if type(key) ~= "number" then
+      return false
+    end
+    count = count + 1
+  end
+  return count == #value
+end
+
+--- Append the items that `value` means to `items`.
+function normalise(row, value, items, depth)
+  local kind = type(value)
+  if kind == "string" and not value:find "%z" then
+    items[#items + 1] = value
+  elseif kind == "number" and row.numbers and value >= 0 and value % 1 == 0 and value < 2 ^ 32 then
+    items[#items + 1] = ("%d"):format(value)
+  elseif kind ~= "table" then
+    fail(("wants %s; got %s"):format(row.wants, literal.describe(value)))
+  elseif file.is(value) then
+    items[#items + 1] = value
+  elseif depth == MAX_NESTING then
+    fail(("lists nest deeper than %d; write one list"):format(MAX_NESTING))
+  elseif is_sequence(value) then
+    for _, inner in ipairs(value) do
+      normalise(row, inner, items, depth + 1)
+    end
+  else
+    items[#items + 1] = product(row, value, depth + 1)
+  end
+  return items
+end
+
+local function check(result)
+  if result ~= 0 then
+    local _, message, errno = library.failure(result)
+    fail(message, errno)
+  end
+end
+
+local build
+
+local function add(object, item)
+  if type(item) == "string" then
+    check(C.tg_list_add(object, item))
+  elseif file.is(item) then
+    check(C.tg_list_load(object, item.path))
+  else
+    check(C.tg_list_add_product(object, item.addr and build("ENDPOINT", item.addr),
+      item.port and build("PORT", item.port)))
+  end
+end
+
+--- The tg_list of some items.
+function build(field, items)
+  local slot = library.slot "list"
+  check(C.tg_list_new("TG_FIELD_" .. field, slot))
+  local object = library.own("list", slot)
+  for _, item in ipairs(items) do
+    add(object, item)
+  end
+  return object
+end
+
+--- The files that some items name, one after the other.
+local function each_file(items, visit)
+  for _, item in ipairs(items) do
+    if file.is(item) then
+      visit(item)
+    elseif type(item) == "table" then
+      each_file(item.addr or {}, visit)
+      each_file(item.port or {}, visit)
+    end
+  end
+end
+
+local function stamp(items)
+  local stamps = {}
+  each_file(items, function(named)
+    stamps[#stamps + 1] = named:stamp()
+  end)
+  return table.concat(stamps, " ")
+end
+
+--- Check and build a list.  The message is about the value alone: the caller
+--- knows the rule and the field.
+---@param row tidegate.Word of the field
+---@param value any what the rule says
+---@return tidegate.List|nil
+---@return string|nil message
+---@return integer|nil errno
+function M.new(row, value)
+  return caught(pcall(function()
+    local self = setmetatable({ row = row, items = normalise(row, value, {}, 0) }, List)
+    self.stamp = stamp(self.items)
+    self.cdata = build(row.list, self.items)
+    return self
+  end))
+end
+
+--- Whether a file of it has changed since the list was built.
+---@return boolean
+function List:stale()
+  return self.stamp ~= "" and stamp(self.items) ~= self.stamp
+end
+
+--- The tg_list, built anew where a file has changed.
+---@return ffi.cdata*|nil
+---@return string|nil message
+---@return integer|nil errno
+function List:object()
+  if not self:stale() then
+    return self.cdata
+  end
+  return caught(pcall(function()
+    local fresh = stamp(self.items)
+    local object = build(self.row.list, self.items)
+    self.stamp, self.cdata = fresh, object
+    return object
+  end))
+end
+
+local render
+
+local function render_item(item, numbers)
+  if type(item) == "string" then
+    local plain = numbers and #item < 10 and item:match "^%d+$" and not item:match "^0%d"
+    return plain and item or literal.quote(item)
+  elseif file.is(item) then
+    return "file " .. literal.quote(item:absolute())
+  end
+  local parts = {}
+  parts[#parts + 1] = item.addr and "addr = " .. render(item.addr)
+  parts[#parts + 1] = item.port and "port = " .. render(item.port, true)
+  return "{ " .. table.concat(parts, ", ") .. " }"
+end
+
+function render(items, numbers)
+  if #items == 1 then
+    return render_item(items[1], numbers)
+  elseif #items == 0 then
+    return "{}"
+  end
+  local parts = {}
+  for position, item in ipairs(items) do
+    parts[position] = render_item(item, numbers)
+  end
+  return "{ " .. table.concat(parts, ", ") .. " }"
+end
+
+--- The list as Lua source.
+---@return string
+function List:text()
+  return render(self.items, self.row.numbers)
+end
+
+return M

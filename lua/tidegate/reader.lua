@@ -1,0 +1,133 @@
+--- The consuming end of a gate's ring: batches in place, one event at a time.
+
+local ffi = require "ffi"
+local event = require "tidegate.event"
+local library = require "tidegate.ffi"
+
+local C = library.C
+
+local M = {}
+
+--- Images whose rule names are kept, for events of the image before.
+local REMEMBERED = 8
+
+local EINTR = 4
+
+-- An own name and struct: another module may have declared clock_gettime().
+if not pcall(ffi.typeof, "struct tg_lua_timespec") then
+  ffi.cdef [[
+    struct tg_lua_timespec { long seconds, nanoseconds; };
+    int tg_lua_clock_gettime(int clock, struct tg_lua_timespec *now) __asm__("clock_gettime");
+  ]]
+end
+
+local CLOCK_REALTIME, CLOCK_MONOTONIC = 0, 1
+local timespec = ffi.new "struct tg_lua_timespec"
+
+local function clock(which)
+  ffi.C.tg_lua_clock_gettime(which, timespec)
+  return tonumber(timespec.seconds) + tonumber(timespec.nanoseconds) / 1e9
+end
+
+---@class tidegate.Reader
+---@field epoch number seconds from 1970 to the zero of the monotonic clock
+local Reader = {}
+Reader.__index = Reader
+
+--- Read the ring of a gate.
+---@param object ffi.cdata* struct tg_gate
+---@return tidegate.Reader
+function M.new(object)
+  return setmetatable({
+    gate = object,
+    batch = ffi.new "const struct tg_event *[1]", count = library.index(),
+    left = 0, given = 0, epoch = 0,
+    names = {},
+  }, Reader)
+end
+
+--- Remember the rule names of a generation.
+---@param generation integer
+---@param names table<integer, string> by index
+function Reader:remember(generation, names)
+  self.names[generation] = names
+  self.names[generation - REMEMBERED] = nil
+end
+
+--- A rule's name in the image that decided.
+---@param index integer
+---@param generation integer
+---@return string|nil nil: the default decided
+function Reader:rule_name(index, generation)
+  if index == C.TG_RULE_DEFAULT then
+    return nil
+  end
+  local names = self.names[generation]
+  return names and names[index] or "#" .. (index + 1)
+end
+
+--- What an event that is kept needs of the reader, as it is now.
+---@return tidegate.Reader
+function Reader:frozen()
+  local names = {}
+  for generation, of_rules in pairs(self.names) do
+    names[generation] = of_rules
+  end
+  return setmetatable({ epoch = self.epoch, names = names }, Reader)
+end
+
+--- Give back what was read, and take what has come since.
+local function refill(self)
+  if self.given > 0 then
+    C.tg_gate_consume(self.gate, self.given)
+    self.given = 0
+  end
+  local result = C.tg_gate_events(self.gate, self.batch, self.count)
+  if result ~= 0 then
+    return library.failure(result)
+  end
+  self.left = self.count[0]
+  self.epoch = clock(CLOCK_REALTIME) - clock(CLOCK_MONOTONIC)
+  return true
+end
+
+--- The next record, nil where there is none now.
+---@return ffi.cdata*|nil struct tg_event
+---@return string|nil message of a failure
+---@return integer|nil errno
+function Reader:next()
+  if self.left == 0 then
+    local ok, message, errno = refill(self)
+    if not ok then
+      return nil, message, errno
+    elseif self.left == 0 then
+      return nil
+    end
+  end
+  local at = self.batch[0] + self.given
+  self.given, self.left = self.given + 1, self.left - 1
+  return at
+end
+
+--- Wait for events.
+---@param seconds number|nil nil: as long as it takes
+---@return boolean|nil whether there are any; false also where a signal came first
+---@return string|nil message
+---@return integer|nil errno
+function Reader:wait(seconds)
+  local result = C.tg_gate_wait(self.gate, seconds and math.ceil(seconds * 1000) or -1)
+  if result == -EINTR then
+    return false
+  elseif result < 0 then
+    return library.failure(result)
+  end
+  return result == 1
+end
+
+--- A view that can be pointed at one record after the other.
+---@return tidegate.Event
+function Reader:view()
+  return event.view(nil, self)
+end
+
+return M

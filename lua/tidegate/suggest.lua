@@ -1,0 +1,68 @@
+--- The nearest known name to a misspelt one.
+
+local M = {}
+
+local min, max = math.min, math.max
+
+--- Edits between two words: a letter more, less, other, or two swapped.
+--- Stops at `bound`, which it returns for "that many or more".
+---@param a string
+---@param b string
+---@param bound integer
+---@return integer
+function M.distance(a, b, bound)
+  if math.abs(#a - #b) >= bound then
+    return bound
+  end
+  local before, row = {}, {}
+  for j = 0, #b do
+    row[j] = j
+  end
+  for i = 1, #a do
+    local next_row, least = { [0] = i }, i
+    for j = 1, #b do
+      local same = a:byte(i) == b:byte(j)
+      local edits = min(row[j] + 1, next_row[j - 1] + 1, row[j - 1] + (same and 0 or 1))
+      if i > 1 and j > 1 and a:byte(i) == b:byte(j - 1) and a:byte(i - 1) == b:byte(j) then
+        edits = min(edits, before[j - 2] + 1)
+      end
+      next_row[j] = edits
+      least = min(least, edits)
+    end
+    if least >= bound then
+      return bound
+    end
+    before, row = row, next_row
+  end
+  return min(row[#b], bound)
+end
+
+--- The candidate that a word was most likely meant to be.
+---@param word any what was written
+---@param candidates string[]
+---@return string|nil
+function M.nearest(word, candidates)
+  if type(word) ~= "string" then
+    return nil
+  end
+  local best
+  local bound = max(2, math.floor(#word / 3) + 1)
+  for _, candidate in ipairs(candidates) do
+    local edits = M.distance(word:lower(), candidate:lower(), bound)
+    if edits < bound and edits < #candidate then
+      best, bound = candidate, edits
+    end
+  end
+  return best
+end
+
+--- `; did you mean "errno"?`, or nothing where nothing is near.
+---@param word any
+---@param candidates string[]
+---@return string
+function M.hint(word, candidates)
+  local nearest = M.nearest(word, candidates)
+  return nearest and ("; did you mean %q?"):format(nearest) or ""
+end
+
+return M

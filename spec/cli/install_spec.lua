@@ -1,0 +1,77 @@
+-- make install: everything in its place, and working from there.
+
+local command = require "spec.support.command"
+local env = require "spec.support.env"
+
+describe("make install", function()
+  local folder
+
+  local function make(...)
+    local got = command.run { "make", "B=" .. command.build, ... }
+    assert.equal(0, got.status, got.out .. got.err)
+    return got
+  end
+
+  before_each(function() folder = env.folder() end)
+  after_each(env.clean)
+
+  it("puts command, modules, library, header and pkg-config file below DESTDIR", function()
+    make("install", "DESTDIR=" .. folder, "PREFIX=/usr")
+    for _, path in ipairs {
+      "bin/tidegate", "include/tidegate.h", "lib/libtidegate.so.0.1.0", "lib/libtidegate.so.0", "lib/libtidegate.so",
+      "lib/pkgconfig/tidegate.pc", "share/lua/5.1/tidegate/init.lua", "share/lua/5.1/tidegate/cdef.lua",
+      "share/lua/5.1/tidegate/command/init.lua",
+    } do
+      assert.equal(0, command.run({ "test", "-s", folder .. "/usr/" .. path }).status, path)
+    end
+    assert.equal("libtidegate.so.0.1.0\n", command.run({ "readlink", folder .. "/usr/lib/libtidegate.so.0" }).out)
+    local got = command.run({ folder .. "/usr/bin/tidegate", "check", "examples/01-first-light.lua" },
+      { env = { TIDEGATE_BUILD = "" } })
+    assert.equal("", got.err)
+    assert.truthy(got.out:find("examples/01-first-light.lua: ok, 2 rules, ", 1, true))
+  end)
+
+  it("serves a C program that knows only pkg-config", function()
+    make("install", "PREFIX=" .. folder)
+    local source = env.write(folder .. "/host.c", [[
+#include <stdio.h>
+#include <tidegate.h>
+
+int main(void)
+{
+	struct tg_policy *policy;
+	struct tg_image *image;
+	struct tg_query query = { .size = sizeof(query), .op = TG_OP_CONNECT };
+	struct tg_decision decision = { .size = sizeof(decision) };
+
+	if (tg_abi() != TG_ABI || tg_policy_new("host", &policy) ||
+	    tg_policy_default(policy, 1 << TG_OP_CONNECT, TG_VERB_DENY) ||
+	    tg_policy_compile(policy, &image) || tg_query_endpoint(&query, "1.2.3.4:80") ||
+	    tg_image_decide(image, &query, &decision))
+		return puts(tg_error()), 1;
+	printf("%s %s\n", tg_version(), tg_errno_name(decision.error));
+	tg_image_free(image);
+	tg_policy_free(policy);
+	return 0;
+}
+]])
+    local got = command.run({ "sh", "-c",
+      'gcc -Wall -Wextra -Werror -pedantic "$0" -o "$1/host" $(pkg-config --cflags --libs tidegate) && "$1/host"',
+      source, folder },
+      { env = { PKG_CONFIG_PATH = folder .. "/lib/pkgconfig", LD_LIBRARY_PATH = folder .. "/lib" } })
+    assert.equal("", got.err)
+    assert.equal("0.1.0 EPERM\n", got.out)
+    assert.equal(0, got.status)
+  end)
+
+  it("leaves the header readable by a C++ compiler, if there is one", function()
+    if command.run({ "sh", "-c", "command -v g++" }).status ~= 0 then
+      pending "needs g++"
+      return
+    end
+    make("install", "PREFIX=" .. folder)
+    local got = command.run { "g++", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-x", "c++",
+      folder .. "/include/tidegate.h" }
+    assert.equal("", got.err)
+  end)
+end)

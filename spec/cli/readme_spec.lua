@@ -1,0 +1,67 @@
+-- The README says what is so: its first screen is run, its tables are the schema's.
+
+local command = require "spec.support.command"
+local env = require "spec.support.env"
+
+local function read(path)
+  local file = assert(io.open(path))
+  local text = file:read "*a"
+  file:close()
+  return text
+end
+
+describe("the README", function()
+  local text = read "README.md"
+
+  teardown(env.clean)
+
+  it("prints what its first screen shows", function()
+    local reason = command.no_kernel()
+    if reason then
+      pending(reason)
+      return
+    end
+    local policy = text:match "```lua\n(.-)```"
+    local line, shown = text:match "```console\n%$ tidegate ([^\n]+)\n(.-)```"
+    assert.equal(8, select(2, policy:gsub("\n", "")))
+    local folder = env.folder()
+    env.write(folder .. "/web.lua", policy)
+    -- nc writes its error in pieces, between which an event would fall.
+    local got = command.run { "unshare", "-n", "sh", "-c", 'ip link set lo up; '
+      .. 'luajit examples/demo-server.lua 60123 & until nc -z 127.0.0.1 60123; do sleep 0.02; done; cd "$1"; '
+      .. 'stdbuf -eL "$2" ' .. line .. " 2>&1; kill $!", "sh", folder, command.path }
+    assert.equal("", got.err)
+    -- Events and output come by ways of their own: the lines, in any order.
+    local function sorted(lines)
+      local list = {}
+      for one in lines:gmatch "[^\n]+" do
+        list[#list + 1] = one:gsub("%[%d+%]", "[PID]")
+      end
+      table.sort(list)
+      return list
+    end
+    assert.same(sorted(shown), sorted(got.out))
+  end)
+
+  it("has a row for every word of the language, and no other", function()
+    local schema = require "tidegate.schema"
+    local rows = {}
+    for _, list in ipairs { schema.verbs, schema.fields, schema.options } do
+      for _, word in ipairs(list) do
+        rows[#rows + 1] = ("| `%s` | %s |"):format(word.name, word.doc)
+      end
+    end
+    local found = {}
+    for row in text:match("## Policies\n(.-)\nOperations and conditions"):gmatch "| `[%a_]+` | [^\n]+" do
+      found[#found + 1] = row
+    end
+    assert.same(rows, found)
+  end)
+
+  it("names every command", function()
+    local section = text:match "## The command\n(.-)\n## "
+    for name in command.tidegate("--help").out:match("Commands:\n(.-)\n\n"):gmatch "\n?   (%l+) " do
+      assert.truthy(section:find("`tidegate " .. name .. "[ `]"), name)
+    end
+  end)
+end)

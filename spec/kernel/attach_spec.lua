@@ -1,0 +1,240 @@
+-- Where a gate is attached, and what is left when it goes.
+
+local cgroup = require "spec.support.cgroup"
+local netns = require "spec.support.netns"
+local process = require "spec.support.process"
+local sandbox = require "spec.support.sandbox"
+local socket = require "spec.support.socket"
+
+if sandbox.reason then
+  return pending(sandbox.reason)
+end
+
+local EEXIST, EINVAL, ENOENT = 17, 22, 2
+
+describe("a gate", function()
+  local here = sandbox.new()
+  before_each(function()
+    here:enter()
+    netns.own_all_addresses()
+  end)
+  after_each(function() here:leave() end)
+
+  local POLICY = [[deny { "no", connect = "192.0.2.1", errno = "EACCES" }]]
+
+  local function try() return socket.try("udp", "192.0.2.1:80") end
+
+  --- try() from another cgroup.
+  local function try_in(path)
+    return process.run(function()
+      cgroup.enter(path)
+      return try()
+    end)
+  end
+
+  it("attaches to several cgroups and detaches from all", function()
+    local second = here:another()
+    local gate = here:enforce(POLICY)
+    assert.equal("ok", try_in(second))
+    assert(gate:attach(second))
+    assert.equal(2, gate:status().cgroups)
+    assert.equal("EACCES", try())
+    assert.equal("EACCES", try_in(second))
+    assert.equal(2, gate:rules()[1].hits)
+    assert(gate:detach())
+    assert.equal(0, gate:status().cgroups)
+    assert.equal("ok", try())
+    assert.equal("ok", try_in(second))
+    assert(gate:attach(second))
+    assert.equal("ok", try())
+    assert.equal("EACCES", try_in(second))
+  end)
+
+  it("publishes to all its cgroups at once", function()
+    local second = here:another()
+    local gate = here:enforce(POLICY)
+    assert(gate:attach(second))
+    gate:rules()[1]:remove()
+    gate:deny { "other", egress = { "192.0.2.1", "2001:db8::1" }, errno = "ETIMEDOUT", uid = 0 }
+    assert(gate:commit())
+    assert.equal("ETIMEDOUT", try())
+    assert.equal("ETIMEDOUT", try_in(second))
+  end)
+
+  it("attaches once to a cgroup", function()
+    local gate = here:enforce(POLICY)
+    local ok, message, errno = gate:attach(here.cgroup .. "/")
+    assert.is_nil(ok)
+    assert.equal(EEXIST, errno)
+    assert.equal(here.cgroup .. "/: this gate is attached there already", message)
+    assert.equal("EACCES", try())
+    assert.equal(1, gate:status().cgroups)
+  end)
+
+  it("attaches to nothing but a cgroup", function()
+    local gate = here:gate(POLICY)
+    for path, expected in pairs {
+      ["/tmp"] = { EINVAL, "/tmp is not a cgroup; cgroup2 is mounted at " .. cgroup.root() },
+      ["/no/such/folder"] = { ENOENT, "/no/such/folder: there is no such folder; cgroups are below " .. cgroup.root() },
+      [here.cgroup .. "/cgroup.procs"] = { 20, here.cgroup
+        .. "/cgroup.procs is a file of a cgroup; give the folder that it is in" },
+    } do
+      local ok, message, errno = gate:attach(path)
+      assert.is_nil(ok)
+      assert.equal(expected[2], message)
+      assert.equal(expected[1], errno)
+    end
+    assert.equal(0, gate:status().cgroups)
+    assert(gate:attach(here.cgroup))
+    assert.equal("EACCES", try())
+  end)
+
+  it("attaches to the cgroup of this process, and of another", function()
+    local gate = here:gate(POLICY)
+    assert(gate:attach "self")
+    assert.equal("EACCES", try())
+    assert(gate:detach())
+    local second = here:another()
+    local go = process.signal()
+    local child = process.fork(function()
+      cgroup.enter(second)
+      go.wait()
+    end)
+    while cgroup.own() == second or not io.open(second .. "/cgroup.procs"):read "*n" do
+      os.execute "sleep 0.01"
+    end
+    assert(gate:attach { pid = child.pid })
+    assert.equal("EACCES", try_in(second))
+    go.give()
+    child:wait()
+    go.close()
+  end)
+
+  it("lets go when it is closed", function()
+    local gate = here:enforce(POLICY)
+    assert.equal("EACCES", try())
+    gate:close()
+    assert.equal("ok", try())
+    gate:close()
+  end)
+
+  it("that was killed leaves nothing attached", function()
+    local attached, never = process.signal(), process.signal()
+    local holder = process.fork(function()
+      here:enforce(POLICY)
+      attached.give()
+      never.wait()
+    end)
+    attached.wait()
+    assert.equal("EACCES", try())
+    holder:kill()
+    attached.close()
+    never.close()
+    for _ = 1, 500 do -- the kernel frees what it held a moment later
+      if try() == "ok" then
+        break
+      end
+      os.execute "sleep 0.01"
+    end
+    assert.equal("ok", try())
+  end)
+
+  it("outlives a cgroup that is removed while it is attached", function()
+    local second = here:another()
+    local gate = here:enforce(POLICY)
+    assert(gate:attach(second))
+    cgroup.remove(second)
+    gate:deny { "more", connect = "192.0.2.2", errno = "EACCES" }
+    assert(gate:commit())
+    gate:deny { "wider", egress = "2001:db8::1", uid = 7, log = true }
+    assert(gate:commit())
+    gate:rewrite { "turned", connect = "192.0.2.3", to = "192.0.2.4" }
+    assert(gate:commit())
+    assert.equal("EACCES", try())
+    assert.equal("EACCES", socket.try("udp", "192.0.2.2:80"))
+    assert.equal(1, gate:status().cgroups)
+    assert(gate:detach())
+    assert.equal("ok", try())
+  end)
+
+  it("attaches again to a cgroup that was removed and made anew", function()
+    local second = here:another()
+    local gate = here:enforce(POLICY)
+    assert(gate:attach(second))
+    cgroup.remove(second)
+    os.execute("mkdir " .. second)
+    assert(gate:attach(second))
+    assert.equal("EACCES", try_in(second))
+  end)
+end)
+
+describe("two gates", function()
+  local here = sandbox.new()
+  before_each(function()
+    here:enter()
+    netns.own_all_addresses()
+  end)
+  after_each(function() here:leave() end)
+
+  it("on one cgroup must both allow; neither cancels the other's denial", function()
+    here:enforce [[
+      deny { connect = "192.0.2.1", errno = "EACCES" }
+      allow { connect = "192.0.2.2" }
+    ]]
+    here:enforce [[
+      allow { connect = "192.0.2.1" }
+      deny { connect = "192.0.2.2", errno = "EHOSTUNREACH" }
+      allow { connect = "192.0.2.3" }
+    ]]
+    assert.equal("EACCES", socket.try("udp", "192.0.2.1:80"))
+    assert.equal("EHOSTUNREACH", socket.try("udp", "192.0.2.2:80"))
+    assert.equal("ok", socket.try("udp", "192.0.2.3:80"))
+  end)
+
+  it("on a cgroup and one below it both count; the one above has the last word", function()
+    local below = here:another(here.cgroup)
+    local server = here:keep(socket.serve("udp", "127.0.0.1:0"))
+    here:enforce(([[
+      deny { connect = "192.0.2.1", errno = "EACCES" }
+      rewrite { connect = "192.0.2.3", to = "127.0.0.1:%d" }
+    ]]):format(server:port()))
+    local child = here:gate [[
+      allow { connect = "192.0.2.1" }
+      deny { connect = "192.0.2.2", errno = "EHOSTUNREACH" }
+      rewrite { connect = "192.0.2.4", to = "192.0.2.3" }
+    ]]
+    assert(child:attach(below))
+    local function try_below(endpoint)
+      return process.run(function()
+        cgroup.enter(below)
+        return socket.try("udp", endpoint)
+      end)
+    end
+    assert.equal("EACCES", try_below "192.0.2.1:80")
+    assert.equal("EHOSTUNREACH", try_below "192.0.2.2:80")
+    assert.equal("ok", socket.try("udp", "192.0.2.2:80"))
+    assert.equal("1", process.run(function()
+      cgroup.enter(below)
+      local client = socket.udp "inet"
+      assert(client:connect "192.0.2.4:53")
+      return client:send "x"
+    end))
+    assert.equal("x", (server:receive()))
+  end)
+
+  -- The child's programs run before the parent's also in getpeername(), where
+  -- the peer is still the one that it does not know.
+  it("that both turn a call show the address that the upper one was asked for", function()
+    local below = here:another(here.cgroup)
+    local server = here:keep(socket.serve("udp", "127.0.0.1:0"))
+    here:enforce(([[rewrite { connect = "192.0.2.3", to = "127.0.0.1:%d" }]]):format(server:port()))
+    local child = here:gate [[rewrite { connect = "192.0.2.4", to = "192.0.2.3" }]]
+    assert(child:attach(below))
+    assert.equal("192.0.2.3:53", process.run(function()
+      cgroup.enter(below)
+      local client = socket.udp "inet"
+      assert(client:connect "192.0.2.4:53")
+      return client:getpeername()
+    end))
+  end)
+end)

@@ -1,0 +1,110 @@
+-- A gate among others' programs, on its cgroup and on those above and below:
+-- each has its say, none undoes a denial, and the uppermost has the last word
+-- on where a call goes.
+
+local netns = require "spec.support.netns"
+local owner = require "spec.support.owner"
+local process = require "spec.support.process"
+local cgroup = require "spec.support.cgroup"
+local sandbox = require "spec.support.sandbox"
+local socket = require "spec.support.socket"
+
+if sandbox.reason then
+  return pending(sandbox.reason)
+end
+
+local PORT = 60000 -- that the other owner's programs are about
+
+describe("beside another owner's program", function()
+  local here = sandbox.new()
+  before_each(function()
+    here:enter()
+    netns.own_all_addresses()
+  end)
+  after_each(function() here:leave() end)
+
+  local function add(program, path, flags)
+    local one, errno = owner.attach(program, path or here.cgroup, flags or "multi")
+    return one and here:keep(one), errno
+  end
+
+  local function try(host) return socket.try("udp", ("%s:%d"):format(host or "192.0.2.1", PORT)) end
+
+  local policies = {
+    allows = [[allow { connect = "*" }]],
+    denies = [[deny { connect = "*", errno = "EACCES" }]],
+    turns = [[rewrite { connect = "*", to = "192.0.2.99" }]],
+    ["has a source"] = [[allow { connect = "*", source = "127.0.0.7" }]],
+  }
+
+  -- The kernel keeps the errno that was set last; where a program sets none, it is EPERM, or what was set before it.
+  for _, order in ipairs { "before", "after" } do
+    for name, policy in pairs(policies) do
+      for program, errno in pairs { other_denies = "EPERM", other_denies_so = "EHOSTUNREACH" } do
+        it(("a gate that %s does not cancel its denial: %s, %s ours"):format(name, program, order), function()
+          if order == "before" then
+            add(program)
+          end
+          here:enforce(policy)
+          if order == "after" then
+            add(program)
+          end
+          local found = try()
+          if name == "denies" then
+            local last = order == "before" and "EACCES" or program == "other_denies" and "EACCES" or errno
+            assert.equal(last, found)
+          else
+            assert.equal(errno, found)
+          end
+          assert.equal(name == "denies" and "EACCES" or "ok", socket.try("udp", "192.0.2.1:60001"))
+        end)
+      end
+    end
+
+    it("a gate's denial is not cancelled by one that allows, " .. order .. " ours", function()
+      if order == "before" then
+        add "other_allows"
+      end
+      here:enforce(policies.denies)
+      if order == "after" then
+        add "other_allows"
+      end
+      assert.equal("EACCES", try())
+    end)
+  end
+
+  it("a gate decides on where the one before has turned the call", function()
+    add "other_turns"
+    here:enforce [[
+      deny { connect = "127.0.0.1", errno = "EACCES" }
+      deny { connect = "192.0.2.1", errno = "EHOSTUNREACH" }
+    ]]
+    assert.equal("EACCES", try())
+  end)
+
+  it("a gate on a cgroup above has the last word, one below the first", function()
+    local below = here:another(here.cgroup)
+    local gate = here:enforce [[deny { connect = "127.0.0.1", errno = "EACCES" }]]
+    local other = add("other_turns", below)
+    assert.equal("EACCES", process.run(function()
+      cgroup.enter(below)
+      return try()
+    end))
+    gate:close()
+    other:close()
+    gate = here:gate [[deny { connect = "127.0.0.1", errno = "EACCES" }]]
+    assert(gate:attach(below))
+    add "other_turns"
+    assert.equal("ok", process.run(function()
+      cgroup.enter(below)
+      return try()
+    end))
+  end)
+
+  it("that wants to be alone, a gate keeps its place", function()
+    here:enforce(policies.denies)
+    assert.same({ nil, "EPERM" }, { owner.attach("other_allows", here.cgroup, "none") })
+    assert.same({ nil, "EPERM" }, { owner.attach("other_allows", here.cgroup, "override") })
+    assert.equal("EACCES", try())
+  end)
+end)

@@ -1,0 +1,155 @@
+-- Counters are exact, and belong to a rule by its name.
+
+local client = require "spec.support.client"
+local process = require "spec.support.process"
+local sandbox = require "spec.support.sandbox"
+local socket = require "spec.support.socket"
+
+if sandbox.reason then
+  return pending(sandbox.reason)
+end
+
+describe("hits", function()
+  local here = sandbox.new()
+  before_each(function() here:enter() end)
+  after_each(function() here:leave() end)
+
+  local function call(count, endpoint)
+    for _ = 1, count do
+      socket.try("udp", endpoint)
+    end
+  end
+
+  local function hits(gate)
+    local found = {}
+    for _, rule in ipairs(gate:rules()) do
+      found[rule.name] = rule.hits
+    end
+    return found
+  end
+
+  it("of rules and defaults add up over processes and threads", function()
+    local gate = here:enforce [[
+      policy { default = { connect = "deny" } }
+      deny { "a", connect = "127.0.0.1" }
+      allow { "b", connect = "127.0.0.2" }
+      deny { "c", connect = "127.0.0.3" }
+    ]]
+    local children = {}
+    for index = 1, 4 do
+      children[index] = process.fork(function()
+        call(1000, "127.0.0.1:9")
+        call(500, "127.0.0.2:9")
+        call(250, "127.0.0.4:9")
+      end)
+    end
+    local storm = client.storm("127.0.0.3", "127.0.0.5", 9)
+    for _, child in ipairs(children) do
+      child:wait()
+    end
+    local answers = client.finish(storm)
+    assert.same({ a = 4000, b = 2000, c = answers["denied: EPERM"] }, hits(gate))
+    assert.equal(1000 + answers["turned: EPERM"], gate:stats().default.connect.hits)
+    assert.equal(0, gate:stats().default.sendmsg.hits)
+  end)
+
+  it("count the rule that decided and no other", function()
+    local gate = here:enforce [[
+      deny { "first", connect = "127.0.0.1:80" }
+      deny { "second", connect = "127.0.0.1" }
+      deny { "never", connect = "127.0.0.1:81" }
+    ]]
+    call(3, "127.0.0.1:80")
+    call(5, "127.0.0.1:81")
+    call(7, "127.0.0.2:81")
+    assert.same({ first = 3, second = 5, never = 0 }, hits(gate))
+  end)
+
+  it("of a rule for two operations are one number", function()
+    local gate = here:enforce [[deny { "out", egress = "127.0.0.1" }]]
+    call(2, "127.0.0.1:80")
+    local sender = here:keep(socket.udp "inet")
+    for _ = 1, 3 do
+      sender:sendto("x", "127.0.0.1:80")
+    end
+    assert.same({ out = 5 }, hits(gate))
+  end)
+
+  it("stay with a rule's name through publishes, and start at 0 with a new one", function()
+    local gate = here:enforce [[
+      deny { "kept", connect = "127.0.0.1" }
+      deny { "gone", connect = "127.0.0.2" }
+    ]]
+    call(3, "127.0.0.1:80")
+    call(4, "127.0.0.2:80")
+    gate:rules()[2]:remove()
+    gate:deny { "new", connect = "127.0.0.3" }
+    assert(gate:commit())
+    assert.same({ kept = 3, new = 0 }, hits(gate))
+    call(2, "127.0.0.3:80")
+    gate:deny { "gone", connect = "127.0.0.2" }
+    assert(gate:commit())
+    call(1, "127.0.0.1:80")
+    assert.same({ kept = 4, new = 2, gone = 0 }, hits(gate))
+  end)
+
+  it("stay when programs of a wider kind take over", function()
+    local gate = here:enforce [[deny { "kept", connect = "127.0.0.1" }]]
+    call(3, "127.0.0.1:80")
+    gate:deny { "wide", egress = "2001:db8::1", uid = 7, comm = "x", pid = 7, gid = 7, proto = "udp", log = true }
+    gate:rewrite { "turned", connect = "127.0.0.7", to = "127.0.0.8", source = "127.0.0.9" }
+    for index = 1, 400 do
+      gate:deny { "n" .. index, connect = ("10.0.%d.%d:%d"):format(index / 250, index % 250, index) }
+    end
+    assert(gate:commit())
+    call(2, "127.0.0.1:80")
+    call(1, "10.0.0.7:7")
+    local found = hits(gate)
+    assert.same({ 5, 0, 1, 0 }, { found.kept, found.wide, found.n7, found.n8 })
+  end)
+
+  it("go on where a gate is detached and attached again", function()
+    local gate = here:enforce [[deny { "kept", connect = "127.0.0.1" }]]
+    call(3, "127.0.0.1:80")
+    assert(gate:detach())
+    call(10, "127.0.0.1:80")
+    assert(gate:attach(here.cgroup))
+    call(2, "127.0.0.1:80")
+    assert.same({ kept = 5 }, hits(gate))
+  end)
+end)
+
+describe("the rate of a rule's events", function()
+  local here = sandbox.new()
+  before_each(function() here:enter() end)
+  after_each(function() here:leave() end)
+
+  local function told(gate, calls)
+    local count = 0
+    for _ = 1, calls do
+      socket.try("udp", "127.0.0.1:9")
+    end
+    for _ in gate:events { timeout = 0 } do
+      count = count + 1
+    end
+    return count
+  end
+
+  it("goes on when programs of a wider kind take over", function()
+    local gate = here:enforce [[deny { "kept", connect = "127.0.0.1", log = "1/h" }]]
+    assert.equal(1, told(gate, 3))
+    gate:deny { "wide", connect = "127.0.0.2", uid = 7 }
+    assert(gate:commit())
+    assert.equal(0, told(gate, 3))
+    assert.equal(5, gate:rules()[1].suppressed)
+  end)
+
+  it("is the new one at once, whatever the one before has used up", function()
+    local gate = here:enforce [[deny { "kept", connect = "127.0.0.1", log = "1/h" }]]
+    assert.equal(1, told(gate, 3))
+    gate:rules()[1]:remove()
+    gate:deny { "kept", connect = "127.0.0.1", log = "100/s" }
+    assert(gate:commit())
+    assert.equal(3, told(gate, 3))
+  end)
+end)

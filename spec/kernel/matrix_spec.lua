@@ -1,0 +1,251 @@
+-- Every operation, over every family, with every effect: a test for each cell
+-- that the kernel has, and the compile error for each that it has not.
+
+local libc = require "spec.support.libc"
+local netns = require "spec.support.netns"
+local process = require "spec.support.process"
+local sandbox = require "spec.support.sandbox"
+local socket = require "spec.support.socket"
+local tidegate = require "tidegate"
+
+if sandbox.reason then
+  return pending(sandbox.reason)
+end
+
+local NOBODY = 65534
+
+-- `call`: the address of a call.  `rule`: as a rule names it.  `to`: where it is turned, and `final`: as the socket
+-- names that.  `server`: where a server of its own listens.  `source`: a rule's, and `from`: as the server sees it.
+local families = {
+  { name = "v4", family = "inet", call = "192.0.2.1", rule = "192.0.2.1", local_call = "127.0.0.9",
+    local_rule = "127.0.0.9", to = "127.0.0.8", final = "127.0.0.8", source = "127.0.0.7", from = "127.0.0.7",
+    own = "127.0.0.7" },
+  { name = "v6", family = "inet6", call = "[2001:db8::1]", rule = "[2001:db8::1]", local_call = "[fd00::9]",
+    local_rule = "[fd00::9]", to = "[fd00::8]", final = "[fd00::8]", source = "fd00::7", from = "[fd00::7]",
+    own = "[fd00::7]" },
+  { name = "v6, mapped", family = "inet6", call = "[::ffff:192.0.2.1]", rule = "192.0.2.1",
+    local_call = "[::ffff:127.0.0.9]", local_rule = "127.0.0.9", to = "127.0.0.8", final = "[::ffff:127.0.0.8]",
+    source = "127.0.0.7", from = "127.0.0.7", own = "[::ffff:127.0.0.7]" },
+}
+
+-- Of permission, of connecting, of routing, of addresses, of arguments, of files, and none of sockets at all.
+local errnos = { "EPERM", "EACCES", "ECONNREFUSED", "ETIMEDOUT", "ENETUNREACH", "EHOSTUNREACH", "EADDRNOTAVAIL",
+  "EINVAL", "ENOENT", "EXDEV", "EOPNOTSUPP" }
+
+local sandboxes = {} -- of the test that runs
+
+--- What a call comes to: "ok" or the errno's name; and the socket.
+local operations = {
+  connect = {
+    calls = function(case, kind, endpoint)
+      local one = sandboxes.here:keep(socket.kinds[kind](case.family):abrupt())
+      local ok, errno = one:connect(endpoint)
+      return ok and "ok" or errno, one
+    end,
+    kinds = { "tcp", "udp", "mptcp" },
+  },
+  sendmsg = {
+    calls = function(case, kind, endpoint)
+      local one = sandboxes.here:keep(socket.kinds[kind](case.family))
+      local ok, errno = one:sendto("?", endpoint)
+      return ok and "ok" or errno, one
+    end,
+    kinds = { "udp" },
+  },
+  bind = {
+    calls = function(case, kind, endpoint)
+      local one = sandboxes.here:keep(socket.kinds[kind](case.family))
+      local ok, errno = one:bind(endpoint)
+      return ok and "ok" or errno, one
+    end,
+    kinds = { "tcp", "udp", "mptcp" },
+  },
+}
+
+--- A server where calls are turned to.
+local function serve(case, kind)
+  return sandboxes.here:keep(socket.serve(kind, case.to .. ":6000"))
+end
+
+--- Who something came from, at the server.
+local function sender(server, kind, client)
+  if kind ~= "udp" then
+    local accepted, peer = server:accept()
+    sandboxes.here:keep(accepted)
+    return (peer:match "^(.*):%d+$")
+  end
+  if client:getpeername() then
+    assert(client:send "?")
+  end
+  return (select(2, server:receive()):match "^(.*):%d+$")
+end
+
+local function compile_error(rule)
+  local gate, message = tidegate.compile(rule)
+  assert.is_nil(gate)
+  return (message:gsub("^.-:1: %a+ \"#1\": ", ""))
+end
+
+describe("the matrix:", function()
+  local here = sandbox.new()
+  sandboxes.here = here
+  before_each(function()
+    here:enter()
+    for _, address in ipairs { "fd00::7", "fd00::8", "fd00::9" } do
+      netns.add_address(address)
+    end
+  end)
+  after_each(function() here:leave() end)
+
+  for op, operation in pairs(operations) do
+    for _, case in ipairs(families) do
+      for _, kind in ipairs(operation.kinds) do
+        local what = (" %s, %s, %s"):format(op, case.name, kind)
+        local binds = op == "bind"
+        local target = (binds and case.local_call or case.call) .. ":5000"
+        local rule = (binds and case.local_rule or case.rule) .. ":5000"
+        local function try(endpoint) return operation.calls(case, kind, endpoint or target) end
+
+        it("allow:" .. what, function()
+          netns.own_all_addresses()
+          if not binds then
+            here:keep(socket.serve(kind, case.family == "inet" and "0.0.0.0:5000" or "[::]:5000"))
+          end
+          here:enforce(([[policy { default = "deny" } allow { %s = %q }]]):format(op, rule))
+          assert.equal("ok", (try()))
+          assert.equal("EPERM", (try((target:gsub(":5000$", ":5001")))))
+        end)
+
+        for _, errno in ipairs(errnos) do
+          it(("deny with %s:%s"):format(errno, what), function()
+            local gate = here:enforce(([[deny { %s = %q, errno = %q }]]):format(op, rule, errno))
+            assert.equal(errno, (try()))
+            assert.equal(1, gate:rules()[1].hits)
+          end)
+        end
+
+        it("rewrite:" .. what, function()
+          local server = not binds and serve(case, kind)
+          local gate = here:enforce(([[rewrite { %s = %q, to = "%s:6000" }]]):format(op, rule, case.to))
+          local answer, one = try()
+          assert.equal("ok", answer)
+          if binds then
+            assert.equal(target, one:getsockname())
+            gate:close()
+            assert.equal(case.final .. ":6000", one:getsockname())
+          else
+            assert.is_string(sender(server, kind, one))
+          end
+        end)
+
+        if not binds then
+          it("source:" .. what, function()
+            local server = serve(case, kind)
+            here:enforce(([[rewrite { %s = %q, to = "%s:6000", source = %q }]]):format(op, rule, case.to, case.source))
+            local answer, one = try()
+            assert.equal("ok", answer)
+            assert.equal(case.from, sender(server, kind, one))
+            assert.equal(op == "connect" and case.own or nil,
+              op == "connect" and one:getsockname():match "^(.*):%d+$" or nil)
+          end)
+        else
+          it("privileged:" .. what, function()
+            here:enforce(([[allow { bind = "%s:100", privileged = true }]]):format(case.local_rule))
+            for port, expected in pairs { [100] = "ok", [101] = "EACCES" } do
+              assert.equal(expected, process.run(function()
+                assert(libc.outcome(libc.call.setresuid(NOBODY, NOBODY, NOBODY)))
+                return (try(("%s:%d"):format(case.local_call, port)))
+              end))
+            end
+          end)
+        end
+      end
+    end
+  end
+
+  --- A connection or two datagram sockets; what each of the reporting calls says.
+  local function reports(case, op)
+    local server = here:keep(socket.serve("udp", case.local_rule .. ":5000"))
+    local client = here:keep(socket.udp(case.family))
+    if op == "getsockname" then
+      local one = here:keep(socket.udp(case.family))
+      assert(one:bind(case.local_call .. ":5001"))
+      return function() return (one:getsockname():gsub(":5001$", ":5000")) end
+    end
+    assert(client:connect(case.local_call .. ":5000"))
+    if op == "getpeername" then
+      return function() return client:getpeername() end
+    end
+    return function()
+      assert(client:send "?")
+      local _, from = server:receive()
+      assert(server:sendto("!", from))
+      return (select(2, client:receive()))
+    end
+  end
+
+  for _, op in ipairs { "recvmsg", "getpeername", "getsockname" } do
+    for _, case in ipairs(families) do
+      it(("allow and rewrite: %s, %s"):format(op, case.name), function()
+        local report = reports(case, op)
+        local true_name = case.local_call .. ":5000"
+        assert.equal(true_name, report())
+        local gate = here:enforce(([[rewrite { %s = "%s:5000-5001", to = %q }]]):format(op, case.local_rule, case.rule))
+        assert.equal(case.call .. ":5000", report())
+        gate:close()
+        gate = here:enforce(([[
+          allow { %s = "%s:5000-5001" }
+          rewrite { %s = "*:5000-5001", to = "*:7" }
+        ]]):format(op, case.local_rule, op))
+        assert.equal(true_name, report())
+        assert.is_true(gate:rules()[1].hits > 0)
+        assert.equal(0, gate:rules()[2].hits)
+      end)
+    end
+
+    it("has no deny, source, privileged or reveal: " .. op, function()
+      assert.equal(op .. ": cannot be denied: the kernel lets its hook only change what is reported; write rewrite, "
+        .. "or deny connect, bind or sendmsg", compile_error(("deny { %s = '*' }"):format(op)))
+      assert.equal("source: only connect and sendmsg have one",
+        compile_error(("allow { %s = '*', source = '127.0.0.1' }"):format(op)))
+      assert.equal("privileged: only bind has it", compile_error(("allow { %s = '*', privileged = true }"):format(op)))
+      assert.equal(("reveal: %s changes only what is shown: leave it out"):format(op),
+        compile_error(("rewrite { %s = '192.0.2.1', to = '127.0.0.1', reveal = true }"):format(op)))
+    end)
+  end
+
+  it("has no source of bind, and nothing privileged but bind", function()
+    assert.equal("source: only connect and sendmsg have one",
+      compile_error [[allow { bind = "*", source = "127.0.0.1" }]])
+    for _, op in ipairs { "connect", "sendmsg", "egress" } do
+      assert.equal("privileged: only bind has it", compile_error(("allow { %s = '*', privileged = true }"):format(op)))
+    end
+    assert.equal('"privileged" is for allow and rewrite', compile_error [[deny { bind = "*", privileged = true }]])
+    assert.equal('"source" is for allow and rewrite', compile_error [[deny { connect = "*", source = "127.0.0.1" }]])
+  end)
+
+  it("has no source port of a datagram", function()
+    for _, op in ipairs { "sendmsg", "egress" } do
+      assert.equal("source: \"127.0.0.1:53\": a datagram leaves from its socket's port: write the address alone",
+        compile_error(("allow { %s = '*', source = '127.0.0.1:53' }"):format(op)))
+    end
+  end)
+
+  it("turns no IPv4 to IPv6", function()
+    for op, verb in pairs { connect = "connect to", bind = "have", sendmsg = "have", egress = "connect to",
+      recvmsg = "have", getpeername = "have", getsockname = "have" } do
+      assert.equal(("to: an IPv4 socket cannot %s an IPv6 address: match IPv6 addresses only, or add family = "
+        .. '"inet6"'):format(verb), compile_error(("rewrite { %s = '192.0.2.1', to = '2001:db8::1' }"):format(op)))
+    end
+  end)
+
+  it("turns IPv6 to IPv4, but no datagrams", function()
+    for _, op in ipairs { "connect", "bind", "recvmsg", "getpeername", "getsockname" } do
+      assert(tidegate.compile(("rewrite { %s = '2001:db8::1', to = '127.0.0.1' }"):format(op)))
+    end
+    for _, op in ipairs { "sendmsg", "egress" } do
+      assert.equal("to: the kernel sends no datagram for an IPv6 address to an IPv4 one: match IPv4 addresses only, "
+        .. 'or add family = "inet"', compile_error(("rewrite { %s = '2001:db8::1', to = '127.0.0.1' }"):format(op)))
+    end
+  end)
+end)

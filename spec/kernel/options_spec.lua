@@ -1,0 +1,92 @@
+-- set: socket options on connect and bind.
+
+local ffi = require "ffi"
+local libc = require "spec.support.libc"
+local sandbox = require "spec.support.sandbox"
+local socket = require "spec.support.socket"
+
+if sandbox.reason then
+  return pending(sandbox.reason)
+end
+
+local SOL_SOCKET, SOL_IP, SOL_TCP, SOL_IPV6 = 1, 0, 6, 41
+local SO_KEEPALIVE, SO_PRIORITY, SO_BINDTODEVICE, SO_MARK = 9, 12, 25, 36
+local IP_TOS, IPV6_TCLASS = 1, 67
+local TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_CONGESTION = 4, 5, 6, 13
+
+local function number(client, level, option)
+  local value, length = ffi.new "int[1]", ffi.new("uint32_t[1]", 4)
+  assert(libc.outcome(libc.call.getsockopt(client.fd, level, option, value, length)))
+  return value[0]
+end
+
+local function text(client, level, option)
+  local value, length = ffi.new "char[32]", ffi.new("uint32_t[1]", 32)
+  assert(libc.outcome(libc.call.getsockopt(client.fd, level, option, value, length)))
+  return ffi.string(value)
+end
+
+describe("set", function()
+  local here = sandbox.new()
+  before_each(function() here:enter() end)
+  after_each(function() here:leave() end)
+
+  local function connected(kind, endpoint)
+    local client = here:keep(socket.kinds[kind](endpoint:sub(1, 1) == "[" and "inet6" or "inet"))
+    assert(client:connect(endpoint))
+    return client
+  end
+
+  it("gives a connecting TCP socket every option", function()
+    local port = here:keep(socket.serve("tcp", "127.0.0.1:0")):port()
+    here:enforce [[
+      allow { connect = "127.0.0.1", proto = "tcp", set = { mark = 0x12345678, priority = 3, tos = 16, device = "lo",
+        keepalive = true, keepidle = 44, keepintvl = 7, keepcnt = 5, congestion = "reno" } }
+    ]]
+    local client = connected("tcp", "127.0.0.1:" .. port)
+    assert.same({ 0x12345678, 3, 16, 1, 44, 7, 5 }, {
+      number(client, SOL_SOCKET, SO_MARK), number(client, SOL_SOCKET, SO_PRIORITY), number(client, SOL_IP, IP_TOS),
+      number(client, SOL_SOCKET, SO_KEEPALIVE), number(client, SOL_TCP, TCP_KEEPIDLE),
+      number(client, SOL_TCP, TCP_KEEPINTVL), number(client, SOL_TCP, TCP_KEEPCNT),
+    })
+    assert.same({ "reno", "lo" }, { text(client, SOL_TCP, TCP_CONGESTION), text(client, SOL_SOCKET, SO_BINDTODEVICE) })
+  end)
+
+  it("sets the traffic class of IPv6", function()
+    here:enforce [[allow { connect = "::1", set = { tos = 8 } }]]
+    assert.equal(8, number(connected("udp", "[::1]:9"), SOL_IPV6, IPV6_TCLASS))
+  end)
+
+  it("goes with a rewrite, on bind, and to no socket that the rule does not match", function()
+    here:enforce [[
+      rewrite { connect = "127.0.0.1:9", to = "*:10", set = { mark = 5 } }
+      allow { bind = "127.0.0.1:7777", set = { mark = 6 } }
+    ]]
+    local turned = connected("udp", "127.0.0.1:9")
+    assert.equal(5, number(turned, SOL_SOCKET, SO_MARK))
+    local bound = here:keep(socket.serve("udp", "127.0.0.1:7777"))
+    assert.equal(6, number(bound, SOL_SOCKET, SO_MARK))
+    assert.equal(0, number(connected("udp", "127.0.0.1:11"), SOL_SOCKET, SO_MARK))
+  end)
+
+  it("fails a call that cannot have them, and counts it", function()
+    local gate = here:enforce [[
+      allow { connect = "127.0.0.1:9", set = { device = "nosuch0" } }
+      allow { connect = "127.0.0.1:10", proto = "tcp", set = { congestion = "nosuch" } }
+    ]]
+    assert.equal("ENODEV", socket.try("udp", "127.0.0.1:9"))
+    assert.equal("ENOENT", socket.try("tcp", "127.0.0.1:10"))
+    assert.equal(2, gate:status().errors)
+  end)
+
+  it("keeps apart the options of more than 64 rules", function()
+    local rules = {}
+    for port = 1, 100 do
+      rules[port] = ("allow { connect = '127.0.0.1:%d', set = { mark = %d } }"):format(port, port * 3)
+    end
+    here:enforce(table.concat(rules, "\n"))
+    for port = 1, 100 do
+      assert.equal(port * 3, number(connected("udp", "127.0.0.1:" .. port), SOL_SOCKET, SO_MARK))
+    end
+  end)
+end)

@@ -1,0 +1,83 @@
+-- Another owner's program, which was attached so that it must be alone: the
+-- error says whose it is.
+
+local foreign = require "spec.support.foreign"
+local libc = require "spec.support.libc"
+local sandbox = require "spec.support.sandbox"
+local socket = require "spec.support.socket"
+
+if sandbox.reason then
+  return pending(sandbox.reason)
+end
+
+local EPERM = 1
+local POLICY = [[deny { "no", connect = "192.0.2.1", errno = "EXDEV" }]]
+
+describe("a gate beside another owner's program", function()
+  local here, program = sandbox.new(), nil
+  before_each(function()
+    here:enter()
+    program = foreign.load("their_own", 1)
+  end)
+  after_each(function()
+    libc.call.close(program)
+    here:leave()
+  end)
+
+  local function refusal(path, holder)
+    return ('cannot attach connect4: program %d "their_own", loaded by user 0%s, is attached to %s without '
+      .. "BPF_F_ALLOW_MULTI, which bars all others; have its owner attach it with that flag, or remove it: bpftool "
+      .. "cgroup detach %s connect4 id %d"):format(foreign.id(program), holder or "", path, path, foreign.id(program))
+  end
+
+  local function holder()
+    local comm = io.open("/proc/self/comm"):read "*l"
+    return (", held by %s[%d]"):format(comm, libc.call.getpid())
+  end
+
+  it("is refused where that is on the same cgroup, and changes nothing", function()
+    for _, flags in ipairs { 0, foreign.ALLOW_OVERRIDE } do
+      foreign.attach(here.cgroup, program, flags)
+      local gate = here:gate(POLICY)
+      local ok, message, errno = gate:attach(here.cgroup)
+      assert.is_nil(ok)
+      assert.equal(refusal(here.cgroup, holder()), message)
+      assert.equal(EPERM, errno)
+      assert.equal(0, gate:status().cgroups)
+      foreign.detach(here.cgroup, program)
+      assert(gate:attach(here.cgroup))
+      assert.equal("EXDEV", socket.try("udp", "192.0.2.1:80"))
+      gate:close()
+    end
+  end)
+
+  it("is refused where that is on a cgroup above, unless it may be overridden", function()
+    local below = here:another(here:another(here.cgroup))
+    foreign.attach(here.cgroup, program, 0)
+    local gate = here:gate(POLICY)
+    local ok, message = gate:attach(below)
+    assert.is_nil(ok)
+    assert.equal(refusal(here.cgroup, holder()), message)
+    foreign.detach(here.cgroup, program)
+    foreign.attach(here.cgroup, program, foreign.ALLOW_OVERRIDE)
+    assert(gate:attach(below))
+    foreign.detach(here.cgroup, program)
+  end)
+
+  it("names no process where none holds it any more", function()
+    foreign.attach(here.cgroup, program, 0)
+    local expected, path = refusal(here.cgroup), here.cgroup
+    local again = program
+    program = foreign.load("another", 1)
+    libc.call.close(again)
+    local _, message = here:gate(POLICY):attach(path)
+    assert.equal(expected, message)
+  end)
+
+  it("is attached beside one that lets others be, and neither is disturbed", function()
+    foreign.attach(here.cgroup, program, foreign.ALLOW_MULTI)
+    here:enforce(POLICY)
+    assert.equal("EXDEV", socket.try("udp", "192.0.2.1:80"))
+    foreign.detach(here.cgroup, program)
+  end)
+end)

@@ -1,0 +1,197 @@
+-- A publish changes everything at once or nothing, and leaves nothing behind.
+
+local client = require "spec.support.client"
+local ffi = require "ffi"
+local libc = require "spec.support.libc"
+local netns = require "spec.support.netns"
+local sandbox = require "spec.support.sandbox"
+local socket = require "spec.support.socket"
+
+if sandbox.reason then
+  return pending(sandbox.reason)
+end
+
+local RLIMIT_NOFILE = 7
+
+describe("a publish", function()
+  local here = sandbox.new()
+  before_each(function()
+    here:enter()
+    netns.own_all_addresses()
+  end)
+  after_each(function() here:leave() end)
+
+  local function try(endpoint) return socket.try("udp", endpoint or "192.0.2.1:80") end
+
+  local function names_of(counts)
+    local names = {}
+    for name in pairs(counts) do
+      names[name] = true
+    end
+    return names
+  end
+
+  local function output_of(command)
+    local pipe = assert(io.popen(command))
+    local output = pipe:read "*a"
+    pipe:close()
+    return output
+  end
+
+  --- Those that have to do with a gate.
+  local function descriptors()
+    return output_of(("ls -l /proc/%d/fd | sed -n 's/.* -> //; /bpf\\|btf\\|cgroup/p' | sort | uniq -c")
+      :format(libc.call.getpid()))
+  end
+
+  local function mappings()
+    return output_of(("grep -c bpf /proc/%d/maps"):format(libc.call.getpid()))
+  end
+
+  --- Do something with only `spare` descriptors left.
+  local function with_few_descriptors(spare, work)
+    local held, highest = {}, 0
+    for _ = 1, 64 do -- the limit is on numbers, so the free ones below it are taken
+      held[#held + 1] = libc.call.open("/dev/null", 0x80000)
+      highest = math.max(highest, held[#held])
+    end
+    for _ = 1, spare do
+      libc.call.close(table.remove(held))
+    end
+    local limit = ffi.new "struct spec_rlimit"
+    libc.call.getrlimit(RLIMIT_NOFILE, limit)
+    local before = limit.soft
+    limit.soft = highest + 1
+    assert(libc.outcome(libc.call.setrlimit(RLIMIT_NOFILE, limit)))
+    local results = { pcall(work) }
+    limit.soft = before
+    libc.call.setrlimit(RLIMIT_NOFILE, limit)
+    for _, fd in ipairs(held) do
+      libc.call.close(fd)
+    end
+    assert(results[1], results[2])
+  end
+
+  it("that fails for want of descriptors changes nothing, wherever it fails", function()
+    local gate = here:enforce [[deny { "no", connect = "192.0.2.1", errno = "EACCES" }]]
+    local second = here:another()
+    assert(gate:attach(second))
+    local messages, failures = {}, 0
+    gate:rules()[1]:remove()
+    gate:deny { "wider", egress = { "192.0.2.1", "2001:db8::1" }, errno = "ETIMEDOUT", uid = 0, log = true }
+    gate:rewrite { "turned", connect = "192.0.2.7", to = "192.0.2.8" }
+    local open = descriptors()
+    for spare = 0, 60 do
+      local ok, message
+      with_few_descriptors(spare, function()
+        ok, message = gate:commit()
+      end)
+      if ok then
+        break
+      end
+      failures = failures + 1
+      messages[message:match "^[^:\n]+"] = true
+      assert.matches("Too many open files", message)
+      assert.equal("EACCES", try())
+      assert.equal("ok", try "[2001:db8::1]:80")
+      assert.equal(1, gate:status().generation)
+      assert.same({ "connect4", "connect6" }, gate:status().hooks)
+      assert.equal(open, descriptors())
+    end
+    assert.is_true(failures > 5)
+    assert.is_true(messages["cannot load programs"])
+    assert.equal("ETIMEDOUT", try())
+    assert.equal("ETIMEDOUT", try "[2001:db8::1]:80")
+    assert.equal(2, gate:status().generation)
+  end)
+
+  it("that fails can be tried again", function()
+    local gate = here:enforce [[deny { "no", connect = "192.0.2.1", errno = "EACCES" }]]
+    gate:deny { "more", connect = "192.0.2.2", errno = "EACCES" }
+    with_few_descriptors(0, function()
+      local ok, message, errno = gate:commit()
+      assert.is_nil(ok)
+      assert.equal("cannot make a map of 64 KiB for the image: Too many open files", message)
+      assert.equal(24, errno)
+    end)
+    assert.is_true(gate:status().staged)
+    assert.equal("ok", try "192.0.2.2:80")
+    assert(gate:commit())
+    assert.equal("EACCES", try "192.0.2.2:80")
+  end)
+
+  it("of more rules than an image holds is refused, and changes nothing", function()
+    local gate = here:enforce [[deny { "no", connect = "192.0.2.1", errno = "EACCES" }]]
+    for index = 0, 16384 do
+      gate:deny { connect = ("10.%d.%d.1"):format(math.floor(index / 256), index % 256) }
+    end
+    local ok, message, errno = gate:commit()
+    assert.is_nil(ok)
+    assert.equal(7, errno) -- E2BIG
+    assert.equal([[deny "#16385": connect: its rules need more than 16384 terms, which is the limit (a rule is ]]
+      .. "one term for each combination of addresses and ports); use fewer rules, or lists with the same ports",
+      (message:gsub("^[^:]+:%d+: ", "")))
+    assert.equal("EACCES", try())
+    assert.equal("ok", try "10.0.0.1:80")
+    assert.equal(1, gate:status().generation)
+  end)
+
+  it("three hundred times over, of all kinds, leaves no descriptor and no mapping behind", function()
+    local gate = here:enforce [[deny { "no", connect = "192.0.2.1", errno = "EACCES" }]]
+    local more = {
+      function() return gate:deny { "more", connect = "192.0.2.2", errno = "EACCES" } end,
+      function() return gate:deny { "more", sendmsg = "192.0.2.2", uid = 7, comm = "x" } end,
+      function() return gate:rewrite { "more", connect = "192.0.2.2", to = "192.0.2.3", log = true } end,
+    }
+    local rule, open, mapped
+    for index = 1, 300 do
+      if rule then
+        rule:remove()
+      end
+      rule = more[index % 3 + 1]()
+      gate:policy { on_error = index % 10 == 0 and "deny" or "allow" } -- takes new programs
+      assert(gate:commit())
+      assert.equal("EACCES", try())
+      if index == 30 then
+        open, mapped = descriptors(), mappings()
+      end
+    end
+    assert.equal(open, descriptors())
+    assert.equal(mapped, mappings())
+    assert.equal(301, gate:status().generation)
+    assert.equal(300, gate:rules()[1].hits)
+  end)
+
+  it("that needs hooks attaches them, and one that does not lets go of them", function()
+    local gate = here:enforce [[deny { "no", connect = "0.0.0.0/0", family = "inet", errno = "EACCES" }]]
+    local all = table.concat(gate:status().hooks, " ")
+    gate:rewrite { "turned", connect = "192.0.2.7", to = "192.0.2.8" }
+    gate:deny { "more", sendmsg = "*" }
+    assert(gate:commit())
+    assert.equal("connect4 connect6 sendmsg4 sendmsg6 recvmsg4 recvmsg6 getpeername4 getpeername6",
+      table.concat(gate:status().hooks, " "))
+    assert.same({ nil, "EPERM" }, { here:keep(socket.udp "inet"):sendto("x", "192.0.2.1:80") })
+    gate:rules()[3]:remove()
+    gate:rules()[2]:remove()
+    assert(gate:commit())
+    assert.equal(all, table.concat(gate:status().hooks, " "))
+    assert.equal(1, here:keep(socket.udp "inet"):sendto("x", "192.0.2.1:80"))
+    assert.equal("EACCES", try())
+  end)
+
+  it("of other programs lets no call of the meantime through", function()
+    local gate = here:enforce [[deny { "no", connect = "192.0.2.1", errno = "EACCES" }]]
+    -- Not a fork: that would hold our links, and so keep the old programs attached.
+    local storm = client.storm("192.0.2.1", "192.0.2.1", 80)
+    for index = 1, 40 do
+      gate:policy { on_error = index % 2 == 0 and "deny" or "allow" }
+      gate:deny { "n" .. index, connect = ("10.0.0.0/8:%d"):format(index), uid = index % 3 == 0 and 7 or nil,
+        comm = index % 5 == 0 and "x" or nil }
+      assert(gate:commit())
+    end
+    local answers, calls = client.finish(storm)
+    assert.same({ ["denied: EACCES"] = true, ["turned: EACCES"] = true }, names_of(answers))
+    assert.equal(calls[1] + calls[2], gate:rules()[1].hits)
+    print(("    %d calls while other programs took over 40 times"):format(calls[1] + calls[2]))
+  end)
+end)

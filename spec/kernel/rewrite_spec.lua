@@ -1,0 +1,103 @@
+-- A rewritten connect lands where the rule says, for every kind of socket.
+
+local netns = require "spec.support.netns"
+local sandbox = require "spec.support.sandbox"
+local socket = require "spec.support.socket"
+
+if sandbox.reason then
+  return pending(sandbox.reason)
+end
+
+describe("rewrite", function()
+  local here = sandbox.new()
+  before_each(function() here:enter() end)
+  after_each(function() here:leave() end)
+
+  --- Connect to `asked`; what arrives there says "hello".
+  local function hello_arrives(kind, server, asked)
+    local client = here:keep(socket.kinds[kind](asked:sub(1, 1) == "[" and "inet6" or "inet"))
+    assert.same({ true }, { client:connect(asked) })
+    assert(client:send "hello")
+    local peer = kind == "udp" and server or here:keep((server:accept()))
+    assert.equal("hello", (peer:receive()))
+    return client
+  end
+
+  -- What is asked for, and where the server is; mapped: ::ffff:0:0/96.
+  local families = {
+    { name = "v4", asked = "1.2.3.4:%d", all = "0.0.0.0/0", any = "0.0.0.0:0", at = "127.0.0.1:0",
+      to = "127.0.0.1", shown = "127.0.0.1" },
+    { name = "v6", asked = "[2001:db8::1]:%d", all = "[2000::/3]", any = "[::]:0", at = "[::1]:0",
+      to = "[::1]", shown = "[::1]" },
+    { name = "v6, mapped", asked = "[::ffff:1.2.3.4]:%d", all = "0.0.0.0/0", any = "0.0.0.0:0", at = "127.0.0.1:0",
+      to = "127.0.0.1", shown = "[::ffff:127.0.0.1]" },
+  }
+
+  for _, kind in ipairs { "tcp", "udp", "mptcp" } do
+    for _, family in ipairs(families) do
+      local what = kind .. " " .. family.name
+
+      it("turns address and port: " .. what, function()
+        local server = here:keep(socket.serve(kind, family.at))
+        local asked = family.asked:format(60000)
+        here:enforce(([[rewrite { connect = %q, to = "%s:%d" }]]):format(asked, family.to, server:port()))
+        local client = hello_arrives(kind, server, asked)
+        assert.equal(asked, client:getpeername())
+      end)
+
+      it("turns the address alone: " .. what, function()
+        local server = here:keep(socket.serve(kind, family.at))
+        local asked = family.asked:format(server:port())
+        here:enforce(([[rewrite { connect = %q, to = %q }]]):format(family.all, family.to))
+        local client = hello_arrives(kind, server, asked)
+        assert.equal(asked, client:getpeername())
+      end)
+
+      it("turns the port alone: " .. what, function()
+        netns.own_all_addresses()
+        local server = here:keep(socket.serve(kind, family.any))
+        local asked = family.asked:format(60000)
+        here:enforce(([[rewrite { connect = "*:60000", to = "*:%d" }]]):format(server:port()))
+        local client = hello_arrives(kind, server, asked)
+        assert.equal(asked, client:getpeername())
+      end)
+
+      it("shows where the call went, with reveal: " .. what, function()
+        local server = here:keep(socket.serve(kind, family.at))
+        local asked = family.asked:format(60000)
+        here:enforce(([[rewrite { connect = %q, to = "%s:%d", reveal = true }]])
+          :format(asked, family.to, server:port()))
+        local client = hello_arrives(kind, server, asked)
+        assert.equal(("%s:%d"):format(family.shown, server:port()), client:getpeername())
+      end)
+    end
+  end
+
+  it("reaches only what the rule names", function()
+    local server = here:keep(socket.serve("tcp", "127.0.0.1:0"))
+    here:enforce(([[rewrite { connect = "127.0.0.9:60000", to = "127.0.0.1:%d" }]]):format(server:port()))
+    assert.equal("ok", socket.try("tcp", "127.0.0.9:60000"))
+    assert.equal("ECONNREFUSED", socket.try("tcp", "127.0.0.9:60001"))
+    assert.equal("ECONNREFUSED", socket.try("tcp", "127.0.0.8:60000"))
+    assert.equal("ENETUNREACH", socket.try("tcp", "[2001:db8::1]:60000"))
+  end)
+
+  it("is not walked again for where it goes", function()
+    local server = here:keep(socket.serve("tcp", "127.0.0.1:0"))
+    here:enforce(([[
+      rewrite { connect = "127.0.0.9:60000", to = "127.0.0.1:%d" }
+      deny { connect = "127.0.0.1" }
+    ]]):format(server:port()))
+    assert.equal("ok", socket.try("tcp", "127.0.0.9:60000"))
+    assert.equal("EPERM", socket.try("tcp", "127.0.0.1:" .. server:port()))
+  end)
+
+  it("turns a v6 connect to a mapped address, on a v6-only socket in vain", function()
+    local server = here:keep(socket.serve("udp", "127.0.0.1:0"))
+    here:enforce(([[rewrite { connect = "[2001:db8::1]:60000", to = "[::ffff:127.0.0.1]:%d" }]])
+      :format(server:port()))
+    hello_arrives("udp", server, "[2001:db8::1]:60000")
+    local only = here:keep(socket.udp("inet6"):v6only())
+    assert.same({ nil, "ENETUNREACH" }, { only:connect "[2001:db8::1]:60000" })
+  end)
+end)

@@ -1,0 +1,158 @@
+--- Holding the simulator to the reference, and showing where they part.
+
+local literal = require "tidegate.literal"
+local random_policy = require "spec.support.random_policy"
+local reference = require "spec.support.reference"
+
+local M = {}
+
+--- A value as Lua source.
+local function show(value)
+  if type(value) ~= "table" then
+    return type(value) == "string" and literal.quote(value) or tostring(value)
+  end
+  local parts = {}
+  for _, inner in ipairs(value) do
+    parts[#parts + 1] = show(inner)
+  end
+  local named = {}
+  for key in pairs(value) do
+    if type(key) == "string" then
+      named[#named + 1] = key
+    end
+  end
+  table.sort(named)
+  for _, key in ipairs(named) do
+    parts[#parts + 1] = key .. " = " .. show(value[key])
+  end
+  return "{ " .. table.concat(parts, ", ") .. " }"
+end
+
+local type_names = { "stream", "dgram", "raw", nil, "seqpacket" }
+
+--- A socket's own address, "::" where it is bound to a port alone.
+local function own_text(call)
+  if not call.from_addr and not call.from_port then
+    return nil
+  end
+  local hook4 = reference.family { op = call.op, family = call.family, target = call.addr } == 2
+  local addr = call.from_addr or reference.address(hook4 and "0.0.0.0" or "::")
+  return ("[%s]:%d"):format(random_policy.address_text(addr, "inet6"), call.from_port or 0)
+end
+
+--- A call, as gate:decide() is asked about it.
+---@param call spec.Call
+---@return tidegate.Question
+function M.question(call)
+  return {
+    op = call.op, addr = random_policy.address_text(call.addr, call.family), port = call.port, family = call.family,
+    proto = call.proto, uid = call.uid, gid = call.gid, pid = call.pid, comm = call.comm ~= "" and call.comm or nil,
+    type = call.type and type_names[call.type], from = own_text(call), exe = call.exe, cgroup = call.cgroup,
+    netns = call.netns, mark = call.mark, device = call.device,
+  }
+end
+
+--- A disagreement as text that can be run again: the policy, the call, both answers.
+---@param policy table
+---@param call spec.Call
+---@param expected string
+---@param got string
+---@return string
+function M.story(policy, call, expected, got)
+  local lines = { "policy " .. show { default = policy.default } }
+  for index, rule in ipairs(policy.rules) do
+    local fields = {}
+    for key, value in pairs(rule) do
+      fields[key] = key ~= "verb" and value or nil
+    end
+    lines[#lines + 1] = ("%s %s -- #%d"):format(rule.verb, show(fields), index)
+  end
+  lines[#lines + 1] = "call      " .. show(M.question(call))
+  lines[#lines + 1] = "reference " .. expected
+  lines[#lines + 1] = "found     " .. got
+  return table.concat(lines, "\n")
+end
+
+--- Stage a policy's rules in a gate, in place of those that it has.
+---@param gate tidegate.Gate
+---@param policy table
+---@return tidegate.Rule[] handles
+function M.stage(gate, policy)
+  for _, handle in ipairs(gate:rules()) do
+    handle:remove()
+  end
+  gate:policy { default = policy.default }
+  local handles = {}
+  for index, rule in ipairs(policy.rules) do
+    local fields = {}
+    for key, value in pairs(rule) do
+      fields[key == "name" and 1 or key] = key ~= "verb" and value or nil
+    end
+    handles[index] = gate[rule.verb](gate, fields)
+  end
+  return handles
+end
+
+local function endpoint_text(addr, port)
+  return ("%s port %s"):format(addr and random_policy.address_text(addr, "inet6") or "-", tostring(port))
+end
+
+--- What the simulator should say, as one line.
+local function expectation(verdict, handles)
+  local rule = verdict.rule and handles[verdict.rule].name or "default"
+  local text = ("%s by %s"):format(verdict.verb, rule)
+  if verdict.errno then
+    text = text .. " errno " .. verdict.errno
+  end
+  text = text .. " to " .. endpoint_text(verdict.addr, verdict.port)
+  if verdict.source then
+    text = text .. " from " .. endpoint_text(verdict.source, verdict.source_port or 0)
+  end
+  return text .. (verdict.privileged and " privileged" or "")
+end
+
+--- What the simulator says, as the same line.
+local function finding(decision)
+  local text = ("%s by %s"):format(decision.verb, decision.rule or "default")
+  if decision.errno then
+    text = text .. " errno " .. tostring(reference.errnos[decision.errno])
+  end
+  text = text .. " to " .. endpoint_text(reference.address(decision.addr), decision.port)
+  if decision.source then
+    local addr, port = reference.single(decision.source)
+    text = text .. " from " .. endpoint_text(addr, port or 0)
+  end
+  return text .. (decision.privileged and " privileged" or "")
+end
+
+--- nil where the simulator decides a call as the reference does, else the story.
+---@param gate tidegate.Gate that the policy is staged in
+---@param policy table
+---@param verdict spec.Verdict
+---@param call spec.Call
+---@param handles tidegate.Rule[]
+---@return string|nil
+function M.simulator(gate, policy, verdict, call, handles)
+  local decision, message = gate:decide(M.question(call))
+  local expected = expectation(verdict, handles)
+  local got = decision and finding(decision) or message
+  if expected ~= got then
+    return M.story(policy, call, expected, got)
+  end
+end
+
+--- Run some work with one of the reference's functions broken.
+---@param name string
+---@param broken function
+---@param work fun(): any
+---@return any
+function M.with_broken(name, broken, work)
+  local whole = reference[name]
+  reference[name] = broken
+  local ok, result = pcall(work)
+  reference[name] = whole
+  assert(ok, result)
+  return result
+end
+
+return M

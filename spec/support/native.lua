@@ -1,0 +1,46 @@
+--- C programs under spec/c, built with the sanitizers from the core's own sources.
+
+local M = {}
+
+local flags = table.concat({
+  "-std=gnu11 -Wall -Wextra -Werror -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all",
+  "-Icore -Ibpf", [['-DTG_VERSION="0"']],
+}, " ")
+
+-- What stands between the text of patterns and a policy in memory.
+local sources = {
+  "address", "cgroup", "cgroup_chain", "cgroup_unit", "effect", "endpoint", "error", "exe", "interval", "list",
+  "list_file", "meaning", "netns", "options", "policy", "policy_check", "products", "query", "unix_path",
+  "value", "words",
+}
+
+local function output_of(command)
+  local pipe = assert(io.popen(command .. " 2>&1"))
+  local output = pipe:read "*a"
+  pipe:close()
+  return output
+end
+
+--- Build spec/c/NAME.c, run it, and return what it printed: "ok\n" where all was well.
+---@param name string
+---@param argument string|number
+---@param more string[]|nil sources of the core that it needs beside
+---@return string
+function M.run(name, argument, more)
+  local program = os.tmpname()
+  local paths = {}
+  for index, source in ipairs(sources) do
+    paths[index] = "core/" .. source .. ".c"
+  end
+  for _, source in ipairs(more or {}) do
+    paths[#paths + 1] = "core/" .. source .. ".c"
+  end
+  local output = output_of(("gcc %s %s spec/c/%s.c -o %s"):format(flags, table.concat(paths, " "), name, program))
+  if output == "" then
+    output = output_of(program .. " " .. argument)
+  end
+  os.remove(program)
+  return output
+end
+
+return M

@@ -1,0 +1,102 @@
+--- Where a kernel spec plays: this process in a cgroup and a network namespace
+--- of its own, with gates attached to the cgroup.
+--
+--   local here = sandbox.new()
+--   before_each(function() here:enter() end)
+--   after_each(function() here:leave() end)
+--   it("…", function() local gate = here:enforce [[deny { connect = "*" }]] … end)
+
+local cgroup = require "spec.support.cgroup"
+local command = require "spec.support.command"
+local netns = require "spec.support.netns"
+local tidegate = require "tidegate"
+
+local M = {}
+
+---@class spec.Sandbox
+---@field cgroup string
+local Sandbox = {}
+Sandbox.__index = Sandbox
+
+--- Why hooks cannot be tried here, or nil.
+---@type string|nil
+M.reason = command.no_kernel()
+
+--- A sandbox, to be entered before each test and left after it.
+---@return spec.Sandbox
+function M.new()
+  return setmetatable({}, Sandbox)
+end
+
+function Sandbox:enter()
+  self.home, self.netns = cgroup.own(), netns.enter()
+  self.gates, self.sockets, self.cgroups = {}, {}, {}
+  self.cgroup = self:another()
+  cgroup.enter(self.cgroup)
+end
+
+--- Close its gates and sockets, and remove its cgroups.
+function Sandbox:leave()
+  for _, gate in ipairs(self.gates) do
+    gate:close()
+  end
+  for _, socket in ipairs(self.sockets) do
+    socket:close()
+  end
+  cgroup.enter(self.home)
+  for index = #self.cgroups, 1, -1 do
+    cgroup.remove(self.cgroups[index])
+  end
+  netns.leave(self.netns)
+end
+
+--- A gate with this policy, not attached; closed when the sandbox is left.
+---@param policy string
+---@return tidegate.Gate
+function Sandbox:gate(policy)
+  local gate = assert(tidegate.compile(policy))
+  self.gates[#self.gates + 1] = gate
+  return gate
+end
+
+--- A gate with this policy, attached to the sandbox's cgroup.
+---@param policy string
+---@return tidegate.Gate
+function Sandbox:enforce(policy)
+  local gate = self:gate(policy)
+  assert(gate:attach(self.cgroup))
+  return gate
+end
+
+--- Close a socket when the sandbox is left.
+---@param socket spec.Socket
+---@return spec.Socket
+function Sandbox:keep(socket)
+  self.sockets[#self.sockets + 1] = socket
+  return socket
+end
+
+--- Another cgroup, below `parent` (the root).
+---@param parent string|nil
+---@return string
+function Sandbox:another(parent)
+  local path = cgroup.make(parent)
+  self.cgroups[#self.cgroups + 1] = path
+  return path
+end
+
+--- Do something from outside the sandbox's cgroup.
+---@param work function
+function Sandbox:outside(work)
+  cgroup.enter(self.home)
+  local results = { n = 0 }
+  local function keep(...)
+    results = { n = select("#", ...), ... }
+  end
+  keep(pcall(work))
+  cgroup.enter(self.cgroup)
+  assert(results[1], results[2])
+  return unpack(results, 2, results.n)
+end
+
+return M

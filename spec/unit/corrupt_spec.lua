@@ -1,0 +1,27 @@
+-- Damaged images are refused or harmless: spec/c/corrupt.c, under the
+-- sanitizers.  CORRUPT_SEED repeats a run.
+
+local native = require "spec.support.native"
+
+local CORRUPTIONS = 10000
+
+-- What makes an image, and what reads it.
+local SOURCES = {
+  "bitset", "blob", "boundaries", "cgroup_set", "checksum", "compile", "guard", "image", "image_hooks", "rows",
+  "simulate", "sweep", "terms", "tree", "verify", "verify_bitset", "verify_tree",
+}
+
+describe("a damaged image", function()
+  it("is refused, or harmless to all who read it", function()
+    local seed = os.getenv "CORRUPT_SEED" or tostring(os.time())
+    local text = native.run("corrupt", ("%s %d"):format(seed, CORRUPTIONS), SOURCES)
+    print("    " .. text:gsub("\n$", ""))
+
+    local total, refused, harmless = text:match "^seed %d+: (%d+) corruptions: (%d+) refused, (%d+) harmless\n$"
+    assert(total, text)
+    assert.equal(CORRUPTIONS, tonumber(total))
+    assert.equal(CORRUPTIONS, refused + harmless)
+    assert(refused / total > 0.5, "most damage is seen: " .. text)
+    assert(harmless / total > 0.05, "some damage gets as far as the readers: " .. text)
+  end)
+end)

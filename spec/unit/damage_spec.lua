@@ -1,0 +1,271 @@
+-- Damaged images: every way in which one is refused.
+
+local bit = require "bit"
+local ffi = require "ffi"
+local images = require "spec.support.images"
+local library = require "tidegate.ffi"
+
+local C = library.C
+
+local SECTION_ROWS = 7
+local ROW_WORDS = 16
+local add, bytes_of, compile = images.add, images.bytes_of, images.compile
+local new_policy, sample = images.new_policy, images.sample
+
+--- The checksum once more: a damaged image with a right one gets as far as the other checks.
+local function seal(buffer, size)
+  local words = ffi.cast("uint64_t *", buffer)
+  local factor, lanes = 0x9e3779b97f4a7c15ULL, ffi.new "uint64_t[8]"
+  words[3] = 0
+  for lane = 0, 7 do
+    lanes[lane] = lane + 1
+  end
+  for index = 0, size / 8 - 1 do
+    local lane = index % 8
+    lanes[lane] = bit.rol(bit.bxor(lanes[lane], words[index]) * factor, 29)
+  end
+  local sum = ffi.new("uint64_t", size)
+  for lane = 0, 7 do
+    sum = bit.rol(bit.bxor(sum, lanes[lane]) * factor, 31)
+  end
+  words[3] = bit.bxor(sum, bit.rshift(sum, 32))
+end
+
+describe("a damaged image", function()
+  local SECTION, ABOUT = 2 * ROW_WORDS, ROW_WORDS
+  local ADDR4, PORT, COMM = 0, 2, 8
+
+  local function tree(key, member)
+    local place = { root = 0, depth = 1, bitset = 2, classes = 3 }
+    return SECTION + 20 + 4 * key + place[member]
+  end
+
+  --- What verify says once `damage` has changed the 32-bit words.
+  local function refusal(damage, policy)
+    local bytes = bytes_of(compile(policy or sample()))
+    local words = ffi.new("uint32_t[?]", #bytes / 4)
+    ffi.copy(words, bytes, #bytes)
+    damage(words, #bytes / 64)
+    seal(words, #bytes)
+    local result = C.tg_image_verify(words, #bytes)
+    return result ~= 0 and ffi.string(C.tg_error()) or "accepted"
+  end
+
+  --- Set words to numbers.
+  local function refused(changes)
+    return refusal(function(words)
+      for index, value in pairs(changes) do
+        words[index] = value
+      end
+    end)
+  end
+
+  it("is accepted as long as it is not damaged", function()
+    assert.equal("accepted", refused {})
+  end)
+
+  it("is refused for its header", function()
+    assert.equal("not a Tidegate image", refused { [0] = 1 })
+    assert.equal("an image of layout 2, this library reads layout 1; compile its policy again", refused { [2] = 2 })
+    assert.matches("^damaged image: %d+ bytes, it should have 192$", refused { [3] = 3 })
+    assert.equal("damaged image: on_error is verb 3", refused { [ABOUT + 4] = 3 })
+  end)
+
+  it("is refused for a section", function()
+    assert.equal("damaged image: rows of an operation at row 1 overlap what is before", refused { [8] = 1 })
+    assert.equal("damaged image: rows of an operation at row 4000000000 reach behind its end",
+      refused { [8] = 4000000000 })
+    assert.equal("damaged image: operation 6, known are 6", refused { [14] = 2 })
+    assert.equal("damaged image: fields 0x80000, known are 19", refused { [SECTION + 2] = 0x80000 })
+    assert.equal("damaged image: depths of cgroups that a policy cannot have", refused { [SECTION + 11] = 9 })
+    assert.equal("damaged image: depths of cgroups that a policy cannot have",
+      refused { [SECTION + 11] = 2, [SECTION + 12] = 3, [SECTION + 13] = 3 })
+    assert.equal("damaged image: depths of cgroups that a policy cannot have",
+      refused { [SECTION + 11] = 1, [SECTION + 12] = 33 })
+    assert.equal("damaged image: 16385 terms, the limit is 16384", refused { [SECTION] = 16385 })
+    assert.equal("damaged image: terms at row 2 overlap what is before", refused { [SECTION + 1] = 2 })
+  end)
+
+  it("is refused for a term", function()
+    local row = 2 + SECTION_ROWS
+    local term = row * ROW_WORDS
+    local message = "damaged image: the term at row " .. row .. " is not one that a policy can have"
+    assert.equal(message, refused { [term + 1] = 7 })
+    assert.equal(message, refused { [term + 2] = 0 })
+    assert.equal(message, refused { [term + 2] = 0xffff0002 })
+    assert.equal("damaged image: the term at row 9 contradicts itself about options",
+      refused { [term + 2] = 0x00018002 })
+    assert.equal("damaged image: options at row 2 overlap what is before",
+      refused { [term + 2] = 0x00018002, [term + 15] = 2 })
+    assert.equal(message, refused { [term + 12] = 0 })
+  end)
+
+  it("is refused for a tree", function()
+    assert.equal("damaged image: a tree of depth 8, the limit is 7", refused { [tree(ADDR4, "depth")] = 8 })
+    assert.equal("damaged image: a tree with 0 classes, the limit is 65536", refused { [tree(PORT, "classes")] = 0 })
+    assert.equal("damaged image: a tree with 65537 classes, the limit is 65536",
+      refused { [tree(PORT, "classes")] = 65537 })
+    assert.equal("damaged image: rows of a tree at row 6 overlap what is before", refused { [tree(ADDR4, "root")] = 6 })
+    assert.equal("damaged image: bitsets at row 4096 reach behind its end", refused { [tree(ADDR4, "bitset")] = 4096 })
+    local leaf
+    assert.equal("damaged image: class 9 in the leaf at row X, of 3", (refusal(function(words)
+      leaf = words[tree(ADDR4, "root")]
+      ffi.cast("uint16_t *", words + leaf * ROW_WORDS)[20] = 9
+    end):gsub("row %d+", "row X")))
+    assert.equal("damaged image: rows of a tree at row 0 overlap what is before", refusal(function(words)
+      words[words[tree(COMM, "root")] * ROW_WORDS + 10] = 0x80000000
+    end))
+    assert.matches("^damaged image: the bitsets at row %d+ have terms that are not there$", refusal(function(words)
+      words[words[tree(PORT, "bitset")] * ROW_WORDS + 1] = 1
+    end))
+  end)
+
+  it("is refused for a node", function()
+    local list = {}
+    for index = 1, 20 do
+      list[index] = tostring(index * 10)
+    end
+    local function deep()
+      return add(new_policy(), C.TG_VERB_DENY, {}, { [C.TG_FIELD_UID] = list })
+    end
+    local UID = 5
+    assert.equal("accepted", refusal(function() end, deep()))
+    assert.matches("^damaged image: the children of the node at row %d+ are not where they belong$",
+      refusal(function(words)
+        words[words[tree(UID, "root")] * ROW_WORDS + 15] = 2
+      end, deep()))
+    assert.matches("^damaged image: rows of a tree at row %d+ reach behind its end$", refusal(function(words)
+      for index = 0, 14 do
+        words[words[tree(UID, "root")] * ROW_WORDS + index] = index
+      end
+    end, deep()))
+  end)
+
+  describe("of many terms", function()
+    local UID = 5
+    local SECOND_HEAD = 2 -- in 32-bit words
+
+    local function many()
+      local policy = new_policy()
+      for index = 1, 100 do
+        add(policy, C.TG_VERB_DENY, {}, { [C.TG_FIELD_UID] = { index .. "-1000" } })
+      end
+      return policy
+    end
+
+    local function heads(words)
+      return words + words[tree(UID, "bitset")] * ROW_WORDS
+    end
+
+    local function refused_many(damage)
+      return (refusal(damage, many()):gsub("row %d+", "row X"))
+    end
+
+    it("is refused for a head", function()
+      local message = "damaged image: the head of class 1 at row X lists terms that are not there"
+      assert.equal("accepted", refused_many(function() end))
+      for _, list in ipairs { 0xffff0064, 0x00000000, 0x0000ffff } do
+        assert.equal(message, refused_many(function(words)
+          heads(words)[SECOND_HEAD] = list
+        end))
+      end
+      assert.equal("damaged image: the bitset of class 1 is not where it belongs", refused_many(function(words)
+        heads(words)[SECOND_HEAD], heads(words)[SECOND_HEAD + 1] = 0xfffffffe, 3
+      end))
+    end)
+
+    it("is refused for its guards", function()
+      assert.equal("damaged image: guards at row X reach behind its end", refused_many(function(words)
+        words[SECTION + 4] = 4096
+      end))
+      assert.equal("damaged image: guards for fields that no term asks about", refused_many(function(words)
+        words[SECTION + 3] = 2 ^ 8
+      end))
+    end)
+
+    it("is refused for a bitset", function()
+      local function bitset(member, value)
+        return refused_many(function(words)
+          local rows = math.ceil(words[tree(UID, "classes")] / 8)
+          heads(words)[rows * ROW_WORDS + member] = value
+        end)
+      end
+      assert.equal("damaged image: the bitset at row X contradicts itself", bitset(0, 4))
+      assert.equal("damaged image: the bitset at row X contradicts itself", bitset(8, 1))
+      assert.equal("damaged image: the words of the bitset at row X reach behind its end", bitset(10, 2 ^ 31))
+    end)
+  end)
+
+  it("is refused for its texts", function()
+    assert.equal("damaged image: names and texts at row 4096 reach behind its end", refused { [ABOUT] = 4096 })
+    assert.equal("damaged image: the last text has no end", refused { [ABOUT + 1] = 0 })
+    assert.equal("damaged image: the policy's name is not in the blob", refused { [ABOUT + 3] = 4096 })
+    assert.equal("damaged image: no room for 4096 rules", refused { [ABOUT + 2] = 4096 })
+    assert.equal("damaged image: a text of rule 1 is not in the blob", refusal(function(words)
+      words[words[ABOUT] * ROW_WORDS + 6] = 0xffffffff
+    end))
+    assert.equal("damaged image: rule 0 is not one that a policy can have", refusal(function(words)
+      words[words[ABOUT] * ROW_WORDS + 5] = 4
+    end))
+  end)
+
+  describe("of unix sockets", function()
+    local UNIX_CONNECT = ABOUT + 6
+
+    local function paths()
+      local policy = new_policy()
+      add(policy, C.TG_VERB_DENY, {}, { [C.TG_FIELD_ENDPOINT] = { "unix:/a", "unix:/b*" } })
+      add(policy, C.TG_VERB_REWRITE, { to = "unix:/d" }, { [C.TG_FIELD_ENDPOINT] = { "unix:/c" } })
+      return policy
+    end
+
+    --- `damage` gets the words and the place of the section.
+    local function unix_refusal(damage)
+      local message = refusal(function(words)
+        damage(words, words[UNIX_CONNECT] * ROW_WORDS)
+      end, paths())
+      return (message:gsub("row %d+", "row X"))
+    end
+
+    it("is refused for paths that are not in order", function()
+      assert.equal("accepted", unix_refusal(function() end))
+      local function swap(words, section)
+        local first = words[section + 5] * ROW_WORDS
+        for word = 0, 27 do
+          words[first + word], words[first + 32 + word] = words[first + 32 + word], words[first + word]
+        end
+      end
+      assert.equal("damaged image: the path at row X is not above the one before", unix_refusal(swap))
+      assert.equal("damaged image: the path at row X is not above the one before", unix_refusal(function(words, section)
+        ffi.copy(words + (words[section + 5] + 2) * ROW_WORDS, words + words[section + 5] * ROW_WORDS, 112)
+      end))
+    end)
+
+    it("is refused for paths where there are none", function()
+      assert.matches("boundaries of paths at row X reach behind its end", unix_refusal(function(words, section)
+        words[section + 5] = 4096
+      end))
+      assert.matches("^damaged image: 65536 boundaries of paths in 3 steps$", unix_refusal(function(words, section)
+        words[section + 6] = 65536
+      end))
+      assert.matches("^damaged image: %d boundaries of paths in 2 steps$", unix_refusal(function(words, section)
+        words[section + 7] = 2
+      end))
+      assert.equal("damaged image: paths and addresses in one section", unix_refusal(function(words, section)
+        words[section + 2] = 2 ^ PORT
+      end))
+      assert.equal("damaged image: paths and addresses in one section", unix_refusal(function(words)
+        words[8], words[UNIX_CONNECT] = words[UNIX_CONNECT], 0
+      end))
+    end)
+
+    it("is refused for a path to go to that is none", function()
+      assert.equal("damaged image: the path at row X has 109 bytes, a path has 1 to 108",
+        unix_refusal(function(words, section) words[words[section + 8] * ROW_WORDS + 28] = 109 end))
+      assert.equal("damaged image: the term at row X is not one that a policy can have",
+        unix_refusal(function(words, section) words[section + 9] = 0 end))
+      assert.equal("damaged image: the term at row X is not one that a policy can have",
+        unix_refusal(function(words, section) words[(words[section + 1] + 1) * ROW_WORDS + 4] = 1 end))
+    end)
+  end)
+end)

@@ -1,0 +1,195 @@
+local env = require "spec.support.env"
+local literal = require "tidegate.literal"
+local tidegate = require "tidegate"
+
+local random = math.random
+
+local function pick(values)
+  return values[random(#values)]
+end
+
+-- Random policies, as Lua source that compiles.
+
+local function v4()
+  return pick {
+    function() return ("10.%d.%d.%d"):format(random(0, 255), random(0, 255), random(0, 255)) end,
+    function() return ("10.%d.0.0/16"):format(random(0, 255)) end,
+    function() return ("10.0.%d.1-10.0.%d.9"):format(random(0, 99), random(100, 255)) end,
+    function() return "0.0.0.0/0" end,
+  }()
+end
+
+local function v6()
+  return pick {
+    function() return ("2001:db8::%x"):format(random(1, 65535)) end,
+    function() return ("2001:db8:%x::/48"):format(random(1, 65535)) end,
+  }()
+end
+
+local function port()
+  return pick { "443", "1-1023", "8000-8999", "*" }
+end
+
+local function endpoint(six)
+  local addr, with_port = six and v6() or v4(), random(2) == 1
+  if six and with_port then
+    addr = "[" .. addr .. "]"
+  end
+  return with_port and addr .. ":" .. port() or addr
+end
+
+local function product(six, one_family)
+  local parts = {}
+  if one_family or random(3) > 1 then
+    parts[1] = ("addr = { %q, %q }"):format(six and v6() or v4(), six and v6() or v4())
+  end
+  if #parts == 0 or random(2) == 1 then
+    parts[#parts + 1] = pick { "port = 80", [[port = { 80, "8000-8999" }]], [[port = "!80"]] }
+  end
+  return "{ " .. table.concat(parts, ", ") .. " }"
+end
+
+--- `one_family`: of no other family than it looks, as "to" and "source" need it.
+local function endpoints(six, one_family)
+  local items = {}
+  for i = 1, random(0, 4) do
+    items[i] = pick {
+      function() return ("%q"):format(endpoint(six)) end,
+      function() return ("%q"):format("!" .. endpoint(six)) end,
+      function() return ("{ %q, %q }"):format(endpoint(six), endpoint(six)) end,
+      function() return product(six, one_family) end,
+    }()
+  end
+  -- Negations alone would mean all of both families.
+  items[#items + 1] = ("%q"):format(endpoint(six))
+  return "{ " .. table.concat(items, ", ") .. " }"
+end
+
+local who = {
+  proto = { [["tcp"]], "17", [[{ "tcp", "udp" }]], [["!icmp"]] },
+  uid = { "0", "33", [["1000-1999"]], [[{ 33, "!34", "1-9" }]], [["!root"]], "{}" },
+  gid = { "0", [["!0"]], "4294967295" },
+  comm = { [["curl"]], [["ngin*"]], [[{ "*", "!postfix" }]] },
+  pid = { "1", [["100-199"]] },
+}
+
+local function rule(number, six)
+  local verb = pick { "allow", "deny", "rewrite" }
+  local what = verb == "rewrite" and "connect" or pick { "connect", "sendmsg", "egress" }
+  local sourced = verb ~= "deny" and what == "connect" and random(4) == 1
+  local parts = {}
+  if random(2) == 1 then
+    parts[1] = literal.quote(pick { "rule ", 'quo"ted ', "back\\slash ", "été " } .. number)
+  end
+  parts[#parts + 1] = what .. " = " .. endpoints(six, verb == "rewrite" or sourced)
+  if six then
+    parts[#parts + 1] = [[family = "inet6"]]
+  end
+  for field, values in pairs(who) do
+    if random(4) == 1 then
+      parts[#parts + 1] = field .. " = " .. pick(values)
+    end
+  end
+  if verb == "deny" and random(2) == 1 then
+    parts[#parts + 1] = "errno = " .. pick { [["ECONNREFUSED"]], "113", [["EACCES"]] }
+  elseif verb == "rewrite" then
+    parts[#parts + 1] = "to = " .. (six and pick { [["[::1]:80"]], [["::1"]] }
+      or pick { [["127.0.0.1:80"]], [["127.0.0.1"]], [["*:8080"]] })
+    parts[#parts + 1] = random(2) == 1 and "reveal = " .. pick { "true", "false" } or nil
+  end
+  if sourced then
+    parts[#parts + 1] = "source = " .. (six and [["::1"]] or pick { [["127.0.0.1"]], [["127.0.0.1:2222"]] })
+  end
+  if random(3) == 1 then
+    parts[#parts + 1] = "log = " .. pick { "true", "false", [["10/s"]], [["1/100"]] }
+  end
+  return verb .. " { " .. table.concat(parts, ", ") .. " }"
+end
+
+local function policy()
+  local lines = {}
+  lines[1] = pick {
+    "", [[policy { name = "web" }]], [[policy { default = "deny" }]],
+    [[policy { name = "a \"b\"", default = { connect = "deny" }, on_error = "deny" }]],
+    [[policy { default = { egress = "deny", sendmsg = "allow" } }]],
+  }
+  for number = 1, random(0, 12) do
+    lines[#lines + 1] = rule(number, random(3) == 1)
+  end
+  return table.concat(lines, "\n")
+end
+
+--- The rows of an image between its head and its blob: all that decides a call.
+local function deciding_rows(image)
+  local ffi = require "ffi"
+  local bytes = image:data()
+  local words = ffi.cast("const uint32_t *", bytes)
+  local blob_row, sections = words[16], {}
+  for section = 0, 7 do
+    sections[section + 1] = words[8 + section]
+  end
+  return bytes:sub(129, blob_row * 64), table.concat(sections, " "), words[20]
+end
+
+describe("gate:dump", function()
+  teardown(env.clean)
+
+  it("is Lua on one line a rule", function()
+    local gate = assert(tidegate.compile([[
+      deny { log = "1/100", errno = 111, uid = { "root", { 33 } }, connect = { "10.0.0.0/8:443",
+             { addr = "192.0.2.1", port = { 80, "8000-8999" } } }, "a \"name\"" }
+      rewrite { to = "127.0.0.1:80", reveal = true, connect = { { "192.0.2.1" } } }]], "web.lua"))
+    assert.equal([[
+policy { default = "allow", on_error = "allow" }
+
+deny { "a \"name\"", connect = { "10.0.0.0/8:443", { addr = "192.0.2.1", port = { 80, "8000-8999" } } }, ]]
+      .. [[uid = { "root", 33 }, errno = "111", log = "1/100" }
+rewrite { connect = "192.0.2.1", to = "127.0.0.1:80", reveal = true }
+]], gate:dump())
+  end)
+
+  it("keeps the names of unnamed rules where one was removed", function()
+    local gate = tidegate.gate()
+    local first = gate:deny { connect = "192.0.2.1" }
+    gate:deny { connect = "192.0.2.2" }
+    first:remove()
+    gate:deny { connect = "192.0.2.3" }
+    local text = gate:dump()
+    assert.equal([[
+policy { default = "allow", on_error = "allow" }
+
+deny { "#2", connect = "192.0.2.2" }
+deny { "#3", connect = "192.0.2.3" }
+]], text)
+    assert.equal(text, assert(tidegate.compile(text)):dump())
+  end)
+
+  it("names a file from the root, so that it can be loaded from anywhere", function()
+    local folder = env.folder()
+    env.write(folder .. "/block.txt", "192.0.2.1\n")
+    env.write(folder .. "/web.lua", [[deny { connect = { file "./block.txt", "192.0.2.2" } }]])
+    local text = assert(tidegate.load(folder .. "/web.lua")):dump()
+    assert.equal(('policy { default = "allow", on_error = "allow" }\n\n'
+      .. 'deny { connect = { file "%s/block.txt", "192.0.2.2" } }\n'):format(folder), text)
+    assert.equal(text, assert(tidegate.compile(text, "/elsewhere/dump.lua")):dump())
+  end)
+
+  it("gives the same image, for random policies", function()
+    env.seed()
+    for _ = 1, 2000 do
+      local text = policy()
+      local gate, message = tidegate.compile(text, "web.lua")
+      assert(gate, text .. "\n" .. tostring(message))
+      local dumped = gate:dump()
+      local again = assert(tidegate.compile(dumped, "web.lua"))
+      -- The same decisions …
+      local rows, sections, on_error = deciding_rows(gate:image())
+      local rows_again, sections_again, on_error_again = deciding_rows(again:image())
+      assert(rows == rows_again and sections == sections_again and on_error == on_error_again, text)
+      -- … and, but for the lines that rules came from, the same bytes.
+      assert.equal(dumped, again:dump())
+      local third = assert(tidegate.compile(again:dump(), "web.lua"))
+      assert(third:image():data() == again:image():data(), text)
+    end
+  end)
+end)

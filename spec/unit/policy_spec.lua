@@ -1,0 +1,435 @@
+-- Policies in memory: what a rule may say, and what it hears otherwise.
+
+local env = require "spec.support.env"
+local ffi = require "ffi"
+local binding = require "tidegate.ffi"
+local C = binding.C
+
+local EEXIST, EINVAL, ERANGE = 17, 22, 34
+local CONNECT, SENDMSG = 1, 4
+
+local function new_policy()
+  local slot = binding.slot "policy"
+  assert(C.tg_policy_new("test", slot) == 0)
+  return binding.own("policy", slot)
+end
+
+local function new_list(field, items)
+  local slot = binding.slot "list"
+  assert(C.tg_list_new(C["TG_FIELD_" .. field], slot) == 0)
+  local list = binding.own("list", slot)
+  for _, item in ipairs(items) do
+    assert(C.tg_list_add(list, item) == 0, ffi.string(C.tg_error()))
+  end
+  return list
+end
+
+local function outcome(result)
+  if result == 0 then
+    return true
+  end
+  return binding.failure(result)
+end
+
+-- `fields`: those of struct tg_rule, the verb as its name.
+local function add(policy, fields)
+  local rule = binding.sized "struct tg_rule"
+  for key, value in pairs(fields) do
+    rule[key] = key == "verb" and C["TG_VERB_" .. value] or value
+  end
+  rule.ops = fields.ops or CONNECT
+  return outcome(C.tg_policy_add(policy, rule, binding.index()))
+end
+
+local function match(policy, index, field, ...)
+  return outcome(C.tg_policy_match(policy, index, new_list(field, { ... })))
+end
+
+local function compile(policy)
+  local slot = binding.slot "image"
+  local result = C.tg_policy_compile(policy, slot)
+  return outcome(result), result == 0 and binding.own("image", slot)
+end
+
+local function refused(message, fields)
+  fields.name = fields.name or "r"
+  local ok, text, code = add(new_policy(), fields)
+  assert.is_nil(ok)
+  assert.equal(message, text)
+  assert.equal(EINVAL, code)
+end
+
+describe("a rule", function()
+  it("says where it stands in its errors, if it is known", function()
+    refused('web.lua:4: deny "no-lan": errno: "EFOO": not an errno, such as ECONNREFUSED or 111',
+      { verb = "DENY", name = "no-lan", where = "web.lua:4", error = "EFOO" })
+    refused('deny "no-lan": errno: "EFOO": not an errno, such as ECONNREFUSED or 111',
+      { verb = "DENY", name = "no-lan", error = "EFOO" })
+  end)
+
+  it("may leave out its name, which is unique", function()
+    local policy = new_policy()
+    assert.is_true(add(policy, { verb = "ALLOW" }))
+    assert.is_true(add(policy, { verb = "ALLOW", name = "#3", where = "a.lua:2" }))
+    local _, message, code = add(policy, { verb = "ALLOW", where = "a.lua:3" })
+    assert.equal('a.lua:3: allow "#3": rule 2 has this name too (a.lua:2)', message)
+    assert.equal(EEXIST, code)
+    assert.is_true(add(policy, { verb = "ALLOW", name = "x" }))
+    for index = 4, 100 do
+      assert.is_true(add(policy, { verb = "DENY", name = "rule " .. index }))
+    end
+    _, message = add(policy, { verb = "DENY", name = "rule 50" })
+    assert.equal('deny "rule 50": rule 50 has this name too', message)
+    refused('allow "": an empty name: leave it out, or give one', { verb = "ALLOW", name = "" })
+  end)
+
+  it("has a verb and operations of this version", function()
+    refused("0 is not a verb", { verb = "NONE" })
+    refused('allow "r": no operation: write connect, sendmsg, egress, bind, recvmsg, getpeername or getsockname',
+      { verb = "ALLOW", ops = 0 })
+    refused('allow "r": 9 is not an operation', { verb = "ALLOW", ops = 512 })
+  end)
+
+  it("has a struct of a size that the library knows", function()
+    local rule = ffi.new "struct tg_rule"
+    local size = ffi.sizeof "struct tg_rule"
+    for _, wrong in ipairs { 0, size + 8 } do
+      rule.size = wrong
+      local _, message = outcome(C.tg_policy_add(new_policy(), rule, binding.index()))
+      assert.equal(("size of struct tg_rule is %d: set it to sizeof, %d"):format(wrong, size), message)
+    end
+  end)
+
+  it("denies with an errno that a program may see", function()
+    for _, error in ipairs { "ECONNREFUSED", "111", "EWOULDBLOCK", "EOPNOTSUPP", "ENOTSUP", "1", "133" } do
+      assert.is_true(add(new_policy(), { verb = "DENY", error = error }))
+    end
+    local function bad(message, error)
+      refused('deny "r": errno: ' .. message, { verb = "DENY", error = error })
+    end
+    bad("0: a denial needs an errno; to let a call pass write allow", "0")
+    bad("134: over 133, which programs never see", "134")
+    bad("512: over 133, which programs never see", "512")
+    bad("41: no errno has this number", "41")
+    bad('"-1": not an errno, such as ECONNREFUSED or 111', "-1")
+    bad('"": not an errno, such as ECONNREFUSED or 111', "")
+    for name, number in pairs { EINPROGRESS = "115", EALREADY = "114" } do
+      local reason = name .. ": connect would look as if it were under way, and the program would wait: "
+        .. "write another, such as ECONNREFUSED"
+      bad(reason, name)
+      bad(reason, number)
+    end
+    bad("EISCONN: connect would look as if it had succeeded: write another, such as ECONNREFUSED", "EISCONN")
+  end)
+
+  it("rewrites to one address, one port, or both", function()
+    for _, to in ipairs { "127.0.0.1:80", "127.0.0.1", "*:80", "[::1]:80", "::1", "localhost:https" } do
+      assert.is_true(add(new_policy(), { verb = "REWRITE", to = to }))
+    end
+    local function bad(message, to)
+      refused('rewrite "r": to: ' .. message, { verb = "REWRITE", to = to })
+    end
+    bad("missing: write where the call is to go")
+    bad('"10.0.0.0/8": must be one address, not a prefix or a range', "10.0.0.0/8")
+    bad('"10.0.0.1-10.0.0.2:80": must be one address, not a prefix or a range', "10.0.0.1-10.0.0.2:80")
+    bad([["!10.0.0.1": must be one address: '!' leaves many]], "!10.0.0.1")
+    bad('"10.0.0.1:80-90": must be one port; to leave it as it is, leave it out', "10.0.0.1:80-90")
+    bad('"10.0.0.1:*": must be one port; to leave it as it is, leave it out', "10.0.0.1:*")
+    bad('"10.0.0.1:0": port 0 is no port', "10.0.0.1:0")
+    bad('"*": changes nothing: write an address, a port, or both', "*")
+    bad('"0.0.0.0:80": the kernel connects to 127.0.0.1 then: write that', "0.0.0.0:80")
+    bad('"::": the kernel connects to ::1 then: write that', "::")
+    bad('"10.0.0.256": 256 is over 255', "10.0.0.256")
+  end)
+
+  it("has a source where it connects or sends", function()
+    for _, source in ipairs { "127.0.0.1:22222", "127.0.0.1", "::1", "[::1]:9" } do
+      assert.is_true(add(new_policy(), { verb = "ALLOW", source = source }))
+    end
+    local function bad(message, source)
+      refused('allow "r": source: ' .. message, { verb = "ALLOW", source = source })
+    end
+    bad('"*:80": needs an address of this machine', "*:80")
+    bad('"0.0.0.0": needs an address of this machine', "0.0.0.0")
+    bad('"127.0.0.0/8": must be one address, not a prefix or a range', "127.0.0.0/8")
+    bad('"127.0.0.1:0": port 0 is no port', "127.0.0.1:0")
+    refused('allow "r": source: only connect and sendmsg have one',
+      { verb = "ALLOW", ops = 2, source = "127.0.0.1" })
+    refused('allow "r": source: "127.0.0.1:9": a datagram leaves from its socket\'s port: write the address alone',
+      { verb = "ALLOW", ops = CONNECT + SENDMSG, source = "127.0.0.1:9" })
+    refused('deny "r": source: a denied call has none', { verb = "DENY", source = "127.0.0.1" })
+  end)
+
+  it("has only the effects of its verb", function()
+    refused('allow "r": to: only rewrite has one', { verb = "ALLOW", to = "127.0.0.1" })
+    refused('deny "r": reveal: only rewrite has it', { verb = "DENY", reveal = true })
+    refused('rewrite "r": errno: only deny has one', { verb = "REWRITE", to = "::1", error = "EPERM" })
+  end)
+
+  it("logs all, none, a rate, or one in many", function()
+    for _, log in ipairs { "true", "false", "10/s", "1000000/s", "1/h", "60000000/m", "1/100", "1/1" } do
+      assert.is_true(add(new_policy(), { verb = "ALLOW", log = log }))
+    end
+    local function bad(message, log)
+      refused(('allow "r": log: "%s": %s'):format(log, message), { verb = "ALLOW", log = log })
+    end
+    local forms = 'write "true", "false", a rate such as "10/s", "10/m" or "10/h", or one call in many: "1/100"'
+    bad(forms, "yes")
+    bad(forms, "10")
+    bad(forms, "")
+    bad("never: write false", "0/s")
+    bad("over 1000000 a second: write true", "1000001/s")
+    bad('the rate is by s, m or h: write "10/s"', "10/d")
+    bad('one call in many is written "1/100"', "2/100")
+    bad('one call in many is written "1/100"', "1/0")
+  end)
+end)
+
+describe("a condition", function()
+  it("belongs to a rule, once", function()
+    local policy = new_policy()
+    assert.is_true(add(policy, { verb = "DENY", name = "x", where = "a.lua:1" }))
+    assert.is_true(match(policy, 0, "UID", "root"))
+    assert.is_true(match(policy, 0, "ENDPOINT", "*"))
+    local _, message, code = match(policy, 0, "UID", "!root")
+    assert.equal('a.lua:1: deny "x": uid: is there already', message)
+    assert.equal(EEXIST, code)
+    _, message, code = match(policy, 1, "UID", "root")
+    assert.equal("there is no rule 1: the policy has 1", message)
+    assert.equal(ERANGE, code)
+  end)
+
+  it("does not name the addresses that the kernel takes for others", function()
+    local policy = new_policy()
+    assert.is_true(add(policy, { verb = "DENY", name = "x" }))
+    local reasons = {
+      ["0.0.0.0"] = '"0.0.0.0": the kernel takes it for 127.0.0.1, and so do rules: write 127.0.0.1',
+      ["::"] = '"::": the kernel takes it for ::1, and so do rules: write ::1',
+    }
+    local same = { ["0.0.0.0/32"] = "0.0.0.0", ["0.0.0.0:80"] = "0.0.0.0", ["::ffff:0.0.0.0"] = "0.0.0.0",
+      ["!0.0.0.0"] = "0.0.0.0", ["0.0.0.0"] = "0.0.0.0", ["::"] = "::", ["::/128"] = "::", ["[::]:80"] = "::" }
+    for item, address in pairs(same) do
+      local _, message = match(policy, 0, "ENDPOINT", "10.0.0.1", item)
+      assert.equal('deny "x": endpoint: ' .. reasons[address], message)
+    end
+    local product = new_list("ENDPOINT", {})
+    assert.equal(0, C.tg_list_add_product(product, new_list("ENDPOINT", { "::" }), nil))
+    assert.equal(-EINVAL, C.tg_policy_match(policy, 0, product))
+    assert.is_true(match(policy, 0, "ENDPOINT", "0.0.0.0/0", "0.0.0.0/8", "::/0", "0.0.0.0-0.0.0.1"))
+  end)
+end)
+
+describe("a policy", function()
+  it("has defaults that the kernel can do", function()
+    local policy = new_policy()
+    local function check(message, ...)
+      assert.equal(message, (select(2, outcome(C.tg_policy_default(policy, ...)))))
+    end
+    check("default: must be allow or deny", CONNECT, C.TG_VERB_REWRITE)
+    check("default: 0x40 are not operations", 64, C.TG_VERB_ALLOW)
+    check("default: the kernel cannot deny recvmsg", 63, C.TG_VERB_DENY)
+    check("default: the kernel cannot deny getpeername", 16, C.TG_VERB_DENY)
+    assert.equal(0, C.tg_policy_default(policy, CONNECT + SENDMSG, C.TG_VERB_DENY))
+    assert.equal(0, C.tg_policy_default(policy, 63, C.TG_VERB_ALLOW))
+    assert.equal(0, C.tg_policy_on_error(policy, C.TG_VERB_DENY))
+    assert.equal("on_error: must be allow or deny",
+      (select(2, outcome(C.tg_policy_on_error(policy, C.TG_VERB_NONE)))))
+  end)
+
+  local function compiles(rule, ...)
+    local policy = new_policy()
+    rule.name, rule.where = "r", "a.lua:1"
+    assert.is_true(add(policy, rule))
+    for _, condition in ipairs { ... } do
+      assert.is_true(match(policy, 0, unpack(condition)))
+    end
+    local ok, message = compile(policy)
+    return ok, message
+  end
+
+  local function contradicts(message, ...)
+    local slot_ok, _ = compiles(...)
+    assert.is_nil(slot_ok)
+    assert.equal(message, ffi.string(C.tg_error()))
+  end
+
+  it("does not turn IPv4 sockets to IPv6 addresses", function()
+    local reason = 'a.lua:1: rewrite "r": to: an IPv4 socket cannot connect to an IPv6 address: '
+      .. 'match IPv6 addresses only, or add family = "inet6"'
+    local function to6()
+      return { verb = "REWRITE", to = "[::1]:80" }
+    end
+    contradicts(reason, to6(), { "ENDPOINT", "1.2.3.4" })
+    contradicts(reason, to6(), { "ENDPOINT", "*:80" })
+    contradicts(reason, to6(), { "ENDPOINT", "::ffff:1.2.3.4" })
+    contradicts(reason, to6(), { "ENDPOINT", "1.2.3.4" }, { "FAMILY", "inet", "inet6" })
+    contradicts(reason, to6())
+    assert.is_true(compiles(to6(), { "ENDPOINT", "2001:db8::1" }))
+    assert.is_true(compiles(to6(), { "ENDPOINT", "1.2.3.4" }, { "FAMILY", "inet6" }))
+    assert.is_true(compiles(to6(), { "ENDPOINT", "*" }, { "FAMILY", "!inet" }))
+    assert.is_true(compiles({ verb = "REWRITE", to = "127.0.0.1" }, { "ENDPOINT", "2001:db8::1" }))
+  end)
+
+  it("does not bind to one family and connect to the other", function()
+    local function reason(verb, source, peer)
+      return ('a.lua:1: %s "r": source: is IPv%d, and the rule\'s connections all go to IPv%d addresses')
+        :format(verb, source, peer)
+    end
+    contradicts(reason("rewrite", 6, 4), { verb = "REWRITE", to = "127.0.0.1", source = "::1" },
+      { "ENDPOINT", "::2" })
+    contradicts(reason("rewrite", 4, 6), { verb = "REWRITE", to = "::1", source = "127.0.0.1" },
+      { "ENDPOINT", "::2" })
+    contradicts(reason("allow", 6, 4), { verb = "ALLOW", source = "::1" }, { "ENDPOINT", "1.2.3.4" })
+    contradicts(reason("allow", 4, 6), { verb = "ALLOW", source = "127.0.0.1" }, { "ENDPOINT", "::2" })
+    contradicts(reason("allow", 6, 4), { verb = "ALLOW", source = "::1" }, { "ENDPOINT", "*" }, { "FAMILY", "inet" })
+    contradicts(reason("rewrite", 4, 6), { verb = "REWRITE", to = "*:80", source = "127.0.0.1" },
+      { "ENDPOINT", "::2" })
+    assert.is_true(compiles({ verb = "ALLOW", source = "127.0.0.1" }, { "ENDPOINT", "*" }))
+    assert.is_true(compiles({ verb = "ALLOW", source = "::1" }, { "ENDPOINT", "*" }))
+    assert.is_true(compiles({ verb = "REWRITE", to = "127.0.0.1", source = "127.0.0.1" }, { "ENDPOINT", "::2" }))
+    assert.is_true(compiles({ verb = "ALLOW", source = "::1" }, { "ENDPOINT", "!*" }))
+  end)
+end)
+
+describe("a query", function()
+  local function query()
+    return binding.sized "struct tg_query"
+  end
+
+  it("has one address, one port, and the family of the text", function()
+    local cases = {
+      { "1.2.3.4:80", 2, "1.2.3.4", 80 },
+      { "[2001:db8::1]:443", 10, "2001:db8::1", 443 },
+      { "[::ffff:1.2.3.4]:1", 10, "1.2.3.4", 1 },
+      { "0.0.0.0:0", 2, "0.0.0.0", 0 },
+      { "localhost:https", nil, nil, 443 },
+    }
+    for _, case in ipairs(cases) do
+      local asked = query()
+      assert.equal(0, C.tg_query_endpoint(asked, case[1]))
+      assert.equal(case[2] or asked.family, asked.family)
+      assert.equal(case[3] or binding.address(asked.addr), binding.address(asked.addr))
+      assert.equal(case[4], asked.port)
+    end
+  end)
+
+  it("says what is missing or too much", function()
+    local function check(message, endpoint)
+      local _, text, code = outcome(C.tg_query_endpoint(query(), endpoint))
+      assert.equal(message, text)
+      assert.equal(EINVAL, code)
+    end
+    check('"1.2.3.4": a call has one port: write ADDRESS:80', "1.2.3.4")
+    check('"::1": a call has one port: write [ADDRESS]:80', "::1")
+    check('"1.2.3.4:1-2": a call has one port: write ADDRESS:80', "1.2.3.4:1-2")
+    check('"1.2.3.0/24:80": a call has one address, such as 1.2.3.4:80', "1.2.3.0/24:80")
+    check('"!1.2.3.4:80": a call has one address, such as 1.2.3.4:80', "!1.2.3.4:80")
+    check('"*:80": a call has one address, such as 1.2.3.4:80', "*:80")
+    check('"1.2.3.400:80": 400 is over 255', "1.2.3.400:80")
+    local unset = ffi.new "struct tg_query"
+    local _, message = outcome(C.tg_query_endpoint(unset, "1.2.3.4:80"))
+    assert.equal(("size of struct tg_query is 0: set it to sizeof, %d"):format(ffi.sizeof(unset)), message)
+  end)
+
+  it("takes each field as text", function()
+    local asked = query()
+    local fields = { PROTO = "mptcp", FAMILY = "inet6", UID = "root", GID = "7", PID = "42", PORT = "https" }
+    for field, text in pairs(fields) do
+      assert.equal(0, C.tg_query_set(asked, C["TG_FIELD_" .. field], text))
+    end
+    assert.same({ 262, 10, 0, 7, 42, 443 },
+      { asked.proto, asked.family, asked.uid, asked.gid, asked.pid, asked.port })
+    assert.equal(0, C.tg_query_set(asked, C.TG_FIELD_COMM, "a-name-that-the-kernel-cuts"))
+    assert.equal("a-name-that-the\0", ffi.string(asked.comm, 16))
+    assert.equal(0, C.tg_query_set(asked, C.TG_FIELD_COMM, "curl"))
+    assert.equal("curl" .. ("\0"):rep(12), ffi.string(asked.comm, 16))
+    fields = { TYPE = "dgram", MARK = "0x10", DEVICE = "none", FROM = "127.0.0.1:5000", NETNS = "77" }
+    asked.device = 9
+    for field, text in pairs(fields) do
+      assert.equal(0, C.tg_query_set(asked, C["TG_FIELD_" .. field], text), field)
+    end
+    assert.same({ 2, 16, 0, 5000, "127.0.0.1", 77 }, { asked.type, asked.mark, asked.device, asked.from_port,
+      binding.address(asked.from), tonumber(asked.netns) })
+    assert.equal(0, C.tg_query_set(asked, C.TG_FIELD_FROM, "::1"))
+    assert.same({ 0, "::1" }, { asked.from_port, binding.address(asked.from) })
+    assert.equal(0, C.tg_query_set(asked, C.TG_FIELD_EXE, "/bin/sh"))
+    assert(asked.exe_inode > 0)
+    local mistakes = {
+      { "FROM", "10.0.0.0/8", '"10.0.0.0/8": a socket has one address, such as 127.0.0.1:5000' },
+      { "FROM", "10.0.0.1:1-2", '"10.0.0.1:1-2": a socket has one port' },
+      { "MARK", "0x10-0x11", '"0x10-0x11": a call has one value here' },
+      { "NETNS", "*", '"*": a call has one value here' },
+      { "EXE", "!/bin/sh", '"!/bin/sh": a call has one value here' },
+    }
+    for _, case in ipairs(mistakes) do
+      assert.equal(case[3], select(2, outcome(C.tg_query_set(asked, C["TG_FIELD_" .. case[1]], case[2]))))
+    end
+    local _, message = outcome(C.tg_query_set(asked, C.TG_FIELD_UID, "1-2"))
+    assert.equal('"1-2": a call has one value here', message)
+    _, message = outcome(C.tg_query_set(asked, C.TG_FIELD_PROTO, "!tcp"))
+    assert.equal('"!tcp": a call has one value here', message)
+  end)
+end)
+
+describe("words", function()
+  it("have names, and what has none is NULL", function()
+    assert.equal("connect", binding.text(C.tg_op_name(C.TG_OP_CONNECT)))
+    assert.equal("getsockname", binding.text(C.tg_op_name(C.TG_OP_GETSOCKNAME)))
+    assert.equal("getpeername6", binding.text(C.tg_hook_name(C.TG_HOOK_GETPEERNAME6)))
+    assert.equal("ECONNREFUSED", binding.text(C.tg_errno_name(111)))
+    for _, nothing in ipairs { -1, 1000000 } do
+      assert.is_nil(binding.text(C.tg_op_name(nothing)))
+      assert.is_nil(binding.text(C.tg_hook_name(nothing)))
+      assert.is_nil(binding.text(C.tg_errno_name(nothing)))
+    end
+    assert.is_nil(binding.text(C.tg_errno_name(0)))
+  end)
+
+  it("include addresses", function()
+    local room = ffi.new "char[46]"
+    local bytes = ffi.new "uint8_t[16]"
+    bytes[15] = 1
+    assert.equal(0, C.tg_addr_format(bytes, room, 46))
+    assert.equal("::1", ffi.string(room))
+    ffi.copy(bytes, ("\0"):rep(10) .. "\255\255\1\2\3\4", 16)
+    assert.equal(0, C.tg_addr_format(bytes, room, 46))
+    assert.equal("1.2.3.4", ffi.string(room))
+    local _, message = outcome(C.tg_addr_format(bytes, room, 45))
+    assert.equal("the text of an address needs room for 46 bytes", message)
+  end)
+
+  describe("of unix sockets", function()
+    local function refusal_of(text)
+      return env.refusal(text)
+    end
+
+    it("is told where it mixes them with IP addresses", function()
+      assert.equal('web.lua:1: rewrite "#1": to: only a unix socket can be led to a unix socket: match unix: endpoints '
+        .. "only", refusal_of [[rewrite { connect = "*", to = "unix:/run/x" }]])
+      assert.equal('web.lua:1: rewrite "#1": to: a unix socket cannot be led to an IP address: match no unix: '
+        .. 'endpoints, or write a path: to = "unix:/run/x.sock"',
+        refusal_of [[rewrite { connect = { "10.0.0.1", "unix:/run/x" }, to = "127.0.0.1:80" }]])
+      assert.equal('web.lua:1: allow "#1": source: a unix socket has none: match no unix: endpoints',
+        refusal_of [[allow { connect = "unix:/run/x", source = "127.0.0.1" }]])
+      assert.equal('web.lua:1: allow "#1": source: "unix:/run/x": a unix socket has none',
+        refusal_of [[allow { connect = "127.0.0.1", source = "unix:/run/x" }]])
+    end)
+
+    it("is told what has no hook, or no effect", function()
+      assert.equal('web.lua:1: allow "#1": bind: the kernel has no hook where unix sockets are bound: match no unix: '
+        .. "endpoints", refusal_of [[allow { bind = "unix:/run/x" }]])
+      assert.equal('web.lua:1: allow "#1": set: unix sockets have none of these options: match no unix: endpoints',
+        refusal_of [[allow { connect = "unix:/run/x", set = { mark = 1 } }]])
+    end)
+
+    it("is told what a path to go to is", function()
+      assert.equal('web.lua:1: rewrite "#1": to: "unix:/run/*": must be one path: \'*\' stands for many',
+        refusal_of [[rewrite { connect = "unix:/x", to = "unix:/run/*" }]])
+      assert.equal('web.lua:1: deny "#1": connect: port: a unix socket has none: leave it out, or write the unix: '
+        .. "endpoints as items of their own",
+        refusal_of [[deny { connect = { addr = { "unix:/x", "10.0.0.1" }, port = 80 } }]])
+      assert.equal("", refusal_of [[deny { connect = { { addr = { "unix:/x*", "!unix:/xy" } }, "10.0.0.1" } }]])
+      assert.equal("", refusal_of [[rewrite { egress = "unix:/x", to = "unix:@y" }]])
+    end)
+  end)
+end)

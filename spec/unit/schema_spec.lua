@@ -1,0 +1,103 @@
+local env = require "spec.support.env"
+local schema = require "tidegate.schema"
+local tidegate = require "tidegate"
+
+--- What a rule must say besides the field to be tested.
+local base = {
+  allow = { connect = [["192.0.2.1:80"]] },
+  deny = { connect = [["192.0.2.1:80"]] },
+  rewrite = { connect = [["192.0.2.1:80"]], to = [["127.0.0.1:80"]] },
+}
+
+--- A value of a field that is right, as Lua source.
+local values = {
+  connect = [["192.0.2.1:80"]], sendmsg = [["192.0.2.1:80"]], egress = [["192.0.2.1:80"]],
+  proto = [["tcp"]], family = [["inet"]], uid = "0", gid = "0", comm = [["curl"]], pid = "1",
+  type = [["stream"]], from = [["127.0.0.1:5000"]], exe = [["/bin/sh"]], cgroup = [["/"]], netns = [["self"]],
+  mark = [["0x10"]], device = [["lo"]],
+  bind = [["192.0.2.1:80"]], recvmsg = [["192.0.2.1:80"]], getpeername = [["192.0.2.1:80"]],
+  getsockname = [["192.0.2.1:80"]], privileged = "true", set = "{ mark = 16 }", shadow = "true",
+  errno = [["EACCES"]], to = [["127.0.0.1:80"]], source = [["127.0.0.1"]], reveal = "true", log = [["10/s"]],
+}
+
+local function rule_with(verb, row)
+  local fields = {}
+  for name, value in pairs(base[verb]) do
+    fields[name] = value
+  end
+  if row.kind == "what" then
+    fields.connect = nil
+  elseif row.name == "privileged" then
+    fields.connect, fields.bind = nil, values.bind
+  end
+  fields[row.name] = values[row.name]
+  local parts = {}
+  for name, value in pairs(fields) do
+    parts[#parts + 1] = name .. " = " .. value
+  end
+  return verb .. " { " .. table.concat(parts, ", ") .. " }"
+end
+
+describe("schema", function()
+  local folder
+
+  setup(function()
+    folder = env.folder()
+    env.write(folder .. "/blocklist.txt", "192.0.2.0/24 # documentation\n")
+  end)
+  teardown(env.clean)
+
+  for _, part in ipairs { "verbs", "fields", "options", "words" } do
+    for position, row in ipairs(schema[part]) do
+      it(("documents %s %q with an example that compiles"):format(part, row.name), function()
+        assert.equal(row, schema[part][row.name])
+        assert.equal(position, row.position)
+        assert.matches("^%a.*%.$", row.doc)
+        assert.matches("%f[%a]" .. row.name .. "%f[^%a_]", row.example)
+        assert(tidegate.compile(row.example, folder .. "/example.lua"))
+      end)
+    end
+  end
+
+  for _, row in ipairs(schema.fields) do
+    it(("lets the verbs of %q take it, and no other"):format(row.name), function()
+      for _, verb in ipairs(schema.verb_names) do
+        local taken = schema.accepts(row, verb)
+        -- The core tells why the kernel cannot deny what is only reported.
+        local works = taken and not (verb == "deny" and row.reports)
+        local gate, message = tidegate.compile(rule_with(verb, row), "web.lua")
+        if works then
+          assert(gate, message)
+        else
+          assert.is_nil(gate)
+        end
+        if not taken then
+          assert.equal(('web.lua:1: %s "#1": %q is for %s'):format(verb, row.name,
+            schema.enumerate(row.verbs, "and")), message)
+        end
+      end
+    end)
+
+    it(("says what %q wants"):format(row.name), function()
+      local verb = row.verbs and row.verbs[1] or row.reports and "allow" or "deny"
+      local said = (row.name .. " = " .. values[row.name]):gsub("%p", "%%%0")
+      local source = rule_with(verb, row):gsub(said, row.name .. " = print")
+      assert.equal(('web.lua:1: %s "#1": %s: wants %s; got a function'):format(verb, row.name, row.wants),
+        env.refusal(source))
+    end)
+  end
+
+  for _, row in ipairs(schema.options) do
+    it(("says what the option %q wants"):format(row.name), function()
+      assert.equal(("web.lua:1: policy: %s: wants %s; got 7"):format(row.name, row.wants),
+        env.refusal(("policy { %s = 7 }"):format(row.name)))
+    end)
+  end
+
+  it("joins names as a sentence does", function()
+    assert.equal("", schema.enumerate({}, "or"))
+    assert.equal("a", schema.enumerate({ "a" }, "or"))
+    assert.equal("a or b", schema.enumerate({ "a", "b" }, "or"))
+    assert.equal("a, b and c", schema.enumerate({ "a", "b", "c" }, "and"))
+  end)
+end)

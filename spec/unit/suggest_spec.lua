@@ -1,0 +1,33 @@
+local suggest = require "tidegate.suggest"
+
+describe("suggest", function()
+  it("counts a letter more, less, other and two swapped as one edit", function()
+    assert.equal(0, suggest.distance("errno", "errno", 9))
+    assert.equal(1, suggest.distance("errrno", "errno", 9))
+    assert.equal(1, suggest.distance("erno", "errno", 9))
+    assert.equal(1, suggest.distance("ermno", "errno", 9))
+    assert.equal(1, suggest.distance("erron", "errno", 9))
+    assert.equal(3, suggest.distance("kitten", "sitting", 9))
+    assert.equal(3, suggest.distance("", "abc", 9))
+  end)
+
+  it("stops at the bound", function()
+    assert.equal(2, suggest.distance("connect", "egress", 2))
+    assert.equal(2, suggest.distance("a", "abcdef", 2))
+  end)
+
+  it("finds the nearest, and none where none is near", function()
+    local verbs = { "allow", "deny", "rewrite" }
+    assert.equal("deny", suggest.nearest("denny", verbs))
+    assert.equal("allow", suggest.nearest("Allow", verbs))
+    assert.equal("rewrite", suggest.nearest("rewritte", verbs))
+    assert.is_nil(suggest.nearest("balance", verbs))
+    assert.is_nil(suggest.nearest(7, verbs))
+    assert.is_nil(suggest.nearest("x", { "to" }))
+  end)
+
+  it("puts it as a question", function()
+    assert.equal('; did you mean "deny"?', suggest.hint("dney", { "allow", "deny" }))
+    assert.equal("", suggest.hint("zzz", { "allow", "deny" }))
+  end)
+end)
