@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bench.h - what a measurement is made of.
+ *
+ * A variant is one cgroup with one program, or none, and sockets that were made
+ * in it: connecting one of those runs that program.  A group is a stream of
+ * destinations and the variants that are measured with it.
+ */
+#ifndef BENCH_H
+#define BENCH_H
+
+#include <limits.h>
+#include <linux/bpf.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tidegate.h"
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+union address {
+	struct sockaddr any;
+	struct sockaddr_in in4;
+	struct sockaddr_in6 in6;
+};
+
+struct stream {
+	int family;
+	uint32_t count; /* a power of two */
+	union address *addresses;
+};
+
+struct prefix {
+	uint8_t addr[16]; /* network order; IPv4 in the first four */
+	uint32_t length;
+};
+
+/* A rule of a random policy: a prefix, ports (0 to 65535: any), perhaps "udp". */
+struct random_rule {
+	struct prefix prefix;
+	uint16_t port_low, port_high;
+	bool udp;
+};
+
+struct samples {
+	double *values;
+	uint32_t count, room;
+};
+
+/* How fast a socket is depends on where in memory it came to lie, so one is not enough. */
+#define VARIANT_SOCKETS 8
+
+struct variant {
+	const char *id;
+	const char *label;
+	char cgroup[PATH_MAX];
+	int cgroup_fd;
+	int sockets[VARIANT_SOCKETS]; /* used in turn */
+	int error;                    /* what its connects end with: 0 or an errno */
+	int program;                  /* -1: none */
+	int link;                     /* of a rival; a gate has its own */
+	struct tg_gate *gate;
+	const struct variant *against; /* what its net figures are net of */
+	struct samples call;           /* ns a connect, by round */
+	struct samples run;            /* ns a run of the program, by round */
+};
+
+#define GROUP_VARIANTS 16
+
+struct group {
+	const char *id;
+	const char *label;
+	struct stream stream;
+	struct variant variants[GROUP_VARIANTS];
+	uint32_t count;
+	uint32_t round;
+	uint32_t cursor; /* of the stream; goes round */
+};
+
+/* Ends the benchmark; cgroups are removed on the way out. */
+_Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Announces what takes a while, in the manner of the Makefile. */
+void say(const char *what, const char *label);
+
+double now_ns(void);
+
+/* groups.c */
+#define GROUPS 10
+
+void make_groups(struct group groups[GROUPS]);
+
+/* cgroup.c */
+void cgroups_open(void);
+void cgroups_remove(void);
+void variant_place(struct variant *variant, int family);
+
+/* random.c */
+void random_seed(uint64_t seed);
+struct prefix *random_prefixes(int family, uint32_t count);
+struct random_rule *random_rules(uint32_t count);
+struct random_rule *random_endpoint_rules(uint32_t count);
+bool random_rule_has(const struct random_rule *rule,
+		     const union address *address); /* of IPv4, for UDP */
+struct stream stream_of_one(uint32_t addr, uint16_t port);
+struct stream stream_of_prefixes(int family, const struct prefix *prefixes, uint32_t count);
+struct stream stream_of_rules(const struct random_rule *rules, uint32_t count);
+struct prefix prefix_of_addr4(uint32_t addr);
+uint32_t prefix_addr4(const struct prefix *prefix);
+void prefix_text(int family, const struct prefix *prefix, char *text, size_t size);
+
+/* rival.c */
+int rival_attach(struct variant *variant, const char *program, const char *map, uint32_t entries);
+void rival_put_endpoint(int map, uint32_t addr, uint16_t port);
+void rival_fill_trie(int map, int family, const struct prefix *prefixes, uint32_t count);
+uint64_t map_bytes(int map);
+
+/* gate.c: policies to images to gates. */
+struct cost {
+	double load_ms; /* the list from its file, or the rules from their text */
+	double compile_ms;
+	double publish_ms; /* into a gate that has its programs */
+	uint64_t image_bytes;
+	uint64_t kernel_bytes; /* of the map that holds the image */
+};
+
+void gate_with_rule(struct variant *variant, const struct tg_rule *rule, const char *endpoint,
+		    const char *proto);
+void gate_with_rules(struct variant *variant, const struct random_rule *rules, uint32_t count,
+		     struct cost *cost);
+void gate_with_prefixes(struct variant *variant, int family, const struct prefix *prefixes,
+			uint32_t count, struct cost *cost);
+
+/* main.c: results, one JSON object a line. */
+void report_cost(const struct group *group, const struct cost *cost, double trie_ms,
+		 uint64_t trie_bytes);
+
+/* check.c */
+void check_programs(const struct group *groups, uint32_t count);
+void check_errors(const struct group *groups, uint32_t count);
+void check_rules(const struct group *group, const struct variant *variant,
+		 const struct random_rule *rules, uint32_t count);
+void check_prefixes(const struct group *group, const struct variant *variant, int trie);
+
+/* loop.c */
+struct bpf_prog_info program_info(const struct variant *variant);
+int count_runs(void);
+uint32_t measure_calls(struct group *groups, uint32_t count, double seconds);
+void measure_runs(struct group *groups, uint32_t count, double seconds);
+
+/* hooks.c: to be called before there is a gate. */
+void measure_hooks(void);
+
+/* samples.c: `against` is taken off, value by value; NULL: nothing is. */
+void samples_add(struct samples *samples, double value);
+double samples_quantile(const struct samples *samples, const struct samples *against, double q);
+
+#endif

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * check.c - what the measurement takes for granted: that a call runs the
+ * program of its socket's cgroup and no other, and that what is compared gives
+ * the same answers.  Else one could be fast by being wrong.
+ */
+#include "rivals.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "bench.h"
+
+#define ANSWERS 4096
+
+/* --- Programs ------------------------------------------------------------------- */
+
+static uint64_t all_runs(const struct group *groups, uint32_t count)
+{
+	uint64_t runs = 0;
+
+	for (uint32_t g = 0; g < count; g++)
+		for (uint32_t i = 0; i < groups[g].count; i++)
+			runs += program_info(&groups[g].variants[i]).run_cnt;
+	return runs;
+}
+
+static void check_socket(const struct group *groups, uint32_t count, const struct group *group,
+			 const struct variant *variant, int socket)
+{
+	uint64_t all = all_runs(groups, count), own = program_info(variant).run_cnt;
+	socklen_t size = sizeof(union address);
+	uint64_t runs = variant->program >= 0;
+	int error;
+
+	error = connect(socket, &group->stream.addresses[0].any, size) ? errno : 0;
+	if (error != variant->error)
+		die("%s/%s: connect ended with \"%s\"", group->id, variant->id, strerror(error));
+	if (program_info(variant).run_cnt - own != runs || all_runs(groups, count) - all != runs)
+		die("%s/%s: a connect did not run the program of its socket's cgroup alone",
+		    group->id, variant->id);
+}
+
+void check_programs(const struct group *groups, uint32_t count)
+{
+	int statistics = count_runs();
+
+	for (const struct group *group = groups; group < groups + count; group++)
+		for (uint32_t i = 0; i < group->count; i++)
+			for (uint32_t s = 0; s < VARIANT_SOCKETS; s++)
+				check_socket(groups, count, group, &group->variants[i],
+					     group->variants[i].sockets[s]);
+	close(statistics);
+}
+
+/* A call that met on_error is soon over, and no figure. */
+void check_errors(const struct group *groups, uint32_t count)
+{
+	for (const struct group *group = groups; group < groups + count; group++) {
+		for (uint32_t i = 0; i < group->count; i++) {
+			struct tg_gate_status status = {.size = sizeof(status)};
+			struct tg_gate *gate = group->variants[i].gate;
+
+			if (gate && tg_gate_status(gate, &status))
+				die("%s", tg_error());
+			if (status.errors)
+				die("%s/%s: %llu calls met on_error", group->id,
+				    group->variants[i].id, (unsigned long long)status.errors);
+		}
+	}
+}
+
+/* --- Answers -------------------------------------------------------------------- */
+
+static uint64_t hits(const struct variant *variant, uint32_t rule)
+{
+	struct tg_counters counters;
+
+	if (tg_gate_counters(variant->gate, rule, TG_OP_CONNECT, &counters))
+		die("%s", tg_error());
+	return counters.hits;
+}
+
+/* The kernel decides a call by this rule. */
+static void check_answer(const struct group *group, const struct variant *variant,
+			 const union address *address, uint32_t rule)
+{
+	uint64_t before = hits(variant, rule);
+
+	connect(variant->sockets[0], &address->any, sizeof(*address));
+	if (hits(variant, rule) != before + 1)
+		die("%s/%s: rule %d did not decide a call that it should have", group->id,
+		    variant->id, (int)rule);
+}
+
+static uint32_t first_match(const struct random_rule *rules, uint32_t count,
+			    const union address *address)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (random_rule_has(&rules[i], address))
+			return i;
+	return TG_RULE_DEFAULT;
+}
+
+void check_rules(const struct group *group, const struct variant *variant,
+		 const struct random_rule *rules, uint32_t count)
+{
+	for (uint32_t i = 0; i < ANSWERS; i++) {
+		const union address *address = &group->stream.addresses[i];
+
+		check_answer(group, variant, address, first_match(rules, count, address));
+	}
+}
+
+static bool trie_has(int trie, const union address *address)
+{
+	struct rival_prefix6 key = {.length = 32};
+	uint32_t verdict;
+
+	if (address->any.sa_family == AF_INET) {
+		key.addr_be[0] = address->in4.sin_addr.s_addr;
+	} else {
+		key.length = 128;
+		memcpy(key.addr_be, &address->in6.sin6_addr, 16);
+	}
+	return !bpf_map_lookup_elem(trie, &key, &verdict);
+}
+
+void check_prefixes(const struct group *group, const struct variant *variant, int trie)
+{
+	for (uint32_t i = 0; i < ANSWERS; i++) {
+		const union address *address = &group->stream.addresses[i];
+
+		check_answer(group, variant, address,
+			     trie_has(trie, address) ? 0 : TG_RULE_DEFAULT);
+	}
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+/* groups.c - what is measured: every group, its destinations and its variants. */
+#include "rivals.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench.h"
+
+#define ONE_ENDPOINT  "10.1.2.3:6000"
+#define TABLE_ENTRIES 1000
+
+static void begin(struct group *group, const char *id, const char *label)
+{
+	say("SET UP", label);
+	*group = (struct group){.id = id, .label = label};
+}
+
+static struct variant *add(struct group *group, const char *id, const char *label,
+			   const struct variant *against)
+{
+	struct variant *variant = &group->variants[group->count++];
+
+	if (group->count > GROUP_VARIANTS)
+		die("%s: more than %d variants", group->id, GROUP_VARIANTS);
+	*variant = (struct variant){
+		.id = id,
+		.label = label,
+		.program = -1,
+		.link = -1,
+		.against = against,
+	};
+	variant_place(variant, group->stream.family);
+	return variant;
+}
+
+static int add_rival(struct group *group, const char *id, const char *label,
+		     const struct variant *against, const char *program, const char *map,
+		     uint32_t entries)
+{
+	return rival_attach(add(group, id, label, against), program, map, entries);
+}
+
+/* No program, and one that does nothing: the second is what others are net of. */
+static const struct variant *add_floor(struct group *group)
+{
+	bool is4 = group->stream.family == AF_INET;
+	struct variant *empty;
+
+	add(group, "none", "no program", NULL);
+	empty = add(group, "empty", "empty program", NULL);
+	rival_attach(empty, is4 ? "allow4" : "allow6", NULL, 0);
+	return empty;
+}
+
+/* One rule that asks for an endpoint, and what it does with the one destination. */
+static struct variant *add_rule(struct group *group, const char *id, const char *label,
+				const struct variant *against, struct tg_rule rule,
+				const char *endpoint, const char *proto)
+{
+	struct variant *variant = add(group, id, label, against);
+
+	rule.size = sizeof(rule);
+	rule.ops = 1u << TG_OP_CONNECT;
+	gate_with_rule(variant, &rule, endpoint, proto);
+	return variant;
+}
+
+/* A hash table of the addresses from `first` on. */
+static void add_neighbours(struct group *group, const char *id, const char *label,
+			   const struct variant *against, uint32_t first)
+{
+	int map = add_rival(group, id, label, against, "hash4", "endpoints", TABLE_ENTRIES);
+
+	for (uint32_t i = 0; i < TABLE_ENTRIES; i++)
+		rival_put_endpoint(map, first + i, RIVAL_FROM_PORT);
+}
+
+/* Many rules, the one destination's in their midst: what they cost with all of it in the caches. */
+static void add_crowd(struct group *group, const char *id, const char *label,
+		      const struct variant *against, uint32_t count)
+{
+	struct random_rule *rules = random_endpoint_rules(count);
+	struct random_rule *mine = &rules[count / 2];
+	struct cost cost;
+
+	mine->prefix = prefix_of_addr4(RIVAL_FROM_ADDR);
+	mine->port_low = mine->port_high = RIVAL_FROM_PORT;
+	gate_with_rules(add(group, id, label, against), rules, count, &cost);
+	free(rules);
+}
+
+static void make_one(struct group *group)
+{
+	struct tg_rule allow = {.verb = TG_VERB_ALLOW};
+	struct tg_rule deny = {.verb = TG_VERB_DENY, .log = "false"};
+	struct tg_rule rewrite = {.verb = TG_VERB_REWRITE, .to = "10.4.5.6:7000"};
+	struct tg_rule reveal = {.verb = TG_VERB_REWRITE, .to = "10.4.5.6:7000", .reveal = true};
+	const struct variant *empty;
+	struct variant *refusal;
+
+	begin(group, "one", "one destination, IPv4");
+	group->stream = stream_of_one(RIVAL_FROM_ADDR, RIVAL_FROM_PORT);
+	empty = add_floor(group);
+	refusal = add(group, "empty-deny", "empty program that denies", NULL);
+	refusal->error = EPERM;
+	rival_attach(refusal, "deny4", NULL, 0);
+	/* Its figure should be 0: how far it is from that is how far to trust the others. */
+	rival_attach(add(group, "empty-again", "empty program, once more", empty), "allow4", NULL,
+		     0);
+	add_rival(group, "fixed", "fixed rewrite, by hand", empty, "rewrite4", NULL, 0);
+	add_neighbours(group, "hash-hit", "one hash lookup, found", empty, RIVAL_FROM_ADDR);
+	add_neighbours(group, "hash-miss", "one hash lookup, not found", empty,
+		       RIVAL_FROM_ADDR + 1);
+	add_rule(group, "rule-miss", "1 rule, missing", empty, allow, "10.9.9.9:9", NULL);
+	add_rule(group, "rule-allow", "1 rule, allow", empty, allow, ONE_ENDPOINT, NULL);
+	add_rule(group, "rule-proto", "1 rule, allow, with proto", empty, allow, ONE_ENDPOINT,
+		 "udp");
+	add_crowd(group, "rules-allow", "10,000 rules, one of them allow", empty, 10000);
+	add_rule(group, "rule-deny", "1 rule, deny", refusal, deny, ONE_ENDPOINT, NULL)->error =
+		EPERM;
+	add_rule(group, "rule-rewrite", "1 rule, rewrite", empty, rewrite, ONE_ENDPOINT, NULL);
+	add_rule(group, "rule-reveal", "1 rule, rewrite, reveal", empty, reveal, ONE_ENDPOINT,
+		 NULL);
+}
+
+/* Beside the rules, the first of them alone: it asks for the same fields. */
+static const struct variant *make_rules(struct group *group, const char *id, const char *label,
+					const struct random_rule *rules, uint32_t count)
+{
+	const struct variant *empty;
+	struct variant *all;
+	struct cost alone, cost;
+
+	begin(group, id, label);
+	group->stream = stream_of_rules(rules, count);
+	empty = add_floor(group);
+	gate_with_rules(add(group, "first", "the first rule alone", empty), rules, 1, &alone);
+	all = add(group, "all", "all rules", empty);
+	gate_with_rules(all, rules, count, &cost);
+	check_rules(group, all, rules, count);
+	report_cost(group, &cost, 0, 0);
+	return empty;
+}
+
+static void make_mixed_rules(struct group *group, const char *id, const char *label, uint32_t count)
+{
+	struct random_rule *rules = random_rules(count);
+
+	make_rules(group, id, label, rules, count);
+	free(rules);
+}
+
+/* Rules that a hash table could hold, and the hash table that does. */
+static void make_endpoint_rules(struct group *group, const char *id, const char *label,
+				uint32_t count)
+{
+	struct random_rule *rules = random_endpoint_rules(count);
+	const struct variant *empty = make_rules(group, id, label, rules, count);
+	int map =
+		add_rival(group, "hash", "a hash table of all", empty, "hash4", "endpoints", count);
+
+	for (uint32_t i = 0; i < count; i++)
+		rival_put_endpoint(map, prefix_addr4(&rules[i].prefix), rules[i].port_low);
+	free(rules);
+}
+
+static void make_prefixes(struct group *group, const char *id, const char *label, int family,
+			  uint32_t count)
+{
+	struct prefix *prefixes = random_prefixes(family, count);
+	const struct variant *empty;
+	struct variant *tidegate;
+	struct cost cost;
+	double start, trie_ms;
+	int trie;
+
+	begin(group, id, label);
+	group->stream = stream_of_prefixes(family, prefixes, count);
+	empty = add_floor(group);
+	tidegate = add(group, "tidegate", "tidegate", empty);
+	gate_with_prefixes(tidegate, family, prefixes, count, &cost);
+	trie = add_rival(group, "trie", "the kernel's LPM trie", empty,
+			 family == AF_INET ? "lpm4" : "lpm6", family == AF_INET ? "trie4" : "trie6",
+			 count);
+	start = now_ns();
+	rival_fill_trie(trie, family, prefixes, count);
+	trie_ms = (now_ns() - start) / 1e6;
+	check_prefixes(group, tidegate, trie);
+	report_cost(group, &cost, trie_ms, map_bytes(trie));
+	free(prefixes);
+}
+
+void make_groups(struct group groups[GROUPS])
+{
+	make_one(groups++);
+	make_mixed_rules(groups++, "rules-100", "100 rules of all kinds", 100);
+	make_mixed_rules(groups++, "rules-10000", "10,000 rules of all kinds", 10000);
+	make_endpoint_rules(groups++, "endpoints-10000", "10,000 rules of one endpoint", 10000);
+	make_prefixes(groups++, "prefixes4-1000", "1,000 prefixes, IPv4", AF_INET, 1000);
+	make_prefixes(groups++, "prefixes4-100000", "100,000 prefixes, IPv4", AF_INET, 100000);
+	make_prefixes(groups++, "prefixes4-1000000", "1,000,000 prefixes, IPv4", AF_INET, 1000000);
+	make_prefixes(groups++, "prefixes6-1000", "1,000 prefixes, IPv6", AF_INET6, 1000);
+	make_prefixes(groups++, "prefixes6-100000", "100,000 prefixes, IPv6", AF_INET6, 100000);
+	make_prefixes(groups++, "prefixes6-1000000", "1,000,000 prefixes, IPv6", AF_INET6, 1000000);
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * loop.c - the measurement: short batches, round-robin over the variants, so
+ * that whatever else the machine does falls on all of them alike.
+ *
+ * A figure is net of another round by round: the two batches were run within a
+ * millisecond or so of each other, with the same destinations.
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bench.h"
+
+/* Calls; those of the warm-up are not timed: they bring back what another variant's pushed out. */
+#define BATCH   1024
+#define WARM_UP 512
+
+#define TRIES       8
+#define TURN_ROUNDS 40
+#define TURN_COLD   8
+
+double now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
+}
+
+/* --- Batches -------------------------------------------------------------------- */
+
+struct work {
+	const struct variant *variant;
+	const struct stream *stream;
+	int socket;
+	uint32_t from; /* of the stream */
+};
+
+static void connect_some(const struct work *work, uint32_t from, uint32_t count)
+{
+	const struct stream *stream = work->stream;
+	socklen_t size = stream->family == AF_INET ? sizeof(struct sockaddr_in)
+						   : sizeof(struct sockaddr_in6);
+
+	from += work->from;
+	for (uint32_t i = from; i < from + count; i++)
+		connect(work->socket, &stream->addresses[i & (stream->count - 1)].any, size);
+}
+
+struct bpf_prog_info program_info(const struct variant *variant)
+{
+	struct bpf_prog_info info = {0};
+	__u32 size = sizeof(info);
+
+	if (variant->program >= 0 && bpf_obj_get_info_by_fd(variant->program, &info, &size))
+		die("%s: cannot ask after its program: %s", variant->id, strerror(errno));
+	return info;
+}
+
+/* How often another process was given this one's processor. */
+static long preemptions(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return usage.ru_nivcsw;
+}
+
+static double time_calls(const struct work *work)
+{
+	double start = now_ns();
+
+	connect_some(work, WARM_UP, BATCH);
+	return (now_ns() - start) / BATCH;
+}
+
+static double time_runs(const struct work *work)
+{
+	struct bpf_prog_info before = program_info(work->variant), after;
+
+	connect_some(work, WARM_UP, BATCH);
+	after = program_info(work->variant);
+	return (double)(after.run_time_ns - before.run_time_ns) / BATCH;
+}
+
+typedef double (*timer)(const struct work *);
+
+/* A batch that was preempted is run again: it tells of the other process. */
+static double time_batch(const struct work *work, timer timer)
+{
+	double value = 0;
+
+	for (int try = 0; try < TRIES; try++) {
+		long before;
+
+		connect_some(work, 0, WARM_UP);
+		before = preemptions();
+		value = timer(work);
+		if (preemptions() == before)
+			break;
+	}
+	return value;
+}
+
+/* One batch of each variant with the same destinations; another one goes first each time. */
+static void one_round(struct group *group, timer timer, bool keep)
+{
+	for (uint32_t i = 0; i < group->count; i++) {
+		struct variant *variant = &group->variants[(i + group->round) % group->count];
+		struct work work = {
+			.variant = variant,
+			.stream = &group->stream,
+			.socket = variant->sockets[group->round % VARIANT_SOCKETS],
+			.from = group->cursor,
+		};
+		double value = time_batch(&work, timer);
+
+		if (keep)
+			samples_add(timer == time_calls ? &variant->call : &variant->run, value);
+	}
+	group->round++;
+	group->cursor += BATCH + WARM_UP;
+}
+
+/*
+ * Groups take turns of many rounds, for those that a turn starts with only
+ * bring the group's tables back into the caches, and are not kept.  Short
+ * turns and all over again, for the machine may be another in a minute.
+ */
+static uint32_t measure(struct group *groups, uint32_t count, double seconds, timer timer)
+{
+	double end = now_ns() + seconds * 1e9;
+	uint32_t turns = 0;
+
+	for (; !turns || now_ns() < end; turns++)
+		for (struct group *group = groups; group < groups + count; group++)
+			for (uint32_t round = 0; round < TURN_ROUNDS; round++)
+				one_round(group, timer, round >= TURN_COLD);
+	return turns * (TURN_ROUNDS - TURN_COLD);
+}
+
+uint32_t measure_calls(struct group *groups, uint32_t count, double seconds)
+{
+	return measure(groups, count, seconds, time_calls);
+}
+
+int count_runs(void)
+{
+	int statistics = bpf_enable_stats(BPF_STATS_RUN_TIME);
+
+	if (statistics < 0)
+		die("cannot switch on the run time statistics of programs: %s",
+		    strerror(-statistics));
+	return statistics;
+}
+
+void measure_runs(struct group *groups, uint32_t count, double seconds)
+{
+	int statistics = count_runs();
+
+	measure(groups, count, seconds, time_runs);
+	close(statistics);
+}

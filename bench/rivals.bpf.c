@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * rivals.bpf.c - what a figure of Tidegate is measured against: the same job
+ * done by a program written by hand for it alone.
+ */
+#include <linux/bpf.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "rivals.h"
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+/* The context wants whole 32-bit reads. */
+#define READ(field) (*(volatile __u32 *)&(field))
+
+/* Endpoints and what to do; the sizes of this and the tries are set at load. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct rival_endpoint);
+	__type(value, __u32);
+} endpoints SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct rival_prefix4);
+	__type(value, __u32);
+} trie4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct rival_prefix6);
+	__type(value, __u32);
+} trie6 SEC(".maps");
+
+/* The least that any program costs. */
+SEC("cgroup/connect4")
+int allow4(struct bpf_sock_addr *ctx)
+{
+	(void)ctx;
+	return 1;
+}
+
+SEC("cgroup/connect6")
+int allow6(struct bpf_sock_addr *ctx)
+{
+	(void)ctx;
+	return 1;
+}
+
+SEC("cgroup/connect4")
+int deny4(struct bpf_sock_addr *ctx)
+{
+	(void)ctx;
+	return 0;
+}
+
+SEC("cgroup/connect4")
+int rewrite4(struct bpf_sock_addr *ctx)
+{
+	if (READ(ctx->user_ip4) == bpf_htonl(RIVAL_FROM_ADDR) &&
+	    READ(ctx->user_port) == bpf_htons(RIVAL_FROM_PORT)) {
+		ctx->user_ip4 = bpf_htonl(RIVAL_TO_ADDR);
+		ctx->user_port = bpf_htons(RIVAL_TO_PORT);
+	}
+	return 1;
+}
+
+SEC("cgroup/connect4")
+int hash4(struct bpf_sock_addr *ctx)
+{
+	struct rival_endpoint key = {
+		.addr_be = READ(ctx->user_ip4),
+		.port_be = READ(ctx->user_port),
+		.proto = READ(ctx->protocol),
+	};
+	__u32 *verdict = bpf_map_lookup_elem(&endpoints, &key);
+
+	return verdict ? *verdict & 1 : 1;
+}
+
+SEC("cgroup/connect4")
+int lpm4(struct bpf_sock_addr *ctx)
+{
+	struct rival_prefix4 key = {.length = 32, .addr_be = READ(ctx->user_ip4)};
+	__u32 *verdict = bpf_map_lookup_elem(&trie4, &key);
+
+	return verdict ? *verdict & 1 : 1;
+}
+
+SEC("cgroup/connect6")
+int lpm6(struct bpf_sock_addr *ctx)
+{
+	struct rival_prefix6 key = {
+		.length = 128,
+		.addr_be = {READ(ctx->user_ip6[0]), READ(ctx->user_ip6[1]), READ(ctx->user_ip6[2]),
+			    READ(ctx->user_ip6[3])},
+	};
+	__u32 *verdict = bpf_map_lookup_elem(&trie6, &key);
+
+	return verdict ? *verdict & 1 : 1;
+}
