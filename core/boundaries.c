@@ -72,9 +72,9 @@ static uint32_t rank_of(const struct tg_boundaries *boundaries, const struct tg_
 }
 
 int tg_boundaries_ranks(const struct tg_boundaries *boundaries, const struct tg_path_set *set,
-			struct tg_set *ranks)
+			struct tg_intervals *ranks)
 {
-	struct tg_set fresh = TG_SET_EMPTY;
+	struct tg_intervals fresh = TG_INTERVALS_EMPTY;
 	int error = 0;
 
 	for (size_t i = 0; i < set->count && !error; i++) {
@@ -86,12 +86,12 @@ int tg_boundaries_ranks(const struct tg_boundaries *boundaries, const struct tg_
 			first.lo = rank_of(boundaries, &set->at[i].first);
 		if (tg_path_next(&behind))
 			last.lo = rank_of(boundaries, &behind) - 1;
-		error = tg_set_add(&fresh, first, last);
+		error = tg_intervals_add(&fresh, first, last);
 	}
 	if (!error)
-		error = tg_set_normalise(&fresh);
+		error = tg_intervals_normalise(&fresh);
 	if (error)
-		tg_set_free(&fresh);
+		tg_intervals_free(&fresh);
 	else
 		*ranks = fresh;
 	return error;

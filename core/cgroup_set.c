@@ -14,9 +14,9 @@
 #include "error.h"
 
 /* All keys with this id, which is their high half. */
-static int add_id(struct tg_set *set, uint64_t id)
+static int add_id(struct tg_intervals *set, uint64_t id)
 {
-	return tg_set_add(set, (struct tg_key128){id, 0}, (struct tg_key128){id, UINT64_MAX});
+	return tg_intervals_add(set, (struct tg_key128){id, 0}, (struct tg_key128){id, UINT64_MAX});
 }
 
 static int by_id(const void *a, const void *b)
@@ -85,7 +85,7 @@ static int finish(struct tg_named_cgroups *named)
 		error = add_id(&named->keys, named->at[i]->id[named->at[i]->depth]);
 	}
 	named->count = kept;
-	return error ? error : tg_set_normalise(&named->keys);
+	return error ? error : tg_intervals_normalise(&named->keys);
 }
 
 int tg_named_cgroups_collect(const struct tg_policy *policy, enum tg_op op,
@@ -109,7 +109,7 @@ int tg_named_cgroups_collect(const struct tg_policy *policy, enum tg_op op,
 void tg_named_cgroups_free(struct tg_named_cgroups *named)
 {
 	free(named->at);
-	tg_set_free(&named->keys);
+	tg_intervals_free(&named->keys);
 	*named = (struct tg_named_cgroups){0};
 }
 
@@ -130,25 +130,26 @@ static bool is_meant(const struct tg_cgroups *condition, const struct tg_cgroup_
 }
 
 int tg_named_cgroups_select(const struct tg_named_cgroups *named,
-			    const struct tg_cgroups *condition, struct tg_set *set)
+			    const struct tg_cgroups *condition, struct tg_intervals *set)
 {
-	struct tg_set chosen = TG_SET_EMPTY, all = TG_SET_EMPTY, others = TG_SET_EMPTY;
+	struct tg_intervals chosen = TG_INTERVALS_EMPTY, all = TG_INTERVALS_EMPTY,
+			    others = TG_INTERVALS_EMPTY;
 	int error = 0;
 
 	for (size_t i = 0; i < named->count && !error; i++)
 		if (is_meant(condition, named->at[i]))
 			error = add_id(&chosen, named->at[i]->id[named->at[i]->depth]);
 	if (!error)
-		error = tg_set_normalise(&chosen);
+		error = tg_intervals_normalise(&chosen);
 	if (!error && is_meant(condition, NULL)) {
-		error = tg_set_all(&all, tg_key_max(TG_KEY_CGROUP));
+		error = tg_intervals_all(&all, tg_key_max(TG_KEY_CGROUP));
 		if (!error)
-			error = tg_set_subtract(&others, &all, &named->keys);
+			error = tg_intervals_subtract(&others, &all, &named->keys);
 	}
 	if (!error)
-		error = tg_set_unite(set, &chosen, &others);
-	tg_set_free(&chosen);
-	tg_set_free(&all);
-	tg_set_free(&others);
+		error = tg_intervals_unite(set, &chosen, &others);
+	tg_intervals_free(&chosen);
+	tg_intervals_free(&all);
+	tg_intervals_free(&others);
 	return error;
 }

@@ -10,7 +10,7 @@ struct tg_named_cgroups {
 	const struct tg_cgroup_chain **at; /* none twice */
 	size_t count;
 	size_t room;
-	struct tg_set keys; /* of all of them */
+	struct tg_intervals keys; /* of all of them */
 	uint32_t levels;
 	uint32_t level[TG_CGROUP_LEVELS]; /* the deepest first */
 };
@@ -25,6 +25,6 @@ void tg_named_cgroups_free(struct tg_named_cgroups *named);
  * outside of all named cgroups do, of everything else.
  */
 int tg_named_cgroups_select(const struct tg_named_cgroups *named,
-			    const struct tg_cgroups *condition, struct tg_set *set);
+			    const struct tg_cgroups *condition, struct tg_intervals *set);
 
 #endif

@@ -39,7 +39,7 @@ struct tg_boundaries {
 int tg_boundaries_add(struct tg_boundaries *boundaries, const struct tg_path_set *set);
 int tg_boundaries_sort(struct tg_boundaries *boundaries);
 int tg_boundaries_ranks(const struct tg_boundaries *boundaries, const struct tg_path_set *set,
-			struct tg_set *ranks);
+			struct tg_intervals *ranks);
 int tg_boundaries_write(const struct tg_boundaries *boundaries, struct tg_rows *rows,
 			struct tg_section *section);
 
@@ -47,7 +47,7 @@ int tg_boundaries_write(const struct tg_boundaries *boundaries, struct tg_rows *
 
 /* What one term asks: a set for each field it restricts, NULL for the others. */
 struct tg_condition {
-	const struct tg_set *set[TG_KEYS];
+	const struct tg_intervals *set[TG_KEYS];
 };
 
 struct tg_terms {
@@ -55,7 +55,7 @@ struct tg_terms {
 	struct tg_condition *conditions;
 	uint32_t count;
 	uint32_t room;
-	struct tg_set **owned; /* sets that no rule has as they are */
+	struct tg_intervals **owned; /* sets that no rule has as they are */
 	size_t owned_count;
 	struct tg_named_cgroups cgroups;
 	struct tg_boundaries boundaries; /* of unix sockets */

@@ -15,7 +15,7 @@ static bool is_single(const struct tg_interval *interval)
 }
 
 /* Whether a guard can tell the whole set. */
-static bool set_is_plain(const struct tg_set *set, enum tg_key key)
+static bool set_is_plain(const struct tg_intervals *set, enum tg_key key)
 {
 	if (!set || set->count == 1)
 		return true;
@@ -36,7 +36,7 @@ static uint32_t plain_keys(const struct tg_terms *terms)
 static void guard_key(const struct tg_condition *condition, uint32_t plain, enum tg_key key,
 		      __u32 *first, __u32 *last)
 {
-	const struct tg_set *set = condition->set[key];
+	const struct tg_intervals *set = condition->set[key];
 
 	*first = 0;
 	*last = UINT32_MAX;
@@ -48,7 +48,7 @@ static void guard_key(const struct tg_condition *condition, uint32_t plain, enum
 
 static void guard_term(const struct tg_condition *condition, uint32_t plain, struct tg_guard *guard)
 {
-	const struct tg_set *proto = condition->set[TG_KEY_PROTO];
+	const struct tg_intervals *proto = condition->set[TG_KEY_PROTO];
 
 	guard_key(condition, plain, TG_KEY_PORT, &guard->port_first, &guard->port_last);
 	guard_key(condition, plain, TG_KEY_PROTO, &guard->proto_first, &guard->proto_last);

@@ -32,7 +32,7 @@ static bool key_is_last(struct tg_key128 key)
 	return key.hi == UINT64_MAX && key.lo == UINT64_MAX;
 }
 
-int tg_set_reserve(struct tg_set *set, size_t more)
+int tg_intervals_reserve(struct tg_intervals *set, size_t more)
 {
 	struct tg_interval *at;
 	size_t room = set->room;
@@ -52,9 +52,9 @@ int tg_set_reserve(struct tg_set *set, size_t more)
 	return 0;
 }
 
-int tg_set_add(struct tg_set *set, struct tg_key128 first, struct tg_key128 last)
+int tg_intervals_add(struct tg_intervals *set, struct tg_key128 first, struct tg_key128 last)
 {
-	int error = tg_set_reserve(set, 1);
+	int error = tg_intervals_reserve(set, 1);
 
 	if (error)
 		return error;
@@ -63,7 +63,7 @@ int tg_set_add(struct tg_set *set, struct tg_key128 first, struct tg_key128 last
 }
 
 /* Append to a set that has room, in ascending order of `first`, merging with the one before. */
-static void append(struct tg_set *set, struct tg_interval interval)
+static void append(struct tg_intervals *set, struct tg_interval interval)
 {
 	struct tg_interval *end = set->count ? &set->at[set->count - 1] : NULL;
 
@@ -82,7 +82,7 @@ static int compare_first(const void *a, const void *b)
 			     ((const struct tg_interval *)b)->first);
 }
 
-static bool is_sorted(const struct tg_set *set)
+static bool is_sorted(const struct tg_intervals *set)
 {
 	for (size_t i = 1; i < set->count; i++)
 		if (tg_key128_cmp(set->at[i - 1].first, set->at[i].first) > 0)
@@ -113,7 +113,7 @@ static void radix_pass(struct tg_interval *to, const struct tg_interval *from, s
 }
 
 /* Sort by first key, in a pass for every group of bits in which some keys differ. */
-static int radix_sort(struct tg_set *set)
+static int radix_sort(struct tg_intervals *set)
 {
 	struct tg_interval *from = set->at, *to, *scratch;
 	struct tg_key128 differ = {0, 0};
@@ -145,9 +145,9 @@ static int radix_sort(struct tg_set *set)
 	return 0;
 }
 
-int tg_set_normalise(struct tg_set *set)
+int tg_intervals_normalise(struct tg_intervals *set)
 {
-	struct tg_set merged = {set->at, 0, set->room};
+	struct tg_intervals merged = {set->at, 0, set->room};
 
 	if (!is_sorted(set)) {
 		if (set->count < RADIX_WORTHWHILE) {
@@ -166,10 +166,10 @@ int tg_set_normalise(struct tg_set *set)
 	return 0;
 }
 
-int tg_set_copy(struct tg_set *out, const struct tg_set *set)
+int tg_intervals_copy(struct tg_intervals *out, const struct tg_intervals *set)
 {
-	struct tg_set copy = TG_SET_EMPTY;
-	int error = tg_set_reserve(&copy, set->count);
+	struct tg_intervals copy = TG_INTERVALS_EMPTY;
+	int error = tg_intervals_reserve(&copy, set->count);
 
 	if (error)
 		return error;
@@ -180,11 +180,12 @@ int tg_set_copy(struct tg_set *out, const struct tg_set *set)
 	return 0;
 }
 
-int tg_set_unite(struct tg_set *out, const struct tg_set *a, const struct tg_set *b)
+int tg_intervals_unite(struct tg_intervals *out, const struct tg_intervals *a,
+		       const struct tg_intervals *b)
 {
-	struct tg_set all = TG_SET_EMPTY;
+	struct tg_intervals all = TG_INTERVALS_EMPTY;
 	size_t i = 0, j = 0;
-	int error = tg_set_reserve(&all, a->count + b->count);
+	int error = tg_intervals_reserve(&all, a->count + b->count);
 
 	if (error)
 		return error;
@@ -198,9 +199,10 @@ int tg_set_unite(struct tg_set *out, const struct tg_set *a, const struct tg_set
 	return 0;
 }
 
-int tg_set_intersect(struct tg_set *out, const struct tg_set *a, const struct tg_set *b)
+int tg_intervals_intersect(struct tg_intervals *out, const struct tg_intervals *a,
+			   const struct tg_intervals *b)
 {
-	struct tg_set both = TG_SET_EMPTY;
+	struct tg_intervals both = TG_INTERVALS_EMPTY;
 	size_t i = 0, j = 0;
 	int error;
 
@@ -212,9 +214,9 @@ int tg_set_intersect(struct tg_set *out, const struct tg_set *a, const struct tg
 		struct tg_key128 last = x_ends_first ? x->last : y->last;
 
 		if (tg_key128_cmp(first, last) <= 0) {
-			error = tg_set_add(&both, first, last);
+			error = tg_intervals_add(&both, first, last);
 			if (error) {
-				tg_set_free(&both);
+				tg_intervals_free(&both);
 				return error;
 			}
 		}
@@ -227,11 +229,12 @@ int tg_set_intersect(struct tg_set *out, const struct tg_set *a, const struct tg
 	return 0;
 }
 
-int tg_set_subtract(struct tg_set *out, const struct tg_set *a, const struct tg_set *b)
+int tg_intervals_subtract(struct tg_intervals *out, const struct tg_intervals *a,
+			  const struct tg_intervals *b)
 {
-	struct tg_set rest = TG_SET_EMPTY;
+	struct tg_intervals rest = TG_INTERVALS_EMPTY;
 	size_t j = 0;
-	int error = tg_set_reserve(&rest, a->count + b->count);
+	int error = tg_intervals_reserve(&rest, a->count + b->count);
 
 	if (error)
 		return error;
@@ -262,10 +265,10 @@ int tg_set_subtract(struct tg_set *out, const struct tg_set *a, const struct tg_
 	return 0;
 }
 
-int tg_set_all(struct tg_set *out, struct tg_key128 max)
+int tg_intervals_all(struct tg_intervals *out, struct tg_key128 max)
 {
-	struct tg_set all = TG_SET_EMPTY;
-	int error = tg_set_add(&all, (struct tg_key128){0, 0}, max);
+	struct tg_intervals all = TG_INTERVALS_EMPTY;
+	int error = tg_intervals_add(&all, (struct tg_key128){0, 0}, max);
 
 	if (error)
 		return error;
@@ -273,13 +276,13 @@ int tg_set_all(struct tg_set *out, struct tg_key128 max)
 	return 0;
 }
 
-bool tg_set_is_all(const struct tg_set *set, struct tg_key128 max)
+bool tg_intervals_is_all(const struct tg_intervals *set, struct tg_key128 max)
 {
 	return set->count == 1 && !set->at[0].first.hi && !set->at[0].first.lo &&
 	       tg_key128_cmp(set->at[0].last, max) >= 0;
 }
 
-bool tg_set_contains(const struct tg_set *set, struct tg_key128 key)
+bool tg_intervals_contains(const struct tg_intervals *set, struct tg_key128 key)
 {
 	size_t low = 0, high = set->count;
 
@@ -294,14 +297,14 @@ bool tg_set_contains(const struct tg_set *set, struct tg_key128 key)
 	return low < set->count && tg_key128_cmp(set->at[low].first, key) <= 0;
 }
 
-bool tg_set_equal(const struct tg_set *a, const struct tg_set *b)
+bool tg_intervals_equal(const struct tg_intervals *a, const struct tg_intervals *b)
 {
 	return a->count == b->count &&
 	       (!a->count || !memcmp(a->at, b->at, a->count * sizeof(*a->at)));
 }
 
-void tg_set_free(struct tg_set *set)
+void tg_intervals_free(struct tg_intervals *set)
 {
 	free(set->at);
-	*set = TG_SET_EMPTY;
+	*set = TG_INTERVALS_EMPTY;
 }

@@ -28,7 +28,7 @@ static void free_side(struct tg_list_side *side)
 {
 	tg_products_free(&side->endpoints);
 	tg_path_set_free(&side->paths);
-	tg_set_free(&side->values);
+	tg_intervals_free(&side->values);
 }
 
 void tg_list_free(struct tg_list *list)
@@ -60,16 +60,16 @@ static int add_endpoint(struct tg_list *list, const char *item)
 	}
 	ports.first = (struct tg_key128){0, endpoint.port_first};
 	ports.last = (struct tg_key128){0, endpoint.port_last};
-	error = tg_products_find(&side->endpoints, &(struct tg_set){&ports, 1, 1}, &product);
+	error = tg_products_find(&side->endpoints, &(struct tg_intervals){&ports, 1, 1}, &product);
 	if (!error)
-		error = tg_set_reserve(&product->addr4, endpoint.count);
+		error = tg_intervals_reserve(&product->addr4, endpoint.count);
 	if (!error && (endpoint.count > 1 || endpoint.ranges[0].v6))
-		error = tg_set_reserve(&product->addr6, endpoint.count);
+		error = tg_intervals_reserve(&product->addr6, endpoint.count);
 	for (unsigned int i = 0; i < endpoint.count && !error; i++) {
 		const struct tg_address_range *range = &endpoint.ranges[i];
 
-		error = tg_set_add(range->v6 ? &product->addr6 : &product->addr4, range->first,
-				   range->last);
+		error = tg_intervals_add(range->v6 ? &product->addr6 : &product->addr4,
+					 range->first, range->last);
 	}
 	if (error)
 		return error;
@@ -92,9 +92,9 @@ static int add_value(struct tg_list *list, const char *item)
 	if (list->field == TG_FIELD_CGROUP)
 		error = tg_cgroups_add(&list->cgroups, value.negated, &value.cgroup);
 	else
-		error = tg_set_add(&side->values, value.first, value.last);
+		error = tg_intervals_add(&side->values, value.first, value.last);
 	if (!error && value.and_mptcp)
-		error = tg_set_add(&side->values, mptcp, mptcp);
+		error = tg_intervals_add(&side->values, mptcp, mptcp);
 	if (!error)
 		side->any = true;
 	return error;
@@ -110,7 +110,7 @@ static bool has_ports(const struct tg_products *products)
 	struct tg_key128 max = tg_key_max(TG_KEY_PORT);
 
 	for (size_t i = 0; i < products->count; i++)
-		if (!tg_set_is_all(&products->at[i].port, max))
+		if (!tg_intervals_is_all(&products->at[i].port, max))
 			return true;
 	return false;
 }
@@ -149,12 +149,12 @@ static int meaning_or_all(const struct tg_list *list, enum tg_field field,
 	return error;
 }
 
-static int append_set(struct tg_set *to, const struct tg_set *from)
+static int append_set(struct tg_intervals *to, const struct tg_intervals *from)
 {
-	int error = tg_set_reserve(to, from->count);
+	int error = tg_intervals_reserve(to, from->count);
 
 	for (size_t i = 0; i < from->count && !error; i++)
-		error = tg_set_add(to, from->at[i].first, from->at[i].last);
+		error = tg_intervals_add(to, from->at[i].first, from->at[i].last);
 	return error;
 }
 
@@ -173,7 +173,7 @@ int tg_list_add_product(struct tg_list *list, const struct tg_list *addrs,
 	if (!error && addr.product_count && port.set.count) {
 		error = tg_products_find(&list->included.endpoints, &port.set, &product);
 		if (!error)
-			error = tg_set_reserve(&product->addr6, addr.products[0].addr6.count);
+			error = tg_intervals_reserve(&product->addr6, addr.products[0].addr6.count);
 		if (!error)
 			error = append_set(&product->addr4, &addr.products[0].addr4);
 		if (!error)
@@ -198,7 +198,7 @@ static int copy_side(struct tg_list_side *out, const struct tg_list_side *side)
 	out->any = side->any;
 	if (!error)
 		error = tg_path_set_copy(&out->paths, &side->paths);
-	return error ? error : tg_set_copy(&out->values, &side->values);
+	return error ? error : tg_intervals_copy(&out->values, &side->values);
 }
 
 int tg_list_copy(struct tg_list **out, const struct tg_list *list)
@@ -228,7 +228,7 @@ static int normalise_side(struct tg_list_side *side)
 
 	if (!error)
 		error = tg_path_set_normalise(&side->paths);
-	return error ? error : tg_set_normalise(&side->values);
+	return error ? error : tg_intervals_normalise(&side->values);
 }
 
 int tg_list_normalise(struct tg_list *list)

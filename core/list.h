@@ -14,7 +14,7 @@ struct tg_list_side {
 	bool any;                     /* there is an item, even if it has no values */
 	struct tg_products endpoints; /* one a set of ports: a million addresses are one product */
 	struct tg_path_set paths;     /* unix sockets among the endpoints */
-	struct tg_set values;         /* of every other field but cgroups */
+	struct tg_intervals values;   /* of every other field but cgroups */
 };
 
 struct tg_list {

@@ -16,8 +16,8 @@
 
 /* Ports for which the same addresses are excluded. */
 struct part {
-	struct tg_set ports;
-	struct tg_set except4, except6;
+	struct tg_intervals ports;
+	struct tg_intervals except4, except6;
 };
 
 struct parts {
@@ -27,9 +27,9 @@ struct parts {
 
 static void free_part(struct part *part)
 {
-	tg_set_free(&part->ports);
-	tg_set_free(&part->except4);
-	tg_set_free(&part->except6);
+	tg_intervals_free(&part->ports);
+	tg_intervals_free(&part->except4);
+	tg_intervals_free(&part->except6);
 }
 
 static void free_parts(struct parts *parts)
@@ -40,21 +40,21 @@ static void free_parts(struct parts *parts)
 }
 
 /* Replace a set by its union with another. */
-static int unite_into(struct tg_set *set, const struct tg_set *other)
+static int unite_into(struct tg_intervals *set, const struct tg_intervals *other)
 {
-	struct tg_set united;
-	int error = tg_set_unite(&united, set, other);
+	struct tg_intervals united;
+	int error = tg_intervals_unite(&united, set, other);
 
 	if (error)
 		return error;
-	tg_set_free(set);
+	tg_intervals_free(set);
 	*set = united;
 	return 0;
 }
 
 /* Append a part that takes over `ports` and excludes what `like`, perhaps one of these parts, does.
  */
-static int append_part(struct parts *parts, struct tg_set *ports, const struct part *like)
+static int append_part(struct parts *parts, struct tg_intervals *ports, const struct part *like)
 {
 	struct part part = {.ports = *ports};
 	struct part *grown;
@@ -64,9 +64,9 @@ static int append_part(struct parts *parts, struct tg_set *ports, const struct p
 		return tg_fail(-E2BIG, "more than %u different sets of ports in one list",
 			       TG_MAX_TERMS);
 	if (like)
-		error = tg_set_copy(&part.except4, &like->except4);
+		error = tg_intervals_copy(&part.except4, &like->except4);
 	if (like && !error)
-		error = tg_set_copy(&part.except6, &like->except6);
+		error = tg_intervals_copy(&part.except6, &like->except6);
 	if (error)
 		goto fail;
 	grown = realloc(parts->at, (parts->count + 1) * sizeof(*grown));
@@ -76,50 +76,50 @@ static int append_part(struct parts *parts, struct tg_set *ports, const struct p
 	}
 	parts->at = grown;
 	parts->at[parts->count++] = part;
-	*ports = TG_SET_EMPTY;
+	*ports = TG_INTERVALS_EMPTY;
 	return 0;
 fail:
-	tg_set_free(&part.except4);
-	tg_set_free(&part.except6);
+	tg_intervals_free(&part.except4);
+	tg_intervals_free(&part.except6);
 	return error;
 }
 
 /* Exclude addresses for those of the part's ports that are in `excluded`: split the rest off. */
 static int split_part(struct parts *parts, size_t index, const struct tg_product *excluded)
 {
-	struct tg_set inside = TG_SET_EMPTY, outside = TG_SET_EMPTY;
+	struct tg_intervals inside = TG_INTERVALS_EMPTY, outside = TG_INTERVALS_EMPTY;
 	struct part *part;
-	int error = tg_set_intersect(&inside, &parts->at[index].ports, &excluded->port);
+	int error = tg_intervals_intersect(&inside, &parts->at[index].ports, &excluded->port);
 
 	if (error || !inside.count)
 		return error;
-	error = tg_set_subtract(&outside, &parts->at[index].ports, &excluded->port);
+	error = tg_intervals_subtract(&outside, &parts->at[index].ports, &excluded->port);
 	if (!error && outside.count)
 		error = append_part(parts, &outside, &parts->at[index]);
 	if (error)
 		goto out;
 	part = &parts->at[index];
-	tg_set_free(&part->ports);
+	tg_intervals_free(&part->ports);
 	part->ports = inside;
-	inside = TG_SET_EMPTY;
+	inside = TG_INTERVALS_EMPTY;
 	error = unite_into(&part->except4, &excluded->addr4);
 	if (!error)
 		error = unite_into(&part->except6, &excluded->addr6);
 out:
-	tg_set_free(&inside);
-	tg_set_free(&outside);
+	tg_intervals_free(&inside);
+	tg_intervals_free(&outside);
 	return error;
 }
 
 static int split_ports(struct parts *parts, const struct tg_products *excluded)
 {
-	struct tg_set all;
-	int error = tg_set_all(&all, tg_key_max(TG_KEY_PORT));
+	struct tg_intervals all;
+	int error = tg_intervals_all(&all, tg_key_max(TG_KEY_PORT));
 
 	if (error)
 		return error;
 	error = append_part(parts, &all, NULL);
-	tg_set_free(&all);
+	tg_intervals_free(&all);
 	for (size_t i = 0; i < excluded->count && !error; i++) {
 		/* Those that a split appends are outside of this one's ports. */
 		size_t count = parts->count;
@@ -134,15 +134,15 @@ static int split_ports(struct parts *parts, const struct tg_products *excluded)
 static int subtract_part(struct tg_products *result, const struct tg_product *product,
 			 const struct part *part)
 {
-	struct tg_set ports, less4 = TG_SET_EMPTY, less6 = TG_SET_EMPTY;
+	struct tg_intervals ports, less4 = TG_INTERVALS_EMPTY, less6 = TG_INTERVALS_EMPTY;
 	struct tg_product *into;
-	int error = tg_set_intersect(&ports, &product->port, &part->ports);
+	int error = tg_intervals_intersect(&ports, &product->port, &part->ports);
 
 	if (error || !ports.count)
 		return error;
-	error = tg_set_subtract(&less4, &product->addr4, &part->except4);
+	error = tg_intervals_subtract(&less4, &product->addr4, &part->except4);
 	if (!error)
-		error = tg_set_subtract(&less6, &product->addr6, &part->except6);
+		error = tg_intervals_subtract(&less6, &product->addr6, &part->except6);
 	if (!error && (less4.count || less6.count)) {
 		error = tg_products_find(result, &ports, &into);
 		if (!error)
@@ -153,9 +153,9 @@ static int subtract_part(struct tg_products *result, const struct tg_product *pr
 			error = tg_fail(-E2BIG, "more than %u different sets of ports in one list",
 					TG_MAX_TERMS);
 	}
-	tg_set_free(&ports);
-	tg_set_free(&less4);
-	tg_set_free(&less6);
+	tg_intervals_free(&ports);
+	tg_intervals_free(&less4);
+	tg_intervals_free(&less6);
 	return error;
 }
 
@@ -176,17 +176,17 @@ static int subtract(struct tg_products *result, const struct tg_products *includ
 static int add_everything(struct tg_products *products)
 {
 	struct tg_product *product;
-	struct tg_set ports;
-	int error = tg_set_all(&ports, tg_key_max(TG_KEY_PORT));
+	struct tg_intervals ports;
+	int error = tg_intervals_all(&ports, tg_key_max(TG_KEY_PORT));
 
 	if (error)
 		return error;
 	error = tg_products_find(products, &ports, &product);
 	if (!error)
-		error = tg_set_all(&product->addr4, tg_key_max(TG_KEY_ADDR4));
+		error = tg_intervals_all(&product->addr4, tg_key_max(TG_KEY_ADDR4));
 	if (!error)
-		error = tg_set_all(&product->addr6, tg_key_max(TG_KEY_ADDR6));
-	tg_set_free(&ports);
+		error = tg_intervals_all(&product->addr6, tg_key_max(TG_KEY_ADDR6));
+	tg_intervals_free(&ports);
 	return error;
 }
 
@@ -268,26 +268,26 @@ static int endpoint_meaning(const struct tg_list *list, struct tg_meaning *meani
 	return error;
 }
 
-static int copy_normal_set(struct tg_set *out, const struct tg_set *set)
+static int copy_normal_set(struct tg_intervals *out, const struct tg_intervals *set)
 {
-	int error = tg_set_copy(out, set);
+	int error = tg_intervals_copy(out, set);
 
-	return error ? error : tg_set_normalise(out);
+	return error ? error : tg_intervals_normalise(out);
 }
 
 static int value_meaning(const struct tg_list *list, struct tg_meaning *meaning)
 {
-	struct tg_set included = TG_SET_EMPTY, excluded = TG_SET_EMPTY;
+	struct tg_intervals included = TG_INTERVALS_EMPTY, excluded = TG_INTERVALS_EMPTY;
 	int error = list->included.any
 			    ? copy_normal_set(&included, &list->included.values)
-			    : tg_set_all(&included, tg_key_max(tg_field_key(list->field)));
+			    : tg_intervals_all(&included, tg_key_max(tg_field_key(list->field)));
 
 	if (!error)
 		error = copy_normal_set(&excluded, &list->excluded.values);
 	if (!error)
-		error = tg_set_subtract(&meaning->set, &included, &excluded);
-	tg_set_free(&included);
-	tg_set_free(&excluded);
+		error = tg_intervals_subtract(&meaning->set, &included, &excluded);
+	tg_intervals_free(&included);
+	tg_intervals_free(&excluded);
 	return error;
 }
 
@@ -319,7 +319,7 @@ void tg_meaning_free(struct tg_meaning *meaning)
 		tg_product_free(&meaning->products[i]);
 	free(meaning->products);
 	tg_path_set_free(&meaning->paths);
-	tg_set_free(&meaning->set);
+	tg_intervals_free(&meaning->set);
 	tg_cgroups_free(&meaning->cgroups);
 	meaning->products = NULL;
 	meaning->product_count = 0;

@@ -21,9 +21,9 @@
  * addresses are in addr4 (32 bits) only.
  */
 struct tg_product {
-	struct tg_set addr4;
-	struct tg_set addr6;
-	struct tg_set port;
+	struct tg_intervals addr4;
+	struct tg_intervals addr6;
+	struct tg_intervals port;
 };
 
 /*
@@ -37,7 +37,7 @@ struct tg_meaning {
 	struct tg_product *products;
 	size_t product_count;
 	struct tg_path_set paths; /* unix sockets, beside the products */
-	struct tg_set set;
+	struct tg_intervals set;
 	struct tg_cgroups cgroups; /* of TG_FIELD_CGROUP, in its place */
 };
 

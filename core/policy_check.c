@@ -17,7 +17,7 @@ struct reach {
 static struct reach rule_reach(const struct tg_policy_rule *rule)
 {
 	const struct tg_meaning *endpoint = &rule->match[TG_FIELD_ENDPOINT];
-	const struct tg_set *family = &rule->match[TG_FIELD_FAMILY].set;
+	const struct tg_intervals *family = &rule->match[TG_FIELD_FAMILY].set;
 	bool any_endpoint = !(rule->given & 1u << TG_FIELD_ENDPOINT);
 	bool any_family = !(rule->given & 1u << TG_FIELD_FAMILY);
 	struct reach reach = {any_endpoint, any_endpoint, false, false};
@@ -26,8 +26,9 @@ static struct reach rule_reach(const struct tg_policy_rule *rule)
 		reach.address4 |= endpoint->products[i].addr4.count > 0;
 		reach.address6 |= endpoint->products[i].addr6.count > 0;
 	}
-	reach.socket6 = any_family || tg_set_contains(family, (struct tg_key128){0, AF_INET6});
-	reach.socket4 = any_family || tg_set_contains(family, (struct tg_key128){0, AF_INET});
+	reach.socket6 =
+		any_family || tg_intervals_contains(family, (struct tg_key128){0, AF_INET6});
+	reach.socket4 = any_family || tg_intervals_contains(family, (struct tg_key128){0, AF_INET});
 	/* An IPv4 socket has IPv4 addresses alone. */
 	reach.socket4 &= reach.address4;
 	reach.address6 &= reach.socket6;
@@ -116,7 +117,7 @@ static int check_unix(const struct tg_policy_rule *rule)
 /* TCP's options are no other protocol's: the call would fail. */
 static int check_options(const struct tg_policy_rule *rule)
 {
-	const struct tg_set *proto = &rule->match[TG_FIELD_PROTO].set;
+	const struct tg_intervals *proto = &rule->match[TG_FIELD_PROTO].set;
 	const char *option = tg_options_of_tcp(&rule->options);
 	bool only_tcp = rule->given & 1u << TG_FIELD_PROTO;
 

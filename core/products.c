@@ -8,7 +8,7 @@
 
 #include "error.h"
 
-static uint64_t hash_set(uint64_t hash, const struct tg_set *set)
+static uint64_t hash_set(uint64_t hash, const struct tg_intervals *set)
 {
 	for (size_t i = 0; i < set->count; i++) {
 		const uint64_t words[4] = {set->at[i].first.hi, set->at[i].first.lo,
@@ -24,9 +24,9 @@ static uint64_t hash_set(uint64_t hash, const struct tg_set *set)
 
 void tg_product_free(struct tg_product *product)
 {
-	tg_set_free(&product->addr4);
-	tg_set_free(&product->addr6);
-	tg_set_free(&product->port);
+	tg_intervals_free(&product->addr4);
+	tg_intervals_free(&product->addr6);
+	tg_intervals_free(&product->port);
 }
 
 void tg_products_free(struct tg_products *products)
@@ -73,12 +73,12 @@ static int grow(struct tg_products *products)
 	return 0;
 }
 
-static bool lookup(struct tg_products *products, const struct tg_set *ports)
+static bool lookup(struct tg_products *products, const struct tg_intervals *ports)
 {
 	size_t mask = products->bucket_count - 1;
 
 	if (products->latest < products->count &&
-	    tg_set_equal(&products->at[products->latest].port, ports))
+	    tg_intervals_equal(&products->at[products->latest].port, ports))
 		return true;
 	if (!products->bucket_count)
 		return false;
@@ -86,7 +86,7 @@ static bool lookup(struct tg_products *products, const struct tg_set *ports)
 	     bucket = (bucket + 1) & mask) {
 		size_t index = products->buckets[bucket] - 1;
 
-		if (tg_set_equal(&products->at[index].port, ports)) {
+		if (tg_intervals_equal(&products->at[index].port, ports)) {
 			products->latest = index;
 			return true;
 		}
@@ -94,16 +94,16 @@ static bool lookup(struct tg_products *products, const struct tg_set *ports)
 	return false;
 }
 
-int tg_products_find(struct tg_products *products, const struct tg_set *ports,
+int tg_products_find(struct tg_products *products, const struct tg_intervals *ports,
 		     struct tg_product **product)
 {
-	struct tg_product fresh = {TG_SET_EMPTY, TG_SET_EMPTY, TG_SET_EMPTY};
+	struct tg_product fresh = {TG_INTERVALS_EMPTY, TG_INTERVALS_EMPTY, TG_INTERVALS_EMPTY};
 	int error;
 
 	if (!lookup(products, ports)) {
 		error = grow(products);
 		if (!error)
-			error = tg_set_copy(&fresh.port, ports);
+			error = tg_intervals_copy(&fresh.port, ports);
 		if (error)
 			return error;
 		products->latest = products->count;
@@ -123,9 +123,9 @@ int tg_products_copy(struct tg_products *out, const struct tg_products *products
 	for (size_t i = 0; i < products->count; i++) {
 		error = tg_products_find(&copy, &products->at[i].port, &product);
 		if (!error)
-			error = tg_set_copy(&product->addr4, &products->at[i].addr4);
+			error = tg_intervals_copy(&product->addr4, &products->at[i].addr4);
 		if (!error)
-			error = tg_set_copy(&product->addr6, &products->at[i].addr6);
+			error = tg_intervals_copy(&product->addr6, &products->at[i].addr6);
 		if (error) {
 			tg_products_free(&copy);
 			return error;
@@ -140,16 +140,16 @@ int tg_products_normalise(struct tg_products *products)
 	int error = 0;
 
 	for (size_t i = 0; i < products->count && !error; i++) {
-		error = tg_set_normalise(&products->at[i].addr4);
+		error = tg_intervals_normalise(&products->at[i].addr4);
 		if (!error)
-			error = tg_set_normalise(&products->at[i].addr6);
+			error = tg_intervals_normalise(&products->at[i].addr6);
 	}
 	return error;
 }
 
 static bool equal_addresses(const struct tg_product *a, const struct tg_product *b)
 {
-	return tg_set_equal(&a->addr4, &b->addr4) && tg_set_equal(&a->addr6, &b->addr6);
+	return tg_intervals_equal(&a->addr4, &b->addr4) && tg_intervals_equal(&a->addr6, &b->addr6);
 }
 
 /* Index of the product with the same addresses, or SIZE_MAX and the bucket to put it in. */
@@ -199,14 +199,14 @@ int tg_products_join(struct tg_products *products)
 			continue;
 		}
 		for (size_t i = 0; i < product.port.count && !error; i++)
-			error = tg_set_add(&products->at[same].port, product.port.at[i].first,
-					   product.port.at[i].last);
+			error = tg_intervals_add(&products->at[same].port, product.port.at[i].first,
+						 product.port.at[i].last);
 		if (error)
 			break;
 		tg_product_free(&product);
 	}
 	for (size_t i = 0; i < kept && !error; i++)
-		error = tg_set_normalise(&products->at[i].port);
+		error = tg_intervals_normalise(&products->at[i].port);
 out:
 	/* What was not looked at moves down behind what was kept: nothing is lost or freed twice.
 	 */

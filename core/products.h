@@ -16,7 +16,7 @@ struct tg_products {
 };
 
 /* The product with these ports, which are normal; a new one without addresses if there is none. */
-int tg_products_find(struct tg_products *products, const struct tg_set *ports,
+int tg_products_find(struct tg_products *products, const struct tg_intervals *ports,
 		     struct tg_product **product);
 
 int tg_products_copy(struct tg_products *out, const struct tg_products *products);

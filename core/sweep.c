@@ -20,7 +20,7 @@
 #define NO_TERM UINT32_MAX
 
 struct column {
-	const struct tg_set *set;
+	const struct tg_intervals *set;
 	struct tg_key128 random;
 	uint64_t digest; /* of the set */
 	uint32_t first;  /* term; the others are in sweep.next */
@@ -75,7 +75,7 @@ static int out_of_memory(size_t boundaries)
 
 /* --- Columns ----------------------------------------------------------------- */
 
-static uint64_t set_digest(const struct tg_set *set)
+static uint64_t set_digest(const struct tg_intervals *set)
 {
 	uint64_t digest = set->count;
 
@@ -92,7 +92,7 @@ static uint64_t set_digest(const struct tg_set *set)
 
 /* Where the column of an equal set is in the table, or its free place. */
 static uint32_t *column_place(const struct sweep *sweep, uint32_t *table, uint32_t room,
-			      const struct tg_set *set, uint64_t digest)
+			      const struct tg_intervals *set, uint64_t digest)
 {
 	for (uint32_t i = (uint32_t)digest;; i++) {
 		uint32_t *place = &table[i & (room - 1)];
@@ -102,7 +102,7 @@ static uint32_t *column_place(const struct sweep *sweep, uint32_t *table, uint32
 			return place;
 		column = &sweep->columns[*place];
 		if (column->set == set ||
-		    (column->digest == digest && tg_set_equal(column->set, set)))
+		    (column->digest == digest && tg_intervals_equal(column->set, set)))
 			return place;
 	}
 }
@@ -136,7 +136,7 @@ static int make_columns(struct sweep *sweep, const struct tg_terms *terms, enum 
 	}
 	memset(table, 0xff, room * sizeof(*table));
 	for (uint32_t term = 0; term < terms->count; term++) {
-		const struct tg_set *set = terms->conditions[term].set[key];
+		const struct tg_intervals *set = terms->conditions[term].set[key];
 		uint64_t digest;
 		uint32_t *place;
 
@@ -164,7 +164,7 @@ static int make_columns(struct sweep *sweep, const struct tg_terms *terms, enum 
 
 static struct event *put_events(const struct sweep *sweep, uint32_t column, struct event *event)
 {
-	const struct tg_set *set = sweep->columns[column].set;
+	const struct tg_intervals *set = sweep->columns[column].set;
 
 	for (size_t i = 0; i < set->count; i++) {
 		struct tg_key128 last = set->at[i].last;

@@ -29,17 +29,18 @@ static int terms_grow(struct tg_terms *terms)
 }
 
 /* Keep a set of our own as long as the terms. */
-static int terms_own(struct tg_terms *terms, struct tg_set set, const struct tg_set **kept)
+static int terms_own(struct tg_terms *terms, struct tg_intervals set,
+		     const struct tg_intervals **kept)
 {
-	struct tg_set **owned;
-	struct tg_set *copy = malloc(sizeof(*copy));
+	struct tg_intervals **owned;
+	struct tg_intervals *copy = malloc(sizeof(*copy));
 
 	owned = realloc(terms->owned, (terms->owned_count + 1) * sizeof(*owned));
 	if (owned)
 		terms->owned = owned;
 	if (!owned || !copy) {
 		free(copy);
-		tg_set_free(&set);
+		tg_intervals_free(&set);
 		return tg_fail(-ENOMEM, "out of memory: no room for a set of ports");
 	}
 	*copy = set;
@@ -50,25 +51,25 @@ static int terms_own(struct tg_terms *terms, struct tg_set set, const struct tg_
 
 /* One more set for a field: what is both in it and in what was asked before. */
 static int restrict_key(struct tg_terms *terms, struct tg_condition *condition, enum tg_key key,
-			const struct tg_set *set)
+			const struct tg_intervals *set)
 {
-	struct tg_set both = TG_SET_EMPTY;
+	struct tg_intervals both = TG_INTERVALS_EMPTY;
 	int error;
 
-	if (tg_set_is_all(set, tg_key_max(key)))
+	if (tg_intervals_is_all(set, tg_key_max(key)))
 		return 0;
 	if (!condition->set[key]) {
 		condition->set[key] = set;
 		return 0;
 	}
-	error = tg_set_intersect(&both, condition->set[key], set);
+	error = tg_intervals_intersect(&both, condition->set[key], set);
 	if (error)
 		return error;
 	return terms_own(terms, both, &condition->set[key]);
 }
 
 /* Nothing is in the set.  NULL, no restriction, is not that. */
-static bool is_never(const struct tg_set *set)
+static bool is_never(const struct tg_intervals *set)
 {
 	return set && set->count == 0;
 }
@@ -77,8 +78,8 @@ static bool is_never(const struct tg_set *set)
 static int restrict_cgroup(struct tg_terms *terms, const struct tg_policy_rule *rule,
 			   struct tg_condition *condition)
 {
-	const struct tg_set *kept;
-	struct tg_set set;
+	const struct tg_intervals *kept;
+	struct tg_intervals set;
 	int error = tg_named_cgroups_select(&terms->cgroups, &rule->match[TG_FIELD_CGROUP].cgroups,
 					    &set);
 
@@ -168,8 +169,8 @@ static int add_path_term(struct tg_terms *terms, const struct tg_policy *policy,
 			 uint32_t index, struct tg_condition *condition)
 {
 	const struct tg_policy_rule *rule = &policy->rules[index];
-	const struct tg_set *kept;
-	struct tg_set ranks;
+	const struct tg_intervals *kept;
+	struct tg_intervals ranks;
 	int error;
 
 	/* A unix socket has no port and no address of its own that a condition could hold for. */
@@ -272,7 +273,7 @@ uint32_t tg_terms_keys(const struct tg_terms *terms)
 void tg_terms_free(struct tg_terms *terms)
 {
 	for (size_t i = 0; i < terms->owned_count; i++) {
-		tg_set_free(terms->owned[i]);
+		tg_intervals_free(terms->owned[i]);
 		free(terms->owned[i]);
 	}
 	free(terms->owned);

@@ -24,7 +24,7 @@ struct tg_path_interval {
 	struct tg_path first, last; /* both belong to it */
 };
 
-/* As struct tg_set. */
+/* As struct tg_intervals. */
 struct tg_path_set {
 	struct tg_path_interval *at;
 	size_t count;

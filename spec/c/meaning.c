@@ -110,10 +110,10 @@ static bool meaning_holds(const struct tg_meaning *meaning, int address, int por
 	for (size_t i = 0; i < meaning->product_count; i++) {
 		const struct tg_product *product = &meaning->products[i];
 
-		holds |= tg_set_contains(&product->port,
-					 (struct tg_key128){0, (unsigned int)port}) &&
-			 (address < 16 ? tg_set_contains(&product->addr4, v4)
-				       : tg_set_contains(&product->addr6, v6));
+		holds |= tg_intervals_contains(&product->port,
+					       (struct tg_key128){0, (unsigned int)port}) &&
+			 (address < 16 ? tg_intervals_contains(&product->addr4, v4)
+				       : tg_intervals_contains(&product->addr6, v6));
 	}
 	return holds;
 }
@@ -248,7 +248,8 @@ static void check_value(enum tg_field field, const char *first, const char *seco
 	if (tg_list_new(field, &list) || tg_list_add(list, first) ||
 	    (second && tg_list_add(list, second)) || tg_list_meaning(list, &meaning))
 		fail(first);
-	if (!tg_set_contains(&meaning.set, inside) || tg_set_contains(&meaning.set, outside))
+	if (!tg_intervals_contains(&meaning.set, inside) ||
+	    tg_intervals_contains(&meaning.set, outside))
 		fail(first);
 	tg_meaning_free(&meaning);
 	tg_list_free(list);
@@ -290,9 +291,9 @@ static void check_same(const char *a_item, const char *b_item)
 	    tg_list_meaning(b, &y))
 		fail(a_item);
 	if (x.product_count != 1 || y.product_count != 1 ||
-	    !tg_set_equal(&x.products->addr4, &y.products->addr4) ||
-	    !tg_set_equal(&x.products->addr6, &y.products->addr6) ||
-	    !tg_set_equal(&x.products->port, &y.products->port))
+	    !tg_intervals_equal(&x.products->addr4, &y.products->addr4) ||
+	    !tg_intervals_equal(&x.products->addr6, &y.products->addr6) ||
+	    !tg_intervals_equal(&x.products->port, &y.products->port))
 		fail(a_item);
 	tg_meaning_free(&x);
 	tg_meaning_free(&y);
@@ -364,8 +365,8 @@ static void check_file(void)
 	if (tg_list_meaning(by_item, &expected))
 		fail("by item");
 	if (after.product_count != 2 ||
-	    !tg_set_equal(&after.products[1].addr4, &expected.products->addr4) ||
-	    !tg_set_equal(&after.products[1].addr6, &expected.products->addr6))
+	    !tg_intervals_equal(&after.products[1].addr4, &expected.products->addr4) ||
+	    !tg_intervals_equal(&after.products[1].addr6, &expected.products->addr6))
 		fail("a file means something else than its items");
 	tg_meaning_free(&before);
 	tg_meaning_free(&after);

@@ -33,7 +33,7 @@ static struct tg_key128 key_at(unsigned int offset)
 	return key;
 }
 
-static void check_normal(const struct tg_set *set)
+static void check_normal(const struct tg_intervals *set)
 {
 	for (size_t i = 0; i < set->count; i++)
 		CHECK(tg_key128_cmp(set->at[i].first, set->at[i].last) <= 0);
@@ -48,16 +48,16 @@ static void check_normal(const struct tg_set *set)
 	}
 }
 
-static void check_same(const struct tg_set *set, const bool *truth)
+static void check_same(const struct tg_intervals *set, const bool *truth)
 {
 	check_normal(set);
 	for (unsigned int i = 0; i < WINDOW; i++)
-		CHECK(tg_set_contains(set, key_at(i)) == truth[i]);
+		CHECK(tg_intervals_contains(set, key_at(i)) == truth[i]);
 }
 
-static struct tg_set draw(bool *truth)
+static struct tg_intervals draw(bool *truth)
 {
-	struct tg_set set = TG_SET_EMPTY;
+	struct tg_intervals set = TG_INTERVALS_EMPTY;
 	int count = rand() % 12;
 
 	memset(truth, 0, WINDOW);
@@ -67,25 +67,25 @@ static struct tg_set draw(bool *truth)
 
 		if (rand() % 2)
 			last = first;
-		CHECK(tg_set_add(&set, key_at(first), key_at(last)) == 0);
+		CHECK(tg_intervals_add(&set, key_at(first), key_at(last)) == 0);
 		for (unsigned int j = first; j <= last; j++)
 			truth[j] = true;
 	}
-	CHECK(tg_set_normalise(&set) == 0);
+	CHECK(tg_intervals_normalise(&set) == 0);
 	return set;
 }
 
 static void check_algebra(void)
 {
 	bool a_truth[WINDOW], b_truth[WINDOW], truth[WINDOW];
-	struct tg_set a = draw(a_truth), b = draw(b_truth);
-	struct tg_set unity, both, less, copy;
+	struct tg_intervals a = draw(a_truth), b = draw(b_truth);
+	struct tg_intervals unity, both, less, copy;
 
 	check_same(&a, a_truth);
-	CHECK(tg_set_unite(&unity, &a, &b) == 0);
-	CHECK(tg_set_intersect(&both, &a, &b) == 0);
-	CHECK(tg_set_subtract(&less, &a, &b) == 0);
-	CHECK(tg_set_copy(&copy, &a) == 0);
+	CHECK(tg_intervals_unite(&unity, &a, &b) == 0);
+	CHECK(tg_intervals_intersect(&both, &a, &b) == 0);
+	CHECK(tg_intervals_subtract(&less, &a, &b) == 0);
+	CHECK(tg_intervals_copy(&copy, &a) == 0);
 	for (int i = 0; i < WINDOW; i++)
 		truth[i] = a_truth[i] || b_truth[i];
 	check_same(&unity, truth);
@@ -95,14 +95,14 @@ static void check_algebra(void)
 	for (int i = 0; i < WINDOW; i++)
 		truth[i] = a_truth[i] && !b_truth[i];
 	check_same(&less, truth);
-	CHECK(tg_set_equal(&copy, &a));
-	CHECK(tg_set_equal(&a, &b) == !memcmp(a_truth, b_truth, WINDOW));
-	tg_set_free(&a);
-	tg_set_free(&b);
-	tg_set_free(&unity);
-	tg_set_free(&both);
-	tg_set_free(&less);
-	tg_set_free(&copy);
+	CHECK(tg_intervals_equal(&copy, &a));
+	CHECK(tg_intervals_equal(&a, &b) == !memcmp(a_truth, b_truth, WINDOW));
+	tg_intervals_free(&a);
+	tg_intervals_free(&b);
+	tg_intervals_free(&unity);
+	tg_intervals_free(&both);
+	tg_intervals_free(&less);
+	tg_intervals_free(&copy);
 }
 
 static int compare(const void *a, const void *b)
@@ -115,7 +115,7 @@ static void check_sort(uint64_t hi_bits, uint64_t lo_bits)
 {
 	static struct tg_key128 keys[20000];
 	const size_t count = sizeof(keys) / sizeof(*keys);
-	struct tg_set set = TG_SET_EMPTY;
+	struct tg_intervals set = TG_INTERVALS_EMPTY;
 	size_t distinct = 0;
 
 	for (size_t i = 0; i < count; i++) {
@@ -124,10 +124,10 @@ static void check_sort(uint64_t hi_bits, uint64_t lo_bits)
 
 		/* Even, so that no two touch. */
 		keys[i] = (struct tg_key128){hi & hi_bits, lo & lo_bits & ~1ull};
-		CHECK(tg_set_add(&set, keys[i], keys[i]) == 0);
+		CHECK(tg_intervals_add(&set, keys[i], keys[i]) == 0);
 	}
 	qsort(keys, count, sizeof(*keys), compare);
-	CHECK(tg_set_normalise(&set) == 0);
+	CHECK(tg_intervals_normalise(&set) == 0);
 	for (size_t i = 0; i < count; i++) {
 		if (i && !compare(&keys[i - 1], &keys[i]))
 			continue;
@@ -135,7 +135,7 @@ static void check_sort(uint64_t hi_bits, uint64_t lo_bits)
 		distinct++;
 	}
 	CHECK(distinct == set.count);
-	tg_set_free(&set);
+	tg_intervals_free(&set);
 }
 
 int main(int count, char **arguments)
@@ -147,7 +147,7 @@ int main(int count, char **arguments)
 		{UINT64_MAX, UINT64_MAX - WINDOW + 1}, /* its last key is the last of all */
 	};
 	struct tg_key128 max = {UINT64_MAX, UINT64_MAX};
-	struct tg_set all;
+	struct tg_intervals all;
 
 	srand(count > 1 ? (unsigned int)atoi(arguments[1]) : 1);
 	for (size_t i = 0; i < sizeof(bases) / sizeof(*bases); i++) {
@@ -159,9 +159,9 @@ int main(int count, char **arguments)
 	check_sort(0, 0xff00);
 	check_sort(0xffffffffffff0000, 0);
 	check_sort(UINT64_MAX, UINT64_MAX);
-	CHECK(tg_set_all(&all, max) == 0);
-	CHECK(tg_set_is_all(&all, max));
-	tg_set_free(&all);
+	CHECK(tg_intervals_all(&all, max) == 0);
+	CHECK(tg_intervals_is_all(&all, max));
+	tg_intervals_free(&all);
 	puts("ok");
 	return 0;
 }
