@@ -126,7 +126,7 @@ __attribute__((noinline)) __u32 tg_call_own4(struct bpf_sock_addr *ctx)
 	return ctx->sk ? ctx->sk->src_ip4 : 0;
 }
 
-#define TG_LOOPBACK_BE bpf_htonl(0x7f000001)
+#define TG_LOOPBACK_BE bpf_htonl(TG_LOOPBACK4)
 
 /*
  * Where a connect to 0.0.0.0 goes is the kernel's choice: to the socket itself
@@ -247,10 +247,14 @@ static __always_inline void tg_call_keys(const struct tg_call *call, __u64 wante
 	keys->addr4 = bpf_ntohl(addr_be[3]);
 	if (TG_OPS_GOING >> call->op & 1)
 		tg_call_unspecified(call, keys);
-	if (wanted & (1ull << TG_KEY_ADDR6)) {
+	if (TG_SETS && (TG_OPS_GOING >> call->op & 1) && !keys->addr4)
+		keys->addr4 = TG_LOOPBACK4; /* trees take one for the other; tables do not */
+	if (wanted & (1ull << TG_KEY_ADDR6) || TG_SETS) {
 		keys->addr6[0] = (__u64)bpf_ntohl(addr_be[0]) << 32 | bpf_ntohl(addr_be[1]);
 		keys->addr6[1] = (__u64)bpf_ntohl(addr_be[2]) << 32 | bpf_ntohl(addr_be[3]);
 	}
+	if (TG_SETS && (TG_OPS_GOING >> call->op & 1))
+		keys->addr6[1] |= tg_is_zero(keys->addr6[0] | keys->addr6[1]);
 	keys->port = bpf_ntohs(call->port_be);
 	keys->family = tg_hook_is4(call->hook) ? AF_INET : AF_INET6;
 	if (wanted & (1ull << TG_KEY_PROTO))
@@ -303,7 +307,7 @@ static __always_inline int tg_call_decide(struct tg_call *call, struct tg_found 
 				       &keys);
 	if (err)
 		return err;
-	return tg_match(&view, section, &keys, wanted, tg_spec.features & TG_FEATURE_MANY, found);
+	return tg_match(&view, section, &keys, wanted, found);
 }
 
 #endif

@@ -13,6 +13,7 @@
  *   then         for each operation that has rules or does not allow:
  *                  struct tg_section
  *                  terms    one row a term, and one more for the default
+ *                  mores    what terms do that has no room in a term
  *                  options  the socket options that terms set, one row a rule
  *                  shadows  a bit a term, if some only count and tell
  *                  paths    of unix sockets: two rows a boundary
@@ -23,7 +24,8 @@
  *                             side by side, the root's first, then the trees
  *                             of the low halves
  *                    bitsets  one a class: which terms hold for the class
- *   last         the blob: rule directory and strings
+ *   then         the blob: rule directory and strings
+ *   last         the tables' directory, and what they hold at first
  *
  * Parts stand in this order and share no rows, but that operations with the
  * same rules share trees and bitsets.
@@ -121,7 +123,8 @@ struct tg_image_about {
 	__u32 verb_on_error;   /* TG_VERB_ALLOW or TG_VERB_DENY */
 	__u32 effects;         /* enum tg_effect of all terms, ORed */
 	__u32 unix_section[8]; /* by enum tg_op, of unix sockets; 0: no rules, let it pass */
-	__u32 reserved[2];
+	__u32 tables;          /* live tables that the rules name */
+	__u32 table_row;       /* struct tg_table_entry, one a table */
 };
 
 /*
@@ -174,6 +177,27 @@ struct tg_leaf64 { /* 6 intervals */
 #define TG_SUMMARY_WORDS (TG_MAX_TERMS / TG_WORD_TERMS / 64)
 
 /*
+ * The live sets of an operation are looked up as long as some term that matches
+ * asks about them.  They are named by their place in the image's directory of
+ * tables; in the kernel's copy of an image by their number in the gate.
+ *
+ * In a short section, of at most 64 terms, a set leaves the terms that the
+ * words say.  The terms of a long one say it themselves: struct tg_more.
+ */
+#define TG_SECTION_SETS 32
+
+struct tg_set_words {
+	__u64 passable; /* terms that may be passed by: they ask about sets, or are shadows */
+	__u64 in[TG_SECTION_SETS];  /* that match only addresses in the set */
+	__u64 out[TG_SECTION_SETS]; /* only others */
+	__u64 pad[7];
+};
+
+_Static_assert(sizeof(struct tg_set_words) % TG_ROW_BYTES == 0, "whole rows");
+
+#define TG_SET_WORDS_ROWS (sizeof(struct tg_set_words) / TG_ROW_BYTES)
+
+/*
  * One operation's rules.  `keys` has a bit for each field that some term
  * restricts; only those have a tree and cost anything.
  *
@@ -199,7 +223,10 @@ struct tg_section {
 	__u32 level[TG_CGROUP_LEVELS]; /* depths of named cgroups, the deepest first; 0: the root */
 	struct tg_tree tree[TG_KEYS];
 	__u64 summary[TG_SUMMARY_WORDS]; /* words of a bitset that there are terms for */
-	__u64 pad[4];
+	__u32 sets;                      /* live sets that its terms ask about */
+	__u32 set_row;                   /* of a short section: see struct tg_set_words; 0: none */
+	__u16 set[TG_SECTION_SETS];
+	__u64 pad[3];
 };
 
 _Static_assert(sizeof(struct tg_section) % TG_ROW_BYTES == 0, "a section is whole rows");
@@ -291,6 +318,7 @@ enum tg_effect {
 	TG_EFFECT_PRIVILEGED = 1 << 5, /* bind needs no CAP_NET_BIND_SERVICE */
 	TG_EFFECT_SHADOW = 1 << 6, /* count and tell, then go on as if the rule were not there */
 	TG_EFFECT_SET = 1 << 7,    /* set socket options: see options_row */
+	TG_EFFECT_LIVE = 1 << 8,   /* it asks about live sets: see struct tg_more */
 };
 
 /* What to do: one row.  IPv4 addresses are v4-mapped. */
@@ -298,8 +326,8 @@ struct tg_term {
 	__u32 slot; /* of the rule's counters */
 	__u32 rule; /* entry of the rule directory */
 	__u8 verb;
-	__u8 effects;
-	__u16 error; /* deny: the errno, positive */
+	__u8 error; /* deny: the errno, positive */
+	__u16 effects;
 	__u16 to_port_be;
 	__u16 source_port_be; /* 0: any */
 	__u32 to_addr_be[4];  /* of unix sockets a number: struct tg_path_target */
@@ -312,7 +340,37 @@ struct tg_term {
 	__u32 log_every;
 	__u32 log_interval_us;
 	__u32 log_window_s;
+	__u32 more_row; /* of struct tg_more; 0: there is none */
+};
+
+/* The rest of a term.  One with TG_EFFECT_LIVE matches only as its sets say. */
+struct tg_more {
 	__u32 options_row; /* of struct tg_options; 0: none */
+	__u32 in_sets;     /* bits: sets of the section that the address has to be in */
+	__u32 out_sets;    /* that it must not be in */
+	__u32 reserved[13];
+};
+
+/* A live table, as a policy declares it.  Offsets as in struct tg_rule_entry. */
+enum tg_table_kind { TG_TABLE_SET };
+
+struct tg_table_entry {
+	__u32 kind; /* enum tg_table_kind */
+	__u32 name;
+	__u32 size;     /* how many elements it has room for */
+	__u32 data_row; /* struct tg_element, one behind the other */
+	__u32 count;    /* of them */
+	__u32 reserved;
+	__u64 ttl_ms; /* of elements that are added later without one of their own; 0: for ever */
+	__u64 pad[4];
+};
+
+/* An element that a set has at first; IPv4 is v4-mapped, its length from 96 on. */
+struct tg_element {
+	__u64 high, low;
+	__u64 ttl_ms; /* 0: for ever */
+	__u32 length;
+	__u32 reserved;
 };
 
 /* Socket options that a term sets: bits of `given`. */

@@ -8,6 +8,16 @@
 
 const volatile struct tg_spec tg_spec = {};
 
+/* What the engine asks about the programs that it is part of: constants, once they are loaded. */
+#define TG_VIEW_ROWS(view) tg_spec.rows
+#define TG_SHADOWS         (tg_spec.features & TG_FEATURE_SHADOW)
+#define TG_SETS            (tg_spec.features & TG_FEATURE_SETS)
+#define TG_MANY            (tg_spec.features & TG_FEATURE_MANY)
+
+#include "table.h"
+
+#define TG_NOW_NS() bpf_ktime_get_ns()
+
 /* The image in force: one map of one value.  Replacing it publishes a policy. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
@@ -73,6 +83,30 @@ struct {
 	__type(key, struct tg_sent_key);
 	__type(value, struct tg_sent);
 } tg_sents SEC(".maps");
+
+/* The live tables, by number: arrays of rows, see table.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, TG_MAX_TABLES);
+	__type(key, __u32);
+	__array(
+		values, struct {
+			__uint(type, BPF_MAP_TYPE_ARRAY);
+			__uint(map_flags, TG_TABLE_MAP_FLAGS);
+			__uint(max_entries, 1);
+			__uint(key_size, sizeof(__u32));
+			__uint(value_size, TG_ROW_BYTES);
+		});
+} tg_tables SEC(".maps");
+
+/* A row of a live table, or NULL. */
+static __always_inline const void *tg_table_row(__u32 table, __u64 row)
+{
+	__u32 index = row;
+	void *map = bpf_map_lookup_elem(&tg_tables, &table);
+
+	return map ? bpf_map_lookup_elem(map, &index) : 0;
+}
 
 /* Decisions, one struct tg_event each, less its first word. */
 struct {

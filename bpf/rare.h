@@ -26,8 +26,7 @@ struct tg_rare {
 
 static __always_inline int tg_rare_take(struct tg_rare *rare, enum tg_key key, int class)
 {
-	return tg_take_rare(rare->view, rare->section, tg_spec.features & TG_FEATURE_MANY,
-			    rare->keys, key, class);
+	return tg_take_rare(rare->view, rare->section, TG_MANY, rare->keys, key, class);
 }
 
 static __always_inline int tg_rare_take32(struct tg_rare *rare, enum tg_key key, __u32 value)

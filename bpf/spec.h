@@ -22,6 +22,7 @@ enum tg_feature {
 	TG_FEATURE_SOURCE = 1 << 6,     /* a term may choose the source */
 	TG_FEATURE_SHADOW = 1 << 7,     /* a term may only count and tell */
 	TG_FEATURE_SET = 1 << 8,        /* a term may set socket options */
+	TG_FEATURE_SETS = 1 << 9,       /* a term may ask about sets */
 	TG_FEATURE_PATH = 1 << 16,      /* a term may rewrite a unix socket's path */
 	TG_FEATURE_PATH_BACK = 1 << 17, /* and it is shown as it was asked for */
 };
@@ -41,6 +42,9 @@ struct tg_spec {
  * mapped to be filled.
  */
 #define TG_IMAGE_MAP_FLAGS BPF_F_MMAPABLE
+
+/* Of the map of a live table: they differ in how many rows they have. */
+#define TG_TABLE_MAP_FLAGS (BPF_F_MMAPABLE | BPF_F_INNER_MAP)
 
 /* Of one slot.  Hits are kept apart, striped over the processors. */
 struct tg_slot {

@@ -10,12 +10,10 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#define TG_VIEW_ROWS(view) tg_spec.rows
-#define TG_SHADOWS         (tg_spec.features & TG_FEATURE_SHADOW)
-#define TG_EPERM           1
-#define TG_ENOMEM          12
-#define TG_EINVAL          22
-#define TG_EAFNOSUPPORT    97
+#define TG_EPERM        1
+#define TG_ENOMEM       12
+#define TG_EINVAL       22
+#define TG_EAFNOSUPPORT 97
 
 #include "maps.h"
 

@@ -11,9 +11,8 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#define TG_VIEW_ROWS(view) tg_spec.rows
-#define TG_EPERM           1
-#define TG_ENOMEM          12
+#define TG_EPERM  1
+#define TG_ENOMEM 12
 
 #include "maps.h"
 

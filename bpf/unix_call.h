@@ -128,7 +128,7 @@ static TG_SUBPROGRAM int tg_unix_match(struct bpf_sock_addr *ctx, __u32 what,
 	tg_call_who(wanted, &keys);
 	if (wanted & TG_RARE_KEYS && tg_rare_classify(ctx, what, view, section, &keys))
 		return -TG_EFAULT;
-	return tg_match(view, section, &keys, wanted, tg_spec.features & TG_FEATURE_MANY, found);
+	return tg_match(view, section, &keys, wanted, found);
 }
 
 #endif

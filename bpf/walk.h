@@ -68,6 +68,21 @@
 #define TG_IN_ORDER(number)
 #endif
 
+/*
+ * Call `step` up to `n` times, until it returns 1.  It gets the number of the
+ * step and `context`.
+ */
+#ifdef __bpf__
+#define TG_LOOP(n, step, context) bpf_loop(n, step, context, 0)
+#else
+#define TG_LOOP(n, step, context)                                                                  \
+	do {                                                                                       \
+		for (__u32 i_ = 0; i_ < (n); i_++)                                                 \
+			if (step(i_, context))                                                     \
+				break;                                                             \
+	} while (0)
+#endif
+
 #define TG_EFAULT 14
 
 /*
@@ -78,6 +93,7 @@ struct tg_view {
 	const void *rows;
 #ifndef TG_VIEW_ROWS
 	__u32 count;
+	const struct tg_table_rows *tables; /* live tables, by their number in the image */
 #endif
 };
 

@@ -22,6 +22,8 @@ static size_t blob_bytes(const struct tg_policy *policy)
 
 		bytes += text_bytes(rule->name) + text_bytes(rule->where) + text_bytes(rule->text);
 	}
+	for (uint32_t i = 0; i < policy->table_count; i++)
+		bytes += text_bytes(policy->tables[i].name);
 	return bytes;
 }
 
@@ -44,7 +46,7 @@ static uint32_t put_text(struct blob *blob, const char *text)
 }
 
 int tg_blob_write(const struct tg_policy *policy, struct tg_rows *rows,
-		  struct tg_image_about *about)
+		  struct tg_image_about *about, uint32_t *names)
 {
 	size_t bytes = blob_bytes(policy);
 	struct tg_rule_entry *entries;
@@ -72,5 +74,7 @@ int tg_blob_write(const struct tg_policy *policy, struct tg_rows *rows,
 			.verb = rule->effect.verb,
 		};
 	}
+	for (uint32_t i = 0; i < policy->table_count; i++)
+		names[i] = put_text(&blob, policy->tables[i].name);
 	return 0;
 }

@@ -104,31 +104,6 @@ static int write_terms(const struct tg_policy *policy, enum tg_op op, const stru
 	return make_default(policy, op, &at[terms->count]);
 }
 
-/* A row a rule, for the terms of it; they stand together. */
-static int write_options(const struct tg_policy *policy, struct tg_rows *rows,
-			 const struct tg_section *section)
-{
-	uint32_t rule = TG_RULE_DEFAULT, row = 0;
-
-	for (uint32_t i = 0; i < section->terms; i++) {
-		struct tg_term *term = (struct tg_term *)rows->at[section->term_row] + i;
-		int error;
-
-		if (!(term->effects & TG_EFFECT_SET))
-			continue;
-		if (term->rule != rule) {
-			error = tg_rows_add(rows, 1, &row);
-			if (error)
-				return error;
-			term = (struct tg_term *)rows->at[section->term_row] + i;
-			rule = term->rule;
-			memcpy(rows->at[row], &policy->rules[rule].options, TG_ROW_BYTES);
-		}
-		term->options_row = row;
-	}
-	return 0;
-}
-
 static int write_shadows(const struct tg_terms *terms, struct tg_rows *rows,
 			 struct tg_section *section)
 {
@@ -237,11 +212,11 @@ static int compile_section(const struct tg_policy *policy, enum tg_op op, bool i
 	if (!error)
 		error = write_terms(policy, op, &terms, rows, &section);
 	if (!error)
-		error = write_paths(policy, &terms, rows, &section);
-	if (!error)
-		error = write_options(policy, rows, &section);
+		error = tg_mores_write(policy, op, &terms, rows, &section);
 	if (!error)
 		error = write_shadows(&terms, rows, &section);
+	if (!error)
+		error = write_paths(policy, &terms, rows, &section);
 	if (error)
 		goto out;
 	twin = find_twin(policy, op, rows, sections);
@@ -271,7 +246,7 @@ static bool op_is_free(const struct tg_policy *policy, enum tg_op op)
 		const struct tg_meaning *endpoint = &policy->rules[i].match[TG_FIELD_ENDPOINT];
 
 		if (policy->rules[i].ops & (1u << op) &&
-		    (endpoint->product_count || !endpoint->paths.count))
+		    (endpoint->product_count || endpoint->uses || !endpoint->paths.count))
 			return false;
 	}
 	return policy->defaults[op] == TG_VERB_ALLOW;
@@ -311,6 +286,7 @@ static int compile_rows(const struct tg_policy *policy, struct tg_rows *rows)
 {
 	struct tg_image_header header = {.magic = TG_IMAGE_MAGIC, .layout = TG_IMAGE_LAYOUT};
 	struct tg_image_about about = {.verb_on_error = policy->on_error};
+	uint32_t names[TG_MAX_TABLES];
 	uint32_t first;
 	int error = tg_policy_check(policy);
 
@@ -323,7 +299,9 @@ static int compile_rows(const struct tg_policy *policy, struct tg_rows *rows)
 		if (!op_is_unix_free(policy, op))
 			error = compile_section(policy, op, true, rows, about.unix_section);
 	if (!error)
-		error = tg_blob_write(policy, rows, &about);
+		error = tg_blob_write(policy, rows, &about, names);
+	if (!error)
+		error = tg_tables_write(policy, names, rows, &about);
 	if (error)
 		return error;
 	header.rows = rows->count;
@@ -338,7 +316,7 @@ static int compile_rows(const struct tg_policy *policy, struct tg_rows *rows)
 int tg_policy_compile(const struct tg_policy *policy, struct tg_image **image)
 {
 	struct tg_rows rows = {0};
-	struct tg_image *fresh = malloc(sizeof(*fresh));
+	struct tg_image *fresh = calloc(1, sizeof(*fresh));
 	int error = fresh ? compile_rows(policy, &rows)
 			  : tg_fail(-ENOMEM, "out of memory: no room for an image");
 	void *exact;

@@ -15,6 +15,7 @@
 
 #include "cgroup_set.h"
 #include "policy.h"
+#include "set_use.h"
 
 /* --- rows.c: the image as it grows ------------------------------------------ */
 
@@ -48,6 +49,7 @@ int tg_boundaries_write(const struct tg_boundaries *boundaries, struct tg_rows *
 /* What one term asks: a set for each field it restricts, NULL for the others. */
 struct tg_condition {
 	const struct tg_intervals *set[TG_KEYS];
+	const struct tg_set_use *use; /* live sets; NULL: it asks for none */
 };
 
 struct tg_terms {
@@ -72,6 +74,18 @@ void tg_terms_free(struct tg_terms *terms);
 
 /* Bits, 1 << enum tg_key: the fields that some term restricts. */
 uint32_t tg_terms_keys(const struct tg_terms *terms);
+
+/* --- more.c ------------------------------------------------------------------ */
+
+/* What the terms of a section do that has no room in them, for terms that are written already. */
+int tg_mores_write(const struct tg_policy *policy, enum tg_op op, const struct tg_terms *terms,
+		   struct tg_rows *rows, struct tg_section *section);
+
+/* --- tables.c ---------------------------------------------------------------- */
+
+/* Write the directory of the tables, and what they hold; `about` gets where it is. */
+int tg_tables_write(const struct tg_policy *policy, const uint32_t *names, struct tg_rows *rows,
+		    struct tg_image_about *about);
 
 /* --- guard.c ---------------------------------------------------------------- */
 
@@ -137,8 +151,11 @@ int tg_tree_write(const struct tg_partition *partition, enum tg_key key, struct 
 
 /* --- blob.c ----------------------------------------------------------------- */
 
-/* Write rule directory and strings; `about` gets where they are. */
+/*
+ * Write rule directory and strings; `about` gets where they are, `names` where
+ * those of the tables are.
+ */
 int tg_blob_write(const struct tg_policy *policy, struct tg_rows *rows,
-		  struct tg_image_about *about);
+		  struct tg_image_about *about, uint32_t *names);
 
 #endif

@@ -37,7 +37,7 @@ static int parse_errno_number(const char *text, int *number)
 	return 0;
 }
 
-static int parse_errno(const char *text, uint16_t *error)
+static int parse_errno(const char *text, uint8_t *error)
 {
 	int number = EPERM, failure = 0;
 
@@ -58,7 +58,7 @@ static int parse_errno(const char *text, uint16_t *error)
 			       "errno: %s: connect would look as if it had succeeded: write "
 			       "another, such as ECONNREFUSED",
 			       tg_errno_name(number));
-	*error = (uint16_t)number;
+	*error = (uint8_t)number;
 	return 0;
 }
 

@@ -41,9 +41,11 @@ int tg_gate_open(const struct tg_gate_options *options, struct tg_gate **out)
 		.sents = -1,
 		.events = -1,
 		.path_turns = -1,
+		.tables = -1,
 		.ring_bytes = ring_bytes ? ring_bytes : DEFAULT_RING_BYTES,
 	};
 	gate->image_fd = -1;
+	gate->tables.lock_fd = -1;
 	*out = gate;
 	return 0;
 }
@@ -82,6 +84,7 @@ void tg_gate_close(struct tg_gate *gate)
 	close_fd(&gate->image_fd);
 	tg_shared_maps_close(&gate->shared, NULL);
 	tg_slots_free(&gate->table);
+	tg_gate_tables_free(gate);
 	free(gate);
 }
 
@@ -223,6 +226,7 @@ static void take_over(struct tg_gate *gate, struct publication *new, const void 
 int tg_gate_publish(struct tg_gate *gate, const struct tg_image *image)
 {
 	struct publication new = {.image_fd = -1, .shared = gate->shared};
+	uint32_t tables[TG_MAX_TABLES];
 	size_t bytes;
 	const void *rows = tg_image_bytes(image, &bytes);
 	int err = tg_slots_assign(&gate->table, image, &new.table);
@@ -235,16 +239,20 @@ int tg_gate_publish(struct tg_gate *gate, const struct tg_image *image)
 	else
 		err = tg_lack_check(image) ?: load_wider(gate, &new);
 	if (!err)
-		err = tg_image_map_make(rows, bytes, &new.table, gate->generation + 1,
+		err = tg_gate_tables_make(gate, rows, tables);
+	if (!err && new.shared.tables >= 0)
+		err = tg_gate_tables_install(gate, new.shared.tables);
+	if (!err)
+		err = tg_image_map_make(rows, bytes, &new.table, tables, gate->generation + 1,
 					new.set.spec.rows, &new.image_fd);
 	if (!err)
 		err = enforce(gate, &new);
-	if (err) {
+	if (err)
 		discard(gate, &new);
-		return err;
-	}
-	take_over(gate, &new, rows, bytes);
-	return 0;
+	else
+		take_over(gate, &new, rows, bytes);
+	tg_gate_tables_settle(gate, !err);
+	return err;
 }
 
 int tg_gate_status(struct tg_gate *gate, struct tg_gate_status *status)

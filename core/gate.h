@@ -8,6 +8,7 @@
 #define TG_GATE_H
 
 #include "program.h"
+#include "table.h"
 #include "tidegate.h"
 
 /* Which slot a rule's counters live in: by name, so that they survive a publish. */
@@ -43,6 +44,20 @@ struct tg_ring {
 	size_t page;
 };
 
+/* A live table of a gate.  It stays, at its place in memory, until the gate is closed. */
+struct tg_set {
+	struct tg_table table; /* fd -1: no image names it any more */
+	char *name;
+	bool fresh; /* made by the publish under way */
+	bool named; /* by the image under way */
+};
+
+struct tg_gate_tables {
+	struct tg_set *at[TG_MAX_TABLES];
+	uint32_t count;
+	int lock_fd; /* -1: not needed yet */
+};
+
 struct tg_gate {
 	struct tg_shared_maps shared;
 	struct tg_program_set set;
@@ -57,6 +72,7 @@ struct tg_gate {
 	struct tg_cgroup *cgroups;
 	uint32_t cgroup_count;
 	struct tg_ring ring;
+	struct tg_gate_tables tables;
 };
 
 /* slots.c */
@@ -73,9 +89,22 @@ void tg_counters_settle(struct tg_counter_maps *counters, const struct tg_slot_t
 void tg_counters_clear(struct tg_counter_maps *counters, const struct tg_slot_table *old,
 		       const struct tg_slot_table *now);
 
+/*
+ * gate_tables.c: make the tables that an image names and the gate has not, and
+ * give them to a program set; numbers[i] is that of the image's table i.  Then
+ * either drop those that nobody names any more, or those that were made.
+ */
+int tg_gate_tables_make(struct tg_gate *gate, const void *rows, uint32_t *numbers);
+int tg_gate_tables_install(const struct tg_gate *gate, int outer);
+void tg_gate_tables_settle(struct tg_gate *gate, bool published);
+void tg_gate_tables_free(struct tg_gate *gate);
+
+/* Write the tables' numbers into the rows of a copy of the image. */
+void tg_gate_tables_stamp(const uint32_t *numbers, void *rows);
+
 /* image_map.c */
 int tg_image_map_make(const void *rows, size_t bytes, const struct tg_slot_table *table,
-		      uint64_t generation, uint32_t capacity_rows, int *fd);
+		      const uint32_t *tables, uint64_t generation, uint32_t capacity_rows, int *fd);
 int tg_image_map_copy(int from, size_t bytes, uint32_t capacity_rows, int *fd);
 int tg_image_map_install(int outer, int fd);
 

@@ -17,6 +17,7 @@ void tg_image_free(struct tg_image *image)
 {
 	if (!image)
 		return;
+	tg_image_tables_free(image);
 	free(image->rows);
 	free(image);
 }

@@ -7,12 +7,29 @@
 #define TG_CORE_IMAGE_H
 
 #include "../bpf/image.h"
+#include "table.h"
 #include "tidegate.h"
 
 struct tg_image {
 	void *rows; /* struct tg_image_header first; from malloc() */
 	size_t bytes;
+	struct tg_table *tables; /* as they are at first, once they were asked for; or NULL */
+	struct tg_table_rows *table_rows;
 };
+
+/* The tables of an image as they are at first, by their number in it. */
+int tg_image_tables(const struct tg_image *image, const struct tg_table_rows **tables);
+void tg_image_tables_free(struct tg_image *image);
+
+/* tg_image_decide() and tg_image_mismatch() with other tables; NULL: as they are at first. */
+int tg_decide(const struct tg_image *image, const struct tg_table_rows *tables,
+	      const struct tg_query *query, struct tg_decision *decision);
+int tg_mismatch(const struct tg_image *image, const struct tg_table_rows *tables,
+		const struct tg_query *query, uint32_t index, uint32_t *fields);
+
+/* Table `index` of an image: what it declares, and its elements. */
+const struct tg_table_entry *tg_image_table(const void *rows, uint32_t index);
+const char *tg_image_table_name(const void *rows, const struct tg_table_entry *entry);
 
 static inline const void *tg_image_row(const void *rows, uint32_t row)
 {

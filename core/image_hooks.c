@@ -53,7 +53,7 @@ static bool term_takes_proto(const struct tg_view *view, const struct tg_section
 /* A connected datagram socket is told, with each datagram, where it came from. */
 static bool rewrites_datagram_peers(const struct tg_image_header *header)
 {
-	const struct tg_view view = {header, header->rows};
+	const struct tg_view view = {.rows = header, .count = header->rows};
 	const struct tg_section *section;
 	const struct tg_term *term;
 

@@ -32,9 +32,9 @@ static int create_map(uint32_t capacity_rows, int *fd)
 	return 0;
 }
 
-/* Make a map that holds `rows`, with the slots and the number that it has in this gate. */
+/* Make a map that holds `rows`, with the slots, tables and number that it has in this gate. */
 int tg_image_map_make(const void *rows, size_t bytes, const struct tg_slot_table *table,
-		      uint64_t generation, uint32_t capacity_rows, int *fd)
+		      const uint32_t *tables, uint64_t generation, uint32_t capacity_rows, int *fd)
 {
 	struct tg_image_header *place;
 	int made;
@@ -51,6 +51,7 @@ int tg_image_map_make(const void *rows, size_t bytes, const struct tg_slot_table
 	memcpy(place, rows, bytes);
 	place->generation = generation;
 	tg_slots_stamp(table, place);
+	tg_gate_tables_stamp(tables, place);
 	munmap(place, bytes);
 	*fd = made;
 	return 0;

@@ -37,6 +37,9 @@ void tg_list_free(struct tg_list *list)
 		return;
 	free_side(&list->included);
 	free_side(&list->excluded);
+	tg_set_uses_free(&list->sets);
+	for (uint32_t i = 0; i < list->less.not_count; i++)
+		free(list->less.not [i]);
 	tg_cgroups_free(&list->cgroups);
 	free(list);
 }
@@ -105,6 +108,25 @@ int tg_list_add(struct tg_list *list, const char *item)
 	return tg_field_is_endpoint(list->field) ? add_endpoint(list, item) : add_value(list, item);
 }
 
+int tg_list_add_set(struct tg_list *list, const char *name, bool negated)
+{
+	struct tg_set_use *use;
+	int error;
+
+	if (list->field != TG_FIELD_ENDPOINT)
+		return tg_fail(-EINVAL,
+			       "set \"%s\": a live set holds addresses that calls ask "
+			       "for: only an operation can name one",
+			       name);
+	if (negated)
+		return tg_set_use_less(&list->less, name);
+	error = tg_set_uses_add(&list->sets, name, &use);
+	if (!error)
+		error = tg_products_everything(&use->products);
+	list->included.any |= !error;
+	return error;
+}
+
 static bool has_ports(const struct tg_products *products)
 {
 	struct tg_key128 max = tg_key_max(TG_KEY_PORT);
@@ -158,6 +180,24 @@ static int append_set(struct tg_intervals *to, const struct tg_intervals *from)
 	return error;
 }
 
+/* What the addresses of a product are in sets, with its ports. */
+static int add_uses(struct tg_list *list, const struct tg_set_uses *uses,
+		    const struct tg_intervals *ports)
+{
+	size_t first = list->sets.count;
+	int error = tg_set_uses_append(&list->sets, uses, NULL, 0);
+
+	for (size_t i = first; i < list->sets.count && !error; i++) {
+		struct tg_products *products = &list->sets.at[i].products;
+
+		for (size_t k = 0; k < products->count && !error; k++) {
+			tg_intervals_free(&products->at[k].port);
+			error = tg_intervals_copy(&products->at[k].port, ports);
+		}
+	}
+	return error;
+}
+
 int tg_list_add_product(struct tg_list *list, const struct tg_list *addrs,
 			const struct tg_list *ports)
 {
@@ -169,6 +209,8 @@ int tg_list_add_product(struct tg_list *list, const struct tg_list *addrs,
 		error = meaning_or_all(addrs, TG_FIELD_ENDPOINT, &addr);
 	if (!error)
 		error = meaning_or_all(ports, TG_FIELD_PORT, &port);
+	if (!error && addr.uses && port.set.count)
+		error = add_uses(list, addr.uses, &port.set);
 	/* Without ports of their own they are one product, or none. */
 	if (!error && addr.product_count && port.set.count) {
 		error = tg_products_find(&list->included.endpoints, &port.set, &product);
@@ -210,7 +252,11 @@ int tg_list_copy(struct tg_list **out, const struct tg_list *list)
 		return error;
 	copy->names_any4 = list->names_any4;
 	copy->names_any6 = list->names_any6;
-	error = copy_side(&copy->included, &list->included);
+	error = tg_set_uses_append(&copy->sets, &list->sets, NULL, 0);
+	for (uint32_t i = 0; i < list->less.not_count && !error; i++)
+		error = tg_set_use_less(&copy->less, list->less.not [i]);
+	if (!error)
+		error = copy_side(&copy->included, &list->included);
 	if (!error)
 		error = copy_side(&copy->excluded, &list->excluded);
 	if (!error)

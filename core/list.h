@@ -7,6 +7,7 @@
 
 #include "policy.h"
 #include "products.h"
+#include "set_use.h"
 #include "tidegate.h"
 
 /* The items without '!', or those with it.  Their sets are not normal yet. */
@@ -20,6 +21,8 @@ struct tg_list_side {
 struct tg_list {
 	enum tg_field field;
 	struct tg_list_side included, excluded;
+	struct tg_set_uses sets;   /* among the endpoints included */
+	struct tg_set_use less;    /* sets that are excluded: its `not` */
 	struct tg_cgroups cgroups; /* of both sides */
 	/* An item is exactly 0.0.0.0, or ::. */
 	bool names_any4, names_any6;

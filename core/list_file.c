@@ -1,117 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* list_file.c - lists of patterns in files, one a line. */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include "error.h"
+/* list_file.c - lists of patterns in files. */
+#include "lines.h"
 #include "list.h"
 
-/* Read up to the end, which for a pipe is not known before; a NUL is put behind it. */
-static int read_all(int file, const char *path, char **text, size_t *length)
+static int add_item(void *list, const char *item)
 {
-	size_t room = 65536, have = 0;
-	char *buffer = NULL, *grown;
-	struct stat status;
-	ssize_t got;
-
-	if (!fstat(file, &status) && status.st_size > 0)
-		room = (size_t)status.st_size + 2;
-	do {
-		if (!buffer || have + 1 == room) {
-			room = buffer ? 2 * room : room;
-			grown = realloc(buffer, room);
-			if (!grown) {
-				free(buffer);
-				return tg_fail(-ENOMEM, "%s: out of memory", path);
-			}
-			buffer = grown;
-		}
-		got = read(file, buffer + have, room - have - 1);
-		if (got > 0)
-			have += (size_t)got;
-	} while (got > 0 || (got < 0 && errno == EINTR));
-	if (got < 0) {
-		int error = -errno;
-
-		free(buffer);
-		return tg_fail_errno(error, "%s", path);
-	}
-	buffer[have] = '\0';
-	*text = buffer;
-	*length = have;
-	return 0;
-}
-
-static int read_file(const char *path, char **text, size_t *length)
-{
-	int file = open(path, O_RDONLY | O_CLOEXEC);
-	int error;
-
-	if (file < 0)
-		return tg_fail_errno(-errno, "%s", path);
-	error = read_all(file, path, text, length);
-	close(file);
-	return error;
-}
-
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r';
-}
-
-/* Add the item between `start` and `end`, which may be written to. */
-static int add_line(struct tg_list *list, char *start, char *end)
-{
-	char *comment = memchr(start, '#', (size_t)(end - start));
-
-	if (comment)
-		end = comment;
-	while (start < end && is_blank(*start))
-		start++;
-	while (start < end && is_blank(end[-1]))
-		end--;
-	if (start == end)
-		return 0;
-	if (memchr(start, '\0', (size_t)(end - start)))
-		return tg_fail(-EINVAL, "there is a NUL byte in it: is this a text file?");
-	*end = '\0';
-	return tg_list_add(list, start);
-}
-
-static int add_lines(struct tg_list *list, const char *path, char *text, size_t length)
-{
-	char *at = text, *end = text + length;
-
-	for (size_t line = 1; at < end; line++) {
-		char *stop = memchr(at, '\n', (size_t)(end - at));
-		int error;
-
-		if (!stop)
-			stop = end;
-		error = add_line(list, at, stop);
-		if (error)
-			return tg_fail(error, "%s:%zu: %s", path, line, tg_error());
-		at = stop + 1;
-	}
-	return 0;
+	return tg_list_add(list, item);
 }
 
 int tg_list_load(struct tg_list *list, const char *path)
 {
-	struct tg_list *loaded = NULL;
-	char *text = NULL;
-	size_t length = 0;
-	int error = read_file(path, &text, &length);
+	struct tg_list *loaded;
+	int error = tg_list_copy(&loaded, list);
 
 	/* All or none: into a copy, which then takes the list's place. */
-	if (!error)
-		error = tg_list_copy(&loaded, list);
-	if (!error)
-		error = add_lines(loaded, path, text, length);
+	if (error)
+		return error;
+	error = tg_lines_each(path, add_item, loaded);
 	if (!error)
 		error = tg_list_normalise(loaded);
 	if (!error) {
@@ -121,6 +26,5 @@ int tg_list_load(struct tg_list *list, const char *path)
 		*loaded = old;
 	}
 	tg_list_free(loaded);
-	free(text);
 	return error;
 }

@@ -172,24 +172,6 @@ static int subtract(struct tg_products *result, const struct tg_products *includ
 	return error;
 }
 
-/* Every address and every port. */
-static int add_everything(struct tg_products *products)
-{
-	struct tg_product *product;
-	struct tg_intervals ports;
-	int error = tg_intervals_all(&ports, tg_key_max(TG_KEY_PORT));
-
-	if (error)
-		return error;
-	error = tg_products_find(products, &ports, &product);
-	if (!error)
-		error = tg_intervals_all(&product->addr4, tg_key_max(TG_KEY_ADDR4));
-	if (!error)
-		error = tg_intervals_all(&product->addr6, tg_key_max(TG_KEY_ADDR6));
-	tg_intervals_free(&ports);
-	return error;
-}
-
 static int copy_normal(struct tg_products *out, const struct tg_products *products)
 {
 	int error = tg_products_copy(out, products);
@@ -221,39 +203,93 @@ static int path_meaning(const struct tg_list *list, struct tg_path_set *paths)
 	return error;
 }
 
+/* What is left of products, which are used up, without the excluded ones, joined. */
+static int less_excluded(const struct tg_products *excluded, struct tg_products *products)
+{
+	struct tg_products result = {0};
+	int error = tg_products_join(products);
+
+	if (error || !excluded->count)
+		return error;
+	error = subtract(&result, products, excluded);
+	if (!error)
+		error = tg_products_join(&result);
+	if (error) {
+		tg_products_free(&result);
+		return error;
+	}
+	tg_products_free(products);
+	*products = result;
+	return 0;
+}
+
+static int use_meaning(const struct tg_list *list, const struct tg_products *excluded,
+		       struct tg_set_uses *uses)
+{
+	int error = tg_set_uses_append(uses, &list->sets, list->less.not, list->less.not_count);
+
+	for (size_t i = 0; i < uses->count && !error; i++) {
+		error = tg_products_normalise(&uses->at[i].products);
+		if (!error)
+			error = less_excluded(excluded, &uses->at[i].products);
+	}
+	return error;
+}
+
+/* Where addresses are not in some sets, the products are a use of those, too. */
+static int products_as_use(const struct tg_list *list, struct tg_products *products,
+			   struct tg_set_uses *uses)
+{
+	struct tg_set_use *use;
+	int error = tg_set_uses_add(uses, NULL, &use);
+
+	for (uint32_t i = 0; i < list->less.not_count && !error; i++)
+		error = tg_set_use_less(use, list->less.not [i]);
+	if (error)
+		return error;
+	use->products = *products;
+	*products = (struct tg_products){0};
+	return 0;
+}
+
 static int address_meaning(const struct tg_list *list, struct tg_meaning *meaning)
 {
-	struct tg_products included = {0}, excluded = {0}, result = {0};
+	struct tg_products included = {0}, excluded = {0};
+	struct tg_set_uses uses = {0};
 	int error = 0;
 
 	if (list->included.any)
 		error = copy_normal(&included, &list->included.endpoints);
-	else if (list->excluded.endpoints.count)
-		error = add_everything(&included);
-
+	else if (list->excluded.endpoints.count || list->less.not_count)
+		error = tg_products_everything(&included);
 	if (!error && list->excluded.any)
 		error = copy_normal(&excluded, &list->excluded.endpoints);
 	if (!error)
-		error = tg_products_join(&included);
-	if (!error && excluded.count) {
 		error = tg_products_join(&excluded);
-		if (!error)
-			error = subtract(&result, &included, &excluded);
-		if (!error)
-			error = tg_products_join(&result);
-	} else if (!error) {
-		result = included;
-		included = (struct tg_products){0};
+	if (!error)
+		error = less_excluded(&excluded, &included);
+	if (!error)
+		error = use_meaning(list, &excluded, &uses);
+	if (!error && list->less.not_count && included.count)
+		error = products_as_use(list, &included, &uses);
+	if (!error && uses.count) {
+		meaning->uses = malloc(sizeof(uses));
+		if (!meaning->uses)
+			error = tg_fail(-ENOMEM, "out of memory: no room for the sets of a list");
 	}
 	if (!error) {
-		meaning->products = result.at;
-		meaning->product_count = result.count;
-		result.at = NULL;
-		result.count = 0;
+		meaning->products = included.at;
+		meaning->product_count = included.count;
+		included.at = NULL;
+		included.count = 0;
 	}
+	if (!error && uses.count) {
+		*meaning->uses = uses;
+		uses = (struct tg_set_uses){0};
+	}
+	tg_set_uses_free(&uses);
 	tg_products_free(&included);
 	tg_products_free(&excluded);
-	tg_products_free(&result);
 	return error;
 }
 
@@ -306,7 +342,7 @@ int tg_list_meaning(const struct tg_list *list, struct tg_meaning *meaning)
 	int error = 0;
 
 	/* An empty list means nothing. */
-	if (list->included.any || list->excluded.any)
+	if (list->included.any || list->excluded.any || list->less.not_count)
 		error = meaning_of(list, &fresh);
 	if (!error)
 		*meaning = fresh;
@@ -318,6 +354,10 @@ void tg_meaning_free(struct tg_meaning *meaning)
 	for (size_t i = 0; i < meaning->product_count; i++)
 		tg_product_free(&meaning->products[i]);
 	free(meaning->products);
+	if (meaning->uses)
+		tg_set_uses_free(meaning->uses);
+	free(meaning->uses);
+	meaning->uses = NULL;
 	tg_path_set_free(&meaning->paths);
 	tg_intervals_free(&meaning->set);
 	tg_cgroups_free(&meaning->cgroups);

@@ -122,6 +122,7 @@ void tg_policy_free(struct tg_policy *policy)
 		return;
 	for (uint32_t i = 0; i < policy->rule_count; i++)
 		free_rule(&policy->rules[i]);
+	tg_policy_tables_free(policy);
 	free(policy->rules);
 	free(policy->by_name);
 	free(policy->name);

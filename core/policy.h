@@ -10,6 +10,7 @@
 
 #include "../bpf/image.h"
 #include "cgroup_chain.h"
+#include "element.h"
 #include "interval.h"
 #include "tidegate.h"
 #include "unix_path.h"
@@ -26,6 +27,8 @@ struct tg_product {
 	struct tg_intervals port;
 };
 
+struct tg_set_uses;
+
 /*
  * What a list means.  Endpoint lists are products and paths; of cgroups it is
  * the list, since what they are as keys depends on all that an operation's
@@ -37,6 +40,7 @@ struct tg_meaning {
 	struct tg_product *products;
 	size_t product_count;
 	struct tg_path_set paths; /* unix sockets, beside the products */
+	struct tg_set_uses *uses; /* of live sets, beside the products; NULL: none */
 	struct tg_intervals set;
 	struct tg_cgroups cgroups; /* of TG_FIELD_CGROUP, in its place */
 };
@@ -61,8 +65,19 @@ struct tg_policy_rule {
 	struct tg_meaning match[TG_FIELDS];
 };
 
+/* A live table, as a policy declares it. */
+struct tg_policy_table {
+	char *name;
+	enum tg_table_kind kind;
+	uint32_t size; /* 0: not said */
+	uint64_t ttl_ms;
+	struct tg_elements elements;
+};
+
 struct tg_policy {
 	char *name;
+	struct tg_policy_table *tables;
+	uint32_t table_count;
 	struct tg_policy_rule *rules;
 	uint32_t rule_count;
 	uint32_t rule_room;
@@ -85,6 +100,14 @@ struct tg_key128 tg_key_max(enum tg_key key);
  * TG_KEYS for endpoints.
  */
 enum tg_key tg_field_key(enum tg_field field);
+
+/* The number of a table of this name, or -1. */
+int tg_policy_find_table(const struct tg_policy *policy, const char *name);
+
+/* The elements that a declared set has room for. */
+uint32_t tg_policy_table_size(const struct tg_policy_table *table);
+
+void tg_policy_tables_free(struct tg_policy *policy);
 
 /* -EINVAL: a rule's parts contradict each other.  For tg_policy_compile() to call first. */
 int tg_policy_check(const struct tg_policy *policy);

@@ -7,12 +7,22 @@
 #include "address.h"
 #include "options.h"
 #include "policy.h"
+#include "set_use.h"
 
 /* Which calls a rule can match, by the address asked for and by the socket. */
 struct reach {
 	bool address4, address6;
 	bool socket4, socket6;
 };
+
+/* A set may come to hold any address. */
+static void use_reach(const struct tg_set_use *use, struct reach *reach)
+{
+	for (size_t i = 0; i < use->products.count; i++) {
+		reach->address4 |= use->products.at[i].addr4.count > 0;
+		reach->address6 |= use->products.at[i].addr6.count > 0;
+	}
+}
 
 static struct reach rule_reach(const struct tg_policy_rule *rule)
 {
@@ -26,6 +36,8 @@ static struct reach rule_reach(const struct tg_policy_rule *rule)
 		reach.address4 |= endpoint->products[i].addr4.count > 0;
 		reach.address6 |= endpoint->products[i].addr6.count > 0;
 	}
+	for (size_t i = 0; endpoint->uses && i < endpoint->uses->count; i++)
+		use_reach(&endpoint->uses->at[i], &reach);
 	reach.socket6 =
 		any_family || tg_intervals_contains(family, (struct tg_key128){0, AF_INET6});
 	reach.socket4 = any_family || tg_intervals_contains(family, (struct tg_key128){0, AF_INET});
@@ -87,7 +99,8 @@ static int check_source(const struct tg_policy_rule *rule, const struct reach *r
 static int check_unix(const struct tg_policy_rule *rule)
 {
 	const struct tg_meaning *endpoint = &rule->match[TG_FIELD_ENDPOINT];
-	bool inet = endpoint->product_count || !(rule->given & 1u << TG_FIELD_ENDPOINT);
+	bool inet = endpoint->product_count || endpoint->uses ||
+		    !(rule->given & 1u << TG_FIELD_ENDPOINT);
 	uint32_t turns = TG_EFFECT_TO_ADDR | TG_EFFECT_TO_PORT;
 
 	if (rule->to_path_bytes && inet)
@@ -135,6 +148,30 @@ static int check_options(const struct tg_policy_rule *rule)
 			     option);
 }
 
+static int check_table(const struct tg_policy *policy, const struct tg_policy_rule *rule,
+		       const char *name)
+{
+	if (tg_policy_find_table(policy, name) >= 0)
+		return 0;
+	return tg_rule_error(rule, -EINVAL,
+			     "set \"%s\": is not declared: write set \"%s\" { … } before the rule",
+			     name, name);
+}
+
+static int check_uses(const struct tg_policy *policy, const struct tg_policy_rule *rule)
+{
+	const struct tg_set_uses *uses = rule->match[TG_FIELD_ENDPOINT].uses;
+	int error = 0;
+
+	for (size_t i = 0; uses && i < uses->count && !error; i++) {
+		if (uses->at[i].set)
+			error = check_table(policy, rule, uses->at[i].set);
+		for (uint32_t k = 0; k < uses->at[i].not_count && !error; k++)
+			error = check_table(policy, rule, uses->at[i].not [k]);
+	}
+	return error;
+}
+
 int tg_policy_check(const struct tg_policy *policy)
 {
 	int error = 0;
@@ -144,6 +181,8 @@ int tg_policy_check(const struct tg_policy *policy)
 		struct reach reach = rule_reach(rule);
 
 		error = check_unix(rule);
+		if (!error)
+			error = check_uses(policy, rule);
 		if (error || rule->to_path_bytes)
 			continue;
 		if (rule->effect.effects & TG_EFFECT_TO_ADDR)

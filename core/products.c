@@ -223,3 +223,20 @@ out:
 	products->bucket_count = 0;
 	return error;
 }
+
+int tg_products_everything(struct tg_products *products)
+{
+	struct tg_product *product;
+	struct tg_intervals ports;
+	int error = tg_intervals_all(&ports, tg_key_max(TG_KEY_PORT));
+
+	if (error)
+		return error;
+	error = tg_products_find(products, &ports, &product);
+	if (!error)
+		error = tg_intervals_all(&product->addr4, tg_key_max(TG_KEY_ADDR4));
+	if (!error)
+		error = tg_intervals_all(&product->addr6, tg_key_max(TG_KEY_ADDR6));
+	tg_intervals_free(&ports);
+	return error;
+}

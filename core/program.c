@@ -87,6 +87,8 @@ void tg_spec_of_image(const void *rows, uint32_t slots, struct tg_spec *spec, ui
 		need.features |= TG_FEATURE_SHADOW;
 	if (about->effects & TG_EFFECT_SET)
 		need.features |= TG_FEATURE_SET;
+	if (about->effects & TG_EFFECT_LIVE)
+		need.features |= TG_FEATURE_SETS;
 	need.features |= rewrite_features(header);
 	*hooks = tg_image_hooks(header);
 	*spec = need;
@@ -158,18 +160,14 @@ static int load_failed(int err)
 	return tg_fail(err, "cannot load programs: %s\n%s", strerror(-err), complaint);
 }
 
-/* The image map's inner map is described to the kernel by one of its kind. */
-static int describe_image(struct tidegate_bpf *skeleton, const struct tg_spec *spec, int *pattern)
+/* A map's inner maps are described to the kernel by one of their kind. */
+static int describe_inner(struct bpf_map *map, __u32 flags, __u32 value_bytes, int *pattern)
 {
-	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = TG_IMAGE_MAP_FLAGS);
-	int err;
+	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = flags);
 
-	*pattern = bpf_map_create(BPF_MAP_TYPE_ARRAY, "tg_image", sizeof(__u32),
-				  spec->rows * TG_ROW_BYTES, 1, &options);
-	if (*pattern < 0)
-		return *pattern;
-	err = bpf_map__set_inner_map_fd(skeleton->maps.tg_image, *pattern);
-	return err;
+	*pattern = bpf_map_create(BPF_MAP_TYPE_ARRAY, "tg_pattern", sizeof(__u32), value_bytes, 1,
+				  &options);
+	return *pattern < 0 ? *pattern : bpf_map__set_inner_map_fd(map, *pattern);
 }
 
 /* Use the map that is there; make it if it is needed, and only then. */
@@ -212,6 +210,9 @@ static int configure(struct tidegate_bpf *skeleton, const struct tg_spec *spec, 
 				spec->features & TG_FEATURE_SENT);
 	if (!err)
 		err = share_map(skeleton->maps.tg_events, maps->events, true);
+	if (!err)
+		err = share_map(skeleton->maps.tg_tables, maps->tables,
+				spec->features & TG_FEATURE_SETS);
 	return err;
 }
 
@@ -230,7 +231,7 @@ static void close_shared(int *fd, int keep)
 
 void tg_shared_maps_close(struct tg_shared_maps *maps, const struct tg_shared_maps *keep)
 {
-	static const struct tg_shared_maps none = {-1, -1, -1, -1, -1, -1, 0};
+	static const struct tg_shared_maps none = {-1, -1, -1, -1, -1, -1, -1, 0};
 
 	if (!keep)
 		keep = &none;
@@ -240,6 +241,7 @@ void tg_shared_maps_close(struct tg_shared_maps *maps, const struct tg_shared_ma
 	close_shared(&maps->sents, keep->sents);
 	close_shared(&maps->events, keep->events);
 	close_shared(&maps->path_turns, keep->path_turns);
+	close_shared(&maps->tables, keep->tables);
 }
 
 static void fill_set(struct tg_program_set *set, struct tidegate_bpf *skeleton,
@@ -268,7 +270,7 @@ int tg_program_set_load(const struct tg_spec *spec, uint32_t hooks, struct tg_sh
 	libbpf_print_fn_t before = libbpf_set_print(hear);
 	struct tg_program_set fresh;
 	struct tidegate_bpf *skeleton;
-	int pattern = -1;
+	int image = -1, table = -1;
 	int err;
 
 	complaint_length = 0;
@@ -276,7 +278,11 @@ int tg_program_set_load(const struct tg_spec *spec, uint32_t hooks, struct tg_sh
 	skeleton = tidegate_bpf__open();
 	err = skeleton ? configure(skeleton, spec, hooks, maps) : -errno;
 	if (!err)
-		err = describe_image(skeleton, spec, &pattern);
+		err = describe_inner(skeleton->maps.tg_image, TG_IMAGE_MAP_FLAGS,
+				     spec->rows * TG_ROW_BYTES, &image);
+	if (!err)
+		err = describe_inner(skeleton->maps.tg_tables, TG_TABLE_MAP_FLAGS, TG_ROW_BYTES,
+				     &table);
 	if (!err)
 		err = tidegate_bpf__load(skeleton);
 	if (err) {
@@ -297,10 +303,13 @@ int tg_program_set_load(const struct tg_spec *spec, uint32_t hooks, struct tg_sh
 	keep_shared(&maps->locals, skeleton->maps.tg_locals);
 	keep_shared(&maps->sents, skeleton->maps.tg_sents);
 	keep_shared(&maps->events, skeleton->maps.tg_events);
+	keep_shared(&maps->tables, skeleton->maps.tg_tables);
 	*set = fresh;
 out:
-	if (pattern >= 0)
-		close(pattern);
+	if (image >= 0)
+		close(image);
+	if (table >= 0)
+		close(table);
 	libbpf_set_print(before);
 	return err;
 }

@@ -21,6 +21,7 @@ struct tg_shared_maps {
 	int sents;
 	int events;
 	int path_turns; /* of unix sockets */
+	int tables;     /* of live tables, by number */
 	uint32_t ring_bytes;
 };
 

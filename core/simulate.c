@@ -35,13 +35,16 @@ static bool is_mapped(const uint8_t addr[16])
 	return !memcmp(addr, prefix, sizeof(prefix));
 }
 
-static int view_image(const struct tg_image *image, struct tg_view *view)
+/* `tables`: NULL, and they are as they are at first. */
+static int view_image(const struct tg_image *image, const struct tg_table_rows *tables,
+		      struct tg_view *view)
 {
 	size_t size;
 
 	view->rows = tg_image_bytes(image, &size);
 	view->count = (uint32_t)(size / TG_ROW_BYTES);
-	return 0;
+	view->tables = tables;
+	return tables ? 0 : tg_image_tables(image, &view->tables);
 }
 
 static uint32_t asked_family(const struct tg_query *query)
@@ -74,6 +77,11 @@ static void query_unspecified(const struct tg_query *query, struct tg_keys *keys
 		keys->addr4 = (uint32_t)be64(query->from + 8);
 	else if (means_loopback4(query))
 		keys->is4 = 1;
+	/* Trees take one for the other; tables do not. */
+	if (!keys->addr4)
+		keys->addr4 = TG_LOOPBACK4;
+	if (!keys->addr6[0] && !keys->addr6[1])
+		keys->addr6[1] = 1;
 }
 
 static bool is_unix(const struct tg_query *query)
@@ -234,7 +242,7 @@ static int match_query(const struct tg_view *view, const struct tg_query *query,
 		err = classify_rare(query, view, section, keys);
 	if (err || !section)
 		return err;
-	return tg_match(view, section, keys, ALL_KEYS, MANY, found);
+	return tg_match(view, section, keys, ALL_KEYS, found);
 }
 
 static int fill_path(const struct tg_view *view, const struct tg_term *term,
@@ -273,8 +281,8 @@ static void fill_decision(const struct tg_term *term, const struct tg_query *que
 	}
 }
 
-int tg_image_decide(const struct tg_image *image, const struct tg_query *query,
-		    struct tg_decision *decision)
+int tg_decide(const struct tg_image *image, const struct tg_table_rows *tables,
+	      const struct tg_query *query, struct tg_decision *decision)
 {
 	struct tg_decision made = {.size = sizeof(made),
 				   .rule = TG_RULE_DEFAULT,
@@ -290,7 +298,9 @@ int tg_image_decide(const struct tg_image *image, const struct tg_query *query,
 		return err;
 	memcpy(made.addr, query->addr, 16);
 	memcpy(made.path, query->path, sizeof(made.path));
-	view_image(image, &view);
+	err = view_image(image, tables, &view);
+	if (err)
+		return err;
 	if (!passes_unseen(query))
 		err = match_query(&view, query, &keys, &found);
 	if (!err && found.term && is_unix(query))
@@ -301,6 +311,12 @@ int tg_image_decide(const struct tg_image *image, const struct tg_query *query,
 		fill_decision(found.term, query, &made);
 	*decision = made;
 	return 0;
+}
+
+int tg_image_decide(const struct tg_image *image, const struct tg_query *query,
+		    struct tg_decision *decision)
+{
+	return tg_decide(image, NULL, query, decision);
 }
 
 /* Whether `term` is among those of the call's class in one field: 1, 0 or -EFAULT. */
@@ -362,6 +378,14 @@ static int term_mismatch(const struct tg_view *view, const struct tg_section *se
 		if (!held)
 			found |= 1u << field_of((enum tg_key)key);
 	}
+	if (!(found & 1u << TG_FIELD_ENDPOINT)) {
+		int admits = tg_term_admits(view, section, keys->sets, term);
+
+		if (admits < 0)
+			return admits;
+		if (!admits)
+			found |= 1u << TG_FIELD_ENDPOINT;
+	}
 	if (found & 1u << TG_FIELD_ENDPOINT)
 		found &= ~(1u << TG_FIELD_PORT);
 	else if (found & 1u << TG_FIELD_PORT)
@@ -395,8 +419,8 @@ static int rule_mismatch(const struct tg_view *view, const struct tg_section *se
 	return 0;
 }
 
-int tg_image_mismatch(const struct tg_image *image, const struct tg_query *query, uint32_t index,
-		      uint32_t *fields)
+int tg_mismatch(const struct tg_image *image, const struct tg_table_rows *tables,
+		const struct tg_query *query, uint32_t index, uint32_t *fields)
 {
 	const struct tg_section *section;
 	uint32_t row;
@@ -407,9 +431,10 @@ int tg_image_mismatch(const struct tg_image *image, const struct tg_query *query
 
 	if (!err)
 		err = tg_image_rule(image, index, &rule);
+	if (!err)
+		err = view_image(image, tables, &view);
 	if (err)
 		return err;
-	view_image(image, &view);
 	row = tg_image_section_row(view.rows, (int)query->op + (is_unix(query) ? TG_OPS : 0));
 	if (!(rule.ops >> query->op & 1) || !row) {
 		*fields = TG_MISMATCH_OP;
@@ -417,8 +442,14 @@ int tg_image_mismatch(const struct tg_image *image, const struct tg_query *query
 	}
 	section = tg_rows(&view, row, TG_SECTION_ROWS);
 	if (!section || (is_unix(query) && rank_query(&view, query, row, &keys)) ||
-	    classify_rare(query, &view, section, &keys) ||
+	    classify_rare(query, &view, section, &keys) || tg_sets_note(&view, section, &keys) ||
 	    rule_mismatch(&view, section, &keys, index, fields))
 		return tg_fail(-EINVAL, "damaged image: a reference leads outside it");
 	return 0;
+}
+
+int tg_image_mismatch(const struct tg_image *image, const struct tg_query *query, uint32_t index,
+		      uint32_t *fields)
+{
+	return tg_mismatch(image, NULL, query, index, fields);
 }

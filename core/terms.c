@@ -159,6 +159,8 @@ static int add_term(struct tg_terms *terms, const struct tg_policy *policy, enum
 	terms->at[terms->count] = rule->effect;
 	terms->at[terms->count].slot = TG_OPS + index;
 	terms->at[terms->count].rule = index;
+	if (condition->use)
+		terms->at[terms->count].effects |= TG_EFFECT_LIVE;
 	terms->conditions[terms->count] = *condition;
 	terms->count++;
 	return 0;
@@ -190,29 +192,50 @@ static int add_path_term(struct tg_terms *terms, const struct tg_policy *policy,
 	return error;
 }
 
+static int add_products(struct tg_terms *terms, const struct tg_policy *policy, enum tg_op op,
+			uint32_t index, const struct tg_condition *common, size_t first);
+
+/* A term for each of some products with each of the places that follow. */
+static int add_each(struct tg_terms *terms, const struct tg_policy *policy, enum tg_op op,
+		    uint32_t index, const struct tg_condition *common, size_t place,
+		    const struct tg_product *products, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct tg_condition condition = *common;
+		int error = restrict_product(terms, &places[place], &products[i], &condition);
+
+		if (!error)
+			error = add_products(terms, policy, op, index, &condition, place + 1);
+		if (error && error != NEVER)
+			return error;
+	}
+	return 0;
+}
+
 /* A term for each product of the first of these places with each of those that follow. */
 static int add_products(struct tg_terms *terms, const struct tg_policy *policy, enum tg_op op,
 			uint32_t index, const struct tg_condition *common, size_t first)
 {
 	const struct tg_policy_rule *rule = &policy->rules[index];
 	const struct tg_meaning *meaning;
+	int error;
 
 	if (first == PLACES)
 		return add_term(terms, policy, op, index, common);
 	if (!(rule->given & (1u << places[first].field)))
 		return add_products(terms, policy, op, index, common, first + 1);
 	meaning = &rule->match[places[first].field];
-	for (size_t i = 0; i < meaning->product_count; i++) {
+	error = add_each(terms, policy, op, index, common, first, meaning->products,
+			 meaning->product_count);
+	for (size_t i = 0; meaning->uses && i < meaning->uses->count && !error; i++) {
+		const struct tg_set_use *use = &meaning->uses->at[i];
 		struct tg_condition condition = *common;
-		int error =
-			restrict_product(terms, &places[first], &meaning->products[i], &condition);
 
-		if (!error)
-			error = add_products(terms, policy, op, index, &condition, first + 1);
-		if (error && error != NEVER)
-			return error;
+		condition.use = use;
+		error = add_each(terms, policy, op, index, &condition, first, use->products.at,
+				 use->products.count);
 	}
-	return 0;
+	return error;
 }
 
 static int add_rule(struct tg_terms *terms, const struct tg_policy *policy, enum tg_op op,

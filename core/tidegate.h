@@ -112,6 +112,12 @@ int tg_list_load(struct tg_list *list, const char *path);
 int tg_list_add_product(struct tg_list *list, const struct tg_list *addrs,
 			const struct tg_list *ports);
 
+/**
+ * Add the addresses of a live set, which a policy declares by this name; `negated`:
+ * all but those.  Only to a list of endpoints.
+ */
+int tg_list_add_set(struct tg_list *list, const char *name, bool negated);
+
 /* --- Policies --------------------------------------------------------------- */
 
 /** An ordered list of rules, and what happens where none matches. */
@@ -158,6 +164,27 @@ int tg_policy_add(struct tg_policy *policy, const struct tg_rule *rule, uint32_t
  * conditions of a rule must hold, and a field takes one (-EEXIST).
  */
 int tg_policy_match(struct tg_policy *policy, uint32_t index, const struct tg_list *list);
+
+/** In place of a time to live in ms: the set's own. */
+#define TG_TTL_DEFAULT 0xffffffff
+
+/**
+ * Declare a live set, which lists may name: addresses and prefixes of both
+ * families that change while the policy is in force.  It has room for `size`
+ * elements (0: for 65,536, or twice what it holds at first); elements live for
+ * `ttl_ms` (0: for ever).
+ */
+int tg_policy_set(struct tg_policy *policy, const char *name, uint32_t size, uint64_t ttl_ms);
+
+/**
+ * What a set holds when a gate makes it: "10.0.0.1", "10.0.0.0/8", "2001:db8::/32",
+ * a name (its addresses).
+ */
+int tg_policy_set_add(struct tg_policy *policy, const char *name, const char *item,
+		      uint64_t ttl_ms);
+
+/** The same from a file, one a line. */
+int tg_policy_set_load(struct tg_policy *policy, const char *name, const char *path);
 
 /* --- Images ----------------------------------------------------------------- */
 
@@ -208,6 +235,29 @@ struct tg_rule_info {
 
 /** -ERANGE: the image has no rule `index`. */
 int tg_image_rule(const struct tg_image *image, uint32_t index, struct tg_rule_info *info);
+
+struct tg_set_info {
+	size_t size;      /**< sizeof(struct tg_set_info) */
+	const char *name; /**< valid as long as the set, or the image */
+	uint32_t room;    /**< elements that it can hold */
+	uint32_t count;   /**< that it holds; in an image: at first */
+	uint64_t ttl_ms;  /**< of elements without one of their own; 0: for ever */
+	uint64_t bytes;   /**< of memory in the kernel; 0 in an image */
+};
+
+struct tg_set_element {
+	uint8_t addr[16]; /**< network order; IPv4 is v4-mapped */
+	uint32_t length;  /**< of the prefix, in its own family: of IPv4 at most 32 */
+	bool is4;
+	uint64_t ttl_ms; /**< what is left; 0: for ever */
+};
+
+/** Live set `index` that an image declares; -ERANGE past the last. */
+int tg_image_set(const struct tg_image *image, uint32_t index, struct tg_set_info *info);
+
+/** Its elements, in order: `*cursor` from 0 on.  1: *element is one; 0: there are no more. */
+int tg_image_set_next(const struct tg_image *image, uint32_t index, uint64_t *cursor,
+		      struct tg_set_element *element);
 
 /** A call, as the simulator is asked about it. */
 struct tg_query {
@@ -404,6 +454,65 @@ void tg_gate_consume(struct tg_gate *gate, uint32_t count);
  * 0: there are not.
  */
 int tg_gate_wait(struct tg_gate *gate, int timeout_ms);
+
+/**
+ * tg_image_decide() and tg_image_mismatch() with the gate's live tables as they
+ * are now, for an image that need not be in force.
+ */
+int tg_gate_decide(const struct tg_gate *gate, const struct tg_image *image,
+		   const struct tg_query *query, struct tg_decision *decision);
+int tg_gate_mismatch(const struct tg_gate *gate, const struct tg_image *image,
+		     const struct tg_query *query, uint32_t index, uint32_t *fields);
+
+/* --- Live sets ---------------------------------------------------------------- */
+
+/**
+ * A set of a gate: the addresses and prefixes that rules name it for.  A change
+ * is seen by the next call.  Any process that has the gate by fork() may change
+ * it, whatever its privileges; a process that dies half-way leaves it whole.
+ * It belongs to the gate, and is valid as long as that; -ENOENT where the image
+ * in force does not declare it any more.
+ */
+struct tg_set;
+
+int tg_gate_set(const struct tg_gate *gate, const char *name, struct tg_set **set);
+
+/** Set `index` of those that the image in force declares; -ERANGE past the last. */
+int tg_gate_set_at(const struct tg_gate *gate, uint32_t index, struct tg_set **set);
+
+/**
+ * Add `count` items: "10.0.0.1", "10.0.0.0/8", "2001:db8::/32"; one that is there
+ * gets the new time to live (ms; 0: for ever; TG_TTL_DEFAULT: the set's).  What
+ * is wrong with one of them adds none.  -ENOSPC: the set is full; those before
+ * are in it.
+ */
+int tg_set_add(struct tg_set *set, const char *const *items, size_t count, uint64_t ttl_ms);
+
+/** The items of a file, one a line, with the set's time to live. */
+int tg_set_load(struct tg_set *set, const char *path);
+
+/** 1: it was in the set; 0: it was not.  A prefix is an element, not the addresses under it. */
+int tg_set_remove(struct tg_set *set, const char *item);
+
+/**
+ * Put these in place of all that it holds; whoever reads sees one or the other,
+ * never a mixture.  -ENOSPC: they have no room; nothing has changed.
+ */
+int tg_set_replace(struct tg_set *set, const char *const *items, size_t count, uint64_t ttl_ms);
+
+/** The same with the items of a file, and the set's time to live. */
+int tg_set_replace_load(struct tg_set *set, const char *path);
+
+/** Whether an address is in the set, by itself or under a prefix: 1 or 0. */
+int tg_set_contains(const struct tg_set *set, const char *address);
+
+int tg_set_info(const struct tg_set *set, struct tg_set_info *info);
+
+/**
+ * Go through the elements, in no order: `*cursor` from 0 on.  1: *element is one; 0: there are no
+ * more.  What is added or removed meanwhile may be among them or not.
+ */
+int tg_set_next(const struct tg_set *set, uint64_t *cursor, struct tg_set_element *element);
 
 /* --- Cgroups and what this machine can do ------------------------------------ */
 

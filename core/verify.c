@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "../bpf/path.h"
+#include "../bpf/table.h"
 #include "error.h"
 #include "verify.h"
 
@@ -42,18 +43,19 @@ static bool path_term_is_good(const struct tg_section *section, const struct tg_
 
 static bool term_is_good(const struct tg_verify *check, const struct tg_term *term, bool is_default)
 {
-	const uint8_t effects = TG_EFFECT_TO_ADDR | TG_EFFECT_TO_PORT | TG_EFFECT_REVEAL |
-				TG_EFFECT_SOURCE | TG_EFFECT_LOG | TG_EFFECT_PRIVILEGED |
-				TG_EFFECT_SHADOW | TG_EFFECT_SET;
+	const uint32_t effects = TG_EFFECT_TO_ADDR | TG_EFFECT_TO_PORT | TG_EFFECT_REVEAL |
+				 TG_EFFECT_SOURCE | TG_EFFECT_LOG | TG_EFFECT_PRIVILEGED |
+				 TG_EFFECT_SHADOW | TG_EFFECT_SET | TG_EFFECT_LIVE;
 
 	if (term->verb == TG_VERB_NONE || term->verb >= TG_VERBS || (term->effects & ~effects))
 		return false;
-	if (term->verb == TG_VERB_DENY && (term->error == 0 || term->error > 4095))
+	if (term->verb == TG_VERB_DENY && term->error == 0)
 		return false;
 	if ((term->effects & TG_EFFECT_LOG) && !term->log_every)
 		return false;
 	if (is_default)
-		return term->rule == TG_RULE_DEFAULT && term->verb != TG_VERB_REWRITE;
+		return term->rule == TG_RULE_DEFAULT && term->verb != TG_VERB_REWRITE &&
+		       !term->more_row;
 	return term->rule < check->rules;
 }
 
@@ -147,35 +149,74 @@ static int check_unix(struct tg_verify *check, const struct tg_section *section,
 	return error;
 }
 
-/* Terms of one rule share a row. */
-static int check_options(struct tg_verify *check, const struct tg_section *section)
+static int check_sets(const struct tg_verify *check, const struct tg_section *section, bool is_unix)
 {
-	uint32_t before = 0;
+	bool is_short = section->terms <= TG_WORD_TERMS;
+	bool good = section->sets <= (is_unix ? 0 : TG_SECTION_SETS) &&
+		    !section->set_row == !(section->sets && is_short);
+
+	for (uint32_t i = 0; good && i < section->sets; i++)
+		good = section->set[i] < check->tables;
+	if (good)
+		return 0;
+	return tg_fail(-EINVAL, "damaged image: sets that a policy cannot have");
+}
+
+static int check_options(struct tg_verify *check, uint32_t row)
+{
+	struct tg_options options;
+	int error = tg_verify_take(check, row, 1, "options");
+
+	if (error)
+		return error;
+	tg_verify_read(check, row, &options);
+	if (options.given & ~(uint32_t)TG_OPTIONS_ALL || options.device[15] ||
+	    options.congestion[15])
+		return tg_fail(-EINVAL,
+			       "damaged image: the options at row %u are not ones that a rule can "
+			       "have",
+			       row);
+	return 0;
+}
+
+/* What a term says of itself has to stand there. */
+static bool more_is_good(const struct tg_section *section, const struct tg_term *term,
+			 const struct tg_more *more)
+{
+	uint32_t sets = more->in_sets | more->out_sets;
+
+	if (!(term->effects & TG_EFFECT_SET) != !more->options_row)
+		return false;
+	if (!(term->effects & TG_EFFECT_LIVE) != !sets)
+		return false;
+	return !(sets >> section->sets);
+}
+
+/* Terms of one rule share rows. */
+static int check_mores(struct tg_verify *check, const struct tg_section *section)
+{
+	uint32_t before = 0, options_before = 0;
 	int error = 0;
 
-	for (uint32_t i = 0; !error && i <= section->terms; i++) {
-		struct tg_options options;
+	for (uint32_t i = 0; !error && i < section->terms; i++) {
+		struct tg_more more = {0};
 		struct tg_term term;
 
 		tg_verify_read(check, section->term_row + i, &term);
-		if (!(term.effects & TG_EFFECT_SET) != !term.options_row)
-			return tg_fail(-EINVAL,
-				       "damaged image: the term at row %u contradicts itself about "
-				       "options",
-				       section->term_row + i);
-		if (!term.options_row || term.options_row == before)
-			continue;
-		before = term.options_row;
-		error = tg_verify_take(check, before, 1, "options");
+		if (term.more_row && term.more_row != before)
+			error = tg_verify_take(check, term.more_row, 1, "the rest of a term");
 		if (error)
-			break;
-		tg_verify_read(check, before, &options);
-		if (options.given & ~(uint32_t)TG_OPTIONS_ALL || options.device[15] ||
-		    options.congestion[15])
-			error = tg_fail(-EINVAL,
-					"damaged image: the options at row %u are not ones that a "
-					"rule can have",
-					before);
+			return error;
+		if (term.more_row)
+			tg_verify_read(check, term.more_row, &more);
+		if (!more_is_good(section, &term, &more))
+			return tg_fail(-EINVAL,
+				       "damaged image: the term at row %u contradicts itself",
+				       section->term_row + i);
+		if (more.options_row && more.options_row != options_before)
+			error = check_options(check, more.options_row);
+		before = term.more_row;
+		options_before = more.options_row;
 	}
 	return error;
 }
@@ -277,7 +318,11 @@ static int check_section(struct tg_verify *check, uint32_t row, bool is_unix)
 	if (memcmp(summary, section.summary, sizeof(summary)))
 		return tg_fail(-EINVAL, "damaged image: a summary that is not that of %u terms",
 			       section.terms);
-	error = check_options(check, &section);
+	error = check_sets(check, &section, is_unix);
+	if (!error)
+		error = check_mores(check, &section);
+	if (!error && section.set_row)
+		error = tg_verify_take(check, section.set_row, TG_SET_WORDS_ROWS, "words of sets");
 	if (!error)
 		error = check_shadows(check, &section);
 	if (!error)
@@ -386,12 +431,18 @@ int tg_image_verify_structure(const void *bytes, size_t size)
 	check.rows = header.rows;
 	tg_verify_read(&check, 1, &about);
 	check.rules = about.rules;
+	check.tables = about.tables;
+	if (about.tables > TG_MAX_TABLES)
+		return tg_fail(-EINVAL, "damaged image: %u tables, the limit is %u", about.tables,
+			       TG_MAX_TABLES);
 	if (about.verb_on_error != TG_VERB_ALLOW && about.verb_on_error != TG_VERB_DENY)
 		return tg_fail(-EINVAL, "damaged image: on_error is verb %u", about.verb_on_error);
 	error = check_sections(&check, header.section, false);
 	if (!error)
 		error = check_sections(&check, about.unix_section, true);
-	return error ? error : check_blob(&check, &about);
+	if (!error)
+		error = check_blob(&check, &about);
+	return error ? error : tg_verify_tables(&check, &about);
 }
 
 int tg_image_verify(const void *bytes, size_t size)

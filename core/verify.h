@@ -13,6 +13,7 @@ struct tg_verify {
 	uint32_t rows;
 	uint32_t cursor; /* the first row that no part has yet */
 	uint32_t rules;
+	uint32_t tables;
 	struct tg_section seen[TG_PLACES]; /* the sections before */
 	uint32_t seen_count;
 };
@@ -33,5 +34,8 @@ int tg_verify_tree(struct tg_verify *check, const struct tg_tree *tree, bool wid
 
 /* What terms each class of the tree has. */
 int tg_verify_bitsets(struct tg_verify *check, const struct tg_tree *tree, uint32_t terms);
+
+/* verify_tables.c: the part behind the blob. */
+int tg_verify_tables(struct tg_verify *check, const struct tg_image_about *about);
 
 #endif

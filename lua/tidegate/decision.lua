@@ -204,15 +204,16 @@ end
 ---@param query tidegate.Query
 ---@param decision tidegate.Decision
 ---@param last integer number of the rule that decides, or of rules where the default does
+---@param gate ffi.cdata*|nil whose live tables count
 ---@return tidegate.Explanation|nil
 ---@return string|nil message
 ---@return integer|nil errno
-function M.explain(image, query, decision, last)
+function M.explain(image, query, decision, last, gate)
   local steps = {}
   for index = 0, last do
     local info = image:rule(index)
     if info then
-      local mask, message, errno = image:mismatch(query, index)
+      local mask, message, errno = image:mismatch(query, index, gate)
       if not mask then
         return nil, message, errno
       end

@@ -90,7 +90,7 @@ local free = {
 --- Room for an object that the library gives through an out-parameter.
 ---@param kind "list"|"policy"|"image"|"gate"|"lint"
 ---@return ffi.cdata*
-function M.slot(kind)
+function M.slot(kind) -- also "set", which belongs to its gate
   return ffi.new("struct tg_" .. kind .. " *[1]")
 end
 

@@ -13,6 +13,7 @@ local library = require "tidegate.ffi"
 local literal = require "tidegate.literal"
 local reader = require "tidegate.reader"
 local schema = require "tidegate.schema"
+local set = require "tidegate.set"
 
 local C = library.C
 
@@ -61,6 +62,7 @@ function M.new(source)
   end
   if self.source then
     self.source.counters = function(_, member) return rule_counters(self, member) end
+    self.source.gate = self
   end
   return self
 end
@@ -96,6 +98,34 @@ function Gate:policy(spec)
   self.name = self.source.name or ""
 end
 
+--- A live set: gate:set "banned" is the one of this name, and, with a table
+--- behind it, declares it: gate:set "banned" { "192.0.2.0/24", ttl = "10m" }.
+---@param name string
+---@return tidegate.Set
+function Gate:set(name)
+  if type(name) ~= "string" then
+    error(("set: wants a name; got %s"):format(literal.describe(name)), 2)
+  elseif not self.source then
+    self.image_sets = self.image_sets or {}
+    self.image_sets[name] = self.image_sets[name] or set.of_gate(self, name)
+    return self.image_sets[name]
+  end
+  return set.named(self.source:live_set(name), language.where(2), function(message) error(message, 0) end)
+end
+
+--- Its live sets, in the order in which they are declared.
+---@return tidegate.Set[]
+function Gate:sets()
+  if self.source then
+    return { unpack(self.source.sets) }
+  end
+  local sets = {}
+  for _, name in ipairs(self.fixed:set_names()) do
+    sets[#sets + 1] = self:set(name)
+  end
+  return sets
+end
+
 --- The items of a file, for a rule's list.
 ---@param path string
 ---@return tidegate.File
@@ -115,7 +145,7 @@ function Gate:image()
 end
 
 --- What becomes of a call: { op = "connect", addr = "1.2.3.4:80", uid = 33, … }.
---- Staged changes count; no privileges.
+--- Staged changes count, and live sets as they are now; no privileges.
 ---@param question tidegate.Question
 ---@return tidegate.Decision|nil
 ---@return string|nil message
@@ -125,7 +155,7 @@ function Gate:decide(question)
   if not compiled then
     return nil, message, errno
   end
-  return compiled:decide(question)
+  return compiled:decide(question, self.published and self.cdata)
 end
 
 --- The same, with why the rules before did not match.
@@ -138,7 +168,7 @@ function Gate:explain(question)
   if not compiled then
     return nil, message, errno
   end
-  return compiled:explain(question)
+  return compiled:explain(question, self.published and self.cdata)
 end
 
 --- What compiles, but hardly does what was meant; staged changes count.

@@ -2,10 +2,12 @@
 
 local ffi = require "ffi"
 local decision = require "tidegate.decision"
+local duration = require "tidegate.duration"
 local library = require "tidegate.ffi"
 local literal = require "tidegate.literal"
 local query = require "tidegate.query"
 local schema = require "tidegate.schema"
+local set = require "tidegate.set"
 
 local C = library.C
 
@@ -103,9 +105,14 @@ end
 -- What it decides ------------------------------------------------------------------
 
 --- Run the programs' own source over the image.
-local function decide(self, asked)
+local function decide(self, asked, gate)
   local struct = library.sized "struct tg_decision"
-  local result = C.tg_image_decide(self.cdata, asked.cdata, struct)
+  local result
+  if gate then
+    result = C.tg_gate_decide(gate, self.cdata, asked.cdata, struct)
+  else
+    result = C.tg_image_decide(self.cdata, asked.cdata, struct)
+  end
   if result ~= 0 then
     return library.failure(result)
   end
@@ -114,16 +121,17 @@ end
 
 --- What becomes of a call.
 ---@param question tidegate.Question
+---@param gate ffi.cdata*|nil struct tg_gate: its live tables count, not those of the image
 ---@return tidegate.Decision|nil
 ---@return string|nil message
 ---@return integer|nil errno
-function Image:decide(question)
+function Image:decide(question, gate)
   local asked, message, errno = query.new(question, "decide", 2)
   if not asked then
     return nil, message, errno
   end
   local decided
-  decided, message, errno = decide(self, asked)
+  decided, message, errno = decide(self, asked, gate)
   if not decided then
     return nil, message, errno
   end
@@ -135,27 +143,33 @@ end
 ---@return tidegate.Explanation|nil
 ---@return string|nil message
 ---@return integer|nil errno
-function Image:explain(question)
+function Image:explain(question, gate)
   local asked, message, errno = query.new(question, "explain", 2)
   if not asked then
     return nil, message, errno
   end
-  local decided, by, number = decide(self, asked)
+  local decided, by, number = decide(self, asked, gate)
   if not decided then
     return nil, by, number
   end
-  return decision.explain(self, asked, decided, math.min(by, self.count))
+  return decision.explain(self, asked, decided, math.min(by, self.count), gate)
 end
 
 --- The bits of the fields that keep a rule from matching.
 ---@param asked tidegate.Query
 ---@param index integer of the rule, from 0
+---@param gate ffi.cdata*|nil as for decide()
 ---@return integer|nil
 ---@return string|nil message
 ---@return integer|nil errno
-function Image:mismatch(asked, index)
+function Image:mismatch(asked, index, gate)
   local fields = library.index()
-  local result = C.tg_image_mismatch(self.cdata, asked.cdata, index, fields)
+  local result
+  if gate then
+    result = C.tg_gate_mismatch(gate, self.cdata, asked.cdata, index, fields)
+  else
+    result = C.tg_image_mismatch(self.cdata, asked.cdata, index, fields)
+  end
   if result ~= 0 then
     return library.failure(result)
   end
@@ -248,6 +262,42 @@ local function default_text(info)
   return literal.quote(next(verdicts))
 end
 
+--- What it says of a live set: `set "banned" { "192.0.2.1", ttl = "10m", size = 65536 }`.
+local function set_text(self, index, info)
+  local cursor, element = ffi.new "uint64_t[1]", ffi.new "struct tg_set_element"
+  local parts = {}
+  while C.tg_image_set_next(self.cdata, index, cursor, element) == 1 do
+    local text = literal.quote(set.element_text(element))
+    if element.ttl_ms ~= info.ttl_ms then
+      local ttl = element.ttl_ms > 0 and literal.quote(duration.text(tonumber(element.ttl_ms))) or "0"
+      text = ("{ %s, ttl = %s }"):format(text, ttl)
+    end
+    parts[#parts + 1] = text
+  end
+  if info.ttl_ms > 0 then
+    parts[#parts + 1] = "ttl = " .. literal.quote(duration.text(tonumber(info.ttl_ms)))
+  end
+  parts[#parts + 1] = ("size = %d"):format(tonumber(info.room))
+  return ("set %s { %s }"):format(literal.quote(ffi.string(info.name)), table.concat(parts, ", "))
+end
+
+--- Call a function for each live set that it declares.
+local function each_set(self, visit)
+  local info, index = library.sized "struct tg_set_info", 0
+  while C.tg_image_set(self.cdata, index, info) == 0 do
+    visit(index, info)
+    index = index + 1
+  end
+end
+
+--- The names of the live sets that it declares, in order.
+---@return string[]
+function Image:set_names()
+  local names = {}
+  each_set(self, function(_, info) names[#names + 1] = ffi.string(info.name) end)
+  return names
+end
+
 --- Lua that compiles to the same image.
 ---@return string
 function Image:dump()
@@ -258,6 +308,7 @@ function Image:dump()
   options[#options + 1] = "default = " .. default_text(self.info)
   options[#options + 1] = ("on_error = %q"):format(decision.verb_names[tonumber(self.info.on_error)])
   local lines = { "policy { " .. table.concat(options, ", ") .. " }", "" }
+  each_set(self, function(index, info) lines[#lines + 1] = set_text(self, index, info) end)
   for index = 0, self.count - 1 do
     local info = self:rule(index)
     lines[#lines + 1] = info.text or ("-- %s %q: the image does not hold its text"):format(info.verb, info.name)

@@ -4,6 +4,7 @@
 local file = require "tidegate.file"
 local literal = require "tidegate.literal"
 local schema = require "tidegate.schema"
+local set = require "tidegate.set"
 local suggest = require "tidegate.suggest"
 
 local M = {}
@@ -76,6 +77,18 @@ local function named_file(folder, complaints, path)
       name = ""
     end
     return file.new(name, folder)
+  end
+end
+
+--- set "name": the handle of a live set, which a table behind it declares.
+local function live_set(policy, complaints, path)
+  return function(name)
+    local where = M.where(2, path)
+    if type(name) ~= "string" or name == "" or name:find "%c" then
+      complaints:add(("%s: set wants a name; got %s"):format(where, literal.describe(name)))
+      name = "?"
+    end
+    return set.named(policy:live_set(name), where, function(message) complaints:add(message) end)
   end
 end
 
@@ -152,6 +165,7 @@ function M.environment(path, policy, handlers, complaints)
     words[name] = verb(name, policy, complaints, path)
   end
   words.policy = options(policy, complaints, path)
+  words.set = live_set(policy, complaints, path)
   words.file = named_file(folder_of(path), complaints, path)
   words.on = on(handlers, complaints, path)
 

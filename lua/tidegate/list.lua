@@ -7,6 +7,7 @@
 local file = require "tidegate.file"
 local library = require "tidegate.ffi"
 local literal = require "tidegate.literal"
+local set = require "tidegate.set"
 local suggest = require "tidegate.suggest"
 
 local C = library.C
@@ -78,6 +79,8 @@ function normalise(row, value, items, depth)
     items[#items + 1] = value
   elseif kind == "number" and row.numbers and value >= 0 and value % 1 == 0 and value < 2 ^ 32 then
     items[#items + 1] = ("%d"):format(value)
+  elseif set.is(value) or set.is_complement(value) then
+    items[#items + 1] = value
   elseif kind ~= "table" then
     fail(("wants %s; got %s"):format(row.wants, literal.describe(value)))
   elseif file.is(value) then
@@ -106,6 +109,10 @@ local build
 local function add(object, item)
   if type(item) == "string" then
     check(C.tg_list_add(object, item))
+  elseif set.is(item) then
+    check(C.tg_list_add_set(object, item.name, false))
+  elseif set.is_complement(item) then
+    check(C.tg_list_add_set(object, item.set.name, true))
   elseif file.is(item) then
     check(C.tg_list_load(object, item.path))
   else
@@ -130,7 +137,7 @@ local function each_file(items, visit)
   for _, item in ipairs(items) do
     if file.is(item) then
       visit(item)
-    elseif type(item) == "table" then
+    elseif type(item) == "table" and not set.is_complement(item) then
       each_file(item.addr or {}, visit)
       each_file(item.port or {}, visit)
     end
@@ -191,6 +198,10 @@ local function render_item(item, numbers)
     return plain and item or literal.quote(item)
   elseif file.is(item) then
     return "file " .. literal.quote(item:absolute())
+  elseif set.is(item) then
+    return set.text(item)
+  elseif set.is_complement(item) then
+    return "-" .. set.text(item.set)
   end
   local parts = {}
   parts[#parts + 1] = item.addr and "addr = " .. render(item.addr)
@@ -209,6 +220,25 @@ function render(items, numbers)
     parts[position] = render_item(item, numbers)
   end
   return "{ " .. table.concat(parts, ", ") .. " }"
+end
+
+--- The live sets that it names.
+---@return tidegate.Set[]
+function List:sets()
+  local found = {}
+  local function collect(items)
+    for _, item in ipairs(items) do
+      if set.is(item) then
+        found[#found + 1] = item
+      elseif set.is_complement(item) then
+        found[#found + 1] = item.set
+      elseif type(item) == "table" and not file.is(item) then
+        collect(item.addr or {})
+      end
+    end
+  end
+  collect(self.items)
+  return found
 end
 
 --- The list as Lua source.

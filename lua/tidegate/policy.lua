@@ -5,6 +5,7 @@ local library = require "tidegate.ffi"
 local literal = require "tidegate.literal"
 local rule = require "tidegate.rule"
 local schema = require "tidegate.schema"
+local set = require "tidegate.set"
 local suggest = require "tidegate.suggest"
 
 local C = library.C
@@ -23,15 +24,70 @@ Policy.__index = Policy
 ---@return tidegate.Policy
 function M.new(name)
   return setmetatable({
-    name = name, rules = {}, by_name = {}, ordinal = 0, defaults = {}, on_error = nil, revision = 0,
+    name = name, rules = {}, by_name = {}, sets = {}, handles = {}, ordinal = 0, defaults = {}, on_error = nil, revision = 0,
   }, Policy)
 end
 
-local function touch(self)
+--- Note that its image has to be compiled anew.
+function Policy:touch()
   self.revision = self.revision + 1
 end
 
+-- Sets -------------------------------------------------------------------------
+
+--- The handle of a live set, one a name: declared, or to be.
+---@param name string
+---@return tidegate.Set
+function Policy:live_set(name)
+  local handle = self.handles[name]
+  if not handle then
+    handle = set.of_policy(self, name)
+    self.handles[name] = handle
+  end
+  return handle
+end
+
+--- Take in a set that has just been declared, if the library does.
+---@param handle tidegate.Set
+---@param name string
+---@return true|nil
+---@return string|nil message
+---@return integer|nil errno
+function Policy:declare(handle, name)
+  local slot = library.slot "policy"
+  local result = C.tg_policy_new(nil, slot)
+  if result ~= 0 then
+    return library.failure(result)
+  end
+  local scratch = library.own("policy", slot)
+  local ok, message, errno = set.add_to(handle, scratch)
+  library.release("policy", scratch)
+  if not ok then
+    return nil, message, errno
+  end
+  self.sets[#self.sets + 1], self.sets[name] = handle, handle
+  self:touch()
+  return true
+end
+
 -- Rules ------------------------------------------------------------------------
+
+--- Declare the sets that a rule names, empty.
+local function declare_sets(candidate, object)
+  local seen = {}
+  for _, values in ipairs(candidate.lists) do
+    for _, handle in ipairs(values:sets()) do
+      if not seen[handle.name] and set.is_declared(handle) then
+        seen[handle.name] = true
+        local ok, message, errno = set.add_to(handle, object, true)
+        if not ok then
+          return nil, message, errno
+        end
+      end
+    end
+  end
+  return true
+end
 
 --- Whether the library takes the rule: a throw-away policy of it alone is
 --- compiled, to tell now what the whole would only tell later.
@@ -42,7 +98,10 @@ local function try(candidate)
     return library.failure(result)
   end
   local scratch = library.own("policy", slot)
-  local ok, message, errno = candidate:add_to(scratch, candidate.ordinal)
+  local ok, message, errno = declare_sets(candidate, scratch)
+  if ok then
+    ok, message, errno = candidate:add_to(scratch, candidate.ordinal)
+  end
   if ok then
     slot = library.slot "image"
     result = C.tg_policy_compile(scratch, slot)
@@ -81,7 +140,7 @@ function Policy:add(verb, spec, where)
   end
   added.policy = self
   self.rules[#self.rules + 1], self.by_name[added.name] = added, added
-  touch(self)
+  self:touch()
   return added
 end
 
@@ -92,7 +151,7 @@ function Policy:remove(gone)
     if candidate == gone then
       table.remove(self.rules, position)
       self.by_name[gone.name], gone.removed = nil, true
-      touch(self)
+      self:touch()
       return
     end
   end
@@ -194,7 +253,7 @@ function Policy:set(spec, where)
       end
     end
   end
-  touch(self)
+  self:touch()
   return true
 end
 
@@ -232,6 +291,12 @@ local function build(self, members)
     return library.failure(result)
   end
   local complaints, first_errno = {}, nil
+  for _, handle in ipairs(self.sets) do
+    local ok, message, errno = set.add_to(handle, object)
+    if not ok then
+      complaints[#complaints + 1], first_errno = message, first_errno or errno
+    end
+  end
   for position, member in ipairs(members) do
     local ok, message, errno = member:add_to(object, position)
     if not ok then

@@ -280,6 +280,11 @@ M.words = {
     example = [[deny { egress = file "blocklist.txt" }]],
   },
   {
+    name = "set",
+    doc = "A live set of addresses and prefixes, which rules name and which changes at any time; -set: all but those.",
+    example = [[local banned = set "banned" { "192.0.2.0/24", ttl = "10m" } deny { egress = banned }]],
+  },
+  {
     name = "on",
     doc = [[Call a function for each event of a verb, of a rule, or, with "*", of all.]],
     example = [[on("deny", function(event) print(event) end)]],

@@ -364,7 +364,7 @@ static size_t read_texts(const struct tg_image *image)
 
 static void use(const struct bytes *bytes)
 {
-	struct tg_image image = {bytes->at, bytes->size};
+	struct tg_image image = {.rows = bytes->at, .bytes = bytes->size};
 	struct tg_image_info info = {.size = sizeof(info)};
 	volatile size_t length = read_texts(&image);
 
@@ -381,6 +381,7 @@ static void use(const struct bytes *bytes)
 		if (decision.rule != TG_RULE_DEFAULT)
 			MUST(!tg_image_mismatch(&image, &query, decision.rule, &fields));
 	}
+	tg_image_tables_free(&image);
 }
 
 /* An image may lie at any address. */

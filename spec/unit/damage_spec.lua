@@ -7,7 +7,7 @@ local library = require "tidegate.ffi"
 
 local C = library.C
 
-local SECTION_ROWS = 7
+local SECTION_ROWS = 8
 local ROW_WORDS = 16
 local add, bytes_of, compile = images.add, images.bytes_of, images.compile
 local new_policy, sample = images.new_policy, images.sample
@@ -92,11 +92,11 @@ describe("a damaged image", function()
     local message = "damaged image: the term at row " .. row .. " is not one that a policy can have"
     assert.equal(message, refused { [term + 1] = 7 })
     assert.equal(message, refused { [term + 2] = 0 })
-    assert.equal(message, refused { [term + 2] = 0xffff0002 })
-    assert.equal("damaged image: the term at row 9 contradicts itself about options",
-      refused { [term + 2] = 0x00018002 })
-    assert.equal("damaged image: options at row 2 overlap what is before",
-      refused { [term + 2] = 0x00018002, [term + 15] = 2 })
+    assert.equal(message, refused { [term + 2] = 0xffff0102 })
+    assert.equal("damaged image: the term at row 10 contradicts itself", refused { [term + 2] = 0x00800102 })
+    assert.equal("damaged image: the term at row 10 contradicts itself", refused { [term + 2] = 0x01000102 })
+    assert.equal("damaged image: the rest of a term at row 2 overlap what is before",
+      refused { [term + 2] = 0x00800102, [term + 15] = 2 })
     assert.equal(message, refused { [term + 12] = 0 })
   end)
 

@@ -8,7 +8,7 @@ local library = require "tidegate.ffi"
 local C = library.C
 
 local CONNECT, EGRESS = images.CONNECT, images.EGRESS
-local SECTION_ROWS = 7
+local SECTION_ROWS = 8
 local add, bytes_of, check, compile = images.add, images.bytes_of, images.check, images.compile
 local make, new_list, new_policy, sample = images.make, images.new_list, images.new_policy, images.sample
 

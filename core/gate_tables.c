@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gate_tables.c - which live tables a gate has: by name, so that they survive a
+ * publish, as a rule's counters do.
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "gate.h"
+#include "image.h"
+#include "set.h"
+
+static struct tg_set *find(const struct tg_gate *gate, const char *name)
+{
+	for (uint32_t i = 0; i < gate->tables.count; i++)
+		if (!strcmp(gate->tables.at[i]->name, name))
+			return gate->tables.at[i];
+	return NULL;
+}
+
+static int add(struct tg_gate *gate, const char *name, struct tg_set **out)
+{
+	struct tg_set *set;
+
+	if (gate->tables.count == TG_MAX_TABLES)
+		return tg_fail(-E2BIG,
+			       "set \"%s\": a gate knows at most %u names of sets: open a new one",
+			       name, TG_MAX_TABLES);
+	set = calloc(1, sizeof(*set));
+	if (set)
+		set->name = strdup(name);
+	if (!set || !set->name) {
+		free(set);
+		return tg_fail(-ENOMEM, "out of memory: no room for a set");
+	}
+	set->table = (struct tg_table){.fd = -1, .lock_fd = -1};
+	gate->tables.at[gate->tables.count++] = set;
+	*out = set;
+	return 0;
+}
+
+static int make(struct tg_gate *gate, const void *rows, const struct tg_table_entry *entry,
+		struct tg_set *set, uint32_t number)
+{
+	int err = tg_table_make_map(&set->table, set->name, tg_set_table_rows(entry->size));
+
+	if (err)
+		return err;
+	set->fresh = true;
+	set->table.lock_fd = gate->tables.lock_fd;
+	set->table.number = number;
+	tg_set_table_init(&set->table, entry->size, entry->ttl_ms);
+	return tg_set_table_fill(&set->table, rows, entry);
+}
+
+/* A table that is there keeps what it holds; its room cannot change. */
+static int check_size(const struct tg_set *set, const struct tg_table_entry *entry)
+{
+	uint32_t size = tg_set_books_of(&set->table)->size;
+
+	if (entry->size <= size)
+		return 0;
+	return tg_fail(-ENOSPC,
+		       "set \"%s\": has room for %u elements in this gate, the policy wants room "
+		       "for %u: give it another name, or open a new gate",
+		       set->name, size, entry->size);
+}
+
+static int take_up(struct tg_gate *gate, const void *rows, uint32_t index, uint32_t *number)
+{
+	const struct tg_table_entry *entry = tg_image_table(rows, index);
+	const char *name = tg_image_table_name(rows, entry);
+	struct tg_set *set = find(gate, name);
+	int err = 0;
+
+	if (!set)
+		err = add(gate, name, &set);
+	if (err)
+		return err;
+	for (*number = 0; gate->tables.at[*number] != set; (*number)++)
+		;
+	set->named = true;
+	return set->table.fd < 0 ? make(gate, rows, entry, set, *number) : check_size(set, entry);
+}
+
+int tg_gate_tables_make(struct tg_gate *gate, const void *rows, uint32_t *numbers)
+{
+	const struct tg_image_about *about = tg_image_row(rows, 1);
+	int err = 0;
+
+	if (about->tables && gate->tables.lock_fd < 0)
+		err = tg_lock_file_make(&gate->tables.lock_fd);
+	for (uint32_t i = 0; i < about->tables && !err; i++)
+		err = take_up(gate, rows, i, &numbers[i]);
+	return err;
+}
+
+int tg_gate_tables_install(const struct tg_gate *gate, int outer)
+{
+	for (uint32_t i = 0; i < gate->tables.count; i++) {
+		const struct tg_table *table = &gate->tables.at[i]->table;
+		int err = table->fd < 0 ? 0 : bpf_map_update_elem(outer, &i, &table->fd, BPF_ANY);
+
+		if (err)
+			return tg_fail_errno(err, "cannot put set \"%s\" in force",
+					     gate->tables.at[i]->name);
+	}
+	return 0;
+}
+
+void tg_gate_tables_settle(struct tg_gate *gate, bool published)
+{
+	for (uint32_t i = 0; i < gate->tables.count; i++) {
+		struct tg_set *set = gate->tables.at[i];
+		bool goes = published ? !set->named : set->fresh;
+
+		if (goes && set->table.fd >= 0) {
+			if (gate->shared.tables >= 0)
+				bpf_map_delete_elem(gate->shared.tables, &i);
+			tg_table_close(&set->table);
+		}
+		set->fresh = false;
+		set->named = false;
+	}
+}
+
+void tg_gate_tables_free(struct tg_gate *gate)
+{
+	for (uint32_t i = 0; i < gate->tables.count; i++) {
+		if (gate->tables.at[i]->table.fd >= 0)
+			tg_table_close(&gate->tables.at[i]->table);
+		free(gate->tables.at[i]->name);
+		free(gate->tables.at[i]);
+	}
+	if (gate->tables.lock_fd >= 0)
+		close(gate->tables.lock_fd);
+}
+
+void tg_gate_tables_stamp(const uint32_t *numbers, void *rows)
+{
+	for (int place = 0; place < TG_PLACES; place++) {
+		uint32_t row = tg_image_section_row(rows, place);
+		struct tg_section *section = (void *)tg_image_row(rows, row);
+
+		for (uint32_t i = 0; row && i < section->sets; i++)
+			section->set[i] = (uint16_t)numbers[section->set[i]];
+	}
+}
+
+/* --- Deciding with them ----------------------------------------------------------------- */
+
+/* The tables of an image as they are in the gate; those that it does not have, as they are at
+ * first. */
+static int view_tables(const struct tg_gate *gate, const struct tg_image *image,
+		       struct tg_table_rows *view)
+{
+	const struct tg_image_about *about = tg_image_row(image->rows, 1);
+	const struct tg_table_rows *first = NULL;
+	int err = tg_image_tables(image, &first);
+
+	for (uint32_t i = 0; i < about->tables && !err; i++) {
+		const struct tg_table_entry *entry = tg_image_table(image->rows, i);
+		const struct tg_set *set = find(gate, tg_image_table_name(image->rows, entry));
+
+		view[i] = set && set->table.fd >= 0 ? set->table.rows : first[i];
+	}
+	return err;
+}
+
+int tg_gate_decide(const struct tg_gate *gate, const struct tg_image *image,
+		   const struct tg_query *query, struct tg_decision *decision)
+{
+	struct tg_table_rows tables[TG_MAX_TABLES];
+	int err = view_tables(gate, image, tables);
+
+	return err ? err : tg_decide(image, tables, query, decision);
+}
+
+int tg_gate_mismatch(const struct tg_gate *gate, const struct tg_image *image,
+		     const struct tg_query *query, uint32_t index, uint32_t *fields)
+{
+	struct tg_table_rows tables[TG_MAX_TABLES];
+	int err = view_tables(gate, image, tables);
+
+	return err ? err : tg_mismatch(image, tables, query, index, fields);
+}
+
+int tg_gate_set(const struct tg_gate *gate, const char *name, struct tg_set **set)
+{
+	struct tg_set *found = find(gate, name);
+
+	if (!found || found->table.fd < 0)
+		return tg_fail(-ENOENT,
+			       "set \"%s\": the policy in force declares none of this name", name);
+	*set = found;
+	return 0;
+}

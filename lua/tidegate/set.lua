@@ -1,0 +1,481 @@
+--- Live sets: what a policy declares, and, once it is in force, what calls are
+--- looked up in.
+--
+-- A handle is a userdata, since LuaJIT asks tables for no length.  What it
+-- stands for is in `states`: the declaration, and the gate that runs it.
+
+local ffi = require "ffi"
+local duration = require "tidegate.duration"
+local file = require "tidegate.file"
+local library = require "tidegate.ffi"
+local literal = require "tidegate.literal"
+local suggest = require "tidegate.suggest"
+
+local C = library.C
+
+local M = {}
+
+--- A set of addresses and prefixes that rules name.  `#set` is how many it
+--- holds, `-set` in a list of endpoints all addresses but its own.
+---@class tidegate.Set
+---@field name string
+---@field size integer elements that it has room for; 0 where nothing says it yet
+---@field ttl integer|nil seconds that elements live unless they say otherwise
+local Set = {}
+
+local states = setmetatable({}, { __mode = "k" })
+
+--- `-set`: what a list of endpoints takes it out with.
+---@class tidegate.Complement
+---@field set tidegate.Set
+local Complement = {}
+
+local option_names = { "size", "ttl" }
+
+local function fail(state, message, level)
+  error(('set "%s": %s'):format(state.name, message), level + 1)
+end
+
+-- Declaring ----------------------------------------------------------------------
+
+--- One item of a declaration, or of a list that is added: its text and its ttl.
+local function take_item(item)
+  if type(item) == "string" and not item:find "%z" or file.is(item) then
+    return { item }
+  elseif type(item) ~= "table" or type(item[1]) ~= "string" then
+    return nil, ('wants addresses such as "10.0.0.1" or "10.0.0.0/8", each perhaps with a ttl: '
+      .. '{ "10.0.0.1", ttl = "10m" }; got %s'):format(literal.describe(item))
+  end
+  for key in pairs(item) do
+    if key ~= 1 and key ~= "ttl" then
+      return nil, ("unknown field %s of an element%s"):format(literal.describe(key), suggest.hint(key, { "ttl" }))
+    end
+  end
+  local ttl, message = nil, nil
+  if item.ttl == 0 then
+    ttl = 0 -- for ever
+  elseif item.ttl ~= nil then
+    ttl, message = duration.parse(item.ttl)
+    if not ttl then
+      return nil, "ttl: " .. message
+    end
+  end
+  return { item[1], ttl }
+end
+
+local function take_options(spec, declared)
+  for key in pairs(spec) do
+    if type(key) ~= "number" and key ~= "size" and key ~= "ttl" then
+      return nil, ("unknown option %s%s"):format(literal.describe(key), suggest.hint(key, option_names))
+    end
+  end
+  if spec.size ~= nil and (type(spec.size) ~= "number" or spec.size < 1 or spec.size % 1 ~= 0) then
+    return nil, ("size: wants how many elements it is to have room for; got %s"):format(literal.describe(spec.size))
+  end
+  declared.size = spec.size or 0
+  if spec.ttl ~= nil then
+    local message
+    declared.ttl, message = duration.parse(spec.ttl)
+    if not declared.ttl then
+      return nil, "ttl: " .. message
+    end
+  end
+  return true
+end
+
+--- Check what `set "name" { … }` says.
+local function declaration(spec)
+  if type(spec) ~= "table" or file.is(spec) then
+    return nil, ('wants a table such as { "10.0.0.0/8", ttl = "10m" }; got %s'):format(literal.describe(spec))
+  end
+  local declared = { items = {} }
+  local ok, message = take_options(spec, declared)
+  if not ok then
+    return nil, message
+  end
+  for position, item in ipairs(spec) do
+    local taken
+    taken, message = take_item(item)
+    if not taken then
+      return nil, message
+    end
+    declared.items[position] = taken
+  end
+  return declared
+end
+
+local function check(result)
+  if result ~= 0 then
+    local _, message, errno = library.failure(result)
+    error({ message = message, errno = errno }, 0)
+  end
+end
+
+--- Declare a set in a tg_policy; with `empty`, without what it holds at first.
+---@param set tidegate.Set
+---@param object ffi.cdata* struct tg_policy
+---@param empty boolean|nil
+---@return true|nil
+---@return string|nil message
+---@return integer|nil errno
+function M.add_to(set, object, empty)
+  local state = states[set]
+  local declared = state.declared
+  local ok, failure = pcall(function()
+    check(C.tg_policy_set(object, state.name, declared.size, declared.ttl or 0))
+    for _, item in ipairs(empty and {} or declared.items) do
+      if file.is(item[1]) then
+        check(C.tg_policy_set_load(object, state.name, item[1].path))
+      else
+        check(C.tg_policy_set_add(object, state.name, item[1], item[2] or C.TG_TTL_DEFAULT))
+      end
+    end
+  end)
+  if ok then
+    return true
+  elseif type(failure) ~= "table" then
+    error(failure, 0)
+  end
+  local where = state.where and state.where .. ": " or ""
+  return nil, ("%s%s"):format(where, failure.message), failure.errno
+end
+
+-- Live ------------------------------------------------------------------------------
+
+--- The tg_set in force, or nil where nothing is in force yet.
+local function live(state)
+  local gate = state.gate or (state.policy and state.policy.gate)
+  if gate and gate.closed then
+    fail(state, "its gate is closed", 3)
+  elseif not gate or not gate.published then
+    return nil
+  elseif state.of ~= gate.cdata then
+    local slot = library.slot "set"
+    local result = C.tg_gate_set(gate.cdata, state.name, slot)
+    if result ~= 0 then
+      return library.failure(result)
+    end
+    state.cdata, state.of = slot[0], gate.cdata
+  end
+  return state.cdata
+end
+
+local function outcome(result)
+  if result < 0 then
+    return library.failure(result)
+  end
+  return true
+end
+
+--- The items as an array for C; what they are made of stays as long as `anchor`.
+local function array(state, items, anchor)
+  if type(items) == "string" then
+    items = { items }
+  elseif type(items) ~= "table" or file.is(items) then
+    fail(state, ("wants an address, a prefix or a list of them; got %s"):format(literal.describe(items)), 3)
+  end
+  local texts = ffi.new("const char *[?]", #items + 1)
+  for position, item in ipairs(items) do
+    if type(item) ~= "string" or item:find "%z" then
+      fail(state, ("wants addresses and prefixes as texts; got %s"):format(literal.describe(item)), 3)
+    end
+    anchor[position], texts[position - 1] = item, item
+  end
+  return texts, #items
+end
+
+local function ttl_of(state, ttl)
+  if ttl == nil then
+    return C.TG_TTL_DEFAULT
+  elseif ttl == math.huge then
+    return 0
+  end
+  local ms, message = duration.parse(type(ttl) == "table" and ttl.ttl or ttl)
+  if not ms then
+    fail(state, "ttl: " .. message, 3)
+  end
+  return ms
+end
+
+--- Before it is in force a set is what its declaration says.
+local function stage(state, items, ttl)
+  if not state.declared then
+    fail(state, 'is not declared: write set "' .. state.name .. '" { … } first', 3)
+  end
+  for _, item in ipairs(type(items) == "string" and { items } or items) do
+    table.insert(state.declared.items, { item, ttl ~= C.TG_TTL_DEFAULT and ttl or nil })
+  end
+  state.policy:touch()
+  return true
+end
+
+local function not_in_force(state)
+  fail(state, "is not in force yet; attach or commit first", 3)
+end
+
+--- Add an address or a prefix, or a list of them; what is there already gets
+--- the new time to live.  Of a list with a wrong item none is added.
+---@param items string|string[]
+---@param ttl string|number|nil "10m", seconds, math.huge for ever; nil: as the set says
+---@return true|nil
+---@return string|nil message
+---@return integer|nil errno
+function Set:add(items, ttl)
+  local state, anchor = states[self], {}
+  local texts, count = array(state, items, anchor)
+  local ms = ttl_of(state, ttl)
+  local set, message, errno = live(state)
+  if message then
+    return nil, message, errno
+  end
+  if set == nil then
+    return stage(state, items, ms)
+  end
+  return outcome(C.tg_set_add(set, texts, count, ms))
+end
+
+--- Take out an address or a prefix: that element, not the addresses under it.
+---@param item string
+---@return boolean|nil whether it was in the set
+---@return string|nil message
+---@return integer|nil errno
+function Set:remove(item)
+  local state = states[self]
+  array(state, item, {})
+  local set, message, errno = live(state)
+  if message then
+    return nil, message, errno
+  end
+  local result = C.tg_set_remove(set or not_in_force(state), item)
+  if result < 0 then
+    return library.failure(result)
+  end
+  return result == 1
+end
+
+--- Whether an address is in the set, by itself or under a prefix.
+---@param address string
+---@return boolean|nil
+---@return string|nil message
+---@return integer|nil errno
+function Set:contains(address)
+  local state = states[self]
+  array(state, address, {})
+  local set, message, errno = live(state)
+  if message then
+    return nil, message, errno
+  end
+  local result = C.tg_set_contains(set or not_in_force(state), address)
+  if result < 0 then
+    return library.failure(result)
+  end
+  return result == 1
+end
+
+--- Put a list, or what a file has, in place of all that it holds.  A call sees one or
+--- the other, never a mixture.
+---@param items string[]|tidegate.File
+---@param ttl string|number|nil of the items of a list
+---@return true|nil
+---@return string|nil message
+---@return integer|nil errno
+function Set:replace(items, ttl)
+  local state, anchor = states[self], {}
+  local texts, count
+  if not file.is(items) then
+    texts, count = array(state, items, anchor)
+  end
+  local ms = ttl_of(state, ttl)
+  local set, message, errno = live(state)
+  if message then
+    return nil, message, errno
+  end
+  set = set or not_in_force(state)
+  if not texts then
+    return outcome(C.tg_set_replace_load(set, items.path))
+  end
+  return outcome(C.tg_set_replace(set, texts, count, ms))
+end
+
+--- Take out everything.
+---@return true|nil
+---@return string|nil message
+---@return integer|nil errno
+function Set:clear()
+  return Set.replace(self, {})
+end
+
+--- Add the items of a file, one a line.
+---@param path string|tidegate.File
+---@return true|nil
+---@return string|nil message
+---@return integer|nil errno
+function Set:load(path)
+  local state = states[self]
+  path = file.is(path) and path.path or path
+  if type(path) ~= "string" then
+    fail(state, ("load wants a path; got %s"):format(literal.describe(path)), 2)
+  end
+  local set, message, errno = live(state)
+  if message then
+    return nil, message, errno
+  end
+  return outcome(C.tg_set_load(set or not_in_force(state), path))
+end
+
+local function element_text(element)
+  local text = library.address(element.addr)
+  if element.length ~= (element.is4 and 32 or 128) then
+    text = ("%s/%d"):format(text, tonumber(element.length))
+  end
+  return text
+end
+M.element_text = element_text
+
+--- Its elements, in no order: `for item, left in set:each() do`; `left` are the
+--- seconds that it has, nil: for ever.
+---@return fun(): string|nil, number|nil
+function Set:each()
+  local state = states[self]
+  local set = live(state) or not_in_force(state)
+  local cursor, element = ffi.new "uint64_t[1]", ffi.new "struct tg_set_element"
+  return function()
+    if C.tg_set_next(set, cursor, element) == 1 then
+      return element_text(element), element.ttl_ms > 0 and tonumber(element.ttl_ms) / 1000 or nil
+    end
+  end
+end
+
+--- What is known of it.
+---@return { name: string, count: integer, size: integer, ttl: number|nil, bytes: integer }|nil
+---@return string|nil message
+---@return integer|nil errno
+function Set:info()
+  local state = states[self]
+  local set, message, errno = live(state)
+  if message then
+    return nil, message, errno
+  elseif set == nil then
+    local declared = state.declared or { items = {}, size = 0 }
+    return { name = state.name, count = #declared.items, size = declared.size,
+             ttl = declared.ttl and declared.ttl / 1000, bytes = 0 }
+  end
+  local info = library.sized "struct tg_set_info"
+  local result = C.tg_set_info(set, info)
+  if result ~= 0 then
+    return library.failure(result)
+  end
+  local ttl = tonumber(info.ttl_ms)
+  return { name = state.name, count = tonumber(info.count), size = tonumber(info.room),
+           ttl = ttl > 0 and ttl / 1000 or nil, bytes = tonumber(info.bytes) }
+end
+
+-- Handles -----------------------------------------------------------------------------
+
+local computed = {
+  name = function(self) return states[self].name end,
+  size = function(self) return assert(Set.info(self)).size end,
+  ttl = function(self) return assert(Set.info(self)).ttl end,
+}
+
+local function new_handle(state)
+  local handle = newproxy(true)
+  local meta = getmetatable(handle)
+  states[handle] = state
+  meta.__index = function(self, key)
+    return computed[key] and computed[key](self) or Set[key]
+  end
+  meta.__len = function(self) return assert(Set.info(self)).count end
+  meta.__unm = function(self) return setmetatable({ set = self }, Complement) end
+  meta.__tostring = function(self) return M.text(self) end
+  meta.__call = function(self, spec)
+    local ok, message = M.declare(self, spec, state.named_at)
+    if not ok then
+      state.complain(message)
+    end
+    return self
+  end
+  meta.__metatable = false
+  return handle
+end
+
+--- A handle for a set of a policy; it is declared by M.declare().
+---@param policy tidegate.Policy
+---@param name string
+---@return tidegate.Set
+function M.of_policy(policy, name)
+  return new_handle { name = name, policy = policy }
+end
+
+--- A handle for a set of a gate whose image declares it.
+---@param gate tidegate.Gate
+---@param name string
+---@return tidegate.Set
+function M.of_gate(gate, name)
+  return new_handle { name = name, gate = gate }
+end
+
+--- The handle, named at a place: a table behind it declares it.
+---@param set tidegate.Set
+---@param where string "web.lua:4"
+---@param complain fun(message: string)
+---@return tidegate.Set
+function M.named(set, where, complain)
+  states[set].named_at, states[set].complain = where, complain
+  return set
+end
+
+--- Say what a set is.
+---@param set tidegate.Set
+---@param spec table
+---@param where string|nil "web.lua:4"
+---@return true|nil
+---@return string|nil message
+function M.declare(set, spec, where)
+  local state = states[set]
+  local prefix = (where and where .. ": " or "") .. ('set "%s"'):format(state.name)
+  if not state.policy then
+    return nil, prefix .. ": the gate comes from an image file, which declares its sets itself"
+  elseif state.declared then
+    return nil, ("%s: is declared already%s"):format(prefix, state.where and " at " .. state.where or "")
+  end
+  local declared, message = declaration(spec)
+  if not declared then
+    return nil, prefix .. ": " .. message
+  end
+  state.declared, state.where = declared, where
+  local ok, problem = state.policy:declare(set, state.name)
+  if not ok then
+    state.declared = nil
+    return nil, problem
+  end
+  return true
+end
+
+---@param value any
+---@return boolean
+function M.is(value)
+  return states[value] ~= nil
+end
+
+---@param value any
+---@return boolean
+function M.is_complement(value)
+  return getmetatable(value) == Complement
+end
+
+--- `set "banned"`, as a rule names it.
+---@param set tidegate.Set
+---@return string
+function M.text(set)
+  return "set " .. literal.quote(states[set].name)
+end
+
+--- Whether it has been declared.
+---@param set tidegate.Set
+---@return boolean
+function M.is_declared(set)
+  return states[set].declared ~= nil
+end
+
+return M

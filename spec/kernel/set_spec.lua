@@ -1,0 +1,210 @@
+-- Live sets: what they hold is what the next call is judged by.
+
+local ffi = require "ffi"
+local process = require "spec.support.process"
+local sandbox = require "spec.support.sandbox"
+local socket = require "spec.support.socket"
+local uv = require "luv"
+
+if sandbox.reason then
+  return pending(sandbox.reason)
+end
+
+describe("a live set", function()
+  local here = sandbox.new()
+  before_each(function() here:enter() end)
+  after_each(function() here:leave() end)
+
+  local function refused(address)
+    local kind = address:sub(1, 1) == "[" and "udp" or "udp"
+    return socket.try(kind, address) == "EACCES"
+  end
+
+  local function banning(declaration, rest)
+    local gate = here:enforce(([[
+      local banned = set "banned" %s
+      deny { egress = banned, errno = "EACCES" }
+      %s]]):format(declaration or "{}", rest or ""))
+    return gate:set "banned", gate
+  end
+
+  it("has what the policy says it holds at first", function()
+    local banned = banning [[{ "192.0.2.1", "198.51.100.0/24", "2001:db8::/32", "2001:db9::1" }]]
+    for _, address in ipairs { "192.0.2.1:80", "198.51.100.0:1", "198.51.100.255:1", "[2001:db8::1]:9",
+      "[2001:db8:ffff:ffff:ffff:ffff:ffff:ffff]:9", "[2001:db9::1]:9", "[::ffff:192.0.2.1]:80" } do
+      assert.is_true(refused(address), address)
+    end
+    for _, address in ipairs { "192.0.2.0:80", "192.0.2.2:80", "198.51.99.255:1", "198.51.101.0:1", "[2001:db7::1]:9",
+      "[2001:db9::2]:9", "[::ffff:192.0.2.2]:80" } do
+      assert.is_false(refused(address), address)
+    end
+    assert.equal(4, #banned)
+  end)
+
+  it("is seen by the next call", function()
+    local banned = banning()
+    assert.is_false(refused "192.0.2.1:80")
+    assert.is_true(banned:add "192.0.2.1")
+    assert.is_true(refused "192.0.2.1:80")
+    assert.is_true(banned:contains "192.0.2.1")
+    assert.is_true(banned:remove "192.0.2.1")
+    assert.is_false(refused "192.0.2.1:80")
+    assert.is_false(banned:remove "192.0.2.1")
+    assert.is_true(banned:add { "192.0.2.0/24", "2001:db8::1" })
+    assert.is_true(refused "192.0.2.77:80")
+    assert.is_true(refused "[2001:db8::1]:80")
+    assert.is_false(banned:remove "192.0.2.77")
+    assert.is_true(banned:clear())
+    assert.is_false(refused "192.0.2.77:80")
+    assert.equal(0, #banned)
+  end)
+
+  it("judges 0.0.0.0 and :: as what the kernel takes them for", function()
+    local banned = banning()
+    assert(banned:add { "127.0.0.1", "::1" })
+    assert.is_true(refused "0.0.0.0:9")
+    assert.is_true(refused "[::]:9")
+    assert.is_true(refused "[::ffff:127.0.0.1]:9")
+  end)
+
+  it("expires", function()
+    local banned = banning [[{ { "192.0.2.9", ttl = "100ms" }, ttl = "150ms" }]]
+    assert(banned:add "192.0.2.1")
+    assert(banned:add("192.0.2.2", "10s"))
+    assert(banned:add("192.0.2.3", math.huge))
+    assert.is_true(refused "192.0.2.1:1")
+    local start = uv.hrtime()
+    repeat
+      local was, now = refused "192.0.2.1:1", (uv.hrtime() - start) / 1e6
+      assert(was or now > 140, "it expired too early")
+      assert(not was or now < 160, "it expires too late")
+    until not was
+    assert.is_false(refused "192.0.2.9:1")
+    assert.is_true(refused "192.0.2.2:1")
+    assert.is_true(refused "192.0.2.3:1")
+    assert.equal(2, #banned)
+    local left = {}
+    for item, seconds in banned:each() do
+      left[item] = seconds or "for ever"
+    end
+    assert.equal("for ever", left["192.0.2.3"])
+    assert.is_true(left["192.0.2.2"] > 9 and left["192.0.2.2"] <= 10)
+    -- One that is there gets a new time to live.
+    assert(banned:add("192.0.2.2", "50ms"))
+    uv.sleep(60)
+    assert.is_false(refused "192.0.2.2:1")
+  end)
+
+  it("stands beside addresses, with ports, and negated", function()
+    local gate = here:enforce [[
+      local one, two = set "one" { "192.0.2.0/24" }, set "two" { "192.0.2.128/25", "203.0.113.7" }
+      deny { "port", connect = { { addr = one, port = { 25, "100-200" } }, "198.51.100.1" }, errno = "EACCES" }
+      deny { "both", connect = { one, -two, "!192.0.2.5" }, errno = "EPERM" }
+      deny { "but", connect = { "203.0.113.0/24", -two }, errno = "ENETUNREACH" }
+      deny { "rest", connect = -one, errno = "EHOSTUNREACH" }
+    ]]
+    local function try(address)
+      return socket.try("udp", address)
+    end
+    for address, errno in pairs {
+      ["192.0.2.1:25"] = "EACCES", ["192.0.2.1:150"] = "EACCES", ["198.51.100.1:9"] = "EACCES",
+      ["192.0.2.1:26"] = "EPERM", ["203.0.113.1:9"] = "ENETUNREACH", ["203.0.113.7:9"] = "EHOSTUNREACH",
+      ["10.0.0.1:1"] = "EHOSTUNREACH" } do
+      assert.equal(errno, try(address), address)
+      local host, port = address:match "^(.*):(%d+)$"
+      assert.equal(errno, assert(gate:decide { op = "connect", addr = host, port = tonumber(port), proto = "udp" }).errno)
+    end
+    -- In one and in two, or left out of the list: no rule says anything of it.
+    assert.is_nil(gate:decide { op = "connect", addr = "192.0.2.200", port = 26 }.rule)
+    assert.is_nil(gate:decide { op = "connect", addr = "192.0.2.5", port = 26 }.rule)
+    assert(gate:set "two":add "192.0.2.1")
+    assert.is_nil(gate:decide { op = "connect", addr = "192.0.2.1", port = 26 }.rule)
+    assert.not_equal("EPERM", try "192.0.2.1:26")
+  end)
+
+  -- 64 terms and more are matched in other ways than few.
+  for _, rules in ipairs { 30, 64, 65, 200 } do
+    it(("is asked where %d rules may decide"):format(rules), function()
+      local lines, sets = {}, 30
+      for number = 1, sets do
+        lines[number] = ('set "s%d" { "10.%d.0.0/16" }'):format(number, number)
+      end
+      for number = 1, rules do
+        local name = number % 3 == 0 and ('"10.%d.0.0/16"'):format(number % 50) or ('set "s%d"'):format(number % sets + 1)
+        lines[#lines + 1] = ([[deny { "r%d", connect = { addr = %s, port = "%d-65535" }, errno = "EACCES" }]])
+          :format(number, name, number)
+      end
+      local gate = here:enforce(table.concat(lines, "\n"))
+      for _, port in ipairs { 1, 2, 3, 29, 63, 64, 65, 101, 150, 300 } do
+        for _, net in ipairs { 0, 1, 2, 17, 30, 31, 49 } do
+          local address = ("10.%d.1.1:%d"):format(net, port)
+          local expected
+          for number = 1, rules do
+            local at = number % 3 == 0 and number % 50 or number % sets + 1
+            expected = expected or (port >= number and at == net and "r" .. number) or nil
+          end
+          assert.equal(expected, gate:decide { op = "connect", addr = address }.rule, address)
+          assert.equal(expected ~= nil, refused(address), address)
+        end
+      end
+    end)
+  end
+
+  it("survives a publish, and goes with its declaration", function()
+    local banned, gate = banning()
+    assert(banned:add "192.0.2.1")
+    gate:deny { "other", connect = "198.51.100.1", errno = "EPERM" }
+    assert(gate:commit())
+    assert.is_true(refused "192.0.2.1:1")
+    assert.equal("EPERM", socket.try("udp", "198.51.100.1:1"))
+    assert.equal(1, #banned)
+  end)
+
+  it("is replaced at once", function()
+    local banned = banning [[{ "192.0.2.1", "192.0.2.2" }]]
+    assert(banned:replace { "192.0.2.2", "192.0.2.3", "2001:db8::/64" })
+    assert.is_false(refused "192.0.2.1:1")
+    assert.is_true(refused "192.0.2.2:1")
+    assert.is_true(refused "192.0.2.3:1")
+    assert.is_true(refused "[2001:db8::7]:1")
+    assert.equal(3, #banned)
+  end)
+
+  it("that is full says so, and keeps what it has", function()
+    local banned = banning "{ size = 100 }"
+    for number = 1, 100 do
+      assert(banned:add("10.0.0." .. number))
+    end
+    local ok, message, errno = banned:add "10.0.0.101"
+    assert.is_nil(ok)
+    assert.equal('set "banned": is full: it has room for 100 elements: remove some, or declare it with a larger size',
+      message)
+    assert.equal(28, errno)
+    assert.is_true(banned:add "10.0.0.5") -- it is there
+    local many = {}
+    for number = 1, 101 do
+      many[number] = "10.1.0." .. number
+    end
+    assert.is_nil(banned:replace(many))
+    assert.equal(100, #banned)
+    assert.is_true(refused "10.0.0.100:1")
+    many[101] = nil
+    assert(banned:replace(many))
+    assert.is_true(refused "10.1.0.100:1")
+    assert.is_false(refused "10.0.0.100:1")
+    assert.equal(100, #banned)
+  end)
+
+  it("is changed by an unprivileged process that inherited the gate", function()
+    local banned = banning()
+    process.run(function()
+      ffi.cdef "int setresuid(unsigned, unsigned, unsigned);"
+      assert(ffi.C.setresuid(65534, 65534, 65534) == 0)
+      assert(banned:add "192.0.2.1")
+      assert(banned:replace { "192.0.2.1", "192.0.2.2" })
+    end)
+    assert.is_true(refused "192.0.2.1:1")
+    assert.is_true(refused "192.0.2.2:1")
+    assert.equal(2, #banned)
+  end)
+end)
