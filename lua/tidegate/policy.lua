@@ -24,7 +24,8 @@ Policy.__index = Policy
 ---@return tidegate.Policy
 function M.new(name)
   return setmetatable({
-    name = name, rules = {}, by_name = {}, sets = {}, handles = {}, ordinal = 0, defaults = {}, on_error = nil, revision = 0,
+    name = name, rules = {}, by_name = {}, sets = {}, handles = {}, ordinal = 0,
+    defaults = {}, on_error = nil, revision = 0,
   }, Policy)
 end
 

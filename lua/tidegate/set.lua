@@ -51,7 +51,7 @@ local function take_item(item)
       return nil, ("unknown field %s of an element%s"):format(literal.describe(key), suggest.hint(key, { "ttl" }))
     end
   end
-  local ttl, message = nil, nil
+  local ttl, message
   if item.ttl == 0 then
     ttl = 0 -- for ever
   elseif item.ttl ~= nil then
