@@ -21,7 +21,8 @@ BPF_CFLAGS = -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) -Wall -Wext
 
 # Debian's names.  Of its two LuaJITs, which exclude each other, the one that is there will do.
 PACKAGES := gcc make libc6-dev clang llvm clang-format libbpf-dev libelf-dev zlib1g-dev bpftool pkg-config \
-	luajit libluajit-5.1-dev luarocks lua-luv lua-argparse lua-cjson lua-busted lua-check curl netcat-openbsd iproute2 netbase
+	luajit libluajit-5.1-dev luarocks lua-luv lua-argparse lua-cjson lua-busted lua-check valgrind \
+	curl netcat-openbsd iproute2 netbase
 
 V ?= 0
 ifeq ($(V),0)
