@@ -19,7 +19,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 
 #include <tidegate.h>
 
@@ -35,18 +34,17 @@ static void copy_printable(char *text, const uint8_t *bytes, size_t count)
 	text[count] = 0;
 }
 
-static void format_path(char *text, const uint8_t *path, size_t bytes)
-{
-	strcpy(text, "unix:");
-	copy_printable(text + 5, path, bytes);
-	if (bytes && !path[0])
-		text[5] = '@'; /* an abstract name */
-}
-
-static void format_address(char *text, const uint8_t *address, uint16_t port_be)
+/* "1.2.3.4:80", "[::1]:80", "unix:/run/x.sock", "unix:@name" */
+static void format_endpoint(char *text, const uint8_t *address, uint16_t port_be,
+			    const uint8_t *path, size_t path_bytes)
 {
 	char host[INET6_ADDRSTRLEN];
 
+	if (path_bytes) {
+		strcpy(text, path[0] ? "unix:" : "unix:@");
+		copy_printable(text + strlen(text), path + !path[0], path_bytes - !path[0]);
+		return;
+	}
 	tg_addr_format(address, host, sizeof(host));
 	snprintf(text, TEXT_BYTES, strchr(host, ':') ? "[%s]:%u" : "%s:%u", host, ntohs(port_be));
 }
@@ -57,16 +55,12 @@ static void tell(const struct tg_event *event, const struct tg_image *image)
 	struct tg_rule_info rule = {.size = sizeof(rule), .name = "the default"};
 	char comm[TEXT_BYTES], asked[TEXT_BYTES], final[TEXT_BYTES];
 
-	if (event->rule != TG_RULE_DEFAULT)
-		tg_image_rule(image, event->rule, &rule);
+	tg_image_rule(image, event->rule, &rule); /* leaves it be if no rule decided */
 	copy_printable(comm, event->comm, sizeof(event->comm));
-	if (event->family == AF_UNIX) {
-		format_path(asked, event->asked_path, event->asked_path_bytes);
-		format_path(final, event->final_path, event->final_path_bytes);
-	} else {
-		format_address(asked, event->asked_addr, event->asked_port_be);
-		format_address(final, event->final_addr, event->final_port_be);
-	}
+	format_endpoint(asked, event->asked_addr, event->asked_port_be, event->asked_path,
+			event->asked_path_bytes);
+	format_endpoint(final, event->final_addr, event->final_port_be, event->final_path,
+			event->final_path_bytes);
 	printf("%s[%u] %s %s: %s ", comm, event->pid, tg_hook_name(event->hook), asked, rule.name);
 	if (event->verb == TG_VERB_DENY)
 		printf("denies it: %s", tg_errno_name(event->error));
@@ -82,26 +76,43 @@ static int tell_events(struct tg_gate *gate, const struct tg_image *image)
 {
 	const struct tg_event *events;
 	uint32_t count;
-	int error = tg_gate_events(gate, &events, &count);
 
-	if (error)
-		return error;
+	if (tg_gate_events(gate, &events, &count))
+		return -1;
 	for (uint32_t i = 0; i < count; i++)
 		tell(&events[i], image);
 	tg_gate_consume(gate, count);
 	return 0;
 }
 
-/* The program's loop, until there is a signal to read from `ending`. */
-static int serve(struct tg_gate *gate, const struct tg_image *image, int ending)
+/* A descriptor to read SIGINT and SIGTERM from; and where nobody reads our output, we stay. */
+static int open_signals(void)
+{
+	sigset_t ending;
+	int fd;
+
+	sigemptyset(&ending);
+	sigaddset(&ending, SIGINT);
+	sigaddset(&ending, SIGTERM);
+	sigprocmask(SIG_BLOCK, &ending, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	fd = signalfd(-1, &ending, SFD_CLOEXEC);
+	if (fd < 0)
+		err(1, "signalfd");
+	return fd;
+}
+
+/* The program's loop, until a signal comes. */
+static int serve(struct tg_gate *gate, const struct tg_image *image)
 {
 	struct tg_gate_status status = {.size = sizeof(status)};
 	struct pollfd ready[] = {
 		{.fd = tg_gate_event_fd(gate), .events = POLLIN},
-		{.fd = ending, .events = POLLIN},
+		{.fd = open_signals(), .events = POLLIN},
 	};
 	int error;
 
+	warnx("the image is enforced; Ctrl-C ends it");
 	do {
 		if (poll(ready, 2, -1) < 0 && errno != EINTR)
 			err(1, "poll");
@@ -119,29 +130,17 @@ int main(int argc, char **argv)
 	struct tg_image *image;
 	struct tg_gate *gate = NULL;
 	char cgroup[4096];
-	sigset_t signals;
-	int ending, error;
+	int error;
 
 	if (argc != 3)
-		errx(2, "wants two arguments: an image, and a cgroup (a folder of cgroup2, self, "
-			"pid:PID or unit:NAME.service)");
+		errx(2, "wants an image and a cgroup (a folder of cgroup2, self, pid:PID, "
+			"unit:NAME.service)");
 	setlinebuf(stdout); /* an event is told when it happens, through a pipe too */
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGTERM);
-	sigprocmask(SIG_BLOCK, &signals, NULL);
-	ending = signalfd(-1, &signals, SFD_CLOEXEC);
-	if (ending < 0)
-		err(1, "signalfd");
 	if (tg_image_load(argv[1], &image))
 		errx(1, "%s\nAn image is what this writes: tidegate compile POLICY -o IMAGE",
 		     tg_error());
 	error = tg_cgroup_find(argv[2], cgroup, sizeof(cgroup)) || tg_gate_open(NULL, &gate) ||
-		tg_gate_publish(gate, image) || tg_gate_attach(gate, cgroup);
-	if (!error) {
-		warnx("%s is enforced on %s; Ctrl-C ends it", argv[1], cgroup);
-		error = serve(gate, image, ending);
-	}
+		tg_gate_publish(gate, image) || tg_gate_attach(gate, cgroup) || serve(gate, image);
 	if (error)
 		warnx("%s", tg_error());
 	tg_gate_close(gate);

@@ -56,16 +56,16 @@ static int load_gate(lua_State *L, const char *path)
 	return 0;
 }
 
-/* Call a method of the gate with what is on top of the stack: a number, or -1 and a message. */
-static int call_gate(lua_State *L, const char *method)
+/* Call a method with the arguments on top of the stack: a number, or -1 and a message there. */
+static int call_gate(lua_State *L, const char *method, int arguments)
 {
 	int result;
 
 	lua_getglobal(L, "gate");
-	lua_getfield(L, -1, method);
-	lua_insert(L, -3);
-	lua_insert(L, -2);
-	if (call(L, 2))
+	lua_insert(L, -1 - arguments);
+	lua_getfield(L, -1 - arguments, method);
+	lua_insert(L, -2 - arguments);
+	if (call(L, 1 + arguments))
 		return -1;
 	result = (int)lua_tointeger(L, -1);
 	lua_pop(L, 1);
@@ -75,74 +75,68 @@ static int call_gate(lua_State *L, const char *method)
 static int attach(lua_State *L, const char *cgroup)
 {
 	lua_pushstring(L, cgroup);
-	return call_gate(L, "attach");
+	return call_gate(L, "attach", 1);
 }
 
-static int detach(lua_State *L)
-{
-	lua_pushnil(L);
-	return call_gate(L, "detach");
-}
-
-static int event_fd(lua_State *L)
-{
-	lua_pushnil(L);
-	return call_gate(L, "event_fd");
-}
-
-/* Call the script's handlers for what is in the ring. */
+/* Call the script's handlers for what is in the ring; how many events that was. */
 static int dispatch(lua_State *L)
 {
 	lua_pushinteger(L, EVENTS_A_TURN);
-	return call_gate(L, "dispatch");
+	return call_gate(L, "dispatch", 1);
 }
 
-/* The program's loop, until there is a signal to read from `ending`. */
-static int serve(lua_State *L, int ending)
+/* A descriptor to read SIGINT and SIGTERM from; and where nobody reads our output, we stay. */
+static int open_signals(void)
+{
+	sigset_t ending;
+	int fd;
+
+	sigemptyset(&ending);
+	sigaddset(&ending, SIGINT);
+	sigaddset(&ending, SIGTERM);
+	sigprocmask(SIG_BLOCK, &ending, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	fd = signalfd(-1, &ending, SFD_CLOEXEC);
+	if (fd < 0)
+		err(1, "signalfd");
+	return fd;
+}
+
+/* The program's loop, until a signal comes. */
+static int serve(lua_State *L)
 {
 	struct pollfd ready[] = {
-		{.fd = event_fd(L), .events = POLLIN},
-		{.fd = ending, .events = POLLIN},
+		{.fd = call_gate(L, "event_fd", 0), .events = POLLIN},
+		{.fd = open_signals(), .events = POLLIN},
 	};
 	int count = ready[0].fd;
 
+	warnx("the policy is enforced; Ctrl-C ends it");
 	while (count >= 0 && !ready[1].revents) {
 		if (poll(ready, 2, -1) < 0 && errno != EINTR)
 			err(1, "poll");
 		count = dispatch(L);
 	}
 	if (count >= 0)
-		count = detach(L);
+		count = call_gate(L, "detach", 0);
 	while (count >= 0 && (count = dispatch(L)) > 0)
-		;
+		; /* the last ones */
 	return count;
 }
 
 int main(int argc, char **argv)
 {
 	lua_State *L = luaL_newstate();
-	sigset_t signals;
-	int ending, failed;
+	int failed;
 
 	if (argc != 3)
-		errx(2, "wants two arguments: a policy, and a cgroup (a folder of cgroup2, self, "
-			"pid:PID or unit:NAME.service)");
+		errx(2, "wants a policy and a cgroup (a folder of cgroup2, self, pid:PID, "
+			"unit:NAME.service)");
 	if (!L)
 		errx(1, "out of memory for Lua");
 	setlinebuf(stdout); /* what handlers print is seen when it happens, through a pipe too */
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGTERM);
-	sigprocmask(SIG_BLOCK, &signals, NULL);
-	ending = signalfd(-1, &signals, SFD_CLOEXEC);
-	if (ending < 0)
-		err(1, "signalfd");
 	luaL_openlibs(L);
-	failed = load_gate(L, argv[1]) || attach(L, argv[2]);
-	if (!failed) {
-		warnx("%s is enforced on %s; Ctrl-C ends it", argv[1], argv[2]);
-		failed = serve(L, ending);
-	}
+	failed = load_gate(L, argv[1]) || attach(L, argv[2]) || serve(L);
 	if (failed)
 		warnx("%s", lua_tostring(L, -1));
 	lua_close(L); /* closes the gate */

@@ -49,6 +49,8 @@ local function bad_input()
     assert.same(refused "web.lua: not a Tidegate image", refusal(file.policy))
     assert.same(refused "empty: not a Tidegate image", refusal(env.write(built.folder .. "/empty", "")))
     assert.same(refused "/dev/zero: not a regular file", refusal "/dev/zero")
+    assert.equal(0, command.run({ "mkfifo", built.folder .. "/pipe" }).status)
+    assert.same(refused "pipe: not a regular file", refusal(built.folder .. "/pipe"))
     assert.same(refused "bad.image: damaged image: its checksum is wrong", refusal(damage("bad.image", 700, "?")))
   end)
 
@@ -78,8 +80,8 @@ local function bad_input()
 
   it("wrong arguments are answered with what is wanted", function()
     for name, kind in pairs(programs) do
-      local usage = ("%s: wants two arguments: %s, and a cgroup (a folder of cgroup2, self, pid:PID or "
-        .. "unit:NAME.service)\n"):format(name, kind == "image" and "an image" or "a policy")
+      local usage = ("%s: wants %s and a cgroup (a folder of cgroup2, self, pid:PID, unit:NAME.service)\n")
+        :format(name, kind == "image" and "an image" or "a policy")
       for _, arguments in ipairs { {}, { file[kind] }, { file[kind], "self", "more" } } do
         assert.same({ usage, 2 }, built:refusal(name, arguments))
       end
@@ -137,9 +139,9 @@ local function real_calls()
   end)
 
   local function start(name)
-    local path = file[programs[name]]
-    program = built:start(name, { path, here.cgroup })
-    program:wait_for(("%s: %s is enforced on %s; Ctrl-C ends it\n"):format(name, path, here.cgroup))
+    local kind = programs[name]
+    program = built:start(name, { file[kind], here.cgroup })
+    program:wait_for(("%s: the %s is enforced; Ctrl-C ends it\n"):format(name, kind))
   end
 
   --- End it, and see that nothing is enforced any more; the lines that it printed.
@@ -190,6 +192,20 @@ local function real_calls()
       "luajit[PID] connect_unix unix:/run/docker.sock: docker denies it: EPERM",
       "luajit[PID] connect_unix unix:@tide?[2Jgate: names denies it: EPERM",
     }, stop "sigint")
+  end)
+
+  it("are denied too when nobody listens any more", function()
+    local pipe = built.folder .. "/output"
+    assert.equal(0, command.run({ "mkfifo", pipe }).status)
+    for name, kind in pairs(programs) do
+      local listener = command.start { "head", "-n", "1", pipe }
+      program = built:start(name, { file[kind], here.cgroup }, { "sh", "-c", 'exec "$@" > "$0"', pipe })
+      program:wait_for "is enforced"
+      assert.equal("ECONNREFUSED", socket.try("tcp", "169.254.169.254:80"))
+      assert.truthy(listener:wait().out:find "169.254.169.254")
+      assert.equal("ECONNREFUSED", socket.try("tcp", "169.254.169.254:80"))
+      stop "sigterm"
+    end
   end)
 
   it("reach the script's handlers in embed-luajit, until SIGINT", function()
