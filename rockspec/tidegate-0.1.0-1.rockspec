@@ -18,7 +18,7 @@ external_dependencies = {
 deploy = { wrap_bin_scripts = false }
 build = {
   type = "make",
-  build_variables = { CFLAGS = "$(CFLAGS)" },
+  build_variables = { CFLAGS = "$(CFLAGS) -I$(LIBBPF_INCDIR)", LDFLAGS = "-L$(LIBBPF_LIBDIR)" },
   install_target = "install-rock",
   install_variables = { BINDIR = "$(BINDIR)", LIBDIR = "$(LIBDIR)", LUADIR = "$(LUADIR)" },
 }
