@@ -19,9 +19,10 @@ ALL_CFLAGS = -std=gnu11 -Wall -Wextra -Werror -fPIC -fvisibility=hidden -Icore -
 BPF_CFLAGS = -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) -Wall -Wextra -Werror \
 	-I/usr/include/$(shell $(CC) -print-multiarch) -Ibpf
 
-# Debian's names; luajit2 in place of luajit will do.
+# Debian's names.  Of its two LuaJITs, which exclude each other, the one that is there will do.
 PACKAGES := gcc make libc6-dev clang llvm clang-format libbpf-dev libelf-dev zlib1g-dev bpftool pkg-config \
-	luajit lua-luv lua-argparse lua-cjson lua-busted lua-check curl netcat-openbsd iproute2 netbase
+	luajit libluajit-5.1-dev luarocks lua-luv lua-argparse lua-cjson lua-busted lua-check valgrind \
+	curl netcat-openbsd iproute2 netbase
 
 V ?= 0
 ifeq ($(V),0)
@@ -45,6 +46,10 @@ $(B)/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) | $(B)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
 	$(Q)llvm-strip -g $@ 2>/dev/null || true
 
+# A source rock brings them ready made.
+$(B)/%.skel.h: prebuilt/%.skel.h | $(B)
+	$(Q)cp $< $@
+
 $(B)/%.skel.h: $(B)/%.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
@@ -59,7 +64,7 @@ $(B)/core/program_unix.o: $(B)/unix.skel.h
 $(B)/$(SONAME): $(OBJECTS) core/tidegate.map
 	$(call say,LINK,$@)
 	$(Q)$(CC) -shared -Wl,-soname,$(SONAME) -Wl,--version-script,core/tidegate.map -Wl,-z,defs \
-		-o $@ $(OBJECTS) -lbpf
+		$(CFLAGS) $(LDFLAGS) -o $@ $(OBJECTS) -lbpf
 
 $(B)/libtidegate.so: $(B)/$(SONAME)
 	$(Q)ln -sf $(SONAME) $@
@@ -85,9 +90,13 @@ $(B)/tidegate.h: core/tidegate.h bpf/event.h | $(B)
 	$(call say,HEADER,$@)
 	$(Q)sed -e '/^#include "event.h"/{r bpf/event.h' -e 'd}' core/tidegate.h > $@
 
-# It holds PREFIX, so it is written anew by each install.
-pkgconfig = printf '%s\n' 'Name: tidegate' 'Description: Policies for the socket calls of cgroups' \
-	'Version: $(VERSION)' 'Requires.private: libbpf' 'Cflags: -I$(PREFIX)/include' 'Libs: -L$(LIBDIR) -ltidegate'
+# It holds PREFIX, so it is written anew by each install.  There is no static
+# library, so nothing is private: who builds with it needs no libbpf-dev.
+below_prefix = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
+pkgconfig = printf '%s\n' 'prefix=$(PREFIX)' 'includedir=$${prefix}/include' \
+	'libdir=$(call below_prefix,$(LIBDIR))' 'luadir=$(call below_prefix,$(LUADIR))' '' \
+	'Name: tidegate' 'Description: Policies for the socket calls of cgroups' 'Version: $(VERSION)' \
+	'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -ltidegate'
 
 # Programs for the kernel specs, which are no Lua.
 SPEC_PROGRAMS = $(B)/client $(B)/escape $(B)/owner $(B)/watch.bpf.o $(B)/other.bpf.o
@@ -111,9 +120,12 @@ $(B):
 deps: ## install the Debian packages that are missing
 	@command -v dpkg-query > /dev/null || \
 	  { echo 'This is not a Debian: what `make` needs has to be there, by its own names: $(PACKAGES)'; exit 0; }; \
-	have=" $$(dpkg-query -W -f '$${Package}=$${db:Status-Status} ' $(PACKAGES) luajit2 2> /dev/null)"; missing=; \
-	case "$$have" in *" luajit2=installed "*) have="$$have luajit=installed ";; esac; \
-	for package in $(PACKAGES); do \
+	packages='$(PACKAGES)'; missing=; \
+	case "$$(dpkg-query -W -f '$${db:Status-Status}' luajit2 2> /dev/null)" in \
+	  installed) packages=$$(echo "$$packages" | sed 's/luajit\b/luajit2/g');; \
+	esac; \
+	have=" $$(dpkg-query -W -f '$${Package}=$${db:Status-Status} ' $$packages 2> /dev/null)"; \
+	for package in $$packages; do \
 	  case "$$have" in *" $$package=installed "*) ;; *) missing="$$missing $$package";; esac; \
 	done; \
 	[ -n "$$missing" ] || exit 0; \
@@ -163,8 +175,8 @@ lint: deps ## check style, and that headers, symbol map and library agree
 	@$(MAKE) all
 	$(call say,LUACHECK,'lua bin spec examples bench')
 	$(Q)luacheck -q lua bin/tidegate spec spec/run examples bench/run
-	$(call say,FORMAT,'core bpf bench spec/c')
-	$(Q)clang-format --dry-run -Werror core/*.[ch] bpf/*.[ch] $(wildcard bench/*.[ch] spec/c/*.c)
+	$(call say,FORMAT,'core bpf bench spec/c examples/c')
+	$(Q)clang-format --dry-run -Werror core/*.[ch] bpf/*.[ch] $(wildcard bench/*.[ch] spec/c/*.c examples/c/*.c)
 	$(call say,SYMBOLS,$(B)/$(SONAME))
 	$(Q)sed -n 's/^\t\t\(tg_[a-z0-9_]*\);$$/\1/p' core/tidegate.map | LC_ALL=C sort > $(B)/symbols.map
 	$(Q)nm -D --defined-only $(B)/$(SONAME) | sed -n 's/.* [A-Z] \(tg_[a-z0-9_]*\)@.*/\1/p' | \
@@ -174,19 +186,42 @@ lint: deps ## check style, and that headers, symbol map and library agree
 	$(Q)diff -u --label core/tidegate.map --label core/tidegate.h $(B)/symbols.map $(B)/symbols.h
 	$(Q)diff -u --label core/tidegate.map --label $(SONAME) $(B)/symbols.map $(B)/symbols.so
 
+# The Lua modules, into a folder.
+install_lua = (cd lua && find tidegate -name '*.lua' -exec install -Dm 644 {} $(abspath $(1))/{} \;) && \
+	install -m 644 $(B)/lua/tidegate/cdef.lua $(1)/tidegate/
+
 install: all $(B)/tidegate.h ## install under PREFIX (/usr/local), below DESTDIR
 	$(call say,INSTALL,$(DESTDIR)$(PREFIX))
-	$(Q)install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(LIBDIR)/pkgconfig \
-	  $(DESTDIR)$(LUADIR)/tidegate/command
+	$(Q)install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(LIBDIR)/pkgconfig
 	$(Q)$(call launcher,$(DESTDIR)$(PREFIX)/bin/tidegate,$(shell realpath -m --relative-to=$(PREFIX)/bin $(LUADIR)))
 	$(Q)install -m 755 $(B)/$(SONAME) $(DESTDIR)$(LIBDIR)/libtidegate.so.$(VERSION)
 	$(Q)ln -sf libtidegate.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
 	$(Q)ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libtidegate.so
 	$(Q)install -m 644 $(B)/tidegate.h $(DESTDIR)$(PREFIX)/include/
 	$(Q)$(pkgconfig) > $(DESTDIR)$(LIBDIR)/pkgconfig/tidegate.pc
-	$(Q)install -m 644 lua/tidegate/*.lua $(B)/lua/tidegate/cdef.lua $(DESTDIR)$(LUADIR)/tidegate/
-	$(Q)install -m 644 lua/tidegate/command/*.lua $(DESTDIR)$(LUADIR)/tidegate/command/
+	$(Q)$(call install_lua,$(DESTDIR)$(LUADIR))
 	$(Q)[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig
+
+# What LuaRocks runs.  It names folders of its own, and moves what is in them to
+# bin, lib/lua/5.1 and share/lua/5.1 of its tree.
+install-rock: all
+	$(Q)install -d $(BINDIR) $(LIBDIR)
+	$(Q)$(call launcher,$(BINDIR)/tidegate,../share/lua/5.1)
+	$(Q)install -m 755 $(B)/$(SONAME) $(LIBDIR)/libtidegate.so
+	$(Q)$(call install_lua,$(LUADIR))
+
+ROCK = tidegate-$(VERSION)
+ROCKSPEC = rockspec/$(ROCK)-1.rockspec
+
+rock: $(B)/tidegate.skel.h $(B)/unix.skel.h ## pack a rock, which LuaRocks builds without clang and bpftool
+	$(call say,ROCK,$(B)/$(ROCK)-1.src.rock)
+	$(Q)rm -rf $(B)/rock $(B)/$(ROCK)-1.src.rock
+	$(Q)mkdir -p $(B)/rock/$(ROCK)/prebuilt
+	$(Q)cp -r Makefile README.md LICENSE bin bpf core lua $(ROCKSPEC) $(B)/rock/$(ROCK)
+	$(Q)cp $^ $(B)/rock/$(ROCK)/prebuilt
+	$(Q)cp $(ROCKSPEC) $(B)/rock
+	$(Q)tar -C $(B)/rock -czf $(B)/rock/$(ROCK).tar.gz $(ROCK)
+	$(Q)cd $(B)/rock && zip -q $(BUILD)/$(ROCK)-1.src.rock $(notdir $(ROCKSPEC)) $(ROCK).tar.gz
 
 clean: ## remove build/
 	$(Q)rm -rf $(B)
@@ -194,6 +229,6 @@ clean: ## remove build/
 help: ## this
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
 
-.PHONY: all deps test test-kernels demo bench lint install clean help
+.PHONY: all deps test test-kernels demo bench lint install install-rock rock clean help
 .DELETE_ON_ERROR:
 .PRECIOUS: $(B)/%.bpf.o

@@ -82,7 +82,8 @@ int tg_image_load(const char *path, struct tg_image **image)
 
 	if (!fresh)
 		return tg_fail(-ENOMEM, "%s: out of memory", path);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* Not to wait for whoever writes to a pipe. */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0) {
 		error = tg_fail_errno(-errno, "%s", path);
 	} else {

@@ -22,9 +22,9 @@ local function exists(path)
   return handle and handle:close()
 end
 
---- Where the library is: TIDEGATE_LIBRARY if it is set; where `make` or `make
---- install` put it, as seen from the generated declarations; else wherever the
---- system has it.
+--- Where the library is: TIDEGATE_LIBRARY if it is set; where `make`, `make
+--- install` or LuaRocks put it, as seen from the generated declarations; else
+--- wherever the system has it.
 ---@return string
 local function library_path()
   local named = os.getenv "TIDEGATE_LIBRARY"
@@ -38,6 +38,8 @@ local function library_path()
     return build .. "/libtidegate.so.0"
   elseif prefix and exists(prefix .. "/lib/libtidegate.so.0") then
     return prefix .. "/lib/libtidegate.so.0"
+  elseif prefix and exists(prefix .. "/lib/lua/5.1/libtidegate.so") then
+    return prefix .. "/lib/lua/5.1/libtidegate.so"
   end
   return "libtidegate.so.0"
 end

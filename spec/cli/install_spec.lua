@@ -58,9 +58,35 @@ int main(void)
     local got = command.run({ "sh", "-c",
       'gcc -Wall -Wextra -Werror -pedantic "$0" -o "$1/host" $(pkg-config --cflags --libs tidegate) && "$1/host"',
       source, folder },
-      { env = { PKG_CONFIG_PATH = folder .. "/lib/pkgconfig", LD_LIBRARY_PATH = folder .. "/lib" } })
+      -- PKG_CONFIG_LIBDIR: instead of the system's, so that no other package is needed.
+      { env = { PKG_CONFIG_LIBDIR = folder .. "/lib/pkgconfig", LD_LIBRARY_PATH = folder .. "/lib" } })
     assert.equal("", got.err)
     assert.equal("0.1.0 EPERM\n", got.out)
+    assert.equal(0, got.status)
+  end)
+
+  it("tells pkg-config of folders elsewhere, of a sysroot, and of a prefix that was moved", function()
+    local function pkg_config(environment, ...)
+      local got = command.run({ "pkg-config", ... }, { env = environment })
+      assert.equal("", got.err)
+      return got.out
+    end
+
+    make("install", "DESTDIR=" .. folder, "PREFIX=/opt/tidegate", "LIBDIR=/opt/tidegate/lib/multiarch",
+      "LUADIR=/usr/share/lua/5.1")
+    local staged = folder .. "/opt/tidegate/lib/multiarch/pkgconfig"
+    assert.equal(("-I%s/opt/tidegate/include -L%s/opt/tidegate/lib/multiarch -ltidegate \n"):format(folder, folder),
+      pkg_config({ PKG_CONFIG_PATH = staged, PKG_CONFIG_SYSROOT_DIR = folder }, "--cflags", "--libs", "tidegate"))
+    assert.equal("/usr/share/lua/5.1\n", pkg_config({ PKG_CONFIG_PATH = staged }, "--variable=luadir", "tidegate"))
+
+    make("install", "PREFIX=" .. folder .. "/before")
+    command.run { "mv", folder .. "/before", folder .. "/after" }
+    local moved = { PKG_CONFIG_PATH = folder .. "/after/lib/pkgconfig" }
+    assert.equal(("-I%s/after/include -L%s/after/lib -ltidegate \n"):format(folder, folder),
+      pkg_config(moved, "--define-prefix", "--cflags", "--libs", "tidegate"))
+    local got = command.run({ folder .. "/after/bin/tidegate", "check", "examples/01-first-light.lua" },
+      { env = { TIDEGATE_BUILD = "" } })
+    assert.equal("", got.err)
     assert.equal(0, got.status)
   end)
 

@@ -2,6 +2,9 @@
 
 local command = require "spec.support.command"
 local env = require "spec.support.env"
+local host = require "spec.support.host"
+local sandbox = require "spec.support.sandbox"
+local socket = require "spec.support.socket"
 
 local function read(path)
   local file = assert(io.open(path))
@@ -63,5 +66,52 @@ describe("the README", function()
     for name in command.tidegate("--help").out:match("Commands:\n(.-)\n\n"):gmatch "\n?   (%l+) " do
       assert.truthy(section:find("`tidegate " .. name .. "[ `]"), name)
     end
+  end)
+
+  describe("of C hosts", function()
+    local section = text:match "## In C\n(.-)\n## "
+    local compiler = section:match "\n%$ (gcc [^\n]+)\n"
+    local program, fragment = section:match "```c\n(.-)```.-```c\n(.-)```"
+    local built
+
+    setup(function() built = host.build {} end)
+
+    it("shows one that enforces and tells", function()
+      if sandbox.reason then
+        pending(sandbox.reason)
+        return
+      end
+      local here, folder, running = sandbox.new(), built.folder, nil
+      here:enter()
+      finally(function()
+        if running and not running.status then
+          running:kill "sigkill"
+          running:wait()
+        end
+        here:leave()
+      end)
+      env.write(folder .. "/web.lua", 'allow { "x", connect = "127.0.0.1" } deny { "y", connect = "10.0.0.0/8" }')
+      assert.equal(0, command.tidegate("compile", folder .. "/web.lua", "-o", folder .. "/web.image").status)
+      env.write(folder .. "/host.c", (program:gsub("/sys/fs/cgroup/app", here.cgroup)))
+      built:compile(folder, compiler)
+      running = command.start({ "stdbuf", "-oL", folder .. "/host" }, { cwd = folder, env = built.env })
+      command.wait_until(function()
+        return running.status or socket.try("tcp", "10.0.0.1:80") == "EPERM"
+      end, "the host to enforce its image")
+      running:wait_for "luajit: rule 1, errno 1\n"
+      running:kill "sigint"
+      assert.equal(128 + 2, running:wait().status)
+      assert.equal("", running.err)
+    end)
+
+    it("shows rules that compile", function()
+      local folder = built.folder
+      env.write(folder .. "/host.c", ("#include <tidegate.h>\nint main(void)\n{\nstruct tg_image *image;\n%s"
+        .. "return tg_image_save(image, \"rules.image\");\n}\n"):format(fragment))
+      built:compile(folder, compiler)
+      assert.equal(0, command.run({ folder .. "/host" }, { cwd = folder, env = built.env }).status)
+      local got = command.tidegate("explain", folder .. "/rules.image", "connect", "10.0.0.1:443")
+      assert.equal('deny "#1": EPERM\n', got.out)
+    end)
   end)
 end)

@@ -25,6 +25,7 @@ local DEADLINE_MS = 30000
 ---@field pid integer
 ---@field out string what it has written so far
 ---@field err string
+---@field deadline integer|nil how long to wait for it, in milliseconds
 ---@field status integer|nil its exit status, 128 + N for a signal, once it has ended
 local Process = {}
 Process.__index = Process
@@ -42,10 +43,10 @@ local function collect(self, name, pipe)
 end
 
 --- Turn the event loop until `done()`; fails at the deadline.
-local function turn_until(done, what)
+local function turn_until(done, what, deadline)
   local timer, late = uv.new_timer(), false
   uv.update_time() -- the loop's clock stands still between its turns
-  timer:start(DEADLINE_MS, 0, function() late = true end)
+  timer:start(deadline or DEADLINE_MS, 0, function() late = true end)
   while not done() and not late do
     uv.run "once"
   end
@@ -56,7 +57,8 @@ local function turn_until(done, what)
   end
 end
 
---- Start a program.  `options`: env (added to ours), cwd, session (a session of its own).
+--- Start a program.  `options`: env (added to ours), cwd, session (a session of its own),
+--- slow (it compiles, or valgrind watches it: it may take minutes).
 ---@param arguments string[] the program first
 ---@return spec.Process
 function M.start(arguments, options)
@@ -74,6 +76,7 @@ function M.start(arguments, options)
   end
   local input, out, err = uv.new_pipe(), uv.new_pipe(), uv.new_pipe()
   local self = setmetatable({ out = "", err = "", open = 0, input = input }, Process)
+  self.deadline = options.slow and 20 * DEADLINE_MS or nil
   self.handle, self.pid = uv.spawn(arguments[1], {
     args = { unpack(arguments, 2) }, stdio = { input, out, err },
     env = pairs_of, cwd = options.cwd, detached = options.session,
@@ -98,7 +101,7 @@ end
 function Process:wait()
   turn_until(function() return self.status and self.open == 0 end, function()
     return ("the end of pid %d, which said: %s%s"):format(self.pid, self.out, self.err)
-  end)
+  end, self.deadline)
   if not self.input:is_closing() then
     self.input:close()
     uv.run "nowait"
@@ -111,7 +114,7 @@ function Process:wait_for(text)
   local function said()
     return self.out:find(text, 1, true) or self.err:find(text, 1, true)
   end
-  turn_until(function() return said() or self.status end, function() return text end)
+  turn_until(function() return said() or self.status end, function() return text end, self.deadline)
   assert(said(),
     ("it ended without saying %q: %s%s"):format(text, self.out, self.err))
 end

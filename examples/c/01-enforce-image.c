@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Enforce an image on a cgroup and tell what happens, from a poll loop of the
+ * program's own, in which its other work has a place too.
+ *
+ *   gcc -o enforce-image 01-enforce-image.c $(pkg-config --cflags --libs tidegate)
+ *   tidegate compile web.lua -o web.image
+ *   sudo ./enforce-image web.image /sys/fs/cgroup/app
+ *
+ * Where Tidegate was installed with a PREFIX of one's own, pkg-config wants
+ * PKG_CONFIG_PATH=PREFIX/lib/pkgconfig, and the program LD_LIBRARY_PATH=PREFIX/lib.
+ */
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <err.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+
+#include <tidegate.h>
+
+#define TEXT_BYTES 128 /* any endpoint, any name */
+
+/* Names and paths are of other programs' choosing: nothing that a terminal would obey. */
+static void copy_printable(char *text, const uint8_t *bytes, size_t count)
+{
+	while (count && !bytes[count - 1])
+		count--;
+	for (size_t i = 0; i < count; i++)
+		text[i] = isprint(bytes[i]) ? (char)bytes[i] : '?';
+	text[count] = 0;
+}
+
+/* "1.2.3.4:80", "[::1]:80", "unix:/run/x.sock", "unix:@name" */
+static void format_endpoint(char *text, const uint8_t *address, uint16_t port_be,
+			    const uint8_t *path, size_t path_bytes)
+{
+	char host[INET6_ADDRSTRLEN];
+
+	if (path_bytes) {
+		strcpy(text, path[0] ? "unix:" : "unix:@");
+		copy_printable(text + strlen(text), path + !path[0], path_bytes - !path[0]);
+		return;
+	}
+	tg_addr_format(address, host, sizeof(host));
+	snprintf(text, TEXT_BYTES, strchr(host, ':') ? "[%s]:%u" : "%s:%u", host, ntohs(port_be));
+}
+
+/* `curl[42] connect4 10.0.0.1:80: no-lan denies it: EPERM` */
+static void tell(const struct tg_event *event, const struct tg_image *image)
+{
+	struct tg_rule_info rule = {.size = sizeof(rule), .name = "the default"};
+	char comm[TEXT_BYTES], asked[TEXT_BYTES], final[TEXT_BYTES];
+
+	tg_image_rule(image, event->rule, &rule); /* leaves it be if no rule decided */
+	copy_printable(comm, event->comm, sizeof(event->comm));
+	format_endpoint(asked, event->asked_addr, event->asked_port_be, event->asked_path,
+			event->asked_path_bytes);
+	format_endpoint(final, event->final_addr, event->final_port_be, event->final_path,
+			event->final_path_bytes);
+	printf("%s[%u] %s %s: %s ", comm, event->pid, tg_hook_name(event->hook), asked, rule.name);
+	if (event->verb == TG_VERB_DENY)
+		printf("denies it: %s", tg_errno_name(event->error));
+	else if (strcmp(asked, final))
+		printf("sends it to %s", final);
+	else
+		printf("lets it through");
+	puts(event->shadow ? " (shadow: the call went on)" : "");
+}
+
+/* Tell of all that is in the ring now, and give it back to the kernel. */
+static int tell_events(struct tg_gate *gate, const struct tg_image *image)
+{
+	const struct tg_event *events;
+	uint32_t count;
+
+	if (tg_gate_events(gate, &events, &count))
+		return -1;
+	for (uint32_t i = 0; i < count; i++)
+		tell(&events[i], image);
+	tg_gate_consume(gate, count);
+	return 0;
+}
+
+/* A descriptor to read SIGINT and SIGTERM from; and where nobody reads our output, we stay. */
+static int open_signals(void)
+{
+	sigset_t ending;
+	int fd;
+
+	sigemptyset(&ending);
+	sigaddset(&ending, SIGINT);
+	sigaddset(&ending, SIGTERM);
+	sigprocmask(SIG_BLOCK, &ending, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	fd = signalfd(-1, &ending, SFD_CLOEXEC);
+	if (fd < 0)
+		err(1, "signalfd");
+	return fd;
+}
+
+/* The program's loop, until a signal comes. */
+static int serve(struct tg_gate *gate, const struct tg_image *image)
+{
+	struct tg_gate_status status = {.size = sizeof(status)};
+	struct pollfd ready[] = {
+		{.fd = tg_gate_event_fd(gate), .events = POLLIN},
+		{.fd = open_signals(), .events = POLLIN},
+	};
+	int error;
+
+	warnx("the image is enforced; Ctrl-C ends it");
+	do {
+		if (poll(ready, 2, -1) < 0 && errno != EINTR)
+			err(1, "poll");
+		error = tell_events(gate, image);
+	} while (!error && !ready[1].revents);
+	error = error || tg_gate_detach(gate) || tell_events(gate, image) ||
+		tg_gate_status(gate, &status);
+	if (!error && status.lost)
+		warnx("%ju events were lost: the ring was full", (uintmax_t)status.lost);
+	return error;
+}
+
+int main(int argc, char **argv)
+{
+	struct tg_image *image;
+	struct tg_gate *gate = NULL;
+	char cgroup[4096];
+	int error;
+
+	if (argc != 3)
+		errx(2, "wants an image and a cgroup (a folder of cgroup2, self, pid:PID, "
+			"unit:NAME.service)");
+	setlinebuf(stdout); /* an event is told when it happens, through a pipe too */
+	if (tg_image_load(argv[1], &image))
+		errx(1, "%s\nAn image is what this writes: tidegate compile POLICY -o IMAGE",
+		     tg_error());
+	error = tg_cgroup_find(argv[2], cgroup, sizeof(cgroup)) || tg_gate_open(NULL, &gate) ||
+		tg_gate_publish(gate, image) || tg_gate_attach(gate, cgroup) || serve(gate, image);
+	if (error)
+		warnx("%s", tg_error());
+	tg_gate_close(gate);
+	tg_image_free(image);
+	return error;
+}

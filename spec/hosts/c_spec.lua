@@ -1,0 +1,240 @@
+-- The C examples: what they enforce and tell, what they say of bad input, and
+-- that neither they nor the library do to memory what they should not.
+
+local cgroup = require "spec.support.cgroup"
+local command = require "spec.support.command"
+local env = require "spec.support.env"
+local host = require "spec.support.host"
+local sandbox = require "spec.support.sandbox"
+local socket = require "spec.support.socket"
+
+local ways = {
+  { name = "as a reader builds them" },
+  { name = "with sanitizers", flags = "-fsanitize=address,undefined -fno-sanitize-recover=all" },
+  { name = "under valgrind", valgrind = true },
+}
+
+--- What each program takes, and the file of it.
+local programs = { ["enforce-image"] = "image", ["embed-luajit"] = "policy" }
+
+local NOBODY = { "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups" }
+
+--- The host of the describe() under way, and its files: a policy, its image.
+local built, file
+
+--- Give it a policy.
+local function prepare(text)
+  env.write(file.policy, text)
+  local got = command.tidegate("compile", file.policy, "-o", file.image)
+  assert(got.status == 0, got.err)
+end
+
+--- A copy of the image in which some bytes are others.
+local function damage(name, from, bytes)
+  local handle = assert(io.open(file.image, "rb"))
+  local image = handle:read "*a"
+  handle:close()
+  return env.write(built.folder .. "/" .. name, image:sub(1, from) .. bytes .. image:sub(from + #bytes + 1))
+end
+
+local function bad_input()
+  it("an image that is not there, or none, or damaged, is refused with what to do", function()
+    local function refused(message)
+      return { "enforce-image: " .. message .. "\nAn image is what this writes: tidegate compile POLICY -o IMAGE\n", 1 }
+    end
+    local function refusal(path)
+      return built:refusal("enforce-image", { path, "self" })
+    end
+    assert.same(refused "none.image: No such file or directory", refusal(built.folder .. "/none.image"))
+    assert.same(refused "web.lua: not a Tidegate image", refusal(file.policy))
+    assert.same(refused "empty: not a Tidegate image", refusal(env.write(built.folder .. "/empty", "")))
+    assert.same(refused "/dev/zero: not a regular file", refusal "/dev/zero")
+    assert.equal(0, command.run({ "mkfifo", built.folder .. "/pipe" }).status)
+    assert.same(refused "pipe: not a regular file", refusal(built.folder .. "/pipe"))
+    assert.same(refused "bad.image: damaged image: its checksum is wrong", refusal(damage("bad.image", 700, "?")))
+  end)
+
+  it("a policy that is not there, or says what none may, is refused with where", function()
+    assert.same({ "embed-luajit: none.lua: No such file or directory\n", 1 },
+      built:refusal("embed-luajit", { built.folder .. "/none.lua", "self" }))
+    local wrong = env.write(built.folder .. "/wrong.lua", 'deny { conect = "*" }\nallow { uid = 0 }\n')
+    local message, status = unpack(built:refusal("embed-luajit", { wrong, "self" }))
+    assert.equal('embed-luajit: wrong.lua:1: deny "#1": unknown field "conect"; did you mean "connect"?\n',
+      message:match "^[^\n]*\n")
+    assert.truthy(message:find("\nwrong.lua:2: ", 1, true))
+    assert.equal(1, status)
+  end)
+
+  it("a LuaJIT that does not find Tidegate is to be told the folder", function()
+    local where = built.env.LUA_PATH
+    built.env.LUA_PATH = "/nowhere/?.lua"
+    local message, status = unpack(built:refusal("embed-luajit", { file.policy, "self" }))
+    built.env.LUA_PATH = where
+    assert.equal("embed-luajit: module 'tidegate' not found:\n", message:match "^[^\n]*\n")
+    assert.equal("LUA_PATH has to name the folder that this prints: pkg-config --variable=luadir tidegate\n",
+      message:match "\n([^\n]*\n)$")
+    assert.equal(1, status)
+    assert.equal(built.folder .. "/share/lua/5.1\n",
+      command.run({ "pkg-config", "--variable=luadir", "tidegate" }, { env = built.env }).out)
+  end)
+
+  it("wrong arguments are answered with what is wanted", function()
+    for name, kind in pairs(programs) do
+      local usage = ("%s: wants %s and a cgroup (a folder of cgroup2, self, pid:PID, unit:NAME.service)\n")
+        :format(name, kind == "image" and "an image" or "a policy")
+      for _, arguments in ipairs { {}, { file[kind] }, { file[kind], "self", "more" } } do
+        assert.same({ usage, 2 }, built:refusal(name, arguments))
+      end
+    end
+  end)
+end
+
+local function refusals()
+  it("a cgroup that is none is named, with those that are", function()
+    local root = cgroup.root()
+    for name, kind in pairs(programs) do
+      for wrong, message in pairs {
+        [root .. "/none"] = ("%s/none: there is no such cgroup; make it with: mkdir -p %s/none"):format(root, root),
+        ["/usr"] = "/usr is not a cgroup; cgroup2 is mounted at " .. root,
+        ["pid:x"] = '"pid:x" is not the number of a process, as in "pid:42"',
+      } do
+        assert.same({ name .. ": " .. message .. "\n", 1 }, built:refusal(name, { file[kind], wrong }))
+      end
+    end
+  end)
+
+  it("who may not is told what it takes", function()
+    for name, kind in pairs(programs) do
+      assert.same({ name .. ": cannot load programs: needs CAP_BPF and CAP_NET_ADMIN; run `tidegate doctor`\n", 1 },
+        built:refusal(name, { file[kind], "self" }, NOBODY))
+    end
+  end)
+end
+
+local POLICY = [[
+  deny    { "no-metadata", egress = "169.254.169.254", errno = "ECONNREFUSED" }
+  deny    { "six",         connect = "[2001:db8::/32]:443" }
+  deny    { "some day",    connect = "127.0.0.2", shadow = true }
+  rewrite { "seed",        connect = "1.2.3.4:60000", to = "127.0.0.1:%d", log = true }
+  allow   { "seen",        connect = "127.0.0.1:%d", log = true }
+  on("deny", function(event) print(event.comm .. " was refused " .. event.asked) end)
+  on("seed", function() error "a handler may fail" end)
+]]
+
+local function real_calls()
+  local here = sandbox.new()
+  local program, port
+
+  before_each(function()
+    here:enter()
+    port = here:keep(socket.serve("tcp", "127.0.0.1:0")):port()
+    prepare(POLICY:format(port, port))
+  end)
+  after_each(function()
+    if program and not program.status then
+      program:kill "sigkill"
+      program:wait()
+    end
+    here:leave()
+  end)
+
+  local function start(name)
+    local kind = programs[name]
+    program = built:start(name, { file[kind], here.cgroup })
+    program:wait_for(("%s: the %s is enforced; Ctrl-C ends it\n"):format(name, kind))
+  end
+
+  --- End it, and see that nothing is enforced any more; the lines that it printed.
+  local function stop(signal)
+    program:kill(signal)
+    assert.equal(0, program:wait().status)
+    assert.equal("ENETUNREACH", socket.try("tcp", "169.254.169.254:80"))
+    local lines = {}
+    for line in program.out:gmatch "[^\n]+" do
+      lines[#lines + 1] = line:gsub("%[%d+%]", "[PID]")
+    end
+    return lines
+  end
+
+  local function call()
+    assert.equal("ECONNREFUSED", socket.try("tcp", "169.254.169.254:80"))
+    assert.equal("EPERM", socket.try("tcp", "[2001:db8::7]:443"))
+    assert.equal("ECONNREFUSED", socket.try("tcp", "127.0.0.2:9"))
+    assert.equal("ok", socket.try("tcp", "1.2.3.4:60000"))
+    assert.equal("ok", socket.try("tcp", "127.0.0.1:" .. port))
+  end
+
+  it("are told by enforce-image as they come, until SIGTERM", function()
+    start "enforce-image"
+    call()
+    program:wait_for ": seen lets it through\n"
+    assert.same({
+      "luajit[PID] connect4 169.254.169.254:80: no-metadata denies it: ECONNREFUSED",
+      "luajit[PID] connect6 [2001:db8::7]:443: six denies it: EPERM",
+      "luajit[PID] connect4 127.0.0.2:9: some day denies it: EPERM (shadow: the call went on)",
+      "luajit[PID] connect4 1.2.3.4:60000: seed sends it to 127.0.0.1:" .. port,
+      ("luajit[PID] connect4 127.0.0.1:%d: seen lets it through"):format(port),
+    }, stop "sigterm")
+    assert.equal(1, select(2, program.err:gsub("\n", "")))
+  end)
+
+  it("to unix sockets are told without what a terminal would obey", function()
+    prepare [[ deny { "docker", connect = "unix:/run/*" } deny { "names", connect = "unix:@*" } ]]
+    if not here:gate('deny { connect = "unix:/run/x" }'):attach(here.cgroup) then
+      pending "needs unix hooks"
+      return
+    end
+    start "enforce-image"
+    assert.equal("EPERM", socket.try("unix_stream", "unix:/run/docker.sock"))
+    assert.equal("EPERM", socket.try("unix_stream", "unix:@tide\27[2Jgate"))
+    program:wait_for "names denies"
+    assert.same({
+      "luajit[PID] connect_unix unix:/run/docker.sock: docker denies it: EPERM",
+      "luajit[PID] connect_unix unix:@tide?[2Jgate: names denies it: EPERM",
+    }, stop "sigint")
+  end)
+
+  it("are denied too when nobody listens any more", function()
+    local pipe = built.folder .. "/output"
+    assert.equal(0, command.run({ "mkfifo", pipe }).status)
+    for name, kind in pairs(programs) do
+      local listener = command.start { "head", "-n", "1", pipe }
+      program = built:start(name, { file[kind], here.cgroup }, { "sh", "-c", 'exec "$@" > "$0"', pipe })
+      program:wait_for "is enforced"
+      assert.equal("ECONNREFUSED", socket.try("tcp", "169.254.169.254:80"))
+      assert.truthy(listener:wait().out:find "169.254.169.254")
+      assert.equal("ECONNREFUSED", socket.try("tcp", "169.254.169.254:80"))
+      stop "sigterm"
+    end
+  end)
+
+  it("reach the script's handlers in embed-luajit, until SIGINT", function()
+    start "embed-luajit"
+    call()
+    program:wait_for "web.lua:7: a handler may fail"
+    assert.same({
+      "luajit was refused 169.254.169.254:80", "luajit was refused [2001:db8::7]:443",
+      "luajit was refused 127.0.0.2:9",
+    }, stop "sigint")
+  end)
+end
+
+for _, way in ipairs(ways) do
+  describe("the C examples, " .. way.name, function()
+    setup(function()
+      built = host.build(way)
+      file = { policy = built.folder .. "/web.lua", image = built.folder .. "/web.image" }
+      prepare 'deny { "x", connect = "10.0.0.0/8" }'
+    end)
+    teardown(env.clean)
+    after_each(function() assert.equal("", built:complaints()) end)
+
+    describe("bad input:", bad_input)
+    if sandbox.reason then
+      pending(sandbox.reason)
+      return
+    end
+    describe("refusals:", refusals)
+    describe("calls", real_calls)
+  end)
+end
