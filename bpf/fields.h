@@ -28,6 +28,10 @@ struct tg_keys {
 	__u32 rare_used; /* bits, from 1 for TG_KEY_RARE on: rare fields that are asked */
 	__u64 rare; /* at most 64 terms: those that all rare fields leave; more: a head of few */
 	__u16 rare_class[TG_KEYS - TG_KEY_RARE];
+	__u16 failed; /* a live set was not there */
+#ifndef __bpf__
+	const struct tg_table_rows *tables; /* the live tables, by their number in the image */
+#endif
 };
 
 /* A program says here, as the verifier knows it, whether there may be long sections. */

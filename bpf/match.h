@@ -15,11 +15,10 @@
 /* --- At most 64 terms: a class's bitset is one word --------------------------------- */
 
 static __always_inline int tg_match_short(const struct tg_view *view,
-					  const struct tg_section *section,
-					  const struct tg_keys *keys, __u64 wanted, __u64 *shadows)
+					  const struct tg_section *section, struct tg_keys *keys,
+					  __u64 wanted, __u64 *shadows)
 {
 	const __u64 *shadow;
-	int err = 0;
 	__u64 terms = wanted >> TG_KEY_RARE ? keys->rare : ~0ull;
 
 	TG_UNROLL
@@ -37,10 +36,12 @@ static __always_inline int tg_match_short(const struct tg_view *view,
 			return -TG_EFAULT;
 		terms &= *word;
 	}
-	if (TG_SETS && section->sets)
-		err = tg_sets_leave(view, section, keys, &terms);
-	if (err)
-		return err;
+	if (TG_SETS && section->sets) {
+		terms = tg_sets_leave(section, tg_rows(view, section->set_row, TG_SET_WORDS_ROWS),
+				      keys, terms);
+		if (keys->failed)
+			return -TG_EFAULT;
+	}
 	if (!TG_SHADOWS || !section->shadow_row)
 		return terms ? (int)tg_lowest_bit(terms) : TG_WORD_TERMS;
 	shadow = tg_shadow_word(view, section, 0);
@@ -87,10 +88,10 @@ static __always_inline int tg_match(const struct tg_view *view, const struct tg_
 	int first;
 
 	if (TG_MANY && section->terms > TG_WORD_TERMS) {
-		int err = TG_SETS ? tg_sets_note(view, section, keys) : 0;
-
-		if (err)
-			return err;
+		if (TG_SETS && section->sets)
+			keys->sets = tg_sets_with(section, keys);
+		if (keys->failed)
+			return -TG_EFAULT;
 		first = tg_match_few(view, section, keys, wanted, &shadows);
 		if (first == TG_NOT_FEW)
 			first = tg_match_many(view, section, keys, wanted, &shadows);

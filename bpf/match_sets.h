@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
  * match_sets.h - which terms the live sets leave of those that match.
+ *
+ * The lookups are functions that the verifier looks at once, on their own: it
+ * would go on once for each number of sets that a section can have.
  */
 #ifndef TG_MATCH_SETS_H
 #define TG_MATCH_SETS_H
@@ -8,60 +11,52 @@
 #include "fields.h"
 #include "set.h"
 
-/* Whether the address asked for is in a set of the section: 1, 0 or -TG_EFAULT. */
-static __always_inline int tg_address_in(const struct tg_view *view,
-					 const struct tg_section *section,
-					 const struct tg_keys *keys, __u32 index)
+/* Whether the address asked for is in a set; where there is no such table, that is noted. */
+static __always_inline __u64 tg_address_in(struct tg_keys *keys, __u32 number)
 {
-	tg_table_ref table = TG_TABLE(view, section->set[index]);
+	tg_table_ref table = TG_TABLE(keys, number);
+	int has = keys->is4 ? tg_set_has4(table, keys->addr4)
+			    : tg_set_has6(table, keys->addr6[0], keys->addr6[1]);
 
-	(void)view;
-	if (keys->is4)
-		return tg_set_has4(table, keys->addr4);
-	return tg_set_has6(table, keys->addr6[0], keys->addr6[1]);
+	if (has < 0)
+		keys->failed = 1;
+	return has > 0;
 }
 
 /*
- * Of the terms of a short section that match, take out those whose sets do not
- * have the address.  A set is looked up only for a term that might decide.
+ * Of the terms of a short section that match, those whose sets have the
+ * address.  A set is looked up only for a term that might decide.
  */
-static __always_inline int tg_sets_leave(const struct tg_view *view,
-					 const struct tg_section *section,
-					 const struct tg_keys *keys, __u64 *terms)
+TG_GLOBAL __u64 tg_sets_leave(const struct tg_section *section, const struct tg_set_words *words,
+			      struct tg_keys *keys, __u64 terms)
 {
-	const struct tg_set_words *words = tg_rows(view, section->set_row, TG_SET_WORDS_ROWS);
-
-	if (!words)
-		return -TG_EFAULT;
+	if (!TG_SETS || !section || !words || !keys)
+		return 0;
 	TG_ROLL
 	for (__u32 i = 0; i < TG_SECTION_SETS && i < section->sets; i++) {
-		__u64 solid = *terms & ~words->passable;
+		__u64 solid = terms & ~words->passable;
 		__u64 before = (solid & -solid) - 1; /* all, where none is solid */
-		int has;
+		__u64 in = words->in[i], out = words->out[i], has;
 
-		if (!((words->in[i] | words->out[i]) & *terms & before))
+		if (!((in | out) & terms & before))
 			continue;
-		has = tg_address_in(view, section, keys, i);
-		if (has < 0)
-			return has;
-		*terms &= has ? ~words->out[i] : ~words->in[i];
+		has = tg_address_in(keys, section->set[i]);
+		terms &= ~((in & (has - 1)) | (out & -has));
 	}
-	return 0;
+	return terms;
 }
 
-/* Of a long section, the sets that the address is in. */
-static __always_inline int tg_sets_note(const struct tg_view *view,
-					const struct tg_section *section, struct tg_keys *keys)
+/* Of a long section, the sets that the address is in, as bits. */
+TG_GLOBAL __u32 tg_sets_with(const struct tg_section *section, struct tg_keys *keys)
 {
-	TG_ROLL
-	for (__u32 i = 0; i < TG_SECTION_SETS && i < section->sets; i++) {
-		int has = tg_address_in(view, section, keys, i);
+	__u32 sets = 0;
 
-		if (has < 0)
-			return has;
-		keys->sets |= (__u32)has << i;
-	}
-	return 0;
+	if (!TG_SETS || !section || !keys)
+		return 0;
+	TG_ROLL
+	for (__u32 i = 0; i < TG_SECTION_SETS && i < section->sets; i++)
+		sets |= (__u32)tg_address_in(keys, section->set[i]) << i;
+	return sets;
 }
 
 /* Whether a term of a long section matches with the address in these sets: 1, 0 or -TG_EFAULT. */

@@ -96,7 +96,7 @@ _Static_assert(sizeof(struct tg_set_row6) == TG_ROW_BYTES, "entries fill a row")
 #ifdef __bpf__
 typedef __u32 tg_table_ref;
 
-#define TG_TABLE(view, number) (number)
+#define TG_TABLE(keys, number) (number)
 #else
 #include <time.h>
 
@@ -115,7 +115,7 @@ static inline __u64 tg_now_ns(void)
 
 #define TG_NOW_NS()            tg_now_ns()
 #define TG_SETS                1
-#define TG_TABLE(view, number) (&(view)->tables[number])
+#define TG_TABLE(keys, number) (&(keys)->tables[number])
 
 typedef const struct tg_table_rows *tg_table_ref;
 

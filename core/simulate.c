@@ -35,16 +35,16 @@ static bool is_mapped(const uint8_t addr[16])
 	return !memcmp(addr, prefix, sizeof(prefix));
 }
 
-/* `tables`: NULL, and they are as they are at first. */
+/* The image, and the tables that the keys are looked up in; NULL: as they are at first. */
 static int view_image(const struct tg_image *image, const struct tg_table_rows *tables,
-		      struct tg_view *view)
+		      struct tg_view *view, struct tg_keys *keys)
 {
 	size_t size;
 
 	view->rows = tg_image_bytes(image, &size);
 	view->count = (uint32_t)(size / TG_ROW_BYTES);
-	view->tables = tables;
-	return tables ? 0 : tg_image_tables(image, &view->tables);
+	keys->tables = tables;
+	return tables ? 0 : tg_image_tables(image, &keys->tables);
 }
 
 static uint32_t asked_family(const struct tg_query *query)
@@ -298,7 +298,7 @@ int tg_decide(const struct tg_image *image, const struct tg_table_rows *tables,
 		return err;
 	memcpy(made.addr, query->addr, 16);
 	memcpy(made.path, query->path, sizeof(made.path));
-	err = view_image(image, tables, &view);
+	err = view_image(image, tables, &view, &keys);
 	if (err)
 		return err;
 	if (!passes_unseen(query))
@@ -394,6 +394,12 @@ static int term_mismatch(const struct tg_view *view, const struct tg_section *se
 	return 0;
 }
 
+static int note_sets(const struct tg_section *section, struct tg_keys *keys)
+{
+	keys->sets = tg_sets_with(section, keys);
+	return keys->failed ? -EFAULT : 0;
+}
+
 /* Of a rule's terms, the one that comes nearest to a match says why it does not. */
 static int rule_mismatch(const struct tg_view *view, const struct tg_section *section,
 			 const struct tg_keys *keys, uint32_t rule, uint32_t *fields)
@@ -432,7 +438,7 @@ int tg_mismatch(const struct tg_image *image, const struct tg_table_rows *tables
 	if (!err)
 		err = tg_image_rule(image, index, &rule);
 	if (!err)
-		err = view_image(image, tables, &view);
+		err = view_image(image, tables, &view, &keys);
 	if (err)
 		return err;
 	row = tg_image_section_row(view.rows, (int)query->op + (is_unix(query) ? TG_OPS : 0));
@@ -442,7 +448,7 @@ int tg_mismatch(const struct tg_image *image, const struct tg_table_rows *tables
 	}
 	section = tg_rows(&view, row, TG_SECTION_ROWS);
 	if (!section || (is_unix(query) && rank_query(&view, query, row, &keys)) ||
-	    classify_rare(query, &view, section, &keys) || tg_sets_note(&view, section, &keys) ||
+	    classify_rare(query, &view, section, &keys) || note_sets(section, &keys) ||
 	    rule_mismatch(&view, section, &keys, index, fields))
 		return tg_fail(-EINVAL, "damaged image: a reference leads outside it");
 	return 0;

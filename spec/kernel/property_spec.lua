@@ -97,6 +97,11 @@ local function compare_bind(verdict, call, answer)
   return expected, found
 end
 
+--- A datagram to :: from a socket that is bound to IPv4 is one to 127.0.0.1.
+local function going_to(verdict, call)
+  return call.op == "sendmsg" and reference.target(verdict.addr, call.from_addr) or verdict.addr
+end
+
 --- What the answer to a call should be, and what it is, each as one line; `named`: what getpeername's rules say.
 local function compare(verdict, named, call, answer)
   if verdict.errno then
@@ -106,7 +111,7 @@ local function compare(verdict, named, call, answer)
   elseif call.op == "bind" then
     return compare_bind(verdict, call, answer)
   elseif verdict.source and (call.op == "sendmsg" or not is_bound(call))
-    and reference.is_v4(verdict.source) ~= reference.is_v4(verdict.addr) then
+    and reference.is_v4(verdict.source) ~= reference.is_v4(going_to(verdict, call)) then
     return "errno " .. EAFNOSUPPORT, "errno " .. answer.errno
   elseif call.op == "sendmsg" or answer.errno ~= 0 or not CONNECTED[call.proto] then
     return "", ""

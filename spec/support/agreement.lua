@@ -59,7 +59,7 @@ end
 ---@param got string
 ---@return string
 function M.story(policy, call, expected, got)
-  local lines = { "policy " .. show { default = policy.default } }
+  local lines = { "policy " .. show { default = policy.default }, "sets " .. show(policy.sets or {}) }
   for index, rule in ipairs(policy.rules) do
     local fields = {}
     for key, value in pairs(rule) do
@@ -73,6 +73,32 @@ function M.story(policy, call, expected, got)
   return table.concat(lines, "\n")
 end
 
+--- A value with the handles of live sets where it names them.
+local function with_sets(gate, value)
+  if type(value) ~= "table" then
+    return value
+  elseif value.set then
+    local set = gate:set(value.set)
+    return value.negative and -set or set
+  end
+  local copy = {}
+  for key, inner in pairs(value) do
+    copy[key] = with_sets(gate, inner)
+  end
+  return copy
+end
+
+--- Declare what sets hold, or, where they are in force, make it so.
+local function stage_sets(gate, sets)
+  for name, items in pairs(sets or {}) do
+    if gate.source.sets[name] then
+      assert(gate:set(name):replace(items))
+    else
+      gate:set(name)(items)
+    end
+  end
+end
+
 --- Stage a policy's rules in a gate, in place of those that it has.
 ---@param gate tidegate.Gate
 ---@param policy table
@@ -82,11 +108,12 @@ function M.stage(gate, policy)
     handle:remove()
   end
   gate:policy { default = policy.default }
+  stage_sets(gate, policy.sets)
   local handles = {}
   for index, rule in ipairs(policy.rules) do
     local fields = {}
     for key, value in pairs(rule) do
-      fields[key == "name" and 1 or key] = key ~= "verb" and value or nil
+      fields[key == "name" and 1 or key] = key ~= "verb" and with_sets(gate, value) or nil
     end
     handles[index] = gate[rule.verb](gate, fields)
   end

@@ -14,6 +14,7 @@ local M = {}
 ---@field pids integer[] of the callers
 ---@field protos integer[] of the calls
 ---@field last_id integer
+---@field live boolean
 ---@field sources boolean|nil
 ---@field reports string[] operations that only report, of rules
 ---@field ops string[] of calls
@@ -23,12 +24,13 @@ Maker.__index = Maker
 
 --- A maker of policies and calls.  `options`: pids and protos of the calls, the
 --- last_id that their uids and gids may be, whether rules have sources, the ops
---- of the calls, and those that only report of which rules may be; the programs,
+--- of the calls, and those that only report of which rules may be; whether rules
+--- name live sets (live = false: they do not); the programs,
 --- cgroups and network namespaces (cookies, and paths that the reference knows)
 --- to speak of.
 function M.new(options)
   return setmetatable({
-    pids = options.pids or { 1, 4242, 4194303 }, sources = options.sources,
+    live = options.live ~= false, pids = options.pids or { 1, 4242, 4194303 }, sources = options.sources,
     last_id = options.last_id or 2 ^ 32 - 1, protos = options.protos or { 1, 6, 17, 58, 132, 136, 262, 65535 },
     exes = options.exes or { "/bin/sh", "/usr/bin/env", "/bin/ls" }, cgroups = options.cgroups or { "/" },
     netns = options.netns or { 1, 2, 3, 77 },
@@ -354,7 +356,7 @@ end
 --- { addr = …, port = … }
 function Maker:product()
   return {
-    addr = chance(80) and some(function() return (self:addresses()) end) or nil,
+    addr = chance(80) and some(function() return self:some_set() or (self:addresses()) end) or nil,
     port = chance(80) and self:numbers "port" or { 80 },
   }
 end
@@ -364,8 +366,32 @@ function Maker:endpoints(only6)
     return { self:endpoint(true), self:endpoint(true) }
   end
   return some(function()
-    return chance(12) and self:product() or self:endpoint()
+    return chance(12) and self:product() or self:some_set() or self:endpoint()
   end)
+end
+
+-- Live sets ----------------------------------------------------------------------------
+
+local set_names = { "s1", "s2", "s3" }
+
+--- Sometimes a live set as an item of a list, or all addresses but its own.
+function Maker:some_set()
+  return self.live and chance(12) and { set = pick(set_names), negative = chance(30) or nil }
+end
+
+--- What each live set holds.
+function Maker:sets()
+  local sets = {}
+  for _, name in ipairs(set_names) do
+    local items = {}
+    for index = 1, pick { 0, 1, 3, 8 } do
+      repeat
+        items[index] = (chance(50) and self.single or self.prefix)(self)
+      until items[index]
+    end
+    sets[name] = items
+  end
+  return sets
 end
 
 -- What sockets of the calls are bound to.
@@ -513,7 +539,7 @@ end
 ---@return { default: string|table, rules: table[] }
 function Maker:policy(count)
   self.seen = {}
-  local policy = { default = random_default(), rules = {} }
+  local policy = { default = random_default(), sets = self:sets(), rules = {} }
   local taken = {}
   for index = 1, count do
     local rule, name = self:rule(), "rule " .. random(30)

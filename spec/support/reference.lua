@@ -296,6 +296,32 @@ end
 
 local read_list
 
+--- What the live sets of the policy hold, as ranges.
+local sets = {}
+
+local function read_sets(items_by_name)
+  sets = {}
+  for name, items in pairs(items_by_name or {}) do
+    local ranges = {}
+    for _, item in ipairs(items) do
+      ranges[#ranges + 1] = parse_ranges(item)[1]
+    end
+    sets[name] = ranges
+  end
+end
+
+local function read_set(name)
+  local ranges = sets[name]
+  return function(call)
+    for _, range in ipairs(ranges) do
+      if M.within(call.target, range) then
+        return true
+      end
+    end
+    return false
+  end
+end
+
 local function read_product(field, value)
   local addrs = value.addr ~= nil and read_list(field, value.addr)
   local ports = value.port ~= nil and read_list(field == "from" and "from_port" or "port", value.port)
@@ -310,6 +336,8 @@ function read_list(field, value, list)
   if type(value) ~= "table" then
     local sign, text = tostring(value):match "^(!?)(.*)$"
     list[#list + 1] = { negative = sign == "!", matches = read[field](text) }
+  elseif value.set then
+    list[#list + 1] = { negative = value.negative or false, matches = read_set(value.set) }
   elseif value.addr ~= nil or value.port ~= nil then
     list[#list + 1] = { negative = false, matches = read_product(field, value) }
   else
@@ -379,6 +407,7 @@ function M.read(policy)
     default = { egress = default, bind = default }
   end
   local rules = {}
+  read_sets(policy.sets)
   for index, rule in ipairs(policy.rules) do
     rules[index] = read_rule(rule)
   end
