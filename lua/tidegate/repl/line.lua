@@ -52,9 +52,14 @@ function Line:above(write)
   if not self.shown then
     return write()
   end
+  self.shown = false
   C.tg_line_hide(self.cdata)
-  write()
+  local ok, message = pcall(write)
   C.tg_line_show(self.cdata)
+  self.shown = true
+  if not ok then
+    error(message, 0)
+  end
 end
 
 function Line:insert(text) C.tg_line_insert(self.cdata, text) end

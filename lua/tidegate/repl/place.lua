@@ -63,7 +63,7 @@ end
 --- Attach the gate to a cgroup, and have sh() run its commands below that.
 ---@param target string|table as gate:attach() takes it
 ---@return string|nil path
----@return string|nil message
+---@return string|nil message also where only the own cgroup could not follow
 function Place:attach(target)
   local ok, message = self.gate:attach(target)
   if not ok then
@@ -73,10 +73,7 @@ function Place:attach(target)
   self.attached[#self.attached + 1] = path
   -- The cgroup that is left behind goes, and with it what was attached to it.
   ok, message = settle(self, path)
-  if not ok then
-    self.reason = message
-  end
-  return path
+  return path, not ok and message or nil
 end
 
 --- Detach from every cgroup; what sh() runs stays under the rules.

@@ -57,10 +57,12 @@ local function tell_change(self, before)
   local added, removed = counted(session, before)
   local total = #session.policy.rules
   local lead = session.refused and "simulated: " or "in force: "
-  if #added == 1 and removed == 0 and added[1] == session.policy.rules[total] then
+  if #added == 1 and removed == 0 then
     say(lead, added[1].verb, ' "', added[1].name, '", rule ', total, " of ", total)
-  elseif #added + removed > 0 then
-    say(lead, plural(#added, "rule"), " added, ", removed, " removed, ", total, " in all")
+  elseif #added > 0 then
+    say(lead, plural(#added, "rule"), " added, ", removed > 0 and removed .. " removed, " or "", total, " in all")
+  elseif removed > 0 then
+    say(lead, plural(removed, "rule"), " removed, ", total, " left")
   elseif session.policy.revision ~= before.policy.revision then
     say(lead, "the options of the policy")
   end
@@ -200,7 +202,7 @@ end
 
 --- Ctrl-D: what is begun is given up first.
 local function take_eof(self)
-  if self.input ~= "" and uv.fs_fstat(STDIN) then
+  if self.input ~= "" then
     self.input = ""
     say()
     return
@@ -316,6 +318,7 @@ function M.run(session)
     input = "", count = 0, first = 1, keys = true,
   }, Prompt)
   session.say = say
+  session.above = function(write) line:above(write) end
   session.columns = function() return line:columns() end
   self.throttle = throttle.new(say)
   for _, text in ipairs(self.history.lines) do

@@ -1,8 +1,8 @@
 --- save(): the policy, to a file that a person may go on with.
 --
--- Where the file that the policy came from still says nothing wrong, it is kept
--- as it is, with its comments and handlers, and the new rules stand at its end.
--- Else all rules are written anew.
+-- Where rules were only added to those of the file that the policy came from,
+-- that is kept as it is, with its comments and handlers, and the new rules stand
+-- at its end.  Else all rules are written anew.
 
 local session_module = require "tidegate.repl.session"
 local tidegate = require "tidegate"
@@ -18,17 +18,16 @@ local function extended(session)
   if not session.text then
     return nil
   end
-  local lines = { (session.text:gsub("%s+$", "")), "" }
-  for position, member in ipairs(session.policy:list()) do
-    if member.where:match "^(.*):%d+$" == session.source or member.where == session.source then
-      lines[#lines + 1] = member:text(position)
-    end
+  local before = tidegate.compile(session.text, session.path)
+  if not before then
+    return nil -- a list that it names has changed, for the worse
   end
-  local text = table.concat(lines, "\n")
-  text = #lines == 2 and session.text or text .. "\n"
-  local gate = tidegate.compile(text, session.path)
-  local same = gate and gate:dump() == session.gate:dump()
-  return same and text or nil
+  local text, rules = session.text, session.gate:rules()
+  for position = #before:rules() + 1, #rules do
+    text = text:gsub("([^\n])$", "%1\n") .. rules[position]:text(position) .. "\n"
+  end
+  local after = tidegate.compile(text, session.path)
+  return after and after:dump() == session.gate:dump() and text or nil
 end
 
 --- Write a file in one step: the old one, or the new one, is there whole.
@@ -61,7 +60,7 @@ local function objection(session, path)
   local now = session_module.read(path)
   if now == nil or now == "" then
     return nil
-  elseif session.path and uv.fs_realpath(path) == uv.fs_realpath(session.path) then
+  elseif session.text and uv.fs_realpath(path) == uv.fs_realpath(session.path) then
     return now ~= session.text and path .. " has changed since it was read; save under another name"
   end
   return path .. " is there already; save under another name, or remove it first"

@@ -15,8 +15,8 @@ function M.run(session)
   if session.refused then
     report.say("the rules are on the simulator only: %s", session.refused)
   end
-  session.say = function() end
   session.on_command = function() end
+  session.say = function() end -- a script prints what it wants to
   session:watch(function(event) out:event(event) end, function(message) report.say("%s", message) end)
   local text = io.stdin:read "*a" or ""
   local names = environment.new(session)

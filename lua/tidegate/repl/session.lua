@@ -16,8 +16,8 @@ local M = {}
 ---@class tidegate.Session
 ---@field gate tidegate.Gate
 ---@field policy tidegate.Policy the gate's
----@field path string|nil the policy's file
----@field text string|nil of that file, as it was read
+---@field path string|nil the policy's file, or image
+---@field text string|nil of that file, as it was read; an image has none
 ---@field refused string|nil why the kernel enforces nothing; nil: it does
 ---@field place tidegate.Place
 ---@field status integer|nil the exit status, once exit() was called
@@ -25,6 +25,7 @@ local M = {}
 ---@field kernel_failure string|nil the last message of the kernel's refusing something
 ---@field source string names the input in messages: "prompt"
 ---@field say fun(remark: string) prints a line that is no value
+---@field above fun(write: fun()) calls a function that prints
 ---@field on_command fun(running: boolean) told before and after a command of sh()
 ---@field signal integer|nil what ends the session
 local Session = {}
@@ -70,8 +71,8 @@ function M.new(path, source)
     return nil, message
   end
   local self = setmetatable({
-    gate = gate, policy = gate.source, path = text and path, text = text, source = source,
-    handlers = {}, past = {}, place = place.new(gate),
+    gate = gate, policy = gate.source, path = path, text = text, source = source,
+    handlers = {}, past = {}, say = print, above = function(write) write() end, place = place.new(gate),
   }, Session)
   return self
 end
@@ -223,19 +224,20 @@ end
 --- Events that one look takes: a flood of them must not keep the keys waiting.
 local EVENTS_A_TURN = 1000
 
---- Have `tell` called for each event, and the policy's handlers after it, by turn().
+--- Have dispatch() call `tell` for each event, beside the policy's handlers.
 ---@param tell fun(event: tidegate.Event)
 ---@param say fun(message: string)
 function Session:watch(tell, say)
   if self.refused then
     return
   end
-  self.tell = tell
+  self.gate:on("*", tell)
   self.gate.onerror = function(message)
     say(message == tostring(interrupt.INTERRUPTED) and message or message:match "^(.-)\nstack traceback:" or message)
   end
   local poll = uv.new_poll(assert(self.gate:event_fd()))
   poll:start("r", function() self.ready = true end)
+  self.watching = true
 end
 
 --- Whether there are events to dispatch.
@@ -247,15 +249,10 @@ end
 
 --- Tell of the events that have come.
 function Session:dispatch()
-  if not self.tell or self.gate.closed then
+  if not self.watching or self.gate.closed then
     return
   end
-  -- First of all handlers, whatever undo() made of them.
-  self.gate.handlers["*"] = self.gate.handlers["*"] or {}
-  local all = self.gate.handlers["*"]
-  table.insert(all, 1, self.tell)
   local ok, message = interrupt.guard(self.gate.dispatch, self.gate, EVENTS_A_TURN)
-  table.remove(all, 1)
   if not ok then
     self.gate.onerror(tostring(message))
   end

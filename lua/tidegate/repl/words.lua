@@ -10,6 +10,8 @@ local show = require "tidegate.repl.show"
 
 local M = {}
 
+local ENDED_BY_SIGINT = 130
+
 --- A word that a signal must not end half-way.
 local function whole(fn)
   return function(...) return interrupt.hold(fn, ...) end
@@ -152,7 +154,7 @@ local function attach_word(session)
     if not path then
       refused(session, "attach: " .. message)
     end
-    session.say("attached to " .. path)
+    session.say("attached to " .. path .. (message and "; sh stays where it was: " .. message or ""))
   end
 end
 
@@ -178,6 +180,8 @@ local function sh_word(session)
     local status, message = session:command(command)
     if not status then
       error("sh: " .. message, 0)
+    elseif status == ENDED_BY_SIGINT or session.signal then
+      error(interrupt.INTERRUPTED, 0) -- Ctrl-C is meant for the script, too
     end
     session.quiet = status == 0
     return status
@@ -202,7 +206,7 @@ end
 
 local function save_word(session)
   return function(path)
-    path = path == nil and session.path or path
+    path = path == nil and session.text and session.path or path
     if type(path) ~= "string" then
       error(("save: wants the name of a file, such as %s; got %s"):format(help.words.save.example,
         literal.describe(path)), 0)
@@ -248,6 +252,11 @@ function M.new(session, known)
     sh = whole(sh_word(session)),
     attach = whole(attach_word(session)),
     detach = whole(detach_word(session)),
+    -- Above the line that is being typed, where a handler or a timer prints.
+    print = function(...)
+      local arguments, count = { ... }, select("#", ...)
+      session.above(function() print(unpack(arguments, 1, count)) end)
+    end,
     undo = whole(undo_word(session)),
     diff = as_text(diff_word(session)),
     save = whole(save_word(session)),
