@@ -68,7 +68,7 @@ $(B)/libtidegate.so: $(B)/$(SONAME)
 
 # The public regions of the headers, as LuaJIT reads them: $(1) the file to write, $(2) the headers.
 cdef = { echo 'return [['; \
-	  sed -n '/^\/\* public { \*\//,/^\/\* } public \*\//{s/^\#define \(TG_[A-Z_]*\) *\([^ ]*\)\(.*\)/static const uint32_t \1 = \2;\3/;s/__u\([0-9]*\) /uint\1_t /;s/^TG_REPL //;p}' \
+	  sed -n '/^\/\* public { \*\//,/^\/\* } public \*\//{s/^\#define \(TG_[A-Z_]*\)[ \t]*\([^ ]*\)\(.*\)/static const uint32_t \1 = \2;\3/;s/__u\([0-9]*\) /uint\1_t /;s/^TG_REPL //;p}' \
 	    $(2); \
 	  echo ']]'; } > $(1)
 

@@ -12,10 +12,12 @@
 #include <histedit.h>
 #include <locale.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <ucontext.h>
@@ -34,6 +36,7 @@ struct tg_line {
 	ucontext_t caller, own;
 	void *stack;
 	struct termios modes;
+	int input; /* an epoll of standard input */
 	mbstate_t decoding;
 	int event;        /* what the switch to the caller tells it */
 	bool interrupted; /* the line ends, but not by Enter */
@@ -127,8 +130,12 @@ static unsigned char interrupt(EditLine *editor, int key)
 
 static unsigned char suspend(EditLine *editor, int key)
 {
-	(void)editor, (void)key;
-	tell(the_line, TG_LINE_SUSPEND);
+	(void)key;
+	tg_line_hide(the_line);
+	el_set(editor, EL_PREP_TERM, 0);
+	kill(0, SIGTSTP); /* here it stops, until the shell has it go on */
+	el_set(editor, EL_PREP_TERM, 1);
+	el_set(editor, EL_REFRESH);
 	return CC_NORM;
 }
 
@@ -230,6 +237,16 @@ static int open_editor(struct tg_line *line)
 	return 0;
 }
 
+static int open_input(struct tg_line *line)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+
+	line->input = epoll_create1(EPOLL_CLOEXEC);
+	if (line->input < 0 || epoll_ctl(line->input, EPOLL_CTL_ADD, STDIN_FILENO, &event))
+		return -errno;
+	return 0;
+}
+
 int tg_line_open(struct tg_line **out)
 {
 	struct tg_line *line;
@@ -241,7 +258,7 @@ int tg_line_open(struct tg_line **out)
 	if (!line)
 		return -ENOMEM;
 	the_line = line;
-	err = tcgetattr(STDIN_FILENO, &line->modes) ? -errno : 0;
+	err = tcgetattr(STDIN_FILENO, &line->modes) ? -errno : open_input(line);
 	if (!err) {
 		tg_signals_terminal(STDIN_FILENO);
 		choose_locale();
@@ -263,11 +280,18 @@ void tg_line_close(struct tg_line *line)
 		el_end(line->editor);
 	if (line->history)
 		history_end(line->history);
+	if (line->input > 0)
+		close(line->input);
 	tg_line_restore(line);
 	free(line->text);
 	free(line->stack);
 	free(line);
 	the_line = NULL;
+}
+
+int tg_line_fd(const struct tg_line *line)
+{
+	return line->input;
 }
 
 void tg_line_restore(struct tg_line *line)

@@ -15,19 +15,24 @@
 /* public { */
 
 /* What tg_line_read() tells. */
-#define TG_LINE_PENDING 0 /* all input is taken; call again when there is more */
-#define TG_LINE_DONE    1 /* Enter: tg_line_text() has the line */
-#define TG_LINE_COMPLETE                                                                           \
-	2 /* Tab: tg_line_text() has the line so far; tg_line_insert() adds to it */
+#define TG_LINE_PENDING   0 /* all input is taken; call again when there is more */
+#define TG_LINE_DONE      1 /* Enter: tg_line_text() has the line */
+#define TG_LINE_COMPLETE  2 /* Tab: tg_line_text() has the line so far */
 #define TG_LINE_INTERRUPT 3 /* Ctrl-C: the line is given up */
-#define TG_LINE_SUSPEND   4 /* Ctrl-Z */
-#define TG_LINE_EOF       5 /* Ctrl-D on an empty line, or the terminal is gone */
+#define TG_LINE_EOF       4 /* Ctrl-D on an empty line, or the terminal is gone */
 
 struct tg_line;
 
 /* An editor on standard input and output, which must be one terminal.  One a process. */
 TG_REPL int tg_line_open(struct tg_line **out);
 TG_REPL void tg_line_close(struct tg_line *line);
+
+/*
+ * A descriptor that polls readable while there is input.  It is the editor's
+ * own: an event loop may make it non-blocking, which on standard input the
+ * shell would feel.
+ */
+TG_REPL int tg_line_fd(const struct tg_line *line);
 
 /* The prompt of the line that is read next. */
 TG_REPL void tg_line_prompt(struct tg_line *line, const char *prompt);
@@ -46,7 +51,7 @@ TG_REPL void tg_line_show(struct tg_line *line);
 /* Have the next tg_line_read() give up the line. */
 TG_REPL void tg_line_cancel(struct tg_line *line);
 
-/* The terminal as it was before the editor, and, with `editing`, as the editor wants it. */
+/* Have the terminal be as it was before the editor. */
 TG_REPL void tg_line_restore(struct tg_line *line);
 TG_REPL int tg_line_columns(const struct tg_line *line);
 TG_REPL void tg_line_resize(struct tg_line *line);

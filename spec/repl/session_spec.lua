@@ -144,7 +144,7 @@ describe("a session at the prompt", function()
     assert.is_true(shown >= 10 and shown < 90, "shown: " .. shown)
     term:type 'end"'
     term:key "Enter"
-    term:wait_for "\ntidegate>"
+    term:wait_for_prompt()
     assert.equal("153", term:enter "#half")
     assert.truthy(tonumber(term:enter "rules.all.hits"))
     term:key "C-d"

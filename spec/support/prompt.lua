@@ -7,7 +7,7 @@ local M = {}
 
 --- Nothing but a loopback, and a server on 127.0.0.1:60123 where it is asked for.
 local ALONE = 'ip link set lo up; exec "$@"'
-local SERVED = 'ip link set lo up; luajit examples/demo-server.lua 60123 & '
+local SERVED = 'trap : INT; ip link set lo up; luajit examples/demo-server.lua 60123 & '
   .. 'until nc -z 127.0.0.1 60123; do sleep 0.02; done; "$@"; status=$?; kill %1; exit $status'
 
 --- Start it, and wait for the prompt.
@@ -27,7 +27,10 @@ function M.start(arguments, options)
     env[name] = value
   end
   local term = terminal.start(words, { env = env, columns = options.columns })
-  term:wait_for "\ntidegate>"
+  term:wait(function(screen)
+    assert(not screen:find "^status", screen)
+    return screen:find "\ntidegate>\n$"
+  end, "the first prompt")
   return term
 end
 

@@ -29,12 +29,12 @@ function M.start(arguments, options)
   options = options or {}
   opened = opened + 1
   local self = setmetatable({ socket = ("tidegate-spec-%d-%d"):format(require("luv").os_getpid(), opened) }, Terminal)
-  local env = { "env" }
+  local words = { "env" }
   for name, value in pairs(options.env or {}) do
-    env[#env + 1] = name .. "=" .. value
+    words[#words + 1] = name .. "=" .. value
   end
-  local words = { unpack(env) }
-  for _, word in ipairs { "sh", "-c", '"$@"; echo "status $?"; exec sleep 1000', "sh", unpack(arguments) } do
+  local script = 'trap : INT; "$@"; echo "status $?"; exec sleep 1000'
+  for _, word in ipairs { "sh", "-c", script, "sh", unpack(arguments) } do
     words[#words + 1] = word
   end
   for index, word in ipairs(words) do
@@ -85,6 +85,11 @@ function Terminal:wait_for(text, count)
     end
     return true
   end, text)
+end
+
+--- Wait until the last line is an empty prompt.
+function Terminal:wait_for_prompt()
+  self:wait(function(screen) return screen:find "\ntidegate>\n$" end, "the prompt")
 end
 
 --- Type keys by tmux's names: "Enter", "C-c", "Tab", "Up".

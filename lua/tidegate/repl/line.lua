@@ -8,7 +8,7 @@ local M = {}
 local names = {
   [tonumber(C.TG_LINE_PENDING)] = "pending", [tonumber(C.TG_LINE_DONE)] = "done",
   [tonumber(C.TG_LINE_COMPLETE)] = "complete", [tonumber(C.TG_LINE_INTERRUPT)] = "interrupt",
-  [tonumber(C.TG_LINE_SUSPEND)] = "suspend", [tonumber(C.TG_LINE_EOF)] = "eof",
+  [tonumber(C.TG_LINE_EOF)] = "eof",
 }
 
 ---@class tidegate.Line
@@ -28,8 +28,7 @@ function M.open()
   return setmetatable({ cdata = slot[0], shown = false }, Line)
 end
 
---- What was typed: "done", "complete", "interrupt", "suspend", "eof" and the
---- line and the place of the cursor in it; "pending" where there is no more.
+--- What was typed: "done", "complete", "interrupt", "eof"; "pending" where there is no more.
 ---@param prompt string
 ---@return string event
 ---@return string|nil text
@@ -38,7 +37,7 @@ function Line:read(prompt)
   io.stdout:flush()
   C.tg_line_prompt(self.cdata, prompt)
   local event = names[C.tg_line_read(self.cdata)]
-  self.shown = event == "pending" or event == "complete" or event == "suspend"
+  self.shown = event == "pending" or event == "complete"
   if event == "done" or event == "complete" then
     local cursor = ffi.new "size_t[1]"
     local text = ffi.string(C.tg_line_text(self.cdata, cursor))
@@ -62,6 +61,8 @@ function Line:above(write)
   end
 end
 
+--- A descriptor that polls readable while there is input.
+function Line:fd() return C.tg_line_fd(self.cdata) end
 function Line:insert(text) C.tg_line_insert(self.cdata, text) end
 function Line:cancel() C.tg_line_cancel(self.cdata) end
 function Line:remember(text) C.tg_line_remember(self.cdata, text) end

@@ -17,8 +17,7 @@ local uv = require "luv"
 local M = {}
 
 local FIRST, MORE = "tidegate> ", "       >> "
-local STDIN = 0
-local SIGINT, SIGTSTP = 2, "sigtstp"
+local SIGINT = 2
 --- Choices of a completion that are listed.
 local LISTED = 100
 
@@ -111,11 +110,14 @@ local function settle_signal(self)
   end
 end
 
+local function complain(self, message)
+  -- The terminal has written ^C.
+  say(message == interrupt.INTERRUPTED and "\n" or "", self:complaint(message))
+end
+
 local function finish(self, ok, count, ...)
-  settle_signal(self)
   if not ok then
-    -- The terminal has written ^C.
-    say(count == interrupt.INTERRUPTED and "\n" or "", self:complaint(count))
+    complain(self, count)
     return
   end
   local before, added = self.session.change, {}
@@ -125,7 +127,7 @@ local function finish(self, ok, count, ...)
   -- A value may have a __tostring of the user's own.
   local shown, message = interrupt.guard(echo, self, count, { ... }, added)
   if not shown then
-    say(self:complaint(message))
+    complain(self, message)
   end
   if #added > 0 then
     warn(self, added)
@@ -151,6 +153,7 @@ local function take_line(self, text)
   if chunk then
     self.session.quiet = false
     finish(self, self.session:run(chunk))
+    settle_signal(self)
   elseif message then
     say(self:complaint(message))
   end
@@ -193,13 +196,6 @@ local function take_tab(self, text, cursor)
   end
 end
 
-local function take_suspend(self)
-  self.line:above(function()
-    self.line:restore()
-    uv.kill(0, SIGTSTP) -- here it stops, until the shell has it go on
-  end)
-end
-
 --- Ctrl-D: what is begun is given up first.
 local function take_eof(self)
   if self.input ~= "" then
@@ -222,8 +218,6 @@ local function take_keys(self)
       take_tab(self, text, cursor)
     elseif event == "interrupt" then
       self.input = ""
-    elseif event == "suspend" then
-      take_suspend(self)
     else
       take_eof(self)
     end
@@ -263,7 +257,7 @@ end
 
 local function watch_terminal(self)
   local function note() self.keys = true end
-  self.terminal = uv.new_poll(STDIN)
+  self.terminal = uv.new_poll(self.line:fd())
   self.terminal:start("r", note)
   self.session.on_command = function(running)
     if running then
