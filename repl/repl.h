@@ -61,8 +61,9 @@ TG_REPL void tg_line_remember(struct tg_line *line, const char *text);
 
 /*
  * From now on SIGINT, SIGTERM and SIGHUP are only noted.  Returns a descriptor
- * that polls readable once one has come, or -errno.  A third SIGINT that nobody
- * has taken ends the process: a C function that does not return is running.
+ * that polls readable once one has come, or -errno.  Where nobody takes them, a
+ * third SIGINT, or five seconds after another, ends the process: a C function
+ * that does not return is running.
  */
 TG_REPL int tg_signals_catch(void);
 

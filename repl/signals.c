@@ -14,21 +14,24 @@
 
 #include "repl.h"
 
-enum { PATIENCE = 3 };
+enum {
+	MOST_INTERRUPTS = 3,
+	PATIENCE_S = 5,
+};
 
 static volatile sig_atomic_t seen, interrupts;
 static int wakeup = -1, terminal = -1;
 static struct termios modes;
 
-static void give_up(void)
+static void give_up(int number)
 {
 	static const char text[] = "\ntidegate: ended, in the middle of something\n";
 
 	if (terminal >= 0)
 		tcsetattr(terminal, TCSANOW, &modes);
 	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
-		_exit(128 + SIGINT);
-	_exit(128 + SIGINT);
+		_exit(128 + number);
+	_exit(128 + number);
 }
 
 static void note(int number)
@@ -36,11 +39,15 @@ static void note(int number)
 	uint64_t one = 1;
 	int saved = errno;
 
-	if (number == SIGINT && ++interrupts >= PATIENCE)
-		give_up();
+	if (number == SIGALRM)
+		give_up(seen ? seen : number);
+	if (number == SIGINT && ++interrupts >= MOST_INTERRUPTS)
+		give_up(number);
 	/* What ends the process is not undone by a Ctrl-C that comes after it. */
 	if (number != SIGINT || !seen)
 		seen = number;
+	if (number != SIGINT)
+		alarm(PATIENCE_S);
 	if (write(wakeup, &one, sizeof(one)) < 0)
 		errno = saved;
 	errno = saved;
@@ -48,7 +55,7 @@ static void note(int number)
 
 int tg_signals_catch(void)
 {
-	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGALRM};
 	struct sigaction action = {.sa_handler = note};
 	struct sigaction now;
 
@@ -81,6 +88,7 @@ int tg_signals_take(void)
 	/* The descriptor first: a signal that comes between the two wakes once more. */
 	if (wakeup >= 0 && read(wakeup, &count, sizeof(count)) < 0 && errno != EAGAIN)
 		return 0;
+	alarm(0);
 	number = seen;
 	seen = 0;
 	interrupts = 0;

@@ -96,4 +96,16 @@ function M.new(from, to)
   return result
 end
 
+--- What leads from one policy to another, as dump() writes them.  The number
+--- that a rule without a name is called by tells only where it once stood.
+---@param from string
+---@param to string
+---@return tidegate.Diff
+function M.of_policies(from, to)
+  local function without_numbers(text)
+    return (("\n" .. text):gsub('(\n%a+ { )"#%d+", ', "%1"))
+  end
+  return M.new(without_numbers(from), without_numbers(to))
+end
+
 return M

@@ -185,7 +185,7 @@ function Gate:diff(other)
   if not theirs then
     return nil, message, errno
   end
-  return diff.new(theirs, mine)
+  return diff.of_policies(theirs, mine)
 end
 
 -- The kernel ---------------------------------------------------------------------

@@ -86,7 +86,7 @@ describe("the prompt", function()
       ["deny {}"] = 'deny "#1" says no operation; add connect, sendmsg, egress, bind, recvmsg, getpeername or '
         .. "getsockname",
       ["deny = 1"] = '"deny" is a word of the language; choose another name',
-      ["1 1"] = "'<eof>' expected near '1'",
+      ["1 1"] = "unexpected symbol near '1'",
       ["try { connect = 1 }"] = 'try: "1": no address: for a port write "*:1"',
       ["try {}"] = 'try: says no call; write try { connect = "1.2.3.4:80", uid = 33 }',
       ['try { egress = "1.2.3.4:80" }'] = "try: egress is two calls; ask for connect or sendmsg",
@@ -127,16 +127,12 @@ describe("the prompt", function()
       'deny { "x", connect = "10.0.0.0/8" } while true do end',
       'sh "sleep 1000"',
       'while true do sh "sleep 1000" end',
-      'require("luv").sleep(0) load("while true do end")()',
+      'table.sort({ 1, 2 }, function() while true do end end)',
     }
     for count, script in ipairs(endless) do
       term:type(script)
       term:key "Enter"
-      -- The terminal is the script's when its own mode is back.
-      term:wait(function()
-        local pid = command.run({ "sh", "-c", "tmux -L " .. term.socket .. " list-panes -F '#{pane_tty}'" }).out
-        return command.run({ "sh", "-c", "stty -a < " .. pid:gsub("\n", "") }).out:find " icanon"
-      end, "the script's start: " .. script)
+      term:wait_for_cooked()
       term:key "C-c"
       term:wait(function(screen)
         return select(2, screen:gsub("\n%^C\ninterrupted\n", "")) == count and screen:find "\ntidegate>\n$"
@@ -151,13 +147,17 @@ describe("the prompt", function()
     term = prompt.start {}
     term:type '("a"):rep(40):find(("a-"):rep(40) .. "b") print "not so soon"'
     term:key "Enter"
-    for count = 1, 3 do
+    term:wait_for_cooked()
+    local count, ended = 0, nil
+    repeat -- two that come close together may be one
+      count = count + 1
       term:key "C-c"
-      if count < 3 then
-        term:wait(function(screen) return select(2, screen:gsub("%^C", "")) >= count end, "^C")
-      end
-    end
-    term:wait_for "tidegate: ended, in the middle of something"
+      term:wait(function(screen)
+        ended = screen:find "tidegate: ended, in the middle of something"
+        return ended or select(2, screen:gsub("%^C", "")) >= count
+      end, "^C")
+    until ended
+    assert.is_true(count >= 3)
     assert_left(130)
   end)
 

@@ -92,6 +92,14 @@ function Terminal:wait_for_prompt()
   self:wait(function(screen) return screen:find "\ntidegate>\n$" end, "the prompt")
 end
 
+--- Wait until Ctrl-C is a signal again: no line is being edited.
+function Terminal:wait_for_cooked()
+  local device = tmux(self, "list-panes", "-F", "#{pane_tty}"):match "%S+"
+  self:wait(function()
+    return command.run({ "stty", "-F", device, "-a" }).out:find(" icanon", 1, true)
+  end, "the terminal's own mode")
+end
+
 --- Type keys by tmux's names: "Enter", "C-c", "Tab", "Up".
 function Terminal:key(...)
   tmux(self, "send-keys", ...)

@@ -29,7 +29,8 @@ function M.run(args)
     io.stderr:write(message, "\n")
     return status.POLICY_ERROR
   end
-  here.signals = interrupt.start()
+  local signals = uv.new_poll(interrupt.start())
+  signals:start("r", function() end) -- it only has the loop turn
   here:open()
   local how = require(interactive and "tidegate.repl.prompt" or "tidegate.repl.script")
   local done, result, failure = xpcall(how.run, debug.traceback, here)

@@ -68,20 +68,18 @@ local function rule_names(session)
 end
 
 local function event_kinds(session)
-  return { "*", unpack(schema.verb_names), unpack(rule_names(session)) }
+  local kinds = { "*", unpack(schema.verb_names) }
+  for _, name in ipairs(rule_names(session)) do
+    kinds[#kinds + 1] = name
+  end
+  return kinds
 end
 
 --- What a string may become by the function that takes it, or by its field.
 local by_callee = {
   attach = function(_, typed) return cgroups(typed) end,
   rules = rule_names,
-  on = function(session)
-    local kinds = event_kinds(session)
-    for _, name in ipairs(rule_names(session)) do
-      kinds[#kinds + 1] = name
-    end
-    return kinds
-  end,
+  on = event_kinds,
   help = help.names,
   file = function(_, typed) return paths(typed) end,
   save = function(_, typed) return paths(typed) end,

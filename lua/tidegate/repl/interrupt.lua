@@ -3,7 +3,8 @@
 -- A count hook of the interpreter looks for a noted signal.  Compiled traces
 -- call no hooks, so in this process nothing is compiled.  What cannot be
 -- interrupted is one C function that does not return (string.find on a pattern
--- that backtracks for ever): there a third Ctrl-C ends the process.
+-- that backtracks for ever): there a third Ctrl-C ends the process, and so does
+-- any other signal, after five seconds.
 
 local C = require "tidegate.repl.native"
 
@@ -35,11 +36,11 @@ local function look()
 end
 
 --- From now on signals are noted, and scripts can be interrupted.
----@return integer|nil fd polls readable once a signal has come
+---@return integer fd polls readable once a signal has come
 function M.start()
   local fd = C.tg_signals_catch()
   if fd < 0 then
-    return nil
+    error(("tidegate: signals cannot be caught (errno %d)"):format(-fd), 0)
   end
   jit.off()
   debug.sethook(look, "", PERIOD)

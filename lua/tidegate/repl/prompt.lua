@@ -321,8 +321,6 @@ function M.run(session)
   session:watch(function(event) self.throttle:say(tostring(event)) end, say)
   greet(session)
   watch_terminal(self)
-  local signals = uv.new_poll(assert(session.signals))
-  signals:start("r", function() end)
   local done, failure = xpcall(function()
     while not session.status and not session.signal do
       turn(self)

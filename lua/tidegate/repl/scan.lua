@@ -60,7 +60,8 @@ end
 --- What a name or a string behind `before` belongs to.
 local function spot(frame, word, quoted, callee)
   return {
-    word = word, quoted = quoted, callee = callee or frame.callee, key = frame.key or frame.inherited,
+    word = word, quoted = quoted, callee = callee or frame.callee,
+    key = not callee and (frame.key or frame.inherited) or nil,
     used = not frame.key and frame.open == "{" and frame.used or nil,
   }
 end
@@ -104,7 +105,7 @@ function M.spot(text)
         table.remove(frames)
       end
     elseif kind == "mark" then
-      if piece == "=" and chain then
+      if piece == "=" and chain and frame.open == "{" then
         frame.key, frame.used[chain] = chain, true
       elseif piece == "," or piece == ";" then
         frame.key = nil

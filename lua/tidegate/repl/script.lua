@@ -7,6 +7,8 @@ local status = require "tidegate.command.status"
 
 local M = {}
 
+local SIGINT = 2
+
 --- Run it to its end.
 ---@param session tidegate.Session
 ---@return integer status
@@ -26,7 +28,7 @@ function M.run(session)
     ok, message = session:run(chunk)
   end
   io.stdout:flush()
-  local number = session.signal or interrupt.take()
+  local number = session.signal or interrupt.take() or message == interrupt.INTERRUPTED and SIGINT
   if number then
     return status.SIGNAL + number
   elseif not ok then

@@ -4,6 +4,7 @@
 -- published in one step; where it fails, nothing of it is left.  undo() goes
 -- back by one change.
 
+local diff = require "tidegate.diff"
 local doctor = require "tidegate.command.doctor"
 local interrupt = require "tidegate.repl.interrupt"
 local language = require "tidegate.language"
@@ -196,7 +197,7 @@ function Session:undo()
   if not ok then
     return nil, message
   end
-  return require("tidegate.diff").new(was, assert(self.gate:dump()))
+  return diff.of_policies(was, assert(self.gate:dump()))
 end
 
 --- What the policy has that its file has not, and the other way round; without
