@@ -47,7 +47,7 @@ describe("a script for tidegate repl", function()
   on_kernel("runs it, prints what it prints, and ends with 0", function()
     local got = run [[#!/usr/bin/env -S tidegate repl
 deny { "all", connect = "192.0.2.1", errno = "ECONNRESET" }
-local status = sh "nc -v 192.0.2.1 80"
+local status = sh "stdbuf -eL nc -v 192.0.2.1 80"
 print("status", status, "hits", rules.all.hits)
 undo()
 ]]

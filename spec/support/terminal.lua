@@ -60,6 +60,19 @@ function Terminal:rows()
   return rows
 end
 
+--- The lines of a text in alphabetical order: events and the output of commands
+--- come by ways of their own.
+---@param text string
+---@return string
+function M.sorted(text)
+  local lines = {}
+  for line in text:gmatch "[^\n]+" do
+    lines[#lines + 1] = line
+  end
+  table.sort(lines)
+  return table.concat(lines, "\n")
+end
+
 --- Wait until `done(screen)`, and return what that does.
 function Terminal:wait(done, what)
   local result, screen
