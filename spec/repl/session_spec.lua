@@ -125,20 +125,20 @@ describe("a session at the prompt", function()
   end)
 
   on_kernel("shows events above a line that is half typed, and not more than can be read", function()
-    assert.equal(0, command.run({ "mkfifo", path .. ".fifo" }).status)
+    assert.equal(0, command.run({ "mkfifo", path .. ".few", path .. ".many" }).status)
     term = prompt.start { path }
     term:enter 'deny { "all", connect = "192.0.2.1", log = "1000/s" }'
-    term:enter(('sh "(read x < %s.fifo; for i in $(seq 3); do nc 192.0.2.1 $i; done; read x < %s.fifo; '
+    term:enter(('sh "(read x < %s.few; for i in $(seq 3); do nc 192.0.2.1 $i; done; read x < %s.many; '
       .. 'for i in $(seq 101 200); do nc 192.0.2.1 $i; done; echo flood is over) &"'):format(path, path))
     local half = "half = \"" .. ("typed "):rep(25)
     term:type(half)
-    command.run { "sh", "-c", "echo > " .. path .. ".fifo" }
+    command.run { "sh", "-c", "echo > " .. path .. ".few" }
     term:wait_for "connect 192.0.2.1:3  EPERM"
     term:wait(function(screen)
       return screen:find("192.0.2.1:3  EPERM  nc%[%d+%] uid 0\ntidegate> " .. half:gsub(" $", "") .. "\n$")
     end, "the line below the events")
     assert.equal(1, select(2, term:screen():gsub("half = ", "")))
-    command.run { "sh", "-c", "echo > " .. path .. ".fifo" }
+    command.run { "sh", "-c", "echo > " .. path .. ".many" }
     term:wait_for "more events, not shown"
     local _, shown = term:screen():gsub("connect 192%.0%.2%.1:%d+", "")
     assert.is_true(shown >= 10 and shown < 90, "shown: " .. shown)
@@ -181,9 +181,9 @@ describe("a session at the prompt", function()
 
   on_kernel("lets go and mends the terminal when a signal ends it", function()
     term = prompt.start { path }
+    local pid = term:enter 'sh "echo $PPID"'
     term:type "half a line"
-    local pid = term:screen() and command.run({ "pgrep", "-f", "repl " .. path }).out:match "%d+\n$"
-    command.run { "kill", "-TERM", (pid:gsub("\n", "")) }
+    command.run { "kill", "-TERM", pid }
     assert.equal(143, term:status())
     term:type "echoed" -- by the terminal itself: the shell behind it only sleeps
   end)

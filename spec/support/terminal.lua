@@ -3,6 +3,7 @@
 -- Nothing sleeps: what is typed next waits for what the screen is to show.
 
 local command = require "spec.support.command"
+local uv = require "luv"
 
 local M = {}
 
@@ -15,7 +16,7 @@ local Terminal = {}
 Terminal.__index = Terminal
 
 local function tmux(self, ...)
-  local got = command.run { "tmux", "-L", self.socket, "-f", "/dev/null", ... }
+  local got = command.run { "tmux", "-S", self.socket, "-f", "/dev/null", ... }
   assert(got.status == 0, got.err)
   return got.out
 end
@@ -28,7 +29,7 @@ end
 function M.start(arguments, options)
   options = options or {}
   opened = opened + 1
-  local self = setmetatable({ socket = ("tidegate-spec-%d-%d"):format(require("luv").os_getpid(), opened) }, Terminal)
+  local self = setmetatable({ socket = ("/tmp/tidegate-spec-%d-%d"):format(uv.os_getpid(), opened) }, Terminal)
   local words = { "env" }
   for name, value in pairs(options.env or {}) do
     words[#words + 1] = name .. "=" .. value
@@ -42,6 +43,7 @@ function M.start(arguments, options)
   end
   tmux(self, "new-session", "-d", "-x", tostring(options.columns or 100), "-y", tostring(options.rows or 50),
     table.concat(words, " "))
+  self.pids = tmux(self, "display-message", "-p", "#{pid} #{pane_pid}")
   return self
 end
 
@@ -156,8 +158,16 @@ function Terminal:resize(columns)
   tmux(self, "resize-window", "-x", tostring(columns))
 end
 
+--- End it, and wait until its processes are gone.
 function Terminal:close()
-  command.run { "tmux", "-L", self.socket, "kill-server" }
+  command.run { "tmux", "-S", self.socket, "kill-server" }
+  for pid in self.pids:gmatch "%d+" do
+    command.wait_until(function()
+      local _, _, gone = uv.kill(tonumber(pid), 0)
+      return gone == "ESRCH"
+    end, "the end of tmux")
+  end
+  os.remove(self.socket)
 end
 
 return M

@@ -236,9 +236,12 @@ function Session:watch(tell, say)
   self.gate.onerror = function(message)
     say(message == tostring(interrupt.INTERRUPTED) and message or message:match "^(.-)\nstack traceback:" or message)
   end
-  local poll = uv.new_poll(assert(self.gate:event_fd()))
-  poll:start("r", function() self.ready = true end)
-  self.watching = true
+  self.poll = uv.new_poll(assert(self.gate:event_fd()))
+  self:listen()
+end
+
+function Session:listen()
+  self.poll:start("r", function() self.ready = true end)
 end
 
 --- Whether there are events to dispatch.
@@ -250,7 +253,7 @@ end
 
 --- Tell of the events that have come.
 function Session:dispatch()
-  if not self.watching or self.gate.closed then
+  if not self.poll or self.gate.closed then
     return
   end
   local ok, message = interrupt.guard(self.gate.dispatch, self.gate, EVENTS_A_TURN)
@@ -259,6 +262,10 @@ function Session:dispatch()
   end
 end
 
+--- Events of a command wait for so long, so that they do not come between the
+--- letters of what it says of the same call.
+local COURTESY_MS = 50
+
 --- Run a command of sh(); events are told as they come.
 ---@param text string
 ---@return integer|nil status
@@ -266,12 +273,24 @@ end
 function Session:command(text)
   io.stdout:flush()
   self.on_command(true)
+  local timer = uv.new_timer()
   local status, message, signal = self.place:run(text, function()
     uv.run "once"
     if self:has_events() then
+      self.poll:stop()
+      timer:start(COURTESY_MS, 0, function()
+        self:listen()
+        self.due = true
+      end)
+    elseif self.due then
+      self.due = false
       self:dispatch()
     end
   end, interrupt.take)
+  timer:close()
+  if self.poll then
+    self:listen()
+  end
   self:dispatch()
   self.on_command(false)
   self.signal = self.signal or signal
