@@ -52,8 +52,7 @@ print("status", status, "hits", rules.all.hits)
 undo()
 ]]
     assert.equal("status\t1\thits\t1\n", got.out)
-    assert.truthy(got.err:find "^deny    all  connect 192%.0%.2%.1:80  ECONNRESET  nc%[%d+%] uid 0\n"
-      or got.err:find "\ndeny    all  connect 192%.0%.2%.1:80  ECONNRESET  nc%[%d+%] uid 0\n$", got.err)
+    assert.truthy(got.err:find "deny    all  connect 192%.0%.2%.1:80  ECONNRESET  nc%[%d+%] uid 0\n", got.err)
     assert.truthy(got.err:find("Connection reset by peer", 1, true))
     assert.truthy(got.err:find("undo: nothing was changed at the prompt", 1, true))
     assert.equal(1, got.status)
@@ -123,7 +122,7 @@ print(gate:status().generation, rules[50].hits)]]
   on_kernel("is ended by a signal, wherever it is, and cleans up", function()
     for name, status in pairs { sigint = 130, sigterm = 143, sighup = 129 } do
       for _, script in ipairs { 'print "on its way" io.stdout:flush() while true do end',
-        'print "on its way" sh "sleep 1000"' } do
+        'sh "sleep 1000 & echo on its way; wait; echo not reached"' } do
         local process = start(script)
         process:wait_for "on its way"
         process:kill(name)

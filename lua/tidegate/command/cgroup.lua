@@ -158,7 +158,7 @@ end
 
 --- Send a signal to every process in a cgroup and below it.
 ---@param path string
----@param signal string "sigterm"
+---@param signal string|integer "sigterm", 15
 function M.signal(path, signal)
   for _, process in ipairs(M.processes(path)) do
     uv.kill(process.pid, signal)

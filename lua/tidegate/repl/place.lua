@@ -118,7 +118,7 @@ function Place:run(command, turn, take)
     turn()
     local number = take()
     if number and not (number == 2 and terminal.signals_us()) then
-      process.handle:kill(number)
+      cgroup.signal(self.path, number) -- a shell waits for what it has started
     end
     ended_by = number ~= 2 and number or ended_by
   end

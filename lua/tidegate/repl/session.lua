@@ -154,7 +154,7 @@ end
 ---@return boolean ok
 ---@return any message, or the values that it returned, behind their count
 function Session:run(chunk)
-  local before = self:mark()
+  local before, past = self:mark(), { unpack(self.past) }
   self.heard, self.undone, self.handlers = false, false, {}
   local function outcome(ok, ...)
     local message = not ok and (...) or nil
@@ -167,6 +167,7 @@ function Session:run(chunk)
     if not ok then
       if changed(self, before) then
         restore(self, before)
+        self.past = past
         self:publish()
       end
       return false, message
