@@ -5,6 +5,7 @@ LIBDIR ?= $(PREFIX)/lib
 LUADIR ?= $(PREFIX)/share/lua/5.1
 VERSION := 0.1.0
 SONAME := libtidegate.so.0
+REPL := libtidegate-repl.so.0
 
 CC = gcc
 CLANG ?= clang
@@ -20,9 +21,9 @@ BPF_CFLAGS = -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) -Wall -Wext
 	-I/usr/include/$(shell $(CC) -print-multiarch) -Ibpf
 
 # Debian's names.  Of its two LuaJITs, which exclude each other, the one that is there will do.
-PACKAGES := gcc make libc6-dev clang llvm clang-format libbpf-dev libelf-dev zlib1g-dev bpftool pkg-config \
+PACKAGES := gcc make libc6-dev clang llvm clang-format libbpf-dev libelf-dev zlib1g-dev libedit-dev bpftool pkg-config \
 	luajit libluajit-5.1-dev luarocks lua-luv lua-argparse lua-cjson lua-busted lua-check valgrind \
-	curl netcat-openbsd iproute2 netbase
+	curl netcat-openbsd iproute2 netbase tmux
 
 V ?= 0
 ifeq ($(V),0)
@@ -39,7 +40,11 @@ OBJECTS = $(CORE:core/%.c=$(B)/core/%.o)
 HEADERS := $(wildcard core/*.h bpf/*.h)
 BUILD = $(abspath $(B))
 
-all: $(B)/libtidegate.so $(B)/lua/tidegate/cdef.lua $(B)/tidegate ## build into build/ (B=DIR: elsewhere); V=1 shows the commands
+# What there is without the prompt, which needs libedit.
+LIBRARY := $(B)/libtidegate.so $(B)/lua/tidegate/cdef.lua $(B)/tidegate
+
+all: $(LIBRARY) $(B)/$(REPL) \
+	$(B)/lua/tidegate/repl/cdef.lua ## build into build/ (B=DIR: elsewhere); V=1 shows the commands
 
 $(B)/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) | $(B)
 	$(call say,BPF,$@)
@@ -69,13 +74,25 @@ $(B)/$(SONAME): $(OBJECTS) core/tidegate.map
 $(B)/libtidegate.so: $(B)/$(SONAME)
 	$(Q)ln -sf $(SONAME) $@
 
-# The public regions of the headers, as LuaJIT reads them.
-$(B)/lua/tidegate/cdef.lua: core/tidegate.h bpf/event.h Makefile | $(B)
+# The public regions of the headers, as LuaJIT reads them: $(1) the file to write, $(2) the headers.
+cdef = { echo 'return [['; \
+	  sed -n '/^\/\* public { \*\//,/^\/\* } public \*\//{s/^\#define \(TG_[A-Z_]*\)[ \t]*\([^ ]*\)\(.*\)/static const uint32_t \1 = \2;\3/;s/__u\([0-9]*\) /uint\1_t /;s/^TG_REPL //;p}' \
+	    $(2); \
+	  echo ']]'; } > $(1)
+
+$(B)/lua/tidegate/cdef.lua: bpf/event.h core/tidegate.h Makefile | $(B)
 	$(call say,CDEF,$@)
-	$(Q){ echo 'return [['; \
-	  sed -n '/^\/\* public { \*\//,/^\/\* } public \*\//{s/^#define \(TG_[A-Z_]*\) \(.*\)/static const uint32_t \1 = \2;/;s/__u\([0-9]*\) /uint\1_t /;p}' \
-	    bpf/event.h core/tidegate.h; \
-	  echo ']]'; } > $@
+	$(Q)$(call cdef,$@,bpf/event.h core/tidegate.h)
+
+$(B)/lua/tidegate/repl/cdef.lua: repl/repl.h Makefile | $(B)
+	$(call say,CDEF,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(call cdef,$@,repl/repl.h)
+
+# The prompt's share of C, which only `tidegate repl` loads.
+$(B)/$(REPL): $(wildcard repl/*.[ch]) | $(B)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -shared -Wl,-soname,$(REPL) -Wl,-z,defs -o $@ $(filter %.c,$^) -ledit
 
 # The launcher, which is told where the Lua modules are, as seen from itself:
 # $(1) the file to write, $(2) the folders.
@@ -175,8 +192,8 @@ lint: deps ## check style, and that headers, symbol map and library agree
 	@$(MAKE) all
 	$(call say,LUACHECK,'lua bin spec examples bench')
 	$(Q)luacheck -q lua bin/tidegate spec spec/run examples bench/run
-	$(call say,FORMAT,'core bpf bench spec/c examples/c')
-	$(Q)clang-format --dry-run -Werror core/*.[ch] bpf/*.[ch] $(wildcard bench/*.[ch] spec/c/*.c examples/c/*.c)
+	$(call say,FORMAT,'core bpf repl bench spec/c examples/c')
+	$(Q)clang-format --dry-run -Werror core/*.[ch] bpf/*.[ch] repl/*.[ch] $(wildcard bench/*.[ch] spec/c/*.c examples/c/*.c)
 	$(call say,SYMBOLS,$(B)/$(SONAME))
 	$(Q)sed -n 's/^\t\t\(tg_[a-z0-9_]*\);$$/\1/p' core/tidegate.map | LC_ALL=C sort > $(B)/symbols.map
 	$(Q)nm -D --defined-only $(B)/$(SONAME) | sed -n 's/.* [A-Z] \(tg_[a-z0-9_]*\)@.*/\1/p' | \
@@ -188,7 +205,7 @@ lint: deps ## check style, and that headers, symbol map and library agree
 
 # The Lua modules, into a folder.
 install_lua = (cd lua && find tidegate -name '*.lua' -exec install -Dm 644 {} $(abspath $(1))/{} \;) && \
-	install -m 644 $(B)/lua/tidegate/cdef.lua $(1)/tidegate/
+	(cd $(B)/lua && find tidegate -name '*.lua' -exec install -Dm 644 {} $(abspath $(1))/{} \;)
 
 install: all $(B)/tidegate.h ## install under PREFIX (/usr/local), below DESTDIR
 	$(call say,INSTALL,$(DESTDIR)$(PREFIX))
@@ -197,6 +214,7 @@ install: all $(B)/tidegate.h ## install under PREFIX (/usr/local), below DESTDIR
 	$(Q)install -m 755 $(B)/$(SONAME) $(DESTDIR)$(LIBDIR)/libtidegate.so.$(VERSION)
 	$(Q)ln -sf libtidegate.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
 	$(Q)ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libtidegate.so
+	$(Q)install -m 755 $(B)/$(REPL) $(DESTDIR)$(LIBDIR)/$(REPL)
 	$(Q)install -m 644 $(B)/tidegate.h $(DESTDIR)$(PREFIX)/include/
 	$(Q)$(pkgconfig) > $(DESTDIR)$(LIBDIR)/pkgconfig/tidegate.pc
 	$(Q)$(call install_lua,$(DESTDIR)$(LUADIR))
@@ -204,7 +222,7 @@ install: all $(B)/tidegate.h ## install under PREFIX (/usr/local), below DESTDIR
 
 # What LuaRocks runs.  It names folders of its own, and moves what is in them to
 # bin, lib/lua/5.1 and share/lua/5.1 of its tree.
-install-rock: all
+install-rock: $(LIBRARY)
 	$(Q)install -d $(BINDIR) $(LIBDIR)
 	$(Q)$(call launcher,$(BINDIR)/tidegate,../share/lua/5.1)
 	$(Q)install -m 755 $(B)/$(SONAME) $(LIBDIR)/libtidegate.so

@@ -22,26 +22,28 @@ local function exists(path)
   return handle and handle:close()
 end
 
---- Where the library is: TIDEGATE_LIBRARY if it is set; where `make`, `make
---- install` or LuaRocks put it, as seen from the generated declarations; else
---- wherever the system has it.
+--- Where a library of ours is: where `make`, `make install` or LuaRocks put it,
+--- as seen from the generated declarations; else wherever the system has it.
+---@param file string "libtidegate.so.0"
 ---@return string
-local function library_path()
-  local named = os.getenv "TIDEGATE_LIBRARY"
-  if named and named ~= "" then
-    return named
-  end
+function M.locate(file)
   local cdef = package.searchpath("tidegate.cdef", package.path) or ""
   local build = cdef:match "^(.*)/lua/tidegate/cdef%.lua$"
   local prefix = cdef:match "^(.*)/share/lua/5%.1/tidegate/cdef%.lua$"
-  if build and exists(build .. "/libtidegate.so.0") then
-    return build .. "/libtidegate.so.0"
-  elseif prefix and exists(prefix .. "/lib/libtidegate.so.0") then
-    return prefix .. "/lib/libtidegate.so.0"
-  elseif prefix and exists(prefix .. "/lib/lua/5.1/libtidegate.so") then
-    return prefix .. "/lib/lua/5.1/libtidegate.so"
+  if build and exists(build .. "/" .. file) then
+    return build .. "/" .. file
+  elseif prefix and exists(prefix .. "/lib/" .. file) then
+    return prefix .. "/lib/" .. file
+  elseif prefix and exists(prefix .. "/lib/lua/5.1/" .. file:gsub("%.0$", "")) then
+    return prefix .. "/lib/lua/5.1/" .. file:gsub("%.0$", "")
   end
-  return "libtidegate.so.0"
+  return file
+end
+
+--- TIDEGATE_LIBRARY, where it is set, comes before all.
+local function library_path()
+  local named = os.getenv "TIDEGATE_LIBRARY"
+  return named and named ~= "" and named or M.locate "libtidegate.so.0"
 end
 
 local function load_library()

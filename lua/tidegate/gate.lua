@@ -5,6 +5,7 @@
 -- staged changes stay staged, to be mended and committed again.
 
 local ffi = require "ffi"
+local diff = require "tidegate.diff"
 local events = require "tidegate.events"
 local file = require "tidegate.file"
 local image = require "tidegate.image"
@@ -195,6 +196,28 @@ function Gate:dump()
   return compiled:dump()
 end
 
+--- What this gate's policy has that another's has not (+), and the other way
+--- round (-), staged changes included.
+---@param other tidegate.Gate
+---@return tidegate.Diff|nil
+---@return string|nil message
+---@return integer|nil errno
+function Gate:diff(other)
+  if getmetatable(other) ~= Gate then
+    error("diff: wants another gate; got " .. literal.describe(other), 2)
+  end
+  local mine, message, errno = self:dump()
+  if not mine then
+    return nil, message, errno
+  end
+  local theirs
+  theirs, message, errno = other:dump()
+  if not theirs then
+    return nil, message, errno
+  end
+  return diff.of_policies(theirs, mine)
+end
+
 -- The kernel ---------------------------------------------------------------------
 
 --- The tg_gate, opened when it is first needed.
@@ -287,6 +310,7 @@ local function cgroup_name(target)
   error(('attach: wants a cgroup\'s path, "self", { pid = 42 } or { unit = "nginx.service" }; got %s')
     :format(literal.describe(target)), 3)
 end
+M.cgroup_name = cgroup_name
 
 --- Attach to a cgroup and what is below it; publishes first what is staged.
 ---@param target string|{ pid: integer }|{ unit: string }

@@ -153,13 +153,13 @@ local function folder_of(path)
   return path:match "^(.+)/[^/]*$" or path:match "^/" or ""
 end
 
---- The environment of a policy file.
+--- What the names of a policy file mean.
 ---@param path string of the file
 ---@param policy tidegate.Policy that the verbs add to
 ---@param handlers table[] that on() adds to
----@param complaints tidegate.Complaints
----@return table
-function M.environment(path, policy, handlers, complaints)
+---@param complaints { add: fun(self, message: string, errno: integer|nil) }
+---@return table<string, any>
+function M.words(path, policy, handlers, complaints)
   local words = standard_library()
   for _, name in ipairs(schema.verb_names) do
     words[name] = verb(name, policy, complaints, path)
@@ -168,7 +168,17 @@ function M.environment(path, policy, handlers, complaints)
   words.set = live_set(policy, complaints, path)
   words.file = named_file(folder_of(path), complaints, path)
   words.on = on(handlers, complaints, path)
+  return words
+end
 
+--- The environment of a policy file.
+---@param path string of the file
+---@param policy tidegate.Policy that the verbs add to
+---@param handlers table[] that on() adds to
+---@param complaints tidegate.Complaints
+---@return table
+function M.environment(path, policy, handlers, complaints)
+  local words = M.words(path, policy, handlers, complaints)
   local known = {}
   for name in pairs(words) do
     known[#known + 1] = name

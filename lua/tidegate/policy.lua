@@ -258,6 +258,34 @@ function Policy:set(spec, where)
   return true
 end
 
+-- Going back -----------------------------------------------------------------------
+
+--- What restore() takes the policy back to: its rules and options as they are.
+---@return table
+function Policy:snapshot()
+  return {
+    rules = self:list(), revision = self.revision,
+    name = self.name, defaults = self.defaults, on_error = self.on_error, best_effort = self.best_effort,
+  }
+end
+
+--- Take the policy back.  Rules that were added since are removed, those that
+--- were removed are there again, by the same handles.
+---@param snapshot table
+function Policy:restore(snapshot)
+  for _, member in ipairs(self.rules) do
+    member.removed = true
+  end
+  self.rules, self.by_name = {}, {}
+  for position, member in ipairs(snapshot.rules) do
+    member.removed = false
+    self.rules[position], self.by_name[member.name] = member, member
+  end
+  self.name, self.defaults = snapshot.name, snapshot.defaults
+  self.on_error, self.best_effort = snapshot.on_error, snapshot.best_effort
+  touch(self)
+end
+
 -- Compiling ----------------------------------------------------------------------
 
 local function verb_number(verdict)

@@ -20,7 +20,8 @@ describe("make install", function()
     for _, path in ipairs {
       "bin/tidegate", "include/tidegate.h", "lib/libtidegate.so.0.1.0", "lib/libtidegate.so.0", "lib/libtidegate.so",
       "lib/pkgconfig/tidegate.pc", "share/lua/5.1/tidegate/init.lua", "share/lua/5.1/tidegate/cdef.lua",
-      "share/lua/5.1/tidegate/command/init.lua",
+      "share/lua/5.1/tidegate/command/init.lua", "share/lua/5.1/tidegate/repl/prompt.lua",
+      "share/lua/5.1/tidegate/repl/cdef.lua", "lib/libtidegate-repl.so.0",
     } do
       assert.equal(0, command.run({ "test", "-s", folder .. "/usr/" .. path }).status, path)
     end
@@ -29,6 +30,9 @@ describe("make install", function()
       { env = { TIDEGATE_BUILD = "" } })
     assert.equal("", got.err)
     assert.truthy(got.out:find("examples/01-first-light.lua: ok, 2 rules, ", 1, true))
+    got = command.run({ "sh", "-c", 'echo \'print(try { connect = "1.2.3.4:5" }.decision)\' | "$0" repl',
+      folder .. "/usr/bin/tidegate" }, { env = { TIDEGATE_BUILD = "" } })
+    assert.equal("allow by default: 1.2.3.4:5\n", got.out)
   end)
 
   it("serves a C program that knows only pkg-config", function()

@@ -25,7 +25,7 @@ describe("tidegate", function()
       assert.truthy(got.out:find("Usage: tidegate " .. name, 1, true), name)
       assert.equal(got.out, tidegate(name, "-h").out)
     end
-    assert.same({ "run", "check", "explain", "compile", "doctor" }, names)
+    assert.same({ "run", "check", "explain", "compile", "repl", "doctor" }, names)
   end)
 
   it("says what it can do when it is asked for nothing", function()

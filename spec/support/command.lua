@@ -146,6 +146,7 @@ function M.wait_until(done, what)
   timer:start(10, 10, function() end)
   turn_until(done, function() return what end)
   timer:close()
+  uv.run "nowait" -- luv crashes at exit if a handle is still closing
 end
 
 --- A line of shell for a mount namespace of its own.

@@ -82,7 +82,7 @@ end
 ---@param parent string
 function M.remove_stale(parent)
   for _, name in ipairs(children(parent)) do
-    local pid = tonumber(name:match "^tidegate%-(%d+)$")
+    local pid = tonumber(name:match "^tidegate%-(%d+)$" or name:match "^tidegate%-(%d+)%.%d+$")
     local _, _, code = uv.kill(pid or 0, 0)
     if pid and code == "ESRCH" then
       M.remove(parent .. "/" .. name)
@@ -90,13 +90,14 @@ function M.remove_stale(parent)
   end
 end
 
---- Make the cgroup of this process's run.
+--- Make a cgroup of this process's own.
 ---@param parent string
+---@param number integer|nil of a further one
 ---@return string|nil path
 ---@return string|nil message
-function M.make(parent)
+function M.make(parent, number)
   M.remove_stale(parent)
-  local path = ("%s/tidegate-%d"):format(parent, uv.os_getpid())
+  local path = ("%s/tidegate-%d%s"):format(parent, uv.os_getpid(), number and "." .. number or "")
   local ok, message = uv.fs_mkdir(path, 493) -- 0755
   if not ok then
     return nil, reason(message)
@@ -110,6 +111,15 @@ end
 ---@return string|nil message
 function M.enter(path)
   return write(path .. "/cgroup.procs", "0")
+end
+
+--- Move every process of a cgroup to another.
+---@param from string
+---@param to string
+function M.move(from, to)
+  for _, process in ipairs(M.processes(from)) do
+    write(to .. "/cgroup.procs", tostring(process.pid))
+  end
 end
 
 --- The processes in a cgroup and below it.
@@ -128,6 +138,17 @@ function M.processes(path, found)
   return found
 end
 
+--- "sh (pid 42), nc (pid 43)"
+---@param processes { pid: integer, name: string }[]
+---@return string
+function M.names(processes)
+  local names = {}
+  for index, process in ipairs(processes) do
+    names[index] = ("%s (pid %d)"):format(process.name, process.pid)
+  end
+  return table.concat(names, ", ")
+end
+
 --- Whether a process is in a cgroup or below it.
 ---@param path string
 ---@return boolean
@@ -137,7 +158,7 @@ end
 
 --- Send a signal to every process in a cgroup and below it.
 ---@param path string
----@param signal string "sigterm"
+---@param signal string|integer "sigterm", 15
 function M.signal(path, signal)
   for _, process in ipairs(M.processes(path)) do
     uv.kill(process.pid, signal)

@@ -36,14 +36,12 @@ local function refusal(name, code, message)
   return name .. " cannot be run: the interpreter that it names is missing", status.NOT_EXECUTABLE
 end
 
---- A command to be started.  From now on signals are kept for it: they are
---- handled when the event loop runs.
+--- A command to be started.
 ---@return tidegate.Child
 function M.new()
   local self = setmetatable({ interrupts = 0, interrupted = false }, Child)
   -- libuv starts programs with every signal at its default; nohup must hold.
   self.hangup_ignored = terminal.hangup_ignored()
-  self:catch_signals()
   return self
 end
 
@@ -84,6 +82,8 @@ function Child:start(command, path, home)
   return true
 end
 
+--- From now on signals are kept for the command: they are handled when the
+--- event loop runs.
 function Child:catch_signals()
   for _, name in ipairs(forwarded) do
     local signal = uv.new_signal()

@@ -5,7 +5,7 @@ local status = require "tidegate.command.status"
 
 local M = {}
 
-local names = { "run", "check", "explain", "compile", "doctor" }
+local names = { "run", "check", "explain", "compile", "repl", "doctor" }
 
 local function new_parser(commands)
   local parser = argparse("tidegate", "Which socket calls of which processes are allowed, denied or rewritten: "

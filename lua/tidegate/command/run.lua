@@ -125,14 +125,6 @@ end
 
 -- One command ---------------------------------------------------------------------
 
-local function name_list(processes)
-  local names = {}
-  for index, process in ipairs(processes) do
-    names[index] = ("%s (pid %d)"):format(process.name, process.pid)
-  end
-  return table.concat(names, ", ")
-end
-
 --- Run the command to its end; its exit status, or one that says why it did
 --- not start.
 local function run_child(session, process, args, path, home)
@@ -144,7 +136,7 @@ local function run_child(session, process, args, path, home)
   watch(session)
   local code, signal = process:wait()
   process:finish(function(left)
-    report.say("%s left running: %s; ending %s", args.tail[1], name_list(left), #left == 1 and "it" or "them")
+    report.say("%s left running: %s; ending %s", args.tail[1], cgroup.names(left), #left == 1 and "it" or "them")
   end)
   if process.interrupted then
     return status.SIGNAL + ending.sigint
@@ -154,6 +146,7 @@ end
 
 local function run_command(session, args)
   local process = child.new()
+  process:catch_signals()
   local home, message = cgroup.find "self"
   if not home then
     return refused(args, message)

@@ -1,0 +1,111 @@
+--- What differs between two texts, line by line: Myers' shortest edit script.
+
+local M = {}
+
+--- With more edits than this the rest is told as one block: the work grows with
+--- their square.
+local MOST_EDITS = 1000
+
+---@class tidegate.Diff
+---@field [integer] { sign: "+"|"-", text: string } in order
+local Diff = {}
+Diff.__index = Diff
+
+--- `- deny { … }` and `+ deny { … }`, one a line; "" where nothing differs.
+function Diff:__tostring()
+  local lines = {}
+  for index, change in ipairs(self) do
+    lines[index] = change.sign .. " " .. change.text
+  end
+  return table.concat(lines, "\n")
+end
+
+local function lines_of(text)
+  local lines = {}
+  for line in text:gmatch "[^\n]+" do
+    lines[#lines + 1] = line
+  end
+  return lines
+end
+
+--- How far each diagonal gets, edit by edit, until both ends are reached; nil
+--- where that takes too many.
+local function trace(a, b)
+  local furthest, steps = { [1] = 0 }, {}
+  for edits = 0, math.min(#a + #b, MOST_EDITS) do
+    local before = {}
+    for diagonal, x in pairs(furthest) do
+      before[diagonal] = x
+    end
+    steps[edits] = before
+    for diagonal = -edits, edits, 2 do
+      local left, right = furthest[diagonal - 1] or -1, furthest[diagonal + 1] or -1
+      local down = diagonal == -edits or (diagonal ~= edits and left < right)
+      local x = down and right or left + 1
+      local y = x - diagonal
+      while x < #a and y < #b and a[x + 1] == b[y + 1] do
+        x, y = x + 1, y + 1
+      end
+      furthest[diagonal] = x
+      if x >= #a and y >= #b then
+        return steps, edits
+      end
+    end
+  end
+end
+
+--- The edits that a trace took, the last first.
+local function walk_back(a, b, steps, edits)
+  local changes, x, y = {}, #a, #b
+  for edit = edits, 1, -1 do
+    local furthest, diagonal = steps[edit], x - y
+    local left, right = furthest[diagonal - 1] or -1, furthest[diagonal + 1] or -1
+    if diagonal == -edit or (diagonal ~= edit and left < right) then
+      x = right
+      y = x - diagonal - 1
+      changes[#changes + 1] = { sign = "+", text = b[y + 1] }
+    else
+      x = left
+      y = x - diagonal + 1
+      changes[#changes + 1] = { sign = "-", text = a[x + 1] }
+    end
+  end
+  return changes
+end
+
+--- What leads from one text to another.
+---@param from string
+---@param to string
+---@return tidegate.Diff
+function M.new(from, to)
+  local a, b = lines_of(from), lines_of(to)
+  local result = setmetatable({}, Diff)
+  local steps, edits = trace(a, b)
+  if not steps then
+    for _, side in ipairs { { "-", a }, { "+", b } } do
+      for _, text in ipairs(side[2]) do
+        result[#result + 1] = { sign = side[1], text = text }
+      end
+    end
+    return result
+  end
+  local changes = walk_back(a, b, steps, edits)
+  for index = #changes, 1, -1 do
+    result[#result + 1] = changes[index]
+  end
+  return result
+end
+
+--- What leads from one policy to another, as dump() writes them.  The number
+--- that a rule without a name is called by tells only where it once stood.
+---@param from string
+---@param to string
+---@return tidegate.Diff
+function M.of_policies(from, to)
+  local function without_numbers(text)
+    return (("\n" .. text):gsub('(\n%a+ { )"#%d+", ', "%1"))
+  end
+  return M.new(without_numbers(from), without_numbers(to))
+end
+
+return M

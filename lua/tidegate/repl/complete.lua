@@ -1,0 +1,243 @@
+--- Completion: what the word at the cursor may become.
+
+local ffi = require "ffi"
+local help = require "tidegate.repl.help"
+local library = require "tidegate.ffi"
+local query = require "tidegate.query"
+local scan = require "tidegate.repl.scan"
+local schema = require "tidegate.schema"
+local uv = require "luv"
+
+local C = library.C
+
+local M = {}
+
+--- Keywords that begin something.
+local keywords = { "and", "break", "do", "else", "elseif", "end", "false", "for", "function", "if", "in", "local",
+  "nil", "not", "or", "repeat", "return", "then", "true", "until", "while" }
+
+local handle_fields = { "name", "verb", "where", "hits", "suppressed", "removed", "remove" }
+
+-- Strings ----------------------------------------------------------------------------
+
+--- The entries of a folder that `typed` begins to name.
+local function paths(typed, only_folders)
+  local folder, found = typed:match "^.*/" or "", {}
+  local scanned = uv.fs_scandir(folder == "" and "." or folder)
+  while scanned do
+    local name, kind = uv.fs_scandir_next(scanned)
+    if not name then
+      break
+    end
+    local is_folder = kind == "directory"
+      or kind == "link" and (uv.fs_stat(folder .. name) or {}).type == "directory"
+    if is_folder or not only_folders then
+      found[#found + 1] = folder .. name .. (is_folder and "/" or "")
+    end
+  end
+  return found
+end
+
+--- Cgroups: folders from the root of cgroup2 on, which is offered at first.
+local function cgroups(typed)
+  if typed:sub(1, 1) == "/" then
+    local root = ffi.new "char[4096]"
+    local top = C.tg_cgroup_root(root, 4096) == 0 and ffi.string(root) .. "/"
+    if top and #typed < #top and top:sub(1, #typed) == typed then
+      return { top }
+    end
+    return paths(typed, true)
+  end
+  return { "self", "/", "unit:", "pid:" }
+end
+
+local function errnos()
+  local names = {}
+  for number = 1, 133 do
+    names[#names + 1] = library.text(C.tg_errno_name(number))
+  end
+  return names
+end
+
+local function rule_names(session)
+  local names = {}
+  for _, rule in ipairs(session.policy.rules) do
+    names[#names + 1] = rule.name
+  end
+  return names
+end
+
+local function event_kinds(session)
+  local kinds = { "*", unpack(schema.verb_names) }
+  for _, name in ipairs(rule_names(session)) do
+    kinds[#kinds + 1] = name
+  end
+  return kinds
+end
+
+--- What a string may become by the function that takes it, or by its field.
+local by_callee = {
+  attach = function(_, typed) return cgroups(typed) end,
+  rules = rule_names,
+  on = event_kinds,
+  help = help.names,
+  file = function(_, typed) return paths(typed) end,
+  save = function(_, typed) return paths(typed) end,
+}
+local by_key = {
+  cgroup = by_callee.attach,
+  exe = by_callee.file,
+  errno = errnos,
+  proto = function() return { "tcp", "udp", "mptcp", "icmp", "icmpv6", "udplite" } end,
+}
+
+local function strings(session, spot)
+  local source = by_key[spot.key or ""]
+  if not source and not spot.key then
+    source = by_callee[spot.callee or ""]
+  end
+  if source then
+    return source(session, spot.word)
+  end
+  local row = spot.key and (schema.fields[spot.key] or schema.options[spot.key])
+  return row and row.values or {}
+end
+
+-- Names ------------------------------------------------------------------------------
+
+--- The value of a chain of names, without calling anything.
+local function resolve(environment, chain)
+  local value
+  for name in (chain:gsub("%b[]", "")):gmatch "[%a_][%w_]*" do
+    if value == nil then
+      value = environment.globals[name]
+      if value == nil then
+        value = environment.words[name]
+      end
+    else
+      value = type(value) == "table" and rawget(value, name) or nil
+    end
+    if value == nil then
+      return nil
+    end
+  end
+  return value
+end
+
+local function keys_of(value)
+  local names, meta = {}, getmetatable(value)
+  local function add(from)
+    for key in pairs(type(from) == "table" and from or {}) do
+      if type(key) == "string" and key:find "^[%a_][%w_]*$" and not key:find "^__" then
+        names[#names + 1] = key
+      end
+    end
+  end
+  add(value)
+  add(type(meta) == "table" and meta.__index or nil)
+  return names
+end
+
+local function members(environment, spot)
+  local value = resolve(environment, spot.chain)
+  local is_handle = type(value) == "table" and rawget(value, "verb") ~= nil and rawget(value, "where") ~= nil
+  if is_handle or spot.chain:find "^rules%[" then
+    return handle_fields
+  end
+  return value ~= nil and keys_of(value) or {}
+end
+
+--- The keys of the table that a function takes, with " = " behind them.
+local function keys(spot)
+  local names = {}
+  if spot.callee == "policy" then
+    names = schema.option_names
+  elseif spot.callee == "try" then
+    names = { unpack(query.ops) }
+    for _, key in ipairs(query.keys) do
+      names[#names + 1] = key ~= "op" and key ~= "addr" and key ~= "port" and key or nil
+    end
+  elseif schema.verbs[spot.callee or ""] then
+    for _, row in ipairs(schema.fields) do
+      names[#names + 1] = schema.accepts(row, spot.callee) and row.name or nil
+    end
+  elseif spot.callee == "set" or spot.key == "set" then
+    names = schema.socket_option_names
+  elseif spot.key == "default" then
+    names = schema.op_names
+  end
+  local free = {}
+  for _, name in ipairs(names) do
+    free[#free + 1] = not spot.used[name] and name .. " = " or nil
+  end
+  return free
+end
+
+local function globals(environment)
+  local names = environment.names()
+  for index, name in ipairs(names) do
+    names[index] = schema.verbs[name] and name .. " { " or name
+  end
+  for _, name in ipairs(keywords) do
+    names[#names + 1] = name
+  end
+  return names
+end
+
+local function names(environment, spot)
+  if spot.chain then
+    return members(environment, spot)
+  elseif spot.used then
+    local found = keys(spot)
+    if #found > 0 then
+      return found
+    end
+  end
+  local found = globals(environment)
+  if spot.callee == "help" then
+    for _, name in ipairs(schema.field_names) do
+      found[#found + 1] = name
+    end
+  end
+  return found
+end
+
+-- Together ---------------------------------------------------------------------------
+
+local function common_prefix(words)
+  local prefix = words[1]
+  for _, word in ipairs(words) do
+    while word:sub(1, #prefix) ~= prefix do
+      prefix = prefix:sub(1, -2)
+    end
+  end
+  return prefix
+end
+
+--- Complete the end of what is typed.
+---@param session tidegate.Session
+---@param environment tidegate.Environment
+---@param text string up to the cursor, earlier lines of the input included
+---@return string insert what there is to add
+---@return string[] choices where it is not decided, sorted
+function M.complete(session, environment, text)
+  local spot = scan.spot(text)
+  local matching, seen = {}, {}
+  for _, word in ipairs(spot.quoted and strings(session, spot) or names(environment, spot)) do
+    if word:sub(1, #spot.word) == spot.word and not seen[word] then
+      matching[#matching + 1], seen[word] = word, true
+    end
+  end
+  if #matching == 0 then
+    return "", {}
+  end
+  table.sort(matching)
+  local insert = common_prefix(matching):sub(#spot.word + 1)
+  if #matching == 1 then
+    local closes = spot.quoted and not matching[1]:find "[/:]$"
+    return insert .. (closes and '"' or ""), {}
+  end
+  return insert, insert == "" and matching or {}
+end
+
+return M

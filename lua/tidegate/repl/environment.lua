@@ -1,0 +1,79 @@
+--- The names at the prompt: the policy language, the prompt's own words, and
+--- what the user assigns.
+
+local help = require "tidegate.repl.help"
+local language = require "tidegate.language"
+local schema = require "tidegate.schema"
+local suggest = require "tidegate.suggest"
+local words = require "tidegate.repl.words"
+
+local M = {}
+
+--- The sorted names of what is there, for hints and completion.
+local function names_of(...)
+  local names = {}
+  for _, part in ipairs { ... } do
+    for name in pairs(part) do
+      names[#names + 1] = name
+    end
+  end
+  table.sort(names)
+  return names
+end
+
+---@class tidegate.Environment
+---@field globals table<string, any> what the user assigned, and _
+---@field words table<string, any>
+---@field table table the environment of a chunk
+
+--- Where what is wrong with a rule is raised at once, in its line: a script
+--- does not go on without the rule.
+local raise = { add = function(_, message) error(message, 0) end }
+
+---@param session tidegate.Session
+---@return tidegate.Environment
+function M.new(session)
+  local source = session.source
+  local staged = setmetatable({}, { __newindex = function(_, _, entry)
+    session.handlers[#session.handlers + 1] = entry
+  end })
+  local known = language.words(source, session.policy, staged, raise)
+  for name, word in pairs(words.new(session, known)) do
+    known[name] = word
+  end
+  local globals = {}
+  local self = { globals = globals, words = known }
+
+  function self.names()
+    return names_of(known, globals)
+  end
+
+  self.table = setmetatable({}, {
+    __index = function(_, name)
+      local value = globals[name]
+      if value == nil then
+        value = known[name]
+      end
+      -- A field stands for its page of help: help(egress).
+      if value == nil and type(name) == "string" and schema.fields[name] then
+        value = help.page(name)
+      end
+      if value == nil and name ~= "_" then
+        error(("%s: unknown name %q%s"):format(language.where(2, source), tostring(name),
+          suggest.hint(name, self.names())), 0)
+      end
+      return value
+    end,
+    __newindex = function(_, name, value)
+      if known[name] ~= nil then
+        error(("%s: %q is a word of the language; choose another name")
+          :format(language.where(2, source), tostring(name)), 0)
+      end
+      globals[name] = value
+    end,
+    __metatable = false,
+  })
+  return self
+end
+
+return M

@@ -1,0 +1,168 @@
+--- help(): pages from the schema, so that what is told is what there is.
+
+local schema = require "tidegate.schema"
+local suggest = require "tidegate.suggest"
+
+local M = {}
+
+--- The prompt's own words.
+---@type tidegate.Word[]
+M.words = {
+  { name = "rules", doc = "The rules in order, with their hits; rules[1] and rules[\"name\"] are their handles.",
+    example = [[rules["no-metadata"]:remove()]] },
+  { name = "try", doc = "Tell which rule decides a call, and why the earlier ones do not.",
+    example = [[try { connect = "1.2.3.4:80", uid = 33 }]] },
+  { name = "sh", doc = "Run a command under the rules, in a cgroup of the prompt's own; its exit status.",
+    example = [[sh "curl http://1.2.3.4/"]] },
+  { name = "attach", doc = [[Put the rules in force on a cgroup: a path, "self", { pid = 42 }, { unit = "nginx" }.]],
+    example = [[attach "/sys/fs/cgroup/app"]] },
+  { name = "detach", doc = "Detach from the cgroups that attach named.", example = "detach()" },
+  { name = "undo", doc = "Take the last change of the policy back, and show what that did.", example = "undo()" },
+  { name = "diff", doc = "Show what differs from the policy's file: + is new, - is gone.", example = "diff()" },
+  { name = "save", doc = "Write the policy to a file; without a name, to the one that it came from.",
+    example = [[save "web.lua"]] },
+  { name = "gate", doc = "The gate, with all its methods.", example = "gate:stats()" },
+  { name = "help", doc = "Tell about a word: help(deny), help(egress), help \"try\".", example = "help(deny)" },
+  { name = "exit", doc = "Leave, with a status; Ctrl-D does, too.", example = "exit(1)" },
+}
+M.word_names = {}
+for index, row in ipairs(M.words) do
+  M.word_names[index], M.words[row.name] = row.name, row
+end
+
+local WIDTH, MARGIN = 78, 12
+
+--- "Conditions  proto family …", in lines of a readable width.
+local function paragraph(title, names)
+  local lines, line = {}, title .. (" "):rep(MARGIN - #title)
+  for _, name in ipairs(names) do
+    if #line + #name + 1 > WIDTH then
+      lines[#lines + 1], line = line, (" "):rep(MARGIN)
+    end
+    line = line .. name .. " "
+  end
+  lines[#lines + 1] = line
+  for index, text in ipairs(lines) do
+    lines[index] = text:gsub(" +$", "")
+  end
+  return table.concat(lines, "\n")
+end
+
+local function fields_of(kind, verb)
+  local names = {}
+  for _, row in ipairs(schema.fields) do
+    if row.kind == kind and (not verb or schema.accepts(row, verb)) then
+      names[#names + 1] = row.name
+    end
+  end
+  return names
+end
+
+local function verb_page(row)
+  return table.concat({
+    row.doc, "  " .. row.example,
+    paragraph("one of", fields_of("what", row.name)), paragraph("who", fields_of("who", row.name)),
+    paragraph("effects", fields_of("effect", row.name)),
+  }, "\n")
+end
+
+local function field_page(row)
+  local lines = { ("%s = %s"):format(row.name, row.wants), row.doc, "  " .. row.example }
+  if row.name == "set" then
+    for _, option in ipairs(schema.options_of_sockets) do
+      lines[#lines + 1] = ("  %-12s%s"):format(option.name, option.doc)
+    end
+  end
+  if row.verbs then
+    lines[#lines + 1] = "for " .. schema.enumerate(row.verbs, "and")
+  end
+  return table.concat(lines, "\n")
+end
+
+local function word_page(row)
+  return row.doc .. "\n  " .. row.example
+end
+
+local function option_page(row)
+  return ("policy { %s = … }: %s\n%s\n  %s"):format(row.name, row.wants, row.doc, row.example)
+end
+
+local function policy_page(row)
+  local lines = { word_page(row) }
+  for _, option in ipairs(schema.options) do
+    lines[#lines + 1] = ("  %-12s%s"):format(option.name, option.doc)
+  end
+  return table.concat(lines, "\n")
+end
+
+--- The pages of a name: "name" is an option of policy, "set" a field.
+local function pages(name)
+  local found = {}
+  local function add(row, page)
+    found[#found + 1] = row and page(row)
+  end
+  add(schema.verbs[name], verb_page)
+  add(schema.fields[name], field_page)
+  add(schema.words[name], name == "policy" and policy_page or word_page)
+  add(schema.options[name], option_page)
+  add(M.words[name], word_page)
+  return found
+end
+
+--- Every name that has a page.
+---@return string[]
+function M.names()
+  local names, seen = {}, {}
+  for _, list in ipairs { schema.verb_names, schema.field_names, schema.word_names, schema.option_names,
+    M.word_names } do
+    for _, name in ipairs(list) do
+      names[#names + 1] = not seen[name] and name or nil
+      seen[name] = true
+    end
+  end
+  return names
+end
+
+---@class tidegate.HelpPage
+---@field name string
+local Page = {}
+Page.__index = Page
+
+function Page:__tostring()
+  return table.concat(pages(self.name), "\n\n")
+end
+
+--- The page of a word, to be printed.
+---@param name string
+---@return tidegate.HelpPage|nil
+---@return string|nil message
+function M.page(name)
+  if #pages(name) == 0 then
+    return nil, ("help: there is no word %q%s"):format(name, suggest.hint(name, M.names()))
+  end
+  return setmetatable({ name = name }, Page)
+end
+
+function M.is_page(value)
+  return getmetatable(value) == Page
+end
+
+--- What there is.
+---@return string
+function M.overview()
+  return table.concat({
+    [[A verb with a table is a rule, in force at once: deny { "no-lan", egress = "10.0.0.0/8" }]],
+    "",
+    paragraph("verbs", schema.verb_names),
+    paragraph("one of", schema.op_names),
+    paragraph("who", fields_of "who"),
+    paragraph("effects", fields_of "effect"),
+    paragraph("policy file", schema.word_names),
+    paragraph("prompt", M.word_names),
+    "",
+    [[help(deny), help(uid), help "try" tell about one of them. Tab completes; _ is the last value;]],
+    "Ctrl-C gives up a line or stops a script; Ctrl-D leaves, and detaches.",
+  }, "\n")
+end
+
+return M

@@ -1,0 +1,79 @@
+--- The line that is being typed: libedit, pulled (repl/line.c).
+
+local ffi = require "ffi"
+local C = require "tidegate.repl.native"
+
+local M = {}
+
+local names = {
+  [tonumber(C.TG_LINE_PENDING)] = "pending", [tonumber(C.TG_LINE_DONE)] = "done",
+  [tonumber(C.TG_LINE_COMPLETE)] = "complete", [tonumber(C.TG_LINE_INTERRUPT)] = "interrupt",
+  [tonumber(C.TG_LINE_EOF)] = "eof",
+}
+
+---@class tidegate.Line
+---@field shown boolean whether a half-typed line is on the screen
+local Line = {}
+Line.__index = Line
+
+--- Take over the terminal on standard input and output.
+---@return tidegate.Line|nil
+---@return string|nil message
+function M.open()
+  local slot = ffi.new "struct tg_line *[1]"
+  local result = C.tg_line_open(slot)
+  if result ~= 0 then
+    return nil, ("the terminal cannot be edited on (errno %d); give the script on standard input"):format(-result)
+  end
+  return setmetatable({ cdata = slot[0], shown = false }, Line)
+end
+
+--- What was typed: "done", "complete", "interrupt", "eof"; "pending" where there is no more.
+---@param prompt string
+---@return string event
+---@return string|nil text
+---@return integer|nil cursor bytes before it
+function Line:read(prompt)
+  io.stdout:flush()
+  C.tg_line_prompt(self.cdata, prompt)
+  local event = names[C.tg_line_read(self.cdata)]
+  self.shown = event == "pending" or event == "complete"
+  if event == "done" or event == "complete" then
+    local cursor = ffi.new "size_t[1]"
+    local text = ffi.string(C.tg_line_text(self.cdata, cursor))
+    return event, text, tonumber(cursor[0])
+  end
+  return event
+end
+
+--- Write something above the line.
+function Line:above(write)
+  if not self.shown then
+    return write()
+  end
+  self.shown = false
+  C.tg_line_hide(self.cdata)
+  local ok, message = pcall(write)
+  C.tg_line_show(self.cdata)
+  self.shown = true
+  if not ok then
+    error(message, 0)
+  end
+end
+
+--- A descriptor that polls readable while there is input.
+function Line:fd() return C.tg_line_fd(self.cdata) end
+function Line:insert(text) C.tg_line_insert(self.cdata, text) end
+function Line:cancel() C.tg_line_cancel(self.cdata) end
+function Line:remember(text) C.tg_line_remember(self.cdata, text) end
+function Line:columns() return C.tg_line_columns(self.cdata) end
+function Line:resize() C.tg_line_resize(self.cdata) end
+
+--- The terminal as it was, for a command or for who started us.
+function Line:restore() C.tg_line_restore(self.cdata) end
+
+function Line:close()
+  C.tg_line_close(self.cdata)
+end
+
+return M

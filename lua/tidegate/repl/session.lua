@@ -1,0 +1,312 @@
+--- What a prompt, or a script for it, works on: a gate, and how it came to be.
+--
+-- An input is one change: when it has run, what it did to the policy is
+-- published in one step; where it fails, nothing of it is left.  undo() goes
+-- back by one change.
+
+local diff = require "tidegate.diff"
+local doctor = require "tidegate.command.doctor"
+local interrupt = require "tidegate.repl.interrupt"
+local language = require "tidegate.language"
+local place = require "tidegate.repl.place"
+local tidegate = require "tidegate"
+local uv = require "luv"
+
+local M = {}
+
+---@class tidegate.Session
+---@field gate tidegate.Gate
+---@field policy tidegate.Policy the gate's
+---@field path string|nil the policy's file, or image
+---@field text string|nil of that file, as it was read; an image has none
+---@field refused string|nil why the kernel enforces nothing; nil: it does
+---@field place tidegate.Place
+---@field status integer|nil the exit status, once exit() was called
+---@field handlers table[] that on() staged
+---@field kernel_failure string|nil the last message of the kernel's refusing something
+---@field source string names the input in messages: "prompt"
+---@field say fun(remark: string) prints a line that is no value
+---@field above fun(write: fun()) calls a function that prints
+---@field on_command fun(running: boolean) told before and after a command of sh()
+---@field signal integer|nil what ends the session
+local Session = {}
+Session.__index = Session
+
+local function read(path)
+  local handle, message = io.open(path, "rb")
+  if not handle then
+    return nil, message
+  end
+  local text = handle:read "*a"
+  handle:close()
+  return text
+end
+M.read = read
+
+--- A gate whose rules can change, from a policy or an image.
+local function load(path)
+  local gate, message = tidegate.load(path)
+  if not gate or not gate.fixed then
+    return gate, message, gate and read(path)
+  end
+  local text = gate:dump()
+  if text:find "\n%-%- " then
+    return nil, path .. ": this image does not hold the text of its rules; start from its policy file"
+  end
+  return tidegate.compile(text, path)
+end
+
+--- Begin with a policy, or with no rules.
+---@param path string|nil
+---@param source string
+---@return tidegate.Session|nil
+---@return string|nil message
+function M.new(path, source)
+  local gate, message, text
+  if path then
+    gate, message, text = load(path)
+  else
+    gate = tidegate.gate()
+  end
+  if not gate then
+    return nil, message
+  end
+  local self = setmetatable({
+    gate = gate, policy = gate.source, path = path, text = text, source = source,
+    handlers = {}, past = {}, say = print, above = function(write) write() end, place = place.new(gate),
+  }, Session)
+  return self
+end
+
+--- Take the policy to the kernel, if that can be.
+function Session:open()
+  local ok, message = self.gate:commit()
+  if not ok then
+    local check = doctor.first_failure()
+    self.refused = check and ("%s: %s; %s"):format(check.name, check.found, check.remedy) or message
+  else
+    self.place:open()
+  end
+end
+
+-- Changes ----------------------------------------------------------------------------
+
+--- The policy and the handlers as they are.
+function Session:mark()
+  local handlers = {}
+  for kind, list in pairs(self.gate.handlers) do
+    handlers[kind] = { unpack(list) }
+  end
+  return { policy = self.policy:snapshot(), handlers = handlers }
+end
+
+--- Go back to a mark.
+local function restore(self, mark)
+  self.policy:restore(mark.policy)
+  self.gate.handlers = mark.handlers
+end
+
+--- Publish what is staged; on the simulator, see that it compiles.
+---@return true|nil
+---@return string|nil message
+function Session:publish()
+  local image, message = self.gate:image()
+  if not image or self.refused then
+    return image and true, message
+  end
+  local ok
+  ok, message = self.gate:commit()
+  self.kernel_failure = not ok and message or nil
+  return ok, message
+end
+
+--- Hand the handlers that on() staged to the gate.
+local function take_handlers(self)
+  local staged = self.handlers
+  self.handlers = {}
+  for _, entry in ipairs(staged) do
+    local unknown = language.unknown_kind(self.policy, entry.kind)
+    if unknown then
+      return nil, entry.where .. ": " .. unknown
+    end
+  end
+  for _, entry in ipairs(staged) do
+    self.gate:on(entry.kind, entry.handler)
+    self.heard = true
+  end
+  return true
+end
+
+local function settle(self)
+  local ok, message = take_handlers(self)
+  if ok then
+    ok, message = self:publish()
+  end
+  return ok, message
+end
+
+local function changed(self, mark)
+  return self.policy.revision ~= mark.policy.revision or self.heard
+end
+
+--- Run an input.
+---@param chunk function
+---@return boolean ok
+---@return any message, or the values that it returned, behind their count
+function Session:run(chunk)
+  local before, past = self:mark(), { unpack(self.past) }
+  self.heard, self.undone, self.handlers = false, false, {}
+  local function outcome(ok, ...)
+    local message = not ok and (...) or nil
+    if self.status and not ok then
+      ok, message = true, nil -- exit() unwinds the script
+    end
+    if ok then
+      ok, message = settle(self)
+    end
+    if not ok then
+      if changed(self, before) then
+        restore(self, before)
+        self.past = past
+        self:publish()
+      end
+      return false, message
+    end
+    if changed(self, before) and not self.undone then
+      self.past[#self.past + 1] = before
+      self.change = before
+    else
+      self.change = nil
+    end
+    return true, select("#", ...), ...
+  end
+  return outcome(interrupt.guard(chunk))
+end
+
+--- Take the last change back.
+---@return tidegate.Diff|nil what that did
+---@return string|nil message
+function Session:undo()
+  local last = table.remove(self.past)
+  if not last then
+    return nil, "undo: nothing was changed at the prompt"
+  end
+  local was = assert(self.gate:dump())
+  restore(self, last)
+  self.undone = true
+  local ok, message = self:publish()
+  if not ok then
+    return nil, message
+  end
+  return diff.of_policies(was, assert(self.gate:dump()))
+end
+
+--- What the policy has that its file has not, and the other way round; without
+--- a file, what was added.
+---@return tidegate.Diff|nil
+---@return string|nil message
+function Session:diff()
+  local file, message
+  if self.path then
+    file, message = tidegate.load(self.path)
+  else
+    file = tidegate.gate()
+  end
+  if not file then
+    return nil, message
+  end
+  local difference
+  difference, message = self.gate:diff(file)
+  file:close()
+  return difference, message
+end
+
+-- The event loop -----------------------------------------------------------------------
+
+--- Events that one look takes: a flood of them must not keep the keys waiting.
+local EVENTS_A_TURN = 1000
+
+--- Have dispatch() call `tell` for each event, beside the policy's handlers.
+---@param tell fun(event: tidegate.Event)
+---@param say fun(message: string)
+function Session:watch(tell, say)
+  if self.refused then
+    return
+  end
+  self.gate:on("*", tell)
+  self.gate.onerror = function(message)
+    say(message == tostring(interrupt.INTERRUPTED) and message or message:match "^(.-)\nstack traceback:" or message)
+  end
+  self.poll = uv.new_poll(assert(self.gate:event_fd()))
+  self:listen()
+end
+
+function Session:listen()
+  self.poll:start("r", function() self.ready = true end)
+end
+
+--- Whether there are events to dispatch.
+function Session:has_events()
+  local ready = self.ready
+  self.ready = false
+  return ready
+end
+
+--- Tell of the events that have come.
+function Session:dispatch()
+  if not self.poll or self.gate.closed then
+    return
+  end
+  local ok, message = interrupt.guard(self.gate.dispatch, self.gate, EVENTS_A_TURN)
+  if not ok then
+    self.gate.onerror(tostring(message))
+  end
+end
+
+--- Events of a command wait for so long, so that they do not come between the
+--- letters of what it says of the same call.
+local COURTESY_MS = 50
+
+--- Run a command of sh(); events are told as they come.
+---@param text string
+---@return integer|nil status
+---@return string|nil message
+function Session:command(text)
+  io.stdout:flush()
+  self.on_command(true)
+  local timer = uv.new_timer()
+  local status, message, signal = self.place:run(text, function()
+    uv.run "once"
+    if self:has_events() then
+      self.poll:stop()
+      timer:start(COURTESY_MS, 0, function()
+        self:listen()
+        self.due = true
+      end)
+    elseif self.due then
+      self.due = false
+      self:dispatch()
+    end
+  end, interrupt.take)
+  timer:close()
+  if self.poll then
+    self:listen()
+  end
+  self:dispatch()
+  self.on_command(false)
+  self.signal = self.signal or signal
+  return status, message
+end
+
+--- Detach, tell of the last events, and clean up.
+---@param on_left fun(processes: { pid: integer, name: string }[])
+function Session:close(on_left)
+  self.place:close(on_left)
+  if not self.gate.closed then
+    self.gate:detach()
+    self:dispatch()
+    self.gate:close()
+  end
+end
+
+return M

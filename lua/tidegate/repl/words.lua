@@ -1,0 +1,276 @@
+--- The prompt's own words, for the environment of what is typed.
+
+local help = require "tidegate.repl.help"
+local interrupt = require "tidegate.repl.interrupt"
+local literal = require "tidegate.literal"
+local query = require "tidegate.query"
+local save = require "tidegate.repl.save"
+local schema = require "tidegate.schema"
+local show = require "tidegate.repl.show"
+
+local M = {}
+
+local ENDED_BY_SIGINT = 130
+
+--- A word that a signal must not end half-way.
+local function whole(fn)
+  return function(...) return interrupt.hold(fn, ...) end
+end
+
+local function must(value, message)
+  if not value then
+    error(message, 0)
+  end
+  return value
+end
+
+-- rules ------------------------------------------------------------------------------
+
+--- What a rule says, but for its verb and name.
+local function body(rule)
+  local text = rule:text(rule.ordinal):match "^%a+ { ?(.-) ?}$"
+  local name = literal.quote(rule.name) .. ", "
+  return text:sub(1, #name) == name and text:sub(#name + 1) or text
+end
+
+--- The rules as a table, and behind them what the defaults decided.
+local function rules_table(session)
+  local rows = {}
+  for position, rule in ipairs(session.gate:rules()) do
+    rows[position] = { tostring(position), tostring(rule.hits), rule.verb, rule.name, body(rule) }
+  end
+  local stats = must(session.gate:stats())
+  for _, op in ipairs(schema.op_names) do
+    local counted = stats.default[op]
+    if counted and counted.hits > 0 then
+      rows[#rows + 1] = { "", tostring(counted.hits), "", "(default)", op }
+    end
+  end
+  if #rows == 0 then
+    return "no rules yet"
+  end
+  return show.table({ "#", "hits", "verb", "name", "" }, rows, { true, true }, session.columns and session.columns())
+end
+
+--- `rules` prints the table; rules[1] and rules["name"] are handles; rules() is
+--- an array of them.
+local function rules_word(session)
+  return setmetatable({}, {
+    __index = function(_, key)
+      if type(key) == "number" then
+        return session.policy.rules[key]
+      end
+      return session.policy.by_name[key]
+    end,
+    __newindex = function()
+      error('rules cannot be assigned to; deny { … } adds one, rules["name"]:remove() takes one out', 2)
+    end,
+    __call = function() return session.policy:list() end,
+    __tostring = function() return rules_table(session) end,
+  })
+end
+
+-- try --------------------------------------------------------------------------------
+
+local function question_of(spec)
+  if type(spec) ~= "table" then
+    error(("try: wants a table such as %s; got %s"):format(help.words.try.example, literal.describe(spec)), 0)
+  end
+  local question = {}
+  for key, value in pairs(spec) do
+    question[key] = value
+  end
+  for _, op in ipairs(query.ops) do
+    if spec[op] ~= nil then
+      if question.op then
+        error(("try: says %s and %s; ask for one call"):format(question.op, op), 0)
+      end
+      question.op, question.addr, question[op] = op, spec[op], nil
+    end
+  end
+  if spec.egress ~= nil then
+    error("try: egress is two calls; ask for connect or sendmsg", 0)
+  elseif not question.op then
+    error(("try: says no call; write %s"):format(help.words.try.example), 0)
+  end
+  return question
+end
+
+local function try_word(session)
+  return function(spec)
+    local question = question_of(spec)
+    local ok, explanation, message = pcall(session.gate.explain, session.gate, question)
+    if not ok then
+      error((tostring(explanation):gsub("^explain: ", "try: "):gsub("^.-:%d+: explain: ", "try: ")), 0)
+    end
+    return must(explanation, "try: " .. tostring(message))
+  end
+end
+
+-- The others ------------------------------------------------------------------------
+
+--- Help by a word itself or by its name.
+local function help_word(known)
+  return function(...)
+    if select("#", ...) == 0 then
+      return help.overview()
+    end
+    local word = ...
+    if help.is_page(word) then
+      return word
+    elseif type(word) == "string" then
+      return must(help.page(word))
+    end
+    for name, value in pairs(known) do
+      if rawequal(value, word) and help.page(name) then
+        return help.page(name)
+      end
+    end
+    error(("help: wants a word such as help(deny) or help \"egress\"; got %s"):format(literal.describe(word)), 0)
+  end
+end
+
+--- Raise what the kernel refused.
+local function refused(session, message)
+  session.kernel_failure = message
+  error(message, 0)
+end
+
+local function refuse_on_simulator(session, word)
+  if session.refused then
+    refused(session, ("%s: nothing can be enforced here: %s"):format(word, session.refused))
+  end
+end
+
+local function attach_word(session)
+  return function(target)
+    refuse_on_simulator(session, "attach")
+    if type(target) ~= "string" and type(target) ~= "table" then
+      error(("attach: wants a cgroup such as %s; got %s"):format(help.words.attach.example,
+        literal.describe(target)), 0)
+    end
+    must(session:publish())
+    local path, message = session.place:attach(target)
+    if not path then
+      refused(session, "attach: " .. message)
+    end
+    session.say("attached to " .. path .. (message and "; sh stays where it was: " .. message or ""))
+  end
+end
+
+local function detach_word(session)
+  return function()
+    refuse_on_simulator(session, "detach")
+    local attached = session.place.attached
+    if #attached == 0 then
+      error("detach: not attached to a cgroup", 0)
+    end
+    must(session.place:detach())
+    session.say("detached from " .. table.concat(attached, " and "))
+  end
+end
+
+local function sh_word(session)
+  return function(command)
+    refuse_on_simulator(session, "sh")
+    if type(command) ~= "string" then
+      error(("sh: wants a command such as %s; got %s"):format(help.words.sh.example, literal.describe(command)), 0)
+    end
+    must(session:publish())
+    local status, message = session:command(command)
+    if not status then
+      error("sh: " .. message, 0)
+    elseif status == ENDED_BY_SIGINT or session.signal then
+      error(interrupt.INTERRUPTED, 0) -- Ctrl-C is meant for the script, too
+    end
+    session.quiet = status == 0
+    return status
+  end
+end
+
+local function undo_word(session)
+  return function()
+    local taken, message = session:undo()
+    return must(taken, message)
+  end
+end
+
+local function diff_word(session)
+  return function()
+    local difference, message = session:diff()
+    must(difference, message)
+    return #difference > 0 and difference
+      or session.path and "as in " .. session.path or "no rules yet"
+  end
+end
+
+local function save_word(session)
+  return function(path)
+    path = path == nil and session.text and session.path or path
+    if type(path) ~= "string" then
+      error(("save: wants the name of a file, such as %s; got %s"):format(help.words.save.example,
+        literal.describe(path)), 0)
+    end
+    local remark, message = save.save(session, path)
+    must(remark, message)
+    session.say(("saved to %s%s"):format(path, remark))
+  end
+end
+
+local function exit_word(session)
+  return setmetatable({}, {
+    __call = function(_, status)
+      if status ~= nil and (type(status) ~= "number" or status % 1 ~= 0 or status < 0 or status > 255) then
+        error(("exit: wants a status from 0 to 255; got %s"):format(literal.describe(status)), 0)
+      end
+      session.status = status or 0
+      error("exit", 0)
+    end,
+    __tostring = function() return "exit() or Ctrl-D leaves" end,
+  })
+end
+
+--- Texts that are printed as they are, not quoted.
+local Text = { __tostring = function(self) return self.text end }
+
+local function as_text(fn)
+  return function(...)
+    local value = fn(...)
+    return type(value) == "string" and setmetatable({ text = value }, Text) or value
+  end
+end
+
+--- The words.
+---@param session tidegate.Session
+---@param known table<string, any> those of the policy language, which help() knows too
+---@return table<string, any>
+function M.new(session, known)
+  local words = {
+    gate = session.gate,
+    rules = rules_word(session),
+    try = try_word(session),
+    sh = whole(sh_word(session)),
+    attach = whole(attach_word(session)),
+    detach = whole(detach_word(session)),
+    -- Above the line that is being typed, where a handler or a timer prints.
+    print = function(...)
+      local arguments, count = { ... }, select("#", ...)
+      session.above(function() print(unpack(arguments, 1, count)) end)
+    end,
+    undo = whole(undo_word(session)),
+    diff = as_text(diff_word(session)),
+    save = whole(save_word(session)),
+    exit = exit_word(session),
+  }
+  local all = setmetatable({}, { __index = words })
+  words.help = as_text(help_word(all))
+  for name, value in pairs(known) do
+    all[name] = value
+  end
+  for name, value in pairs(words) do
+    all[name] = value
+  end
+  return words
+end
+
+return M

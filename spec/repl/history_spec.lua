@@ -1,0 +1,96 @@
+-- The history: whose it is, and what is in it.
+
+local command = require "spec.support.command"
+local env = require "spec.support.env"
+local prompt = require "spec.support.prompt"
+local uv = require "luv"
+
+describe("the history", function()
+  local reason, home, path, term = command.no_kernel(), nil, nil, nil
+
+  before_each(function()
+    home = env.folder()
+    path = home .. "/.tidegate_history"
+  end)
+  after_each(function()
+    if term then
+      term:close()
+      term = nil
+    end
+    env.clean()
+  end)
+
+  local function at_home(name, body)
+    it(name, function()
+      if reason then
+        pending(reason)
+        return
+      end
+      body()
+    end)
+  end
+
+  local function text()
+    local file = io.open(path)
+    return file and file:read "*a"
+  end
+
+  local function leave()
+    term:key "C-d"
+    assert.equal(0, term:status())
+    term:close()
+  end
+
+  at_home("is kept, for its user alone, and is there the next time", function()
+    term = prompt.start({}, { env = { HOME = home } })
+    term:enter "first = 1"
+    term:enter "first = 1"
+    term:enter "second = 2"
+    assert.equal("first = 1\nsecond = 2\n", text()) -- also if it were killed now
+    assert.equal(384, uv.fs_stat(path).mode % 512) -- 0600
+    leave()
+    term = prompt.start({}, { env = { HOME = home } })
+    term:key("Up", "Up")
+    term:wait(function(screen) return screen:find "\ntidegate> first = 1\n$" end, "the older line")
+    term:key "C-u"
+    leave()
+  end)
+
+  at_home("becomes its user's alone where it was not", function()
+    env.write(path, "old = 1\n")
+    assert(uv.fs_chmod(path, 420)) -- 0644
+    term = prompt.start({}, { env = { HOME = home } })
+    leave()
+    assert.equal(384, uv.fs_stat(path).mode % 512)
+    assert.equal("old = 1\n", text())
+  end)
+
+  at_home("does not grow for ever", function()
+    local lines = {}
+    for index = 1, 2500 do
+      lines[index] = "line = " .. index
+    end
+    env.write(path, table.concat(lines, "\n") .. "\n")
+    term = prompt.start({}, { env = { HOME = home } })
+    leave()
+    assert.equal(1000, select(2, text():gsub("\n", "")))
+    assert.equal("line = 1501", text():match "^[^\n]+")
+    assert.equal(384, uv.fs_stat(path).mode % 512)
+  end)
+
+  at_home("is not written where root borrows the HOME of another", function()
+    assert(uv.fs_chown(home, 65534, 65534))
+    term = prompt.start({}, { env = { HOME = home } })
+    term:enter "secret = 1"
+    term:key "Up"
+    term:wait(function(screen) return screen:find "\ntidegate> secret = 1\n$" end, "the line of this session")
+    term:key "C-u"
+    leave()
+    assert.is_nil(text())
+    term = prompt.start({}, { env = { HOME = home }, before = { "setpriv", "--reuid=65534", "--clear-groups" } })
+    term:enter "secret = 2"
+    leave()
+    assert.equal("secret = 2\n", text())
+    assert.equal(65534, uv.fs_stat(path).uid)
+  end)
+end)

@@ -1,0 +1,190 @@
+-- A session at the prompt, from its first line to its last, with real programs.
+
+local command = require "spec.support.command"
+local env = require "spec.support.env"
+local prompt = require "spec.support.prompt"
+local terminal = require "spec.support.terminal"
+
+local FILE = [[
+-- What the web servers may reach.
+policy  { name = "web" }
+rewrite { "seed", connect = "1.2.3.4:60000", to = "127.0.0.1:60123" }
+]]
+
+local function read(path)
+  local file = assert(io.open(path))
+  local text = file:read "*a"
+  file:close()
+  return text
+end
+
+local function plain(text)
+  return terminal.sorted((text:gsub("%[%d+%]", "[PID]")))
+end
+
+describe("a session at the prompt", function()
+  local reason, own, path, term = command.no_kernel(), nil, nil, nil
+
+  setup(function()
+    own = not reason and command.enter_cgroup()
+  end)
+  teardown(function()
+    if own then
+      command.leave_cgroup()
+    end
+  end)
+  before_each(function()
+    path = env.write(env.folder() .. "/web.lua", FILE)
+  end)
+  after_each(function()
+    if term then
+      term:close()
+    end
+    command.run { "rmdir", tostring(own) .. "/app" } -- where a test failed
+    env.clean()
+  end)
+
+  local function on_kernel(name, body)
+    it(name, function()
+      if reason then
+        pending(reason)
+        return
+      end
+      body()
+      assert.equal(own .. "\n", command.run({ "find", own, "-type", "d" }).out)
+    end)
+  end
+
+  on_kernel("types a wrong rule, mends it, sees it at work, takes it back, keeps it and leaves", function()
+    term = prompt.start({ path }, { serve = true })
+    assert.truthy(term:screen():find(path .. ': 1 rule, in force for what sh runs; attach "CGROUP" puts them in '
+      .. "force there\nhelp() tells what there is; Ctrl-D leaves\n", 1, true), term:screen())
+
+    assert.equal("Hello from the server on 127.0.0.1:60123.\n"
+      .. "rewrite seed  connect 1.2.3.4:60000 -> 127.0.0.1:60123  curl[PID] uid 0",
+      plain(term:enter('rules.seed:remove() rewrite { "seed", connect = "1.2.3.4:60000", to = "127.0.0.1:60123", '
+        .. 'log = true } sh "curl -sS http://1.2.3.4:60000/"')):gsub("in force: [^\n]*\n", "", 1))
+    assert.equal('- rewrite { "seed", connect = "1.2.3.4:60000", to = "127.0.0.1:60123", log = true }\n'
+      .. '+ rewrite { "seed", connect = "1.2.3.4:60000", to = "127.0.0.1:60123" }', term:enter "undo()")
+
+    assert.equal('deny "no-lan": unknown field "egres"; did you mean "egress"?',
+      term:enter 'deny { "no-lan", egres = "10.0.0.0/8" }')
+    assert.equal("as in " .. path, term:enter "diff()")
+    assert.equal('deny "no-lan": egress: "10.0.0.0/33": prefix length 33 is over 32',
+      term:enter 'deny { "no-lan", egress = "10.0.0.0/33" }')
+    assert.equal('in force: deny "no-lan", rule 2 of 2', term:enter 'deny { "no-lan", egress = "10.0.0.0/8" }')
+    assert.equal("connect 10.1.2.3:80 tcp uid 33 gid 0\n"
+      .. ("  %s:3  rewrite \"seed\"  address differs\n"):format(path)
+      .. ("  prompt:6%s  deny \"no-lan\"   matches\n"):format((" "):rep(#path + 2 - #"prompt:6"))
+      .. 'deny "no-lan" (prompt:6): EPERM', term:enter 'try { connect = "10.1.2.3:80", uid = 33 }')
+
+    assert.equal("7\ncurl: (7) Couldn't connect to server\ndeny    no-lan  connect 10.1.2.3:80  EPERM  curl[PID] uid 0",
+      (plain(term:enter 'sh "curl -sS http://10.1.2.3/"'):gsub("Failed to connect.-: ", "")))
+    assert.equal("#  hits  verb     name\n"
+      .. '1     1  rewrite  seed    connect = "1.2.3.4:60000", to = "127.0.0.1:60123"\n'
+      .. '2     1  deny     no-lan  egress = "10.0.0.0/8"', (term:enter "rules"))
+    assert.equal('+ deny { "no-lan", egress = "10.0.0.0/8" }', term:enter "diff()")
+
+    assert.equal('- deny { "no-lan", egress = "10.0.0.0/8" }', term:enter "undo()")
+    assert.equal("7\ncurl: (7) Couldn't connect to server",
+      (plain(term:enter 'sh "curl -sS http://10.1.2.3/"'):gsub("Failed to connect.-: ", "")))
+    term:enter 'deny { "no-lan", egress = "10.0.0.0/8" }'
+    assert.equal("saved to " .. path, term:enter "save()")
+    assert.equal(FILE .. 'deny { "no-lan", egress = "10.0.0.0/8" }\n', read(path))
+    assert.equal("as in " .. path, term:enter "diff()")
+    term:key "C-d"
+    assert.equal(0, term:status())
+    assert.is_nil(term:screen():find "not saved")
+  end)
+
+  on_kernel("attaches to a cgroup, and runs commands below it", function()
+    local app = own .. "/app"
+    assert.equal(0, command.run({ "mkdir", app }).status)
+    term = prompt.start { path }
+    term:enter 'deny { "all", connect = "192.0.2.1", errno = "ECONNRESET" }'
+    local inside = { "unshare", "-n", "sh", "-c", 'ip link set lo up; echo 0 > "$1/cgroup.procs"; '
+      .. "exec nc -v 192.0.2.1 80", "sh", app }
+    assert.truthy(command.run(inside).err:find("Network is unreachable", 1, true))
+    assert.equal("attached to " .. app, term:enter(('attach "%s"'):format(app)))
+    assert.truthy(command.run(inside).err:find("Connection reset by peer", 1, true))
+    term:wait_for "deny    all  connect 192.0.2.1:80  ECONNRESET  nc["
+    local where = term:enter [[sh "cat /proc/self/cgroup"]]
+    assert.truthy(where:find "/app/tidegate%-%d+%.1", where)
+    assert.truthy(term:enter 'sh "nc -v 192.0.2.1 80"':find("Connection reset by peer", 1, true))
+    assert.equal("3", term:enter "rules.all.hits + gate:status().rules - 1")
+    assert.equal("detached from " .. app, term:enter "detach()")
+    assert.truthy(command.run(inside).err:find("Network is unreachable", 1, true))
+    assert.truthy(term:enter 'sh "nc -v 192.0.2.1 80"':find("Connection reset by peer", 1, true))
+    assert.equal("attach: /none/such: there is no such folder; cgroups are below ",
+      term:enter('attach "/none/such"'):match "^.-below ")
+    assert.truthy(term:enter(('attach "%s"'):format(app)))
+    term:key "C-d"
+    assert.equal(0, term:status())
+    assert.truthy(command.run(inside).err:find("Network is unreachable", 1, true))
+    assert.equal(0, command.run({ "rmdir", app }).status)
+  end)
+
+  on_kernel("shows events above a line that is half typed, and not more than can be read", function()
+    assert.equal(0, command.run({ "mkfifo", path .. ".few", path .. ".many" }).status)
+    term = prompt.start { path }
+    term:enter 'deny { "all", connect = "192.0.2.1", log = "1000/s" }'
+    term:enter(('sh "(read x < %s.few; for i in $(seq 3); do nc 192.0.2.1 $i; done; read x < %s.many; '
+      .. 'for i in $(seq 101 200); do nc 192.0.2.1 $i; done; echo flood is over) &"'):format(path, path))
+    local half = "half = \"" .. ("typed "):rep(25)
+    term:type(half)
+    command.run { "sh", "-c", "echo > " .. path .. ".few" }
+    term:wait_for "connect 192.0.2.1:3  EPERM"
+    term:wait(function(screen)
+      return screen:find("192.0.2.1:3  EPERM  nc%[%d+%] uid 0\ntidegate> " .. half:gsub(" $", "") .. "\n$")
+    end, "the line below the events")
+    assert.equal(1, select(2, term:screen():gsub("half = ", "")))
+    command.run { "sh", "-c", "echo > " .. path .. ".many" }
+    term:wait_for "more events, not shown"
+    local _, shown = term:screen():gsub("connect 192%.0%.2%.1:%d+", "")
+    assert.is_true(shown >= 10 and shown < 90, "shown: " .. shown)
+    term:type 'end"'
+    term:key "Enter"
+    term:wait_for_prompt()
+    assert.equal("153", term:enter "#half")
+    assert.truthy(tonumber(term:enter "rules.all.hits"))
+    term:key "C-d"
+    assert.equal(0, term:status())
+  end)
+
+  on_kernel("has the policy's handlers called, and says what is wrong in them", function()
+    term = prompt.start { path }
+    term:enter 'deny { "all", connect = "192.0.2.1", log = false }'
+    term:enter 'deny { "loud", connect = "192.0.2.2" }'
+    term:enter 'seen = {} on("loud", function(event) seen[#seen + 1] = event.asked print "heard" end)'
+    assert.equal('1\ndeny    loud  connect 192.0.2.2:80  EPERM  nc[PID] uid 0\nheard',
+      plain(term:enter 'sh "nc 192.0.2.1 80; nc 192.0.2.2 80"'))
+    assert.equal('{ "192.0.2.2:80" }', term:enter "seen")
+    assert.equal('on "lound": no verb and no rule of that name; did you mean "loud"?',
+      term:enter 'on("lound", print)')
+    term:enter "undo()"
+    term:enter 'on("loud", function() nothing() end)'
+    assert.truthy(term:enter 'sh "nc 192.0.2.2 80"':find('unknown name "nothing"', 1, true))
+    assert.equal('{ "192.0.2.2:80" }', term:enter "seen")
+    term:key "C-d"
+    term:wait_for 'not saved to '
+    term:wait_for '+ deny { "loud", connect = "192.0.2.2" }'
+    assert.equal(0, term:status())
+  end)
+
+  on_kernel("ends what sh left running, and says so", function()
+    term = prompt.start {}
+    term:enter 'sh "sleep 1000 &"'
+    term:key "C-d"
+    term:wait_for "tidegate: sh left running: sleep (pid "
+    assert.equal(0, term:status())
+  end)
+
+  on_kernel("lets go and mends the terminal when a signal ends it", function()
+    term = prompt.start { path }
+    local pid = term:enter 'sh "echo $PPID"'
+    term:type "half a line"
+    command.run { "kill", "-TERM", pid }
+    assert.equal(143, term:status())
+    term:type "echoed" -- by the terminal itself: the shell behind it only sleeps
+  end)
+end)
