@@ -264,12 +264,12 @@ end
 ---@return table
 function Policy:snapshot()
   return {
-    rules = self:list(), revision = self.revision,
+    rules = self:list(), sets = { unpack(self.sets) }, revision = self.revision,
     name = self.name, defaults = self.defaults, on_error = self.on_error, best_effort = self.best_effort,
   }
 end
 
---- Take the policy back.  Rules that were added since are removed, those that
+--- Take the policy back.  Rules and sets that were added since are gone, those that
 --- were removed are there again, by the same handles.
 ---@param snapshot table
 function Policy:restore(snapshot)
@@ -281,9 +281,17 @@ function Policy:restore(snapshot)
     member.removed = false
     self.rules[position], self.by_name[member.name] = member, member
   end
+  for _, handle in ipairs(self.sets) do
+    set.undeclare(handle)
+  end
+  self.sets = {}
+  for position, handle in ipairs(snapshot.sets) do
+    set.redeclare(handle)
+    self.sets[position], self.sets[handle.name] = handle, handle
+  end
   self.name, self.defaults = snapshot.name, snapshot.defaults
   self.on_error, self.best_effort = snapshot.on_error, snapshot.best_effort
-  touch(self)
+  self:touch()
 end
 
 -- Compiling ----------------------------------------------------------------------

@@ -471,6 +471,19 @@ function M.text(set)
   return "set " .. literal.quote(states[set].name)
 end
 
+--- Take a declaration back; redeclare() makes it again.
+---@param set tidegate.Set
+function M.undeclare(set)
+  local state = states[set]
+  state.declared, state.taken_back = nil, state.declared or state.taken_back
+end
+
+---@param set tidegate.Set
+function M.redeclare(set)
+  local state = states[set]
+  state.declared = state.declared or state.taken_back
+end
+
 --- Whether it has been declared.
 ---@param set tidegate.Set
 ---@return boolean

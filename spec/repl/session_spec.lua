@@ -97,6 +97,23 @@ describe("a session at the prompt", function()
     assert.is_nil(term:screen():find "not saved")
   end)
 
+  on_kernel("declares a live set, changes it, shows it and takes it back", function()
+    term = prompt.start { path }
+    assert.equal("no sets yet", term:enter "sets")
+    term:enter 'set "banned" { "203.0.113.0/24", ttl = "10m", size = 100 }'
+    term:enter 'deny { "ban", connect = set "banned", errno = "ECONNRESET" }'
+    assert.truthy(term:enter 'sh "nc -v 192.0.2.1 80"':find("Network is unreachable", 1, true))
+    assert.equal("true", term:enter 'sets.banned:add "192.0.2.1"')
+    assert.truthy(term:enter 'sh "nc -v 192.0.2.1 80"':find("Connection reset by peer", 1, true))
+    assert.equal("name    holds  room for  ttl\nbanned      2       100  10m", (term:enter "sets"))
+    assert.truthy(term:enter 'sets.banned:add "192.0.2.1:80"':find("a set holds addresses without ports", 1, true))
+    term:enter "undo()"
+    term:enter "undo()"
+    assert.equal("no sets yet", term:enter "sets")
+    term:key "C-d"
+    assert.equal(0, term:status())
+  end)
+
   on_kernel("attaches to a cgroup, and runs commands below it", function()
     local app = own .. "/app"
     assert.equal(0, command.run({ "mkdir", app }).status)

@@ -67,6 +67,14 @@ local function rule_names(session)
   return names
 end
 
+local function set_names(session)
+  local names = {}
+  for _, set in ipairs(session.policy.sets) do
+    names[#names + 1] = set.name
+  end
+  return names
+end
+
 local function event_kinds(session)
   local kinds = { "*", unpack(schema.verb_names) }
   for _, name in ipairs(rule_names(session)) do
@@ -79,6 +87,8 @@ end
 local by_callee = {
   attach = function(_, typed) return cgroups(typed) end,
   rules = rule_names,
+  set = set_names,
+  sets = set_names,
   on = event_kinds,
   help = help.names,
   file = function(_, typed) return paths(typed) end,

@@ -1,5 +1,6 @@
 --- The prompt's own words, for the environment of what is typed.
 
+local duration = require "tidegate.duration"
 local help = require "tidegate.repl.help"
 local interrupt = require "tidegate.repl.interrupt"
 local literal = require "tidegate.literal"
@@ -67,6 +68,35 @@ local function rules_word(session)
     end,
     __call = function() return session.policy:list() end,
     __tostring = function() return rules_table(session) end,
+  })
+end
+
+-- sets -------------------------------------------------------------------------------
+
+--- The live sets as a table.
+local function sets_table(session)
+  local rows = {}
+  for position, set in ipairs(session.gate:sets()) do
+    local info = must(set:info())
+    rows[position] = { info.name, tostring(info.count), tostring(info.size),
+      info.ttl and duration.text(info.ttl * 1000) or "for ever" }
+  end
+  if #rows == 0 then
+    return "no sets yet"
+  end
+  return show.table({ "name", "holds", "room for", "ttl" }, rows, { false, true, true },
+    session.columns and session.columns())
+end
+
+--- `sets` prints the table; sets[1] and sets["name"] are handles; sets() is an array of them.
+local function sets_word(session)
+  return setmetatable({}, {
+    __index = function(_, key) return session.policy.sets[key] end,
+    __newindex = function()
+      error('sets cannot be assigned to; set "name" { … } declares one, sets["name"]:add() changes it', 2)
+    end,
+    __call = function() return session.gate:sets() end,
+    __tostring = function() return sets_table(session) end,
   })
 end
 
@@ -248,6 +278,7 @@ function M.new(session, known)
   local words = {
     gate = session.gate,
     rules = rules_word(session),
+    sets = sets_word(session),
     try = try_word(session),
     sh = whole(sh_word(session)),
     attach = whole(attach_word(session)),
