@@ -16,6 +16,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "capability.h"
 #include "doctor.h"
 #include "error.h"
 #include "probe.h"
@@ -80,26 +81,12 @@ static void check_btf(struct tg_check *check)
 
 static void check_capabilities(struct tg_check *check)
 {
-	static const struct {
-		int bit;
-		const char *name;
-	} wanted[] = {{39, "CAP_BPF"}, {12, "CAP_NET_ADMIN"}, {38, "CAP_PERFMON"}};
-	unsigned long long held = tg_probe_capabilities();
-	bool admin = held >> 21 & 1;
-	char missing[80] = "";
-	size_t i;
+	char missing[64];
 
-	for (i = 0; i < sizeof(wanted) / sizeof(*wanted); i++) {
-		/* CAP_SYS_ADMIN stands for the two that were once part of it. */
-		if (held >> wanted[i].bit & 1 || (admin && wanted[i].bit >= 38))
-			continue;
-		if (*missing)
-			strcat(missing, ", ");
-		strcat(missing, wanted[i].name);
-	}
+	tg_capabilities_missing(missing, sizeof(missing));
 	if (!*missing) {
 		set_text(check->found, "CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON%s",
-			 admin ? " (of CAP_SYS_ADMIN)" : "");
+			 tg_capabilities_admin() ? " (of CAP_SYS_ADMIN)" : "");
 		return;
 	}
 	check->state = TG_CHECK_FAIL;
