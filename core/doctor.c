@@ -327,8 +327,9 @@ static void check_unseen(struct tg_check *check)
 {
 	set_text(check->found,
 		 "raw, packet, netlink and vsock sockets; SCTP; what ping sockets bind and send; "
-		 "the connects of UDP-Lite; ports that the kernel picks; what a connected socket "
-		 "sends, so that one that was connected before the gate was attached stays so");
+		 "the connects of UDP-Lite; ports that the kernel picks; connections that come in; "
+		 "what a connected socket sends, so that one that was connected before the gate "
+		 "was attached stays so");
 }
 
 int tg_doctor(uint32_t index, struct tg_check *check)
