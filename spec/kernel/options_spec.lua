@@ -51,6 +51,12 @@ describe("set", function()
     assert.equal(8, connected("udp", "[::1]:9"):number(SOL_IPV6, IPV6_TCLASS))
   end)
 
+  it("sets no TOS of what an IPv6 socket sends by IPv4: the kernel lets no hook", function()
+    here:enforce [[allow { connect = "127.0.0.1", set = { tos = 8 } }]]
+    local client = connected("udp", "[::ffff:127.0.0.1]:9")
+    assert.same({ 8, 0 }, { client:number(SOL_IPV6, IPV6_TCLASS), client:number(SOL_IP, IP_TOS) })
+  end)
+
   it("goes with a rewrite, on bind, and to no socket that the rule does not match", function()
     here:enforce [[
       rewrite { connect = "127.0.0.1:9", to = "*:10", set = { mark = 5 } }
