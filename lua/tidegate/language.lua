@@ -199,6 +199,8 @@ function M.run(text, path, policy, handlers)
   local environment = M.environment(path, policy, handlers, complaints)
   if text:byte(1) == 27 then
     return nil, path .. ": is compiled Lua; a policy is source"
+  elseif text:find("%z") then
+    return nil, path .. ": is neither an image nor a policy, which is a text"
   end
   local chunk, message = load(text, "@" .. path, "t", environment)
   if not chunk then

@@ -145,6 +145,7 @@ local refused = {
   { "deny = 1", [[web.lua:1: "deny" is not local; write local deny = …]] },
   { "local x = (1", [[web.lua:1: ')' expected near '<eof>']] },
   { "\27LJ", [[web.lua: is compiled Lua; a policy is source]] },
+  { "\127ELF\1\0", [[web.lua: is neither an image nor a policy, which is a text]] },
   { [[error "by hand"]], [[web.lua:1: by hand]] },
 }
 
