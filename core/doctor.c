@@ -249,7 +249,11 @@ static void check_needs(struct tg_check *check, bool hooks)
 
 	if (unknown.count) {
 		check->state = TG_CHECK_FAIL;
-		set_text(check->found, "not to be tried: bpf(2) is not permitted");
+		if (have.count)
+			set_text(check->found, "not to be tried with these capabilities: %s",
+				 unknown.names);
+		else
+			set_text(check->found, "not to be tried: bpf(2) is not permitted");
 		set_text(check->remedy,
 			 "see capabilities; in a container, its seccomp profile must "
 			 "allow bpf(2) too");
