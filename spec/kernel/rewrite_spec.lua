@@ -103,6 +103,18 @@ describe("rewrite", function()
     end
   end
 
+  it("turns the connect of ping", function()
+    netns.allow_ping()
+    for inet, family in pairs { inet = families[1], inet6 = families[2] } do
+      here:enforce(([[rewrite { connect = %q, to = %q }]]):format(family.all, family.to))
+      local client, asked = here:keep(socket.ping(inet)), family.asked:format(7)
+      assert(client:connect(asked))
+      assert.equal(asked, client:getpeername())
+      assert(client:send((inet == "inet" and "\8" or "\128") .. ("\0"):rep(7)))
+      assert.equal(inet == "inet" and 0 or 129, client:receive():byte()) -- an echo reply
+    end
+  end)
+
   it("reaches only what the rule names", function()
     local server = here:keep(socket.serve("tcp", "127.0.0.1:0"))
     here:enforce(([[rewrite { connect = "127.0.0.9:60000", to = "127.0.0.1:%d" }]]):format(server:port()))
