@@ -165,7 +165,9 @@ function M.environment(path, policy, handlers, complaints)
     __index = function(_, name)
       local word = words[name]
       if word == nil then
-        error(("%s: unknown name %s%s"):format(M.where(2, path), literal.describe(name), suggest.hint(name, known)), 0)
+        local hint = suggest.hint(name, known)
+        error(("%s: unknown name %s%s"):format(M.where(2, path), literal.describe(name),
+          hint ~= "" and hint or "; a text stands in quotes"), 0)
       end
       return word
     end,

@@ -139,7 +139,8 @@ local refused = {
 
   -- Lua.
   { "-- one\n\ndenny { \"x\" }", [[web.lua:3: unknown name "denny"; did you mean "deny"?]] },
-  { "print(zzz)", [[web.lua:1: unknown name "zzz"]] },
+  { "print(zzz)", [[web.lua:1: unknown name "zzz"; a text stands in quotes]] },
+  { "deny { seed, connect = \"*\" }", [[web.lua:1: unknown name "seed"; a text stands in quotes]] },
   { "x = 1", [[web.lua:1: "x" is not local; write local x = …]] },
   { "local function f()\n  y = 1\nend\nf()", [[web.lua:2: "y" is not local; write local y = …]] },
   { "deny = 1", [[web.lua:1: "deny" is not local; write local deny = …]] },
@@ -223,7 +224,7 @@ refuse "x"]])
 
   it("does not touch the globals of the host, nor see them", function()
     rawset(_G, "tidegate_spec_global", true)
-    assert.equal([[web.lua:1: unknown name "tidegate_spec_global"]], env.refusal "print(tidegate_spec_global)")
+    assert.equal([[web.lua:1: unknown name "tidegate_spec_global"; a text stands in quotes]], env.refusal "print(tidegate_spec_global)")
     rawset(_G, "tidegate_spec_global", nil)
   end)
 
