@@ -126,7 +126,7 @@ struct cost {
 	uint64_t kernel_bytes; /* of the map that holds the image */
 };
 
-/* Published, and attached to nothing. */
+/* Published, and attached to nothing; NULL where this kernel lacks what it takes. */
 struct tg_gate *gate_of_rule(const struct tg_rule *rule, const char *endpoint, const char *proto);
 void gate_with_rule(struct variant *variant, const struct tg_rule *rule, const char *endpoint,
 		    const char *proto);

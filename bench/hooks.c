@@ -162,6 +162,8 @@ static void measure_hook(const struct kind *kind, const struct family *family)
 	struct samples bare[2] = {0}, taxed[2] = {0};
 	struct variant in = {0}, out = {0};
 
+	if (!gate)
+		return;
 	variant_place(&in, family->family);
 	variant_place(&out, family->family);
 	for (int round = -COLD; round < ROUNDS; round++) {
