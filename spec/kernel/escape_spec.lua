@@ -36,7 +36,7 @@ local datagram_calls = { "udp", "sendto", "sendmmsg", "sendto-connected" }
 local function try(how, call, spelling, port)
   local got = command.run { program, how, call, spelling[1], spelling[2], spelling[3], tostring(port) }
   assert.equal("", got.err)
-  return (got.out:gsub("\n$", ""))
+  return got.out:match "^[^\n]*" -- a child that cannot do it says so before its parent is done
 end
 
 describe("a deny of 127.0.0.1", function()
