@@ -58,20 +58,20 @@ describe("the kernel", function()
     return one
   end
 
+  --- How to prepare for a call that asks a socket which was bound, or connected.
+  local function after(act, ask)
+    return function(call)
+      local one = open(call.family, call.mark)
+      if one[act](one, text_of(call.addr, call.port, call.family)) then
+        return one, function() return one[ask](one) end, one[ask](one)
+      end
+    end
+  end
+
   --- A socket in the state that a call is about; how to ask it, and the true answer.  nil: there is no such state.
   local prepare = {
-    getsockname = function(call)
-      local one = open(call.family, call.mark)
-      if one:bind(text_of(call.addr, call.port, call.family)) then
-        return one, function() return one:getsockname() end, one:getsockname()
-      end
-    end,
-    getpeername = function(call)
-      local one = open(call.family, call.mark)
-      if one:connect(text_of(call.addr, call.port, call.family)) then
-        return one, function() return one:getpeername() end, one:getpeername()
-      end
-    end,
+    getsockname = after("bind", "getsockname"),
+    getpeername = after("connect", "getpeername"),
     recvmsg = function(call)
       local from4 = reference.is_v4(call.addr)
       local one, from = open(call.family, call.mark), open(from4 and "inet" or "inet6", 0)
