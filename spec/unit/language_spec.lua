@@ -224,7 +224,8 @@ refuse "x"]])
 
   it("does not touch the globals of the host, nor see them", function()
     rawset(_G, "tidegate_spec_global", true)
-    assert.equal([[web.lua:1: unknown name "tidegate_spec_global"; a text stands in quotes]], env.refusal "print(tidegate_spec_global)")
+    assert.equal([[web.lua:1: unknown name "tidegate_spec_global"; a text stands in quotes]],
+      env.refusal "print(tidegate_spec_global)")
     rawset(_G, "tidegate_spec_global", nil)
   end)
 
