@@ -29,7 +29,7 @@ V ?= 0
 ifeq ($(V),0)
 Q = @
 say = @printf '  %-8s %s\n' $(1) $(2)
-MAKEFLAGS += --no-print-directory
+MAKEFLAGS += --no-print-directory --silent
 else
 Q =
 say = @:

@@ -126,6 +126,8 @@ struct cost {
 	uint64_t kernel_bytes; /* of the map that holds the image */
 };
 
+/* Published, and attached to nothing; NULL where this kernel lacks what it takes. */
+struct tg_gate *gate_of_rule(const struct tg_rule *rule, const char *endpoint, const char *proto);
 void gate_with_rule(struct variant *variant, const struct tg_rule *rule, const char *endpoint,
 		    const char *proto);
 void gate_with_rules(struct variant *variant, const struct random_rule *rules, uint32_t count,

@@ -71,6 +71,9 @@ static int make_socket(int family)
 		local.in4 = (struct sockaddr_in){.sin_family = AF_INET,
 						 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 		size = sizeof(local.in4);
+	} else if (family == AF_UNIX) {
+		local.any.sa_family = AF_UNIX; /* and no name: the kernel gives it one */
+		size = sizeof(sa_family_t);
 	}
 	if (fd < 0 || bind(fd, &local.any, size))
 		die("socket: %s", strerror(errno));

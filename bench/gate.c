@@ -28,10 +28,27 @@ static int program_of(const struct variant *variant, enum bpf_attach_type hook)
 	return bpf_prog_get_fd_by_id(ids[0]);
 }
 
-static void run(struct variant *variant, int family, const struct tg_image *image)
+/* NULL: this kernel lacks something, which tg_error() has. */
+static struct tg_gate *gate_of(const struct tg_image *image)
 {
-	check(tg_gate_open(NULL, &variant->gate));
-	check(tg_gate_publish(variant->gate, image));
+	struct tg_gate *gate;
+	int err;
+
+	check(tg_gate_open(NULL, &gate));
+	err = tg_gate_publish(gate, image);
+	if (err == -EOPNOTSUPP) {
+		tg_gate_close(gate);
+		return NULL;
+	}
+	check(err);
+	return gate;
+}
+
+static void run(struct variant *variant, int family, struct tg_gate *gate)
+{
+	if (!gate)
+		die("%s", tg_error());
+	variant->gate = gate;
 	check(tg_gate_attach(variant->gate, variant->cgroup));
 	variant->program = program_of(variant, family == AF_INET ? BPF_CGROUP_INET4_CONNECT
 								 : BPF_CGROUP_INET6_CONNECT);
@@ -63,18 +80,25 @@ static void add_rule(struct tg_policy *policy, const struct tg_rule *rule, const
 		match(policy, index, list_of(TG_FIELD_PROTO, proto));
 }
 
-void gate_with_rule(struct variant *variant, const struct tg_rule *rule, const char *endpoint,
-		    const char *proto)
+struct tg_gate *gate_of_rule(const struct tg_rule *rule, const char *endpoint, const char *proto)
 {
 	struct tg_policy *policy;
 	struct tg_image *image;
+	struct tg_gate *gate;
 
 	check(tg_policy_new("bench", &policy));
 	add_rule(policy, rule, endpoint, proto);
 	check(tg_policy_compile(policy, &image));
 	tg_policy_free(policy);
-	run(variant, AF_INET, image);
+	gate = gate_of(image);
 	tg_image_free(image);
+	return gate;
+}
+
+void gate_with_rule(struct variant *variant, const struct tg_rule *rule, const char *endpoint,
+		    const char *proto)
+{
+	run(variant, AF_INET, gate_of_rule(rule, endpoint, proto));
 }
 
 /* --- Large ones ----------------------------------------------------------------- */
@@ -121,7 +145,7 @@ static void run_large(struct variant *variant, int family, struct tg_policy *pol
 	tg_policy_free(policy);
 	tg_image_bytes(image, &bytes);
 	cost->image_bytes = bytes;
-	run(variant, family, image);
+	run(variant, family, gate_of(image));
 	for (uint32_t i = 0; i < PUBLISHES; i++) {
 		start = now_ns();
 		check(tg_gate_publish(variant->gate, image));

@@ -16,6 +16,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "capability.h"
 #include "error.h"
 #include "gate.h"
 #include "hook.h"
@@ -37,8 +38,8 @@ static int link_failed(int err, const struct tg_cgroup *cgroup, enum tg_hook hoo
 		return tg_fail(err, "cannot attach %s: %s", name, owner);
 	if (err == -EPERM)
 		return tg_fail(err,
-			       "cannot attach %s: not permitted; needs CAP_BPF and CAP_NET_ADMIN; "
-			       "run `tidegate doctor`",
+			       "cannot attach %s: not permitted; needs " TG_CAPABILITIES
+			       "; run `tidegate doctor`",
 			       name);
 	return tg_fail_errno(err, "cannot attach %s", name);
 }

@@ -16,6 +16,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "capability.h"
 #include "doctor.h"
 #include "error.h"
 #include "probe.h"
@@ -80,26 +81,12 @@ static void check_btf(struct tg_check *check)
 
 static void check_capabilities(struct tg_check *check)
 {
-	static const struct {
-		int bit;
-		const char *name;
-	} wanted[] = {{39, "CAP_BPF"}, {12, "CAP_NET_ADMIN"}, {38, "CAP_PERFMON"}};
-	unsigned long long held = tg_probe_capabilities();
-	bool admin = held >> 21 & 1;
-	char missing[80] = "";
-	size_t i;
+	char missing[64];
 
-	for (i = 0; i < sizeof(wanted) / sizeof(*wanted); i++) {
-		/* CAP_SYS_ADMIN stands for the two that were once part of it. */
-		if (held >> wanted[i].bit & 1 || (admin && wanted[i].bit >= 38))
-			continue;
-		if (*missing)
-			strcat(missing, ", ");
-		strcat(missing, wanted[i].name);
-	}
+	tg_capabilities_missing(missing, sizeof(missing));
 	if (!*missing) {
 		set_text(check->found, "CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON%s",
-			 admin ? " (of CAP_SYS_ADMIN)" : "");
+			 tg_capabilities_admin() ? " (of CAP_SYS_ADMIN)" : "");
 		return;
 	}
 	check->state = TG_CHECK_FAIL;
@@ -262,7 +249,11 @@ static void check_needs(struct tg_check *check, bool hooks)
 
 	if (unknown.count) {
 		check->state = TG_CHECK_FAIL;
-		set_text(check->found, "not to be tried: bpf(2) is not permitted");
+		if (have.count)
+			set_text(check->found, "not to be tried with these capabilities: %s",
+				 unknown.names);
+		else
+			set_text(check->found, "not to be tried: bpf(2) is not permitted");
 		set_text(check->remedy,
 			 "see capabilities; in a container, its seccomp profile must "
 			 "allow bpf(2) too");
@@ -340,8 +331,9 @@ static void check_unseen(struct tg_check *check)
 {
 	set_text(check->found,
 		 "raw, packet, netlink and vsock sockets; SCTP; what ping sockets bind and send; "
-		 "the connects of UDP-Lite; ports that the kernel picks; what a connected socket "
-		 "sends, so that one that was connected before the gate was attached stays so");
+		 "the connects of UDP-Lite; ports that the kernel picks; connections that come in; "
+		 "what a connected socket sends, so that one that was connected before the gate "
+		 "was attached stays so");
 }
 
 int tg_doctor(uint32_t index, struct tg_check *check)

@@ -8,9 +8,6 @@
 
 #include "tidegate.h"
 
-/* The effective capabilities of this process, 1 << CAP_*. */
-unsigned long long tg_probe_capabilities(void);
-
 /* "unlimited", "8192 KiB" */
 void tg_probe_memlock(char *text, size_t size);
 

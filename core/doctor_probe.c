@@ -14,20 +14,6 @@
 
 #include "doctor.h"
 
-unsigned long long tg_probe_capabilities(void)
-{
-	FILE *file = fopen("/proc/self/status", "re");
-	unsigned long long held = 0;
-	char line[256];
-
-	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "CapEff: %llx", &held) == 1)
-			break;
-	if (file)
-		fclose(file);
-	return held;
-}
-
 void tg_probe_memlock(char *text, size_t size)
 {
 	struct rlimit limit = {0};

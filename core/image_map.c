@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "../bpf/spec.h"
+#include "capability.h"
 #include "error.h"
 #include "gate.h"
 
@@ -23,8 +24,8 @@ static int create_map(uint32_t capacity_rows, int *fd)
 				  capacity_rows * TG_ROW_BYTES, 1, &options);
 
 	if (made == -EPERM)
-		return tg_fail(made, "cannot make the image's map: needs CAP_BPF and "
-				     "CAP_NET_ADMIN; run `tidegate doctor`");
+		return tg_fail(made, "cannot make the image's map: needs " TG_CAPABILITIES
+				     "; run `tidegate doctor`");
 	if (made < 0)
 		return tg_fail_errno(made, "cannot make a map of %u KiB for the image",
 				     capacity_rows / (1024 / TG_ROW_BYTES));

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "capability.h"
 #include "hook.h"
 
 /* Room for what is known of each row; more rows are tried each time. */
@@ -132,8 +133,9 @@ int tg_probe(uint32_t need)
 	before = libbpf_set_print(NULL);
 	result = tg_needs[need].try(tg_needs[need].what);
 	libbpf_set_print(before);
-	/* Privileges come and go, and so does memory; what a kernel can do stays. */
-	if (result == -EPERM || result == -EACCES)
+	/* Privileges come and go, and so does memory; what a kernel can do stays.  It denies having
+	 * a helper to who may not call it. */
+	if (result == -EPERM || result == -EACCES || (result && !tg_capabilities_suffice()))
 		return -EPERM;
 	if (result == -ENOMEM || result == -EMFILE || result == -ENFILE)
 		return -EPERM;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* program.c - loading the BPF programs for what an image needs. */
+#define _GNU_SOURCE /* vasprintf() */
 #include "program.h"
 
 #include <bpf/bpf.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "capability.h"
 #include "error.h"
 #include "hook.h"
 #include "image.h"
@@ -121,24 +123,31 @@ bool tg_spec_covers(const struct tg_spec *spec, const struct tg_spec *other)
 
 /* --- Loading ------------------------------------------------------------------- */
 
-/* What libbpf has to say while this thread loads; its end is part of the error. */
+/*
+ * The end of what libbpf has to say while this thread loads, which becomes part of the error: of a
+ * verifier's log the end is what has the reason.
+ */
 static _Thread_local char complaint[8192];
 static _Thread_local size_t complaint_length;
 
 static int hear(enum libbpf_print_level level, const char *format, va_list arguments)
 {
-	int length;
+	const size_t room = sizeof(complaint) - 1;
+	size_t length, keep;
+	char *message;
+	int whole;
 
 	if (level != LIBBPF_WARN)
 		return 0;
-	if (complaint_length > sizeof(complaint) / 2)
-		complaint_length = 0;
-	length = vsnprintf(complaint + complaint_length, sizeof(complaint) - complaint_length,
-			   format, arguments);
-	if (length > 0)
-		complaint_length += (size_t)length;
-	if (complaint_length >= sizeof(complaint))
-		complaint_length = sizeof(complaint) - 1;
+	whole = vasprintf(&message, format, arguments);
+	if (whole < 0)
+		return 0;
+	length = (size_t)whole < room ? (size_t)whole : room;
+	keep = complaint_length < room - length ? complaint_length : room - length;
+	memmove(complaint, complaint + complaint_length - keep, keep);
+	memcpy(complaint + keep, message + whole - length, length + 1);
+	complaint_length = keep + length;
+	free(message);
 	return 0;
 }
 
@@ -146,9 +155,9 @@ static int hear(enum libbpf_print_level level, const char *format, va_list argum
 
 static int load_failed(int err)
 {
-	if (err == -EPERM)
-		return tg_fail(err, "cannot load programs: needs CAP_BPF and CAP_NET_ADMIN; "
-				    "run `tidegate doctor`");
+	if (err == -EPERM || !tg_capabilities_suffice())
+		return tg_fail(-EPERM, "cannot load programs: needs " TG_CAPABILITIES
+				       "; run `tidegate doctor`");
 	if (access(BTF, R_OK))
 		return tg_fail(
 			-EOPNOTSUPP,

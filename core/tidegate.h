@@ -380,8 +380,8 @@ void tg_gate_close(struct tg_gate *gate);
  * Enforce an image: one atomic step, after which every call sees it whole, and
  * before which every call sees the one before.  On failure nothing has changed.
  * Programs are loaded, and links made, as the image needs them.  The image may
- * be freed.  -EPERM: needs CAP_BPF and CAP_NET_ADMIN.  -EOPNOTSUPP: the kernel
- * lacks what the text says, as tg_image_lack() does.
+ * be freed.  -EPERM: needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON.  -EOPNOTSUPP:
+ * the kernel lacks what the text says, as tg_image_lack() does.
  */
 int tg_gate_publish(struct tg_gate *gate, const struct tg_image *image);
 

@@ -189,7 +189,9 @@ function M.environment(path, policy, handlers, complaints)
     __index = function(_, name)
       local word = words[name]
       if word == nil then
-        error(("%s: unknown name %s%s"):format(M.where(2, path), literal.describe(name), suggest.hint(name, known)), 0)
+        local hint = suggest.hint(name, known)
+        error(("%s: unknown name %s%s"):format(M.where(2, path), literal.describe(name),
+          hint ~= "" and hint or "; a text stands in quotes"), 0)
       end
       return word
     end,
@@ -223,6 +225,8 @@ function M.run(text, path, policy, handlers)
   local environment = M.environment(path, policy, handlers, complaints)
   if text:byte(1) == 27 then
     return nil, path .. ": is compiled Lua; a policy is source"
+  elseif text:find("%z") then
+    return nil, path .. ": is neither an image nor a policy, which is a text"
   end
   local chunk, message = load(text, "@" .. path, "t", environment)
   if not chunk then

@@ -3,6 +3,7 @@
 local command = require "spec.support.command"
 local env = require "spec.support.env"
 local tidegate = command.tidegate
+local uv = require "luv"
 
 describe("tidegate check", function()
   local folder
@@ -67,6 +68,25 @@ describe("tidegate check", function()
     local broken = policy "deny {"
     got = tidegate("check", broken)
     assert.equal(broken .. ":1: unexpected symbol near '<eof>'\n", got.err)
+    assert.equal(1, got.status)
+  end)
+
+  it("tells of what may not be read: a policy, an image, a file that a policy names", function()
+    local secret, image = policy("", "secret.lua"), folder .. "/secret.image"
+    policy("10.0.0.1\n", "secret.txt")
+    local naming = policy('deny { "x", connect = file "secret.txt" }', "naming.lua")
+    assert.equal(0, tidegate("compile", naming, "-o", image).status)
+    for _, path in ipairs { secret, image, folder .. "/secret.txt" } do
+      assert(uv.fs_chmod(path, 0))
+    end
+    assert(uv.fs_chmod(folder, tonumber("755", 8)))
+    local nobody = uv.getuid() == 0 and { "setpriv", "--reuid=65534", "--clear-groups" } or { "env" }
+    for _, word in ipairs { command.path, "check", secret, image, naming } do
+      nobody[#nobody + 1] = word
+    end
+    local got = command.run(nobody)
+    assert.equal(secret .. ": Permission denied\n" .. image .. ": Permission denied\n" .. naming
+      .. ':1: deny "x": connect: ' .. folder .. "/secret.txt: Permission denied\n", got.err)
     assert.equal(1, got.status)
   end)
 end)

@@ -61,6 +61,21 @@ describe("the README", function()
     assert.same(rows, found)
   end)
 
+  it("has of what the hooks cannot see what the doctor has", function()
+    local section = text:match "## What these hooks cannot see\n(.-)\n## "
+    local seen = command.tidegate("doctor").out:match "not seen by hooks  ([^\n]+)"
+    local items = {}
+    for item in section:gmatch "\n%- ([^\n]+)[;.]" do
+      items[#items + 1] = item
+    end
+    local index = 0
+    for item in (seen .. "; "):gmatch "(.-); " do
+      index = index + 1
+      assert.equal(item, (items[index] or ""):sub(1, #item))
+    end
+    assert.equal(#items, index)
+  end)
+
   it("names every command", function()
     local section = text:match "## The command\n(.-)\n## "
     for name in command.tidegate("--help").out:match("Commands:\n(.-)\n\n"):gmatch "\n?   (%l+) " do

@@ -96,7 +96,7 @@ describe("tidegate run POLICY -- CMD", function()
   end)
 
   on_kernel("fails a connection with the errno of the rule", function()
-    local got = command.run(isolated("run", POLICY, "--", "nc", "-v", "169.254.169.254", "80"))
+    local got = command.run(isolated("run", POLICY, "--", "stdbuf", "-eL", "nc", "-v", "169.254.169.254", "80"))
     assert.truthy(got.err:find("deny    no-metadata  connect 169.254.169.254:80  ECONNREFUSED  nc[", 1, true), got.err)
     assert.truthy(got.err:find("nc: connect to 169.254.169.254 port 80 (tcp) failed: Connection refused\n", 1, true))
     assert.equal(1, got.status)
@@ -320,6 +320,26 @@ describe("tidegate run POLICY --cgroup", function()
     enforce("sigterm", 143, "--cgroup", path)
     enforce("sighup", 129, "--cgroup", path)
   end)
+
+  for _, again in ipairs { false, true } do
+    it("ends when the cgroup is removed" .. (again and ", also where it is made again at once" or ""), function()
+      if reason then
+        pending(reason)
+        return
+      end
+      local process = command.start { command.path, "run", POLICY, "--cgroup", path }
+      process:wait_for "Ctrl-C ends it"
+      assert(uv.fs_rmdir(path))
+      if again then
+        assert(uv.fs_mkdir(path, 493))
+      end
+      local got = process:wait()
+      assert.equal(("tidegate: %s is enforced on %s; Ctrl-C ends it\n"
+        .. "tidegate: %s was removed, and nothing is enforced on it any more\n"):format(POLICY, path, path), got.err)
+      assert.equal(3, got.status)
+      uv.fs_mkdir(path, 493)
+    end)
+  end
 
   it("finds the cgroup of a process", function()
     if reason then

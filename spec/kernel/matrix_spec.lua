@@ -1,6 +1,7 @@
 -- Every operation, over every family, with every effect: a test for each cell
 -- that the kernel has, and the compile error for each that it has not.
 
+local command = require "spec.support.command"
 local libc = require "spec.support.libc"
 local netns = require "spec.support.netns"
 local process = require "spec.support.process"
@@ -13,6 +14,7 @@ if sandbox.reason then
 end
 
 local NOBODY = 65534
+local SOL_SOCKET, SO_MARK = 1, 36
 
 -- `call`: the address of a call.  `rule`: as a rule names it.  `to`: where it is turned, and `final`: as the socket
 -- names that.  `server`: where a server of its own listens.  `source`: a rule's, and `from`: as the server sees it.
@@ -78,6 +80,15 @@ local function sender(server, kind, client)
     assert(client:send "?")
   end
   return (select(2, server:receive()):match "^(.*):%d+$")
+end
+
+--- The mark of an MPTCP socket's subflow, on which the hooks run: the socket itself does not tell it.
+local function subflow_mark(one)
+  if not one:getpeername() then
+    one:listen()
+  end
+  local subflows = command.run { "ss", "-Hatne", "sport = :" .. one:port() }.out
+  return tonumber(subflows:match "fwmark:(%S+)")
 end
 
 local function compile_error(rule)
@@ -159,6 +170,19 @@ describe("the matrix:", function()
             end
           end)
         end
+
+        if op ~= "sendmsg" then
+          it("set:" .. what, function()
+            netns.own_all_addresses()
+            if not binds then
+              here:keep(socket.serve(kind, case.family == "inet" and "0.0.0.0:5000" or "[::]:5000"))
+            end
+            here:enforce(([[allow { %s = %q, set = { mark = 77 } }]]):format(op, rule))
+            local answer, one = try()
+            assert.equal("ok", answer)
+            assert.equal(77, kind == "mptcp" and subflow_mark(one) or one:number(SOL_SOCKET, SO_MARK))
+          end)
+        end
       end
     end
   end
@@ -222,6 +246,18 @@ describe("the matrix:", function()
     end
     assert.equal('"privileged" is for allow and rewrite', compile_error [[deny { bind = "*", privileged = true }]])
     assert.equal('"source" is for allow and rewrite', compile_error [[deny { connect = "*", source = "127.0.0.1" }]])
+  end)
+
+  it("has no set but of connect and bind", function()
+    for _, op in ipairs { "sendmsg", "egress" } do
+      assert.equal("set: a datagram has read the socket's options before its hook runs: set them on connect or bind",
+        compile_error(("allow { %s = '*', set = { mark = 1 } }"):format(op)))
+    end
+    for _, op in ipairs { "recvmsg", "getpeername", "getsockname" } do
+      assert.equal("set: only connect and bind have it",
+        compile_error(("allow { %s = '*', set = { mark = 1 } }"):format(op)))
+    end
+    assert.equal('"set" is for allow and rewrite', compile_error [[deny { connect = "*", set = { mark = 1 } }]])
   end)
 
   it("has no source port of a datagram", function()

@@ -14,12 +14,6 @@ local SO_KEEPALIVE, SO_PRIORITY, SO_BINDTODEVICE, SO_MARK = 9, 12, 25, 36
 local IP_TOS, IPV6_TCLASS = 1, 67
 local TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_CONGESTION = 4, 5, 6, 13
 
-local function number(client, level, option)
-  local value, length = ffi.new "int[1]", ffi.new("uint32_t[1]", 4)
-  assert(libc.outcome(libc.call.getsockopt(client.fd, level, option, value, length)))
-  return value[0]
-end
-
 local function text(client, level, option)
   local value, length = ffi.new "char[32]", ffi.new("uint32_t[1]", 32)
   assert(libc.outcome(libc.call.getsockopt(client.fd, level, option, value, length)))
@@ -45,16 +39,22 @@ describe("set", function()
     ]]
     local client = connected("tcp", "127.0.0.1:" .. port)
     assert.same({ 0x12345678, 3, 16, 1, 44, 7, 5 }, {
-      number(client, SOL_SOCKET, SO_MARK), number(client, SOL_SOCKET, SO_PRIORITY), number(client, SOL_IP, IP_TOS),
-      number(client, SOL_SOCKET, SO_KEEPALIVE), number(client, SOL_TCP, TCP_KEEPIDLE),
-      number(client, SOL_TCP, TCP_KEEPINTVL), number(client, SOL_TCP, TCP_KEEPCNT),
+      client:number(SOL_SOCKET, SO_MARK), client:number(SOL_SOCKET, SO_PRIORITY), client:number(SOL_IP, IP_TOS),
+      client:number(SOL_SOCKET, SO_KEEPALIVE), client:number(SOL_TCP, TCP_KEEPIDLE),
+      client:number(SOL_TCP, TCP_KEEPINTVL), client:number(SOL_TCP, TCP_KEEPCNT),
     })
     assert.same({ "reno", "lo" }, { text(client, SOL_TCP, TCP_CONGESTION), text(client, SOL_SOCKET, SO_BINDTODEVICE) })
   end)
 
   it("sets the traffic class of IPv6", function()
     here:enforce [[allow { connect = "::1", set = { tos = 8 } }]]
-    assert.equal(8, number(connected("udp", "[::1]:9"), SOL_IPV6, IPV6_TCLASS))
+    assert.equal(8, connected("udp", "[::1]:9"):number(SOL_IPV6, IPV6_TCLASS))
+  end)
+
+  it("sets no TOS of what an IPv6 socket sends by IPv4: the kernel lets no hook", function()
+    here:enforce [[allow { connect = "127.0.0.1", set = { tos = 8 } }]]
+    local client = connected("udp", "[::ffff:127.0.0.1]:9")
+    assert.same({ 8, 0 }, { client:number(SOL_IPV6, IPV6_TCLASS), client:number(SOL_IP, IP_TOS) })
   end)
 
   it("goes with a rewrite, on bind, and to no socket that the rule does not match", function()
@@ -63,10 +63,10 @@ describe("set", function()
       allow { bind = "127.0.0.1:7777", set = { mark = 6 } }
     ]]
     local turned = connected("udp", "127.0.0.1:9")
-    assert.equal(5, number(turned, SOL_SOCKET, SO_MARK))
+    assert.equal(5, turned:number(SOL_SOCKET, SO_MARK))
     local bound = here:keep(socket.serve("udp", "127.0.0.1:7777"))
-    assert.equal(6, number(bound, SOL_SOCKET, SO_MARK))
-    assert.equal(0, number(connected("udp", "127.0.0.1:11"), SOL_SOCKET, SO_MARK))
+    assert.equal(6, bound:number(SOL_SOCKET, SO_MARK))
+    assert.equal(0, connected("udp", "127.0.0.1:11"):number(SOL_SOCKET, SO_MARK))
   end)
 
   it("fails a call that cannot have them, and counts it", function()
@@ -86,7 +86,7 @@ describe("set", function()
     end
     here:enforce(table.concat(rules, "\n"))
     for port = 1, 100 do
-      assert.equal(port * 3, number(connected("udp", "127.0.0.1:" .. port), SOL_SOCKET, SO_MARK))
+      assert.equal(port * 3, connected("udp", "127.0.0.1:" .. port):number(SOL_SOCKET, SO_MARK))
     end
   end)
 end)

@@ -355,14 +355,9 @@ describe("the kernel", function()
       pending(reason)
       return
     end
-    local function last(rules, call)
-      for index = #rules, 1, -1 do
-        if reference.rule_matches(rules[index], call) then
-          return index
-        end
-      end
-    end
-    local story = agreement.with_broken("deciding", last, function() return first_disagreement(20, true) end)
+    local story = agreement.with_broken("deciding", agreement.last_deciding, function()
+      return first_disagreement(20, true)
+    end)
     assert(story, "nobody noticed")
   end)
 end)

@@ -73,6 +73,48 @@ describe("rewrite", function()
     end
   end
 
+  -- The call that sends is the one that connects.
+  for _, kind in ipairs { "tcp", "mptcp" } do
+    for _, family in ipairs(families) do
+      local inet = family.asked:sub(1, 1) == "[" and "inet6" or "inet"
+      local ways = {
+        ["MSG_FASTOPEN"] = function(client, asked) return client:sendto_connecting("hello", asked) end,
+        ["TCP_FASTOPEN_CONNECT"] = function(client, asked)
+          assert(client:fast_open("client"):connect(asked))
+          return client:send "hello"
+        end,
+      }
+      for way, send in pairs(ways) do
+        it(("turns fast open by %s: %s %s"):format(way, kind, family.name), function()
+          local server = here:keep(socket.serve(kind, family.at))
+          local asked = family.asked:format(60000)
+          if not pcall(server.fast_open, server, "server") then
+            return pending "this kernel has no fast open of MPTCP"
+          end
+          here:enforce(([[rewrite { connect = %q, to = "%s:%d" }]]):format(asked, family.to, server:port()))
+          for _ = 1, 2 do -- the first fetches the cookie
+            local client = here:keep(socket.kinds[kind](inet))
+            assert(send(client, asked))
+            assert.equal("hello", (here:keep((server:accept())):receive()))
+            assert.equal(asked, client:getpeername())
+          end
+        end)
+      end
+    end
+  end
+
+  it("turns the connect of ping", function()
+    netns.allow_ping()
+    for inet, family in pairs { inet = families[1], inet6 = families[2] } do
+      here:enforce(([[rewrite { connect = %q, to = %q }]]):format(family.all, family.to))
+      local client, asked = here:keep(socket.ping(inet)), family.asked:format(7)
+      assert(client:connect(asked))
+      assert.equal(asked, client:getpeername())
+      assert(client:send((inet == "inet" and "\8" or "\128") .. ("\0"):rep(7)))
+      assert.equal(inet == "inet" and 0 or 129, client:receive():byte()) -- an echo reply
+    end
+  end)
+
   it("reaches only what the rule names", function()
     local server = here:keep(socket.serve("tcp", "127.0.0.1:0"))
     here:enforce(([[rewrite { connect = "127.0.0.9:60000", to = "127.0.0.1:%d" }]]):format(server:port()))

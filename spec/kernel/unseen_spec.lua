@@ -14,7 +14,7 @@ local C, outcome = libc.call, libc.outcome
 
 local AF_INET, AF_NETLINK, AF_PACKET, AF_VSOCK = 2, 16, 17, 40
 local SOCK_STREAM, SOCK_DGRAM, SOCK_RAW, SOCK_CLOEXEC = 1, 2, 3, 0x80000
-local IPPROTO_ICMP, IPPROTO_UDP, IPPROTO_SCTP, IPPROTO_RAWEST = 1, 17, 132, 253
+local IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP, IPPROTO_RAWEST = 1, 6, 17, 132, 253
 local INET_BYTES, ECHO_REQUEST = 16, 8
 
 describe("the hooks do not see", function()
@@ -123,6 +123,16 @@ describe("the hooks do not see", function()
     assert(outcome(C.getsockname(udp, name, length)))
     assert.is_true(name.bytes[0] * 256 + name.bytes[1] > 0)
     assert.equal("EPERM", bind(assert(socket(AF_INET, SOCK_DGRAM, IPPROTO_UDP))))
+  end)
+
+  it("connections that come in", function()
+    local server = assert(socket(AF_INET, SOCK_STREAM, IPPROTO_TCP))
+    assert.equal(0, outcome(C.bind(server, loopback(9), INET_BYTES)))
+    assert.equal(0, outcome(C.listen(server, 1)))
+    deny(foreign.BIND4, foreign.CONNECT4)
+    here:outside(function() assert.equal("ok", connect(assert(socket(AF_INET, SOCK_STREAM, IPPROTO_TCP)))) end)
+    open[#open + 1] = assert(outcome(C.accept4(server, nil, nil, SOCK_CLOEXEC)))
+    assert.equal("EPERM", connect(assert(socket(AF_INET, SOCK_STREAM, IPPROTO_TCP))))
   end)
 
   it("what a connected socket sends, whenever it was connected", function()

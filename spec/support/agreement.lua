@@ -168,6 +168,15 @@ function M.simulator(gate, policy, verdict, call, handles)
   end
 end
 
+--- The number of the last rule that matches, in place of reference.deciding().
+function M.last_deciding(rules, call)
+  for index = #rules, 1, -1 do
+    if reference.rule_matches(rules[index], call) then
+      return index
+    end
+  end
+end
+
 --- Run some work with one of the reference's functions broken.
 ---@param name string
 ---@param broken function

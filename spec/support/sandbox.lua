@@ -35,14 +35,20 @@ function Sandbox:enter()
   cgroup.enter(self.cgroup)
 end
 
+--- Close the sockets that it keeps.
+function Sandbox:close_sockets()
+  for _, socket in ipairs(self.sockets) do
+    socket:close()
+  end
+  self.sockets = {}
+end
+
 --- Close its gates and sockets, and remove its cgroups.
 function Sandbox:leave()
   for _, gate in ipairs(self.gates) do
     gate:close()
   end
-  for _, socket in ipairs(self.sockets) do
-    socket:close()
-  end
+  self:close_sockets()
   cgroup.enter(self.home)
   for index = #self.cgroups, 1, -1 do
     cgroup.remove(self.cgroups[index])

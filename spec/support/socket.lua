@@ -166,6 +166,14 @@ function Socket:broadcast()
   return self
 end
 
+--- getsockopt(), of an option that is a number.
+---@return integer
+function Socket:number(level, option)
+  local value, length = ffi.new "int[1]", ffi.new("uint32_t[1]", 4)
+  assert(outcome(C.getsockopt(self.fd, level, option, value, length)))
+  return value[0]
+end
+
 --- TCP fast open: of a listener, or of a client whose connect() waits for its first send().
 ---@param side "server"|"client"
 function Socket:fast_open(side)

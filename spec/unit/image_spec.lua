@@ -206,6 +206,8 @@ describe("an image file", function()
     assert.equal(("%s: damaged image: %d bytes, it should have %d"):format(path, #bytes - 64, #bytes), (load_error()))
     write_file(path, bytes:sub(1, 200) .. "x" .. bytes:sub(202))
     assert.equal(path .. ": damaged image: its checksum is wrong", (load_error()))
+    assert.equal(0, os.execute("truncate -s 268435457 " .. path))
+    assert.equal(path .. ": not a Tidegate image: 268435457 bytes, an image has at most 268435456", (load_error()))
   end)
 end)
 
@@ -237,18 +239,36 @@ describe("a limit", function()
     }, { compile_error(policy) })
   end)
 
-  it("of classes names operation and field", function()
-    local policy = new_policy()
-    for digit = 0, 16 do
-      local list, width = new_list(C.TG_FIELD_UID, {}), 2 ^ digit
+  --- Add a rule for each of the digits of a number below 2^17: it holds where that one is set.
+  local function add_digits(policy, field, most)
+    for digit = 0, most do
+      local list, width = new_list(field, {}), 2 ^ digit
       for first = width, 2 ^ 17 - 1, 2 * width do
         check(C.tg_list_add(list, ("%d-%d"):format(first, first + width - 1)))
       end
-      add(policy, C.TG_VERB_DENY, {}, { [C.TG_FIELD_UID] = list })
+      add(policy, C.TG_VERB_DENY, {}, { [field] = list })
     end
+  end
+
+  it("of classes names operation and field", function()
+    local policy = new_policy()
+    add_digits(policy, C.TG_FIELD_UID, 16)
     assert.same({
       "connect: uids: the rules overlap in more than 65536 ways, which is the limit; use fewer rules, or rules "
         .. "that overlap less", 7,
     }, { compile_error(policy) })
+  end)
+
+  it("of bytes is that of an image", function()
+    local policy = new_policy()
+    add_digits(policy, C.TG_FIELD_UID, 15)
+    add_digits(policy, C.TG_FIELD_GID, 15)
+    for _ = 1, 16384 - 32 do
+      add(policy, C.TG_VERB_DENY, {})
+    end
+    local message, errno = compile_error(policy)
+    assert.equal("connect: gids: the image needs at least N bytes, the limit is 268435456; use fewer patterns or rules",
+      (message:gsub("least %d+", "least N")))
+    assert.equal(7, errno)
   end)
 end)

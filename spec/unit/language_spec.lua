@@ -139,12 +139,14 @@ local refused = {
 
   -- Lua.
   { "-- one\n\ndenny { \"x\" }", [[web.lua:3: unknown name "denny"; did you mean "deny"?]] },
-  { "print(zzz)", [[web.lua:1: unknown name "zzz"]] },
+  { "print(zzz)", [[web.lua:1: unknown name "zzz"; a text stands in quotes]] },
+  { "deny { seed, connect = \"*\" }", [[web.lua:1: unknown name "seed"; a text stands in quotes]] },
   { "x = 1", [[web.lua:1: "x" is not local; write local x = …]] },
   { "local function f()\n  y = 1\nend\nf()", [[web.lua:2: "y" is not local; write local y = …]] },
   { "deny = 1", [[web.lua:1: "deny" is not local; write local deny = …]] },
   { "local x = (1", [[web.lua:1: ')' expected near '<eof>']] },
   { "\27LJ", [[web.lua: is compiled Lua; a policy is source]] },
+  { "\127ELF\1\0", [[web.lua: is neither an image nor a policy, which is a text]] },
   { [[error "by hand"]], [[web.lua:1: by hand]] },
 }
 
@@ -222,7 +224,8 @@ refuse "x"]])
 
   it("does not touch the globals of the host, nor see them", function()
     rawset(_G, "tidegate_spec_global", true)
-    assert.equal([[web.lua:1: unknown name "tidegate_spec_global"]], env.refusal "print(tidegate_spec_global)")
+    assert.equal([[web.lua:1: unknown name "tidegate_spec_global"; a text stands in quotes]],
+      env.refusal "print(tidegate_spec_global)")
     rawset(_G, "tidegate_spec_global", nil)
   end)
 

@@ -94,13 +94,7 @@ describe("the simulator", function()
       end
       return false
     end },
-    ["the last rule wins"] = { "deciding", function(rules, call)
-      for index = #rules, 1, -1 do
-        if reference.rule_matches(rules[index], call) then
-          return index
-        end
-      end
-    end },
+    ["the last rule wins"] = { "deciding", agreement.last_deciding },
     ["a cgroup does not hold those below"] = { "below", function(path, above)
       return path == above
     end },

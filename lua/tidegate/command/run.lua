@@ -17,7 +17,8 @@ function M.define(command)
       .. "With -- CMD the policy holds for CMD and all that it starts: they run in a cgroup of their own, "
       .. "which is removed at the end. What CMD leaves running then is ended: SIGTERM, after two seconds "
       .. "SIGKILL. Signals are passed on to CMD; a second Ctrl-C ends everything at once.\n\n"
-      .. "With --cgroup, --pid or --unit it holds for what is in that cgroup, until a signal comes.")
+      .. "With --cgroup, --pid or --unit it holds for what is in that cgroup, until a signal comes "
+      .. "or the cgroup is removed.")
     :usage("Usage: tidegate run POLICY [--json] [--log FILE] -- CMD [ARG ...]\n"
       .. "       tidegate run POLICY (--cgroup PATH | --pid PID | --unit UNIT) [--json] [--log FILE]")
   command:argument("policy", "A policy file, or an image."):argname "POLICY"
@@ -96,6 +97,18 @@ end
 
 local ending = { sigint = 2, sigterm = 15, sighup = 1, sigquit = 3 }
 
+local CGROUP_CHECK_MS = 500
+
+--- Call `gone` once the cgroup that was there is not any more; made again it is another.
+local function watch_cgroup(path, inode, gone)
+  uv.new_timer():start(CGROUP_CHECK_MS, CGROUP_CHECK_MS, function()
+    local now = uv.fs_stat(path)
+    if not now or now.ino ~= inode then
+      gone()
+    end
+  end)
+end
+
 local function run_on_cgroup(session, args)
   local path, message = cgroup.find(target_of(args))
   if not path and cgroup.mounted() then
@@ -103,6 +116,7 @@ local function run_on_cgroup(session, args)
   elseif not path then
     return refused(args, message)
   end
+  local inode = (uv.fs_stat(path) or {}).ino
   local ok
   ok, message = attach(session, path)
   if not ok then
@@ -116,11 +130,16 @@ local function run_on_cgroup(session, args)
       uv.new_signal():start(name, function() ended_by = number end)
     end
   end
-  while not ended_by do
+  local gone = false
+  watch_cgroup(path, inode, function() gone = true end)
+  while not ended_by and not gone do
     uv.run "once"
   end
   finish(session)
-  return status.SIGNAL + ended_by
+  if gone then
+    report.say("%s was removed, and nothing is enforced on it any more", path)
+  end
+  return gone and status.KERNEL_REFUSED or status.SIGNAL + ended_by
 end
 
 -- One command ---------------------------------------------------------------------
