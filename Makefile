@@ -19,9 +19,10 @@ ALL_CFLAGS = -std=gnu11 -Wall -Wextra -Werror -fPIC -fvisibility=hidden -Icore -
 BPF_CFLAGS = -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) -Wall -Wextra -Werror \
 	-I/usr/include/$(shell $(CC) -print-multiarch) -Ibpf
 
-# Debian's names; luajit2 in place of luajit will do.
+# Debian's names.  luajit2 takes the place of luajit, which nginx's Lua module cannot stand beside.
 PACKAGES := gcc make libc6-dev clang llvm clang-format libbpf-dev libelf-dev zlib1g-dev bpftool pkg-config \
-	luajit lua-luv lua-argparse lua-cjson lua-busted lua-check curl netcat-openbsd iproute2 netbase
+	luajit2 lua-luv lua-argparse lua-cjson lua-busted lua-check nginx libnginx-mod-http-lua lua-resty-core \
+	curl netcat-openbsd iproute2 netbase
 
 V ?= 0
 ifeq ($(V),0)
@@ -111,8 +112,7 @@ $(B):
 deps: ## install the Debian packages that are missing
 	@command -v dpkg-query > /dev/null || \
 	  { echo 'This is not a Debian: what `make` needs has to be there, by its own names: $(PACKAGES)'; exit 0; }; \
-	have=" $$(dpkg-query -W -f '$${Package}=$${db:Status-Status} ' $(PACKAGES) luajit2 2> /dev/null)"; missing=; \
-	case "$$have" in *" luajit2=installed "*) have="$$have luajit=installed ";; esac; \
+	have=" $$(dpkg-query -W -f '$${Package}=$${db:Status-Status} ' $(PACKAGES) 2> /dev/null)"; missing=; \
 	for package in $(PACKAGES); do \
 	  case "$$have" in *" $$package=installed "*) ;; *) missing="$$missing $$package";; esac; \
 	done; \
@@ -123,7 +123,9 @@ deps: ## install the Debian packages that are missing
 	echo "  INSTALL $$missing"; \
 	log=$$(mktemp); export DEBIAN_FRONTEND=noninteractive; \
 	{ apt-get -qq update && apt-get -qq -y install --no-install-recommends $$missing; } > $$log 2>&1; \
-	status=$$?; [ $$status = 0 ] || cat $$log; rm -f $$log; exit $$status
+	status=$$?; [ $$status = 0 ] || cat $$log; rm -f $$log; \
+	case "$$missing " in *' nginx '*) service nginx stop; update-rc.d nginx disable;; esac > /dev/null 2>&1; \
+	exit $$status
 
 test: deps ## build, run every spec (SPEC=FOLDER or FILE: only these)
 	@$(MAKE) all $(SPEC_PROGRAMS)
@@ -177,7 +179,7 @@ lint: deps ## check style, and that headers, symbol map and library agree
 install: all $(B)/tidegate.h ## install under PREFIX (/usr/local), below DESTDIR
 	$(call say,INSTALL,$(DESTDIR)$(PREFIX))
 	$(Q)install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(LIBDIR)/pkgconfig \
-	  $(DESTDIR)$(LUADIR)/tidegate/command
+	  $(DESTDIR)$(LUADIR)/tidegate/command $(DESTDIR)$(LUADIR)/tidegate/nginx
 	$(Q)$(call launcher,$(DESTDIR)$(PREFIX)/bin/tidegate,$(shell realpath -m --relative-to=$(PREFIX)/bin $(LUADIR)))
 	$(Q)install -m 755 $(B)/$(SONAME) $(DESTDIR)$(LIBDIR)/libtidegate.so.$(VERSION)
 	$(Q)ln -sf libtidegate.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
@@ -186,6 +188,7 @@ install: all $(B)/tidegate.h ## install under PREFIX (/usr/local), below DESTDIR
 	$(Q)$(pkgconfig) > $(DESTDIR)$(LIBDIR)/pkgconfig/tidegate.pc
 	$(Q)install -m 644 lua/tidegate/*.lua $(B)/lua/tidegate/cdef.lua $(DESTDIR)$(LUADIR)/tidegate/
 	$(Q)install -m 644 lua/tidegate/command/*.lua $(DESTDIR)$(LUADIR)/tidegate/command/
+	$(Q)install -m 644 lua/tidegate/nginx/*.lua $(DESTDIR)$(LUADIR)/tidegate/nginx/
 	$(Q)[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig
 
 clean: ## remove build/
