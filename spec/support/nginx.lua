@@ -40,6 +40,7 @@ function M.conf(options)
   return ([[
     load_module /usr/lib/nginx/modules/ndk_http_module.so;
     load_module /usr/lib/nginx/modules/ngx_http_lua_module.so;
+    env LUA_PATH;
     daemon %s;
     user www-data;
     worker_processes %d;
@@ -54,7 +55,7 @@ function M.conf(options)
       init_by_lua_block { %s }
       init_worker_by_lua_block { %s }
       server {
-        listen %s reuseport;
+        listen %s;
         location = /pid { content_by_lua_block { ngx.print(ngx.worker.pid()) } }
         location = /stats { content_by_lua_block { require("tidegate.nginx").stats() } }
         %s
