@@ -432,7 +432,7 @@ struct tg_waker;
  */
 int tg_waker_start(const struct tg_gate *gate, char *path, size_t size, struct tg_waker **waker);
 
-/** End the thread, close the connection, free. */
+/** End the thread, close the connection, free; in a forked child, only free. */
 void tg_waker_stop(struct tg_waker *waker);
 
 /* --- Gates of hosts with several processes, or several lives -------------------- */

@@ -25,8 +25,9 @@
 
 struct tg_waker {
 	pthread_t thread;
-	int events; /* the gate's */
-	int stop;   /* readable: the thread is to end */
+	pid_t owner; /* a child that inherits this has no thread */
+	int events;  /* the gate's */
+	int stop;    /* readable: the thread is to end */
 	int listener;
 	char folder[sizeof(((struct sockaddr_un *)0)->sun_path) - sizeof("/wake") + 1];
 	struct sockaddr_un address;
@@ -59,7 +60,8 @@ static int accept_own(const struct tg_waker *waker)
 
 		if (fd < 0)
 			continue;
-		if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) && peer.pid == getpid())
+		if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) &&
+		    peer.pid == waker->owner)
 			return fd;
 		close(fd);
 	}
@@ -77,13 +79,13 @@ static void *run(void *data)
 {
 	struct tg_waker *waker = data;
 	int fd = accept_own(waker);
-	char byte = 0;
+	char answer;
 
 	if (fd < 0)
 		return NULL;
 	remove_socket(waker);
-	while (wait_for(waker, waker->events) && send(fd, &byte, 1, MSG_NOSIGNAL) == 1 &&
-	       wait_for(waker, fd) && recv(fd, &byte, 1, 0) == 1)
+	while (wait_for(waker, waker->events) && send(fd, "", 1, MSG_NOSIGNAL) == 1 &&
+	       wait_for(waker, fd) && recv(fd, &answer, 1, 0) == 1)
 		;
 	close(fd);
 	return NULL;
@@ -148,6 +150,7 @@ int tg_waker_start(const struct tg_gate *gate, char *path, size_t size, struct t
 	waker = calloc(1, sizeof(*waker));
 	if (!waker)
 		return tg_fail(-ENOMEM, "out of memory for a waker");
+	waker->owner = getpid();
 	waker->events = events;
 	waker->stop = eventfd(0, EFD_CLOEXEC);
 	waker->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -177,8 +180,10 @@ void tg_waker_stop(struct tg_waker *waker)
 {
 	if (!waker)
 		return;
-	eventfd_write(waker->stop, 1);
-	pthread_join(waker->thread, NULL);
-	remove_socket(waker); /* where nobody has connected */
+	if (waker->owner == getpid()) {
+		eventfd_write(waker->stop, 1);
+		pthread_join(waker->thread, NULL);
+		remove_socket(waker); /* where nobody has connected */
+	}
 	free_waker(waker);
 }

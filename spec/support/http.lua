@@ -35,7 +35,7 @@ function M.get(endpoint, path, body)
     :format(body and "POST" or "GET", path, #(body or ""), body or ""))
   local answer = read_all(client.fd)
   client:close()
-  local head, rest = answer:match "^(.-)\r\n\r\n(.*)$"
+  local head, rest = answer:match "^(.-\r\n)\r\n(.*)$"
   if not head then
     return nil, "no answer", answer
   end

@@ -68,16 +68,22 @@ end
 ---@class spec.Nginx
 ---@field folder string its prefix
 ---@field cgroup string
+---@field endpoint string where it listens
 ---@field process spec.Process
 local Nginx = {}
 Nginx.__index = Nginx
 
+local function new(endpoint)
+  local self = setmetatable({ folder = env.folder(), cgroup = cgroup.make(), endpoint = endpoint }, Nginx)
+  cgroups[#cgroups + 1] = self.cgroup
+  command.run { "chmod", "755", self.folder }
+  return self
+end
+
 --- A folder with nginx.conf and web.lua, and a cgroup; nothing runs yet.
 ---@return spec.Nginx
 function M.prepare(options)
-  local self = setmetatable({ folder = env.folder(), cgroup = cgroup.make() }, Nginx)
-  cgroups[#cgroups + 1] = self.cgroup
-  command.run { "chmod", "755", self.folder }
+  local self = new(M.ENDPOINT)
   self:write("web.lua", options.policy or "")
   self:write("nginx.conf", M.conf(options))
   return self
@@ -93,14 +99,29 @@ function Nginx:run(...)
   return process
 end
 
+local function wait_for_answer(self)
+  command.wait_until(function() return self.process.status or self:get "/pid" end, "an answer")
+  assert(not self.process.status, self:log())
+  return self
+end
+
 --- Start, and wait until it answers.
 ---@return spec.Nginx
 function M.start(options)
   local self = M.prepare(options)
   self.process = self:run()
-  command.wait_until(function() return self.process.status or self:get "/pid" end, "an answer")
-  assert(not self.process.status, self:log())
-  return self
+  return wait_for_answer(self)
+end
+
+--- Start an example, from a copy of its folder, and wait until it answers.
+---@param path string of the folder
+---@param endpoint string where it listens
+---@return spec.Nginx
+function M.example(path, endpoint)
+  local self = new(endpoint)
+  command.run { "cp", "-r", path .. "/.", self.folder }
+  self.process = self:run("-g", "daemon off;")
+  return wait_for_answer(self)
 end
 
 --- End all servers, and remove what they leave.
@@ -153,8 +174,8 @@ end
 ---@return integer|nil status
 ---@return string body
 ---@return string head
-function Nginx:get(path, body) -- luacheck: no unused args
-  return http.get(M.ENDPOINT, path, body)
+function Nginx:get(path, body)
+  return http.get(self.endpoint, path, body)
 end
 
 --- The pid of the master, where it is a daemon.
