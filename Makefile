@@ -150,6 +150,10 @@ bench: deps ## measure; writes build/bench.json (QUICK=1: within a minute)
 	@$(MAKE) all $(B)/bench/measure
 	$(Q)TIDEGATE_BUILD=$(BUILD) QUICK=$(QUICK) $(LUAJIT) bench/run
 
+bench-nginx: deps ## measure what a gate costs nginx; writes build/bench-nginx.json (QUICK=1: within a minute)
+	@$(MAKE) all
+	$(Q)TIDEGATE_BUILD=$(BUILD) QUICK=$(QUICK) LUA_PATH='./?.lua;lua/?.lua;lua/?/init.lua;$(B)/lua/?.lua;;' $(LUAJIT) bench/nginx
+
 $(B)/bench/rivals.skel.h: bench/rivals.bpf.c bench/rivals.h
 	$(call say,SKEL,$@)
 	$(Q)mkdir -p $(B)/bench
@@ -164,7 +168,7 @@ $(B)/bench/measure: $(wildcard bench/*.[ch]) $(HEADERS) $(B)/bench/rivals.skel.h
 lint: deps ## check style, and that headers, symbol map and library agree
 	@$(MAKE) all
 	$(call say,LUACHECK,'lua bin spec examples bench')
-	$(Q)luacheck -q lua bin/tidegate spec spec/run examples bench/run
+	$(Q)luacheck -q lua bin/tidegate spec spec/run examples bench/run bench/nginx
 	$(call say,FORMAT,'core bpf bench spec/c')
 	$(Q)clang-format --dry-run -Werror core/*.[ch] bpf/*.[ch] $(wildcard bench/*.[ch] spec/c/*.c)
 	$(call say,SYMBOLS,$(B)/$(SONAME))
@@ -197,6 +201,6 @@ clean: ## remove build/
 help: ## this
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
 
-.PHONY: all deps test test-kernels demo bench lint install clean help
+.PHONY: all deps test test-kernels demo bench bench-nginx lint install clean help
 .DELETE_ON_ERROR:
 .PRECIOUS: $(B)/%.bpf.o

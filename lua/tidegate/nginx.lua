@@ -49,6 +49,8 @@ local function check(options)
     error(("init: policy wants the path of a policy; got %s"):format(literal.describe(options.policy)), 3)
   elseif options.attach == nil then
     error('init: says no attach; attach = "self" is the cgroup that nginx is in', 3)
+  elseif type(options.attach) ~= "string" and type(options.attach) ~= "table" then
+    error(('init: attach wants "self" or another cgroup; got %s'):format(literal.describe(options.attach)), 3)
   elseif options.wake ~= nil and options.wake ~= "socket" then
     error(('init: wake is "socket" or left out; got %s'):format(literal.describe(options.wake)), 3)
   end

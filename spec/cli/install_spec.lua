@@ -20,7 +20,7 @@ describe("make install", function()
     for _, path in ipairs {
       "bin/tidegate", "include/tidegate.h", "lib/libtidegate.so.0.1.0", "lib/libtidegate.so.0", "lib/libtidegate.so",
       "lib/pkgconfig/tidegate.pc", "share/lua/5.1/tidegate/init.lua", "share/lua/5.1/tidegate/cdef.lua",
-      "share/lua/5.1/tidegate/command/init.lua",
+      "share/lua/5.1/tidegate/command/init.lua", "share/lua/5.1/tidegate/nginx/pump.lua",
     } do
       assert.equal(0, command.run({ "test", "-s", folder .. "/usr/" .. path }).status, path)
     end

@@ -126,7 +126,8 @@ describe("nginx with a gate", function()
       [ [[{ attach = "self" }]] ] = "init: policy wants the path of a policy; got nil",
       [ [[{ policy = "web.lua" }]] ] = 'init: says no attach; attach = "self" is the cgroup that nginx is in',
       [ [[{ policy = "web.lua", attach = "self", wake = true }]] ] = 'init: wake is "socket" or left out; got true',
-      [ [[{ policy = "web.lua", attach = 7 }]] ] = "move: wants a cgroup's path",
+      [ [[{ policy = "web.lua", attach = 7 }]] ] = 'init: attach wants "self" or another cgroup; got 7',
+      [ [[{ policy = "web.lua", attach = {} }]] ] = "move: wants a cgroup's path",
       [ [[{ policy = "web.lua", attach = "/sys/fs/cgroup/none" }]] ] = "/sys/fs/cgroup/none",
     } do
       local text = refused { init = ('require("tidegate.nginx").init(%s)'):format(options) }

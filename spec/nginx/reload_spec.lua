@@ -68,6 +68,19 @@ describe("a reload of nginx", function()
     has(stats(server), '"generation":2')
   end)
 
+  it("keeps the gate where nginx gives the configuration up after init", function()
+    local server = nginx.start { policy = FIRST, locations = TO_METADATA }
+    local workers = server:workers()
+    server:write("nginx.conf", nginx.conf { http = "server { listen 203.0.113.1:80; }" })
+    server:reload_in_vain "bind() to 203.0.113.1:80 failed"
+    assert.same(workers, server:workers())
+    assert.equal("bind4 bind6 connect4 connect6", server:attached())
+    assert.equal(502, server:get "/")
+    server:reload { locations = TO_METADATA }
+    assert.equal(502, server:get "/")
+    has(stats(server), '"generation":3')
+  end)
+
   it("leaves nothing of the old policy with a worker that goes on", function()
     local server = nginx.start { policy = FIRST, locations = [[
       location = /slow { content_by_lua_block { ngx.sleep(2) ngx.print "done" } }

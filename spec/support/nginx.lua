@@ -13,7 +13,7 @@ local http = require "spec.support.http"
 
 local M = {}
 
---- Where a server listens.
+--- Where a server listens that is not told to elsewhere.
 M.ENDPOINT = "127.0.0.1:8080"
 
 local running, cgroups = {}, {}
@@ -34,7 +34,8 @@ end
 --- init_by_lua of a server that says nothing else.
 M.INIT = [[require("tidegate.nginx").init { policy = "web.lua", attach = "self" }]]
 
---- A whole nginx.conf.  `options`: init (Lua), worker (Lua), http, locations, workers.
+--- A whole nginx.conf.  `options`: init (Lua), worker (Lua), http, locations, workers,
+--- daemon, listen.
 ---@return string
 function M.conf(options)
   return ([[
@@ -62,7 +63,8 @@ function M.conf(options)
       }
     }
   ]]):format(options.daemon and "on" or "off", options.workers or 2, options.http or "", options.init or M.INIT,
-    options.worker or [[require("tidegate.nginx").init_worker()]], M.ENDPOINT, options.locations or "")
+    options.worker or [[require("tidegate.nginx").init_worker()]], options.listen or M.ENDPOINT,
+    options.locations or "")
 end
 
 ---@class spec.Nginx
@@ -83,7 +85,7 @@ end
 --- A folder with nginx.conf and web.lua, and a cgroup; nothing runs yet.
 ---@return spec.Nginx
 function M.prepare(options)
-  local self = new(M.ENDPOINT)
+  local self = new(options.listen or M.ENDPOINT)
   self:write("web.lua", options.policy or "")
   self:write("nginx.conf", M.conf(options))
   return self
