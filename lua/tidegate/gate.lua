@@ -258,12 +258,12 @@ local function cgroup_name(target, verb)
     return "unit:" .. target.unit
   end
   error(('%s: wants a cgroup\'s path, "self", { pid = 42 } or { unit = "nginx.service" }; got %s')
-    :format(verb, literal.describe(target)), 4)
+    :format(verb, literal.describe(target)), 3)
 end
 
-local function place(self, target, verb)
+local function place(self, verb, name)
   local path = ffi.new "char[4096]"
-  local result = C.tg_cgroup_find(cgroup_name(target, verb), path, 4096)
+  local result = C.tg_cgroup_find(name, path, 4096)
   if result ~= 0 then
     return library.failure(result)
   end
@@ -284,7 +284,7 @@ end
 ---@return string|nil message
 ---@return integer|nil errno
 function Gate:attach(target)
-  return place(self, target, "attach")
+  return place(self, "attach", cgroup_name(target, "attach"))
 end
 
 --- Be attached to this cgroup and to no other; publishes first what is staged.
@@ -293,7 +293,7 @@ end
 ---@return string|nil message
 ---@return integer|nil errno
 function Gate:move(target)
-  return place(self, target, "move")
+  return place(self, "move", cgroup_name(target, "move"))
 end
 
 --- Detach from every cgroup; the gate can be attached again.

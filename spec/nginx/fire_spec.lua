@@ -2,13 +2,11 @@
 -- is counted, and the master is left with what it had.
 
 local command = require "spec.support.command"
-local netns = require "spec.support.netns"
 local nginx = require "spec.support.nginx"
 local process = require "spec.support.process"
 
-local obstacle = nginx.obstacle()
-if obstacle then
-  return pending(obstacle)
+if nginx.reason then
+  return pending(nginx.reason)
 end
 
 local RELOADS = 50
@@ -35,12 +33,8 @@ local policies = {
 }
 
 describe("nginx under load", function()
-  local home
-  before_each(function() home = netns.enter() end)
-  after_each(function()
-    nginx.clean()
-    netns.leave(home)
-  end)
+  before_each(nginx.enter)
+  after_each(nginx.leave)
 
   --- Ask until the file `stop` is there; "502=123 200=0".
   local function load(server, stop)

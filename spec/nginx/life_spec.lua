@@ -1,12 +1,10 @@
 -- nginx starts, stops and refuses to start with a gate.
 
 local command = require "spec.support.command"
-local netns = require "spec.support.netns"
 local nginx = require "spec.support.nginx"
 
-local obstacle = nginx.obstacle()
-if obstacle then
-  return pending(obstacle)
+if nginx.reason then
+  return pending(nginx.reason)
 end
 
 local POLICY = [[
@@ -17,12 +15,8 @@ local HOOKS = "connect4 connect6"
 local TO_METADATA = [[location / { proxy_pass http://169.254.169.254; }]]
 
 describe("nginx with a gate", function()
-  local home
-  before_each(function() home = netns.enter() end)
-  after_each(function()
-    nginx.clean()
-    netns.leave(home)
-  end)
+  before_each(nginx.enter)
+  after_each(nginx.leave)
 
   --- Run it to its end, which is to be at once; what it says.
   local function refused(options)
@@ -54,7 +48,8 @@ describe("nginx with a gate", function()
       assert.equal(HOOKS, server:attached())
       server:stop(signal)
       assert.equal("", server:attached(), signal)
-      nginx.clean()
+      nginx.leave()
+      nginx.enter()
     end
   end)
 
@@ -132,7 +127,8 @@ describe("nginx with a gate", function()
     } do
       local text = refused { init = ('require("tidegate.nginx").init(%s)'):format(options) }
       assert.truthy(text:find(said, 1, true), text)
-      nginx.clean()
+      nginx.leave()
+      nginx.enter()
     end
   end)
 

@@ -1,12 +1,10 @@
 -- The worker that hears of events: who it is, and how soon it hears.
 
 local command = require "spec.support.command"
-local netns = require "spec.support.netns"
 local nginx = require "spec.support.nginx"
 
-local obstacle = nginx.obstacle()
-if obstacle then
-  return pending(obstacle)
+if nginx.reason then
+  return pending(nginx.reason)
 end
 
 local POLICY = [[
@@ -24,12 +22,8 @@ local WAKE = [[require("tidegate.nginx").init { policy = "web.lua", attach = "se
 local EVENTS = 50
 
 describe("the reader of events", function()
-  local home
-  before_each(function() home = netns.enter() end)
-  after_each(function()
-    nginx.clean()
-    netns.leave(home)
-  end)
+  before_each(nginx.enter)
+  after_each(nginx.leave)
 
   local TO_METADATA = [[location / { proxy_pass http://169.254.169.254; }]]
 

@@ -1,21 +1,15 @@
 -- The README's page about nginx is what it says.
 
 local command = require "spec.support.command"
-local netns = require "spec.support.netns"
 local nginx = require "spec.support.nginx"
 
-local obstacle = nginx.obstacle()
-if obstacle then
-  return pending(obstacle)
+if nginx.reason then
+  return pending(nginx.reason)
 end
 
 describe("the README's nginx", function()
-  local home
-  before_each(function() home = netns.enter() end)
-  after_each(function()
-    nginx.clean()
-    netns.leave(home)
-  end)
+  before_each(nginx.enter)
+  after_each(nginx.leave)
 
   it("answers as shown", function()
     local file = assert(io.open "README.md")

@@ -2,13 +2,11 @@
 
 local cgroup = require "spec.support.cgroup"
 local command = require "spec.support.command"
-local netns = require "spec.support.netns"
 local nginx = require "spec.support.nginx"
 local process = require "spec.support.process"
 
-local obstacle = nginx.obstacle()
-if obstacle then
-  return pending(obstacle)
+if nginx.reason then
+  return pending(nginx.reason)
 end
 
 local FIRST = [[
@@ -25,12 +23,8 @@ local SECOND = [[
 local TO_METADATA = [[location / { proxy_pass http://169.254.169.254; }]]
 
 describe("a reload of nginx", function()
-  local home
-  before_each(function() home = netns.enter() end)
-  after_each(function()
-    nginx.clean()
-    netns.leave(home)
-  end)
+  before_each(nginx.enter)
+  after_each(nginx.leave)
 
   local function stats(server)
     return select(2, server:get "/stats")

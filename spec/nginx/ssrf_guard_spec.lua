@@ -5,17 +5,16 @@ local env = require "spec.support.env"
 local netns = require "spec.support.netns"
 local nginx = require "spec.support.nginx"
 
-local obstacle = nginx.obstacle()
-if obstacle then
-  return pending(obstacle)
+if nginx.reason then
+  return pending(nginx.reason)
 end
 
 describe("the SSRF guard", function()
-  local home, names, path, guard
+  local names, path, guard
 
   -- Every address is this machine's, and on all of them somebody answers.
   setup(function()
-    home = netns.enter()
+    nginx.enter()
     netns.own_all_addresses()
     names = dns.serve("127.0.0.1:53", {
       ["public.test"] = { "203.0.113.7" },
@@ -35,8 +34,7 @@ describe("the SSRF guard", function()
   end)
   teardown(function()
     names:kill()
-    nginx.clean()
-    netns.leave(home)
+    nginx.leave()
   end)
 
   local function fetch(url)

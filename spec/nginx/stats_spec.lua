@@ -2,21 +2,15 @@
 
 local cjson = require "cjson"
 local command = require "spec.support.command"
-local netns = require "spec.support.netns"
 local nginx = require "spec.support.nginx"
 
-local obstacle = nginx.obstacle()
-if obstacle then
-  return pending(obstacle)
+if nginx.reason then
+  return pending(nginx.reason)
 end
 
 describe("the stats of a gate in nginx", function()
-  local home
-  before_each(function() home = netns.enter() end)
-  after_each(function()
-    nginx.clean()
-    netns.leave(home)
-  end)
+  before_each(nginx.enter)
+  after_each(nginx.leave)
 
   local POLICY = [[
     policy { name = "web" }

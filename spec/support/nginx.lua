@@ -1,21 +1,22 @@
---- The real nginx, with a folder and a cgroup of its own, in the network
---- namespace of the spec.
+--- The real nginx, each with a folder and a cgroup of its own, in a network
+--- namespace of the spec's.
 --
---   local server = nginx.start { policy = [[deny { … }]], locations = [[location / { … }]] }
---   server:get "/"
---   server:write("web.lua", "…"); server:reload()
---   nginx.clean()
+--   before_each(nginx.enter)
+--   after_each(nginx.leave)
+--   it("…", function() local server = nginx.start { policy = [[deny { … }]] } server:get "/" … end)
 
 local cgroup = require "spec.support.cgroup"
 local command = require "spec.support.command"
 local env = require "spec.support.env"
 local http = require "spec.support.http"
+local netns = require "spec.support.netns"
 
 local M = {}
 
 --- Where a server listens that is not told to elsewhere.
 M.ENDPOINT = "127.0.0.1:8080"
 
+local home
 local running, cgroups = {}, {}
 
 local root = command.run({ "pwd" }).out:match "[^\n]+"
@@ -23,13 +24,9 @@ local root = command.run({ "pwd" }).out:match "[^\n]+"
 M.lua_path = ("%s/lua/?.lua;%s/lua/?/init.lua;%s/lua/?.lua;;"):format(root, root, command.build)
 
 --- Why nginx cannot be run here, or nil.
----@return string|nil
-function M.obstacle()
-  if command.run({ "sh", "-c", "test -e /usr/lib/nginx/modules/ngx_http_lua_module.so" }).status ~= 0 then
-    return "needs nginx and its Lua module"
-  end
-  return command.no_kernel()
-end
+---@type string|nil
+M.reason = command.run({ "test", "-e", "/usr/lib/nginx/modules/ngx_http_lua_module.so" }).status ~= 0
+  and "needs nginx and its Lua module" or command.no_kernel()
 
 --- init_by_lua of a server that says nothing else.
 M.INIT = [[require("tidegate.nginx").init { policy = "web.lua", attach = "self" }]]
@@ -126,8 +123,13 @@ function M.example(path, endpoint)
   return wait_for_answer(self)
 end
 
---- End all servers, and remove what they leave.
-function M.clean()
+--- Enter a network namespace.
+function M.enter()
+  home = netns.enter()
+end
+
+--- End all servers, remove what they leave, and go home.
+function M.leave()
   for _, path in ipairs(cgroups) do
     command.run { "sh", "-c", [[for pid in $(cat "$0/cgroup.procs"); do kill -9 "$pid"; done; exit 0]], path }
   end
@@ -139,6 +141,7 @@ function M.clean()
   end
   running, cgroups = {}, {}
   env.clean()
+  netns.leave(home)
 end
 
 --- Write a file into its folder.
@@ -176,8 +179,8 @@ end
 ---@return integer|nil status
 ---@return string body
 ---@return string head
-function Nginx:get(path, body)
-  return http.get(self.endpoint, path, body)
+function Nginx:get(path)
+  return http.get(self.endpoint, path)
 end
 
 --- The pid of the master, where it is a daemon.
