@@ -109,6 +109,7 @@ $(B)/%.bpf.o: spec/c/%.bpf.c | $(B)
 $(B):
 	$(Q)mkdir -p $(B)/core $(B)/lua/tidegate
 
+# nginx is for the specs: the server that Debian starts with it is stopped, and stays off.
 deps: ## install the Debian packages that are missing
 	@command -v dpkg-query > /dev/null || \
 	  { echo 'This is not a Debian: what `make` needs has to be there, by its own names: $(PACKAGES)'; exit 0; }; \

@@ -118,6 +118,32 @@ describe("the reader of events", function()
     end)
   end
 
+  for how, init in pairs { timer = nginx.INIT, ["wake-up"] = WAKE } do
+    it("has told what it heard before another one follows: " .. how, function()
+      local server = nginx.start { workers = 1, init = init, policy = [[
+        local ngx = require "ngx"
+        deny { "no-metadata", connect = "169.254.169.254", log = true }
+        on("*", function(event) ngx.sleep(0.2) print("heard port ", event.asked_port) end)
+      ]], locations = [[location / { proxy_pass http://169.254.169.254:$arg_port; }]] }
+      for port = 1, 4 do
+        assert.equal(502, server:get("/?port=" .. port))
+      end
+      server.process:kill "sighup"
+      server:wait_for "gracefully shutting down"
+      for port = 5, 8 do
+        assert.equal(502, server:get("/?port=" .. port))
+      end
+      server:wait_for("heard port", 8)
+      os.execute "sleep 0.3"
+      local heard = {}
+      for port in server:log():gmatch "heard port (%d+)" do
+        heard[#heard + 1] = port
+      end
+      table.sort(heard)
+      assert.equal("1 2 3 4 5 6 7 8", table.concat(heard, " "))
+    end)
+  end
+
   it("hears of more than one turn takes", function()
     local count = 600
     local server = nginx.start { workers = 1, locations = TO_METADATA, policy = [[

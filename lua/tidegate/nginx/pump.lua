@@ -20,7 +20,8 @@ local FOREVER_MS = 2 ^ 31 - 1
 ---@class tidegate.Pump
 ---@field gate tidegate.Gate
 ---@field reading boolean whether this process is the reader
----@field busy boolean a handler waits
+---@field busy boolean a handler runs, or waits
+---@field leaving boolean the process is about to end
 ---@field waker ffi.cdata*|nil
 local Pump = {}
 Pump.__index = Pump
@@ -44,6 +45,9 @@ function Pump:turn()
     end
   until count ~= BATCH
   self.busy = false
+  if self.leaving then
+    self.gate:resign()
+  end
 end
 
 function Pump:end_waker()
@@ -54,13 +58,13 @@ function Pump:end_waker()
 end
 
 --- Let go: nginx is about to end this process, as soon as its requests are done.
+--- What has come is still told here; a handler that waits holds up the next reader.
 function Pump:leave()
+  self.leaving = true
   self:end_waker()
-  if self.reading and not self.busy then
-    self.busy = true
-    self.gate:dispatch()
+  if self.reading then
+    self:turn()
   end
-  self.gate:resign()
 end
 
 --- A timer for as long as the process lives.
@@ -119,7 +123,11 @@ function Pump:elect()
     self.reading = true
     log(ngx.INFO, "reads the events")
     if self.wake then
-      ngx.timer.at(0, function() self:run_on_socket() end)
+      ngx.timer.at(0, function(premature)
+        if not premature then
+          self:run_on_socket()
+        end
+      end)
     else
       self:run_on_timer()
     end
@@ -130,7 +138,7 @@ end
 ---@param gate tidegate.Gate
 ---@param wake "socket"|nil
 function M.start(gate, wake)
-  local self = setmetatable({ gate = gate, wake = wake, reading = false, busy = false }, Pump)
+  local self = setmetatable({ gate = gate, wake = wake, reading = false, busy = false, leaving = false }, Pump)
   self:elect()
   every(ELECTION_S, function(premature)
     if premature then
