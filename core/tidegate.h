@@ -11,8 +11,9 @@
  * Functions return 0 or -errno; what they give comes through out-parameters,
  * which a failure leaves as they were.  tg_error() then has the text.  Objects
  * belong to the caller and are not locked: one thread at a time may use one.
- * The library starts no thread, prints nothing, and copies the strings that it
- * is given.  Structs that start with `size` grow at the end: set it to sizeof.
+ * The library starts no thread but tg_waker_start()'s, prints nothing, and copies
+ * the strings that it is given.  Structs that start with `size` grow at the end:
+ * set it to sizeof.
  */
 #ifndef TIDEGATE_H
 #define TIDEGATE_H
