@@ -98,7 +98,10 @@ function Nginx:run(...)
   return process
 end
 
-local function wait_for_answer(self)
+--- Start what was prepared, and wait until it answers.
+---@return spec.Nginx
+function Nginx:begin(...)
+  self.process = self:run(...)
   command.wait_until(function() return self.process.status or self:get "/pid" end, "an answer")
   assert(not self.process.status, self:log())
   return self
@@ -107,9 +110,7 @@ end
 --- Start, and wait until it answers.
 ---@return spec.Nginx
 function M.start(options)
-  local self = M.prepare(options)
-  self.process = self:run()
-  return wait_for_answer(self)
+  return M.prepare(options):begin()
 end
 
 --- Start an example, from a copy of its folder, and wait until it answers.
@@ -119,8 +120,7 @@ end
 function M.example(path, endpoint)
   local self = new(endpoint)
   command.run { "cp", "-r", path .. "/.", self.folder }
-  self.process = self:run("-g", "daemon off;")
-  return wait_for_answer(self)
+  return self:begin("-g", "daemon off;")
 end
 
 --- Enter a network namespace.

@@ -35,6 +35,12 @@ local function caller()
   }
 end
 
+--- Whether it is an address, and neither the ":" between the groups of an
+--- internal redirect, nor the name of an upstream that had no peer left.
+local function is_address(word)
+  return word:find "^[%d.]+:%d+$" or word:find "^%[.*%]:%d+$" or word:find "^unix:"
+end
+
 --- The first of nginx's `$upstream_addr` that the policy denies.
 ---@param gate tidegate.Gate
 ---@param tried string|nil "10.0.0.1:80, unix:/run/x.sock : [::1]:80"
@@ -42,7 +48,7 @@ end
 function M.refusal(gate, tried)
   local question = caller()
   for addr in (tried or ""):gmatch "[^%s,]+" do
-    if addr ~= ":" then -- which stands between the groups of an internal redirect
+    if is_address(addr) then
       question.addr = addr
       local decision = gate.published:decide(question)
       if decision and decision.verb == "deny" then
@@ -50,6 +56,7 @@ function M.refusal(gate, tried)
       end
     end
   end
+  return nil
 end
 
 return M
