@@ -20,10 +20,10 @@ ALL_CFLAGS = -std=gnu11 -Wall -Wextra -Werror -fPIC -fvisibility=hidden -Icore -
 BPF_CFLAGS = -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) -Wall -Wextra -Werror \
 	-I/usr/include/$(shell $(CC) -print-multiarch) -Ibpf
 
-# Debian's names.  Of its two LuaJITs, which exclude each other, the one that is there will do.
+# Debian's names.  luajit2 takes the place of luajit, which nginx's Lua module cannot stand beside.
 PACKAGES := gcc make libc6-dev clang llvm clang-format libbpf-dev libelf-dev zlib1g-dev libedit-dev bpftool pkg-config \
-	luajit libluajit-5.1-dev luarocks lua-luv lua-argparse lua-cjson lua-busted lua-check valgrind \
-	curl netcat-openbsd iproute2 netbase tmux
+	luajit2 libluajit2-5.1-dev luarocks lua-luv lua-argparse lua-cjson lua-busted lua-check valgrind \
+	nginx libnginx-mod-http-lua lua-resty-core curl netcat-openbsd iproute2 netbase tmux
 
 V ?= 0
 ifeq ($(V),0)
@@ -134,15 +134,12 @@ $(B)/%.bpf.o: spec/c/%.bpf.c | $(B)
 $(B):
 	$(Q)mkdir -p $(B)/core $(B)/lua/tidegate
 
+# nginx is for the specs: the server that Debian starts with it is stopped, and stays off.
 deps: ## install the Debian packages that are missing
 	@command -v dpkg-query > /dev/null || \
 	  { echo 'This is not a Debian: what `make` needs has to be there, by its own names: $(PACKAGES)'; exit 0; }; \
-	packages='$(PACKAGES)'; missing=; \
-	case "$$(dpkg-query -W -f '$${db:Status-Status}' luajit2 2> /dev/null)" in \
-	  installed) packages=$$(echo "$$packages" | sed 's/luajit\b/luajit2/g');; \
-	esac; \
-	have=" $$(dpkg-query -W -f '$${Package}=$${db:Status-Status} ' $$packages 2> /dev/null)"; \
-	for package in $$packages; do \
+	have=" $$(dpkg-query -W -f '$${Package}=$${db:Status-Status} ' $(PACKAGES) 2> /dev/null)"; missing=; \
+	for package in $(PACKAGES); do \
 	  case "$$have" in *" $$package=installed "*) ;; *) missing="$$missing $$package";; esac; \
 	done; \
 	[ -n "$$missing" ] || exit 0; \
@@ -152,7 +149,9 @@ deps: ## install the Debian packages that are missing
 	echo "  INSTALL $$missing"; \
 	log=$$(mktemp); export DEBIAN_FRONTEND=noninteractive; \
 	{ apt-get -qq update && apt-get -qq -y install --no-install-recommends $$missing; } > $$log 2>&1; \
-	status=$$?; [ $$status = 0 ] || cat $$log; rm -f $$log; exit $$status
+	status=$$?; [ $$status = 0 ] || cat $$log; rm -f $$log; \
+	case "$$missing " in *' nginx '*) service nginx stop; update-rc.d nginx disable;; esac > /dev/null 2>&1; \
+	exit $$status
 
 test: deps ## build, run every spec (SPEC=FOLDER or FILE: only these)
 	@$(MAKE) all $(SPEC_PROGRAMS)
@@ -177,6 +176,10 @@ bench: deps ## measure; writes build/bench.json (QUICK=1: within a minute)
 	@$(MAKE) all $(B)/bench/measure
 	$(Q)TIDEGATE_BUILD=$(BUILD) QUICK=$(QUICK) $(LUAJIT) bench/run
 
+bench-nginx: deps ## measure what a gate costs nginx; writes build/bench-nginx.json (QUICK=1: within a minute)
+	@$(MAKE) all
+	$(Q)TIDEGATE_BUILD=$(BUILD) QUICK=$(QUICK) LUA_PATH='./?.lua;lua/?.lua;lua/?/init.lua;$(B)/lua/?.lua;;' $(LUAJIT) bench/nginx
+
 $(B)/bench/rivals.skel.h: bench/rivals.bpf.c bench/rivals.h
 	$(call say,SKEL,$@)
 	$(Q)mkdir -p $(B)/bench
@@ -191,7 +194,7 @@ $(B)/bench/measure: $(wildcard bench/*.[ch]) $(HEADERS) $(B)/bench/rivals.skel.h
 lint: deps ## check style, and that headers, symbol map and library agree
 	@$(MAKE) all
 	$(call say,LUACHECK,'lua bin spec examples bench')
-	$(Q)luacheck -q lua bin/tidegate spec spec/run examples bench/run
+	$(Q)luacheck -q lua bin/tidegate spec spec/run examples bench/run bench/nginx
 	$(call say,FORMAT,'core bpf repl bench spec/c examples/c')
 	$(Q)clang-format --dry-run -Werror core/*.[ch] bpf/*.[ch] repl/*.[ch] $(wildcard bench/*.[ch] spec/c/*.c examples/c/*.c)
 	$(call say,SYMBOLS,$(B)/$(SONAME))
@@ -247,6 +250,6 @@ clean: ## remove build/
 help: ## this
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
 
-.PHONY: all deps test test-kernels demo bench lint install install-rock rock clean help
+.PHONY: all deps test test-kernels demo bench bench-nginx lint install install-rock rock clean help
 .DELETE_ON_ERROR:
 .PRECIOUS: $(B)/%.bpf.o

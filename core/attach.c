@@ -227,6 +227,25 @@ int tg_gate_attach(struct tg_gate *gate, const char *path)
 	return err;
 }
 
+int tg_gate_move(struct tg_gate *gate, const char *path)
+{
+	struct tg_cgroup wanted;
+	int err = tg_gate_attach(gate, path);
+
+	if (err && err != -EEXIST)
+		return err;
+	err = open_cgroup(path, &wanted);
+	if (err)
+		return err;
+	for (uint32_t i = 0; i < gate->cgroup_count; i++) {
+		if (memcmp(gate->cgroups[i].id, wanted.id, sizeof(wanted.id)))
+			gate->cgroups[i].removed = true; /* as far as this gate goes */
+	}
+	close(wanted.fd);
+	tg_links_drop(gate, 0);
+	return 0;
+}
+
 int tg_gate_detach(struct tg_gate *gate)
 {
 	tg_links_drop(gate, ~0u);

@@ -74,7 +74,7 @@ static void unmap_shared(struct tg_gate *gate)
 
 void tg_gate_close(struct tg_gate *gate)
 {
-	if (!gate)
+	if (!gate || tg_name_release(gate))
 		return;
 	tg_gate_detach(gate);
 	tg_counters_unmap(&gate->counters);

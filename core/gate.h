@@ -2,7 +2,7 @@
 /*
  * gate.h - what a running gate is made of, for the files that share the work:
  * gate.c publishes, attach.c keeps the links, slots.c the counters, ring.c
- * reads the events.
+ * reads the events, named.c passes the gate on.
  */
 #ifndef TG_GATE_H
 #define TG_GATE_H
@@ -73,6 +73,7 @@ struct tg_gate {
 	uint32_t cgroup_count;
 	struct tg_ring ring;
 	struct tg_gate_tables tables;
+	struct tg_name *name; /* that the process knows it by; NULL: none */
 };
 
 /* slots.c */
@@ -114,6 +115,9 @@ int tg_links_move(struct tg_gate *gate, const struct tg_program_set *from,
 int tg_links_add(struct tg_gate *gate, const struct tg_program_set *set, uint32_t hooks);
 void tg_links_undo(struct tg_gate *gate);
 void tg_links_drop(struct tg_gate *gate, uint32_t hooks);
+
+/* named.c */
+bool tg_name_release(struct tg_gate *gate);
 
 /* ring.c */
 int tg_ring_map(struct tg_ring *ring, int fd, size_t bytes);

@@ -332,3 +332,8 @@ int tg_gate_counters(struct tg_gate *gate, uint32_t index, enum tg_op op,
 		__atomic_load_n(&gate->counters.slots[slot].suppressed, __ATOMIC_RELAXED);
 	return 0;
 }
+
+const char *tg_gate_rule_name(const struct tg_gate *gate, uint32_t index)
+{
+	return index < gate->table.rules ? gate->table.name[gate->table.of_rule[index]] : NULL;
+}

@@ -11,8 +11,9 @@
  * Functions return 0 or -errno; what they give comes through out-parameters,
  * which a failure leaves as they were.  tg_error() then has the text.  Objects
  * belong to the caller and are not locked: one thread at a time may use one.
- * The library starts no thread, prints nothing, and copies the strings that it
- * is given.  Structs that start with `size` grow at the end: set it to sizeof.
+ * The library starts no thread but tg_waker_start()'s, prints nothing, and copies
+ * the strings that it is given.  Structs that start with `size` grow at the end:
+ * set it to sizeof.
  */
 #ifndef TIDEGATE_H
 #define TIDEGATE_H
@@ -373,7 +374,7 @@ struct tg_gate_options {
 /** Nothing touches the kernel before tg_gate_publish().  `options` may be NULL. */
 int tg_gate_open(const struct tg_gate_options *options, struct tg_gate **gate);
 
-/** Detach, unload, free. */
+/** Detach, unload, free; of a gate that has a name, when its last holder does so. */
 void tg_gate_close(struct tg_gate *gate);
 
 /**
@@ -391,7 +392,14 @@ int tg_gate_publish(struct tg_gate *gate, const struct tg_image *image);
  */
 int tg_gate_attach(struct tg_gate *gate, const char *cgroup);
 
-/** Detach from every cgroup. */
+/** Be attached to this cgroup and to no other: there first, unless it is already. */
+int tg_gate_move(struct tg_gate *gate, const char *cgroup);
+
+/**
+ * Detach from every cgroup.  A process that has inherited the gate by fork()
+ * only lets go of what it has of the links; the kernel undoes a link when no
+ * process holds it any longer.
+ */
 int tg_gate_detach(struct tg_gate *gate);
 
 /** What a rule needs and this kernel does not have. */
@@ -433,6 +441,12 @@ struct tg_counters {
  */
 int tg_gate_counters(struct tg_gate *gate, uint32_t index, enum tg_op op,
 		     struct tg_counters *counters);
+
+/**
+ * The name of rule `index` of the image in force, valid until the next publish;
+ * NULL past the last.
+ */
+const char *tg_gate_rule_name(const struct tg_gate *gate, uint32_t index);
 
 /**
  * A descriptor that polls readable when there are events; the gate's own. -ENOENT
@@ -513,6 +527,47 @@ int tg_set_info(const struct tg_set *set, struct tg_set_info *info);
  * more.  What is added or removed meanwhile may be among them or not.
  */
 int tg_set_next(const struct tg_set *set, uint64_t *cursor, struct tg_set_element *element);
+
+/* --- Event loops that cannot wait for a descriptor ------------------------------ */
+
+/**
+ * A thread that wakes an event loop which cannot wait for a descriptor that it
+ * is given, but for a connection that it makes.
+ */
+struct tg_waker;
+
+/**
+ * Listen on a unix socket in a folder of its own in TMPDIR (/tmp), and write its
+ * path (108 bytes are enough).  The loop connects once, upon which the file
+ * goes.  It gets a byte when there are events, and sends one back when it has
+ * consumed them.  The gate must stay as long as the waker.
+ */
+int tg_waker_start(const struct tg_gate *gate, char *path, size_t size, struct tg_waker **waker);
+
+/** End the thread, close the connection, free; in a forked child, only free. */
+void tg_waker_stop(struct tg_waker *waker);
+
+/* --- Gates of hosts with several processes, or several lives -------------------- */
+
+/**
+ * The gate that this process knows by a name, opened where there is none.  Each
+ * call makes one holder more, and tg_gate_close() one less: a host that starts
+ * anew inside its process takes hold of its gate before it lets go of it.
+ *
+ * Processes forked from this one have the gate as it is then: its counters and
+ * events are the same for all.  One that is not to keep what it inherits
+ * attached calls tg_gate_detach().
+ */
+int tg_gate_named(const char *name, struct tg_gate **gate);
+
+/**
+ * Become the one process that reads the events of a gate that has a name, for
+ * as long as the process lives. 1: it is; 0: another one is.
+ */
+int tg_gate_claim(struct tg_gate *gate);
+
+/** Let another process be the reader. */
+int tg_gate_resign(struct tg_gate *gate);
 
 /* --- Cgroups and what this machine can do ------------------------------------ */
 

@@ -89,17 +89,18 @@ local free = {
   image = function(object) C.tg_image_free(object) end,
   gate = function(object) C.tg_gate_close(object) end,
   lint = function(object) C.tg_lint_free(object) end,
+  waker = function(object) C.tg_waker_stop(object) end,
 }
 
 --- Room for an object that the library gives through an out-parameter.
----@param kind "list"|"policy"|"image"|"gate"|"lint"
+---@param kind "list"|"policy"|"image"|"gate"|"lint"|"waker"
 ---@return ffi.cdata*
 function M.slot(kind) -- also "set", which belongs to its gate
   return ffi.new("struct tg_" .. kind .. " *[1]")
 end
 
 --- Own the object in a slot: the collector frees it.
----@param kind "list"|"policy"|"image"|"gate"|"lint"
+---@param kind "list"|"policy"|"image"|"gate"|"lint"|"waker"
 ---@param slot ffi.cdata*
 ---@return ffi.cdata*
 function M.own(kind, slot)
@@ -107,7 +108,7 @@ function M.own(kind, slot)
 end
 
 --- Free an owned object now.
----@param kind "list"|"policy"|"image"|"gate"|"lint"
+---@param kind "list"|"policy"|"image"|"gate"|"lint"|"waker"
 ---@param object ffi.cdata*
 function M.release(kind, object)
   free[kind](ffi.gc(object, nil))

@@ -9,6 +9,7 @@ local diff = require "tidegate.diff"
 local events = require "tidegate.events"
 local file = require "tidegate.file"
 local image = require "tidegate.image"
+local keep = require "tidegate.keep"
 local language = require "tidegate.language"
 local library = require "tidegate.ffi"
 local literal = require "tidegate.literal"
@@ -29,9 +30,11 @@ local M = {}
 local Gate = {}
 Gate.__index = Gate
 
--- events(), on(), dispatch() and event_fd() have a file of their own.
-for name, method in pairs(events.methods) do
-  Gate[name] = method
+-- Events, and what hosts of several lives need, have files of their own.
+for _, methods in ipairs { events.methods, keep.methods } do
+  for name, method in pairs(methods) do
+    Gate[name] = method
+  end
 end
 
 local function counters(self, index, op)
@@ -299,7 +302,7 @@ function Gate:warnings()
 end
 
 --- "self", "pid:42", "unit:nginx.service" or a path, as the library spells a cgroup.
-local function cgroup_name(target)
+local function cgroup_name(target, verb)
   if type(target) == "string" then
     return target
   elseif type(target) == "table" and type(target.pid) == "number" then
@@ -307,8 +310,25 @@ local function cgroup_name(target)
   elseif type(target) == "table" and type(target.unit) == "string" then
     return "unit:" .. target.unit
   end
-  error(('attach: wants a cgroup\'s path, "self", { pid = 42 } or { unit = "nginx.service" }; got %s')
-    :format(literal.describe(target)), 3)
+  error(('%s: wants a cgroup\'s path, "self", { pid = 42 } or { unit = "nginx.service" }; got %s')
+    :format(verb, literal.describe(target)), 3)
+end
+
+local function place(self, verb, name)
+  local path = ffi.new "char[4096]"
+  local result = C.tg_cgroup_find(name, path, 4096)
+  if result ~= 0 then
+    return library.failure(result)
+  end
+  local ok, message, errno = self:commit()
+  if not ok then
+    return nil, message, errno
+  end
+  result = C["tg_gate_" .. verb](self.cdata, path)
+  if result ~= 0 then
+    return library.failure(result)
+  end
+  return true
 end
 M.cgroup_name = cgroup_name
 
@@ -318,20 +338,16 @@ M.cgroup_name = cgroup_name
 ---@return string|nil message
 ---@return integer|nil errno
 function Gate:attach(target)
-  local path = ffi.new "char[4096]"
-  local result = C.tg_cgroup_find(cgroup_name(target), path, 4096)
-  if result ~= 0 then
-    return library.failure(result)
-  end
-  local ok, message, errno = self:commit()
-  if not ok then
-    return nil, message, errno
-  end
-  result = C.tg_gate_attach(self.cdata, path)
-  if result ~= 0 then
-    return library.failure(result)
-  end
-  return true
+  return place(self, "attach", cgroup_name(target, "attach"))
+end
+
+--- Be attached to this cgroup and to no other; publishes first what is staged.
+---@param target string|{ pid: integer }|{ unit: string }
+---@return true|nil
+---@return string|nil message
+---@return integer|nil errno
+function Gate:move(target)
+  return place(self, "move", cgroup_name(target, "move"))
 end
 
 --- Detach from every cgroup; the gate can be attached again.

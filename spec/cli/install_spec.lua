@@ -22,6 +22,7 @@ describe("make install", function()
       "lib/pkgconfig/tidegate.pc", "share/lua/5.1/tidegate/init.lua", "share/lua/5.1/tidegate/cdef.lua",
       "share/lua/5.1/tidegate/command/init.lua", "share/lua/5.1/tidegate/repl/prompt.lua",
       "share/lua/5.1/tidegate/repl/cdef.lua", "lib/libtidegate-repl.so.0",
+      "share/lua/5.1/tidegate/nginx/pump.lua",
     } do
       assert.equal(0, command.run({ "test", "-s", folder .. "/usr/" .. path }).status, path)
     end

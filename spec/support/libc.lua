@@ -86,4 +86,18 @@ function M.outcome(result)
   return result
 end
 
+--- What comes from a descriptor until its end, or an error.
+---@param fd integer
+---@return string
+function M.read_all(fd)
+  local room, parts = ffi.new "char[4096]", {}
+  while true do
+    local count = tonumber(M.call.read(fd, room, 4096))
+    if count <= 0 then
+      return table.concat(parts)
+    end
+    parts[#parts + 1] = ffi.string(room, count)
+  end
+end
+
 return M

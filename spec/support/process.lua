@@ -27,17 +27,6 @@ local function write_all(fd, text)
   end
 end
 
-local function read_all(fd)
-  local room, parts = ffi.new "char[4096]", {}
-  while true do
-    local count = tonumber(C.read(fd, room, 4096))
-    if count <= 0 then
-      return table.concat(parts)
-    end
-    parts[#parts + 1] = ffi.string(room, count)
-  end
-end
-
 --- Run a function in a child process.  It ends without finalizers, so that
 --- what it shares with us stays ours; the links that we hold it holds too.
 ---@param work fun(): string|nil
@@ -60,7 +49,7 @@ end
 --- Wait for its end; an error in it is one here.
 ---@return string result
 function Fork:wait()
-  local text = read_all(self.from)
+  local text = libc.read_all(self.from)
   C.close(self.from)
   C.waitpid(self.pid, nil, 0)
   if text:sub(1, 1) ~= "+" then

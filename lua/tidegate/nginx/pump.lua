@@ -1,0 +1,152 @@
+--- Events in nginx: one process reads them, on a timer or when it is woken.
+--
+-- Every process that starts here tries to become the reader until it is; a
+-- reader that ends, however it does, is followed by another within ELECTION_S.
+
+local ngx = require "ngx"
+local library = require "tidegate.ffi"
+
+local M = {}
+
+local ELECTION_S = 0.1
+local TURN_S = 0.01
+
+--- Events in a row before requests get their turn.
+local BATCH = 256
+
+--- As long as nginx can wait.
+local FOREVER_MS = 2 ^ 31 - 1
+
+---@class tidegate.Pump
+---@field gate tidegate.Gate
+---@field reading boolean whether this process is the reader
+---@field busy boolean a handler runs, or waits
+---@field leaving boolean the process is about to end
+---@field waker ffi.cdata*|nil
+local Pump = {}
+Pump.__index = Pump
+
+local function log(level, ...)
+  ngx.log(level, "tidegate: ", ...)
+end
+
+--- Hand the events that wait to their handlers.
+function Pump:turn()
+  if self.busy then -- by a handler that waits
+    return
+  end
+  self.busy = true
+  repeat
+    local count, message = self.gate:dispatch(BATCH)
+    if not count then
+      log(ngx.ERR, "events: ", message)
+    elseif count == BATCH then
+      ngx.sleep(0)
+    end
+  until count ~= BATCH
+  self.busy = false
+  if self.leaving then
+    self.gate:resign()
+  end
+end
+
+function Pump:end_waker()
+  if self.waker then
+    library.release("waker", self.waker)
+    self.waker = nil
+  end
+end
+
+--- Let go: nginx is about to end this process, as soon as its requests are done.
+--- What has come is still told here; a handler that waits holds up the next reader.
+function Pump:leave()
+  self.leaving = true
+  self:end_waker()
+  if self.reading then
+    self:turn()
+  end
+end
+
+--- A timer for as long as the process lives.
+local function every(seconds, work)
+  local ok, message = ngx.timer.every(seconds, work)
+  if not ok then
+    log(ngx.ERR, "cannot start a timer: ", message, "; events are not told")
+  end
+end
+
+function Pump:run_on_timer()
+  every(TURN_S, function(premature)
+    if not premature then
+      self:turn()
+    end
+  end)
+end
+
+--- Until the waker ends, or the connection fails.
+---@return string|nil problem nil: this process is about to end
+function Pump:listen(path)
+  local socket = ngx.socket.tcp()
+  socket:settimeouts(1000, FOREVER_MS, FOREVER_MS)
+  local ok, message = socket:connect("unix:" .. path)
+  while ok do
+    ok, message = socket:receive(1)
+    if ok then
+      self:turn()
+      ok, message = socket:send "x"
+    end
+  end
+  return self.waker and message
+end
+
+function Pump:run_on_socket()
+  local waker, path = self.gate:waker()
+  self.waker = waker
+  local problem = not waker and path or self:listen(path)
+  if problem then
+    self:end_waker()
+    log(ngx.WARN, "cannot be woken by a socket: ", problem, "; events are looked for every ", TURN_S * 1000,
+      " ms (a policy that denies unix sockets has to allow connect = \"unix:", os.getenv "TMPDIR" or "/tmp",
+      "/tidegate-*\")")
+    self:run_on_timer()
+  end
+end
+
+function Pump:elect()
+  if self.reading then
+    return
+  end
+  local claimed, message = self.gate:claim()
+  if claimed == nil then
+    log(ngx.ERR, message)
+  elseif claimed then
+    self.reading = true
+    log(ngx.INFO, "reads the events")
+    if self.wake then
+      ngx.timer.at(0, function(premature)
+        if not premature then
+          self:run_on_socket()
+        end
+      end)
+    else
+      self:run_on_timer()
+    end
+  end
+end
+
+--- Read the events of a gate that is kept, in this process or another one.
+---@param gate tidegate.Gate
+---@param wake "socket"|nil
+function M.start(gate, wake)
+  local self = setmetatable({ gate = gate, wake = wake, reading = false, busy = false, leaving = false }, Pump)
+  self:elect()
+  every(ELECTION_S, function(premature)
+    if premature then
+      self:leave()
+    else
+      self:elect()
+    end
+  end)
+end
+
+return M

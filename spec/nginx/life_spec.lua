@@ -1,0 +1,160 @@
+-- nginx starts, stops and refuses to start with a gate.
+
+local command = require "spec.support.command"
+local nginx = require "spec.support.nginx"
+
+if nginx.reason then
+  return pending(nginx.reason)
+end
+
+local POLICY = [[
+  policy { name = "web" }
+  deny { "no-metadata", connect = "169.254.169.254", errno = "ECONNREFUSED" }
+]]
+local HOOKS = "connect4 connect6"
+local TO_METADATA = [[location / { proxy_pass http://169.254.169.254; }]]
+
+describe("nginx with a gate", function()
+  before_each(nginx.enter)
+  after_each(nginx.leave)
+
+  --- Run it to its end, which is to be at once; what it says.
+  local function refused(options)
+    local server = nginx.prepare(options)
+    local process = server:run():wait()
+    assert.equal(1, process.status)
+    assert.equal("", server:attached())
+    return server:log()
+  end
+
+  it("is enforced, and held by the master alone", function()
+    local server = nginx.start { policy = POLICY, locations = TO_METADATA }
+    assert.equal(502, server:get "/")
+    assert.truthy(server:log():find("169.254.169.254:80 failed (111: Connection refused)", 1, true))
+    assert.equal(HOOKS, server:attached())
+    local workers = server:workers()
+    assert.equal(2, #workers)
+    server.process:kill "sigstop"
+    for _, pid in ipairs(workers) do
+      local links = command.run { "sh", "-c", "ls -l /proc/$0/fd | grep -c bpf-link", tostring(pid) }
+      assert.equal("0\n", links.out)
+    end
+    server.process:kill "sigcont"
+  end)
+
+  it("is detached when nginx stops", function()
+    for _, signal in ipairs { "sigquit", "sigterm", "sigkill" } do
+      local server = nginx.start { policy = POLICY }
+      assert.equal(HOOKS, server:attached())
+      server:stop(signal)
+      assert.equal("", server:attached(), signal)
+      nginx.leave()
+      nginx.enter()
+    end
+  end)
+
+  it("holds where nginx becomes a daemon", function()
+    local server = nginx.prepare { policy = POLICY, daemon = true, locations = TO_METADATA }
+    assert.equal(0, server:run():wait().status)
+    command.wait_until(function() return server:get "/pid" end, "an answer")
+    assert.equal(HOOKS, server:attached())
+    assert.equal(502, server:get "/")
+    command.run { "sh", "-c", [[kill -QUIT "$(cat "$0/nginx.pid")"]], server.folder }
+    command.wait_until(function() return server:attached() == "" end, "the end of nginx")
+  end)
+
+  it("works in a single process", function()
+    local server = nginx.prepare { policy = POLICY, locations = TO_METADATA, workers = 1 }
+    local process = server:run("-g", "master_process off;")
+    command.wait_until(function() return server:get "/pid" end, "an answer")
+    assert.equal(502, server:get "/")
+    assert.equal(HOOKS, server:attached())
+    process:kill "sigterm"
+    assert.equal(0, process:wait().status)
+    assert.equal("", server:attached())
+  end)
+
+  it("is touched neither by nginx -t nor by nginx -s", function()
+    local server = nginx.start { policy = POLICY }
+    server:write("web.lua", "deny { bind = '*:1' }")
+    assert.equal(0, server:run("-t"):wait().status)
+    assert.truthy(server:log():find("test is successful", 1, true))
+    assert.equal(0, server:run("-s", "reopen"):wait().status)
+    assert.equal(HOOKS, server:attached())
+    assert.truthy(select(2, server:get "/stats"):find('"generation":1', 1, true))
+    server:stop()
+    assert.equal(0, server:run("-t"):wait().status)
+    assert.equal("", server:attached())
+  end)
+
+  it("does not start with a policy that has errors", function()
+    local said = refused { policy = POLICY .. 'deny { "x", egres = "*" }' }
+    assert.truthy(said:find("init_by_lua error: tidegate: /", 1, true), said)
+    assert.truthy(said:find([[/web.lua:3: deny "x": unknown field "egres"; did you mean "egress"?]], 1, true), said)
+  end)
+
+  it("does not start without a policy, and says where it looked", function()
+    assert.matches("init_by_lua error: tidegate: /[^\n]*/none.lua: No such file or directory",
+      refused { init = [[require("tidegate.nginx").init { policy = "none.lua", attach = "self" }]] })
+  end)
+
+  it("leaves nothing attached where nginx fails to start", function()
+    local server = nginx.start { policy = POLICY }
+    local said = refused { policy = POLICY, http = "server { listen 203.0.113.1:80; }" }
+    assert.truthy(said:find("Cannot assign requested address", 1, true), said)
+    assert.equal(HOOKS, server:attached())
+  end)
+
+  it("says what it lacks where nginx is not root", function()
+    local server = nginx.prepare { policy = POLICY }
+    command.run { "chown", "-R", "www-data", server.folder }
+    local process = command.run({ "setpriv", "--reuid=www-data", "--regid=www-data", "--clear-groups",
+      "/usr/sbin/nginx", "-p", server.folder, "-c", "nginx.conf" }, { env = { LUA_PATH = nginx.lua_path } })
+    assert.equal(1, process.status)
+    assert.matches("init_by_lua error: tidegate: [^\n]*needs CAP_BPF", process.err .. server:log())
+  end)
+
+  it("tells misuse of init", function()
+    for options, said in pairs {
+      [""] = 'init: wants a table such as { policy = "web.lua", attach = "self" }; got nil',
+      [ [[{ policy = "web.lua", atach = "self" }]] ] = 'init: unknown option "atach"; did you mean "attach"?',
+      [ [[{ attach = "self" }]] ] = "init: policy wants the path of a policy; got nil",
+      [ [[{ policy = "web.lua" }]] ] = 'init: says no attach; attach = "self" is the cgroup that nginx is in',
+      [ [[{ policy = "web.lua", attach = "self", wake = true }]] ] = 'init: wake is "socket" or left out; got true',
+      [ [[{ policy = "web.lua", attach = 7 }]] ] = 'init: attach wants "self" or another cgroup; got 7',
+      [ [[{ policy = "web.lua", attach = {} }]] ] = "move: wants a cgroup's path",
+      [ [[{ policy = "web.lua", attach = "/sys/fs/cgroup/none" }]] ] = "/sys/fs/cgroup/none",
+    } do
+      local text = refused { init = ('require("tidegate.nginx").init(%s)'):format(options) }
+      assert.truthy(text:find(said, 1, true), text)
+      nginx.leave()
+      nginx.enter()
+    end
+  end)
+
+  it("tells of init and init_worker in the wrong place", function()
+    local server = nginx.start { init = "", worker = "", locations = [[
+      location = /init { content_by_lua_block {
+        ngx.print(select(2, pcall(require("tidegate.nginx").init, { policy = "web.lua", attach = "self" })))
+      } }
+      location = /worker { content_by_lua_block { ngx.print(select(2, pcall(require("tidegate.nginx").init_worker))) } }
+    ]] }
+    local _, said = server:get "/init"
+    assert.equal("init: belongs into init_by_lua, where nginx is still privileged; this is content", said)
+    _, said = server:get "/worker"
+    assert.equal("init_worker: there is no gate; call init in init_by_lua first", said)
+    assert.equal("", server:attached())
+  end)
+
+  it("refuses lua_code_cache off, with its reason", function()
+    local server = nginx.start { policy = POLICY, locations = [[
+      location = /off { lua_code_cache off; content_by_lua_block { ngx.print "never" } }
+    ]] }
+    assert.equal(500, server:get "/off")
+    server:wait_for("tidegate.nginx: lua_code_cache is off: nginx runs init_by_lua anew for every request, "
+      .. "in a worker, which may neither load nor attach programs; set lua_code_cache on, and reload to have "
+      .. "changes seen")
+    assert.equal(200, server:get "/pid")
+    assert.equal(HOOKS, server:attached())
+  end)
+end)

@@ -1,0 +1,78 @@
+-- refusal(): which rule kept a request from its upstream.
+
+local nginx = require "spec.support.nginx"
+
+if nginx.reason then
+  return pending(nginx.reason)
+end
+
+describe("the refusal of an upstream", function()
+  before_each(nginx.enter)
+  after_each(nginx.leave)
+
+  local FAILED = [[
+    location @failed { content_by_lua_block {
+      local refusal = require("tidegate.nginx").refusal()
+      ngx.print(refusal and refusal.rule .. " " .. refusal.asked .. " " .. refusal.errno or "none", " ",
+        ngx.var.upstream_addr)
+    } }
+  ]]
+
+  --- A server whose "/" proxies to a group of servers, "/to?a=" to an address.
+  local function start(policy, servers)
+    return nginx.start { policy = policy, workers = 1, http = ("upstream group { %s }"):format(servers),
+      locations = FAILED .. [[
+        location / { proxy_pass http://group; error_page 502 = @failed; }
+        location = /to { proxy_pass http://$arg_a; error_page 502 = @failed; }
+        location = /none { content_by_lua_block { ngx.print(tostring(require("tidegate.nginx").refusal())) } }
+      ]] }
+  end
+
+  local function said(server, path)
+    return (select(2, server:get(path)))
+  end
+
+  it("is the first denial among the addresses that nginx tried", function()
+    local server = start([[
+      deny { "second", connect = "127.0.0.1:82", errno = "EACCES" }
+      deny { "third", connect = "127.0.0.1:83" }
+    ]], "server 127.0.0.1:81; server 127.0.0.1:82; server 127.0.0.1:83;")
+    assert.equal("second 127.0.0.1:82 EACCES 127.0.0.1:81, 127.0.0.1:82, 127.0.0.1:83", said(server, "/"))
+  end)
+
+  it("is none where no rule had a part in it", function()
+    local server = start([[deny { "other", connect = "127.0.0.1:82" }]], "server 127.0.0.1:81;")
+    assert.equal("none 127.0.0.1:81", said(server, "/"))
+    assert.equal("nil", said(server, "/none"))
+  end)
+
+  it("looks up no name where an upstream has no peer left", function()
+    local server = start([[deny { "all", connect = "*" }]],
+      "server 127.0.0.1:81 fail_timeout=60s; server 127.0.0.1:82 fail_timeout=60s;")
+    assert.equal("all 127.0.0.1:81 EPERM 127.0.0.1:81, 127.0.0.1:82", said(server, "/"))
+    assert.equal("none group", said(server, "/"))
+  end)
+
+  it("asks as the worker that nginx runs", function()
+    local server = start(("deny { 'who', connect = '127.0.0.1:81', uid = 'www-data', gid = 'www-data', comm = 'nginx', "
+      .. "exe = '/usr/sbin/nginx', netns = 'self' } deny { 'not', connect = '127.0.0.1:82', uid = '!www-data' }"),
+      "server 127.0.0.1:81;")
+    assert.equal("who 127.0.0.1:81 EPERM 127.0.0.1:81", said(server, "/"))
+    assert.equal("none 127.0.0.1:82", said(server, "/to?a=127.0.0.1:82"))
+  end)
+
+  it("asks as a process of nginx's cgroup", function()
+    local server = nginx.prepare { policy = "", workers = 1, locations = FAILED
+      .. "location / { proxy_pass http://127.0.0.1:81; error_page 502 = @failed; }" }
+    server:write("web.lua", ("deny { 'here', connect = '127.0.0.1', cgroup = %q }"):format(server.cgroup))
+    server:begin()
+    assert.equal("here 127.0.0.1:81 EPERM 127.0.0.1:81", said(server, "/"))
+  end)
+
+  it("knows IPv6 and unix sockets", function()
+    local server = start([[deny { "six", connect = "[::1]:81" } deny { "unix", connect = "unix:/run/x.sock" }]],
+      "server [::1]:81; server unix:/run/x.sock;")
+    assert.equal("six [::1]:81 EPERM [::1]:81, unix:/run/x.sock", said(server, "/"))
+    assert.equal("unix unix:/run/x.sock EPERM unix:/run/x.sock", said(server, "/to?a=unix:/run/x.sock:/"))
+  end)
+end)

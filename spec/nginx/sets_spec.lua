@@ -1,0 +1,64 @@
+-- Live sets in nginx: any worker changes them, unprivileged, and all see it.
+
+local nginx = require "spec.support.nginx"
+local process = require "spec.support.process"
+
+if nginx.reason then
+  return pending(nginx.reason)
+end
+
+describe("a live set in nginx", function()
+  before_each(nginx.enter)
+  after_each(nginx.leave)
+
+  local POLICY = [[
+    policy { name = "web" }
+    local banned = set "banned" { "192.0.2.200" }
+    deny { "ban", connect = banned, errno = "ECONNREFUSED" }
+  ]]
+  local LOCATIONS = [[
+    location = /ban { content_by_lua_block {
+      local added, message = require("tidegate.nginx").gate():set("banned"):add(ngx.var.arg_addr)
+      ngx.print(ngx.worker.pid(), " ", added and "added" or message)
+    } }
+    location / { proxy_connect_timeout 50ms; proxy_pass http://$arg_addr; error_page 502 504 = @failed; }
+    location @failed { content_by_lua_block {
+      local refusal = require("tidegate.nginx").refusal()
+      ngx.print(refusal and refusal.rule or "no rule")
+    } }
+  ]]
+
+  local function ask(server, address)
+    return select(2, server:get("/?addr=" .. address))
+  end
+
+  it("is changed by two workers at once, and outlives a reload", function()
+    local server = nginx.start { policy = POLICY, locations = LOCATIONS }
+    assert.equal("ban", (ask(server, "192.0.2.200")))
+    assert.equal("no rule", (ask(server, "192.0.2.1")))
+    local function ban(from, to)
+      return process.fork(function()
+        local said = {}
+        for number = from, to do
+          said[#said + 1] = select(2, server:get("/ban?addr=192.0.2." .. number))
+        end
+        return table.concat(said, "\n")
+      end)
+    end
+    local clients, workers, count = { ban(1, 50), ban(51, 100) }, {}, 0
+    for _, client in ipairs(clients) do
+      for pid, said in client:wait():gmatch "(%d+) ([^\n]*)" do
+        assert.equal("added", said)
+        count = count + (workers[pid] and 0 or 1)
+        workers[pid] = true
+      end
+    end
+    assert.equal(2, count)
+    for number = 1, 100 do
+      assert.equal("ban", (ask(server, "192.0.2." .. number)))
+    end
+    server:reload()
+    assert.equal("ban", (ask(server, "192.0.2.1")))
+    assert.equal("no rule", (ask(server, "192.0.2.101")))
+  end)
+end)

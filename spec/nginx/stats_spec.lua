@@ -1,0 +1,84 @@
+-- What a gate in nginx tells of itself, and what a host's own code may do with it.
+
+local cjson = require "cjson"
+local command = require "spec.support.command"
+local nginx = require "spec.support.nginx"
+
+if nginx.reason then
+  return pending(nginx.reason)
+end
+
+describe("the stats of a gate in nginx", function()
+  before_each(nginx.enter)
+  after_each(nginx.leave)
+
+  local POLICY = [[
+    policy { name = "web" }
+    deny { 'a "quoted\\" name', connect = "192.0.2.1", errno = "ECONNREFUSED", log = false }
+    allow { "all", connect = "192.0.2.2" }
+  ]]
+  local LOCATIONS = [[
+    location = /metrics { content_by_lua_block { require("tidegate.nginx").stats "prometheus" } }
+    location = /xml { content_by_lua_block { ngx.print(select(2, pcall(require("tidegate.nginx").stats, "xml"))) } }
+    location / { proxy_pass http://192.0.2.1; }
+  ]]
+
+  it("are the same in all workers, as JSON and for Prometheus", function()
+    local server = nginx.start { policy = POLICY, locations = LOCATIONS }
+    for _ = 1, 3 do
+      assert.equal(502, server:get "/")
+    end
+    for _ = 1, 10 do
+      local _, text, head = server:get "/stats"
+      assert.truthy(head:find("Content-Type: application/json\r\n", 1, true), head)
+      local stats = cjson.decode(text)
+      assert.same({
+        ['a "quoted\\" name'] = { verb = "deny", hits = 3, suppressed = 0 },
+        all = { verb = "allow", hits = 0, suppressed = 0 },
+      }, stats.rules)
+      assert.same({ "web", 1, 0, 0 }, { stats.name, stats.generation, stats.lost, stats.errors })
+      assert.same({ hits = 0, suppressed = 0 }, stats.default.connect)
+    end
+    local _, text, head = server:get "/metrics"
+    assert.truthy(head:find("Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n", 1, true), head)
+    assert.truthy(text:find([[
+# HELP tidegate_rule_hits_total Calls that a rule decided.
+# TYPE tidegate_rule_hits_total counter
+tidegate_rule_hits_total{gate="web",rule="a \"quoted\\\" name",verb="deny"} 3
+tidegate_rule_hits_total{gate="web",rule="all",verb="allow"} 0
+]], 1, true), text)
+    assert.truthy(text:find('\ntidegate_default_hits_total{gate="web",op="connect"} 0\n', 1, true), text)
+    assert.truthy(text:find('\ntidegate_generation{gate="web"} 1\n', 1, true), text)
+    for line in text:gmatch "[^\n]+" do
+      assert.truthy(line:find "^# HELP tidegate_[%w_]+ ." or line:find "^# TYPE tidegate_[%w_]+ %a+$"
+        or line:find "^tidegate_[%w_]+{.*} %d+$", line)
+    end
+    assert.matches('stats: there is "json" and "prometheus"; got "xml"', select(2, server:get "/xml"), 1, true)
+  end)
+
+  it("are empty of rules where the policy has none", function()
+    local server = nginx.start { policy = "", locations = LOCATIONS }
+    assert.truthy(select(2, server:get "/stats"):find('"rules":{}', 1, true))
+    assert.equal("", server:attached())
+  end)
+
+  it("tell of the rules, and handlers hear, that nginx's own configuration adds", function()
+    local server = nginx.start { policy = POLICY, http = "lua_shared_dict heard 64k;", init = [[
+      local gate = require("tidegate.nginx").init { policy = "web.lua", attach = "self" }
+      gate:deny { "late", connect = "192.0.2.3", log = true }
+      gate:on("late", function(event) ngx.shared.heard:incr(event.asked, 1, 0) end)
+      assert(gate:commit())
+    ]], locations = [[
+      location / { proxy_pass http://192.0.2.3; }
+      location = /heard { content_by_lua_block { ngx.print(ngx.shared.heard:get "192.0.2.3:80") } }
+    ]] }
+    for _ = 1, 3 do
+      assert.equal(502, server:get "/")
+    end
+    command.wait_until(function() return select(2, server:get "/heard") == "3" end, "the events")
+    local _, text = server:get "/stats"
+    local stats = cjson.decode(text)
+    assert.same({ verb = "deny", hits = 3, suppressed = 0 }, stats.rules.late)
+    assert.equal(2, stats.generation)
+  end)
+end)

@@ -1,0 +1,31 @@
+--- HTTP, as little as the nginx specs need: one request a connection.
+
+local libc = require "spec.support.libc"
+local socket = require "spec.support.socket"
+
+local M = {}
+
+--- GET a path.
+---@param endpoint string "127.0.0.1:80"
+---@param path string
+---@return integer|nil status nil: no answer
+---@return string body, or the errno's name
+---@return string head
+function M.get(endpoint, path)
+  local client = socket.tcp "inet"
+  local ok, errno = client:connect(endpoint)
+  if not ok then
+    client:close()
+    return nil, errno, ""
+  end
+  client:send(("GET %s HTTP/1.0\r\nHost: spec\r\n\r\n"):format(path))
+  local answer = libc.read_all(client.fd)
+  client:close()
+  local head, rest = answer:match "^(.-\r\n)\r\n(.*)$"
+  if not head then
+    return nil, "no answer", answer
+  end
+  return tonumber(head:match "^HTTP/1%.%d (%d+)"), rest, head
+end
+
+return M
