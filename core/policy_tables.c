@@ -82,14 +82,18 @@ static struct tg_policy_table *find_set(struct tg_policy *policy, const char *na
 	return number < 0 ? NULL : &policy->tables[number];
 }
 
-/* What is added has to have room. */
-static int check_room(const struct tg_policy_table *table)
+/* What is added has to be what a set holds, and has to have room. */
+static int check_added(const struct tg_policy_table *table, int error)
 {
-	if (table->elements.count <= (table->size ? table->size : TG_MAX_SET_SIZE))
+	uint32_t size = table->size ? table->size : TG_MAX_SET_SIZE;
+
+	if (error)
+		return tg_fail(error, "set \"%s\": %s", table->name, tg_error());
+	if (table->elements.count <= size)
 		return 0;
 	return tg_fail(-ENOSPC,
 		       "set \"%s\": has room for %u elements: declare it with a larger size",
-		       table->name, table->size ? table->size : TG_MAX_SET_SIZE);
+		       table->name, size);
 }
 
 int tg_policy_set_add(struct tg_policy *policy, const char *name, const char *item, uint64_t ttl_ms)
@@ -100,7 +104,7 @@ int tg_policy_set_add(struct tg_policy *policy, const char *name, const char *it
 	if (!error)
 		error = tg_elements_add(&table->elements, item,
 					ttl_ms == TG_TTL_DEFAULT ? table->ttl_ms : ttl_ms);
-	return error ? error : check_room(table);
+	return table ? check_added(table, error) : error;
 }
 
 int tg_policy_set_load(struct tg_policy *policy, const char *name, const char *path)
@@ -110,5 +114,5 @@ int tg_policy_set_load(struct tg_policy *policy, const char *name, const char *p
 
 	if (!error)
 		error = tg_elements_load(&table->elements, path, table->ttl_ms);
-	return error ? error : check_room(table);
+	return table ? check_added(table, error) : error;
 }

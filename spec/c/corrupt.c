@@ -19,6 +19,8 @@
 #define QUERIES      40
 #define POLICY_EVERY 100 /* corruptions of one image */
 
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
 #define MUST(condition)                                                                            \
 	do {                                                                                       \
 		if (!(condition)) {                                                                \
@@ -110,6 +112,9 @@ static void field_text(enum tg_field field, char *text, size_t size)
 	}
 }
 
+static const char *const set_names[] = {"banned", "known", "many"};
+static uint32_t sets; /* of the policy at hand */
+
 static void match_random(struct tg_policy *policy, uint32_t rule, enum tg_field field)
 {
 	struct tg_list *list;
@@ -121,8 +126,26 @@ static void match_random(struct tg_policy *policy, uint32_t rule, enum tg_field 
 		field_text(field, text, sizeof(text));
 		MUST(!tg_list_add(list, text));
 	}
+	if (field == TG_FIELD_ENDPOINT && sets && !below(3))
+		MUST(!tg_list_add_set(list, set_names[below(sets)], below(2)));
 	MUST(!tg_policy_match(policy, rule, list));
 	tg_list_free(list);
+}
+
+/* Some live sets, for the rules that follow to name. */
+static void declare_sets(struct tg_policy *policy)
+{
+	char text[64];
+
+	sets = below(2) * below(COUNT_OF(set_names) + 1);
+	for (uint32_t i = 0; i < sets; i++) {
+		MUST(!tg_policy_set(policy, set_names[i], below(2) * 64, below(2) * 60000));
+		for (uint32_t items = below(20); items > 0; items--) {
+			snprintf(text, sizeof(text), below(2) ? "10.%u.%u.0/24" : "2001:db8:%x::%x",
+				 below(4), below(256));
+			MUST(!tg_policy_set_add(policy, set_names[i], text, TG_TTL_DEFAULT));
+		}
+	}
 }
 
 /* A rule that leads unix sockets elsewhere matches no others. */
@@ -157,6 +180,7 @@ static struct tg_image *random_image(void)
 	MUST(!tg_policy_new(below(2) ? "damaged" : NULL, &policy));
 	if (below(2))
 		MUST(!tg_policy_default(policy, 1 << TG_OP_CONNECT, TG_VERB_DENY));
+	declare_sets(policy);
 	for (uint32_t i = 0; i < rules; i++) {
 		struct tg_rule rule = {
 			.size = sizeof(rule),
@@ -362,6 +386,24 @@ static size_t read_texts(const struct tg_image *image)
 	return length;
 }
 
+static void read_sets(const struct tg_image *image)
+{
+	struct tg_set_info info = {.size = sizeof(info)};
+	volatile size_t length = 0;
+	uint32_t index = 0;
+
+	for (; !tg_image_set(image, index, &info); index++) {
+		struct tg_set_element element;
+		uint64_t cursor = 0;
+
+		length += strlen(info.name);
+		while (tg_image_set_next(image, index, &cursor, &element))
+			length += element.length;
+		MUST(cursor == info.count);
+	}
+	(void)length;
+}
+
 static void use(const struct bytes *bytes)
 {
 	struct tg_image image = {.rows = bytes->at, .bytes = bytes->size};
@@ -381,6 +423,7 @@ static void use(const struct bytes *bytes)
 		if (decision.rule != TG_RULE_DEFAULT)
 			MUST(!tg_image_mismatch(&image, &query, decision.rule, &fields));
 	}
+	read_sets(&image);
 	tg_image_tables_free(&image);
 }
 

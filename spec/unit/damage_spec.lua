@@ -4,6 +4,7 @@ local bit = require "bit"
 local ffi = require "ffi"
 local images = require "spec.support.images"
 local library = require "tidegate.ffi"
+local tidegate = require "tidegate"
 
 local C = library.C
 
@@ -40,15 +41,18 @@ describe("a damaged image", function()
     return SECTION + 20 + 4 * key + place[member]
   end
 
-  --- What verify says once `damage` has changed the 32-bit words.
-  local function refusal(damage, policy)
-    local bytes = bytes_of(compile(policy or sample()))
+  --- What verify says of an image's bytes once `damage` has changed the 32-bit words.
+  local function refusal_of(bytes, damage)
     local words = ffi.new("uint32_t[?]", #bytes / 4)
     ffi.copy(words, bytes, #bytes)
     damage(words, #bytes / 64)
     seal(words, #bytes)
     local result = C.tg_image_verify(words, #bytes)
     return result ~= 0 and ffi.string(C.tg_error()) or "accepted"
+  end
+
+  local function refusal(damage, policy)
+    return refusal_of(bytes_of(compile(policy or sample())), damage)
   end
 
   --- Set words to numbers.
@@ -98,6 +102,37 @@ describe("a damaged image", function()
     assert.equal("damaged image: the rest of a term at row 2 overlap what is before",
       refused { [term + 2] = 0x00800102, [term + 15] = 2 })
     assert.equal(message, refused { [term + 12] = 0 })
+  end)
+
+  it("is refused for its sets", function()
+    local gate = assert(tidegate.compile [[
+      local banned = set "banned" { "192.0.2.0/24", "2001:db8::/32" }
+      deny { connect = banned }]])
+    local bytes = gate:image():data()
+
+    local function refused_set(damage)
+      return refusal_of(bytes, function(words)
+        local directory = words[ABOUT + 15] * ROW_WORDS
+        damage(words, directory, words[directory + 3] * ROW_WORDS)
+      end)
+    end
+
+    assert.equal("accepted", refused_set(function() end))
+    assert.equal("damaged image: 257 tables, the limit is 256", 
+      refused_set(function(words) words[ABOUT + 14] = 257 end))
+    assert.equal("damaged image: sets that a policy cannot have",
+      refused_set(function(words) words[ABOUT + 14] = 0 end))
+    local bad = "damaged image: table 0 is not one that a policy can have"
+    assert.equal(bad, refused_set(function(words, at) words[at] = 9 end))
+    assert.equal(bad, refused_set(function(words, at) words[at + 1] = 100000 end))
+    assert.equal(bad, refused_set(function(words, at) words[at + 2] = 0 end))
+    assert.equal(bad, refused_set(function(words, at) words[at + 4] = words[at + 2] + 1 end))
+    assert.equal("damaged image: elements of a set at row 4000000000 reach behind its end",
+      refused_set(function(words, at) words[at + 3] = 4000000000 end))
+    assert.matches("^damaged image: element 0 of the set at row %d+ is no prefix$",
+      refused_set(function(words, _, data) words[data + 6] = 129 end))
+    assert.matches("^damaged image: element 0 of the set at row %d+ is no prefix$",
+      refused_set(function(words, _, data) words[data + 2] = words[data + 2] + 1 end))
   end)
 
   it("is refused for a tree", function()

@@ -58,6 +58,8 @@ local function endpoints(six, one_family)
       function() return ("%q"):format("!" .. endpoint(six)) end,
       function() return ("{ %q, %q }"):format(endpoint(six), endpoint(six)) end,
       function() return product(six, one_family) end,
+      -- A set may hold any address, which "to" and "source" of one family cannot have.
+      function() return one_family and ("%q"):format(endpoint(six)) or pick { 'set "one"', '-set "two"' } end,
     }()
   end
   -- Negations alone would mean all of both families.
@@ -113,6 +115,16 @@ local function policy()
     [[policy { name = "a \"b\"", default = { connect = "deny" }, on_error = "deny" }]],
     [[policy { default = { egress = "deny", sendmsg = "allow" } }]],
   }
+  for _, name in ipairs { "one", "two" } do
+    local items = {}
+    for index = 1, random(0, 4) do
+      local item = pick { function() return ("10.%d.0.0/16"):format(random(0, 255)) end, v6 }()
+      items[index] = random(3) == 1 and ("{ %q, ttl = %s }"):format(item, pick { '"90s"', "0", "0.5" })
+        or ("%q"):format(item)
+    end
+    items[#items + 1] = pick { "", "", 'ttl = "10m"', "size = 100" }
+    lines[#lines + 1] = ("set %q { %s }"):format(name, table.concat(items, ", "))
+  end
   for number = 1, random(0, 12) do
     lines[#lines + 1] = rule(number, random(3) == 1)
   end

@@ -27,6 +27,33 @@ local refused = {
   { [[return deny { "x", conect = "*" }]],
     [[web.lua: deny "x": unknown field "conect"; did you mean "connect"?]] },
 
+  -- Live sets.
+  { [[set "s" { "10.0.0.1:80" }]], 'web.lua:1: set "s": "10.0.0.1:80": a set holds addresses without ports: '
+    .. "say the port where a rule uses the set: { addr = set, port = 80 }" },
+  { [[set "s" { "!10.0.0.1" }]], [[web.lua:1: set "s": "!10.0.0.1": a set has no '!': leave out what is not in it]] },
+  { [[set "s" { "10.0.0.1-10.0.0.5" }]],
+    'web.lua:1: set "s": "10.0.0.1-10.0.0.5": a set holds addresses and prefixes, not ranges: write it as prefixes' },
+  { [[set "s" { "unix:/run/x" }]],
+    'web.lua:1: set "s": "unix:/run/x": a set holds addresses, not unix sockets' },
+  { [[set "s" { size = 0 }]], 'web.lua:1: set "s": size: wants how many elements it is to have room for; got 0' },
+  { [[set "s" { size = 5000000 }]], 'web.lua:1: set "s": size: 5000000 is over the limit of 4194304' },
+  { [[set "s" { ttl = "soon" }]], 'web.lua:1: set "s": ttl: wants a time such as "500ms", "10s", "10m", "2h", "1d", '
+    .. 'or a number of seconds; got "soon"' },
+  { [[set "s" { tll = "10m" }]], [[web.lua:1: set "s": unknown option "tll"; did you mean "ttl"?]] },
+  { [[set "s" { { "10.0.0.1", tll = 1 } }]],
+    [[web.lua:1: set "s": unknown field "tll" of an element; did you mean "ttl"?]] },
+  { [[set "s" { 10 }]], 'web.lua:1: set "s": wants addresses such as "10.0.0.1" or "10.0.0.0/8", each perhaps with a '
+    .. 'ttl: { "10.0.0.1", ttl = "10m" }; got 10' },
+  { [[set "s" { "10.0.0.1", "10.0.0.2", size = 1 }]],
+    'web.lua:1: set "s": has room for 1 elements: declare it with a larger size' },
+  { 'set "s" {}\nset "s" {}', 'web.lua:2: set "s": is declared already at web.lua:1' },
+  { [[set(1)]], "web.lua:1: set wants a name; got 1" },
+  { [[deny { "x", egress = set "s" }]],
+    'web.lua:1: deny "x": set "s": is not declared: write set "s" { … } before the rule' },
+  { [[set "s" {} deny { "x", connect = "*", from = set "s" }]],
+    'web.lua:1: deny "x": from: set "s": a live set holds addresses that calls ask for: '
+      .. "only an operation can name one" },
+
   -- Operations.
   { [[deny { "x", errno = "EPERM" }]],
     [[web.lua:1: deny "x" says no operation; ]]
