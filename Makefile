@@ -46,6 +46,8 @@ LIBRARY := $(B)/libtidegate.so $(B)/lua/tidegate/cdef.lua $(B)/tidegate
 all: $(LIBRARY) $(B)/$(REPL) \
 	$(B)/lua/tidegate/repl/cdef.lua ## build into build/ (B=DIR: elsewhere); V=1 shows the commands
 
+library: $(LIBRARY)
+
 $(B)/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) | $(B)
 	$(call say,BPF,$@)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
@@ -250,6 +252,6 @@ clean: ## remove build/
 help: ## this
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
 
-.PHONY: all deps test test-kernels demo bench bench-nginx lint install install-rock rock clean help
+.PHONY: all deps test test-kernels demo bench bench-nginx lint install install-rock rock library clean help
 .DELETE_ON_ERROR:
 .PRECIOUS: $(B)/%.bpf.o

@@ -18,6 +18,7 @@ external_dependencies = {
 deploy = { wrap_bin_scripts = false }
 build = {
   type = "make",
+  build_target = "library", -- the prompt needs libedit: `make install` has it
   build_variables = { CFLAGS = "$(CFLAGS) -I$(LIBBPF_INCDIR)", LDFLAGS = "-L$(LIBBPF_LIBDIR)" },
   install_target = "install-rock",
   install_variables = { BINDIR = "$(BINDIR)", LIBDIR = "$(LIBDIR)", LUADIR = "$(LUADIR)" },

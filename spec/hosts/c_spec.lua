@@ -105,8 +105,8 @@ local function refusals()
 
   it("who may not is told what it takes", function()
     for name, kind in pairs(programs) do
-      assert.same({ name .. ": cannot load programs: needs CAP_BPF and CAP_NET_ADMIN; run `tidegate doctor`\n", 1 },
-        built:refusal(name, { file[kind], "self" }, NOBODY))
+      assert.same({ name .. ": cannot load programs: needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON; "
+        .. "run `tidegate doctor`\n", 1 }, built:refusal(name, { file[kind], "self" }, NOBODY))
     end
   end)
 end

@@ -164,11 +164,13 @@ describe("a gate that is kept", function()
       local waker, path = gate:waker()
       local client = client_of(path)
       process.run(function() library.release("waker", waker) end)
-      for _ = 1, 3 do
+      for turn = 1, 3 do
         connect()
         assert.equal("\0", (client:receive()))
         assert.same({ "old" }, rules_told(gate))
-        assert(client:send "x")
+        if turn < 3 then -- what the thread has not read when it ends would reset the connection
+          assert(client:send "x")
+        end
       end
       assert.is_true(client:is_empty())
       library.release("waker", waker)

@@ -118,7 +118,7 @@ describe("a damaged image", function()
     end
 
     assert.equal("accepted", refused_set(function() end))
-    assert.equal("damaged image: 257 tables, the limit is 256", 
+    assert.equal("damaged image: 257 tables, the limit is 256",
       refused_set(function(words) words[ABOUT + 14] = 257 end))
     assert.equal("damaged image: sets that a policy cannot have",
       refused_set(function(words) words[ABOUT + 14] = 0 end))

@@ -1,9 +1,7 @@
 --- tidegate repl: the policy language at a prompt, live on the kernel.
 
 local cgroup = require "tidegate.command.cgroup"
-local interrupt = require "tidegate.repl.interrupt"
 local report = require "tidegate.command.report"
-local session = require "tidegate.repl.session"
 local status = require "tidegate.command.status"
 local uv = require "luv"
 
@@ -23,6 +21,8 @@ local function is_terminal(fd)
 end
 
 function M.run(args)
+  -- Not before they are needed: the other commands do without the prompt's library.
+  local interrupt, session = require "tidegate.repl.interrupt", require "tidegate.repl.session"
   local interactive = is_terminal(0) and is_terminal(1)
   local here, message = session.new(args.policy, interactive and "prompt" or "stdin")
   if not here then

@@ -5,7 +5,11 @@ local library = require "tidegate.ffi"
 
 -- A reloaded module finds the declarations of the first load.
 if not pcall(function() return ffi.C.TG_LINE_PENDING end) then
-  ffi.cdef(require "tidegate.repl.cdef")
+  local found, declarations = pcall(require, "tidegate.repl.cdef")
+  if not found then
+    error("tidegate: this installation has no prompt, which LuaRocks leaves out: install it with make install", 0)
+  end
+  ffi.cdef(declarations)
 end
 
 local path = library.locate "libtidegate-repl.so.0"
