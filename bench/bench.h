@@ -88,9 +88,21 @@ void say(const char *what, const char *label);
 double now_ns(void);
 
 /* groups.c */
-#define GROUPS 10
+#define GROUPS 14
 
 void make_groups(struct group groups[GROUPS]);
+
+/* What groups are made of: the variants. */
+void group_begin(struct group *group, const char *id, const char *label);
+struct variant *group_add(struct group *group, const char *id, const char *label,
+			  const struct variant *against);
+int group_add_rival(struct group *group, const char *id, const char *label,
+		    const struct variant *against, const char *program, const char *map,
+		    uint32_t entries);
+const struct variant *group_add_floor(struct group *group);
+
+/* sets.c: the last groups, of live sets. */
+void make_sets(struct group *groups);
 
 /* cgroup.c */
 void cgroups_open(void);
@@ -100,6 +112,7 @@ void variant_place(struct variant *variant, int family);
 /* random.c */
 void random_seed(uint64_t seed);
 struct prefix *random_prefixes(int family, uint32_t count);
+struct prefix *random_hosts(int family, uint32_t count); /* of full length */
 struct random_rule *random_rules(uint32_t count);
 struct random_rule *random_endpoint_rules(uint32_t count);
 bool random_rule_has(const struct random_rule *rule,
@@ -114,6 +127,7 @@ void prefix_text(int family, const struct prefix *prefix, char *text, size_t siz
 /* rival.c */
 int rival_attach(struct variant *variant, const char *program, const char *map, uint32_t entries);
 void rival_put_endpoint(int map, uint32_t addr, uint16_t port);
+void rival_fill_set(int map, const struct prefix *hosts, uint32_t count);
 void rival_fill_trie(int map, int family, const struct prefix *prefixes, uint32_t count);
 uint64_t map_bytes(int map);
 
@@ -134,6 +148,9 @@ void gate_with_rules(struct variant *variant, const struct random_rule *rules, u
 		     struct cost *cost);
 void gate_with_prefixes(struct variant *variant, int family, const struct prefix *prefixes,
 			uint32_t count, struct cost *cost);
+
+void gate_with_set(struct variant *variant, int family, const struct prefix *prefixes,
+		   uint32_t count, struct cost *cost);
 
 /* main.c: results, one JSON object a line. */
 void report_cost(const struct group *group, const struct cost *cost, double trie_ms,

@@ -226,3 +226,36 @@ void gate_with_prefixes(struct variant *variant, int family, const struct prefix
 	cost->load_ms = (now_ns() - start) / 1e6;
 	run_large(variant, family, policy, cost);
 }
+
+/* --- Live sets ------------------------------------------------------------------- */
+
+/* The set is empty when it comes into force; then it is loaded, as a feed would be. */
+void gate_with_set(struct variant *variant, int family, const struct prefix *prefixes,
+		   uint32_t count, struct cost *cost)
+{
+	struct tg_rule rule = {
+		.size = sizeof(rule), .verb = TG_VERB_ALLOW, .ops = 1u << TG_OP_CONNECT};
+	struct tg_set_info info = {.size = sizeof(info)};
+	int file = write_prefixes(family, prefixes, count);
+	struct tg_policy *policy;
+	struct tg_list *list;
+	struct tg_set *set;
+	uint32_t index;
+	char path[64];
+	double start;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
+	check(tg_policy_new("bench", &policy));
+	check(tg_policy_set(policy, "elements", count, 0));
+	check(tg_list_new(TG_FIELD_ENDPOINT, &list));
+	check(tg_list_add_set(list, "elements", false));
+	check(tg_policy_add(policy, &rule, &index));
+	match(policy, index, list);
+	run_large(variant, family, policy, cost);
+	check(tg_gate_set(variant->gate, "elements", &set));
+	start = now_ns();
+	check(tg_set_load(set, path));
+	cost->load_ms = (now_ns() - start) / 1e6;
+	check(tg_set_info(set, &info));
+	cost->kernel_bytes = info.bytes;
+}

@@ -12,14 +12,14 @@
 #define ONE_ENDPOINT  "10.1.2.3:6000"
 #define TABLE_ENTRIES 1000
 
-static void begin(struct group *group, const char *id, const char *label)
+void group_begin(struct group *group, const char *id, const char *label)
 {
 	say("SET UP", label);
 	*group = (struct group){.id = id, .label = label};
 }
 
-static struct variant *add(struct group *group, const char *id, const char *label,
-			   const struct variant *against)
+struct variant *group_add(struct group *group, const char *id, const char *label,
+			  const struct variant *against)
 {
 	struct variant *variant = &group->variants[group->count++];
 
@@ -36,21 +36,21 @@ static struct variant *add(struct group *group, const char *id, const char *labe
 	return variant;
 }
 
-static int add_rival(struct group *group, const char *id, const char *label,
-		     const struct variant *against, const char *program, const char *map,
-		     uint32_t entries)
+int group_add_rival(struct group *group, const char *id, const char *label,
+		    const struct variant *against, const char *program, const char *map,
+		    uint32_t entries)
 {
-	return rival_attach(add(group, id, label, against), program, map, entries);
+	return rival_attach(group_add(group, id, label, against), program, map, entries);
 }
 
 /* No program, and one that does nothing: the second is what others are net of. */
-static const struct variant *add_floor(struct group *group)
+const struct variant *group_add_floor(struct group *group)
 {
 	bool is4 = group->stream.family == AF_INET;
 	struct variant *empty;
 
-	add(group, "none", "no program", NULL);
-	empty = add(group, "empty", "empty program", NULL);
+	group_add(group, "none", "no program", NULL);
+	empty = group_add(group, "empty", "empty program", NULL);
 	rival_attach(empty, is4 ? "allow4" : "allow6", NULL, 0);
 	return empty;
 }
@@ -60,7 +60,7 @@ static struct variant *add_rule(struct group *group, const char *id, const char 
 				const struct variant *against, struct tg_rule rule,
 				const char *endpoint, const char *proto)
 {
-	struct variant *variant = add(group, id, label, against);
+	struct variant *variant = group_add(group, id, label, against);
 
 	rule.size = sizeof(rule);
 	rule.ops = 1u << TG_OP_CONNECT;
@@ -72,7 +72,7 @@ static struct variant *add_rule(struct group *group, const char *id, const char 
 static void add_neighbours(struct group *group, const char *id, const char *label,
 			   const struct variant *against, uint32_t first)
 {
-	int map = add_rival(group, id, label, against, "hash4", "endpoints", TABLE_ENTRIES);
+	int map = group_add_rival(group, id, label, against, "hash4", "endpoints", TABLE_ENTRIES);
 
 	for (uint32_t i = 0; i < TABLE_ENTRIES; i++)
 		rival_put_endpoint(map, first + i, RIVAL_FROM_PORT);
@@ -88,7 +88,7 @@ static void add_crowd(struct group *group, const char *id, const char *label,
 
 	mine->prefix = prefix_of_addr4(RIVAL_FROM_ADDR);
 	mine->port_low = mine->port_high = RIVAL_FROM_PORT;
-	gate_with_rules(add(group, id, label, against), rules, count, &cost);
+	gate_with_rules(group_add(group, id, label, against), rules, count, &cost);
 	free(rules);
 }
 
@@ -101,16 +101,16 @@ static void make_one(struct group *group)
 	const struct variant *empty;
 	struct variant *refusal;
 
-	begin(group, "one", "one destination, IPv4");
+	group_begin(group, "one", "one destination, IPv4");
 	group->stream = stream_of_one(RIVAL_FROM_ADDR, RIVAL_FROM_PORT);
-	empty = add_floor(group);
-	refusal = add(group, "empty-deny", "empty program that denies", NULL);
+	empty = group_add_floor(group);
+	refusal = group_add(group, "empty-deny", "empty program that denies", NULL);
 	refusal->error = EPERM;
 	rival_attach(refusal, "deny4", NULL, 0);
 	/* Its figure should be 0: how far it is from that is how far to trust the others. */
-	rival_attach(add(group, "empty-again", "empty program, once more", empty), "allow4", NULL,
-		     0);
-	add_rival(group, "fixed", "fixed rewrite, by hand", empty, "rewrite4", NULL, 0);
+	rival_attach(group_add(group, "empty-again", "empty program, once more", empty), "allow4",
+		     NULL, 0);
+	group_add_rival(group, "fixed", "fixed rewrite, by hand", empty, "rewrite4", NULL, 0);
 	add_neighbours(group, "hash-hit", "one hash lookup, found", empty, RIVAL_FROM_ADDR);
 	add_neighbours(group, "hash-miss", "one hash lookup, not found", empty,
 		       RIVAL_FROM_ADDR + 1);
@@ -134,11 +134,11 @@ static const struct variant *make_rules(struct group *group, const char *id, con
 	struct variant *all;
 	struct cost alone, cost;
 
-	begin(group, id, label);
+	group_begin(group, id, label);
 	group->stream = stream_of_rules(rules, count);
-	empty = add_floor(group);
-	gate_with_rules(add(group, "first", "the first rule alone", empty), rules, 1, &alone);
-	all = add(group, "all", "all rules", empty);
+	empty = group_add_floor(group);
+	gate_with_rules(group_add(group, "first", "the first rule alone", empty), rules, 1, &alone);
+	all = group_add(group, "all", "all rules", empty);
 	gate_with_rules(all, rules, count, &cost);
 	check_rules(group, all, rules, count);
 	report_cost(group, &cost, 0, 0);
@@ -159,8 +159,8 @@ static void make_endpoint_rules(struct group *group, const char *id, const char 
 {
 	struct random_rule *rules = random_endpoint_rules(count);
 	const struct variant *empty = make_rules(group, id, label, rules, count);
-	int map =
-		add_rival(group, "hash", "a hash table of all", empty, "hash4", "endpoints", count);
+	int map = group_add_rival(group, "hash", "a hash table of all", empty, "hash4", "endpoints",
+				  count);
 
 	for (uint32_t i = 0; i < count; i++)
 		rival_put_endpoint(map, prefix_addr4(&rules[i].prefix), rules[i].port_low);
@@ -177,14 +177,14 @@ static void make_prefixes(struct group *group, const char *id, const char *label
 	double start, trie_ms;
 	int trie;
 
-	begin(group, id, label);
+	group_begin(group, id, label);
 	group->stream = stream_of_prefixes(family, prefixes, count);
-	empty = add_floor(group);
-	tidegate = add(group, "tidegate", "tidegate", empty);
+	empty = group_add_floor(group);
+	tidegate = group_add(group, "tidegate", "tidegate", empty);
 	gate_with_prefixes(tidegate, family, prefixes, count, &cost);
-	trie = add_rival(group, "trie", "the kernel's LPM trie", empty,
-			 family == AF_INET ? "lpm4" : "lpm6", family == AF_INET ? "trie4" : "trie6",
-			 count);
+	trie = group_add_rival(group, "trie", "the kernel's LPM trie", empty,
+			       family == AF_INET ? "lpm4" : "lpm6",
+			       family == AF_INET ? "trie4" : "trie6", count);
 	start = now_ns();
 	rival_fill_trie(trie, family, prefixes, count);
 	trie_ms = (now_ns() - start) / 1e6;
@@ -205,4 +205,5 @@ void make_groups(struct group groups[GROUPS])
 	make_prefixes(groups++, "prefixes6-1000", "1,000 prefixes, IPv6", AF_INET6, 1000);
 	make_prefixes(groups++, "prefixes6-100000", "100,000 prefixes, IPv6", AF_INET6, 100000);
 	make_prefixes(groups++, "prefixes6-1000000", "1,000,000 prefixes, IPv6", AF_INET6, 1000000);
+	make_sets(groups);
 }

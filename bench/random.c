@@ -100,6 +100,17 @@ struct prefix *random_prefixes(int family, uint32_t count)
 	return prefixes;
 }
 
+struct prefix *random_hosts(int family, uint32_t count)
+{
+	struct prefix *hosts = allocate(count, sizeof(*hosts));
+
+	for (uint32_t i = 0; i < count; i++) {
+		random_addr(family, hosts[i].addr);
+		hosts[i].length = family == AF_INET ? 32 : 128;
+	}
+	return hosts;
+}
+
 /* The first has an address, one port and a protocol: what it costs alone is what they share. */
 struct random_rule *random_rules(uint32_t count)
 {

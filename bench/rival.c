@@ -70,6 +70,12 @@ void rival_put_endpoint(int map, uint32_t addr, uint16_t port)
 	put(map, &key);
 }
 
+void rival_fill_set(int map, const struct prefix *hosts, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		put(map, hosts[i].addr);
+}
+
 void rival_fill_trie(int map, int family, const struct prefix *prefixes, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++) {

@@ -22,6 +22,14 @@ struct {
 	__type(value, __u32);
 } endpoints SEC(".maps");
 
+/* Addresses alone. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} addresses SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -80,6 +88,15 @@ int hash4(struct bpf_sock_addr *ctx)
 		.proto = READ(ctx->protocol),
 	};
 	__u32 *verdict = bpf_map_lookup_elem(&endpoints, &key);
+
+	return verdict ? *verdict & 1 : 1;
+}
+
+SEC("cgroup/connect4")
+int set4(struct bpf_sock_addr *ctx)
+{
+	__u32 addr_be = READ(ctx->user_ip4);
+	__u32 *verdict = bpf_map_lookup_elem(&addresses, &addr_be);
 
 	return verdict ? *verdict & 1 : 1;
 }
