@@ -106,8 +106,9 @@ describe("the kernel", function()
 
   --- One that has rules of what is reported, and no others.
   local function new_policy()
-    local policy = { default = "allow", rules = {} }
-    for _, rule in ipairs(maker:policy(10 * random_policy.some_count()).rules) do
+    local drawn = maker:policy(10 * random_policy.some_count())
+    local policy = { default = "allow", sets = drawn.sets, rules = {} }
+    for _, rule in ipairs(drawn.rules) do
       if rule.recvmsg or rule.getpeername or rule.getsockname then
         table.insert(policy.rules, rule)
       end
