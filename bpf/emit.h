@@ -117,7 +117,7 @@ static __always_inline void tg_event_fill(struct tg_event *event, const struct t
 	event->rule = term->rule;
 	event->hook = hook;
 	event->verb = term->verb;
-	event->shadow = !!(term->effects & TG_EFFECT_SHADOW);
+	event->shadow = term->effects & TG_EFFECT_SHADOW && term->verb != TG_VERB_OBSERVE;
 	event->error = term->verb == TG_VERB_DENY ? term->error : 0;
 	event->pad[0] = 0;
 	event->pad[1] = 0;

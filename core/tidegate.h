@@ -136,11 +136,12 @@ struct tg_rule {
 			   name, its first address */
 	const char *source; /**< connect: bind to this first, "127.0.0.1:22222" or "127.0.0.1";
 			       sendmsg: send from it, "127.0.0.1"; may be NULL */
-	const char *log;    /**< "true", "false", "10/s", "1/100"; NULL: denials "100/s" */
-	bool reveal;        /**< rewrite: the program is shown the final address */
-	bool privileged;    /**< bind: a port below 1024 needs no CAP_NET_BIND_SERVICE */
-	bool shadow;        /**< count and tell, and decide as if the rule were not there */
-	const char *set;    /**< connect, bind: "mark=0x10 congestion=bbr"; may be NULL */
+	const char *
+		log; /**< "true", "false", "10/s", "1/100"; NULL: denials "100/s", observe "true" */
+	bool reveal; /**< rewrite: the program is shown the final address */
+	bool privileged; /**< bind: a port below 1024 needs no CAP_NET_BIND_SERVICE */
+	bool shadow;     /**< count and tell, and decide as if the rule were not there */
+	const char *set; /**< connect, bind: "mark=0x10 congestion=bbr"; may be NULL */
 };
 
 /** `name` may be NULL. */

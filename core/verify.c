@@ -53,8 +53,10 @@ static bool term_is_good(const struct tg_verify *check, const struct tg_term *te
 		return false;
 	if ((term->effects & TG_EFFECT_LOG) && !term->log_every)
 		return false;
+	if (term->verb == TG_VERB_OBSERVE && !(term->effects & TG_EFFECT_SHADOW))
+		return false;
 	if (is_default)
-		return term->rule == TG_RULE_DEFAULT && term->verb != TG_VERB_REWRITE &&
+		return term->rule == TG_RULE_DEFAULT && term->verb <= TG_VERB_DENY &&
 		       !term->more_row;
 	return term->rule < check->rules;
 }

@@ -16,6 +16,7 @@ M.verb_names = {
   [tonumber(C.TG_VERB_ALLOW)] = "allow",
   [tonumber(C.TG_VERB_DENY)] = "deny",
   [tonumber(C.TG_VERB_REWRITE)] = "rewrite",
+  [tonumber(C.TG_VERB_OBSERVE)] = "observe",
 }
 
 --- "ECONNREFUSED" for 111; "999" for a number without a name; nil for 0.
@@ -164,6 +165,7 @@ end
 ---@field text string|nil
 ---@field mismatch string[] the fields that differ: "address", "port", "uid" …; none where it matches
 ---@field shadow boolean it matches, but is only counted and told of
+---@field observed boolean it matches, and observes
 
 --- Why a call is decided as it is: every rule up to the one that decides.
 ---@class tidegate.Explanation
@@ -178,6 +180,8 @@ local function reason(step)
   local mismatch = step.mismatch
   if step.shadow then
     return "matches, as a shadow"
+  elseif step.observed then
+    return "observed"
   elseif #mismatch == 0 then
     return "matches"
   end
@@ -217,9 +221,11 @@ function M.explain(image, query, decision, last, gate)
       if not mask then
         return nil, message, errno
       end
+      local passed = mask == 0 and info.name ~= decision.rule
       steps[#steps + 1] = {
         rule = info.name, verb = info.verb, where = info.where, text = info.text,
-        mismatch = M.mismatches(mask), shadow = mask == 0 and info.name ~= decision.rule,
+        mismatch = M.mismatches(mask), shadow = passed and info.verb ~= "observe",
+        observed = passed and info.verb == "observe",
       }
     end
   end

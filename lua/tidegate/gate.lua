@@ -24,6 +24,7 @@ local M = {}
 ---@field allow fun(self: tidegate.Gate, spec: tidegate.RuleSpec): tidegate.Rule
 ---@field deny fun(self: tidegate.Gate, spec: tidegate.RuleSpec): tidegate.Rule
 ---@field rewrite fun(self: tidegate.Gate, spec: tidegate.RuleSpec): tidegate.Rule
+---@field observe fun(self: tidegate.Gate, spec: tidegate.RuleSpec): tidegate.Rule
 ---@field onerror fun(message: string)|nil called with the traceback of a handler's error; without it, standard error
 local Gate = {}
 Gate.__index = Gate

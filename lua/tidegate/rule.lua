@@ -14,7 +14,7 @@ local M = {}
 --- A rule's handle, as the verbs return it.
 ---@class tidegate.Rule
 ---@field name string
----@field verb "allow"|"deny"|"rewrite"
+---@field verb "allow"|"deny"|"rewrite"|"observe"
 ---@field where string "web.lua:4"
 ---@field hits integer calls that it decided since the gate knows its name
 ---@field suppressed integer events that its log rate held back

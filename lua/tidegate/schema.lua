@@ -36,6 +36,11 @@ M.verbs = {
     doc = "Send the call to another address, another port, or both.",
     example = [[rewrite { "seed", connect = "1.2.3.4:60000", to = "127.0.0.1:60123" }]],
   },
+  {
+    name = "observe",
+    doc = "Tell of the call, and go on with the rules behind.",
+    example = [[observe { "web", connect = "*:443", log = "10/s" }]],
+  },
 }
 
 local an_endpoint = [[an endpoint such as "10.0.0.0/8:443", or a list of them]]
@@ -206,7 +211,7 @@ M.fields = {
     example = [[allow { connect = "*:443", proto = "tcp", set = { mark = 16, tos = 8, keepalive = true } }]],
   },
   {
-    name = "shadow", kind = "effect", takes = "flag",
+    name = "shadow", kind = "effect", takes = "flag", verbs = { "allow", "deny", "rewrite" },
     wants = "true or false",
     values = { "true", "false" },
     doc = "Count the rule and tell of it, and let the call go on as if the rule were not there.",
@@ -215,7 +220,7 @@ M.fields = {
   {
     name = "log", kind = "effect", takes = "log",
     wants = [[true, false, a rate such as "10/s", or a share such as "1/100"]],
-    doc = [[Emit events. Without it, denials do at "100/s" and the rest does not.]],
+    doc = [[Emit events. Without it, denials do at "100/s", observe at every call, and the rest does not.]],
     example = [[allow { connect = "*:443", log = "10/s" }]],
   },
 }

@@ -7,6 +7,7 @@ local base = {
   allow = { connect = [["192.0.2.1:80"]] },
   deny = { connect = [["192.0.2.1:80"]] },
   rewrite = { connect = [["192.0.2.1:80"]], to = [["127.0.0.1:80"]] },
+  observe = { connect = [["192.0.2.1:80"]] },
 }
 
 --- A value of a field that is right, as Lua source.
