@@ -14,6 +14,7 @@ local literal = require "tidegate.literal"
 local reader = require "tidegate.reader"
 local schema = require "tidegate.schema"
 local set = require "tidegate.set"
+local timers = require "tidegate.timers"
 
 local C = library.C
 
@@ -25,11 +26,12 @@ local M = {}
 ---@field deny fun(self: tidegate.Gate, spec: tidegate.RuleSpec): tidegate.Rule
 ---@field rewrite fun(self: tidegate.Gate, spec: tidegate.RuleSpec): tidegate.Rule
 ---@field observe fun(self: tidegate.Gate, spec: tidegate.RuleSpec): tidegate.Rule
+---@field timers tidegate.Timers
 ---@field onerror fun(message: string)|nil called with the traceback of a handler's error; without it, standard error
 local Gate = {}
 Gate.__index = Gate
 
--- events(), on(), dispatch() and event_fd() have a file of their own.
+-- events(), on(), every(), after(), timeout(), dispatch() and event_fd() have a file of their own.
 for name, method in pairs(events.methods) do
   Gate[name] = method
 end
@@ -57,9 +59,10 @@ function M.new(source)
   local self = setmetatable({
     source = source.policy, fixed = source.image, handlers = {}, closed = false,
     name = (source.policy or source.image).name or "",
+    timers = source.policy and source.policy.timers or timers.new(),
   }, Gate)
   for _, entry in ipairs(source.handlers or {}) do
-    events.add_handler(self, entry.kind, entry.handler)
+    self:handle(entry.kind, entry.handler)
   end
   if self.source then
     self.source.counters = function(_, member) return rule_counters(self, member) end
@@ -228,12 +231,18 @@ local function staged(self)
   return self.committed == nil or self:image() ~= self.committed
 end
 
+--- Changes with each change of the rules.
+function Gate:revision()
+  return self.source and self.source.revision
+end
+
 --- Publish what is staged: one atomic step, or nothing has changed.  Reads the
 --- files of the rules again where they have changed.
 ---@return true|nil
 ---@return string|nil message
 ---@return integer|nil errno
 function Gate:commit()
+  self.attempted = self:revision()
   local object, message, errno = open(self)
   if not object then
     return nil, message, errno
@@ -266,6 +275,7 @@ function Gate:commit()
     return nil, message, errno
   end
   self.reader:remember(tonumber(status.generation), compiled:names())
+  self.timers:start()
   return true
 end
 

@@ -291,8 +291,18 @@ M.words = {
   },
   {
     name = "on",
-    doc = [[Call a function for each event of a verb, of a rule, or, with "*", of all.]],
+    doc = [[Call a function for each event of a verb, of a rule, or of all ("*"); or with the count of "lost" ones.]],
     example = [[on("deny", function(event) print(event) end)]],
+  },
+  {
+    name = "every",
+    doc = "Call a function every so often.",
+    example = [[every("5s", function() print "still here" end)]],
+  },
+  {
+    name = "after",
+    doc = "Call a function once, after a time.",
+    example = [[after("10m", function() print "ten minutes" end)]],
   },
 }
 
