@@ -39,7 +39,7 @@ struct {
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, __u64);
+	__type(value, struct tg_hits);
 } tg_hits SEC(".maps");
 
 /* The rest of what is known of a slot. */
@@ -51,11 +51,11 @@ struct {
 	__type(value, struct tg_slot);
 } tg_slots SEC(".maps");
 
-/* What went wrong, by hook. */
+/* What became of calls, by hook, a copy a stripe: [stripe * TG_HOOKS + hook]. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, TG_HOOKS);
+	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct tg_hook_totals);
 } tg_totals SEC(".maps");

@@ -194,6 +194,8 @@ static int configure(struct tidegate_bpf *skeleton, const struct tg_spec *spec, 
 	}
 	err = bpf_map__set_max_entries(skeleton->maps.tg_hits, spec->slots * spec->stripes);
 	if (!err)
+		err = bpf_map__set_max_entries(skeleton->maps.tg_totals, TG_HOOKS * spec->stripes);
+	if (!err)
 		err = bpf_map__set_max_entries(skeleton->maps.tg_slots, spec->slots);
 	if (!err)
 		err = bpf_map__set_max_entries(skeleton->maps.tg_events, maps->ring_bytes);

@@ -426,6 +426,7 @@ int tg_gate_status(struct tg_gate *gate, struct tg_gate_status *status);
 struct tg_counters {
 	uint64_t hits;
 	uint64_t suppressed; /**< events held back by its log rate */
+	uint64_t last_ns;    /**< of the last hit, CLOCK_MONOTONIC_COARSE; 0: none */
 };
 
 /**
@@ -434,6 +435,26 @@ struct tg_counters {
  */
 int tg_gate_counters(struct tg_gate *gate, uint32_t index, enum tg_op op,
 		     struct tg_counters *counters);
+
+/** What became of the calls of one hook since the first publish. */
+struct tg_hook_counters {
+	uint64_t calls;
+	uint64_t denied;
+	uint64_t rewritten; /**< or shown what they had asked for before they were */
+	uint64_t errors;    /**< met on_error, or what their rule promised could not be had */
+	uint64_t lost;      /**< events that found the ring full */
+};
+
+struct tg_gate_stats {
+	size_t size;    /**< sizeof(struct tg_gate_stats) */
+	uint32_t rules; /**< of the image in force */
+	struct tg_counters defaults[TG_OPS];
+	struct tg_hook_counters hooks[TG_HOOKS];
+};
+
+/** All counters at once: of the first `count` rules in `rules`, which may be NULL with 0. */
+int tg_gate_stats(struct tg_gate *gate, struct tg_counters *rules, uint32_t count,
+		  struct tg_gate_stats *stats);
 
 /**
  * A descriptor that polls readable when there are events; the gate's own. -ENOENT

@@ -171,7 +171,7 @@ function Policy:list()
 end
 
 --- The counters of a rule; a gate that runs the policy answers instead.
----@return { hits: integer, suppressed: integer }
+---@return tidegate.Counters
 function Policy:counters() -- luacheck: no unused args
   return { hits = 0, suppressed = 0 }
 end

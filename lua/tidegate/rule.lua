@@ -18,6 +18,7 @@ local M = {}
 ---@field where string "web.lua:4"
 ---@field hits integer calls that it decided since the gate knows its name
 ---@field suppressed integer events that its log rate held back
+---@field last number|nil when it last decided a call, in seconds since 1970
 ---@field removed boolean
 local Rule = {}
 
@@ -25,6 +26,7 @@ local Rule = {}
 local computed = {
   hits = function(self) return tonumber(self.policy:counters(self).hits) end,
   suppressed = function(self) return tonumber(self.policy:counters(self).suppressed) end,
+  last = function(self) return self.policy:counters(self).last end,
 }
 
 function Rule:__index(key)
