@@ -13,6 +13,7 @@ const volatile struct tg_spec tg_spec = {};
 #define TG_SHADOWS         (tg_spec.features & TG_FEATURE_SHADOW)
 #define TG_SETS            (tg_spec.features & TG_FEATURE_SETS)
 #define TG_MANY            (tg_spec.features & TG_FEATURE_MANY)
+#define TG_RATES           (tg_spec.features & TG_FEATURE_RATES)
 
 #include "table.h"
 
@@ -107,6 +108,19 @@ static __always_inline const void *tg_table_row(__u32 table, __u64 row)
 
 	return map ? bpf_map_lookup_elem(map, &index) : 0;
 }
+
+struct tg_rate_row {
+	struct bpf_spin_lock lock;
+	__u32 pad;
+	struct tg_bucket way[TG_RATE_WAYS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, TG_RATE_ROWS);
+	__type(key, __u32);
+	__type(value, struct tg_rate_row);
+} tg_rates SEC(".maps");
 
 /* Decisions, one struct tg_event each, less its first word. */
 struct {

@@ -39,6 +39,8 @@ static __always_inline int tg_match_short(const struct tg_view *view,
 	}
 	if (TG_SETS && section->sets)
 		err = tg_sets_leave(view, section, keys, &terms);
+	if (!err && TG_RATES && section->rated)
+		err = tg_rates_leave(view, section, keys, &terms);
 	if (err)
 		return err;
 	if (!TG_SHADOWS || !section->shadow_row)

@@ -23,6 +23,7 @@ enum tg_feature {
 	TG_FEATURE_SHADOW = 1 << 7,     /* a term may only count and tell */
 	TG_FEATURE_SET = 1 << 8,        /* a term may set socket options */
 	TG_FEATURE_SETS = 1 << 9,       /* a term may ask about sets */
+	TG_FEATURE_RATES = 1 << 12,     /* a term may ask about a rate */
 	TG_FEATURE_PATH = 1 << 16,      /* a term may rewrite a unix socket's path */
 	TG_FEATURE_PATH_BACK = 1 << 17, /* and it is shown as it was asked for */
 };
@@ -71,8 +72,21 @@ enum tg_outcome {
 /* Of one hook, on one stripe: a cache line. */
 struct tg_hook_totals {
 	__u64 calls[TG_OUTCOMES];
-	__u64 lost; /* events that found the ring full */
-	__u64 pad[3];
+	__u64 lost;    /* events that found the ring full */
+	__u64 evicted; /* buckets of rates that made room for others; of hook 0, for all */
+	__u64 pad[2];
+};
+
+/*
+ * Buckets of rates: four a row, each for one rule and one of whose calls it
+ * counts together.  One whose time is not after now is as good as none.
+ */
+#define TG_RATE_WAYS 4
+#define TG_RATE_ROWS 16384
+
+struct tg_bucket {
+	__u64 tag;
+	__u64 until_ns; /* theoretical arrival time of the next call (GCRA) */
 };
 
 /*

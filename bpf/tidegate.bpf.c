@@ -121,6 +121,11 @@ static __always_inline int tg_sendmsg(struct bpf_sock_addr *ctx, enum tg_hook ho
 	return tg_judge(&call);
 }
 
+static __always_inline int tg_peer_shown(struct bpf_sock_addr *ctx, enum tg_hook hook)
+{
+	return tg_hook_is4(hook) ? tg_peer_shown4(ctx) : tg_peer_shown6(ctx);
+}
+
 /* What the rules say of what is reported. */
 static __always_inline void tg_report(struct tg_call *call)
 {
@@ -143,7 +148,7 @@ static __always_inline void tg_recvmsg(struct bpf_sock_addr *ctx, enum tg_hook h
 	struct tg_call call = {.ctx = ctx, .hook = hook, .op = TG_OP_RECVMSG};
 
 	tg_call_read(&call);
-	if ((tg_spec.features & TG_FEATURE_PEER) && tg_peer_show(&call))
+	if ((tg_spec.features & TG_FEATURE_PEER) && tg_peer_shown(ctx, hook))
 		return tg_count_call(hook, TG_OUTCOME_REWRITTEN);
 	if ((tg_spec.features & TG_FEATURE_SENT) && tg_sent_show(&call))
 		return tg_count_call(hook, TG_OUTCOME_REWRITTEN);
@@ -155,7 +160,7 @@ static __always_inline void tg_getpeername(struct bpf_sock_addr *ctx, enum tg_ho
 	struct tg_call call = {.ctx = ctx, .hook = hook, .op = TG_OP_GETPEERNAME};
 
 	tg_call_read(&call);
-	if ((tg_spec.features & TG_FEATURE_PEER) && tg_peer_show(&call))
+	if ((tg_spec.features & TG_FEATURE_PEER) && tg_peer_shown(ctx, hook))
 		return tg_count_call(hook, TG_OUTCOME_REWRITTEN);
 	tg_report(&call);
 }

@@ -87,6 +87,8 @@ void tg_spec_of_image(const void *rows, uint32_t slots, struct tg_spec *spec, ui
 		need.features |= TG_FEATURE_SHADOW;
 	if (about->effects & TG_EFFECT_SET)
 		need.features |= TG_FEATURE_SET;
+	if (about->effects & TG_EFFECT_RATE)
+		need.features |= TG_FEATURE_RATES;
 	if (about->effects & TG_EFFECT_LIVE)
 		need.features |= TG_FEATURE_SETS;
 	need.features |= rewrite_features(header);
@@ -215,6 +217,9 @@ static int configure(struct tidegate_bpf *skeleton, const struct tg_spec *spec, 
 	if (!err)
 		err = share_map(skeleton->maps.tg_tables, maps->tables,
 				spec->features & TG_FEATURE_SETS);
+	if (!err)
+		err = share_map(skeleton->maps.tg_rates, maps->rates,
+				spec->features & TG_FEATURE_RATES);
 	return err;
 }
 
@@ -233,7 +238,7 @@ static void close_shared(int *fd, int keep)
 
 void tg_shared_maps_close(struct tg_shared_maps *maps, const struct tg_shared_maps *keep)
 {
-	static const struct tg_shared_maps none = {-1, -1, -1, -1, -1, -1, -1, 0};
+	static const struct tg_shared_maps none = {-1, -1, -1, -1, -1, -1, -1, -1, 0};
 
 	if (!keep)
 		keep = &none;
@@ -244,6 +249,7 @@ void tg_shared_maps_close(struct tg_shared_maps *maps, const struct tg_shared_ma
 	close_shared(&maps->events, keep->events);
 	close_shared(&maps->path_turns, keep->path_turns);
 	close_shared(&maps->tables, keep->tables);
+	close_shared(&maps->rates, keep->rates);
 }
 
 static void fill_set(struct tg_program_set *set, struct tidegate_bpf *skeleton,
@@ -306,6 +312,7 @@ int tg_program_set_load(const struct tg_spec *spec, uint32_t hooks, struct tg_sh
 	keep_shared(&maps->sents, skeleton->maps.tg_sents);
 	keep_shared(&maps->events, skeleton->maps.tg_events);
 	keep_shared(&maps->tables, skeleton->maps.tg_tables);
+	keep_shared(&maps->rates, skeleton->maps.tg_rates);
 	*set = fresh;
 out:
 	if (image >= 0)

@@ -147,6 +147,8 @@ end
 function M.mismatches(mask)
   if bit.band(mask, C.TG_MISMATCH_OP) ~= 0 then
     return { "operation" }
+  elseif mask == C.TG_MISMATCH_RATE then
+    return { "rate" }
   end
   local names = {}
   for _, field in ipairs(mismatch_names) do
@@ -166,6 +168,7 @@ end
 ---@field mismatch string[] the fields that differ: "address", "port", "uid" …; none where it matches
 ---@field shadow boolean it matches, but is only counted and told of
 ---@field observed boolean it matches, and observes
+---@field over string|nil it matches, but only what exceeds this: "100/s"
 
 --- Why a call is decided as it is: every rule up to the one that decides.
 ---@class tidegate.Explanation
@@ -178,7 +181,9 @@ Explanation.__index = Explanation
 --- "address and port differ"
 local function reason(step)
   local mismatch = step.mismatch
-  if step.shadow then
+  if step.over then
+    return "only over " .. step.over
+  elseif step.shadow then
     return "matches, as a shadow"
   elseif step.observed then
     return "observed"
@@ -226,6 +231,7 @@ function M.explain(image, query, decision, last, gate)
         rule = info.name, verb = info.verb, where = info.where, text = info.text,
         mismatch = M.mismatches(mask), shadow = passed and info.verb ~= "observe",
         observed = passed and info.verb == "observe",
+        over = mask == C.TG_MISMATCH_RATE and (info.text or ""):match ' over = "([^"]*)"' or nil,
       }
     end
   end

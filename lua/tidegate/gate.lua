@@ -396,6 +396,7 @@ end
 ---@field hooks table<string, tidegate.HookCounters> by name, those that are attached or have seen calls
 ---@field lost integer events that found the ring full
 ---@field errors integer
+---@field evicted integer buckets of rates that were forgotten to make room for others
 
 local hook_counters = { "calls", "denied", "rewritten", "errors", "lost" }
 
@@ -412,7 +413,7 @@ end
 ---@return string|nil message
 ---@return integer|nil errno
 function Gate:stats()
-  local stats = { rules = {}, default = {}, hooks = {}, lost = 0, errors = 0 }
+  local stats = { rules = {}, default = {}, hooks = {}, lost = 0, errors = 0, evicted = 0 }
   each_operation(function(name) stats.default[name] = { hits = 0, suppressed = 0 } end)
   for _, member in ipairs(self.source and self.source.rules or {}) do
     stats.rules[member.name] = { hits = 0, suppressed = 0 }
@@ -438,6 +439,7 @@ function Gate:stats()
   for _, name in ipairs(image.hook_names(status.hooks)) do
     stats.hooks[name] = {}
   end
+  stats.evicted = tonumber(status.evicted)
   for hook = 0, tonumber(C.TG_HOOKS) - 1 do
     local at, name = struct.hooks[hook], ffi.string(C.tg_hook_name(hook))
     stats.hooks[name] = stats.hooks[name] or at.calls > 0 and {} or nil
@@ -460,6 +462,7 @@ end
 ---@field cgroups integer attached to
 ---@field lost integer events that found the ring full
 ---@field errors integer calls that met on_error, or whose source could not be bound
+---@field evicted integer buckets of rates that were forgotten to make room for others
 
 --- How the gate stands.
 ---@return tidegate.Status|nil
@@ -469,14 +472,14 @@ function Gate:status()
   local status = {
     name = self.name, generation = 0, staged = staged(self),
     rules = self.source and #self.source.rules or self.fixed.count,
-    image_bytes = 0, hooks = {}, cgroups = 0, lost = 0, errors = 0,
+    image_bytes = 0, hooks = {}, cgroups = 0, lost = 0, errors = 0, evicted = 0,
   }
   if self.cdata then
     local struct, message, errno = kernel_status(self)
     if not struct then
       return nil, message, errno
     end
-    for _, key in ipairs { "generation", "image_bytes", "cgroups", "lost", "errors" } do
+    for _, key in ipairs { "generation", "image_bytes", "cgroups", "lost", "errors", "evicted" } do
       status[key] = tonumber(struct[key])
     end
     status.hooks = image.hook_names(struct.hooks)

@@ -252,6 +252,8 @@ end
 ---@field privileged? boolean
 ---@field set? table
 ---@field shadow? boolean
+---@field over? string
+---@field per? "uid"|"cgroup"|"pid"|"dst"
 ---@field log? boolean|string
 
 --- Check a rule and build its lists.
@@ -356,6 +358,7 @@ function Rule:add_to(policy, position)
   struct.reveal, struct.privileged = fields.reveal or false, fields.privileged or false
   local options = fields.set and options_text(fields.set)
   struct.shadow, struct.set = fields.shadow or false, options
+  struct.over, struct.per = fields.over, fields.per
   local index = library.index()
   local result = C.tg_policy_add(policy, struct, index)
   if result ~= 0 then

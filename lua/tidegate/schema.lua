@@ -218,6 +218,20 @@ M.fields = {
     example = [[deny { egress = "10.0.0.0/8", shadow = true }]],
   },
   {
+    name = "over", kind = "effect", takes = "text",
+    wants = [[a rate such as "100/s", "10/m" or "100/s burst 200"]],
+    doc = "Match only what exceeds this rate, counted of the calls that all else of the rule matches; "
+      .. "burst: what may come at once, a second's worth where it is not said.",
+    example = [[deny { egress = "*", over = "100/s burst 200" }]],
+  },
+  {
+    name = "per", kind = "effect", takes = "text",
+    wants = [["uid", "cgroup", "pid" or "dst"]],
+    values = { "uid", "cgroup", "pid", "dst" },
+    doc = "With over: count the calls of each user, cgroup, process or destination address apart.",
+    example = [[deny { egress = "*", over = "100/s", per = "uid" }]],
+  },
+  {
     name = "log", kind = "effect", takes = "log",
     wants = [[true, false, a rate such as "10/s", or a share such as "1/100"]],
     doc = [[Emit events. Without it, denials do at "100/s", observe at every call, and the rest does not.]],

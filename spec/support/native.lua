@@ -10,7 +10,8 @@ local flags = table.concat({
 -- What stands between the text of patterns and a policy in memory.
 local sources = {
   "address", "cgroup", "cgroup_chain", "cgroup_unit", "effect", "endpoint", "error", "exe", "interval", "list",
-  "list_file", "lines", "set_use", "policy_tables", "element", "meaning", "netns", "options", "policy", "policy_check", "products", "query", "unix_path",
+  "list_file", "lines", "set_use", "policy_tables", "element", "meaning", "netns", "options", "policy", "policy_check", "products", "query", "rate",
+  "unix_path",
   "value", "words",
 }
 

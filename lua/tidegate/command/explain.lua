@@ -55,6 +55,8 @@ local function line_of(step)
   local rule = ('%s "%s" (%s)'):format(step.verb, step.rule, step.where or "?")
   if step.observed then
     return rule .. ": observed"
+  elseif step.over then
+    return ("not %s: only over %s"):format(rule, step.over)
   end
   return ("not %s: %s"):format(rule,
     step.shadow and "a shadow, only counted" or "another " .. table.concat(step.mismatch, ", another "))
