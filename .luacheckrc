@@ -3,4 +3,6 @@ exclude_files = { "build" }
 max_line_length = 120
 files["spec/**/*_spec.lua"] = { std = "+busted" }
 -- A policy file runs in a world of its own.
-files["examples"] = { read_globals = { "policy", "allow", "deny", "rewrite", "file", "on" } }
+files["examples"] = {
+  read_globals = { "policy", "allow", "deny", "rewrite", "observe", "file", "set", "on", "every", "after" },
+}

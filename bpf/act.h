@@ -195,13 +195,11 @@ static __always_inline int tg_act(struct tg_call *call, const struct tg_term *te
 
 	tg_copy_addr(target.addr_be, call->addr_be);
 	tg_count(term);
-	if (term->verb == TG_VERB_DENY) {
+	if (term->verb == TG_VERB_DENY)
 		err = -(int)term->error;
-	} else {
+	else
 		err = tg_proceed(call, term, &target);
-		if (err < 0)
-			tg_count_error(call->hook);
-	}
+	tg_count_call(call->hook, tg_outcome_of(term, err));
 	if ((tg_spec.features & TG_FEATURE_LOG) && (term->effects & TG_EFFECT_LOG))
 		tg_emit(call, term, &target);
 	return err;

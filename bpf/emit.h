@@ -9,25 +9,39 @@ static __always_inline void tg_count(const struct tg_term *term)
 {
 	__u32 stripe = bpf_get_smp_processor_id() & (tg_spec.stripes - 1);
 	__u32 index = stripe * tg_spec.slots + (term->slot & (tg_spec.slots - 1));
-	__u64 *hits = bpf_map_lookup_elem(&tg_hits, &index);
+	struct tg_hits *hits = bpf_map_lookup_elem(&tg_hits, &index);
 
-	if (hits)
-		__sync_fetch_and_add(hits, 1);
+	if (!hits)
+		return;
+	__sync_fetch_and_add(&hits->count, 1);
+	hits->last_ns = bpf_ktime_get_coarse_ns();
 }
 
 static __always_inline struct tg_hook_totals *tg_totals_of(enum tg_hook hook)
 {
-	__u32 index = hook;
+	__u32 stripe = bpf_get_smp_processor_id() & (tg_spec.stripes - 1);
+	__u32 index = stripe * TG_HOOKS + hook;
 
 	return bpf_map_lookup_elem(&tg_totals, &index);
 }
 
-static __always_inline void tg_count_error(enum tg_hook hook)
+/* Once a call. */
+static __always_inline void tg_count_call(enum tg_hook hook, __u32 outcome)
 {
 	struct tg_hook_totals *totals = tg_totals_of(hook);
 
 	if (totals)
-		__sync_fetch_and_add(&totals->errors, 1);
+		__sync_fetch_and_add(&totals->calls[outcome % TG_OUTCOMES], 1);
+}
+
+/* Of a call that a term decided, and that ends with `err`. */
+static __always_inline __u32 tg_outcome_of(const struct tg_term *term, int err)
+{
+	if (term->verb == TG_VERB_DENY)
+		return TG_OUTCOME_DENIED;
+	if (err < 0)
+		return TG_OUTCOME_ERROR;
+	return term->verb == TG_VERB_REWRITE ? TG_OUTCOME_REWRITTEN : TG_OUTCOME_PASSED;
 }
 
 static __always_inline void tg_count_lost(enum tg_hook hook)
@@ -117,7 +131,7 @@ static __always_inline void tg_event_fill(struct tg_event *event, const struct t
 	event->rule = term->rule;
 	event->hook = hook;
 	event->verb = term->verb;
-	event->shadow = !!(term->effects & TG_EFFECT_SHADOW);
+	event->shadow = term->effects & TG_EFFECT_SHADOW && term->verb != TG_VERB_OBSERVE;
 	event->error = term->verb == TG_VERB_DENY ? term->error : 0;
 	event->pad[0] = 0;
 	event->pad[1] = 0;

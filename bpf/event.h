@@ -55,6 +55,7 @@ enum tg_verb {
 	TG_VERB_ALLOW,
 	TG_VERB_DENY,
 	TG_VERB_REWRITE,
+	TG_VERB_OBSERVE, /**< tells of the call, and decides nothing */
 	TG_VERBS,
 };
 

@@ -126,6 +126,29 @@ static __always_inline int tg_peer_show(struct tg_call *call)
 	       (tg_turn_show(call, &forward->last) || tg_turn_show(call, &forward->before));
 }
 
+/* The same, which the verifier looks at once: the many ways through it are not those of the
+ * matcher.
+ */
+TG_GLOBAL int tg_peer_shown4(struct bpf_sock_addr *ctx)
+{
+	struct tg_call call = {.ctx = ctx, .hook = TG_HOOK_RECVMSG4};
+
+	if (!(tg_spec.features & TG_FEATURE_PEER))
+		return 0;
+	tg_call_read(&call);
+	return tg_peer_show(&call);
+}
+
+TG_GLOBAL int tg_peer_shown6(struct bpf_sock_addr *ctx)
+{
+	struct tg_call call = {.ctx = ctx, .hook = TG_HOOK_RECVMSG6};
+
+	if (!(tg_spec.features & TG_FEATURE_PEER))
+		return 0;
+	tg_call_read(&call);
+	return tg_peer_show(&call);
+}
+
 /* --- bind: the local address --------------------------------------------------------- */
 
 /* The kernel will refuse it: what was asked for before holds. */

@@ -187,10 +187,13 @@ struct tg_leaf64 { /* 6 intervals */
 #define TG_SECTION_SETS 32
 
 struct tg_set_words {
-	__u64 passable; /* terms that may be passed by: they ask about sets, or are shadows */
+	__u64 passable; /* terms that may be passed by: they ask about sets or rates, or are shadows
+			 */
 	__u64 in[TG_SECTION_SETS];  /* that match only addresses in the set */
 	__u64 out[TG_SECTION_SETS]; /* only others */
-	__u64 pad[7];
+	__u64 rated;                /* that match only what exceeds a rate */
+	__u64 shadows;
+	__u64 pad[5];
 };
 
 _Static_assert(sizeof(struct tg_set_words) % TG_ROW_BYTES == 0, "whole rows");
@@ -226,7 +229,9 @@ struct tg_section {
 	__u32 sets;                      /* live sets that its terms ask about */
 	__u32 set_row;                   /* of a short section: see struct tg_set_words; 0: none */
 	__u16 set[TG_SECTION_SETS];
-	__u64 pad[3];
+	__u32 rated; /* terms that ask about rates */
+	__u32 reserved;
+	__u64 pad[2];
 };
 
 _Static_assert(sizeof(struct tg_section) % TG_ROW_BYTES == 0, "a section is whole rows");
@@ -319,6 +324,7 @@ enum tg_effect {
 	TG_EFFECT_SHADOW = 1 << 6, /* count and tell, then go on as if the rule were not there */
 	TG_EFFECT_SET = 1 << 7,    /* set socket options: see options_row */
 	TG_EFFECT_LIVE = 1 << 8,   /* it asks about live sets: see struct tg_more */
+	TG_EFFECT_RATE = 1 << 11,  /* it matches only what exceeds its rate: see struct tg_more */
 };
 
 /* What to do: one row.  IPv4 addresses are v4-mapped. */
@@ -348,8 +354,15 @@ struct tg_more {
 	__u32 options_row; /* of struct tg_options; 0: none */
 	__u32 in_sets;     /* bits: sets of the section that the address has to be in */
 	__u32 out_sets;    /* that it must not be in */
-	__u32 reserved[13];
+	__u32 rate_per;    /* enum tg_per */
+	/* One call in an interval is within the rate, with bursts of up to a window's worth. */
+	__u64 rate_interval_ns;
+	__u64 rate_window_ns;
+	__u32 reserved[8];
 };
+
+/* Whose calls a rate counts together. */
+enum tg_per { TG_PER_RULE, TG_PER_UID, TG_PER_CGROUP, TG_PER_PID, TG_PER_DST, TG_PERS };
 
 /* A live table, as a policy declares it.  Offsets as in struct tg_rule_entry. */
 enum tg_table_kind { TG_TABLE_SET };

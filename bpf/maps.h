@@ -13,6 +13,7 @@ const volatile struct tg_spec tg_spec = {};
 #define TG_SHADOWS         (tg_spec.features & TG_FEATURE_SHADOW)
 #define TG_SETS            (tg_spec.features & TG_FEATURE_SETS)
 #define TG_MANY            (tg_spec.features & TG_FEATURE_MANY)
+#define TG_RATES           (tg_spec.features & TG_FEATURE_RATES)
 
 #include "table.h"
 
@@ -39,7 +40,7 @@ struct {
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, __u64);
+	__type(value, struct tg_hits);
 } tg_hits SEC(".maps");
 
 /* The rest of what is known of a slot. */
@@ -51,11 +52,11 @@ struct {
 	__type(value, struct tg_slot);
 } tg_slots SEC(".maps");
 
-/* What went wrong, by hook. */
+/* What became of calls, by hook, a copy a stripe: [stripe * TG_HOOKS + hook]. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, TG_HOOKS);
+	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct tg_hook_totals);
 } tg_totals SEC(".maps");
@@ -107,6 +108,19 @@ static __always_inline const void *tg_table_row(__u32 table, __u64 row)
 
 	return map ? bpf_map_lookup_elem(map, &index) : 0;
 }
+
+struct tg_rate_row {
+	struct bpf_spin_lock lock;
+	__u32 pad;
+	struct tg_bucket way[TG_RATE_WAYS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, TG_RATE_ROWS);
+	__type(key, __u32);
+	__type(value, struct tg_rate_row);
+} tg_rates SEC(".maps");
 
 /* Decisions, one struct tg_event each, less its first word. */
 struct {

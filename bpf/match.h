@@ -42,6 +42,8 @@ static __always_inline int tg_match_short(const struct tg_view *view,
 		if (keys->failed)
 			return -TG_EFAULT;
 	}
+	if (TG_RATES && section->rated && tg_rates_leave(view, section, keys, &terms))
+		return -TG_EFAULT;
 	if (!TG_SHADOWS || !section->shadow_row)
 		return terms ? (int)tg_lowest_bit(terms) : TG_WORD_TERMS;
 	shadow = tg_shadow_word(view, section, 0);

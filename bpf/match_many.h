@@ -7,6 +7,7 @@
 #define TG_MATCH_MANY_H
 
 #include "match_sets.h"
+#include "rate.h"
 #include "shadow.h"
 
 /* --- Heads, guards, bitsets ---------------------------------------------------- */
@@ -168,7 +169,7 @@ static __always_inline int tg_find_few(const struct tg_view *view, const struct 
 static TG_SUBPROGRAM int tg_match_few(const struct tg_view *view, const struct tg_section *section,
 				      const struct tg_keys *keys, __u64 wanted, __u64 *shadows)
 {
-	__u64 few;
+	__u64 few, asked = TG_RATE_NONE;
 	int err = tg_find_few(view, section, keys, wanted, &few);
 
 	if (err)
@@ -184,6 +185,8 @@ static TG_SUBPROGRAM int tg_match_few(const struct tg_view *view, const struct t
 		matches = tg_term_matches(view, section, keys, wanted, term);
 		if (matches == 1 && TG_SETS)
 			matches = tg_term_admits(view, section, keys->sets, term);
+		if (matches == 1 && TG_RATES)
+			matches = tg_term_exceeds(view, section, term, tg_rate_dst(keys), &asked);
 		if (matches < 0)
 			return matches;
 		if (!matches)
@@ -206,6 +209,8 @@ struct tg_search {
 	__u64 terms;                     /* that match, and are still to try */
 	const struct tg_section *section;
 	__u64 shadows; /* noted so far */
+	__u64 dst;     /* as tg_term_exceeds() takes it, and the next */
+	__u64 asked;
 };
 
 _Static_assert(TG_SUMMARY_WORDS == 4, "a step looks at four summary words");
@@ -222,6 +227,9 @@ static __always_inline long tg_search_term(struct tg_search *search)
 	search->terms &= search->terms - 1;
 	if (TG_SETS)
 		admits = tg_term_admits(&search->view, search->section, search->sets, term);
+	if (TG_RATES && admits > 0)
+		admits = tg_term_exceeds(&search->view, search->section, term, search->dst,
+					 &search->asked);
 	if (!admits)
 		return 0;
 	if (admits > 0 && TG_SHADOWS && tg_is_shadow(&search->view, search->section, term)) {
@@ -264,7 +272,7 @@ static long tg_search_step(__u32 step, struct tg_search *search)
 	}
 	search->word = i * 64 + bit;
 	search->terms = terms;
-	return terms && !TG_SETS && !TG_SHADOWS ? tg_search_term(search) : 0;
+	return terms && !TG_SETS && !TG_SHADOWS && !TG_RATES ? tg_search_term(search) : 0;
 }
 
 /* A step for each word and for each term, at most. */
@@ -302,7 +310,9 @@ static TG_SUBPROGRAM int tg_match_many(const struct tg_view *view, const struct 
 				   .found = TG_MAX_TERMS,
 				   .sets = keys->sets,
 				   .section = section,
-				   .shadows = *shadows};
+				   .shadows = *shadows,
+				   .dst = TG_RATES ? tg_rate_dst(keys) : 0,
+				   .asked = TG_RATE_NONE};
 
 	TG_UNROLL
 	for (int i = 0; i < (int)TG_SUMMARY_WORDS; i++)

@@ -23,6 +23,7 @@ enum tg_feature {
 	TG_FEATURE_SHADOW = 1 << 7,     /* a term may only count and tell */
 	TG_FEATURE_SET = 1 << 8,        /* a term may set socket options */
 	TG_FEATURE_SETS = 1 << 9,       /* a term may ask about sets */
+	TG_FEATURE_RATES = 1 << 12,     /* a term may ask about a rate */
 	TG_FEATURE_PATH = 1 << 16,      /* a term may rewrite a unix socket's path */
 	TG_FEATURE_PATH_BACK = 1 << 17, /* and it is shown as it was asked for */
 };
@@ -30,7 +31,7 @@ enum tg_feature {
 struct tg_spec {
 	__u32 rows;     /* that an image may have: the size of the map's one value */
 	__u32 slots;    /* a power of two */
-	__u32 stripes;  /* copies of the hit counters, a power of two */
+	__u32 stripes;  /* copies of the counters, a power of two */
 	__u32 features; /* enum tg_feature */
 	__u32 deny_on_error;
 	__u32 keys[TG_OPS];      /* bits, 1 << enum tg_key: that some term may restrict */
@@ -53,10 +54,39 @@ struct tg_slot {
 	__u64 suppressed;   /* events held back by the rate */
 };
 
-/* Of one hook. */
+/* Hits of one slot on one stripe; in one cache line, and no other processor's. */
+struct tg_hits {
+	__u64 count;
+	__u64 last_ns; /* of the monotonic clock, as its ticks show it; 0: none yet */
+};
+
+/* What became of a call. */
+enum tg_outcome {
+	TG_OUTCOME_PASSED,
+	TG_OUTCOME_DENIED,
+	TG_OUTCOME_REWRITTEN, /* or was told of what had been */
+	TG_OUTCOME_ERROR,     /* met on_error, or what its rule promised could not be had */
+	TG_OUTCOMES,
+};
+
+/* Of one hook, on one stripe: a cache line. */
 struct tg_hook_totals {
-	__u64 lost;   /* events that found the ring full */
-	__u64 errors; /* calls that met on_error, or whose source could not be bound */
+	__u64 calls[TG_OUTCOMES];
+	__u64 lost;    /* events that found the ring full */
+	__u64 evicted; /* buckets of rates that made room for others; of hook 0, for all */
+	__u64 pad[2];
+};
+
+/*
+ * Buckets of rates: four a row, each for one rule and one of whose calls it
+ * counts together.  One whose time is not after now is as good as none.
+ */
+#define TG_RATE_WAYS 4
+#define TG_RATE_ROWS 16384
+
+struct tg_bucket {
+	__u64 tag;
+	__u64 until_ns; /* theoretical arrival time of the next call (GCRA) */
 };
 
 /*

@@ -43,7 +43,7 @@ static __always_inline int tg_bind_verdict(int err)
 /* No usable image: what the policy wants then. */
 static __always_inline int tg_on_error(struct tg_call *call)
 {
-	tg_count_error(call->hook);
+	tg_count_call(call->hook, TG_OUTCOME_ERROR);
 	return tg_spec.deny_on_error ? -TG_EPERM : 0;
 }
 
@@ -73,6 +73,8 @@ static __always_inline int tg_judge(struct tg_call *call)
 		if (TG_SHADOWS && found.shadows != TG_NO_SHADOWS)
 			tg_tell_shadows(call, &found);
 		return tg_act(call, found.term);
+	} else {
+		tg_count_call(call->hook, TG_OUTCOME_PASSED);
 	}
 	if (!err)
 		tg_pass(call);
@@ -109,38 +111,47 @@ static __always_inline int tg_sendmsg(struct bpf_sock_addr *ctx, enum tg_hook ho
 	struct tg_call call = {.ctx = ctx, .hook = hook, .op = TG_OP_SENDMSG};
 
 	tg_call_read(&call);
-	if (!call.port_be)
+	if (!call.port_be || (hook == TG_HOOK_SENDMSG4 && (tg_spec.features & TG_FEATURE_PEER) &&
+			      tg_peer_is(&call))) {
+		tg_count_call(hook, TG_OUTCOME_PASSED);
 		return 0;
-	if (hook == TG_HOOK_SENDMSG4 && (tg_spec.features & TG_FEATURE_PEER) && tg_peer_is(&call))
-		return 0;
+	}
 	if (hook == TG_HOOK_SENDMSG4)
 		tg_call_pin_datagram(ctx);
 	return tg_judge(&call);
 }
 
-/* What is reported: first what a turned call had asked for, else what the rules say. */
+static __always_inline int tg_peer_shown(struct bpf_sock_addr *ctx, enum tg_hook hook)
+{
+	return tg_hook_is4(hook) ? tg_peer_shown4(ctx) : tg_peer_shown6(ctx);
+}
+
+/* What the rules say of what is reported. */
 static __always_inline void tg_report(struct tg_call *call)
 {
 	struct tg_found found;
 
 	if (tg_call_decide(call, &found)) {
-		tg_count_error(call->hook);
+		tg_count_call(call->hook, TG_OUTCOME_ERROR);
 	} else if (found.term) {
 		if (TG_SHADOWS && found.shadows != TG_NO_SHADOWS)
 			tg_tell_shadows(call, &found);
 		tg_act(call, found.term);
+	} else {
+		tg_count_call(call->hook, TG_OUTCOME_PASSED);
 	}
 }
 
+/* What is reported: first what a turned call had asked for, else what the rules say. */
 static __always_inline void tg_recvmsg(struct bpf_sock_addr *ctx, enum tg_hook hook)
 {
 	struct tg_call call = {.ctx = ctx, .hook = hook, .op = TG_OP_RECVMSG};
 
 	tg_call_read(&call);
-	if ((tg_spec.features & TG_FEATURE_PEER) && tg_peer_show(&call))
-		return;
+	if ((tg_spec.features & TG_FEATURE_PEER) && tg_peer_shown(ctx, hook))
+		return tg_count_call(hook, TG_OUTCOME_REWRITTEN);
 	if ((tg_spec.features & TG_FEATURE_SENT) && tg_sent_show(&call))
-		return;
+		return tg_count_call(hook, TG_OUTCOME_REWRITTEN);
 	tg_report(&call);
 }
 
@@ -149,8 +160,8 @@ static __always_inline void tg_getpeername(struct bpf_sock_addr *ctx, enum tg_ho
 	struct tg_call call = {.ctx = ctx, .hook = hook, .op = TG_OP_GETPEERNAME};
 
 	tg_call_read(&call);
-	if ((tg_spec.features & TG_FEATURE_PEER) && tg_peer_show(&call))
-		return;
+	if ((tg_spec.features & TG_FEATURE_PEER) && tg_peer_shown(ctx, hook))
+		return tg_count_call(hook, TG_OUTCOME_REWRITTEN);
 	tg_report(&call);
 }
 
@@ -160,7 +171,7 @@ static __always_inline void tg_getsockname(struct bpf_sock_addr *ctx, enum tg_ho
 
 	tg_call_read(&call);
 	if ((tg_spec.features & TG_FEATURE_LOCAL) && tg_local_show(&call))
-		return;
+		return tg_count_call(hook, TG_OUTCOME_REWRITTEN);
 	tg_report(&call);
 }
 

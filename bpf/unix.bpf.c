@@ -32,7 +32,7 @@ static __always_inline int tg_verdict(int err)
 
 static __always_inline int tg_on_error(enum tg_hook hook)
 {
-	tg_count_error(hook);
+	tg_count_call(hook, TG_OUTCOME_ERROR);
 	return tg_spec.deny_on_error ? -TG_EPERM : 0;
 }
 
@@ -88,13 +88,11 @@ static TG_SUBPROGRAM int tg_unix_act(struct bpf_sock_addr *ctx, enum tg_hook hoo
 
 	if (tg_unix_read(ctx, &asked))
 		return tg_on_error(hook);
-	if (term->verb == TG_VERB_DENY) {
+	if (term->verb == TG_VERB_DENY)
 		err = -(int)term->error;
-	} else {
+	else
 		err = tg_unix_proceed(ctx, op, term, &asked, to);
-		if (err)
-			tg_count_error(hook);
-	}
+	tg_count_call(hook, tg_outcome_of(term, err));
 	if ((tg_spec.features & TG_FEATURE_LOG) && (term->effects & TG_EFFECT_LOG))
 		tg_unix_emit(ctx, term, hook, &asked, to ? to : &asked);
 	return err;
@@ -138,8 +136,10 @@ static __always_inline int tg_unix_judge(struct bpf_sock_addr *ctx, enum tg_hook
 		rank = tg_unix_rank(ctx, &view, row);
 	if (row < 0 || rank < 0 || tg_unix_match(ctx, TG_WHAT(hook, op), &view, rank, &found))
 		return tg_on_error(hook);
-	if (!found.term)
+	if (!found.term) {
+		tg_count_call(hook, TG_OUTCOME_PASSED);
 		return 0;
+	}
 	if (TG_SHADOWS && found.shadows != TG_NO_SHADOWS)
 		tg_unix_tell(ctx, hook, &view, found.shadows, found.term_row);
 	tg_count(found.term);
@@ -154,6 +154,8 @@ static __always_inline int tg_unix_report(struct bpf_sock_addr *ctx, enum tg_hoo
 {
 	if (tg_path_show(ctx, cookie))
 		tg_unix_judge(ctx, hook, op);
+	else
+		tg_count_call(hook, TG_OUTCOME_REWRITTEN);
 	return 1;
 }
 

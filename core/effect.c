@@ -201,7 +201,9 @@ static int parse_log(const char *text, struct tg_term *term)
 	int error = 0;
 
 	if (!text)
-		text = term->verb == TG_VERB_DENY ? "100/s" : "false";
+		text = term->verb == TG_VERB_DENY      ? "100/s"
+		       : term->verb == TG_VERB_OBSERVE ? "true"
+						       : "false";
 	if (!strcmp(text, "false"))
 		return 0;
 	term->log_every = 1;
@@ -278,11 +280,34 @@ static int check_set(const struct tg_rule *rule)
 	return 0;
 }
 
+/* The call goes on as if the rule were not there. */
+static int check_observe(const struct tg_rule *rule)
+{
+	const char *field = rule->source       ? "source"
+			    : rule->set        ? "set"
+			    : rule->privileged ? "privileged"
+			    : rule->shadow     ? "shadow"
+					       : NULL;
+
+	if (rule->verb != TG_VERB_OBSERVE)
+		return 0;
+	if (field)
+		return tg_fail(-EINVAL,
+			       "%s: observe only counts and tells: leave it out, or write allow",
+			       field);
+	if (rule->log && !strcmp(rule->log, "false"))
+		return tg_fail(-EINVAL, "log: observe is there to tell: write a rate such as "
+					"\"10/s\", or leave the rule out");
+	return 0;
+}
+
 /* What the verb needs, and what it has no use for. */
 static int check_fields(const struct tg_rule *rule)
 {
-	int error = check_rewrite(rule);
+	int error = check_observe(rule);
 
+	if (!error)
+		error = check_rewrite(rule);
 	if (!error)
 		error = check_source_ops(rule);
 	if (error)
@@ -334,7 +359,7 @@ int tg_effect_parse(struct tg_term *term, const struct tg_rule *rule)
 		parsed.effects |= TG_EFFECT_REVEAL;
 	if (rule->privileged)
 		parsed.effects |= TG_EFFECT_PRIVILEGED;
-	if (rule->shadow)
+	if (rule->shadow || rule->verb == TG_VERB_OBSERVE)
 		parsed.effects |= TG_EFFECT_SHADOW;
 	if (rule->set)
 		parsed.effects |= TG_EFFECT_SET;

@@ -42,6 +42,7 @@ int tg_gate_open(const struct tg_gate_options *options, struct tg_gate **out)
 		.events = -1,
 		.path_turns = -1,
 		.tables = -1,
+		.rates = -1,
 		.ring_bytes = ring_bytes ? ring_bytes : DEFAULT_RING_BYTES,
 	};
 	gate->image_fd = -1;
@@ -57,18 +58,18 @@ static void close_fd(int *fd)
 	*fd = -1;
 }
 
-static size_t totals_bytes(void)
+static size_t totals_bytes(uint32_t stripes)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 
-	return (TG_HOOKS * sizeof(struct tg_hook_totals) + page - 1) / page * page;
+	return (stripes * TG_HOOKS * sizeof(struct tg_hook_totals) + page - 1) / page * page;
 }
 
 static void unmap_shared(struct tg_gate *gate)
 {
 	tg_ring_unmap(&gate->ring);
 	if (gate->totals)
-		munmap(gate->totals, totals_bytes());
+		munmap(gate->totals, totals_bytes(gate->stripes));
 	gate->totals = NULL;
 }
 
@@ -103,16 +104,18 @@ struct publication {
 };
 
 /* The shared maps are made by the first set; their mappings stay as long as the gate. */
-static int map_shared(struct tg_gate *gate, const struct tg_shared_maps *shared)
+static int map_shared(struct tg_gate *gate, const struct tg_shared_maps *shared, uint32_t stripes)
 {
 	void *totals;
 
 	if (gate->totals)
 		return 0;
-	totals = mmap(NULL, totals_bytes(), PROT_READ | PROT_WRITE, MAP_SHARED, shared->totals, 0);
+	totals = mmap(NULL, totals_bytes(stripes), PROT_READ | PROT_WRITE, MAP_SHARED,
+		      shared->totals, 0);
 	if (totals == MAP_FAILED)
 		return tg_fail_errno(-errno, "cannot map the hooks' counters");
 	gate->totals = totals;
+	gate->stripes = stripes;
 	return tg_ring_map(&gate->ring, shared->events, shared->ring_bytes);
 }
 
@@ -150,7 +153,7 @@ static int load_wider(struct tg_gate *gate, struct publication *new)
 	new->widens = true;
 	err = tg_counters_map(&new->set, &new->counters);
 	if (!err)
-		err = map_shared(gate, &new->shared);
+		err = map_shared(gate, &new->shared, new->spec.stripes);
 	if (!err)
 		err = hand_over_image(gate, &new->set);
 	return err;
@@ -253,22 +256,4 @@ int tg_gate_publish(struct tg_gate *gate, const struct tg_image *image)
 		take_over(gate, &new, rows, bytes);
 	tg_gate_tables_settle(gate, !err);
 	return err;
-}
-
-int tg_gate_status(struct tg_gate *gate, struct tg_gate_status *status)
-{
-	struct tg_gate_status now = {
-		.size = sizeof(now),
-		.generation = gate->generation,
-		.image_bytes = gate->image_bytes,
-		.hooks = gate->hooks,
-		.cgroups = gate->cgroup_count,
-	};
-
-	for (int hook = 0; gate->totals && hook < TG_HOOKS; hook++) {
-		now.lost += __atomic_load_n(&gate->totals[hook].lost, __ATOMIC_RELAXED);
-		now.errors += __atomic_load_n(&gate->totals[hook].errors, __ATOMIC_RELAXED);
-	}
-	*status = now;
-	return 0;
 }

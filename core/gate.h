@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * gate.h - what a running gate is made of, for the files that share the work:
- * gate.c publishes, attach.c keeps the links, slots.c the counters, ring.c
- * reads the events, named.c passes the gate on.
+ * gate.c publishes, attach.c keeps the links, slots.c the counters, stats.c
+ * reads them, ring.c the events, named.c passes the gate on.
  */
 #ifndef TG_GATE_H
 #define TG_GATE_H
@@ -21,7 +21,7 @@ struct tg_slot_table {
 
 /* The counters that the programs write, mapped. */
 struct tg_counter_maps {
-	uint64_t *hits;
+	struct tg_hits *hits;
 	struct tg_slot *slots;
 	uint32_t slot_count;
 	uint32_t stripes;
@@ -68,7 +68,8 @@ struct tg_gate {
 	size_t image_bytes;
 	struct tg_slot_table table;
 	struct tg_counter_maps counters;
-	struct tg_hook_totals *totals;
+	struct tg_hook_totals *totals; /* [stripe * TG_HOOKS + hook] */
+	uint32_t stripes;              /* of the totals */
 	struct tg_cgroup *cgroups;
 	uint32_t cgroup_count;
 	struct tg_ring ring;
@@ -89,6 +90,9 @@ void tg_counters_settle(struct tg_counter_maps *counters, const struct tg_slot_t
 			const void *rows);
 void tg_counters_clear(struct tg_counter_maps *counters, const struct tg_slot_table *old,
 		       const struct tg_slot_table *now);
+
+void tg_counters_read(const struct tg_counter_maps *maps, uint32_t slot,
+		      struct tg_counters *counters);
 
 /*
  * gate_tables.c: make the tables that an image names and the gate has not, and

@@ -243,13 +243,13 @@ static void find_terms(const struct tg_lint *lint, struct tg_lint_rule *rule)
 	}
 }
 
-/* Whether the rule only counts and tells. */
+/* Whether the rule only counts and tells, or takes only what is too much. */
 static bool is_shadow(const struct tg_lint *lint, const struct tg_lint_rule *rule)
 {
 	for (int place = 0; place < TG_PLACES; place++)
 		if (rule->first[place] < rule->end[place])
 			return lint->reading[place].terms[rule->first[place]].effects &
-			       TG_EFFECT_SHADOW;
+			       (TG_EFFECT_SHADOW | TG_EFFECT_RATE);
 	return false;
 }
 

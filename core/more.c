@@ -48,14 +48,14 @@ static int add_options(const struct tg_options *options, struct tg_rows *rows, u
 	return error;
 }
 
-/* A short section has what its terms say of sets as words, too. */
+/* A short section has what its terms say of sets and rates as words, too. */
 static int write_words(struct tg_rows *rows, struct tg_section *section)
 {
 	const struct tg_term *terms;
 	struct tg_set_words words = {0};
 	int error;
 
-	if (!section->sets || section->terms > TG_WORD_TERMS)
+	if ((!section->sets && !section->rated) || section->terms > TG_WORD_TERMS)
 		return 0;
 	error = tg_rows_add(rows, TG_SET_WORDS_ROWS, &section->set_row);
 	if (error)
@@ -64,8 +64,12 @@ static int write_words(struct tg_rows *rows, struct tg_section *section)
 	for (uint32_t i = 0; i < section->terms; i++) {
 		const struct tg_more *more = (const void *)rows->at[terms[i].more_row];
 
-		if (terms[i].effects & (TG_EFFECT_LIVE | TG_EFFECT_SHADOW))
+		if (terms[i].effects & (TG_EFFECT_LIVE | TG_EFFECT_RATE | TG_EFFECT_SHADOW))
 			words.passable |= 1ull << i;
+		if (terms[i].effects & TG_EFFECT_RATE)
+			words.rated |= 1ull << i;
+		if (terms[i].effects & TG_EFFECT_SHADOW)
+			words.shadows |= 1ull << i;
 		for (uint32_t k = 0; terms[i].effects & TG_EFFECT_LIVE && k < section->sets; k++) {
 			words.in[k] |= (uint64_t)(more->in_sets >> k & 1) << i;
 			words.out[k] |= (uint64_t)(more->out_sets >> k & 1) << i;
@@ -87,8 +91,9 @@ int tg_mores_write(const struct tg_policy *policy, enum tg_op op, const struct t
 		struct tg_more more = {0};
 		int error = 0;
 
-		if (!(term->effects & (TG_EFFECT_SET | TG_EFFECT_LIVE)))
+		if (!(term->effects & (TG_EFFECT_SET | TG_EFFECT_LIVE | TG_EFFECT_RATE)))
 			continue;
+		section->rated += !!(term->effects & TG_EFFECT_RATE);
 		if (term->rule != rule)
 			options_row = 0;
 		if (term->rule != rule || terms->conditions[i].use != use) {
@@ -104,6 +109,9 @@ int tg_mores_write(const struct tg_policy *policy, enum tg_op op, const struct t
 			if (error)
 				return error;
 			more.options_row = options_row;
+			more.rate_per = policy->rules[rule].rate.per;
+			more.rate_interval_ns = policy->rules[rule].rate.interval_ns;
+			more.rate_window_ns = policy->rules[rule].rate.window_ns;
 			memcpy(rows->at[row], &more, sizeof(more));
 		}
 		((struct tg_term *)rows->at[section->term_row])[i].more_row = row;

@@ -252,6 +252,10 @@ static int make_rule(struct tg_policy_rule *fresh, const struct tg_rule *rule,
 		error = tg_effect_path(rule, &fresh->to_path, &fresh->to_path_bytes);
 	if (!error && rule->set)
 		error = tg_options_parse(rule->set, &fresh->options);
+	if (!error)
+		error = tg_rate_parse(rule->over, rule->per, &fresh->rate);
+	if (!error && fresh->rate.interval_ns)
+		fresh->effect.effects |= TG_EFFECT_RATE;
 	return error ? tg_rule_error(fresh, error, "%s", tg_error()) : 0;
 }
 

@@ -12,6 +12,7 @@
 #include "cgroup_chain.h"
 #include "element.h"
 #include "interval.h"
+#include "rate.h"
 #include "tidegate.h"
 #include "unix_path.h"
 
@@ -61,6 +62,7 @@ struct tg_policy_rule {
 	struct tg_path to_path;    /* rewrite: the unix socket to go to */
 	uint32_t to_path_bytes;    /* 0: it goes to none */
 	struct tg_options options; /* where effect has TG_EFFECT_SET */
+	struct tg_rate rate;       /* where it has TG_EFFECT_RATE */
 	uint32_t given;            /* bits, 1 << enum tg_field: which meanings are set */
 	struct tg_meaning match[TG_FIELDS];
 };

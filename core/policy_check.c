@@ -113,6 +113,10 @@ static int check_unix(const struct tg_policy_rule *rule)
 		return tg_rule_error(rule, -EINVAL,
 				     "bind: the kernel has no hook where unix sockets are bound: "
 				     "match no unix: endpoints");
+	if (rule->rate.per == TG_PER_DST)
+		return tg_rule_error(rule, -EINVAL,
+				     "per: a unix socket's path is no destination that is counted: "
+				     "match no unix: endpoints, or write another");
 	if (rule->effect.effects & TG_EFFECT_SET)
 		return tg_rule_error(rule, -EINVAL,
 				     "set: unix sockets have none of these options: match no unix: "

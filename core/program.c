@@ -89,6 +89,8 @@ void tg_spec_of_image(const void *rows, uint32_t slots, struct tg_spec *spec, ui
 		need.features |= TG_FEATURE_SHADOW;
 	if (about->effects & TG_EFFECT_SET)
 		need.features |= TG_FEATURE_SET;
+	if (about->effects & TG_EFFECT_RATE)
+		need.features |= TG_FEATURE_RATES;
 	if (about->effects & TG_EFFECT_LIVE)
 		need.features |= TG_FEATURE_SETS;
 	need.features |= rewrite_features(header);
@@ -203,6 +205,8 @@ static int configure(struct tidegate_bpf *skeleton, const struct tg_spec *spec, 
 	}
 	err = bpf_map__set_max_entries(skeleton->maps.tg_hits, spec->slots * spec->stripes);
 	if (!err)
+		err = bpf_map__set_max_entries(skeleton->maps.tg_totals, TG_HOOKS * spec->stripes);
+	if (!err)
 		err = bpf_map__set_max_entries(skeleton->maps.tg_slots, spec->slots);
 	if (!err)
 		err = bpf_map__set_max_entries(skeleton->maps.tg_events, maps->ring_bytes);
@@ -222,6 +226,9 @@ static int configure(struct tidegate_bpf *skeleton, const struct tg_spec *spec, 
 	if (!err)
 		err = share_map(skeleton->maps.tg_tables, maps->tables,
 				spec->features & TG_FEATURE_SETS);
+	if (!err)
+		err = share_map(skeleton->maps.tg_rates, maps->rates,
+				spec->features & TG_FEATURE_RATES);
 	return err;
 }
 
@@ -240,7 +247,7 @@ static void close_shared(int *fd, int keep)
 
 void tg_shared_maps_close(struct tg_shared_maps *maps, const struct tg_shared_maps *keep)
 {
-	static const struct tg_shared_maps none = {-1, -1, -1, -1, -1, -1, -1, 0};
+	static const struct tg_shared_maps none = {-1, -1, -1, -1, -1, -1, -1, -1, 0};
 
 	if (!keep)
 		keep = &none;
@@ -251,6 +258,7 @@ void tg_shared_maps_close(struct tg_shared_maps *maps, const struct tg_shared_ma
 	close_shared(&maps->events, keep->events);
 	close_shared(&maps->path_turns, keep->path_turns);
 	close_shared(&maps->tables, keep->tables);
+	close_shared(&maps->rates, keep->rates);
 }
 
 static void fill_set(struct tg_program_set *set, struct tidegate_bpf *skeleton,
@@ -313,6 +321,7 @@ int tg_program_set_load(const struct tg_spec *spec, uint32_t hooks, struct tg_sh
 	keep_shared(&maps->sents, skeleton->maps.tg_sents);
 	keep_shared(&maps->events, skeleton->maps.tg_events);
 	keep_shared(&maps->tables, skeleton->maps.tg_tables);
+	keep_shared(&maps->rates, skeleton->maps.tg_rates);
 	*set = fresh;
 out:
 	if (image >= 0)

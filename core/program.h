@@ -22,6 +22,7 @@ struct tg_shared_maps {
 	int events;
 	int path_turns; /* of unix sockets */
 	int tables;     /* of live tables, by number */
+	int rates;      /* buckets */
 	uint32_t ring_bytes;
 };
 

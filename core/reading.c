@@ -259,7 +259,8 @@ int tg_reading_open(const struct tg_image *image, int place, struct tg_reading *
 	else if (!reading.terms)
 		error = damaged();
 	for (uint32_t i = 0; !error && i < reading.section->terms; i++)
-		if (!(reading.terms[i].effects & (TG_EFFECT_SHADOW | TG_EFFECT_LIVE)))
+		if (!(reading.terms[i].effects &
+		      (TG_EFFECT_SHADOW | TG_EFFECT_LIVE | TG_EFFECT_RATE)))
 			set_term(reading.takers, i);
 	for (int key = 0; key < TG_KEYS && !error; key++)
 		if (reading.section->keys >> key & 1)

@@ -390,6 +390,9 @@ static int term_mismatch(const struct tg_view *view, const struct tg_section *se
 		found &= ~(1u << TG_FIELD_PORT);
 	else if (found & 1u << TG_FIELD_PORT)
 		found |= 1u << TG_FIELD_ENDPOINT;
+	if (!found && ((const struct tg_term *)tg_row(view, section->term_row + term))->effects &
+			      TG_EFFECT_RATE)
+		found = TG_MISMATCH_RATE;
 	*fields = found;
 	return 0;
 }

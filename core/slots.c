@@ -189,7 +189,8 @@ static size_t whole_pages(size_t bytes)
 
 static size_t hits_bytes(const struct tg_counter_maps *counters)
 {
-	return whole_pages((size_t)counters->slot_count * counters->stripes * sizeof(uint64_t));
+	return whole_pages((size_t)counters->slot_count * counters->stripes *
+			   sizeof(struct tg_hits));
 }
 
 static size_t slots_bytes(const struct tg_counter_maps *counters)
@@ -225,18 +226,37 @@ void tg_counters_unmap(struct tg_counter_maps *counters)
 	*counters = (struct tg_counter_maps){0};
 }
 
-static uint64_t *hits_of(const struct tg_counter_maps *counters, uint32_t stripe, uint32_t slot)
+static struct tg_hits *hits_of(const struct tg_counter_maps *counters, uint32_t stripe,
+			       uint32_t slot)
 {
 	return &counters->hits[(size_t)stripe * counters->slot_count + slot];
 }
 
-static uint64_t sum_hits(const struct tg_counter_maps *counters, uint32_t slot)
+/* Over all stripes. */
+static struct tg_hits sum_hits(const struct tg_counter_maps *counters, uint32_t slot)
 {
-	uint64_t sum = 0;
+	struct tg_hits sum = {0};
 
-	for (uint32_t stripe = 0; stripe < counters->stripes; stripe++)
-		sum += __atomic_load_n(hits_of(counters, stripe, slot), __ATOMIC_RELAXED);
+	for (uint32_t stripe = 0; stripe < counters->stripes; stripe++) {
+		const struct tg_hits *hits = hits_of(counters, stripe, slot);
+		uint64_t last = __atomic_load_n(&hits->last_ns, __ATOMIC_RELAXED);
+
+		sum.count += __atomic_load_n(&hits->count, __ATOMIC_RELAXED);
+		sum.last_ns = last > sum.last_ns ? last : sum.last_ns;
+	}
 	return sum;
+}
+
+void tg_counters_read(const struct tg_counter_maps *maps, uint32_t slot,
+		      struct tg_counters *counters)
+{
+	struct tg_hits sum = sum_hits(maps, slot);
+
+	*counters = (struct tg_counters){
+		.hits = sum.count,
+		.suppressed = __atomic_load_n(&maps->slots[slot].suppressed, __ATOMIC_RELAXED),
+		.last_ns = sum.last_ns,
+	};
 }
 
 /* A rule's rate goes on where it was: the later of two arrival times holds. */
@@ -253,7 +273,11 @@ static void defer_log(struct tg_slot *slot, uint64_t until)
 void tg_counters_fold(struct tg_counter_maps *into, const struct tg_counter_maps *from)
 {
 	for (uint32_t slot = 0; slot < from->slot_count && slot < into->slot_count; slot++) {
-		__atomic_fetch_add(hits_of(into, 0, slot), sum_hits(from, slot), __ATOMIC_RELAXED);
+		struct tg_hits sum = sum_hits(from, slot), *hits = hits_of(into, 0, slot);
+
+		__atomic_fetch_add(&hits->count, sum.count, __ATOMIC_RELAXED);
+		if (sum.last_ns > sum_hits(into, slot).last_ns)
+			__atomic_store_n(&hits->last_ns, sum.last_ns, __ATOMIC_RELAXED);
 		__atomic_fetch_add(&into->slots[slot].suppressed, from->slots[slot].suppressed,
 				   __ATOMIC_RELAXED);
 		__atomic_fetch_add(&into->slots[slot].log_seen, from->slots[slot].log_seen,
@@ -308,29 +332,9 @@ void tg_counters_clear(struct tg_counter_maps *counters, const struct tg_slot_ta
 		if (!old->name[slot] || (slot < now->room && now->name[slot]))
 			continue;
 		for (uint32_t stripe = 0; stripe < counters->stripes; stripe++)
-			*hits_of(counters, stripe, slot) = 0;
+			*hits_of(counters, stripe, slot) = (struct tg_hits){0};
 		counters->slots[slot] = (struct tg_slot){0};
 	}
-}
-
-int tg_gate_counters(struct tg_gate *gate, uint32_t index, enum tg_op op,
-		     struct tg_counters *counters)
-{
-	uint32_t slot = op;
-
-	if (!gate->counters.hits)
-		return tg_fail(-ENOENT, "the gate counts nothing before its first publish");
-	if (index == TG_RULE_DEFAULT && op >= TG_OPS)
-		return tg_fail(-EINVAL, "there is no operation %u", op);
-	if (index != TG_RULE_DEFAULT && index >= gate->table.rules)
-		return tg_fail(-ERANGE, "the image in force has %u rules, not one numbered %u",
-			       gate->table.rules, index);
-	if (index != TG_RULE_DEFAULT)
-		slot = gate->table.of_rule[index];
-	counters->hits = sum_hits(&gate->counters, slot);
-	counters->suppressed =
-		__atomic_load_n(&gate->counters.slots[slot].suppressed, __ATOMIC_RELAXED);
-	return 0;
 }
 
 const char *tg_gate_rule_name(const struct tg_gate *gate, uint32_t index)

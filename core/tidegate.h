@@ -137,11 +137,14 @@ struct tg_rule {
 			   name, its first address */
 	const char *source; /**< connect: bind to this first, "127.0.0.1:22222" or "127.0.0.1";
 			       sendmsg: send from it, "127.0.0.1"; may be NULL */
-	const char *log;    /**< "true", "false", "10/s", "1/100"; NULL: denials "100/s" */
-	bool reveal;        /**< rewrite: the program is shown the final address */
-	bool privileged;    /**< bind: a port below 1024 needs no CAP_NET_BIND_SERVICE */
-	bool shadow;        /**< count and tell, and decide as if the rule were not there */
-	const char *set;    /**< connect, bind: "mark=0x10 congestion=bbr"; may be NULL */
+	const char *
+		log; /**< "true", "false", "10/s", "1/100"; NULL: denials "100/s", observe "true" */
+	bool reveal; /**< rewrite: the program is shown the final address */
+	bool privileged;  /**< bind: a port below 1024 needs no CAP_NET_BIND_SERVICE */
+	bool shadow;      /**< count and tell, and decide as if the rule were not there */
+	const char *over; /**< "100/s", "100/s burst 200": match only what exceeds it; NULL: all */
+	const char *per;  /**< with over: "uid", "cgroup", "pid", "dst"; NULL: of the whole rule */
+	const char *set;  /**< connect, bind: "mark=0x10 congestion=bbr"; may be NULL */
 };
 
 /** `name` may be NULL. */
@@ -321,10 +324,12 @@ int tg_image_decide(const struct tg_image *image, const struct tg_query *query,
 /**
  * Why rule `index` does not match a query: `*fields` gets a bit, 1 << enum
  * tg_field, for each field that keeps it from matching; TG_MISMATCH_OP where
- * the rule is not for the operation; 0 where it matches.  For TG_FIELD_ENDPOINT
+ * the rule is not for the operation, TG_MISMATCH_RATE where it matches only what
+ * exceeds a rate; 0 where it matches.  For TG_FIELD_ENDPOINT
  * TG_FIELD_PORT is set beside it where only the port differs.
  */
-#define TG_MISMATCH_OP 0x80000000
+#define TG_MISMATCH_OP   0x80000000
+#define TG_MISMATCH_RATE 0x40000000
 int tg_image_mismatch(const struct tg_image *image, const struct tg_query *query, uint32_t index,
 		      uint32_t *fields);
 
@@ -425,6 +430,7 @@ struct tg_gate_status {
 	uint32_t cgroups; /**< attached to */
 	uint64_t lost;    /**< events that found the ring full */
 	uint64_t errors;  /**< calls that met on_error, or whose source could not be bound */
+	uint64_t evicted; /**< buckets of rates that were forgotten to make room for others */
 };
 
 int tg_gate_status(struct tg_gate *gate, struct tg_gate_status *status);
@@ -433,6 +439,7 @@ int tg_gate_status(struct tg_gate *gate, struct tg_gate_status *status);
 struct tg_counters {
 	uint64_t hits;
 	uint64_t suppressed; /**< events held back by its log rate */
+	uint64_t last_ns;    /**< of the last hit, CLOCK_MONOTONIC_COARSE; 0: none */
 };
 
 /**
@@ -441,6 +448,26 @@ struct tg_counters {
  */
 int tg_gate_counters(struct tg_gate *gate, uint32_t index, enum tg_op op,
 		     struct tg_counters *counters);
+
+/** What became of the calls of one hook since the first publish. */
+struct tg_hook_counters {
+	uint64_t calls;
+	uint64_t denied;
+	uint64_t rewritten; /**< or shown what they had asked for before they were */
+	uint64_t errors;    /**< met on_error, or what their rule promised could not be had */
+	uint64_t lost;      /**< events that found the ring full */
+};
+
+struct tg_gate_stats {
+	size_t size;    /**< sizeof(struct tg_gate_stats) */
+	uint32_t rules; /**< of the image in force */
+	struct tg_counters defaults[TG_OPS];
+	struct tg_hook_counters hooks[TG_HOOKS];
+};
+
+/** All counters at once: of the first `count` rules in `rules`, which may be NULL with 0. */
+int tg_gate_stats(struct tg_gate *gate, struct tg_counters *rules, uint32_t count,
+		  struct tg_gate_stats *stats);
 
 /**
  * The name of rule `index` of the image in force, valid until the next publish;

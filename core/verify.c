@@ -45,7 +45,7 @@ static bool term_is_good(const struct tg_verify *check, const struct tg_term *te
 {
 	const uint32_t effects = TG_EFFECT_TO_ADDR | TG_EFFECT_TO_PORT | TG_EFFECT_REVEAL |
 				 TG_EFFECT_SOURCE | TG_EFFECT_LOG | TG_EFFECT_PRIVILEGED |
-				 TG_EFFECT_SHADOW | TG_EFFECT_SET | TG_EFFECT_LIVE;
+				 TG_EFFECT_SHADOW | TG_EFFECT_SET | TG_EFFECT_LIVE | TG_EFFECT_RATE;
 
 	if (term->verb == TG_VERB_NONE || term->verb >= TG_VERBS || (term->effects & ~effects))
 		return false;
@@ -53,8 +53,10 @@ static bool term_is_good(const struct tg_verify *check, const struct tg_term *te
 		return false;
 	if ((term->effects & TG_EFFECT_LOG) && !term->log_every)
 		return false;
+	if (term->verb == TG_VERB_OBSERVE && !(term->effects & TG_EFFECT_SHADOW))
+		return false;
 	if (is_default)
-		return term->rule == TG_RULE_DEFAULT && term->verb != TG_VERB_REWRITE &&
+		return term->rule == TG_RULE_DEFAULT && term->verb <= TG_VERB_DENY &&
 		       !term->more_row;
 	return term->rule < check->rules;
 }
@@ -153,7 +155,7 @@ static int check_sets(const struct tg_verify *check, const struct tg_section *se
 {
 	bool is_short = section->terms <= TG_WORD_TERMS;
 	bool good = section->sets <= (is_unix ? 0 : TG_SECTION_SETS) &&
-		    !section->set_row == !(section->sets && is_short);
+		    !section->set_row == !((section->sets || section->rated) && is_short);
 
 	for (uint32_t i = 0; good && i < section->sets; i++)
 		good = section->set[i] < check->tables;
@@ -188,6 +190,10 @@ static bool more_is_good(const struct tg_section *section, const struct tg_term 
 	if (!(term->effects & TG_EFFECT_SET) != !more->options_row)
 		return false;
 	if (!(term->effects & TG_EFFECT_LIVE) != !sets)
+		return false;
+	if (!(term->effects & TG_EFFECT_RATE) != !more->rate_interval_ns)
+		return false;
+	if (more->rate_per >= TG_PERS || more->rate_interval_ns > more->rate_window_ns)
 		return false;
 	return !(sets >> section->sets);
 }

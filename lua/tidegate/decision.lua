@@ -16,6 +16,7 @@ M.verb_names = {
   [tonumber(C.TG_VERB_ALLOW)] = "allow",
   [tonumber(C.TG_VERB_DENY)] = "deny",
   [tonumber(C.TG_VERB_REWRITE)] = "rewrite",
+  [tonumber(C.TG_VERB_OBSERVE)] = "observe",
 }
 
 --- "ECONNREFUSED" for 111; "999" for a number without a name; nil for 0.
@@ -146,6 +147,8 @@ end
 function M.mismatches(mask)
   if bit.band(mask, C.TG_MISMATCH_OP) ~= 0 then
     return { "operation" }
+  elseif mask == C.TG_MISMATCH_RATE then
+    return { "rate" }
   end
   local names = {}
   for _, field in ipairs(mismatch_names) do
@@ -164,6 +167,8 @@ end
 ---@field text string|nil
 ---@field mismatch string[] the fields that differ: "address", "port", "uid" …; none where it matches
 ---@field shadow boolean it matches, but is only counted and told of
+---@field observed boolean it matches, and observes
+---@field over string|nil it matches, but only what exceeds this: "100/s"
 
 --- Why a call is decided as it is: every rule up to the one that decides.
 ---@class tidegate.Explanation
@@ -176,8 +181,12 @@ Explanation.__index = Explanation
 --- "address and port differ"
 local function reason(step)
   local mismatch = step.mismatch
-  if step.shadow then
+  if step.over then
+    return "only over " .. step.over
+  elseif step.shadow then
     return "matches, as a shadow"
+  elseif step.observed then
+    return "observed"
   elseif #mismatch == 0 then
     return "matches"
   end
@@ -217,9 +226,12 @@ function M.explain(image, query, decision, last, gate)
       if not mask then
         return nil, message, errno
       end
+      local passed = mask == 0 and info.name ~= decision.rule
       steps[#steps + 1] = {
         rule = info.name, verb = info.verb, where = info.where, text = info.text,
-        mismatch = M.mismatches(mask), shadow = mask == 0 and info.name ~= decision.rule,
+        mismatch = M.mismatches(mask), shadow = passed and info.verb ~= "observe",
+        observed = passed and info.verb == "observe",
+        over = mask == C.TG_MISMATCH_RATE and (info.text or ""):match ' over = "([^"]*)"' or nil,
       }
     end
   end

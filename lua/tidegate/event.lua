@@ -15,7 +15,7 @@ local M = {}
 
 --- One decision.  Valid in its turn of the loop; copy() outlives it.
 ---@class tidegate.Event
----@field verb "allow"|"deny"|"rewrite"
+---@field verb "allow"|"deny"|"rewrite"|"observe"
 ---@field rule string|nil the rule's name; nil: the default decided
 ---@field op string "connect"
 ---@field hook string "connect4", "connect_unix"

@@ -5,6 +5,7 @@ local library = require "tidegate.ffi"
 local literal = require "tidegate.literal"
 local schema = require "tidegate.schema"
 local suggest = require "tidegate.suggest"
+local timers = require "tidegate.timers"
 
 local C = library.C
 
@@ -76,7 +77,9 @@ function Gate:events(options)
 end
 
 --- Add a handler without asking whether its kind exists.
-function M.add_handler(self, kind, handler)
+---@param kind string
+---@param handler function
+function Gate:handle(kind, handler)
   local list = self.handlers[kind] or {}
   self.handlers[kind] = list
   list[#list + 1] = handler
@@ -92,9 +95,10 @@ local function named(image)
 end
 
 --- Have dispatch() call a function for the events of a verb ("deny"), of a rule
---- (its name), or of all ("*").
+--- (its name), or of all ("*"); or with how many were lost since it was called
+--- last, because the ring was full ("lost").
 ---@param kind string
----@param handler fun(event: tidegate.Event)
+---@param handler fun(event: tidegate.Event|integer)
 function Gate:on(kind, handler)
   if type(kind) ~= "string" or type(handler) ~= "function" then
     error(("on: wants a verb, a rule's name or \"*\", and a function; got %s and %s")
@@ -104,7 +108,34 @@ function Gate:on(kind, handler)
   if unknown then
     error(unknown, 2)
   end
-  M.add_handler(self, kind, handler)
+  self:handle(kind, handler)
+end
+
+--- Have dispatch() call a function every so often ("5s", or seconds), from when
+--- the policy is first in force.
+---@param time string|number
+---@param call function
+---@return tidegate.Timer stop() ends it
+function Gate:every(time, call)
+  local seconds, message = timers.check("every", time, call)
+  return self.timers:add(seconds or error(message, 2), seconds, call)
+end
+
+--- Have dispatch() call a function once, so long from now, or from when the
+--- policy is first in force.
+---@param time string|number
+---@param call function
+---@return tidegate.Timer stop() ends it
+function Gate:after(time, call)
+  local seconds, message = timers.check("after", time, call)
+  return self.timers:add(seconds or error(message, 2), nil, call)
+end
+
+--- Seconds until dispatch() has something to do that event_fd() does not tell
+--- of: how long an event loop may wait.
+---@return number|nil nil: until there are events
+function Gate:timeout()
+  return self.timers:left()
 end
 
 local function report(self, message)
@@ -120,23 +151,22 @@ local function call_handlers(self, handlers, event)
     if self.closed then
       return
     end
-    local ok, message = xpcall(handler, debug.traceback, event)
+    local ok, message = language.call(handler, event)
     if not ok then
-      report(self, tostring(message))
+      report(self, message)
     end
   end
 end
 
---- Call the handlers for what is in the ring now; does not wait.  An error in a
---- handler is reported (gate.onerror) and does not keep the rest from running.
----@param limit integer|nil after so many events leave the rest for the next call
----@return integer|nil count of events
----@return string|nil message
----@return integer|nil errno
-function Gate:dispatch(limit)
-  local ring = published_reader(self, "dispatch")
+--- Kinds that are not names of rules.
+local function is_kind(name)
+  return name == "*" or name == "lost" or schema.verbs[name]
+end
+
+--- Hand the events that are in the ring to their handlers.
+local function dispatch_events(self, ring, limit)
   local view, count = self.view, 0
-  while not self.closed and count < (limit or math.huge) do
+  while not self.closed and count < limit do
     local at, message, errno = ring:next()
     if at == nil then
       view.at = nil
@@ -150,11 +180,55 @@ function Gate:dispatch(limit)
     local verb, rule = view.verb, view.rule
     call_handlers(self, self.handlers["*"], view)
     call_handlers(self, self.handlers[verb], view)
-    if rule and rule ~= "*" and not schema.verbs[rule] then
+    if rule and not is_kind(rule) then
       call_handlers(self, self.handlers[rule], view)
     end
   end
   return count
+end
+
+local function dispatch_lost(self)
+  if self.closed or not self.handlers.lost then
+    return
+  end
+  local status = library.sized "struct tg_gate_status"
+  C.tg_gate_status(self.cdata, status)
+  local lost = tonumber(status.lost)
+  local since = lost - (self.lost_told or 0)
+  self.lost_told = lost
+  if since > 0 then
+    call_handlers(self, self.handlers.lost, since)
+  end
+end
+
+local function dispatch_timers(self)
+  for _, call in ipairs(self.timers:take()) do
+    call_handlers(self, { call })
+  end
+end
+
+--- A turn of the loop: call the handlers for what is in the ring now, and for
+--- what was lost; then the timers that are due; then publish, in one step, what
+--- all of them changed of the rules.  Does not wait: see event_fd() and
+--- timeout().  An error in a handler, or of the publish, is reported
+--- (gate.onerror) and does not keep the rest from running.
+---@param limit integer|nil after so many events leave the rest for the next call
+---@return integer|nil count of events
+---@return string|nil message
+---@return integer|nil errno
+function Gate:dispatch(limit)
+  local ring = published_reader(self, "dispatch")
+  local revision = self:revision()
+  local count, message, errno = dispatch_events(self, ring, limit or math.huge)
+  dispatch_lost(self)
+  dispatch_timers(self)
+  if not self.closed and self:revision() ~= revision then
+    local ok, why = self:commit()
+    if not ok then
+      report(self, why)
+    end
+  end
+  return count, message, errno
 end
 
 --- A descriptor that polls readable while there are events, for an event loop.

@@ -5,6 +5,7 @@
 -- staged changes stay staged, to be mended and committed again.
 
 local ffi = require "ffi"
+local clock = require "tidegate.clock"
 local diff = require "tidegate.diff"
 local events = require "tidegate.events"
 local file = require "tidegate.file"
@@ -16,6 +17,7 @@ local literal = require "tidegate.literal"
 local reader = require "tidegate.reader"
 local schema = require "tidegate.schema"
 local set = require "tidegate.set"
+local timers = require "tidegate.timers"
 
 local C = library.C
 
@@ -26,23 +28,33 @@ local M = {}
 ---@field allow fun(self: tidegate.Gate, spec: tidegate.RuleSpec): tidegate.Rule
 ---@field deny fun(self: tidegate.Gate, spec: tidegate.RuleSpec): tidegate.Rule
 ---@field rewrite fun(self: tidegate.Gate, spec: tidegate.RuleSpec): tidegate.Rule
+---@field observe fun(self: tidegate.Gate, spec: tidegate.RuleSpec): tidegate.Rule
+---@field timers tidegate.Timers
 ---@field onerror fun(message: string)|nil called with the traceback of a handler's error; without it, standard error
 local Gate = {}
 Gate.__index = Gate
 
--- Events, and what hosts of several lives need, have files of their own.
+-- Events and timers, and what hosts of several lives need, have files of their own.
 for _, methods in ipairs { events.methods, keep.methods } do
   for name, method in pairs(methods) do
     Gate[name] = method
   end
 end
 
-local function counters(self, index, op)
+--- What a struct tg_counters says; `last` in seconds since 1970.
+local function counted(struct, epoch)
+  return {
+    hits = tonumber(struct.hits), suppressed = tonumber(struct.suppressed),
+    last = struct.last_ns > 0 and tonumber(struct.last_ns) / 1e9 + epoch or nil,
+  }
+end
+
+local function counters(self, index)
   local struct = ffi.new "struct tg_counters"
-  if C.tg_gate_counters(self.cdata, index, op, struct) ~= 0 then
+  if C.tg_gate_counters(self.cdata, index, C.TG_OP_CONNECT, struct) ~= 0 then
     error("tidegate: " .. ffi.string(C.tg_error()), 0)
   end
-  return { hits = tonumber(struct.hits), suppressed = tonumber(struct.suppressed) }
+  return counted(struct, clock.epoch())
 end
 
 local no_counters = { hits = 0, suppressed = 0 }
@@ -50,7 +62,7 @@ local no_counters = { hits = 0, suppressed = 0 }
 --- The counters of a rule's handle; zeros before it is published.
 local function rule_counters(self, member)
   local index = self.published and self.index[member]
-  return index and counters(self, index, C.TG_OP_CONNECT) or no_counters
+  return index and counters(self, index) or no_counters
 end
 
 --- A gate over a policy, or over an image from a file, which has no rules to change.
@@ -60,9 +72,10 @@ function M.new(source)
   local self = setmetatable({
     source = source.policy, fixed = source.image, handlers = {}, closed = false,
     name = (source.policy or source.image).name or "",
+    timers = source.policy and source.policy.timers or timers.new(),
   }, Gate)
   for _, entry in ipairs(source.handlers or {}) do
-    events.add_handler(self, entry.kind, entry.handler)
+    self:handle(entry.kind, entry.handler)
   end
   if self.source then
     self.source.counters = function(_, member) return rule_counters(self, member) end
@@ -253,12 +266,18 @@ local function staged(self)
   return self.committed == nil or self:image() ~= self.committed
 end
 
+--- Changes with each change of the rules.
+function Gate:revision()
+  return self.source and self.source.revision
+end
+
 --- Publish what is staged: one atomic step, or nothing has changed.  Reads the
 --- files of the rules again where they have changed.
 ---@return true|nil
 ---@return string|nil message
 ---@return integer|nil errno
 function Gate:commit()
+  self.attempted = self:revision()
   local object, message, errno = open(self)
   if not object then
     return nil, message, errno
@@ -290,7 +309,9 @@ function Gate:commit()
   if not status then
     return nil, message, errno
   end
-  self.reader:remember(tonumber(status.generation), compiled:names())
+  self.names = compiled:names()
+  self.reader:remember(tonumber(status.generation), self.names)
+  self.timers:start()
   return true
 end
 
@@ -379,7 +400,7 @@ end
 -- What it did ----------------------------------------------------------------------
 
 --- Handles of the rules in force and staged, in order, each with name, verb,
---- where, text, hits, suppressed.
+--- where, text, hits, suppressed, last.
 ---@return tidegate.Rule[]
 function Gate:rules()
   if self.source then
@@ -388,34 +409,84 @@ function Gate:rules()
   local rules = {}
   for index = 0, self.fixed.count - 1 do
     local info = self.fixed:rule(index)
-    local counted = self.published and counters(self, index, C.TG_OP_CONNECT) or no_counters
-    info.hits, info.suppressed = counted.hits, counted.suppressed
+    local sums = self.published and counters(self, index) or no_counters
+    info.hits, info.suppressed, info.last = sums.hits, sums.suppressed, sums.last
     rules[index + 1] = info
   end
   return rules
 end
 
---- Counters by rule name, those of each operation's default, and what was lost.
----@return { rules: table<string, table>, default: table<string, table>, lost: integer, errors: integer }|nil
+--- What a rule, or an operation's default, has decided.
+---@class tidegate.Counters
+---@field hits integer
+---@field suppressed integer events that its log rate held back
+---@field last number|nil when it last did, in seconds since 1970, as the kernel's ticks show it
+
+--- What became of the calls of a hook.
+---@class tidegate.HookCounters
+---@field calls integer
+---@field denied integer
+---@field rewritten integer or shown what they had asked for before they were
+---@field errors integer that met on_error, or whose rule promised what could not be had
+---@field lost integer events that found the ring full
+
+---@class tidegate.Stats
+---@field rules table<string, tidegate.Counters> by name
+---@field default table<string, tidegate.Counters> by operation
+---@field hooks table<string, tidegate.HookCounters> by name, those that are attached or have seen calls
+---@field lost integer events that found the ring full
+---@field errors integer
+---@field evicted integer buckets of rates that were forgotten to make room for others
+
+local hook_counters = { "calls", "denied", "rewritten", "errors", "lost" }
+
+local function each_operation(visit)
+  for _, name in ipairs(schema.op_names) do
+    if #schema.fields[name].ops == 1 then
+      visit(name, "TG_OP_" .. name:upper())
+    end
+  end
+end
+
+--- All counters, read at once.
+---@return tidegate.Stats|nil
 ---@return string|nil message
 ---@return integer|nil errno
 function Gate:stats()
-  local stats = { rules = {}, default = {}, lost = 0, errors = 0 }
-  for _, member in ipairs(self:rules()) do
-    stats.rules[member.name] = { hits = member.hits, suppressed = member.suppressed }
+  local stats = { rules = {}, default = {}, hooks = {}, lost = 0, errors = 0, evicted = 0 }
+  each_operation(function(name) stats.default[name] = { hits = 0, suppressed = 0 } end)
+  for _, member in ipairs(self.source and self.source.rules or {}) do
+    stats.rules[member.name] = { hits = 0, suppressed = 0 }
   end
-  for _, name in ipairs(schema.op_names) do
-    if #schema.fields[name].ops == 1 then
-      stats.default[name] = self.published
-        and counters(self, C.TG_RULE_DEFAULT, "TG_OP_" .. name:upper()) or { hits = 0, suppressed = 0 }
-    end
+  if not self.published then
+    return stats
   end
-  if self.cdata then
-    local status, message, errno = kernel_status(self)
-    if not status then
-      return nil, message, errno
+  local count = self.published.count
+  local rules, struct = ffi.new("struct tg_counters[?]", count), library.sized "struct tg_gate_stats"
+  local result = C.tg_gate_stats(self.cdata, rules, count, struct)
+  if result ~= 0 then
+    return library.failure(result)
+  end
+  local epoch = clock.epoch()
+  for index, name in pairs(self.names) do
+    stats.rules[name] = counted(rules[index], epoch)
+  end
+  each_operation(function(name, op) stats.default[name] = counted(struct.defaults[C[op]], epoch) end)
+  local status, message, errno = kernel_status(self)
+  if not status then
+    return nil, message, errno
+  end
+  for _, name in ipairs(image.hook_names(status.hooks)) do
+    stats.hooks[name] = {}
+  end
+  stats.evicted = tonumber(status.evicted)
+  for hook = 0, tonumber(C.TG_HOOKS) - 1 do
+    local at, name = struct.hooks[hook], ffi.string(C.tg_hook_name(hook))
+    stats.hooks[name] = stats.hooks[name] or at.calls > 0 and {} or nil
+    for _, key in ipairs(stats.hooks[name] and hook_counters or {}) do
+      stats.hooks[name][key] = tonumber(at[key])
     end
-    stats.lost, stats.errors = tonumber(status.lost), tonumber(status.errors)
+    stats.lost, stats.errors = stats.lost + tonumber(at.lost), stats.errors + tonumber(at.errors)
   end
   return stats
 end
@@ -431,6 +502,7 @@ end
 ---@field cgroups integer attached to
 ---@field lost integer events that found the ring full
 ---@field errors integer calls that met on_error, or whose source could not be bound
+---@field evicted integer buckets of rates that were forgotten to make room for others
 
 --- How the gate stands.
 ---@return tidegate.Status|nil
@@ -440,14 +512,14 @@ function Gate:status()
   local status = {
     name = self.name, generation = 0, staged = staged(self),
     rules = self.source and #self.source.rules or self.fixed.count,
-    image_bytes = 0, hooks = {}, cgroups = 0, lost = 0, errors = 0,
+    image_bytes = 0, hooks = {}, cgroups = 0, lost = 0, errors = 0, evicted = 0,
   }
   if self.cdata then
     local struct, message, errno = kernel_status(self)
     if not struct then
       return nil, message, errno
     end
-    for _, key in ipairs { "generation", "image_bytes", "cgroups", "lost", "errors" } do
+    for _, key in ipairs { "generation", "image_bytes", "cgroups", "lost", "errors", "evicted" } do
       status[key] = tonumber(struct[key])
     end
     status.hooks = image.hook_names(struct.hooks)

@@ -6,6 +6,7 @@ local literal = require "tidegate.literal"
 local schema = require "tidegate.schema"
 local set = require "tidegate.set"
 local suggest = require "tidegate.suggest"
+local timers = require "tidegate.timers"
 
 local M = {}
 
@@ -34,13 +35,23 @@ end
 function M.where(level, path)
   for frame = level + 1, level + 16 do
     local info = debug.getinfo(frame, "Slf")
-    if not info or info.func == M.run then
+    if not info or info.func == M.run or info.func == M.call then
       break
     elseif info.currentline > 0 then
       return (info.source:sub(1, 1) == "@" and info.source:sub(2) or info.short_src) .. ":" .. info.currentline
     end
   end
   return path or "?"
+end
+
+--- Call a function that a policy gave, now or later: what is wrong in it comes
+--- back as a text, with its traceback.
+---@param call function
+---@return boolean ok
+---@return string|nil message
+function M.call(call, ...)
+  local ok, message = xpcall(call, debug.traceback, ...)
+  return ok, not ok and tostring(message) or nil
 end
 
 --- Add a rule, or note what is wrong with it and go on: a policy file tells all
@@ -55,8 +66,9 @@ local function verb(name, policy, complaints, path)
   end
 end
 
---- on("deny", fn); the names are checked when the whole file has been read.
-local function on(handlers, complaints, path)
+--- on("deny", fn); the names are checked when the whole file has been read, or,
+--- where that has been, at once.
+local function on(policy, handlers, complaints, path)
   return function(kind, handler)
     local where = M.where(2, path)
     if type(kind) ~= "string" then
@@ -64,9 +76,27 @@ local function on(handlers, complaints, path)
         :format(where, literal.describe(kind)))
     elseif type(handler) ~= "function" then
       complaints:add(('%s: on "%s" wants a function; got %s'):format(where, kind, literal.describe(handler)))
-    else
+    elseif not complaints.raise then
       handlers[#handlers + 1] = { kind = kind, handler = handler, where = where }
+    else
+      local unknown = M.unknown_kind(policy, kind)
+      if unknown then
+        complaints:add(where .. ": " .. unknown)
+      end
+      policy.gate:handle(kind, handler)
     end
+  end
+end
+
+--- every("5s", fn), after("1s", fn)
+local function timer(word, policy, complaints, path)
+  return function(time, call)
+    local seconds, message = timers.check(word, time, call)
+    if not seconds then
+      complaints:add(M.where(2, path) .. ": " .. message)
+      return nil
+    end
+    return policy.timers:add(seconds, word == "every" and seconds or nil, call)
   end
 end
 
@@ -101,8 +131,11 @@ local function options(policy, complaints, path)
   end
 end
 
---- What is wrong with a policy file, in the order in which it was found.
+--- What is wrong with a policy file, in the order in which it was found.  Once
+--- the file has run, by its callbacks, nobody reads it any more: what is wrong
+--- then raises.
 ---@class tidegate.Complaints
+---@field raise boolean|nil whether it does
 ---@field errno integer|nil of the first
 local Complaints = {}
 Complaints.__index = Complaints
@@ -113,6 +146,9 @@ function M.complaints()
 end
 
 function Complaints:add(message, errno)
+  if self.raise then
+    error(message, 0)
+  end
   self[#self + 1] = message
   self.errno = self.errno or errno
 end
@@ -127,10 +163,10 @@ end
 ---@param kind string
 ---@return string|nil
 function M.unknown_kind(policy, kind)
-  if kind == "*" or schema.verbs[kind] or policy.by_name[kind] then
+  if kind == "*" or kind == "lost" or schema.verbs[kind] or policy.by_name[kind] then
     return nil
   end
-  local names = { unpack(schema.verb_names) }
+  local names = { "lost", unpack(schema.verb_names) }
   for name in pairs(policy.by_name) do
     names[#names + 1] = name
   end
@@ -167,7 +203,9 @@ function M.words(path, policy, handlers, complaints)
   words.policy = options(policy, complaints, path)
   words.set = live_set(policy, complaints, path)
   words.file = named_file(folder_of(path), complaints, path)
-  words.on = on(handlers, complaints, path)
+  words.on = on(policy, handlers, complaints, path)
+  words.every = timer("every", policy, complaints, path)
+  words.after = timer("after", policy, complaints, path)
   return words
 end
 
@@ -243,6 +281,7 @@ function M.run(text, path, policy, handlers)
   if #complaints > 0 then
     return nil, tostring(complaints), complaints.errno
   end
+  complaints.raise = true
   return true
 end
 

@@ -7,6 +7,7 @@ local rule = require "tidegate.rule"
 local schema = require "tidegate.schema"
 local set = require "tidegate.set"
 local suggest = require "tidegate.suggest"
+local timers = require "tidegate.timers"
 
 local C = library.C
 
@@ -16,6 +17,7 @@ local M = {}
 ---@field rules tidegate.Rule[] in order
 ---@field name string|nil
 ---@field best_effort boolean|nil whether rules that this kernel cannot enforce are left out
+---@field timers tidegate.Timers of every() and after()
 local Policy = {}
 Policy.__index = Policy
 
@@ -25,7 +27,7 @@ Policy.__index = Policy
 function M.new(name)
   return setmetatable({
     name = name, rules = {}, by_name = {}, sets = {}, handles = {}, ordinal = 0,
-    defaults = {}, on_error = nil, revision = 0,
+    defaults = {}, on_error = nil, revision = 0, timers = timers.new(),
   }, Policy)
 end
 
@@ -169,7 +171,7 @@ function Policy:list()
 end
 
 --- The counters of a rule; a gate that runs the policy answers instead.
----@return { hits: integer, suppressed: integer }
+---@return tidegate.Counters
 function Policy:counters() -- luacheck: no unused args
   return { hits = 0, suppressed = 0 }
 end

@@ -1,6 +1,7 @@
 --- The consuming end of a gate's ring: batches in place, one event at a time.
 
 local ffi = require "ffi"
+local clock = require "tidegate.clock"
 local event = require "tidegate.event"
 local library = require "tidegate.ffi"
 
@@ -12,22 +13,6 @@ local M = {}
 local REMEMBERED = 8
 
 local EINTR = 4
-
--- An own name and struct: another module may have declared clock_gettime().
-if not pcall(ffi.typeof, "struct tg_lua_timespec") then
-  ffi.cdef [[
-    struct tg_lua_timespec { long seconds, nanoseconds; };
-    int tg_lua_clock_gettime(int clock, struct tg_lua_timespec *now) __asm__("clock_gettime");
-  ]]
-end
-
-local CLOCK_REALTIME, CLOCK_MONOTONIC = 0, 1
-local timespec = ffi.new "struct tg_lua_timespec"
-
-local function clock(which)
-  ffi.C.tg_lua_clock_gettime(which, timespec)
-  return tonumber(timespec.seconds) + tonumber(timespec.nanoseconds) / 1e9
-end
 
 ---@class tidegate.Reader
 ---@field epoch number seconds from 1970 to the zero of the monotonic clock
@@ -87,7 +72,7 @@ local function refill(self)
     return library.failure(result)
   end
   self.left = self.count[0]
-  self.epoch = clock(CLOCK_REALTIME) - clock(CLOCK_MONOTONIC)
+  self.epoch = clock.epoch()
   return true
 end
 

@@ -14,10 +14,11 @@ local M = {}
 --- A rule's handle, as the verbs return it.
 ---@class tidegate.Rule
 ---@field name string
----@field verb "allow"|"deny"|"rewrite"
+---@field verb "allow"|"deny"|"rewrite"|"observe"
 ---@field where string "web.lua:4"
 ---@field hits integer calls that it decided since the gate knows its name
 ---@field suppressed integer events that its log rate held back
+---@field last number|nil when it last decided a call, in seconds since 1970
 ---@field removed boolean
 local Rule = {}
 
@@ -25,6 +26,7 @@ local Rule = {}
 local computed = {
   hits = function(self) return tonumber(self.policy:counters(self).hits) end,
   suppressed = function(self) return tonumber(self.policy:counters(self).suppressed) end,
+  last = function(self) return self.policy:counters(self).last end,
 }
 
 function Rule:__index(key)
@@ -250,6 +252,8 @@ end
 ---@field privileged? boolean
 ---@field set? table
 ---@field shadow? boolean
+---@field over? string
+---@field per? "uid"|"cgroup"|"pid"|"dst"
 ---@field log? boolean|string
 
 --- Check a rule and build its lists.
@@ -354,6 +358,7 @@ function Rule:add_to(policy, position)
   struct.reveal, struct.privileged = fields.reveal or false, fields.privileged or false
   local options = fields.set and options_text(fields.set)
   struct.shadow, struct.set = fields.shadow or false, options
+  struct.over, struct.per = fields.over, fields.per
   local index = library.index()
   local result = C.tg_policy_add(policy, struct, index)
   if result ~= 0 then

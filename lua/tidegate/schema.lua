@@ -36,6 +36,11 @@ M.verbs = {
     doc = "Send the call to another address, another port, or both.",
     example = [[rewrite { "seed", connect = "1.2.3.4:60000", to = "127.0.0.1:60123" }]],
   },
+  {
+    name = "observe",
+    doc = "Tell of the call, and go on with the rules behind.",
+    example = [[observe { "web", connect = "*:443", log = "10/s" }]],
+  },
 }
 
 local an_endpoint = [[an endpoint such as "10.0.0.0/8:443", or a list of them]]
@@ -206,16 +211,30 @@ M.fields = {
     example = [[allow { connect = "*:443", proto = "tcp", set = { mark = 16, tos = 8, keepalive = true } }]],
   },
   {
-    name = "shadow", kind = "effect", takes = "flag",
+    name = "shadow", kind = "effect", takes = "flag", verbs = { "allow", "deny", "rewrite" },
     wants = "true or false",
     values = { "true", "false" },
     doc = "Count the rule and tell of it, and let the call go on as if the rule were not there.",
     example = [[deny { egress = "10.0.0.0/8", shadow = true }]],
   },
   {
+    name = "over", kind = "effect", takes = "text",
+    wants = [[a rate such as "100/s", "10/m" or "100/s burst 200"]],
+    doc = "Match only what exceeds this rate, counted of the calls that all else of the rule matches; "
+      .. "burst: what may come at once, a second's worth where it is not said.",
+    example = [[deny { egress = "*", over = "100/s burst 200" }]],
+  },
+  {
+    name = "per", kind = "effect", takes = "text",
+    wants = [["uid", "cgroup", "pid" or "dst"]],
+    values = { "uid", "cgroup", "pid", "dst" },
+    doc = "With over: count the calls of each user, cgroup, process or destination address apart.",
+    example = [[deny { egress = "*", over = "100/s", per = "uid" }]],
+  },
+  {
     name = "log", kind = "effect", takes = "log",
     wants = [[true, false, a rate such as "10/s", or a share such as "1/100"]],
-    doc = [[Emit events. Without it, denials do at "100/s" and the rest does not.]],
+    doc = [[Emit events. Without it, denials do at "100/s", observe at every call, and the rest does not.]],
     example = [[allow { connect = "*:443", log = "10/s" }]],
   },
 }
@@ -286,8 +305,18 @@ M.words = {
   },
   {
     name = "on",
-    doc = [[Call a function for each event of a verb, of a rule, or, with "*", of all.]],
+    doc = [[Call a function for each event of a verb, of a rule, or of all ("*"); or with the count of "lost" ones.]],
     example = [[on("deny", function(event) print(event) end)]],
+  },
+  {
+    name = "every",
+    doc = "Call a function every so often.",
+    example = [[every("5s", function() print "still here" end)]],
+  },
+  {
+    name = "after",
+    doc = "Call a function once, after a time.",
+    example = [[after("10m", function() print "ten minutes" end)]],
   },
 }
 

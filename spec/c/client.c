@@ -8,6 +8,9 @@
  *                                       IPv6, connect to both until standard input ends;
  *                                       print how often each answer came
  *
+ *   client flood ADDRESS PORT MS        from two threads, connect as often as can be, for so
+ *                                       long; print "PASSED FAILED NANOSECONDS"
+ *
  * ADDRESS is IPv4 or IPv6.  The answer to a connect of a datagram socket that
  * worked is its peer and its own address: all of what a rule has to say.
  */
@@ -20,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ANSWERS 16
@@ -182,6 +186,55 @@ static void storm(char **argv)
 	}
 }
 
+/* --- Flood --------------------------------------------------------------------- */
+
+struct flood {
+	pthread_t thread;
+	char **argv;
+	unsigned long passed, failed, until;
+};
+
+static unsigned long now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (unsigned long)now.tv_sec * 1000000000 + (unsigned long)now.tv_nsec;
+}
+
+static void *flood_on(void *argument)
+{
+	struct flood *flood = argument;
+	union address to;
+	socklen_t length = parse(flood->argv[2], flood->argv[3], &to);
+	int fd = socket(to.any.sa_family, SOCK_DGRAM, 0);
+
+	if (fd < 0)
+		die("socket");
+	while (now_ns() < flood->until)
+		(*(connect(fd, &to.any, length) ? &flood->failed : &flood->passed))++;
+	close(fd);
+	return NULL;
+}
+
+static void flood(char **argv)
+{
+	struct flood floods[2];
+	unsigned long start = now_ns(), end;
+
+	for (int i = 0; i < 2; i++) {
+		floods[i] = (struct flood){.argv = argv,
+					   .until = start + strtoul(argv[4], NULL, 10) * 1000000};
+		if (pthread_create(&floods[i].thread, NULL, flood_on, &floods[i]))
+			die("pthread_create");
+	}
+	for (int i = 0; i < 2; i++)
+		pthread_join(floods[i].thread, NULL);
+	end = now_ns();
+	printf("%lu %lu %lu\n", floods[0].passed + floods[1].passed,
+	       floods[0].failed + floods[1].failed, end - start);
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
@@ -195,6 +248,8 @@ int main(int argc, char **argv)
 		pthread_join(thread, NULL);
 	} else if (!strcmp(what, "storm") && argc == 5) {
 		storm(argv);
+	} else if (!strcmp(what, "flood") && argc == 5) {
+		flood(argv);
 	} else {
 		fputs("usage: see the top of client.c\n", stderr);
 		return 2;

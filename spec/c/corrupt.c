@@ -189,6 +189,8 @@ static struct tg_image *random_image(void)
 					: 1 << TG_OP_CONNECT,
 			.where = "corrupt.c:1",
 			.log = logs[below(4)],
+			.over = below(4) ? NULL : "100/s",
+			.shadow = !below(6),
 		};
 
 		MUST(!tg_policy_add(policy, &rule, &index));

@@ -81,6 +81,18 @@ rewrite { "docker", connect = "unix:/var/run/docker.sock", to = "unix:/run/docke
       tidegate("explain", path, "sendmsg", "9.9.9.9:1").out)
   end)
 
+  it("tells who observes a call", function()
+    local file = env.write(env.folder() .. "/observe.lua", [[
+observe { "watch", connect = "10.0.0.0/8" }
+deny    { "maybe", connect = "10.0.0.0/8", shadow = true }
+deny    { "lan", connect = "10.0.0.0/8:22" }
+]])
+    local got = tidegate("explain", file, "connect", "10.0.0.1:22")
+    assert.equal("", got.err)
+    assert.equal(('observe "watch" (%s:1): observed\nnot deny "maybe" (%s:2): a shadow, only counted\n'
+      .. 'deny "lan" (%s:3): EPERM\n'):gsub("%%s", file), got.out)
+  end)
+
   it("only counts what goes past ten", function()
     local lines = {}
     for index = 1, 14 do

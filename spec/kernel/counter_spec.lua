@@ -4,6 +4,7 @@ local client = require "spec.support.client"
 local process = require "spec.support.process"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
+local uv = require "luv"
 
 if sandbox.reason then
   return pending(sandbox.reason)
@@ -116,6 +117,107 @@ describe("hits", function()
     assert(gate:attach(here.cgroup))
     call(2, "127.0.0.1:80")
     assert.same({ kept = 5 }, hits(gate))
+  end)
+end)
+
+describe("the time of a rule's last hit", function()
+  local here = sandbox.new()
+  before_each(function() here:enter() end)
+  after_each(function() here:leave() end)
+
+  local function now()
+    uv.update_time()
+    local seconds, microseconds = uv.gettimeofday()
+    return seconds + microseconds / 1e6
+  end
+
+  it("is that of its last hit, and stays with its name", function()
+    local gate = here:enforce [[
+      deny { "hit", connect = "127.0.0.1" }
+      deny { "not", connect = "127.0.0.2" }
+    ]]
+    local before = now()
+    socket.try("udp", "127.0.0.1:9")
+    local after, hit, missed = now(), unpack(gate:rules())
+    -- The kernel's coarse clock is a tick late at most.
+    assert.is_true(hit.last > before - 0.05 and hit.last < after + 0.05)
+    assert.is_nil(missed.last)
+    assert.is_nil(gate:stats().rules["not"].last)
+    local first = hit.last
+    gate:deny { "wide", connect = "2001:db8::1", uid = 7, log = true }
+    assert(gate:commit())
+    assert.is_true(math.abs(hit.last - first) < 0.01)
+    uv.sleep(60)
+    socket.try("udp", "127.0.0.1:9")
+    assert.is_true(hit.last > first + 0.05)
+    hit:remove()
+    assert(gate:commit())
+    gate:deny { "hit", connect = "127.0.0.1" }
+    assert(gate:commit())
+    assert.is_nil(gate:stats().rules.hit.last)
+  end)
+end)
+
+describe("the counters of a hook", function()
+  local here = sandbox.new()
+  before_each(function() here:enter() end)
+  after_each(function() here:leave() end)
+
+  it("tell what became of its calls, whatever programs are in force", function()
+    local gate = here:enforce [[
+      deny { connect = "127.0.0.1" }
+      rewrite { connect = "127.0.0.2", to = "127.0.0.3" }
+      allow { connect = "127.0.0.4", source = "192.0.2.1" }
+      allow { connect = "::1" }
+    ]]
+    local function calls()
+      for _, address in ipairs { "127.0.0.1", "127.0.0.1", "127.0.0.2", "127.0.0.4", "127.0.0.5", "[::1]" } do
+        socket.try("udp", address .. ":9")
+      end
+    end
+    calls()
+    local hooks = gate:stats().hooks
+    assert.same({ calls = 5, denied = 2, rewritten = 1, errors = 1, lost = 0 }, hooks.connect4)
+    assert.same({ calls = 1, denied = 0, rewritten = 0, errors = 0, lost = 0 }, hooks.connect6)
+    assert.equal(1, gate:stats().errors)
+    assert.is_nil(hooks.bind4)
+    -- What a turned call had asked for is shown.
+    local turned = here:keep(socket.udp "inet")
+    assert(turned:connect "127.0.0.2:9")
+    turned:getpeername()
+    assert.same({ 1, 1 }, { gate:stats().hooks.getpeername4.calls, gate:stats().hooks.getpeername4.rewritten })
+    gate:deny { "wide", egress = "2001:db8::1", uid = 7, comm = "x" }
+    assert(gate:commit())
+    calls()
+    assert.same({ calls = 11, denied = 4, rewritten = 3, errors = 2, lost = 0 }, gate:stats().hooks.connect4)
+    assert.equal(0, gate:stats().hooks.sendmsg6.calls)
+  end)
+
+  it("add up over processes", function()
+    local gate = here:enforce [[deny { connect = "127.0.0.1", log = false }]]
+    local children = {}
+    for index = 1, 4 do
+      children[index] = process.fork(function() for _ = 1, 2000 do socket.try("udp", "127.0.0.1:9") end end)
+    end
+    for _, child in ipairs(children) do
+      child:wait()
+    end
+    local connect4 = gate:stats().hooks.connect4
+    assert.same({ 8000, 8000 }, { connect4.calls, connect4.denied })
+  end)
+
+  it("are read with those of 10,000 rules at once", function()
+    local rules = {}
+    for index = 1, 10000 do
+      rules[index] = ('deny { "r%d", connect = "10.%d.%d.1" }'):format(index, index / 250, index % 250)
+    end
+    local gate = here:enforce(table.concat(rules, "\n"))
+    for _ = 1, 3 do
+      socket.try("udp", "10.0.77.1:9")
+    end
+    local stats = gate:stats()
+    assert.same({ 3, 0 }, { stats.rules.r77.hits, stats.rules.r10000.hits })
+    assert.equal(3, stats.hooks.connect4.denied)
   end)
 end)
 

@@ -11,7 +11,7 @@ local flags = table.concat({
 local sources = {
   "address", "cgroup", "cgroup_chain", "cgroup_unit", "effect", "element", "endpoint", "error", "exe",
   "interval", "lines", "list", "list_file", "meaning", "netns", "options", "policy", "policy_check",
-  "policy_tables", "products", "query", "set_use", "unix_path", "value", "words",
+  "policy_tables", "products", "query", "rate", "set_use", "unix_path", "value", "words",
 }
 
 local function output_of(command)

@@ -490,6 +490,11 @@ function Maker:allow(rule)
   rule.privileged = op == "bind" and chance(30) or nil
 end
 
+function Maker:observe(rule)
+  local op = chance(15) and pick(self.reports) or pick { "connect", "sendmsg", "egress", "egress", "bind" }
+  rule[op] = self:endpoints()
+end
+
 local who = {
   proto = function(self) return self:numbers "proto" end,
   family = function() return some(function() return pick { "inet", "inet6", "*" } end) end,
@@ -515,7 +520,8 @@ local who_fields = {
 
 --- A rule: what a verb takes, and the verb.
 function Maker:rule()
-  local rule = { verb = pick { "allow", "allow", "deny", "deny", "deny", "rewrite", "rewrite" } }
+  local verb = chance(6) and "observe"
+  local rule = { verb = verb or pick { "allow", "allow", "deny", "deny", "deny", "rewrite", "rewrite" } }
   self[rule.verb](self, rule)
   for _, field in ipairs(who_fields) do
     -- A family that shuts IPv4 out would contradict a source.

@@ -459,7 +459,7 @@ end
 --- The number of the rule that decides, nil where none matches.
 function M.deciding(rules, call)
   for index, rule in ipairs(rules) do
-    if M.rule_matches(rule, call) then
+    if rule.verb ~= "observe" and M.rule_matches(rule, call) then
       return index
     end
   end

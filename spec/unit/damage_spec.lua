@@ -240,7 +240,7 @@ describe("a damaged image", function()
       words[words[ABOUT] * ROW_WORDS + 6] = 0xffffffff
     end))
     assert.equal("damaged image: rule 0 is not one that a policy can have", refusal(function(words)
-      words[words[ABOUT] * ROW_WORDS + 5] = 4
+      words[words[ABOUT] * ROW_WORDS + 5] = C.TG_VERBS
     end))
   end)
 

@@ -158,6 +158,13 @@ describe("a rule", function()
     refused('allow "r": source: "127.0.0.1:9": a datagram leaves from its socket\'s port: write the address alone',
       { verb = "ALLOW", ops = CONNECT + SENDMSG, source = "127.0.0.1:9" })
     refused('deny "r": source: a denied call has none', { verb = "DENY", source = "127.0.0.1" })
+    for field, value in pairs { source = "127.0.0.1", set = "mark=1", privileged = true, shadow = true } do
+      refused(('observe "r": %s: observe only counts and tells: leave it out, or write allow'):format(field),
+        { verb = "OBSERVE", [field] = value })
+    end
+    refused('observe "r": log: observe is there to tell: write a rate such as "10/s", or leave the rule out',
+      { verb = "OBSERVE", log = "false" })
+    refused('observe "r": errno: only deny has one', { verb = "OBSERVE", error = "EACCES" })
   end)
 
   it("has only the effects of its verb", function()

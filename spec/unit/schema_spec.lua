@@ -7,6 +7,7 @@ local base = {
   allow = { connect = [["192.0.2.1:80"]] },
   deny = { connect = [["192.0.2.1:80"]] },
   rewrite = { connect = [["192.0.2.1:80"]], to = [["127.0.0.1:80"]] },
+  observe = { connect = [["192.0.2.1:80"]] },
 }
 
 --- A value of a field that is right, as Lua source.
@@ -18,6 +19,7 @@ local values = {
   bind = [["192.0.2.1:80"]], recvmsg = [["192.0.2.1:80"]], getpeername = [["192.0.2.1:80"]],
   getsockname = [["192.0.2.1:80"]], privileged = "true", set = "{ mark = 16 }", shadow = "true",
   errno = [["EACCES"]], to = [["127.0.0.1:80"]], source = [["127.0.0.1"]], reveal = "true", log = [["10/s"]],
+  over = [["100/s"]], per = [["uid"]],
 }
 
 local function rule_with(verb, row)
@@ -31,6 +33,7 @@ local function rule_with(verb, row)
     fields.connect, fields.bind = nil, values.bind
   end
   fields[row.name] = values[row.name]
+  fields.over = row.name == "per" and values.over or fields.over
   local parts = {}
   for name, value in pairs(fields) do
     parts[#parts + 1] = name .. " = " .. value

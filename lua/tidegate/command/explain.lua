@@ -43,18 +43,28 @@ end
 local function misses_of(steps)
   local misses = {}
   for _, step in ipairs(steps) do
-    if step.shadow or #step.mismatch > 0 and step.mismatch[1] ~= "operation" then
+    if step.shadow or step.observed or #step.mismatch > 0 and step.mismatch[1] ~= "operation" then
       misses[#misses + 1] = step
     end
   end
   return misses
 end
 
+--- `not deny "no-lan" (web.lua:4): another uid`, `observe "watch" (web.lua:5): observed`
+local function line_of(step)
+  local rule = ('%s "%s" (%s)'):format(step.verb, step.rule, step.where or "?")
+  if step.observed then
+    return rule .. ": observed"
+  elseif step.over then
+    return ("not %s: only over %s"):format(rule, step.over)
+  end
+  return ("not %s: %s"):format(rule,
+    step.shadow and "a shadow, only counted" or "another " .. table.concat(step.mismatch, ", another "))
+end
+
 local function print_misses(misses)
   for index = 1, math.min(#misses, SHOWN) do
-    local step = misses[index]
-    print(('not %s "%s" (%s): %s'):format(step.verb, step.rule, step.where or "?",
-      step.shadow and "a shadow, only counted" or "another " .. table.concat(step.mismatch, ", another ")))
+    print(line_of(misses[index]))
   end
   if #misses > SHOWN then
     print(("not %d more"):format(#misses - SHOWN))

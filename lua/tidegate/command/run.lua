@@ -74,12 +74,34 @@ end
 --- Events a turn of the loop: a flood of them must not keep signals waiting.
 local EVENTS_A_TURN = 1000
 
+--- At the end of each turn of the loop: run what is due, publish what the
+--- policy's own callbacks of luv have changed, and see to it that the next turn
+--- comes in time for what will be due.
+local function settle(session)
+  local gate = session.gate
+  gate:dispatch(0)
+  if gate:revision() ~= gate.attempted then
+    local ok, message = gate:commit()
+    if not ok then
+      gate.onerror(message)
+    end
+  end
+  local left = gate:timeout()
+  if left then
+    session.timer:start(math.ceil(left * 1000), 0, function() end)
+  else
+    session.timer:stop()
+  end
+end
+
 --- Print events, and let the policy's own handlers have them, as they come.
 local function watch(session)
   session.gate:on("*", function(event) session.report:event(event) end)
   session.gate.onerror = function(message) report.say("%s", message) end
   session.poll = uv.new_poll(assert(session.gate:event_fd()))
   session.poll:start("r", function() session.gate:dispatch(EVENTS_A_TURN) end)
+  session.timer, session.prepare = uv.new_timer(), uv.new_prepare()
+  session.prepare:start(function() settle(session) end)
 end
 
 --- Let go, and tell of the last events.
@@ -87,6 +109,8 @@ local function finish(session)
   session.gate:detach()
   if session.poll then
     session.poll:close()
+    session.prepare:close()
+    session.timer:close()
     session.gate:dispatch()
     session.report:close(session.gate:status().lost)
   end

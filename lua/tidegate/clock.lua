@@ -1,0 +1,35 @@
+--- The two clocks: what moves evenly, and what people read.
+
+local ffi = require "ffi"
+
+local M = {}
+
+-- An own name and struct: another module may have declared clock_gettime().
+if not pcall(ffi.typeof, "struct tg_lua_timespec") then
+  ffi.cdef [[
+    struct tg_lua_timespec { long seconds, nanoseconds; };
+    int tg_lua_clock_gettime(int clock, struct tg_lua_timespec *now) __asm__("clock_gettime");
+  ]]
+end
+
+local CLOCK_REALTIME, CLOCK_MONOTONIC = 0, 1
+local timespec = ffi.new "struct tg_lua_timespec"
+
+local function read(which)
+  ffi.C.tg_lua_clock_gettime(which, timespec)
+  return tonumber(timespec.seconds) + tonumber(timespec.nanoseconds) / 1e9
+end
+
+--- Seconds of the kernel's own clock, which events and timers go by.
+---@return number
+function M.monotonic()
+  return read(CLOCK_MONOTONIC)
+end
+
+--- Seconds from 1970 to the zero of that clock.
+---@return number
+function M.epoch()
+  return read(CLOCK_REALTIME) - read(CLOCK_MONOTONIC)
+end
+
+return M

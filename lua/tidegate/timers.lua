@@ -1,0 +1,123 @@
+--- Functions that are called after a time, or every so often.  Nothing here
+--- waits: whoever turns the loop asks how long it may, and runs what is due.
+
+local clock = require "tidegate.clock"
+local duration = require "tidegate.duration"
+local literal = require "tidegate.literal"
+
+local M = {}
+
+--- What every() and after() return.
+---@class tidegate.Timer
+---@field due number|nil seconds of the monotonic clock; nil: stopped, or not started yet
+---@field period number|nil seconds; nil: once
+---@field wait number seconds to its first time
+local Timer = {}
+Timer.__index = Timer
+
+--- Have it called no more; stopping twice is harmless.
+function Timer:stop()
+  self.owner.list[self] = nil
+end
+
+--- The timers of a gate.  Time runs from when its policy is first in force.
+---@class tidegate.Timers
+---@field list table<tidegate.Timer, true>
+---@field started boolean
+local Timers = {}
+Timers.__index = Timers
+
+---@return tidegate.Timers
+function M.new()
+  return setmetatable({ list = {}, started = false, made = 0 }, Timers)
+end
+
+--- Check what every() and after() are given.
+---@param word string "every"
+---@param time any
+---@param call any
+---@return number|nil seconds
+---@return string|nil message
+function M.check(word, time, call)
+  local ms, message = duration.parse(time)
+  if not ms then
+    return nil, word .. ": " .. message
+  elseif type(call) ~= "function" then
+    return nil, ("%s: wants a time and a function; got %s and %s")
+      :format(word, literal.describe(time), literal.describe(call))
+  end
+  return ms / 1000
+end
+
+--- Call a function after `seconds`; with `period`, again and again.
+---@param seconds number
+---@param period number|nil
+---@param call function
+---@return tidegate.Timer
+function Timers:add(seconds, period, call)
+  self.made = self.made + 1
+  local timer = setmetatable({ owner = self, order = self.made, wait = seconds, period = period, call = call }, Timer)
+  self.list[timer] = true
+  if self.started then
+    timer.due = clock.monotonic() + seconds
+  end
+  return timer
+end
+
+--- The policy is in force: from now on time runs.
+function Timers:start()
+  if self.started then
+    return
+  end
+  self.started = true
+  local now = clock.monotonic()
+  for timer in pairs(self.list) do
+    timer.due = now + timer.wait
+  end
+end
+
+--- Seconds until something is due, 0 where it is; nil: nothing will be.
+---@return number|nil
+function Timers:left()
+  local first
+  for timer in pairs(self.list) do
+    if timer.due and (not first or timer.due < first) then
+      first = timer.due
+    end
+  end
+  return first and math.max(0, first - clock.monotonic())
+end
+
+--- The functions that are due, in the order of their times.  One that was
+--- missed several times is due once.
+---@return function[]
+function Timers:take()
+  local now, due = clock.monotonic(), {}
+  for timer in pairs(self.list) do
+    if timer.due and timer.due <= now then
+      due[#due + 1] = timer
+    end
+  end
+  table.sort(due, function(a, b)
+    if a.due ~= b.due then
+      return a.due < b.due
+    end
+    return a.order < b.order
+  end)
+  for index, timer in ipairs(due) do
+    if timer.period then
+      timer.due = timer.due + timer.period * math.floor((now - timer.due) / timer.period + 1)
+    else
+      self.list[timer] = nil
+    end
+    due[index] = function()
+      -- One that ran before it may have stopped it.
+      if not timer.period or self.list[timer] then
+        timer.call()
+      end
+    end
+  end
+  return due
+end
+
+return M
