@@ -45,7 +45,8 @@ describe("a rate", function()
       local lines = {
         [[observe { connect = "127.0.0.0/8", log = "1/1000" }]],
         [[allow { "before", connect = "127.0.0.1:9", proto = "tcp" }]],
-        [[deny { "two ways", connect = { "127.0.0.0/8:1-20", "127.0.0.1:9" }, over = "10/h burst 5", errno = "EXDEV" }]],
+        [[deny { "two ways", connect = { "127.0.0.0/8:1-20", "127.0.0.1:9" }, errno = "EXDEV",
+            over = "10/h burst 5" }]],
         [[deny { "second", connect = "127.0.0.0/8:9", over = "10/h burst 8", errno = "ECHILD" }]],
       }
       for number = 1, rules do
@@ -97,7 +98,8 @@ describe("a rate", function()
 
   --- What a flood is let through, and what it should have been.
   local function flood(rate, burst, ms)
-    local gate = here:enforce(([[deny { connect = "127.0.0.1", over = "%d/s burst %d", log = false }]]):format(rate, burst))
+    local gate = here:enforce(([[deny { connect = "127.0.0.1", over = "%d/s burst %d", log = false }]])
+      :format(rate, burst))
     local through, refused, ns = client.run("flood", "127.0.0.1", "9", tostring(ms)):match "(%d+) (%d+) (%d+)"
     gate:close()
     assert(tonumber(refused) > 0)
