@@ -45,8 +45,8 @@ describe("a rate", function()
       local lines = {
         [[observe { connect = "127.0.0.0/8", log = "1/1000" }]],
         [[allow { "before", connect = "127.0.0.1:9", proto = "tcp" }]],
-        [[deny { "two ways", connect = { "127.0.0.0/8:1-20", "127.0.0.1:9" }, over = "10/h burst 5",
-          errno = "EXDEV" }]],
+        [[deny { "two ways", connect = { "127.0.0.0/8:1-20", "127.0.0.1:9" }, errno = "EXDEV",
+            over = "10/h burst 5" }]],
         [[deny { "second", connect = "127.0.0.0/8:9", over = "10/h burst 8", errno = "ECHILD" }]],
       }
       for number = 1, rules do

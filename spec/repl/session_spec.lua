@@ -114,6 +114,16 @@ describe("a session at the prompt", function()
     assert.equal(0, term:status())
   end)
 
+  on_kernel("calls what every and after are given, above the line", function()
+    term = prompt.start { path }
+    term:enter 'local ticks = 0; every("50ms", function() ticks = ticks + 1; if ticks == 3 then print "third tick" end end)'
+    term:wait_for "third tick"
+    term:enter 'local later = after("50ms", function() print(2 * 21) end)'
+    term:wait_for "\n42\n"
+    term:key "C-d"
+    assert.equal(0, term:status())
+  end)
+
   on_kernel("attaches to a cgroup, and runs commands below it", function()
     local app = own .. "/app"
     assert.equal(0, command.run({ "mkdir", app }).status)

@@ -122,6 +122,9 @@ function Pump:elect()
   elseif claimed then
     self.reading = true
     log(ngx.INFO, "reads the events")
+    if self.wake and self.gate:timeout() then
+      self:run_on_timer() -- every() and after() of the policy: nobody wakes for those
+    end
     if self.wake then
       ngx.timer.at(0, function(premature)
         if not premature then

@@ -238,6 +238,7 @@ function Session:watch(tell, say)
     say(message == tostring(interrupt.INTERRUPTED) and message or message:match "^(.-)\nstack traceback:" or message)
   end
   self.poll = uv.new_poll(assert(self.gate:event_fd()))
+  self.clock = uv.new_timer()
   self:listen()
 end
 
@@ -245,10 +246,14 @@ function Session:listen()
   self.poll:start("r", function() self.ready = true end)
 end
 
---- Whether there are events to dispatch.
+--- Whether there are events to dispatch, or timers that are due; the loop turns
+--- again when the next one will be.
 function Session:has_events()
-  local ready = self.ready
+  local ready, left = self.ready, self.clock and not self.gate.closed and self.gate:timeout()
   self.ready = false
+  if left then
+    self.clock:start(math.ceil(left * 1000), 0, function() self.ready = true end)
+  end
   return ready
 end
 
