@@ -11,7 +11,11 @@
 #include "fields.h"
 #include "set.h"
 
-/* Whether the address asked for is in a set; where there is no such table, that is noted. */
+/*
+ * 1 if the address asked for is in a set, else 0: a number without a branch, of
+ * two known ones an older verifier would make a power of two.  Where there is no
+ * such table, that is noted.
+ */
 static __always_inline __u64 tg_address_in(struct tg_keys *keys, __u32 number)
 {
 	tg_table_ref table = TG_TABLE(keys, number);
@@ -20,7 +24,7 @@ static __always_inline __u64 tg_address_in(struct tg_keys *keys, __u32 number)
 
 	if (has < 0)
 		keys->failed = 1;
-	return has > 0;
+	return (__u64)has & ~((__u64)has >> 63) & 1;
 }
 
 /*
