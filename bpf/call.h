@@ -46,6 +46,7 @@ static __always_inline int tg_hook_is4(enum tg_hook hook)
 struct tg_target {
 	__u32 addr_be[4];
 	__u16 port_be;
+	__u16 error; /* no backend was there to go to: the errno, positive */
 };
 
 static __always_inline int tg_is_mapped(const __u32 addr_be[4])

@@ -135,6 +135,8 @@ static __always_inline void tg_emit(struct tg_call *call, const struct tg_term *
 	tg_event_fill(event, &call->view, term, call->ctx, call->hook);
 	event->family = tg_hook_is4(call->hook) ? AF_INET : AF_INET6;
 	event->protocol = tg_call_proto(call->ctx);
+	if (target->error)
+		event->error = target->error;
 	event->asked_port_be = call->port_be;
 	event->final_port_be = target->port_be;
 	tg_copy_addr((__u32 *)event->asked_addr, call->addr_be);

@@ -55,6 +55,7 @@ enum tg_verb {
 	TG_VERB_ALLOW,
 	TG_VERB_DENY,
 	TG_VERB_REWRITE,
+	TG_VERB_BALANCE,
 	TG_VERBS,
 };
 
@@ -85,7 +86,7 @@ struct tg_event {
 	__u8 verb;             /**< enum tg_verb */
 	__u8 family;           /**< AF_INET, AF_INET6 or AF_UNIX: of the hook, not of the address */
 	__u8 shadow;           /**< 1: the rule has shadow = true, and the call went on */
-	__u16 error;           /**< errno of a denial, positive */
+	__u16 error;           /**< errno of a denial, or of a balance without backend; positive */
 	__u16 protocol;        /**< IPPROTO_* */
 	__u16 asked_port_be;   /**< network order */
 	__u16 final_port_be;   /**< network order */

@@ -326,7 +326,7 @@ struct tg_term {
 	__u32 slot; /* of the rule's counters */
 	__u32 rule; /* entry of the rule directory */
 	__u8 verb;
-	__u8 error; /* deny: the errno, positive */
+	__u8 error; /* deny, balance without backend: the errno, positive */
 	__u16 effects;
 	__u16 to_port_be;
 	__u16 source_port_be; /* 0: any */
@@ -348,11 +348,17 @@ struct tg_more {
 	__u32 options_row; /* of struct tg_options; 0: none */
 	__u32 in_sets;     /* bits: sets of the section that the address has to be in */
 	__u32 out_sets;    /* that it must not be in */
-	__u32 reserved[13];
+	__u32 block;       /* balance: row of the backends' list, see balance.h; from data_row on */
+	__u32 by;          /* enum tg_balance_by */
+	__u32 reserved[11];
 };
 
-/* A live table, as a policy declares it.  Offsets as in struct tg_rule_entry. */
-enum tg_table_kind { TG_TABLE_SET };
+/*
+ * A live table, as a policy declares it.  Offsets as in struct tg_rule_entry.
+ * The last one may be no live table, but the lists of backends of all rules,
+ * one behind the other: then it has no name, and `count` are rows.
+ */
+enum tg_table_kind { TG_TABLE_SET, TG_TABLE_BLOCKS };
 
 struct tg_table_entry {
 	__u32 kind; /* enum tg_table_kind */

@@ -87,7 +87,7 @@ struct {
 /* The live tables, by number: arrays of rows, see table.h. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, TG_MAX_TABLES);
+	__uint(max_entries, TG_ALL_TABLES);
 	__type(key, __u32);
 	__array(
 		values, struct {

@@ -55,7 +55,8 @@ struct tg_set {
 struct tg_gate_tables {
 	struct tg_set *at[TG_MAX_TABLES];
 	uint32_t count;
-	int lock_fd; /* -1: not needed yet */
+	int lock_fd;               /* -1: not needed yet */
+	struct tg_table blocks[2]; /* lists of backends: see gate_blocks.c; fd -1: none */
 };
 
 struct tg_gate {
@@ -101,6 +102,11 @@ void tg_gate_tables_free(struct tg_gate *gate);
 
 /* Write the tables' numbers into the rows of a copy of the image. */
 void tg_gate_tables_stamp(const uint32_t *numbers, void *rows);
+
+/* gate_blocks.c: the same of the backends' lists, which are made anew for each image. */
+int tg_gate_blocks_make(struct tg_gate *gate, const void *rows, const struct tg_slot_table *slots);
+int tg_gate_blocks_install(const struct tg_gate *gate, int outer);
+void tg_gate_blocks_settle(struct tg_gate *gate, bool published);
 
 /* image_map.c */
 int tg_image_map_make(const void *rows, size_t bytes, const struct tg_slot_table *table,

@@ -95,7 +95,8 @@ int tg_gate_tables_make(struct tg_gate *gate, const void *rows, uint32_t *number
 	if (about->tables && gate->tables.lock_fd < 0)
 		err = tg_lock_file_make(&gate->tables.lock_fd);
 	for (uint32_t i = 0; i < about->tables && !err; i++)
-		err = take_up(gate, rows, i, &numbers[i]);
+		if (tg_image_table(rows, i)->kind == TG_TABLE_SET)
+			err = take_up(gate, rows, i, &numbers[i]);
 	return err;
 }
 
@@ -136,6 +137,9 @@ void tg_gate_tables_free(struct tg_gate *gate)
 		free(gate->tables.at[i]->name);
 		free(gate->tables.at[i]);
 	}
+	for (uint32_t i = 0; i < 2; i++)
+		if (gate->tables.blocks[i].fd >= 0)
+			tg_table_close(&gate->tables.blocks[i]);
 	if (gate->tables.lock_fd >= 0)
 		close(gate->tables.lock_fd);
 }
@@ -164,8 +168,10 @@ static int view_tables(const struct tg_gate *gate, const struct tg_image *image,
 
 	for (uint32_t i = 0; i < about->tables && !err; i++) {
 		const struct tg_table_entry *entry = tg_image_table(image->rows, i);
-		const struct tg_set *set = find(gate, tg_image_table_name(image->rows, entry));
+		const struct tg_set *set = NULL;
 
+		if (entry->kind == TG_TABLE_SET)
+			set = find(gate, tg_image_table_name(image->rows, entry));
 		view[i] = set && set->table.fd >= 0 ? set->table.rows : first[i];
 	}
 	return err;
@@ -174,7 +180,7 @@ static int view_tables(const struct tg_gate *gate, const struct tg_image *image,
 int tg_gate_decide(const struct tg_gate *gate, const struct tg_image *image,
 		   const struct tg_query *query, struct tg_decision *decision)
 {
-	struct tg_table_rows tables[TG_MAX_TABLES];
+	struct tg_table_rows tables[TG_MAX_TABLES + 1];
 	int err = view_tables(gate, image, tables);
 
 	return err ? err : tg_decide(image, tables, query, decision);
@@ -183,7 +189,7 @@ int tg_gate_decide(const struct tg_gate *gate, const struct tg_image *image,
 int tg_gate_mismatch(const struct tg_gate *gate, const struct tg_image *image,
 		     const struct tg_query *query, uint32_t index, uint32_t *fields)
 {
-	struct tg_table_rows tables[TG_MAX_TABLES];
+	struct tg_table_rows tables[TG_MAX_TABLES + 1];
 	int err = view_tables(gate, image, tables);
 
 	return err ? err : tg_mismatch(image, tables, query, index, fields);

@@ -6,6 +6,7 @@
 #ifndef TG_CORE_IMAGE_H
 #define TG_CORE_IMAGE_H
 
+#include "../bpf/balance.h"
 #include "../bpf/image.h"
 #include "table.h"
 #include "tidegate.h"
@@ -30,6 +31,14 @@ int tg_mismatch(const struct tg_image *image, const struct tg_table_rows *tables
 /* Table `index` of an image: what it declares, and its elements. */
 const struct tg_table_entry *tg_image_table(const void *rows, uint32_t index);
 const char *tg_image_table_name(const void *rows, const struct tg_table_entry *entry);
+
+/* The lists of backends of all rules; NULL: it has none. */
+const struct tg_table_entry *tg_image_blocks(const void *rows);
+struct tg_table_rows tg_image_block_rows(const void *rows);
+
+/* The first list, and the one behind another; NULL: there are no more. */
+const struct tg_block *tg_block_next(const struct tg_table_rows *rows,
+				     const struct tg_block *block);
 
 static inline const void *tg_image_row(const void *rows, uint32_t row)
 {

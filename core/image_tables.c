@@ -62,9 +62,13 @@ int tg_image_tables(const struct tg_image *constant, const struct tg_table_rows 
 		if (!image->tables || !image->table_rows)
 			error = tg_fail(-ENOMEM, "out of memory: no room for the image's sets");
 		for (uint32_t i = 0; i < about->tables && !error; i++) {
-			error = make_table(image->rows, tg_image_table(image->rows, i),
-					   &image->tables[i]);
-			image->table_rows[i] = image->tables[i].rows;
+			const struct tg_table_entry *entry = tg_image_table(image->rows, i);
+
+			if (entry->kind == TG_TABLE_SET)
+				error = make_table(image->rows, entry, &image->tables[i]);
+			image->table_rows[i] = entry->kind == TG_TABLE_SET
+						       ? image->tables[i].rows
+						       : tg_image_block_rows(image->rows);
 		}
 	}
 	if (error) {
@@ -96,10 +100,11 @@ void tg_image_tables_free(struct tg_image *image)
 static const struct tg_table_entry *find_set(const struct tg_image *image, uint32_t index)
 {
 	const struct tg_image_about *about = tg_image_row(image->rows, 1);
+	uint32_t sets = about->tables - (tg_image_blocks(image->rows) != NULL);
 
-	if (index < about->tables)
+	if (index < sets)
 		return tg_image_table(image->rows, index);
-	tg_fail(-ERANGE, "the image has %u sets, not one numbered %u", about->tables, index);
+	tg_fail(-ERANGE, "the image has %u sets, not one numbered %u", sets, index);
 	return NULL;
 }
 

@@ -75,19 +75,25 @@ static int write_words(struct tg_rows *rows, struct tg_section *section)
 	return 0;
 }
 
+static bool has_more(const struct tg_term *term)
+{
+	return term->effects & (TG_EFFECT_SET | TG_EFFECT_LIVE) || term->verb == TG_VERB_BALANCE;
+}
+
 /* Terms of one rule stand together, and share what they have in common. */
 int tg_mores_write(const struct tg_policy *policy, enum tg_op op, const struct tg_terms *terms,
 		   struct tg_rows *rows, struct tg_section *section)
 {
 	uint32_t rule = TG_RULE_DEFAULT, row = 0, options_row = 0;
 	const struct tg_set_use *use = NULL;
+	struct tg_block_cursor cursor = {0};
 
 	for (uint32_t i = 0; i < section->terms; i++) {
 		const struct tg_term *term = &terms->at[i];
 		struct tg_more more = {0};
 		int error = 0;
 
-		if (!(term->effects & (TG_EFFECT_SET | TG_EFFECT_LIVE)))
+		if (!has_more(term))
 			continue;
 		if (term->rule != rule)
 			options_row = 0;
@@ -104,6 +110,11 @@ int tg_mores_write(const struct tg_policy *policy, enum tg_op op, const struct t
 			if (error)
 				return error;
 			more.options_row = options_row;
+			tg_block_seek(policy, rule, &cursor);
+			if (term->verb == TG_VERB_BALANCE) {
+				more.block = cursor.row;
+				more.by = policy->rules[rule].by;
+			}
 			memcpy(rows->at[row], &more, sizeof(more));
 		}
 		((struct tg_term *)rows->at[section->term_row])[i].more_row = row;

@@ -9,6 +9,7 @@
 #define TG_POLICY_H
 
 #include "../bpf/image.h"
+#include "backend.h"
 #include "cgroup_chain.h"
 #include "element.h"
 #include "interval.h"
@@ -57,11 +58,13 @@ struct tg_policy_rule {
 	char *where;
 	char *text;
 	uint32_t ops;
-	struct tg_term effect;     /* slot and rule still 0 */
-	struct tg_path to_path;    /* rewrite: the unix socket to go to */
-	uint32_t to_path_bytes;    /* 0: it goes to none */
-	struct tg_options options; /* where effect has TG_EFFECT_SET */
-	uint32_t given;            /* bits, 1 << enum tg_field: which meanings are set */
+	struct tg_term effect;       /* slot and rule still 0 */
+	struct tg_path to_path;      /* rewrite: the unix socket to go to */
+	uint32_t to_path_bytes;      /* 0: it goes to none */
+	struct tg_options options;   /* where effect has TG_EFFECT_SET */
+	struct tg_backends backends; /* of balance */
+	uint32_t by;                 /* enum tg_balance_by, of balance */
+	uint32_t given;              /* bits, 1 << enum tg_field: which meanings are set */
 	struct tg_meaning match[TG_FIELDS];
 };
 

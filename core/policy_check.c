@@ -95,6 +95,13 @@ static int check_source(const struct tg_policy_rule *rule, const struct reach *r
 			     source6 ? 6 : 4, source6 ? 4 : 6);
 }
 
+static int check_backends(const struct tg_policy_rule *rule)
+{
+	if (rule->effect.verb != TG_VERB_BALANCE || rule->backends.count)
+		return 0;
+	return tg_rule_error(rule, -EINVAL, "to: missing: write the backends");
+}
+
 /* What a rule does has to make sense for each kind of socket that it matches. */
 static int check_unix(const struct tg_policy_rule *rule)
 {
@@ -181,6 +188,8 @@ int tg_policy_check(const struct tg_policy *policy)
 		struct reach reach = rule_reach(rule);
 
 		error = check_unix(rule);
+		if (!error)
+			error = check_backends(rule);
 		if (!error)
 			error = check_uses(policy, rule);
 		if (error || rule->to_path_bytes)

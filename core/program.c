@@ -89,6 +89,8 @@ void tg_spec_of_image(const void *rows, uint32_t slots, struct tg_spec *spec, ui
 		need.features |= TG_FEATURE_SET;
 	if (about->effects & TG_EFFECT_LIVE)
 		need.features |= TG_FEATURE_SETS;
+	if (tg_image_blocks(rows))
+		need.features |= TG_FEATURE_BALANCE;
 	need.features |= rewrite_features(header);
 	*hooks = tg_image_hooks(header);
 	*spec = need;
@@ -212,7 +214,7 @@ static int configure(struct tidegate_bpf *skeleton, const struct tg_spec *spec, 
 		err = share_map(skeleton->maps.tg_events, maps->events, true);
 	if (!err)
 		err = share_map(skeleton->maps.tg_tables, maps->tables,
-				spec->features & TG_FEATURE_SETS);
+				spec->features & (TG_FEATURE_SETS | TG_FEATURE_BALANCE));
 	return err;
 }
 

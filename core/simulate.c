@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "../bpf/balance.h"
 #include "../bpf/match.h"
 #include "../bpf/path.h"
 #include "error.h"
@@ -260,6 +261,67 @@ static int fill_path(const struct tg_view *view, const struct tg_term *term,
 	return 0;
 }
 
+/* The task's own cgroup. */
+static uint64_t query_cgroup(const struct tg_query *query)
+{
+	uint64_t id = ROOT_CGROUP;
+
+	for (int level = 0; level <= TG_CGROUP_DEPTH && query->cgroup[level]; level++)
+		id = query->cgroup[level];
+	return id;
+}
+
+/* As tg_balance_key() has it, where a query can tell. */
+static uint64_t balance_key(const struct tg_query *query, uint32_t by)
+{
+	switch (by) {
+	case TG_BY_PID:
+		return query->pid;
+	case TG_BY_UID:
+		return query->uid;
+	case TG_BY_CGROUP:
+		return query_cgroup(query);
+	case TG_BY_NETNS:
+		return query->netns;
+	case TG_BY_DESTINATION:
+		return tg_destination_key(be64(query->addr), be64(query->addr + 8), query->port);
+	default:
+		return 0;
+	}
+}
+
+static int fill_balance(const struct tg_image *image, const struct tg_view *view,
+			const struct tg_term *term, const struct tg_query *query,
+			struct tg_decision *decision)
+{
+	const struct tg_image_about *about = tg_row(view, 1);
+	const struct tg_more *more = tg_row(view, term->more_row);
+	struct tg_backend_info second;
+	const struct tg_backend *backend;
+	tg_table_ref table;
+	int place;
+
+	if (!more || !tg_image_blocks(view->rows))
+		return -EFAULT;
+	table = TG_TABLE(view, about->tables - 1);
+	place = tg_balance_pick(table, more->block, balance_key(query, more->by));
+	if (place == TG_NO_BACKEND)
+		decision->error = term->error;
+	if (place == TG_NO_BACKEND)
+		return 0;
+	backend = place < 0 ? NULL : tg_backend_at(table, (uint32_t)place);
+	if (!backend)
+		return -EFAULT;
+	decision->open =
+		more->by <= TG_BY_SOCKET && !tg_image_backend(image, term->rule, 1, &second);
+	if (decision->open)
+		return 0;
+	memcpy(decision->addr, backend->addr_be, 16);
+	if (backend->port_be)
+		decision->port = ntohs(backend->port_be);
+	return 0;
+}
+
 static void fill_decision(const struct tg_term *term, const struct tg_query *query,
 			  struct tg_decision *decision)
 {
@@ -305,6 +367,8 @@ int tg_decide(const struct tg_image *image, const struct tg_table_rows *tables,
 		err = match_query(&view, query, &keys, &found);
 	if (!err && found.term && is_unix(query))
 		err = fill_path(&view, found.term, query, &made);
+	if (!err && found.term && found.term->verb == TG_VERB_BALANCE)
+		err = fill_balance(image, &view, found.term, query, &made);
 	if (err)
 		return tg_fail(-EINVAL, "damaged image: a reference leads outside it");
 	if (found.term)

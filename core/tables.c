@@ -8,9 +8,10 @@
 int tg_tables_write(const struct tg_policy *policy, const uint32_t *names, struct tg_rows *rows,
 		    struct tg_image_about *about)
 {
-	int error = tg_rows_add(rows, policy->table_count, &about->table_row);
+	uint32_t tables = policy->table_count + tg_blocks_any(policy);
+	int error = tg_rows_add(rows, tables, &about->table_row);
 
-	about->tables = policy->table_count;
+	about->tables = tables;
 	for (uint32_t i = 0; i < policy->table_count && !error; i++) {
 		const struct tg_policy_table *table = &policy->tables[i];
 		size_t bytes = table->elements.count * sizeof(struct tg_element);
@@ -29,6 +30,12 @@ int tg_tables_write(const struct tg_policy *policy, const uint32_t *names, struc
 		if (bytes)
 			memcpy(rows->at[entry.data_row], table->elements.at, bytes);
 		memcpy(rows->at[about->table_row + i], &entry, sizeof(entry));
+	}
+	if (!error && tables > policy->table_count) {
+		struct tg_table_entry entry;
+
+		error = tg_blocks_write(policy, rows, &entry);
+		memcpy(rows->at[about->table_row + tables - 1], &entry, sizeof(entry));
 	}
 	return error;
 }

@@ -131,16 +131,20 @@ struct tg_rule {
 	const char *name;  /**< unique in the policy; NULL: "#n", n from 1 */
 	const char *where; /**< "web.lua:4", starts its error messages; may be NULL */
 	const char *text;  /**< the rule as its author wrote it; may be NULL */
-	const char *error; /**< deny: "ECONNREFUSED", "111"; NULL: EPERM */
+	const char *error; /**< deny: "ECONNREFUSED", "111"; NULL: EPERM.  balance: where no backend
+			      is up; NULL: EHOSTUNREACH */
 	const char *to; /**< rewrite: "127.0.0.1:80", "127.0.0.1", "*:80", "unix:/run/x.sock"; of a
 			   name, its first address */
 	const char *source; /**< connect: bind to this first, "127.0.0.1:22222" or "127.0.0.1";
 			       sendmsg: send from it, "127.0.0.1"; may be NULL */
 	const char *log;    /**< "true", "false", "10/s", "1/100"; NULL: denials "100/s" */
-	bool reveal;        /**< rewrite: the program is shown the final address */
+	bool reveal;        /**< rewrite, balance: the program is shown the final address */
 	bool privileged;    /**< bind: a port below 1024 needs no CAP_NET_BIND_SERVICE */
 	bool shadow;        /**< count and tell, and decide as if the rule were not there */
 	const char *set;    /**< connect, bind: "mark=0x10 congestion=bbr"; may be NULL */
+	const char *by;     /**< balance: "random" or "hash"; NULL: "random" */
+	const char *key; /**< by "hash": "socket", "pid", "uid", "cgroup", "netns", "destination";
+			    NULL: "socket" */
 };
 
 /** `name` may be NULL. */
@@ -164,6 +168,14 @@ int tg_policy_add(struct tg_policy *policy, const struct tg_rule *rule, uint32_t
  * conditions of a rule must hold, and a field takes one (-EEXIST).
  */
 int tg_policy_match(struct tg_policy *policy, uint32_t index, const struct tg_list *list);
+
+/**
+ * Append a backend to balance rule `index`, which has at least one: "10.0.1.5:8080", or
+ * "10.0.1.5", and the port stays; of a name, its first address.  It gets `weight` (1 to
+ * 65535) of the sum of all weights.  Those of a rule are of one family.
+ */
+int tg_policy_backend(struct tg_policy *policy, uint32_t index, const char *backend,
+		      uint32_t weight);
 
 /** In place of a time to live in ms: the set's own. */
 #define TG_TTL_DEFAULT 0xffffffff
@@ -236,6 +248,19 @@ struct tg_rule_info {
 /** -ERANGE: the image has no rule `index`. */
 int tg_image_rule(const struct tg_image *image, uint32_t index, struct tg_rule_info *info);
 
+/** Where a balance may lead. */
+struct tg_backend_info {
+	size_t size;      /**< sizeof(struct tg_backend_info) */
+	uint8_t addr[16]; /**< network order; IPv4 is v4-mapped */
+	uint32_t port;    /**< host order; 0: that of the call */
+	uint32_t weight;
+	uint64_t picked; /**< times, since the gate knows the rule's name; 0 in an image */
+};
+
+/** Backend `index` of balance rule `rule`; -ERANGE past the last. */
+int tg_image_backend(const struct tg_image *image, uint32_t rule, uint32_t index,
+		     struct tg_backend_info *info);
+
 struct tg_set_info {
 	size_t size;      /**< sizeof(struct tg_set_info) */
 	const char *name; /**< valid as long as the set, or the image */
@@ -302,7 +327,7 @@ struct tg_decision {
 	size_t size;          /**< sizeof(struct tg_decision) */
 	uint32_t rule;        /**< or TG_RULE_DEFAULT */
 	uint32_t verb;        /**< enum tg_verb */
-	uint32_t error;       /**< deny: the errno, positive */
+	uint32_t error;       /**< deny, balance without backend: the errno, positive */
 	uint32_t port;        /**< final, host order */
 	uint8_t addr[16];     /**< final, network order, IPv4 is v4-mapped */
 	uint32_t source_port; /**< host order; 0: any */
@@ -311,6 +336,8 @@ struct tg_decision {
 	uint8_t path[108];    /**< AF_UNIX: final */
 	uint32_t path_bytes;
 	bool privileged; /**< bind: the port needs no CAP_NET_BIND_SERVICE */
+	bool open; /**< balance: chance or the socket decides which backend; addr and port are as
+		      asked */
 };
 
 /** Decide as the kernel would: the programs' own source, run over this image. */
@@ -433,6 +460,10 @@ struct tg_counters {
  */
 int tg_gate_counters(struct tg_gate *gate, uint32_t index, enum tg_op op,
 		     struct tg_counters *counters);
+
+/** Backend `index` of balance rule `rule` of the image in force; -ERANGE past the last. */
+int tg_gate_backend(struct tg_gate *gate, uint32_t rule, uint32_t index,
+		    struct tg_backend_info *info);
 
 /**
  * A descriptor that polls readable when there are events; the gate's own. -ENOENT

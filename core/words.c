@@ -20,6 +20,7 @@ static const char *const verbs[TG_VERBS] = {
 	[TG_VERB_ALLOW] = "allow",
 	[TG_VERB_DENY] = "deny",
 	[TG_VERB_REWRITE] = "rewrite",
+	[TG_VERB_BALANCE] = "balance",
 };
 
 /* Second names, which strerrorname_np() does not give. */

@@ -24,6 +24,7 @@ local M = {}
 ---@field allow fun(self: tidegate.Gate, spec: tidegate.RuleSpec): tidegate.Rule
 ---@field deny fun(self: tidegate.Gate, spec: tidegate.RuleSpec): tidegate.Rule
 ---@field rewrite fun(self: tidegate.Gate, spec: tidegate.RuleSpec): tidegate.Rule
+---@field balance fun(self: tidegate.Gate, spec: tidegate.RuleSpec): tidegate.Rule
 ---@field onerror fun(message: string)|nil called with the traceback of a handler's error; without it, standard error
 local Gate = {}
 Gate.__index = Gate
@@ -49,6 +50,11 @@ local function rule_counters(self, member)
   return index and counters(self, index, C.TG_OP_CONNECT) or no_counters
 end
 
+--- The backends of rule `index` in force.
+local function gate_backends(self, index)
+  return image.backends(function(position, info) return C.tg_gate_backend(self.cdata, index, position, info) end)
+end
+
 --- A gate over a policy, or over an image from a file, which has no rules to change.
 ---@param source { policy: tidegate.Policy|nil, image: tidegate.Image|nil, handlers: table[]|nil }
 ---@return tidegate.Gate
@@ -62,6 +68,11 @@ function M.new(source)
   end
   if self.source then
     self.source.counters = function(_, member) return rule_counters(self, member) end
+    local declared = self.source.backends
+    self.source.backends = function(_, member)
+      local index = self.published and self.index[member]
+      return index and gate_backends(self, index) or declared(self.source, member)
+    end
     self.source.gate = self
   end
   return self
@@ -350,6 +361,9 @@ function Gate:rules()
     local info = self.fixed:rule(index)
     local counted = self.published and counters(self, index, C.TG_OP_CONNECT) or no_counters
     info.hits, info.suppressed = counted.hits, counted.suppressed
+    if info.verb == "balance" then
+      info.backends = self.published and gate_backends(self, index) or self.fixed:backends(index)
+    end
     rules[index + 1] = info
   end
   return rules
@@ -362,7 +376,7 @@ end
 function Gate:stats()
   local stats = { rules = {}, default = {}, lost = 0, errors = 0 }
   for _, member in ipairs(self:rules()) do
-    stats.rules[member.name] = { hits = member.hits, suppressed = member.suppressed }
+    stats.rules[member.name] = { hits = member.hits, suppressed = member.suppressed, backends = member.backends }
   end
   for _, name in ipairs(schema.op_names) do
     if #schema.fields[name].ops == 1 then

@@ -92,6 +92,37 @@ function Image:rule(index)
   }
 end
 
+--- A backend of balance.
+---@class tidegate.Backend
+---@field address string "10.0.1.5:8080"; without a port where that of the call stays
+---@field weight integer
+---@field picked integer times, since the gate knows the rule's name
+---@field share number|nil of all picks of the rule, 0 to 1; nil before the first
+
+--- The backends of a rule, as `read` gives them: tg_image_backend() or tg_gate_backend().
+---@param read fun(position: integer, info: ffi.cdata*): integer
+---@return tidegate.Backend[]
+function M.backends(read)
+  local backends, info, sum = {}, library.sized "struct tg_backend_info", 0
+  while read(#backends, info) == 0 do
+    local address = info.port ~= 0 and library.endpoint(info.addr, info.port) or library.address(info.addr)
+    local picked = tonumber(info.picked)
+    backends[#backends + 1] = { address = address, weight = tonumber(info.weight), picked = picked }
+    sum = sum + picked
+  end
+  for _, backend in ipairs(backends) do
+    backend.share = sum > 0 and backend.picked / sum or nil
+  end
+  return backends
+end
+
+--- The backends of a rule of the image.
+---@param index integer of the rule, from 0
+---@return tidegate.Backend[]
+function Image:backends(index)
+  return M.backends(function(position, info) return C.tg_image_backend(self.cdata, index, position, info) end)
+end
+
 --- The names of its rules, from index 0.
 ---@return table<integer, string>
 function Image:names()

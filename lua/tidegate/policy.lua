@@ -173,6 +173,17 @@ function Policy:counters() -- luacheck: no unused args
   return { hits = 0, suppressed = 0 }
 end
 
+--- The backends of a rule; a gate that runs the policy answers instead, with what they were picked.
+---@param member tidegate.Rule
+---@return tidegate.Backend[]
+function Policy:backends(member) -- luacheck: no unused args
+  local backends = {}
+  for position, item in ipairs(member.fields.to) do
+    backends[position] = { address = item[1], weight = item[2], picked = 0 }
+  end
+  return backends
+end
+
 -- Options ------------------------------------------------------------------------
 
 local function is_verdict(value)

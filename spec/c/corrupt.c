@@ -146,6 +146,33 @@ static void add_path_rewrite(struct tg_policy *policy)
 	tg_list_free(list);
 }
 
+static void add_balance(struct tg_policy *policy)
+{
+	static const char *const keys[] = {NULL, "uid", "destination", "socket"};
+	struct tg_rule rule = {
+		.size = sizeof(rule),
+		.verb = TG_VERB_BALANCE,
+		.ops = 1 << TG_OP_CONNECT | below(2) << TG_OP_SENDMSG,
+		.key = keys[below(4)],
+		.set = NULL,
+	};
+	uint32_t index, backends = below(4) ? 1 + below(20) : 1 + below(TG_MAX_BACKENDS);
+	struct tg_list *list;
+	char text[64];
+
+	rule.by = rule.key ? "hash" : NULL;
+	MUST(!tg_policy_add(policy, &rule, &index));
+	for (uint32_t i = 0; i < backends; i++) {
+		snprintf(text, sizeof(text), "10.0.%u.%u:%u", i / 200, i % 200 + 1, 1 + below(9));
+		MUST(!tg_policy_backend(policy, index, text, 1 + below(2) * below(9)));
+	}
+	MUST(!tg_list_new(TG_FIELD_ENDPOINT, &list));
+	snprintf(text, sizeof(text), "10.%u.0.0/16", below(9));
+	MUST(!tg_list_add(list, text));
+	MUST(!tg_policy_match(policy, index, list));
+	tg_list_free(list);
+}
+
 static struct tg_image *random_image(void)
 {
 	static const char *const logs[] = {NULL, "true", "10/s", "1/100"};
@@ -174,6 +201,8 @@ static struct tg_image *random_image(void)
 	}
 	for (uint32_t i = below(2) * below(5); i > 0; i--)
 		add_path_rewrite(policy);
+	for (uint32_t i = below(2) * below(5); i > 0; i--)
+		add_balance(policy);
 	MUST(!tg_policy_compile(policy, &image));
 	tg_policy_free(policy);
 	return image;

@@ -9,7 +9,7 @@ local flags = table.concat({
 
 -- What stands between the text of patterns and a policy in memory.
 local sources = {
-  "address", "cgroup", "cgroup_chain", "cgroup_unit", "effect", "endpoint", "error", "exe", "interval", "list",
+  "address", "backend", "cgroup", "cgroup_chain", "cgroup_unit", "effect", "endpoint", "error", "exe", "interval", "list",
   "list_file", "lines", "set_use", "policy_tables", "element", "meaning", "netns", "options", "policy", "policy_check", "products", "query", "unix_path",
   "value", "words",
 }
@@ -35,7 +35,8 @@ function M.run(name, argument, more)
   for _, source in ipairs(more or {}) do
     paths[#paths + 1] = "core/" .. source .. ".c"
   end
-  local output = output_of(("gcc %s %s spec/c/%s.c -o %s -lbpf"):format(flags, table.concat(paths, " "), name, program))
+  local compile = "gcc %s %s spec/c/%s.c -o %s -lbpf -lm"
+  local output = output_of(compile:format(flags, table.concat(paths, " "), name, program))
   if output == "" then
     output = output_of(program .. " " .. argument)
   end

@@ -205,8 +205,69 @@ describe("a damaged image", function()
       words[words[ABOUT] * ROW_WORDS + 6] = 0xffffffff
     end))
     assert.equal("damaged image: rule 0 is not one that a policy can have", refusal(function(words)
-      words[words[ABOUT] * ROW_WORDS + 5] = 4
+      words[words[ABOUT] * ROW_WORDS + 5] = C.TG_VERBS
     end))
+  end)
+
+  describe("of backends", function()
+    local TABLES, TABLE_ROW = ABOUT + 14, ABOUT + 15
+
+    local function balances()
+      local policy = new_policy()
+      for last = 1, 2 do
+        add(policy, C.TG_VERB_BALANCE, {}, { [C.TG_FIELD_ENDPOINT] = { "1.2.3." .. last } })
+        for backend = 1, 3 do
+          assert.equal(0, C.tg_policy_backend(policy, last - 1, "10.0.0." .. backend, backend))
+        end
+      end
+      return policy
+    end
+
+    --- `damage` gets the words, those of the directory's entry, and of the first list.
+    local function refused_lists(damage)
+      return (refusal(function(words)
+        local entry = words[TABLE_ROW] * ROW_WORDS
+        damage(words, entry, words[entry + 3] * ROW_WORDS)
+      end, balances()):gsub("row %d+", "row X"))
+    end
+
+    local message = "damaged image: lists of backends that no policy can have"
+
+    it("is refused for a list", function()
+      assert.equal("accepted", refused_lists(function() end))
+      for _, count in ipairs { 0, 5, 257, 2 ^ 31 } do
+        assert.equal(message, refused_lists(function(words, _, list) words[list] = count end))
+      end
+      assert.equal(message, refused_lists(function(words, _, list) words[list + 2] = 2 end))
+      assert.equal(message, refused_lists(function(words, _, list) words[list + 2] = 1 end))
+      assert.equal("damaged image: lists of backends at row X reach behind its end",
+        refused_lists(function(words, entry) words[entry + 4] = 9 end))
+      assert.equal(message, refused_lists(function(words, entry) words[entry + 4] = 7 end))
+    end)
+
+    it("is refused for a table that is none", function()
+      for _, damage in ipairs { { 0, 0 }, { 0, 2 }, { 4, 0 } } do
+        assert.equal("damaged image: table 0 is not one that a policy can have",
+          refused_lists(function(words, entry) words[entry + damage[1]] = damage[2] end))
+      end
+      assert.equal(message, refused_lists(function(words) words[TABLES] = 0 end))
+      assert.equal("damaged image: 258 tables, the limit is 257", refused_lists(function(words)
+        words[TABLES] = 258
+      end))
+    end)
+
+    it("is refused for a term that has no list", function()
+      local function more(words)
+        return words[(words[SECTION + 1]) * ROW_WORDS + 15] * ROW_WORDS
+      end
+      for _, block in ipairs { 1, 4, 8, 2 ^ 31 } do
+        assert.equal(message, refused_lists(function(words) words[more(words) + 3] = block end))
+      end
+      assert.equal("damaged image: the term at row X contradicts itself",
+        refused_lists(function(words) words[more(words) + 4] = 7 end))
+      assert.equal("damaged image: the term at row X contradicts itself",
+        refused_lists(function(words) words[(words[SECTION + 1]) * ROW_WORDS + 15] = 0 end))
+    end)
   end)
 
   describe("of unix sockets", function()
