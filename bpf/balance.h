@@ -31,8 +31,6 @@ struct tg_block {
 	__u64 reserved[6];
 };
 
-enum tg_backend_state { TG_BACKEND_NONE, TG_BACKEND_UP };
-
 #define TG_BLOCK_CHOICES  8
 #define TG_BLOCK_BACKENDS 2
 

@@ -258,7 +258,7 @@ static __always_inline void tg_call_keys(const struct tg_call *call, __u64 wante
 		keys->addr6[1] |= tg_is_zero(keys->addr6[0] | keys->addr6[1]);
 	keys->port = bpf_ntohs(call->port_be);
 	keys->family = tg_hook_is4(call->hook) ? AF_INET : AF_INET6;
-	if (wanted & (1ull << TG_KEY_PROTO))
+	if (wanted & (1ull << TG_KEY_PROTO) || TG_SERVICES)
 		keys->proto = tg_call_proto(call->ctx);
 	tg_call_who(wanted, keys);
 }

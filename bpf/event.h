@@ -59,6 +59,14 @@ enum tg_verb {
 	TG_VERBS,
 };
 
+/** Whether a backend of a live service is picked: only one that is up. */
+enum tg_backend_state {
+	TG_BACKEND_NONE,
+	TG_BACKEND_UP,
+	TG_BACKEND_DRAINING, /**< its sockets are to end by themselves */
+	TG_BACKEND_DOWN,
+};
+
 /** `rule` of what no rule decided: the operation's default did. */
 #define TG_RULE_DEFAULT 0xffffffff
 

@@ -186,6 +186,9 @@ struct tg_leaf64 { /* 6 intervals */
  */
 #define TG_SECTION_SETS 32
 
+/* Beside the number of a table: it is one of services, not of addresses. */
+#define TG_SET_IS_SERVICES 0x8000u
+
 struct tg_set_words {
 	__u64 passable; /* terms that may be passed by: they ask about sets, or are shadows */
 	__u64 in[TG_SECTION_SETS];  /* that match only addresses in the set */
@@ -350,7 +353,8 @@ struct tg_more {
 	__u32 out_sets;    /* that it must not be in */
 	__u32 block;       /* balance: row of the backends' list, see balance.h; from data_row on */
 	__u32 by;          /* enum tg_balance_by */
-	__u32 reserved[11];
+	__u32 services;    /* balance: the table that has the list, from 1; 0: `block` is it */
+	__u32 reserved[10];
 };
 
 /*
@@ -358,7 +362,7 @@ struct tg_more {
  * The last one may be no live table, but the lists of backends of all rules,
  * one behind the other: then it has no name, and `count` are rows.
  */
-enum tg_table_kind { TG_TABLE_SET, TG_TABLE_BLOCKS };
+enum tg_table_kind { TG_TABLE_SET, TG_TABLE_BLOCKS, TG_TABLE_SERVICES };
 
 struct tg_table_entry {
 	__u32 kind; /* enum tg_table_kind */
@@ -366,8 +370,8 @@ struct tg_table_entry {
 	__u32 size;     /* how many elements it has room for */
 	__u32 data_row; /* struct tg_element, one behind the other */
 	__u32 count;    /* of them */
-	__u32 reserved;
-	__u64 ttl_ms; /* of elements that are added later without one of their own; 0: for ever */
+	__u32 rows;     /* that they take; of services: each an address, and a block */
+	__u64 ttl_ms;   /* of elements that are added later without one of their own; 0: for ever */
 	__u64 pad[4];
 };
 

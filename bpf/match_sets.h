@@ -6,19 +6,20 @@
 #define TG_MATCH_SETS_H
 
 #include "fields.h"
-#include "set.h"
+#include "service.h"
 
-/* Whether the address asked for is in a set of the section: 1, 0 or -TG_EFAULT. */
+/* Whether what is asked for is in a table of the section: 1, 0 or -TG_EFAULT. */
 static __always_inline int tg_address_in(const struct tg_view *view,
 					 const struct tg_section *section,
 					 const struct tg_keys *keys, __u32 index)
 {
-	tg_table_ref table = TG_TABLE(view, section->set[index]);
+	__u64 set = section->set[index], is4 = keys->is4;
+	__u64 what = TG_VIP_WHAT(keys->port, TG_VIP_PROTO(keys->proto)) | set >> 15 << 32;
 
 	(void)view;
-	if (keys->is4)
-		return tg_set_has4(table, keys->addr4);
-	return tg_set_has6(table, keys->addr6[0], keys->addr6[1]);
+	return tg_live_has(TG_TABLE(view, set & ~TG_SET_IS_SERVICES), what,
+			   keys->addr6[0] & (is4 - 1),
+			   is4 ? 0xffffull << 32 | keys->addr4 : keys->addr6[1]);
 }
 
 /*

@@ -19,7 +19,7 @@ static bool is_v4(const uint32_t addr_be[4])
 	return !addr_be[0] && !addr_be[1] && addr_be[2] == htonl(0xffff);
 }
 
-static int parse(const char *text, uint32_t weight, uint32_t ops, struct tg_backend_spec *backend)
+static int parse(const char *text, uint32_t weight, uint32_t ops, struct tg_backend_place *backend)
 {
 	struct tg_term term = {0};
 	int error;
@@ -37,7 +37,7 @@ static int parse(const char *text, uint32_t weight, uint32_t ops, struct tg_back
 	if (!weight || weight > TG_MAX_WEIGHT)
 		return tg_fail(-EINVAL, "to: \"%s\": weight: %u is not one from 1 to %u", text,
 			       weight, TG_MAX_WEIGHT);
-	*backend = (struct tg_backend_spec){
+	*backend = (struct tg_backend_place){
 		.port_be = term.to_port_be,
 		.weight = (uint16_t)weight,
 		.state = TG_BACKEND_UP,
@@ -48,7 +48,7 @@ static int parse(const char *text, uint32_t weight, uint32_t ops, struct tg_back
 
 /* How it stands with those that are there. */
 static int check_beside(const struct tg_backends *backends, const char *text,
-			const struct tg_backend_spec *backend)
+			const struct tg_backend_place *backend)
 {
 	if (backends->count == TG_MAX_BACKENDS)
 		return tg_fail(-E2BIG,
@@ -72,7 +72,7 @@ static int check_beside(const struct tg_backends *backends, const char *text,
 
 int tg_backends_add(struct tg_backends *backends, const char *text, uint32_t weight, uint32_t ops)
 {
-	struct tg_backend_spec backend, *at;
+	struct tg_backend_place backend, *at;
 	int error = parse(text, weight, ops, &backend);
 
 	if (!error)
@@ -87,6 +87,26 @@ int tg_backends_add(struct tg_backends *backends, const char *text, uint32_t wei
 	return 0;
 }
 
+int tg_backends_take(struct tg_backends *backends, const struct tg_backend_spec *specs,
+		     size_t count)
+{
+	const uint32_t goes = 1u << TG_OP_CONNECT | 1u << TG_OP_SENDMSG;
+
+	for (size_t i = 0; i < count; i++) {
+		uint32_t state = specs[i].state;
+		int error;
+
+		if (state < TG_BACKEND_UP || state > TG_BACKEND_DOWN)
+			return tg_fail(-EINVAL, "to: \"%s\": %u is not a state of a backend",
+				       specs[i].address, state);
+		error = tg_backends_add(backends, specs[i].address, specs[i].weight, goes);
+		if (error)
+			return error;
+		backends->at[backends->count - 1].state = state;
+	}
+	return 0;
+}
+
 void tg_backends_free(struct tg_backends *backends)
 {
 	free(backends->at);
@@ -95,7 +115,7 @@ void tg_backends_free(struct tg_backends *backends)
 
 /* --- Blocks ------------------------------------------------------------------------- */
 
-static uint64_t seed_of(const struct tg_backend_spec *backend)
+static uint64_t seed_of(const struct tg_backend_place *backend)
 {
 	const uint32_t *addr_be = backend->addr_be;
 
@@ -133,7 +153,7 @@ void tg_block_write(const struct tg_backends *backends, uint32_t rule, void *row
 	block->weighted = weights_differ(backends);
 	block->rule = rule;
 	for (uint32_t i = 0; i < backends->count; i++) {
-		const struct tg_backend_spec *spec = &backends->at[i];
+		const struct tg_backend_place *spec = &backends->at[i];
 		struct tg_backend *backend = tg_block_backend(rows, i);
 
 		choices_of(rows, i)->choice[i % TG_BLOCK_CHOICES] =
@@ -152,6 +172,7 @@ void tg_block_read(const void *rows, uint32_t index, struct tg_backend_info *inf
 		.size = sizeof(*info),
 		.port = ntohs(backend->port_be),
 		.weight = (uint32_t)TG_CHOICE_WEIGHT(choice),
+		.state = TG_CHOICE_STATE(choice),
 		.picked = __atomic_load_n(&backend->picked, __ATOMIC_RELAXED),
 	};
 	memcpy(info->addr, backend->addr_be, sizeof(info->addr));

@@ -9,7 +9,7 @@
 #include "../bpf/balance.h"
 #include "tidegate.h"
 
-struct tg_backend_spec {
+struct tg_backend_place {
 	uint32_t addr_be[4]; /* IPv4 is v4-mapped */
 	uint16_t port_be;    /* 0: the call's */
 	uint16_t weight;
@@ -17,12 +17,16 @@ struct tg_backend_spec {
 };
 
 struct tg_backends {
-	struct tg_backend_spec *at;
+	struct tg_backend_place *at;
 	uint32_t count;
 };
 
 /* Append "10.0.1.5:8080". -EINVAL, -EEXIST, -E2BIG; the text starts with what is wrong. */
 int tg_backends_add(struct tg_backends *backends, const char *text, uint32_t weight, uint32_t ops);
+
+/* Append what users say of live ones. */
+int tg_backends_take(struct tg_backends *backends, const struct tg_backend_spec *specs,
+		     size_t count);
 void tg_backends_free(struct tg_backends *backends);
 
 /* Fill a block in rows of zeros; none of the backends has been picked yet. */

@@ -44,10 +44,12 @@ struct tg_ring {
 	size_t page;
 };
 
-/* A live table of a gate.  It stays, at its place in memory, until the gate is closed. */
+/* A live table of a gate: a set, or services.  It stays, at its place in memory, until the gate is
+ * closed. */
 struct tg_set {
 	struct tg_table table; /* fd -1: no image names it any more */
 	char *name;
+	enum tg_table_kind kind;
 	bool fresh; /* made by the publish under way */
 	bool named; /* by the image under way */
 };

@@ -13,6 +13,7 @@
 #include "cgroup_chain.h"
 #include "element.h"
 #include "interval.h"
+#include "service.h"
 #include "tidegate.h"
 #include "unix_path.h"
 
@@ -68,6 +69,11 @@ struct tg_policy_rule {
 	struct tg_meaning match[TG_FIELDS];
 };
 
+struct tg_policy_service {
+	struct tg_vip_key vip;
+	struct tg_backends backends;
+};
+
 /* A live table, as a policy declares it. */
 struct tg_policy_table {
 	char *name;
@@ -75,6 +81,8 @@ struct tg_policy_table {
 	uint32_t size; /* 0: not said */
 	uint64_t ttl_ms;
 	struct tg_elements elements;
+	struct tg_policy_service *services; /* of a table of services, in place of elements */
+	uint32_t service_count, service_room;
 };
 
 struct tg_policy {
@@ -107,8 +115,11 @@ enum tg_key tg_field_key(enum tg_field field);
 /* The number of a table of this name, or -1. */
 int tg_policy_find_table(const struct tg_policy *policy, const char *name);
 
-/* The elements that a declared set has room for. */
+/* The elements, or services, that a declared table has room for. */
 uint32_t tg_policy_table_size(const struct tg_policy_table *table);
+
+/* The rows that services take in an image. */
+uint64_t tg_policy_service_rows(const struct tg_policy_table *table);
 
 void tg_policy_tables_free(struct tg_policy *policy);
 

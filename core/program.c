@@ -89,6 +89,8 @@ void tg_spec_of_image(const void *rows, uint32_t slots, struct tg_spec *spec, ui
 		need.features |= TG_FEATURE_SET;
 	if (about->effects & TG_EFFECT_LIVE)
 		need.features |= TG_FEATURE_SETS;
+	if (tg_image_table_of(rows, TG_TABLE_SERVICES, 0))
+		need.features |= TG_FEATURE_SERVICES | TG_FEATURE_BALANCE;
 	if (tg_image_blocks(rows))
 		need.features |= TG_FEATURE_BALANCE;
 	need.features |= rewrite_features(header);

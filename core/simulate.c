@@ -12,6 +12,7 @@
 #include "../bpf/balance.h"
 #include "../bpf/match.h"
 #include "../bpf/path.h"
+#include "backend.h"
 #include "error.h"
 #include "image.h"
 #include "tidegate.h"
@@ -290,35 +291,102 @@ static uint64_t balance_key(const struct tg_query *query, uint32_t by)
 	}
 }
 
-static int fill_balance(const struct tg_image *image, const struct tg_view *view,
-			const struct tg_term *term, const struct tg_query *query,
-			struct tg_decision *decision)
+/* What is asked for, as a VIP: 0.0.0.0 and :: as what they mean. */
+static struct tg_service_pick ask_service(const struct tg_view *view, const struct tg_more *more,
+					  const struct tg_query *query)
+{
+	struct tg_service_pick pick = {
+		.table = TG_TABLE(view, more->services - 1),
+		.high = be64(query->addr),
+		.low = be64(query->addr + 8),
+		.what = TG_VIP_WHAT(query->port, TG_VIP_PROTO(query->proto)),
+	};
+
+	pick.low |= !pick.high && !pick.low;
+	if (!pick.high && pick.low == 0xffffull << 32)
+		pick.low |= TG_LOOPBACK4;
+	return pick;
+}
+
+/* The list that a call is balanced over; NULL: there is none. */
+static const struct tg_block *find_list(const struct tg_view *view, const struct tg_more *more,
+					const struct tg_query *query)
 {
 	const struct tg_image_about *about = tg_row(view, 1);
-	const struct tg_more *more = tg_row(view, term->more_row);
-	struct tg_backend_info second;
-	const struct tg_backend *backend;
-	tg_table_ref table;
+	struct tg_service_pick pick;
+	const struct tg_vip *vip;
 	int place;
 
-	if (!more || !tg_image_blocks(view->rows))
-		return -EFAULT;
-	table = TG_TABLE(view, about->tables - 1);
-	place = tg_balance_pick(table, more->block, balance_key(query, more->by));
+	if (!more->services)
+		return tg_image_blocks(view->rows)
+			       ? tg_table_row(TG_TABLE(view, about->tables - 1), more->block)
+			       : NULL;
+	pick = ask_service(view, more, query);
+	place = tg_vip_find(pick.table, pick.what, pick.high, pick.low);
+	vip = place < 0 ? NULL : tg_vip_at(pick.table, (uint32_t)place);
+	if (!vip || !TG_VIP_BLOCK(vip->state))
+		return NULL;
+	return tg_table_row(pick.table, tg_arena_row(pick.table, TG_VIP_BLOCK(vip->state)));
+}
+
+/* Where a list of the image leads. */
+static int choose_of_block(const struct tg_view *view, const struct tg_more *more, uint64_t key,
+			   struct tg_decision *decision)
+{
+	const struct tg_image_about *about = tg_row(view, 1);
+	tg_table_ref table = TG_TABLE(view, about->tables - 1);
+	int place = tg_balance_pick(table, more->block, key);
+	const struct tg_backend *backend;
+
 	if (place == TG_NO_BACKEND)
-		decision->error = term->error;
-	if (place == TG_NO_BACKEND)
-		return 0;
+		return place;
 	backend = place < 0 ? NULL : tg_backend_at(table, (uint32_t)place);
 	if (!backend)
 		return -EFAULT;
-	decision->open =
-		more->by <= TG_BY_SOCKET && !tg_image_backend(image, term->rule, 1, &second);
-	if (decision->open)
-		return 0;
 	memcpy(decision->addr, backend->addr_be, 16);
 	if (backend->port_be)
 		decision->port = ntohs(backend->port_be);
+	return 0;
+}
+
+static int choose_of_service(const struct tg_view *view, const struct tg_more *more, uint64_t key,
+			     const struct tg_query *query, struct tg_decision *decision)
+{
+	struct tg_service_pick pick = ask_service(view, more, query);
+
+	pick.key = key;
+	tg_service_choose(&pick);
+	if (pick.result)
+		return pick.result;
+	memcpy(decision->addr, pick.addr_be, 16);
+	if (pick.port_be)
+		decision->port = ntohs((uint16_t)pick.port_be);
+	return 0;
+}
+
+static int fill_balance(const struct tg_view *view, const struct tg_term *term,
+			const struct tg_query *query, struct tg_decision *decision)
+{
+	const struct tg_more *more = tg_row(view, term->more_row);
+	const struct tg_block *list = more ? find_list(view, more, query) : NULL;
+	struct tg_decision chosen = *decision;
+	uint64_t key;
+	int err = TG_NO_BACKEND;
+
+	if (!more || (!list && !more->services))
+		return -EFAULT;
+	key = balance_key(query, more->by);
+	if (list)
+		err = more->services ? choose_of_service(view, more, key, query, &chosen)
+				     : choose_of_block(view, more, key, &chosen);
+	if (err == TG_NO_BACKEND)
+		decision->error = term->error;
+	if (err)
+		return err == TG_NO_BACKEND ? 0 : err;
+	if (more->by <= TG_BY_SOCKET && list->backends > 1)
+		decision->open = true;
+	else
+		*decision = chosen;
 	return 0;
 }
 
@@ -368,13 +436,45 @@ int tg_decide(const struct tg_image *image, const struct tg_table_rows *tables,
 	if (!err && found.term && is_unix(query))
 		err = fill_path(&view, found.term, query, &made);
 	if (!err && found.term && found.term->verb == TG_VERB_BALANCE)
-		err = fill_balance(image, &view, found.term, query, &made);
+		err = fill_balance(&view, found.term, query, &made);
 	if (err)
 		return tg_fail(-EINVAL, "damaged image: a reference leads outside it");
 	if (found.term)
 		fill_decision(found.term, query, &made);
 	*decision = made;
 	return 0;
+}
+
+int tg_choice(const struct tg_image *image, const struct tg_table_rows *tables,
+	      const struct tg_query *query, uint32_t index, struct tg_backend_info *info)
+{
+	const struct tg_block *list = NULL;
+	const struct tg_more *more;
+	struct tg_found found = {0};
+	struct tg_keys keys;
+	struct tg_view view;
+	int err = query_keys(query, &keys);
+
+	if (!err)
+		err = view_image(image, tables, &view);
+	if (err)
+		return err;
+	if (!passes_unseen(query) && match_query(&view, query, &keys, &found))
+		return tg_fail(-EINVAL, "damaged image: a reference leads outside it");
+	if (found.term && found.term->verb == TG_VERB_BALANCE) {
+		more = tg_row(&view, found.term->more_row);
+		list = more ? find_list(&view, more, query) : NULL;
+	}
+	if (!list || list->backends > TG_MAX_BACKENDS || index >= list->backends)
+		return tg_fail(-ERANGE, "the call has no backend %u", index);
+	tg_block_read(list, index, info);
+	return 0;
+}
+
+int tg_image_choice(const struct tg_image *image, const struct tg_query *query, uint32_t index,
+		    struct tg_backend_info *info)
+{
+	return tg_choice(image, NULL, query, index, info);
 }
 
 int tg_image_decide(const struct tg_image *image, const struct tg_query *query,

@@ -157,7 +157,7 @@ static int check_sets(const struct tg_verify *check, const struct tg_section *se
 		    !section->set_row == !(section->sets && is_short);
 
 	for (uint32_t i = 0; good && i < section->sets; i++)
-		good = section->set[i] < check->tables;
+		good = (section->set[i] & ~TG_SET_IS_SERVICES) < check->tables;
 	if (good)
 		return 0;
 	return tg_fail(-EINVAL, "damaged image: sets that a policy cannot have");
@@ -191,6 +191,8 @@ static bool more_is_good(const struct tg_section *section, const struct tg_term 
 	if (!(term->effects & TG_EFFECT_LIVE) != !sets)
 		return false;
 	if (term->verb == TG_VERB_BALANCE && (!term->more_row || more->by >= TG_BYS))
+		return false;
+	if (more->services && !sets)
 		return false;
 	return !(sets >> section->sets);
 }

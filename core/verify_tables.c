@@ -2,7 +2,7 @@
 /* verify_tables.c - the tables of an image: their directory, and what they hold. */
 #include <errno.h>
 
-#include "../bpf/balance.h"
+#include "../bpf/service.h"
 #include "error.h"
 #include "verify.h"
 
@@ -47,6 +47,28 @@ static int check_block(const struct tg_verify *check, const struct tg_block *blo
 	return 0;
 }
 
+/* Each an address, and behind it a block, which may be empty. */
+static int check_services(struct tg_verify *check, const struct tg_table_entry *entry)
+{
+	int error = tg_verify_take(check, entry->data_row, entry->rows, "services");
+	uint32_t row = 0, count = 0;
+
+	for (; !error && row < entry->rows; count++) {
+		struct tg_block block;
+
+		if (row + 1 >= entry->rows)
+			return fail_blocks();
+		tg_verify_read(check, entry->data_row + row + 1, &block);
+		if (block.backends > TG_MAX_BACKENDS ||
+		    1 + tg_block_rows(block.backends) > entry->rows - row)
+			return fail_blocks();
+		row += 1 + tg_block_rows(block.backends);
+	}
+	if (!error && count != entry->count)
+		error = fail_blocks();
+	return error;
+}
+
 /* One behind the other, they fill their rows. */
 static int check_blocks(struct tg_verify *check, const struct tg_table_entry *entry)
 {
@@ -65,9 +87,21 @@ static int check_blocks(struct tg_verify *check, const struct tg_table_entry *en
 	return error;
 }
 
+/* Whether table `number` is one of services. */
+static bool are_services(const struct tg_verify *check, const struct tg_image_about *about,
+			 uint32_t number)
+{
+	struct tg_table_entry entry;
+
+	if (number >= about->tables)
+		return false;
+	tg_verify_read(check, about->table_row + number, &entry);
+	return entry.kind == TG_TABLE_SERVICES;
+}
+
 /* The terms of a section stand in the order of their rules, as the lists do. */
-static int check_uses(const struct tg_verify *check, const struct tg_section *section,
-		      const struct tg_table_entry *entry)
+static int check_uses(const struct tg_verify *check, const struct tg_image_about *about,
+		      const struct tg_section *section, const struct tg_table_entry *entry)
 {
 	struct tg_block block = {0};
 	uint32_t row = 0;
@@ -80,6 +114,11 @@ static int check_uses(const struct tg_verify *check, const struct tg_section *se
 		if (term.verb != TG_VERB_BALANCE)
 			continue;
 		tg_verify_read(check, term.more_row, &more);
+		if (more.services) {
+			if (!are_services(check, about, more.services - 1))
+				return fail_blocks();
+			continue;
+		}
 		for (; row < more.block && row < entry->count; row += tg_block_rows(block.backends))
 			tg_verify_read(check, entry->data_row + row, &block);
 		if (row != more.block || row >= entry->count)
@@ -101,10 +140,14 @@ static int check_sections(const struct tg_verify *check, const struct tg_image_a
 	for (uint32_t i = 0; i < check->seen_count && !error; i++) {
 		const struct tg_section *section = &check->seen[i];
 
-		for (uint32_t k = 0; k < section->sets; k++)
-			if (section->set[k] >= sets)
+		for (uint32_t k = 0; k < section->sets; k++) {
+			uint32_t number = section->set[k] & ~TG_SET_IS_SERVICES;
+
+			if (number >= sets || are_services(check, about, number) !=
+						      !!(section->set[k] & TG_SET_IS_SERVICES))
 				return fail_blocks();
-		error = check_uses(check, section, blocks);
+		}
+		error = check_uses(check, about, section, blocks);
 	}
 	return error;
 }
@@ -121,6 +164,10 @@ static int check_entry(struct tg_verify *check, const struct tg_image_about *abo
 	    entry->name < about->blob_bytes && entry->size && entry->size <= TG_MAX_SET_SIZE &&
 	    entry->count <= entry->size)
 		return check_elements(check, entry);
+	if (entry->kind == TG_TABLE_SERVICES && index < TG_MAX_TABLES &&
+	    entry->name < about->blob_bytes && entry->size && entry->size <= TG_MAX_SERVICES &&
+	    entry->count <= entry->size)
+		return check_services(check, entry);
 	return tg_fail(-EINVAL, "damaged image: table %u is not one that a policy can have", index);
 }
 

@@ -58,12 +58,14 @@ end
 
 --- "10.0.1.5:8080 (1 of 4) or 10.0.1.6:8080 (3 of 4)"
 local function choices(backends)
-  local sum, names, equal = 0, {}, true
+  local up, sum, names, equal = {}, 0, {}, true
   for _, backend in ipairs(backends) do
-    sum = sum + backend.weight
-    equal = equal and backend.weight == backends[1].weight
+    if backend.state == "up" then
+      up[#up + 1], sum = backend, sum + backend.weight
+      equal = equal and backend.weight == up[1].weight
+    end
   end
-  for index, backend in ipairs(backends) do
+  for index, backend in ipairs(up) do
     names[index] = backend.address .. (equal and "" or (" (%d of %d)"):format(backend.weight, sum))
   end
   return schema.enumerate(names, "or")
@@ -117,8 +119,9 @@ end
 ---@param image tidegate.Image that decided
 ---@param query tidegate.Query that was asked
 ---@param struct ffi.cdata*
+---@param gate ffi.cdata*|nil whose live tables count
 ---@return tidegate.Decision
-function M.new(image, query, struct)
+function M.new(image, query, struct, gate)
   local asked, final, addr, port = places(query, struct)
   local info = struct.rule ~= C.TG_RULE_DEFAULT and image:rule(tonumber(struct.rule)) or {}
   return setmetatable({
@@ -131,7 +134,7 @@ function M.new(image, query, struct)
     addr = addr,
     port = port,
     source = source(struct),
-    backends = struct.verb == C.TG_VERB_BALANCE and image:backends(tonumber(struct.rule)) or nil,
+    backends = struct.verb == C.TG_VERB_BALANCE and image:choice(query, gate) or nil,
     open = struct.open,
     logs = struct.logs,
     privileged = struct.privileged,

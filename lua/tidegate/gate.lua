@@ -5,6 +5,7 @@
 -- staged changes stay staged, to be mended and committed again.
 
 local ffi = require "ffi"
+local backend = require "tidegate.backend"
 local events = require "tidegate.events"
 local file = require "tidegate.file"
 local image = require "tidegate.image"
@@ -13,6 +14,7 @@ local library = require "tidegate.ffi"
 local literal = require "tidegate.literal"
 local reader = require "tidegate.reader"
 local schema = require "tidegate.schema"
+local services = require "tidegate.services"
 local set = require "tidegate.set"
 
 local C = library.C
@@ -52,7 +54,7 @@ end
 
 --- The backends of rule `index` in force.
 local function gate_backends(self, index)
-  return image.backends(function(position, info) return C.tg_gate_backend(self.cdata, index, position, info) end)
+  return backend.read(function(position, info) return C.tg_gate_backend(self.cdata, index, position, info) end)
 end
 
 --- A gate over a policy, or over an image from a file, which has no rules to change.
@@ -128,13 +130,41 @@ end
 ---@return tidegate.Set[]
 function Gate:sets()
   if self.source then
-    return { unpack(self.source.sets) }
+    return self.source:declared(set)
   end
   local sets = {}
   for _, name in ipairs(self.fixed:set_names()) do
     sets[#sets + 1] = self:set(name)
   end
   return sets
+end
+
+--- Live services: gate:service "name" are those of this name, and, with a table
+--- behind it, declares them.
+---@param name string
+---@return tidegate.Services
+function Gate:service(name)
+  if type(name) ~= "string" then
+    error(("service: wants a name; got %s"):format(literal.describe(name)), 2)
+  elseif not self.source then
+    self.image_services = self.image_services or {}
+    self.image_services[name] = self.image_services[name] or services.of_gate(self, name)
+    return self.image_services[name]
+  end
+  return services.named(self.source:live_services(name), language.where(2), function(message) error(message, 0) end)
+end
+
+--- Its live services, in the order in which they are declared.
+---@return tidegate.Services[]
+function Gate:services()
+  if self.source then
+    return self.source:declared(services)
+  end
+  local found = {}
+  for _, name in ipairs(self.fixed:services_names()) do
+    found[#found + 1] = self:service(name)
+  end
+  return found
 end
 
 --- The items of a file, for a rule's list.

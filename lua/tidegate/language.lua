@@ -4,6 +4,7 @@
 local file = require "tidegate.file"
 local literal = require "tidegate.literal"
 local schema = require "tidegate.schema"
+local services = require "tidegate.services"
 local set = require "tidegate.set"
 local suggest = require "tidegate.suggest"
 
@@ -92,6 +93,18 @@ local function live_set(policy, complaints, path)
   end
 end
 
+--- services "name": the handle of live services, likewise.
+local function live_services(policy, complaints, path)
+  return function(name)
+    local where = M.where(2, path)
+    if type(name) ~= "string" or name == "" or name:find "%c" then
+      complaints:add(("%s: services wants a name; got %s"):format(where, literal.describe(name)))
+      name = "?"
+    end
+    return services.named(policy:live_services(name), where, function(message) complaints:add(message) end)
+  end
+end
+
 local function options(policy, complaints, path)
   return function(spec)
     local ok, message = policy:set(spec, M.where(2, path))
@@ -166,6 +179,7 @@ function M.environment(path, policy, handlers, complaints)
   end
   words.policy = options(policy, complaints, path)
   words.set = live_set(policy, complaints, path)
+  words.services = live_services(policy, complaints, path)
   words.file = named_file(folder_of(path), complaints, path)
   words.on = on(handlers, complaints, path)
 

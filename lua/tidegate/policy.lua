@@ -1,10 +1,13 @@
 --- A policy in Lua: rules in order, options, handlers; and its compiled image.
 
 local image = require "tidegate.image"
+local backend = require "tidegate.backend"
 local library = require "tidegate.ffi"
 local literal = require "tidegate.literal"
+local live = require "tidegate.live"
 local rule = require "tidegate.rule"
 local schema = require "tidegate.schema"
+local services = require "tidegate.services"
 local set = require "tidegate.set"
 local suggest = require "tidegate.suggest"
 
@@ -24,7 +27,8 @@ Policy.__index = Policy
 ---@return tidegate.Policy
 function M.new(name)
   return setmetatable({
-    name = name, rules = {}, by_name = {}, sets = {}, handles = {}, ordinal = 0, defaults = {}, on_error = nil, revision = 0,
+    name = name, rules = {}, by_name = {}, tables = {}, handles = {}, service_handles = {}, ordinal = 0,
+    defaults = {}, on_error = nil, revision = 0,
   }, Policy)
 end
 
@@ -33,7 +37,7 @@ function Policy:touch()
   self.revision = self.revision + 1
 end
 
--- Sets -------------------------------------------------------------------------
+-- Live tables -------------------------------------------------------------------------
 
 --- The handle of a live set, one a name: declared, or to be.
 ---@param name string
@@ -47,25 +51,55 @@ function Policy:live_set(name)
   return handle
 end
 
---- Take in a set that has just been declared, if the library does.
----@param handle tidegate.Set
+--- The handle of live services, likewise.
+---@param name string
+---@return tidegate.Services
+function Policy:live_services(name)
+  local handle = self.service_handles[name]
+  if not handle then
+    handle = services.of_policy(self, name)
+    self.service_handles[name] = handle
+  end
+  return handle
+end
+
+--- The sets, or the services, that it declares, in order.
+---@param kind table the module of one or the other
+---@return (tidegate.Set|tidegate.Services)[]
+function Policy:declared(kind)
+  local found = {}
+  for _, handle in ipairs(self.tables) do
+    if kind.is(handle) then
+      found[#found + 1] = handle
+    end
+  end
+  return found
+end
+
+--- Take in a set, or services, just declared, if the library does.
+---@param handle tidegate.Set|tidegate.Services
 ---@param name string
 ---@return true|nil
 ---@return string|nil message
 ---@return integer|nil errno
 function Policy:declare(handle, name)
+  local kind = live.kind(handle)
+  if self.tables[name] then
+    local other = self.tables[name]
+    return nil, ("%s: the name is taken by %s; choose another"):format(kind.text(handle), live.kind(other).text(other))
+  end
   local slot = library.slot "policy"
   local result = C.tg_policy_new(nil, slot)
   if result ~= 0 then
     return library.failure(result)
   end
   local scratch = library.own("policy", slot)
-  local ok, message, errno = set.add_to(handle, scratch)
+  local ok, message, errno = kind.add_to(handle, scratch)
   library.release("policy", scratch)
   if not ok then
     return nil, message, errno
   end
-  self.sets[#self.sets + 1], self.sets[name] = handle, handle
+  self.tables[#self.tables + 1], self.tables[name] = handle, handle
   self:touch()
   return true
 end
@@ -77,9 +111,10 @@ local function declare_sets(candidate, object)
   local seen = {}
   for _, values in ipairs(candidate.lists) do
     for _, handle in ipairs(values:sets()) do
-      if not seen[handle.name] and set.is_declared(handle) then
+      local kind = live.kind(handle)
+      if not seen[handle.name] and kind.is_declared(handle) then
         seen[handle.name] = true
-        local ok, message, errno = set.add_to(handle, object, true)
+        local ok, message, errno = kind.add_to(handle, object, true)
         if not ok then
           return nil, message, errno
         end
@@ -177,11 +212,7 @@ end
 ---@param member tidegate.Rule
 ---@return tidegate.Backend[]
 function Policy:backends(member) -- luacheck: no unused args
-  local backends = {}
-  for position, item in ipairs(member.fields.to) do
-    backends[position] = { address = item[1], weight = item[2], picked = 0 }
-  end
-  return backends
+  return backend.declared(member.fields.to or {})
 end
 
 -- Options ------------------------------------------------------------------------
@@ -302,8 +333,8 @@ local function build(self, members)
     return library.failure(result)
   end
   local complaints, first_errno = {}, nil
-  for _, handle in ipairs(self.sets) do
-    local ok, message, errno = set.add_to(handle, object)
+  for _, handle in ipairs(self.tables) do
+    local ok, message, errno = live.kind(handle).add_to(handle, object)
     if not ok then
       complaints[#complaints + 1], first_errno = message, first_errno or errno
     end

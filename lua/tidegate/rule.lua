@@ -27,7 +27,7 @@ local Rule = {}
 local computed = {
   hits = function(self) return tonumber(self.policy:counters(self).hits) end,
   suppressed = function(self) return tonumber(self.policy:counters(self).suppressed) end,
-  backends = function(self) return self.verb == "balance" and self.policy:backends(self) or nil end,
+  backends = function(self) return self.verb == "balance" and self.fields.to and self.policy:backends(self) or nil end,
 }
 
 function Rule:__index(key)
@@ -311,7 +311,7 @@ function M.new(verb, spec, where, ordinal)
   if verb == "rewrite" and not self.fields.to then
     message = [[says no "to"; add where the call goes, such as to = "127.0.0.1:80"]]
     return failure()
-  elseif verb == "balance" and not self.fields.to then
+  elseif verb == "balance" and not self.fields.to and #self.lists[1]:sets() == 0 then
     message = [[says no "to"; add backends, such as to = { "10.0.1.5:8080", "10.0.1.6:8080" }]]
     return failure()
   end

@@ -307,6 +307,11 @@ M.words = {
     example = [[local banned = set "banned" { "192.0.2.0/24", ttl = "10m" } deny { egress = banned }]],
   },
   {
+    name = "services",
+    doc = "Live services: VIPs and their backends, which balance names and which change at any time.",
+    example = [[local svc = services "svc" { ["10.96.0.10:80/tcp"] = { "10.0.1.5:8080" } } balance { connect = svc }]],
+  },
+  {
     name = "on",
     doc = [[Call a function for each event of a verb, of a rule, or, with "*", of all.]],
     example = [[on("deny", function(event) print(event) end)]],

@@ -11,7 +11,7 @@ local flags = table.concat({
 local sources = {
   "address", "backend", "cgroup", "cgroup_chain", "cgroup_unit", "effect", "endpoint", "error", "exe", "interval", "list",
   "list_file", "lines", "set_use", "policy_tables", "element", "meaning", "netns", "options", "policy", "policy_check", "products", "query", "unix_path",
-  "value", "words",
+  "value", "vip", "words",
 }
 
 local function output_of(command)

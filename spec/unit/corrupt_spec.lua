@@ -7,8 +7,8 @@ local CORRUPTIONS = 10000
 
 -- What makes an image, and what reads it.
 local SOURCES = {
-  "bitset", "blob", "blocks", "boundaries", "cgroup_set", "checksum", "compile", "guard", "image", "image_hooks",
-  "image_tables", "more", "rows", "set", "set_entry", "simulate", "sweep", "table", "tables", "terms", "tree", "verify",
+  "arena", "bitset", "blob", "blocks", "boundaries", "cgroup_set", "checksum", "compile", "guard", "image", "image_hooks",
+  "image_services", "image_tables", "more", "rows", "service", "set", "set_entry", "simulate", "sweep", "table", "tables", "terms", "tree", "verify",
   "verify_bitset", "verify_tables", "verify_tree",
 }
 
