@@ -45,6 +45,19 @@ int tg_gate_services(const struct tg_gate *gate, const char *name, struct tg_ser
 		       name);
 }
 
+/* Read a VIP and take up the lock. */
+static int take_up(const struct tg_services *services, const char *text, struct tg_vip_key *vip)
+{
+	int error = check_alive(services);
+
+	if (error)
+		return error;
+	error = tg_vip_parse(text, vip);
+	if (error)
+		return fail_with_name(services, NULL, error);
+	return tg_service_change(&live_of(services)->table);
+}
+
 static int put(const struct tg_services *services, const char *text, const struct tg_vip_key *vip,
 	       const struct tg_backends *backends)
 {
@@ -91,14 +104,8 @@ int tg_services_remove(struct tg_services *services, const char *text)
 {
 	const struct tg_table *table = &live_of(services)->table;
 	struct tg_vip_key vip;
-	int error = check_alive(services), removed;
+	int error = take_up(services, text, &vip), removed;
 
-	if (error)
-		return error;
-	error = tg_vip_parse(text, &vip);
-	if (error)
-		return fail_with_name(services, NULL, error);
-	error = tg_service_change(table);
 	if (error)
 		return error;
 	removed = tg_service_table_remove(table, &vip);
@@ -110,14 +117,8 @@ int tg_services_find(const struct tg_services *services, const char *text, uint3
 {
 	const struct tg_table *table = &live_of(services)->table;
 	struct tg_vip_key vip;
-	int error = check_alive(services), found;
+	int error = take_up(services, text, &vip), found;
 
-	if (error)
-		return error;
-	error = tg_vip_parse(text, &vip);
-	if (error)
-		return fail_with_name(services, NULL, error);
-	error = tg_service_change(table);
 	if (error)
 		return error;
 	found = tg_service_table_find(table, &vip, backends);
@@ -165,14 +166,8 @@ int tg_services_backend(const struct tg_services *services, const char *text, ui
 {
 	const struct tg_table *table = &live_of(services)->table;
 	struct tg_vip_key vip;
-	int error = check_alive(services);
+	int error = take_up(services, text, &vip);
 
-	if (error)
-		return error;
-	error = tg_vip_parse(text, &vip);
-	if (error)
-		return fail_with_name(services, NULL, error);
-	error = tg_service_change(table);
 	if (error)
 		return error;
 	error = tg_service_table_backend(table, &vip, number, info);

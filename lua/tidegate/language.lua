@@ -81,27 +81,15 @@ local function named_file(folder, complaints, path)
   end
 end
 
---- set "name": the handle of a live set, which a table behind it declares.
-local function live_set(policy, complaints, path)
+--- set "name", services "name": the handle of a live table, which a table behind it declares.
+local function live_table(word, handle_of, kind, complaints, path)
   return function(name)
     local where = M.where(2, path)
     if type(name) ~= "string" or name == "" or name:find "%c" then
-      complaints:add(("%s: set wants a name; got %s"):format(where, literal.describe(name)))
+      complaints:add(("%s: %s wants a name; got %s"):format(where, word, literal.describe(name)))
       name = "?"
     end
-    return set.named(policy:live_set(name), where, function(message) complaints:add(message) end)
-  end
-end
-
---- services "name": the handle of live services, likewise.
-local function live_services(policy, complaints, path)
-  return function(name)
-    local where = M.where(2, path)
-    if type(name) ~= "string" or name == "" or name:find "%c" then
-      complaints:add(("%s: services wants a name; got %s"):format(where, literal.describe(name)))
-      name = "?"
-    end
-    return services.named(policy:live_services(name), where, function(message) complaints:add(message) end)
+    return kind.named(handle_of(name), where, function(message) complaints:add(message) end)
   end
 end
 
@@ -178,8 +166,9 @@ function M.environment(path, policy, handlers, complaints)
     words[name] = verb(name, policy, complaints, path)
   end
   words.policy = options(policy, complaints, path)
-  words.set = live_set(policy, complaints, path)
-  words.services = live_services(policy, complaints, path)
+  words.set = live_table("set", function(name) return policy:live_set(name) end, set, complaints, path)
+  words.services = live_table("services", function(name) return policy:live_services(name) end, services,
+    complaints, path)
   words.file = named_file(folder_of(path), complaints, path)
   words.on = on(handlers, complaints, path)
 

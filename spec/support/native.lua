@@ -9,9 +9,9 @@ local flags = table.concat({
 
 -- What stands between the text of patterns and a policy in memory.
 local sources = {
-  "address", "backend", "cgroup", "cgroup_chain", "cgroup_unit", "effect", "endpoint", "error", "exe", "interval", "list",
-  "list_file", "lines", "set_use", "policy_tables", "element", "meaning", "netns", "options", "policy", "policy_check", "products", "query", "unix_path",
-  "value", "vip", "words",
+  "address", "backend", "cgroup", "cgroup_chain", "cgroup_unit", "effect", "element", "endpoint", "error", "exe",
+  "interval", "lines", "list", "list_file", "meaning", "netns", "options", "policy", "policy_check",
+  "policy_tables", "products", "query", "set_use", "unix_path", "value", "vip", "words",
 }
 
 local function output_of(command)

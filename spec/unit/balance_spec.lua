@@ -72,6 +72,37 @@ describe("balance", function()
     end
   end)
 
+  it("says what is wrong with services", function()
+    local wanted = [[wants a table such as { ["10.96.0.10:80/tcp"] = { "10.0.1.5:8080" } }]]
+    for policy, message in pairs {
+      [ [[services "s" "x"]] ] = [[services "s": ]] .. wanted .. [[; got "x"]],
+      [ [[services "s" { "10.0.0.1" }]] ] =
+        [[services "s": wants VIPs such as ["10.96.0.10:80/tcp"] = { … }; got the value "10.0.0.1" without one]],
+      [ [[services "s" { sise = 5 }]] ] = [[services "s": unknown option "sise"; did you mean "size"?]],
+      [ [[services "s" { size = 0 }]] ] = [[services "s": size: wants how many services there is to be room for; got 0]],
+      [ [[services "s" { size = 1e6 }]] ] = [[services "s": size: 1000000 is over the limit of 262144]],
+      [ [[services "s" { ["1.2.3.4:80"] = {} }]] ] =
+        [[services "s": "1.2.3.4:80": a service is an address, a port and tcp or udp, such as ]]
+        .. [["10.96.0.10:80/tcp" or "[2001:db8::1]:53/udp"]],
+      [ [[services "s" { ["1.2.3.4:80/tcp"] = { { "10.0.0.1", state = "gone" } } }]] ] =
+        [[services "s": "1.2.3.4:80/tcp": "10.0.0.1": state: wants "up", "draining" or "down"; got "gone"]],
+      [ [[services "s" { ["1.2.3.4:80/tcp"] = "::1" }]] ] =
+        [[services "s": "1.2.3.4:80/tcp": backend 1 is IPv6, and the service IPv4: they are of one family]],
+      [ [[local a = services "s" {} services "s" {}]] ] = [[services "s": are declared already at web.lua:1]],
+      [ [[local a, b = set "s" {}, services "s" {}]] ] =
+        [[services "s": the name is taken by set "s"; choose another]],
+      [ [[balance { "x", connect = services "s" {}, to = "10.0.0.1" }]] ] =
+        [[balance "x": to: the services that it matches have backends of their own: ]]
+        .. [[leave it out, or match no services]],
+      [ [[balance { "x", connect = { services "s" {}, "1.2.3.4" } }]] ] =
+        [[balance "x": to: missing: write the backends, or match services only, which have their own]],
+      [ [[balance { "x", connect = "1.2.3.4:80", to = { { "10.0.0.1", state = "down" } } }]] ] =
+        [[balance "x": to: "10.0.0.1": state: only backends of live services have one]],
+    } do
+      assert.matches(message, complaint(policy), 1, true)
+    end
+  end)
+
   it("is what it was after a dump", function()
     local text = [[
 balance { "api", connect = "10.96.0.10:80", to = { "10.0.1.5:8080", { "10.0.1.6", weight = 3 } }, by = "hash" }
