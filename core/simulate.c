@@ -9,26 +9,16 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#include "../bpf/balance.h"
 #include "../bpf/match.h"
 #include "../bpf/path.h"
 #include "backend.h"
 #include "error.h"
 #include "image.h"
+#include "simulate.h"
 #include "tidegate.h"
 
-#define ALL_KEYS    ((1ull << TG_KEYS) - 1)
-#define MANY        1
-#define ROOT_CGROUP 1 /* its id */
-
-static uint64_t be64(const uint8_t *bytes)
-{
-	uint64_t value = 0;
-
-	for (int i = 0; i < 8; i++)
-		value = value << 8 | bytes[i];
-	return value;
-}
+#define ALL_KEYS ((1ull << TG_KEYS) - 1)
+#define MANY     1
 
 static bool is_mapped(const uint8_t addr[16])
 {
@@ -59,7 +49,7 @@ static uint32_t asked_family(const struct tg_query *query)
 /* Whether :: is asked for on a socket that is bound to a mapped address: it means 127.0.0.1. */
 static bool means_loopback4(const struct tg_query *query)
 {
-	return !be64(query->addr) && !be64(query->addr + 8) && is_mapped(query->from);
+	return !tg_be64(query->addr) && !tg_be64(query->addr + 8) && is_mapped(query->from);
 }
 
 /* The hook's: a datagram to an IPv4 address runs sendmsg4, whatever its socket. */
@@ -76,7 +66,7 @@ static void query_unspecified(const struct tg_query *query, struct tg_keys *keys
 	if (query->op != TG_OP_CONNECT && query->op != TG_OP_SENDMSG)
 		return;
 	if (keys->is4 && !keys->addr4 && is_mapped(query->from))
-		keys->addr4 = (uint32_t)be64(query->from + 8);
+		keys->addr4 = (uint32_t)tg_be64(query->from + 8);
 	else if (means_loopback4(query))
 		keys->is4 = 1;
 	/* Trees take one for the other; tables do not. */
@@ -98,7 +88,7 @@ static int unix_keys(const struct tg_query *query, struct tg_keys *keys)
 		return tg_fail(-EINVAL, "query: a unix socket's path has 1 to %d bytes",
 			       TG_PATH_BYTES);
 	*keys = (struct tg_keys){
-		.comm = {be64(query->comm), be64(query->comm + 8)},
+		.comm = {tg_be64(query->comm), tg_be64(query->comm + 8)},
 		.proto = query->proto,
 		.family = AF_UNIX,
 		.uid = query->uid,
@@ -139,9 +129,9 @@ static int query_keys(const struct tg_query *query, struct tg_keys *keys)
 	if (query->port > 65535)
 		return tg_fail(-EINVAL, "query: port %u is over 65535", query->port);
 	*keys = (struct tg_keys){
-		.addr6 = {be64(query->addr), be64(query->addr + 8)},
-		.comm = {be64(query->comm), be64(query->comm + 8)},
-		.addr4 = (uint32_t)be64(query->addr + 8),
+		.addr6 = {tg_be64(query->addr), tg_be64(query->addr + 8)},
+		.comm = {tg_be64(query->comm), tg_be64(query->comm + 8)},
+		.addr4 = (uint32_t)tg_be64(query->addr + 8),
 		.is4 = mapped,
 		.port = query->port,
 		.proto = query->proto,
@@ -165,8 +155,8 @@ static void rare_value(const struct tg_query *query, enum tg_key key, uint64_t *
 		[TG_KEY_TYPE - TG_KEY_RARE] = {0, type},
 		[TG_KEY_MARK - TG_KEY_RARE] = {0, query->mark},
 		[TG_KEY_DEVICE - TG_KEY_RARE] = {0, query->device},
-		[TG_KEY_FROM4 - TG_KEY_RARE] = {0, (uint32_t)be64(query->from + 8)},
-		[TG_KEY_FROM6 - TG_KEY_RARE] = {be64(query->from), be64(query->from + 8)},
+		[TG_KEY_FROM4 - TG_KEY_RARE] = {0, (uint32_t)tg_be64(query->from + 8)},
+		[TG_KEY_FROM6 - TG_KEY_RARE] = {tg_be64(query->from), tg_be64(query->from + 8)},
 		[TG_KEY_FROM_PORT - TG_KEY_RARE] = {0, query->from_port},
 		[TG_KEY_EXE - TG_KEY_RARE] = {query->exe_device, query->exe_inode},
 		[TG_KEY_NETNS - TG_KEY_RARE] = {query->netns, 0},
@@ -262,134 +252,6 @@ static int fill_path(const struct tg_view *view, const struct tg_term *term,
 	return 0;
 }
 
-/* The task's own cgroup. */
-static uint64_t query_cgroup(const struct tg_query *query)
-{
-	uint64_t id = ROOT_CGROUP;
-
-	for (int level = 0; level <= TG_CGROUP_DEPTH && query->cgroup[level]; level++)
-		id = query->cgroup[level];
-	return id;
-}
-
-/* As tg_balance_key() has it, where a query can tell. */
-static uint64_t balance_key(const struct tg_query *query, uint32_t by)
-{
-	switch (by) {
-	case TG_BY_PID:
-		return query->pid;
-	case TG_BY_UID:
-		return query->uid;
-	case TG_BY_CGROUP:
-		return query_cgroup(query);
-	case TG_BY_NETNS:
-		return query->netns;
-	case TG_BY_DESTINATION:
-		return tg_destination_key(be64(query->addr), be64(query->addr + 8), query->port);
-	default:
-		return 0;
-	}
-}
-
-/* What is asked for, as a VIP: 0.0.0.0 and :: as what they mean. */
-static struct tg_service_pick ask_service(const struct tg_view *view, const struct tg_more *more,
-					  const struct tg_query *query)
-{
-	struct tg_service_pick pick = {
-		.table = TG_TABLE(view, more->services - 1),
-		.high = be64(query->addr),
-		.low = be64(query->addr + 8),
-		.what = TG_VIP_WHAT(query->port, TG_VIP_PROTO(query->proto)),
-	};
-
-	pick.low |= !pick.high && !pick.low;
-	if (!pick.high && pick.low == 0xffffull << 32)
-		pick.low |= TG_LOOPBACK4;
-	return pick;
-}
-
-/* The list that a call is balanced over; NULL: there is none. */
-static const struct tg_block *find_list(const struct tg_view *view, const struct tg_more *more,
-					const struct tg_query *query)
-{
-	const struct tg_image_about *about = tg_row(view, 1);
-	struct tg_service_pick pick;
-	const struct tg_vip *vip;
-	int place;
-
-	if (!more->services)
-		return tg_image_blocks(view->rows)
-			       ? tg_table_row(TG_TABLE(view, about->tables - 1), more->block)
-			       : NULL;
-	pick = ask_service(view, more, query);
-	place = tg_vip_find(pick.table, pick.what, pick.high, pick.low);
-	vip = place < 0 ? NULL : tg_vip_at(pick.table, (uint32_t)place);
-	if (!vip || !TG_VIP_BLOCK(vip->state))
-		return NULL;
-	return tg_table_row(pick.table, tg_arena_row(pick.table, TG_VIP_BLOCK(vip->state)));
-}
-
-/* Where a list of the image leads. */
-static int choose_of_block(const struct tg_view *view, const struct tg_more *more, uint64_t key,
-			   struct tg_decision *decision)
-{
-	const struct tg_image_about *about = tg_row(view, 1);
-	tg_table_ref table = TG_TABLE(view, about->tables - 1);
-	int place = tg_balance_pick(table, more->block, key);
-	const struct tg_backend *backend;
-
-	if (place == TG_NO_BACKEND)
-		return place;
-	backend = place < 0 ? NULL : tg_backend_at(table, (uint32_t)place);
-	if (!backend)
-		return -EFAULT;
-	memcpy(decision->addr, backend->addr_be, 16);
-	if (backend->port_be)
-		decision->port = ntohs(backend->port_be);
-	return 0;
-}
-
-static int choose_of_service(const struct tg_view *view, const struct tg_more *more, uint64_t key,
-			     const struct tg_query *query, struct tg_decision *decision)
-{
-	struct tg_service_pick pick = ask_service(view, more, query);
-
-	pick.key = key;
-	tg_service_choose(&pick);
-	if (pick.result)
-		return pick.result;
-	memcpy(decision->addr, pick.addr_be, 16);
-	if (pick.port_be)
-		decision->port = ntohs((uint16_t)pick.port_be);
-	return 0;
-}
-
-static int fill_balance(const struct tg_view *view, const struct tg_term *term,
-			const struct tg_query *query, struct tg_decision *decision)
-{
-	const struct tg_more *more = tg_row(view, term->more_row);
-	const struct tg_block *list = more ? find_list(view, more, query) : NULL;
-	struct tg_decision chosen = *decision;
-	uint64_t key;
-	int err = TG_NO_BACKEND;
-
-	if (!more || (!list && !more->services))
-		return -EFAULT;
-	key = balance_key(query, more->by);
-	if (list)
-		err = more->services ? choose_of_service(view, more, key, query, &chosen)
-				     : choose_of_block(view, more, key, &chosen);
-	if (err == TG_NO_BACKEND)
-		decision->error = term->error;
-	if (err)
-		return err == TG_NO_BACKEND ? 0 : err;
-	if (more->by <= TG_BY_SOCKET && list->backends > 1)
-		decision->open = true;
-	else
-		*decision = chosen;
-	return 0;
-}
-
 static void fill_decision(const struct tg_term *term, const struct tg_query *query,
 			  struct tg_decision *decision)
 {
@@ -436,7 +298,7 @@ int tg_decide(const struct tg_image *image, const struct tg_table_rows *tables,
 	if (!err && found.term && is_unix(query))
 		err = fill_path(&view, found.term, query, &made);
 	if (!err && found.term && found.term->verb == TG_VERB_BALANCE)
-		err = fill_balance(&view, found.term, query, &made);
+		err = tg_balance_decide(&view, found.term, query, &made);
 	if (err)
 		return tg_fail(-EINVAL, "damaged image: a reference leads outside it");
 	if (found.term)
@@ -463,7 +325,7 @@ int tg_choice(const struct tg_image *image, const struct tg_table_rows *tables,
 		return tg_fail(-EINVAL, "damaged image: a reference leads outside it");
 	if (found.term && found.term->verb == TG_VERB_BALANCE) {
 		more = tg_row(&view, found.term->more_row);
-		list = more ? find_list(&view, more, query) : NULL;
+		list = more ? tg_balance_list(&view, more, query) : NULL;
 	}
 	if (!list || list->backends > TG_MAX_BACKENDS || index >= list->backends)
 		return tg_fail(-ERANGE, "the call has no backend %u", index);
