@@ -9,6 +9,7 @@
 #ifndef TG_ACT_H
 #define TG_ACT_H
 
+#include "aim.h"
 #include "connect.h"
 #include "emit.h"
 #include "forward.h"
@@ -20,23 +21,11 @@
 /* Elsewhere the kernel has no bpf_setsockopt(), or has read the options already. */
 #define TG_OPS_SETTING (1u << TG_OP_CONNECT | 1u << TG_OP_BIND)
 
-static __always_inline int tg_turns(const struct tg_term *term)
+/* Turn the call to where the term leads. */
+static __always_inline void tg_turn_call(struct tg_call *call, const struct tg_target *target)
 {
-	return (tg_spec.features & TG_FEATURE_REWRITE) && term->verb == TG_VERB_REWRITE;
-}
-
-/* Turn the call to where the term says. */
-static __always_inline void tg_turn_call(struct tg_call *call, const struct tg_term *term,
-					 struct tg_target *target)
-{
-	if (term->effects & TG_EFFECT_TO_ADDR) {
-		tg_copy_addr(target->addr_be, term->to_addr_be);
-		tg_call_write_addr(call, target->addr_be);
-	}
-	if (term->effects & TG_EFFECT_TO_PORT) {
-		target->port_be = term->to_port_be;
-		call->ctx->user_port = target->port_be;
-	}
+	tg_call_write_addr(call, target->addr_be);
+	call->ctx->user_port = target->port_be;
 }
 
 static __always_inline int tg_connect_proceed(struct tg_call *call, const struct tg_term *term,
@@ -45,11 +34,11 @@ static __always_inline int tg_connect_proceed(struct tg_call *call, const struct
 	int err = 0;
 
 	if ((tg_spec.features & TG_FEATURE_SOURCE) && (term->effects & TG_EFFECT_SOURCE))
-		err = tg_bind_source(call, term);
+		err = tg_bind_source(call, term, target);
 	if (err)
 		return err;
 	if (tg_turns(term))
-		tg_turn_call(call, term, target);
+		tg_turn_call(call, target);
 	if (!(tg_spec.features & TG_FEATURE_PEER))
 		return 0;
 	if (tg_turns(term))
@@ -64,7 +53,7 @@ static __always_inline int tg_bind_proceed(struct tg_call *call, const struct tg
 	int err = 0;
 
 	if (tg_turns(term))
-		tg_turn_call(call, term, target);
+		tg_turn_call(call, target);
 	if (tg_spec.features & TG_FEATURE_LOCAL) {
 		if (tg_turns(term) && !(term->effects & TG_EFFECT_REVEAL))
 			err = tg_local_keep(call, target);
@@ -101,7 +90,7 @@ static __always_inline int tg_sendmsg_proceed(struct tg_call *call, const struct
 	int err = 0;
 
 	if (tg_turns(term))
-		tg_turn_call(call, term, target);
+		tg_turn_call(call, target);
 	if ((tg_spec.features & TG_FEATURE_SOURCE) && (term->effects & TG_EFFECT_SOURCE))
 		err = tg_send_source(call, term, target);
 	if (err || !(tg_spec.features & TG_FEATURE_SENT))
@@ -117,7 +106,7 @@ static __always_inline int tg_report_proceed(struct tg_call *call, const struct 
 					     struct tg_target *target)
 {
 	if (tg_turns(term))
-		tg_turn_call(call, term, target);
+		tg_turn_call(call, target);
 	return 0;
 }
 
@@ -198,8 +187,8 @@ static __always_inline int tg_act(struct tg_call *call, const struct tg_term *te
 	if (term->verb == TG_VERB_DENY)
 		err = -(int)term->error;
 	else
-		err = tg_proceed(call, term, &target);
-	tg_count_call(call->hook, tg_outcome_of(term, err));
+		err = tg_aim(call, term, &target) ?: tg_proceed(call, term, &target);
+	tg_count_call(call->hook, target.error ? TG_OUTCOME_DENIED : tg_outcome_of(term, err));
 	if ((tg_spec.features & TG_FEATURE_LOG) && (term->effects & TG_EFFECT_LOG))
 		tg_emit(call, term, &target);
 	return err;

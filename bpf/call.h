@@ -46,6 +46,7 @@ static __always_inline int tg_hook_is4(enum tg_hook hook)
 struct tg_target {
 	__u32 addr_be[4];
 	__u16 port_be;
+	__u16 error; /* no backend was there to go to: the errno, positive */
 };
 
 static __always_inline int tg_is_mapped(const __u32 addr_be[4])
@@ -257,7 +258,7 @@ static __always_inline void tg_call_keys(const struct tg_call *call, __u64 wante
 		keys->addr6[1] |= tg_is_zero(keys->addr6[0] | keys->addr6[1]);
 	keys->port = bpf_ntohs(call->port_be);
 	keys->family = tg_hook_is4(call->hook) ? AF_INET : AF_INET6;
-	if (wanted & (1ull << TG_KEY_PROTO))
+	if (wanted & (1ull << TG_KEY_PROTO) || TG_SERVICES)
 		keys->proto = tg_call_proto(call->ctx);
 	tg_call_who(wanted, keys);
 }

@@ -33,15 +33,15 @@ static __always_inline int tg_source_holds(struct tg_call *call, const struct tg
 }
 
 /* Bind before connecting.  A source that cannot be had fails the call: it was promised. */
-static __always_inline int tg_bind_source(struct tg_call *call, const struct tg_term *term)
+static __always_inline int tg_bind_source(struct tg_call *call, const struct tg_term *term,
+					  const struct tg_target *target)
 {
 	struct tg_sockaddr source = {.port_be = term->source_port_be};
-	const __u32 *to_be = term->effects & TG_EFFECT_TO_ADDR ? term->to_addr_be : call->addr_be;
 
 	if (tg_source_holds(call, term))
 		return 0;
 	/* As the kernel itself says, but that :: would lead to 127.0.0.1 from a mapped source. */
-	if (tg_is_mapped(to_be) != tg_is_mapped(term->source_addr_be))
+	if (tg_is_mapped(target->addr_be) != tg_is_mapped(term->source_addr_be))
 		return -TG_EAFNOSUPPORT;
 	if (tg_hook_is4(call->hook)) {
 		source.family = AF_INET;

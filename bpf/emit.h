@@ -41,7 +41,9 @@ static __always_inline __u32 tg_outcome_of(const struct tg_term *term, int err)
 		return TG_OUTCOME_DENIED;
 	if (err < 0)
 		return TG_OUTCOME_ERROR;
-	return term->verb == TG_VERB_REWRITE ? TG_OUTCOME_REWRITTEN : TG_OUTCOME_PASSED;
+	if (term->verb == TG_VERB_REWRITE || term->verb == TG_VERB_BALANCE)
+		return TG_OUTCOME_REWRITTEN;
+	return TG_OUTCOME_PASSED;
 }
 
 static __always_inline void tg_count_lost(enum tg_hook hook)
@@ -149,6 +151,8 @@ static __always_inline void tg_emit(struct tg_call *call, const struct tg_term *
 	tg_event_fill(event, &call->view, term, call->ctx, call->hook);
 	event->family = tg_hook_is4(call->hook) ? AF_INET : AF_INET6;
 	event->protocol = tg_call_proto(call->ctx);
+	if (target->error)
+		event->error = target->error;
 	event->asked_port_be = call->port_be;
 	event->final_port_be = target->port_be;
 	tg_copy_addr((__u32 *)event->asked_addr, call->addr_be);

@@ -55,8 +55,17 @@ enum tg_verb {
 	TG_VERB_ALLOW,
 	TG_VERB_DENY,
 	TG_VERB_REWRITE,
+	TG_VERB_BALANCE,
 	TG_VERB_OBSERVE, /**< tells of the call, and decides nothing */
 	TG_VERBS,
+};
+
+/** Whether a backend of a live service is picked: only one that is up. */
+enum tg_backend_state {
+	TG_BACKEND_NONE,
+	TG_BACKEND_UP,
+	TG_BACKEND_DRAINING, /**< its sockets are to end by themselves */
+	TG_BACKEND_DOWN,
 };
 
 /** `rule` of what no rule decided: the operation's default did. */
@@ -86,7 +95,7 @@ struct tg_event {
 	__u8 verb;             /**< enum tg_verb */
 	__u8 family;           /**< AF_INET, AF_INET6 or AF_UNIX: of the hook, not of the address */
 	__u8 shadow;           /**< 1: the rule has shadow = true, and the call went on */
-	__u16 error;           /**< errno of a denial, positive */
+	__u16 error;           /**< errno of a denial, or of a balance without backend; positive */
 	__u16 protocol;        /**< IPPROTO_* */
 	__u16 asked_port_be;   /**< network order */
 	__u16 final_port_be;   /**< network order */

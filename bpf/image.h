@@ -186,6 +186,9 @@ struct tg_leaf64 { /* 6 intervals */
  */
 #define TG_SECTION_SETS 32
 
+/* Beside the number of a table: it is one of services, not of addresses. */
+#define TG_SET_IS_SERVICES 0x8000u
+
 struct tg_set_words {
 	__u64 passable; /* terms that may be passed by: they ask about sets or rates, or are shadows
 			 */
@@ -332,7 +335,7 @@ struct tg_term {
 	__u32 slot; /* of the rule's counters */
 	__u32 rule; /* entry of the rule directory */
 	__u8 verb;
-	__u8 error; /* deny: the errno, positive */
+	__u8 error; /* deny, balance without backend: the errno, positive */
 	__u16 effects;
 	__u16 to_port_be;
 	__u16 source_port_be; /* 0: any */
@@ -358,14 +361,21 @@ struct tg_more {
 	/* One call in an interval is within the rate, with bursts of up to a window's worth. */
 	__u64 rate_interval_ns;
 	__u64 rate_window_ns;
-	__u32 reserved[8];
+	__u32 block;    /* balance: row of the backends' list, see balance.h; from data_row on */
+	__u32 by;       /* enum tg_balance_by */
+	__u32 services; /* balance: the table that has the list, from 1; 0: `block` is it */
+	__u32 reserved[5];
 };
 
 /* Whose calls a rate counts together. */
 enum tg_per { TG_PER_RULE, TG_PER_UID, TG_PER_CGROUP, TG_PER_PID, TG_PER_DST, TG_PERS };
 
-/* A live table, as a policy declares it.  Offsets as in struct tg_rule_entry. */
-enum tg_table_kind { TG_TABLE_SET };
+/*
+ * A live table, as a policy declares it.  Offsets as in struct tg_rule_entry.
+ * The last one may be no live table, but the lists of backends of all rules,
+ * one behind the other: then it has no name, and `count` are rows.
+ */
+enum tg_table_kind { TG_TABLE_SET, TG_TABLE_BLOCKS, TG_TABLE_SERVICES };
 
 struct tg_table_entry {
 	__u32 kind; /* enum tg_table_kind */
@@ -373,8 +383,8 @@ struct tg_table_entry {
 	__u32 size;     /* how many elements it has room for */
 	__u32 data_row; /* struct tg_element, one behind the other */
 	__u32 count;    /* of them */
-	__u32 reserved;
-	__u64 ttl_ms; /* of elements that are added later without one of their own; 0: for ever */
+	__u32 rows;     /* that they take; of services: each an address, and a block */
+	__u64 ttl_ms;   /* of elements that are added later without one of their own; 0: for ever */
 	__u64 pad[4];
 };
 

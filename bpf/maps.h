@@ -12,6 +12,7 @@ const volatile struct tg_spec tg_spec = {};
 #define TG_VIEW_ROWS(view) tg_spec.rows
 #define TG_SHADOWS         (tg_spec.features & TG_FEATURE_SHADOW)
 #define TG_SETS            (tg_spec.features & TG_FEATURE_SETS)
+#define TG_SERVICES        (tg_spec.features & TG_FEATURE_SERVICES)
 #define TG_MANY            (tg_spec.features & TG_FEATURE_MANY)
 #define TG_RATES           (tg_spec.features & TG_FEATURE_RATES)
 
@@ -88,7 +89,7 @@ struct {
 /* The live tables, by number: arrays of rows, see table.h. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, TG_MAX_TABLES);
+	__uint(max_entries, TG_ALL_TABLES);
 	__type(key, __u32);
 	__array(
 		values, struct {

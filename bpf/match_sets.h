@@ -9,18 +9,20 @@
 #define TG_MATCH_SETS_H
 
 #include "fields.h"
-#include "set.h"
+#include "service.h"
 
 /*
- * 1 if the address asked for is in a set, else 0: a number without a branch, of
- * two known ones an older verifier would make a power of two.  Where there is no
- * such table, that is noted.
+ * 1 if what is asked for is in a table of the section, else 0: a number without a
+ * branch, of two known ones an older verifier would make a power of two.  Where
+ * there is no such table, that is noted.
  */
-static __always_inline __u64 tg_address_in(struct tg_keys *keys, __u32 number)
+static __always_inline __u64 tg_address_in(struct tg_keys *keys, __u64 set)
 {
-	tg_table_ref table = TG_TABLE(keys, number);
-	int has = keys->is4 ? tg_set_has4(table, keys->addr4)
-			    : tg_set_has6(table, keys->addr6[0], keys->addr6[1]);
+	__u64 what = TG_VIP_WHAT(keys->port, TG_VIP_PROTO(keys->proto)) | set >> 15 << 32;
+	__u64 is4 = keys->is4;
+	int has = tg_live_has(TG_TABLE(keys, set & ~TG_SET_IS_SERVICES), what,
+			      keys->addr6[0] & (is4 - 1),
+			      is4 ? 0xffffull << 32 | keys->addr4 : keys->addr6[1]);
 
 	if (has < 0)
 		keys->failed = 1;

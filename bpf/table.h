@@ -26,6 +26,9 @@
 #define TG_MAX_SET_SIZE (4u << 20) /* elements */
 #define TG_MAX_PASSED   12u        /* rows that a search goes on to, at most */
 
+/* With those of the lists of backends: the image's in force, and that of the one before. */
+#define TG_ALL_TABLES (TG_MAX_TABLES + 2)
+
 /*
  * State of an entry: the prefix length, in which of two memberships it is (a
  * set is replaced by building the second while the first counts), a version,

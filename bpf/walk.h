@@ -93,6 +93,7 @@ struct tg_view {
 	const void *rows;
 #ifndef TG_VIEW_ROWS
 	__u32 count;
+	const struct tg_table_rows *tables; /* the live tables, by their number in the image */
 #endif
 };
 

@@ -81,6 +81,20 @@ uint32_t tg_terms_keys(const struct tg_terms *terms);
 int tg_mores_write(const struct tg_policy *policy, enum tg_op op, const struct tg_terms *terms,
 		   struct tg_rows *rows, struct tg_section *section);
 
+/* --- blocks.c ---------------------------------------------------------------- */
+
+/* Where the lists of backends stand among each other, gone through in the order of the rules. */
+struct tg_block_cursor {
+	uint32_t rule;
+	uint32_t row;
+};
+
+void tg_block_seek(const struct tg_policy *policy, uint32_t rule, struct tg_block_cursor *cursor);
+
+bool tg_blocks_any(const struct tg_policy *policy);
+int tg_blocks_write(const struct tg_policy *policy, struct tg_rows *rows,
+		    struct tg_table_entry *entry);
+
 /* --- tables.c ---------------------------------------------------------------- */
 
 /* Write the directory of the tables, and what they hold; `about` gets where it is. */

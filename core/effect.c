@@ -37,9 +37,10 @@ static int parse_errno_number(const char *text, int *number)
 	return 0;
 }
 
-static int parse_errno(const char *text, uint8_t *error)
+/* `number`: where nothing is said. */
+static int parse_errno(const char *text, int number, uint8_t *error)
 {
-	int number = EPERM, failure = 0;
+	int failure = 0;
 
 	if (text) {
 		number = tg_errno_number(text);
@@ -94,7 +95,7 @@ static void set_address(uint32_t words_be[4], const struct tg_address_range *ran
 	memcpy(words_be, bytes, sizeof(bytes));
 }
 
-static int parse_to(const char *text, uint32_t ops, struct tg_term *term)
+int tg_effect_to(const char *text, uint32_t ops, struct tg_term *term)
 {
 	const uint32_t goes = 1u << TG_OP_CONNECT | 1u << TG_OP_SENDMSG;
 	struct tg_endpoint to;
@@ -243,13 +244,29 @@ static int check_rewrite(const struct tg_rule *rule)
 
 	if (rewrites && !rule->to)
 		return tg_fail(-EINVAL, "to: missing: write where the call is to go");
+	if (rule->verb == TG_VERB_BALANCE && rule->to)
+		return tg_fail(-EINVAL, "to: of balance it is backends: see tg_policy_backend()");
 	if (!rewrites && rule->to)
-		return tg_fail(-EINVAL, "to: only rewrite has one");
-	if (!rewrites && rule->reveal)
-		return tg_fail(-EINVAL, "reveal: only rewrite has it");
+		return tg_fail(-EINVAL, "to: only rewrite and balance have it");
+	if (!rewrites && rule->verb != TG_VERB_BALANCE && rule->reveal)
+		return tg_fail(-EINVAL, "reveal: only rewrite and balance have it");
 	if (rule->reveal && rule->ops & REPORTS)
 		return tg_fail(-EINVAL, "reveal: %s changes only what is shown: leave it out",
 			       first_op(rule->ops & REPORTS));
+	return 0;
+}
+
+static int check_balance(const struct tg_rule *rule)
+{
+	const uint32_t goes = 1u << TG_OP_CONNECT | 1u << TG_OP_SENDMSG;
+
+	if (rule->verb == TG_VERB_BALANCE && rule->ops & ~goes)
+		return tg_fail(-EINVAL,
+			       "%s: cannot be balanced: only what goes somewhere can: write "
+			       "connect, sendmsg or egress",
+			       first_op(rule->ops & ~goes));
+	if (rule->verb != TG_VERB_BALANCE && (rule->by || rule->key))
+		return tg_fail(-EINVAL, "%s: only balance has one", rule->by ? "by" : "key");
 	return 0;
 }
 
@@ -309,11 +326,13 @@ static int check_fields(const struct tg_rule *rule)
 	if (!error)
 		error = check_rewrite(rule);
 	if (!error)
+		error = check_balance(rule);
+	if (!error)
 		error = check_source_ops(rule);
 	if (error)
 		return error;
-	if (rule->verb != TG_VERB_DENY && rule->error)
-		return tg_fail(-EINVAL, "errno: only deny has one");
+	if (rule->verb != TG_VERB_DENY && rule->verb != TG_VERB_BALANCE && rule->error)
+		return tg_fail(-EINVAL, "errno: only deny and balance have one");
 	error = check_set(rule);
 	if (error)
 		return error;
@@ -341,9 +360,11 @@ int tg_effect_parse(struct tg_term *term, const struct tg_rule *rule)
 	if (!error)
 		error = check_fields(rule);
 	if (!error && rule->verb == TG_VERB_DENY)
-		error = parse_errno(rule->error, &parsed.error);
+		error = parse_errno(rule->error, EPERM, &parsed.error);
+	if (!error && rule->verb == TG_VERB_BALANCE)
+		error = parse_errno(rule->error, EHOSTUNREACH, &parsed.error);
 	if (!error && rule->to)
-		error = parse_to(rule->to, rule->ops, &parsed);
+		error = tg_effect_to(rule->to, rule->ops, &parsed);
 	if (!error && rule->source)
 		error = parse_source(rule->source, &parsed);
 	if (!error)

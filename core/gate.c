@@ -47,6 +47,7 @@ int tg_gate_open(const struct tg_gate_options *options, struct tg_gate **out)
 	};
 	gate->image_fd = -1;
 	gate->tables.lock_fd = -1;
+	gate->tables.blocks[0] = gate->tables.blocks[1] = (struct tg_table){.fd = -1};
 	*out = gate;
 	return 0;
 }
@@ -229,7 +230,7 @@ static void take_over(struct tg_gate *gate, struct publication *new, const void 
 int tg_gate_publish(struct tg_gate *gate, const struct tg_image *image)
 {
 	struct publication new = {.image_fd = -1, .shared = gate->shared};
-	uint32_t tables[TG_MAX_TABLES];
+	uint32_t tables[TG_MAX_TABLES + 1] = {0};
 	size_t bytes;
 	const void *rows = tg_image_bytes(image, &bytes);
 	int err = tg_slots_assign(&gate->table, image, &new.table);
@@ -243,8 +244,11 @@ int tg_gate_publish(struct tg_gate *gate, const struct tg_image *image)
 		err = tg_lack_check(image) ?: load_wider(gate, &new);
 	if (!err)
 		err = tg_gate_tables_make(gate, rows, tables);
+	if (!err)
+		err = tg_gate_blocks_make(gate, rows, &new.table);
 	if (!err && new.shared.tables >= 0)
-		err = tg_gate_tables_install(gate, new.shared.tables);
+		err = tg_gate_tables_install(gate, new.shared.tables)
+			      ?: tg_gate_blocks_install(gate, new.shared.tables);
 	if (!err)
 		err = tg_image_map_make(rows, bytes, &new.table, tables, gate->generation + 1,
 					new.set.spec.rows, &new.image_fd);
@@ -255,5 +259,6 @@ int tg_gate_publish(struct tg_gate *gate, const struct tg_image *image)
 	else
 		take_over(gate, &new, rows, bytes);
 	tg_gate_tables_settle(gate, !err);
+	tg_gate_blocks_settle(gate, !err);
 	return err;
 }

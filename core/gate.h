@@ -44,10 +44,12 @@ struct tg_ring {
 	size_t page;
 };
 
-/* A live table of a gate.  It stays, at its place in memory, until the gate is closed. */
+/* A live table of a gate: a set, or services.  It stays, at its place in memory, until the gate is
+ * closed. */
 struct tg_set {
 	struct tg_table table; /* fd -1: no image names it any more */
 	char *name;
+	enum tg_table_kind kind;
 	bool fresh; /* made by the publish under way */
 	bool named; /* by the image under way */
 };
@@ -55,7 +57,8 @@ struct tg_set {
 struct tg_gate_tables {
 	struct tg_set *at[TG_MAX_TABLES];
 	uint32_t count;
-	int lock_fd; /* -1: not needed yet */
+	int lock_fd;               /* -1: not needed yet */
+	struct tg_table blocks[2]; /* lists of backends: see gate_blocks.c; fd -1: none */
 };
 
 struct tg_gate {
@@ -106,6 +109,11 @@ void tg_gate_tables_free(struct tg_gate *gate);
 
 /* Write the tables' numbers into the rows of a copy of the image. */
 void tg_gate_tables_stamp(const uint32_t *numbers, void *rows);
+
+/* gate_blocks.c: the same of the backends' lists, which are made anew for each image. */
+int tg_gate_blocks_make(struct tg_gate *gate, const void *rows, const struct tg_slot_table *slots);
+int tg_gate_blocks_install(const struct tg_gate *gate, int outer);
+void tg_gate_blocks_settle(struct tg_gate *gate, bool published);
 
 /* image_map.c */
 int tg_image_map_make(const void *rows, size_t bytes, const struct tg_slot_table *table,

@@ -202,7 +202,8 @@ int tg_set_next(const struct tg_set *set, uint64_t *cursor, struct tg_set_elemen
 int tg_gate_set_at(const struct tg_gate *gate, uint32_t index, struct tg_set **set)
 {
 	for (uint32_t i = 0; i < gate->tables.count; i++) {
-		if (gate->tables.at[i]->table.fd < 0 || index--)
+		if (gate->tables.at[i]->table.fd < 0 || gate->tables.at[i]->kind != TG_TABLE_SET ||
+		    index--)
 			continue;
 		*set = gate->tables.at[i];
 		return 0;

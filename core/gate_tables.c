@@ -12,6 +12,7 @@
 #include "error.h"
 #include "gate.h"
 #include "image.h"
+#include "service.h"
 #include "set.h"
 
 static struct tg_set *find(const struct tg_gate *gate, const char *name)
@@ -46,13 +47,21 @@ static int add(struct tg_gate *gate, const char *name, struct tg_set **out)
 static int make(struct tg_gate *gate, const void *rows, const struct tg_table_entry *entry,
 		struct tg_set *set, uint32_t number)
 {
-	int err = tg_table_make_map(&set->table, set->name, tg_set_table_rows(entry->size));
+	bool services = entry->kind == TG_TABLE_SERVICES;
+	uint64_t table_rows =
+		services ? tg_service_table_rows(entry->size) : tg_set_table_rows(entry->size);
+	int err = tg_table_make_map(&set->table, set->name, table_rows);
 
 	if (err)
 		return err;
 	set->fresh = true;
+	set->kind = entry->kind;
 	set->table.lock_fd = gate->tables.lock_fd;
 	set->table.number = number;
+	if (services) {
+		tg_service_table_init(&set->table, entry->size);
+		return tg_service_table_fill(&set->table, rows, entry);
+	}
 	tg_set_table_init(&set->table, entry->size, entry->ttl_ms);
 	return tg_set_table_fill(&set->table, rows, entry);
 }
@@ -60,10 +69,24 @@ static int make(struct tg_gate *gate, const void *rows, const struct tg_table_en
 /* A table that is there keeps what it holds; its room cannot change. */
 static int check_size(const struct tg_set *set, const struct tg_table_entry *entry)
 {
-	uint32_t size = tg_set_books_of(&set->table)->size;
+	bool services = entry->kind == TG_TABLE_SERVICES;
+	uint32_t size = services ? tg_service_books_of(&set->table)->size
+				 : tg_set_books_of(&set->table)->size;
 
+	if (set->kind != entry->kind)
+		return tg_fail(
+			-EEXIST,
+			"%s \"%s\": in this gate the name is that of a live table of the other "
+			"kind: give it another name, or open a new gate",
+			services ? "services" : "set", set->name);
 	if (entry->size <= size)
 		return 0;
+	if (services)
+		return tg_fail(
+			-ENOSPC,
+			"services \"%s\": have room for %u in this gate, the policy wants room for "
+			"%u: give them another name, or open a new gate",
+			set->name, size, entry->size);
 	return tg_fail(-ENOSPC,
 		       "set \"%s\": has room for %u elements in this gate, the policy wants room "
 		       "for %u: give it another name, or open a new gate",
@@ -95,7 +118,8 @@ int tg_gate_tables_make(struct tg_gate *gate, const void *rows, uint32_t *number
 	if (about->tables && gate->tables.lock_fd < 0)
 		err = tg_lock_file_make(&gate->tables.lock_fd);
 	for (uint32_t i = 0; i < about->tables && !err; i++)
-		err = take_up(gate, rows, i, &numbers[i]);
+		if (tg_image_table(rows, i)->kind != TG_TABLE_BLOCKS)
+			err = take_up(gate, rows, i, &numbers[i]);
 	return err;
 }
 
@@ -136,8 +160,27 @@ void tg_gate_tables_free(struct tg_gate *gate)
 		free(gate->tables.at[i]->name);
 		free(gate->tables.at[i]);
 	}
+	for (uint32_t i = 0; i < 2; i++)
+		if (gate->tables.blocks[i].fd >= 0)
+			tg_table_close(&gate->tables.blocks[i]);
 	if (gate->tables.lock_fd >= 0)
 		close(gate->tables.lock_fd);
+}
+
+/* Terms of one rule stand together, and share what they say. */
+static void stamp_terms(const uint32_t *numbers, void *rows, const struct tg_section *section)
+{
+	const struct tg_term *terms = tg_image_row(rows, section->term_row);
+	uint32_t before = 0;
+
+	for (uint32_t i = 0; i < section->terms; i++) {
+		struct tg_more *more = (void *)tg_image_row(rows, terms[i].more_row);
+
+		if (terms[i].verb == TG_VERB_BALANCE && terms[i].more_row != before &&
+		    more->services)
+			more->services = numbers[more->services - 1] + 1;
+		before = terms[i].more_row;
+	}
 }
 
 void tg_gate_tables_stamp(const uint32_t *numbers, void *rows)
@@ -147,7 +190,11 @@ void tg_gate_tables_stamp(const uint32_t *numbers, void *rows)
 		struct tg_section *section = (void *)tg_image_row(rows, row);
 
 		for (uint32_t i = 0; row && i < section->sets; i++)
-			section->set[i] = (uint16_t)numbers[section->set[i]];
+			section->set[i] =
+				(uint16_t)(numbers[section->set[i] & ~TG_SET_IS_SERVICES] |
+					   (section->set[i] & TG_SET_IS_SERVICES));
+		if (row)
+			stamp_terms(numbers, rows, section);
 	}
 }
 
@@ -164,9 +211,12 @@ static int view_tables(const struct tg_gate *gate, const struct tg_image *image,
 
 	for (uint32_t i = 0; i < about->tables && !err; i++) {
 		const struct tg_table_entry *entry = tg_image_table(image->rows, i);
-		const struct tg_set *set = find(gate, tg_image_table_name(image->rows, entry));
+		const struct tg_set *set = NULL;
 
-		view[i] = set && set->table.fd >= 0 ? set->table.rows : first[i];
+		if (entry->kind != TG_TABLE_BLOCKS)
+			set = find(gate, tg_image_table_name(image->rows, entry));
+		view[i] = set && set->table.fd >= 0 && set->kind == entry->kind ? set->table.rows
+										: first[i];
 	}
 	return err;
 }
@@ -174,16 +224,25 @@ static int view_tables(const struct tg_gate *gate, const struct tg_image *image,
 int tg_gate_decide(const struct tg_gate *gate, const struct tg_image *image,
 		   const struct tg_query *query, struct tg_decision *decision)
 {
-	struct tg_table_rows tables[TG_MAX_TABLES];
+	struct tg_table_rows tables[TG_MAX_TABLES + 1];
 	int err = view_tables(gate, image, tables);
 
 	return err ? err : tg_decide(image, tables, query, decision);
 }
 
+int tg_gate_choice(const struct tg_gate *gate, const struct tg_image *image,
+		   const struct tg_query *query, uint32_t index, struct tg_backend_info *info)
+{
+	struct tg_table_rows tables[TG_MAX_TABLES + 1];
+	int err = view_tables(gate, image, tables);
+
+	return err ? err : tg_choice(image, tables, query, index, info);
+}
+
 int tg_gate_mismatch(const struct tg_gate *gate, const struct tg_image *image,
 		     const struct tg_query *query, uint32_t index, uint32_t *fields)
 {
-	struct tg_table_rows tables[TG_MAX_TABLES];
+	struct tg_table_rows tables[TG_MAX_TABLES + 1];
 	int err = view_tables(gate, image, tables);
 
 	return err ? err : tg_mismatch(image, tables, query, index, fields);
@@ -193,7 +252,7 @@ int tg_gate_set(const struct tg_gate *gate, const char *name, struct tg_set **se
 {
 	struct tg_set *found = find(gate, name);
 
-	if (!found || found->table.fd < 0)
+	if (!found || found->table.fd < 0 || found->kind != TG_TABLE_SET)
 		return tg_fail(-ENOENT,
 			       "set \"%s\": the policy in force declares none of this name", name);
 	*set = found;

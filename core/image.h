@@ -6,6 +6,7 @@
 #ifndef TG_CORE_IMAGE_H
 #define TG_CORE_IMAGE_H
 
+#include "../bpf/balance.h"
 #include "../bpf/image.h"
 #include "table.h"
 #include "tidegate.h"
@@ -24,12 +25,25 @@ void tg_image_tables_free(struct tg_image *image);
 /* tg_image_decide() and tg_image_mismatch() with other tables; NULL: as they are at first. */
 int tg_decide(const struct tg_image *image, const struct tg_table_rows *tables,
 	      const struct tg_query *query, struct tg_decision *decision);
+int tg_choice(const struct tg_image *image, const struct tg_table_rows *tables,
+	      const struct tg_query *query, uint32_t index, struct tg_backend_info *info);
 int tg_mismatch(const struct tg_image *image, const struct tg_table_rows *tables,
 		const struct tg_query *query, uint32_t index, uint32_t *fields);
 
 /* Table `index` of an image: what it declares, and its elements. */
 const struct tg_table_entry *tg_image_table(const void *rows, uint32_t index);
+/* Number `index` of a kind, or NULL. */
+const struct tg_table_entry *tg_image_table_of(const void *rows, enum tg_table_kind kind,
+					       uint32_t index);
 const char *tg_image_table_name(const void *rows, const struct tg_table_entry *entry);
+
+/* The lists of backends of all rules; NULL: it has none. */
+const struct tg_table_entry *tg_image_blocks(const void *rows);
+struct tg_table_rows tg_image_block_rows(const void *rows);
+
+/* The first list, and the one behind another; NULL: there are no more. */
+const struct tg_block *tg_block_next(const struct tg_table_rows *rows,
+				     const struct tg_block *block);
 
 static inline const void *tg_image_row(const void *rows, uint32_t row)
 {

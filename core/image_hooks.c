@@ -17,7 +17,9 @@ static const uint32_t inet_hooks[TG_OPS] = {
 
 static bool rewrites(const struct tg_term *term, bool revealed)
 {
-	return term->verb == TG_VERB_REWRITE && (revealed || !(term->effects & TG_EFFECT_REVEAL));
+	if (term->verb != TG_VERB_REWRITE && term->verb != TG_VERB_BALANCE)
+		return false;
+	return revealed || !(term->effects & TG_EFFECT_REVEAL);
 }
 
 bool tg_image_op_rewrites(const struct tg_image_header *header, enum tg_op op, bool revealed)

@@ -5,6 +5,7 @@
 
 #include "error.h"
 #include "image.h"
+#include "service.h"
 #include "set.h"
 
 const struct tg_table_entry *tg_image_table(const void *rows, uint32_t index)
@@ -35,9 +36,25 @@ int tg_set_table_fill(const struct tg_table *table, const void *rows,
 	return 0;
 }
 
-static int make_table(const void *rows, const struct tg_table_entry *entry, struct tg_table *table)
+/* Nobody adds to them: they need not be as large as those in the kernel. */
+static int make_services(const void *rows, const struct tg_table_entry *entry,
+			 struct tg_table *table)
 {
-	/* Nobody adds to it: it need not be as large as the one in the kernel. */
+	uint32_t by_rows = entry->rows / 4 + 1;
+	uint32_t size = entry->count > by_rows ? entry->count : by_rows;
+	int error = tg_table_make_memory(table, tg_service_table_rows(size));
+
+	if (error)
+		return error;
+	tg_service_table_init(table, size);
+	error = tg_service_table_fill(table, rows, entry);
+	if (error)
+		tg_table_close(table);
+	return error;
+}
+
+static int make_set(const void *rows, const struct tg_table_entry *entry, struct tg_table *table)
+{
 	uint32_t size = entry->count ? entry->count : 1;
 	int error = tg_table_make_memory(table, tg_set_table_rows(size));
 
@@ -47,6 +64,20 @@ static int make_table(const void *rows, const struct tg_table_entry *entry, stru
 	error = tg_set_table_fill(table, rows, entry);
 	if (error)
 		tg_table_close(table);
+	return error;
+}
+
+/* Lists of backends are read where they stand. */
+static int make_table(const void *rows, const struct tg_table_entry *entry, struct tg_table *table,
+		      struct tg_table_rows *view)
+{
+	int error = 0;
+
+	if (entry->kind == TG_TABLE_SET)
+		error = make_set(rows, entry, table);
+	else if (entry->kind == TG_TABLE_SERVICES)
+		error = make_services(rows, entry, table);
+	*view = entry->kind == TG_TABLE_BLOCKS ? tg_image_block_rows(rows) : table->rows;
 	return error;
 }
 
@@ -62,9 +93,10 @@ int tg_image_tables(const struct tg_image *constant, const struct tg_table_rows 
 		if (!image->tables || !image->table_rows)
 			error = tg_fail(-ENOMEM, "out of memory: no room for the image's sets");
 		for (uint32_t i = 0; i < about->tables && !error; i++) {
-			error = make_table(image->rows, tg_image_table(image->rows, i),
-					   &image->tables[i]);
-			image->table_rows[i] = image->tables[i].rows;
+			const struct tg_table_entry *entry = tg_image_table(image->rows, i);
+
+			error = make_table(image->rows, entry, &image->tables[i],
+					   &image->table_rows[i]);
 		}
 	}
 	if (error) {
@@ -93,14 +125,24 @@ void tg_image_tables_free(struct tg_image *image)
 
 /* --- What an image says of them --------------------------------------------------------- */
 
+const struct tg_table_entry *tg_image_table_of(const void *rows, enum tg_table_kind kind,
+					       uint32_t index)
+{
+	const struct tg_image_about *about = tg_image_row(rows, 1);
+
+	for (uint32_t i = 0; i < about->tables; i++)
+		if (tg_image_table(rows, i)->kind == kind && !index--)
+			return tg_image_table(rows, i);
+	return NULL;
+}
+
 static const struct tg_table_entry *find_set(const struct tg_image *image, uint32_t index)
 {
-	const struct tg_image_about *about = tg_image_row(image->rows, 1);
+	const struct tg_table_entry *entry = tg_image_table_of(image->rows, TG_TABLE_SET, index);
 
-	if (index < about->tables)
-		return tg_image_table(image->rows, index);
-	tg_fail(-ERANGE, "the image has %u sets, not one numbered %u", about->tables, index);
-	return NULL;
+	if (!entry)
+		tg_fail(-ERANGE, "the image has no set numbered %u", index);
+	return entry;
 }
 
 int tg_image_set(const struct tg_image *image, uint32_t index, struct tg_set_info *info)

@@ -121,7 +121,8 @@ static struct wants rule_wants(const struct tg_image *image, const struct wants 
 		.effects = share.effects,
 	};
 
-	if (info->verb == TG_VERB_REWRITE && !(wants.effects & TG_EFFECT_REVEAL)) {
+	if ((info->verb == TG_VERB_REWRITE || info->verb == TG_VERB_BALANCE) &&
+	    !(wants.effects & TG_EFFECT_REVEAL)) {
 		wants.hooks |= op_hooks(showing_ops(share.ops), showing_ops(share.unix_ops));
 		wants.features = all->features & REMEMBERS;
 	}

@@ -12,6 +12,9 @@ static int set_bit(const struct tg_policy *policy, enum tg_op op, uint32_t rule,
 	uint32_t i = 0;
 	uint16_t number = (uint16_t)tg_policy_find_table(policy, name);
 
+	if (policy->tables[number].kind == TG_TABLE_SERVICES)
+		number |= TG_SET_IS_SERVICES;
+
 	while (i < section->sets && section->set[i] != number)
 		i++;
 	if (i == TG_SECTION_SETS)
@@ -79,19 +82,37 @@ static int write_words(struct tg_rows *rows, struct tg_section *section)
 	return 0;
 }
 
+/* Without backends of its own a rule has those of the services that it is about. */
+static void fill_balance(const struct tg_policy *policy, uint32_t rule,
+			 const struct tg_set_use *use, uint32_t block, struct tg_more *more)
+{
+	more->by = policy->rules[rule].by;
+	if (policy->rules[rule].backends.count)
+		more->block = block;
+	else
+		more->services = (uint32_t)tg_policy_find_table(policy, use->set) + 1;
+}
+
+static bool has_more(const struct tg_term *term)
+{
+	return term->effects & (TG_EFFECT_SET | TG_EFFECT_LIVE | TG_EFFECT_RATE) ||
+	       term->verb == TG_VERB_BALANCE;
+}
+
 /* Terms of one rule stand together, and share what they have in common. */
 int tg_mores_write(const struct tg_policy *policy, enum tg_op op, const struct tg_terms *terms,
 		   struct tg_rows *rows, struct tg_section *section)
 {
 	uint32_t rule = TG_RULE_DEFAULT, row = 0, options_row = 0;
 	const struct tg_set_use *use = NULL;
+	struct tg_block_cursor cursor = {0};
 
 	for (uint32_t i = 0; i < section->terms; i++) {
 		const struct tg_term *term = &terms->at[i];
 		struct tg_more more = {0};
 		int error = 0;
 
-		if (!(term->effects & (TG_EFFECT_SET | TG_EFFECT_LIVE | TG_EFFECT_RATE)))
+		if (!has_more(term))
 			continue;
 		section->rated += !!(term->effects & TG_EFFECT_RATE);
 		if (term->rule != rule)
@@ -112,6 +133,9 @@ int tg_mores_write(const struct tg_policy *policy, enum tg_op op, const struct t
 			more.rate_per = policy->rules[rule].rate.per;
 			more.rate_interval_ns = policy->rules[rule].rate.interval_ns;
 			more.rate_window_ns = policy->rules[rule].rate.window_ns;
+			tg_block_seek(policy, rule, &cursor);
+			if (term->verb == TG_VERB_BALANCE)
+				fill_balance(policy, rule, use, cursor.row, &more);
 			memcpy(rows->at[row], &more, sizeof(more));
 		}
 		((struct tg_term *)rows->at[section->term_row])[i].more_row = row;

@@ -112,6 +112,7 @@ static void free_rule(struct tg_policy_rule *rule)
 	free(rule->name);
 	free(rule->where);
 	free(rule->text);
+	tg_backends_free(&rule->backends);
 	for (int field = 0; field < TG_FIELDS; field++)
 		tg_meaning_free(&rule->match[field]);
 }
@@ -256,6 +257,8 @@ static int make_rule(struct tg_policy_rule *fresh, const struct tg_rule *rule,
 		error = tg_rate_parse(rule->over, rule->per, &fresh->rate);
 	if (!error && fresh->rate.interval_ns)
 		fresh->effect.effects |= TG_EFFECT_RATE;
+	if (!error)
+		error = tg_balance_by_parse(rule->by, rule->key, &fresh->by);
 	return error ? tg_rule_error(fresh, error, "%s", tg_error()) : 0;
 }
 
@@ -278,6 +281,28 @@ int tg_policy_add(struct tg_policy *policy, const struct tg_rule *rule, uint32_t
 	policy->by_name[name_place(policy, fresh.name)] = policy->rule_count + 1;
 	policy->rules[policy->rule_count] = fresh;
 	*index = policy->rule_count++;
+	return 0;
+}
+
+int tg_policy_backend(struct tg_policy *policy, uint32_t index, const char *backend,
+		      uint32_t weight)
+{
+	struct tg_policy_rule *rule;
+	int error;
+
+	if (index >= policy->rule_count)
+		return tg_fail(-ERANGE, "there is no rule %u: the policy has %u", index,
+			       policy->rule_count);
+	rule = &policy->rules[index];
+	if (rule->effect.verb != TG_VERB_BALANCE)
+		return tg_rule_error(rule, -EINVAL, "to: only balance has backends");
+	error = tg_backends_add(&rule->backends, backend, weight, rule->ops);
+	if (error)
+		return tg_rule_error(rule, error, "%s", tg_error());
+	/* They are all of one family: what holds for the first does for all. */
+	rule->effect.effects |= TG_EFFECT_TO_ADDR;
+	memcpy(rule->effect.to_addr_be, rule->backends.at[0].addr_be,
+	       sizeof(rule->effect.to_addr_be));
 	return 0;
 }
 

@@ -9,10 +9,12 @@
 #define TG_POLICY_H
 
 #include "../bpf/image.h"
+#include "backend.h"
 #include "cgroup_chain.h"
 #include "element.h"
 #include "interval.h"
 #include "rate.h"
+#include "service.h"
 #include "tidegate.h"
 #include "unix_path.h"
 
@@ -58,13 +60,20 @@ struct tg_policy_rule {
 	char *where;
 	char *text;
 	uint32_t ops;
-	struct tg_term effect;     /* slot and rule still 0 */
-	struct tg_path to_path;    /* rewrite: the unix socket to go to */
-	uint32_t to_path_bytes;    /* 0: it goes to none */
-	struct tg_options options; /* where effect has TG_EFFECT_SET */
-	struct tg_rate rate;       /* where it has TG_EFFECT_RATE */
-	uint32_t given;            /* bits, 1 << enum tg_field: which meanings are set */
+	struct tg_term effect;       /* slot and rule still 0 */
+	struct tg_path to_path;      /* rewrite: the unix socket to go to */
+	uint32_t to_path_bytes;      /* 0: it goes to none */
+	struct tg_options options;   /* where effect has TG_EFFECT_SET */
+	struct tg_backends backends; /* of balance */
+	uint32_t by;                 /* enum tg_balance_by, of balance */
+	struct tg_rate rate;         /* where it has TG_EFFECT_RATE */
+	uint32_t given;              /* bits, 1 << enum tg_field: which meanings are set */
 	struct tg_meaning match[TG_FIELDS];
+};
+
+struct tg_policy_service {
+	struct tg_vip_key vip;
+	struct tg_backends backends;
 };
 
 /* A live table, as a policy declares it. */
@@ -74,6 +83,8 @@ struct tg_policy_table {
 	uint32_t size; /* 0: not said */
 	uint64_t ttl_ms;
 	struct tg_elements elements;
+	struct tg_policy_service *services; /* of a table of services, in place of elements */
+	uint32_t service_count, service_room;
 };
 
 struct tg_policy {
@@ -106,8 +117,11 @@ enum tg_key tg_field_key(enum tg_field field);
 /* The number of a table of this name, or -1. */
 int tg_policy_find_table(const struct tg_policy *policy, const char *name);
 
-/* The elements that a declared set has room for. */
+/* The elements, or services, that a declared table has room for. */
 uint32_t tg_policy_table_size(const struct tg_policy_table *table);
+
+/* The rows that services take in an image. */
+uint64_t tg_policy_service_rows(const struct tg_policy_table *table);
 
 void tg_policy_tables_free(struct tg_policy *policy);
 

@@ -153,13 +153,23 @@ static int check_options(const struct tg_policy_rule *rule)
 }
 
 static int check_table(const struct tg_policy *policy, const struct tg_policy_rule *rule,
-		       const char *name)
+		       const char *name, bool negated)
 {
-	if (tg_policy_find_table(policy, name) >= 0)
-		return 0;
-	return tg_rule_error(rule, -EINVAL,
-			     "set \"%s\": is not declared: write set \"%s\" { … } before the rule",
-			     name, name);
+	int number = tg_policy_find_table(policy, name);
+
+	if (number < 0)
+		return tg_rule_error(
+			rule, -EINVAL,
+			"set \"%s\": is not declared: write set \"%s\" { … } before the "
+			"rule",
+			name, name);
+	if (negated && policy->tables[number].kind == TG_TABLE_SERVICES)
+		return tg_rule_error(
+			rule, -EINVAL,
+			"services \"%s\": cannot be taken out of a list: they are about "
+			"ports, too",
+			name);
+	return 0;
 }
 
 static int check_uses(const struct tg_policy *policy, const struct tg_policy_rule *rule)
@@ -169,11 +179,47 @@ static int check_uses(const struct tg_policy *policy, const struct tg_policy_rul
 
 	for (size_t i = 0; uses && i < uses->count && !error; i++) {
 		if (uses->at[i].set)
-			error = check_table(policy, rule, uses->at[i].set);
+			error = check_table(policy, rule, uses->at[i].set, false);
 		for (uint32_t k = 0; k < uses->at[i].not_count && !error; k++)
-			error = check_table(policy, rule, uses->at[i].not [k]);
+			error = check_table(policy, rule, uses->at[i].not [k], true);
 	}
 	return error;
+}
+
+/* Whether all, or any, of what a rule is about are live services. */
+static bool is_about_services(const struct tg_policy *policy, const struct tg_policy_rule *rule,
+			      bool all)
+{
+	const struct tg_meaning *endpoint = &rule->match[TG_FIELD_ENDPOINT];
+	size_t services = 0, others = endpoint->product_count + endpoint->paths.count;
+
+	for (size_t i = 0; endpoint->uses && i < endpoint->uses->count; i++) {
+		const char *name = endpoint->uses->at[i].set;
+
+		if (name &&
+		    policy->tables[tg_policy_find_table(policy, name)].kind == TG_TABLE_SERVICES)
+			services++;
+		else
+			others++;
+	}
+	return services && (!all || !others);
+}
+
+/* Backends are those of the rule, or of the services that it is about. */
+static int check_backends(const struct tg_policy *policy, const struct tg_policy_rule *rule)
+{
+	if (rule->effect.verb != TG_VERB_BALANCE)
+		return 0;
+	if (!rule->backends.count && !is_about_services(policy, rule, true))
+		return tg_rule_error(
+			rule, -EINVAL,
+			"to: missing: write the backends, or match services only, which "
+			"have their own");
+	if (rule->backends.count && is_about_services(policy, rule, false))
+		return tg_rule_error(rule, -EINVAL,
+				     "to: the services that it matches have backends of their own: "
+				     "leave it out, or match no services");
+	return 0;
 }
 
 int tg_policy_check(const struct tg_policy *policy)
@@ -187,6 +233,8 @@ int tg_policy_check(const struct tg_policy *policy)
 		error = check_unix(rule);
 		if (!error)
 			error = check_uses(policy, rule);
+		if (!error)
+			error = check_backends(policy, rule);
 		if (error || rule->to_path_bytes)
 			continue;
 		if (rule->effect.effects & TG_EFFECT_TO_ADDR)

@@ -93,6 +93,10 @@ void tg_spec_of_image(const void *rows, uint32_t slots, struct tg_spec *spec, ui
 		need.features |= TG_FEATURE_RATES;
 	if (about->effects & TG_EFFECT_LIVE)
 		need.features |= TG_FEATURE_SETS;
+	if (tg_image_table_of(rows, TG_TABLE_SERVICES, 0))
+		need.features |= TG_FEATURE_SERVICES | TG_FEATURE_BALANCE;
+	if (tg_image_blocks(rows))
+		need.features |= TG_FEATURE_BALANCE;
 	need.features |= rewrite_features(header);
 	*hooks = tg_image_hooks(header);
 	*spec = need;
@@ -225,7 +229,7 @@ static int configure(struct tidegate_bpf *skeleton, const struct tg_spec *spec, 
 		err = share_map(skeleton->maps.tg_events, maps->events, true);
 	if (!err)
 		err = share_map(skeleton->maps.tg_tables, maps->tables,
-				spec->features & TG_FEATURE_SETS);
+				spec->features & (TG_FEATURE_SETS | TG_FEATURE_BALANCE));
 	if (!err)
 		err = share_map(skeleton->maps.tg_rates, maps->rates,
 				spec->features & TG_FEATURE_RATES);

@@ -11,22 +11,14 @@
 
 #include "../bpf/match.h"
 #include "../bpf/path.h"
+#include "backend.h"
 #include "error.h"
 #include "image.h"
+#include "simulate.h"
 #include "tidegate.h"
 
-#define ALL_KEYS    ((1ull << TG_KEYS) - 1)
-#define MANY        1
-#define ROOT_CGROUP 1 /* its id */
-
-static uint64_t be64(const uint8_t *bytes)
-{
-	uint64_t value = 0;
-
-	for (int i = 0; i < 8; i++)
-		value = value << 8 | bytes[i];
-	return value;
-}
+#define ALL_KEYS ((1ull << TG_KEYS) - 1)
+#define MANY     1
 
 static bool is_mapped(const uint8_t addr[16])
 {
@@ -43,8 +35,15 @@ static int view_image(const struct tg_image *image, const struct tg_table_rows *
 
 	view->rows = tg_image_bytes(image, &size);
 	view->count = (uint32_t)(size / TG_ROW_BYTES);
-	keys->tables = tables;
-	return tables ? 0 : tg_image_tables(image, &keys->tables);
+	view->tables = tables;
+	if (!tables) {
+		int err = tg_image_tables(image, &view->tables);
+
+		if (err)
+			return err;
+	}
+	keys->tables = view->tables;
+	return 0;
 }
 
 static uint32_t asked_family(const struct tg_query *query)
@@ -57,7 +56,7 @@ static uint32_t asked_family(const struct tg_query *query)
 /* Whether :: is asked for on a socket that is bound to a mapped address: it means 127.0.0.1. */
 static bool means_loopback4(const struct tg_query *query)
 {
-	return !be64(query->addr) && !be64(query->addr + 8) && is_mapped(query->from);
+	return !tg_be64(query->addr) && !tg_be64(query->addr + 8) && is_mapped(query->from);
 }
 
 /* The hook's: a datagram to an IPv4 address runs sendmsg4, whatever its socket. */
@@ -74,7 +73,7 @@ static void query_unspecified(const struct tg_query *query, struct tg_keys *keys
 	if (query->op != TG_OP_CONNECT && query->op != TG_OP_SENDMSG)
 		return;
 	if (keys->is4 && !keys->addr4 && is_mapped(query->from))
-		keys->addr4 = (uint32_t)be64(query->from + 8);
+		keys->addr4 = (uint32_t)tg_be64(query->from + 8);
 	else if (means_loopback4(query))
 		keys->is4 = 1;
 	/* Trees take one for the other; tables do not. */
@@ -96,7 +95,7 @@ static int unix_keys(const struct tg_query *query, struct tg_keys *keys)
 		return tg_fail(-EINVAL, "query: a unix socket's path has 1 to %d bytes",
 			       TG_PATH_BYTES);
 	*keys = (struct tg_keys){
-		.comm = {be64(query->comm), be64(query->comm + 8)},
+		.comm = {tg_be64(query->comm), tg_be64(query->comm + 8)},
 		.proto = query->proto,
 		.family = AF_UNIX,
 		.uid = query->uid,
@@ -137,9 +136,9 @@ static int query_keys(const struct tg_query *query, struct tg_keys *keys)
 	if (query->port > 65535)
 		return tg_fail(-EINVAL, "query: port %u is over 65535", query->port);
 	*keys = (struct tg_keys){
-		.addr6 = {be64(query->addr), be64(query->addr + 8)},
-		.comm = {be64(query->comm), be64(query->comm + 8)},
-		.addr4 = (uint32_t)be64(query->addr + 8),
+		.addr6 = {tg_be64(query->addr), tg_be64(query->addr + 8)},
+		.comm = {tg_be64(query->comm), tg_be64(query->comm + 8)},
+		.addr4 = (uint32_t)tg_be64(query->addr + 8),
 		.is4 = mapped,
 		.port = query->port,
 		.proto = query->proto,
@@ -163,8 +162,8 @@ static void rare_value(const struct tg_query *query, enum tg_key key, uint64_t *
 		[TG_KEY_TYPE - TG_KEY_RARE] = {0, type},
 		[TG_KEY_MARK - TG_KEY_RARE] = {0, query->mark},
 		[TG_KEY_DEVICE - TG_KEY_RARE] = {0, query->device},
-		[TG_KEY_FROM4 - TG_KEY_RARE] = {0, (uint32_t)be64(query->from + 8)},
-		[TG_KEY_FROM6 - TG_KEY_RARE] = {be64(query->from), be64(query->from + 8)},
+		[TG_KEY_FROM4 - TG_KEY_RARE] = {0, (uint32_t)tg_be64(query->from + 8)},
+		[TG_KEY_FROM6 - TG_KEY_RARE] = {tg_be64(query->from), tg_be64(query->from + 8)},
 		[TG_KEY_FROM_PORT - TG_KEY_RARE] = {0, query->from_port},
 		[TG_KEY_EXE - TG_KEY_RARE] = {query->exe_device, query->exe_inode},
 		[TG_KEY_NETNS - TG_KEY_RARE] = {query->netns, 0},
@@ -305,12 +304,46 @@ int tg_decide(const struct tg_image *image, const struct tg_table_rows *tables,
 		err = match_query(&view, query, &keys, &found);
 	if (!err && found.term && is_unix(query))
 		err = fill_path(&view, found.term, query, &made);
+	if (!err && found.term && found.term->verb == TG_VERB_BALANCE)
+		err = tg_balance_decide(&view, found.term, query, &made);
 	if (err)
 		return tg_fail(-EINVAL, "damaged image: a reference leads outside it");
 	if (found.term)
 		fill_decision(found.term, query, &made);
 	*decision = made;
 	return 0;
+}
+
+int tg_choice(const struct tg_image *image, const struct tg_table_rows *tables,
+	      const struct tg_query *query, uint32_t index, struct tg_backend_info *info)
+{
+	const struct tg_block *list = NULL;
+	const struct tg_more *more;
+	struct tg_found found = {0};
+	struct tg_keys keys;
+	struct tg_view view;
+	int err = query_keys(query, &keys);
+
+	if (!err)
+		err = view_image(image, tables, &view, &keys);
+	if (err)
+		return err;
+	if (!passes_unseen(query) && match_query(&view, query, &keys, &found))
+		return tg_fail(-EINVAL, "damaged image: a reference leads outside it");
+	if (found.term && found.term->verb == TG_VERB_BALANCE) {
+		more = tg_row(&view, found.term->more_row);
+		list = more ? tg_balance_list(&view, more, query) : NULL;
+	}
+	if (!list || list->backends > TG_MAX_BACKENDS || index >= list->backends)
+		return tg_fail(-ERANGE, "the call has no backend %u", index);
+	tg_block_read(list, index, info);
+	return 0;
+}
+
+int tg_image_choice(const struct tg_image *image, const struct tg_query *query, uint32_t index,
+		    struct tg_backend_info *info)
+{
+	return tg_choice(image, NULL, query, index, info);
 }
 
 int tg_image_decide(const struct tg_image *image, const struct tg_query *query,

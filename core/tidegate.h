@@ -132,19 +132,23 @@ struct tg_rule {
 	const char *name;  /**< unique in the policy; NULL: "#n", n from 1 */
 	const char *where; /**< "web.lua:4", starts its error messages; may be NULL */
 	const char *text;  /**< the rule as its author wrote it; may be NULL */
-	const char *error; /**< deny: "ECONNREFUSED", "111"; NULL: EPERM */
+	const char *error; /**< deny: "ECONNREFUSED", "111"; NULL: EPERM.  balance: where no backend
+			      is up; NULL: EHOSTUNREACH */
 	const char *to; /**< rewrite: "127.0.0.1:80", "127.0.0.1", "*:80", "unix:/run/x.sock"; of a
 			   name, its first address */
 	const char *source; /**< connect: bind to this first, "127.0.0.1:22222" or "127.0.0.1";
 			       sendmsg: send from it, "127.0.0.1"; may be NULL */
 	const char *
 		log; /**< "true", "false", "10/s", "1/100"; NULL: denials "100/s", observe "true" */
-	bool reveal; /**< rewrite: the program is shown the final address */
+	bool reveal; /**< rewrite, balance: the program is shown the final address */
 	bool privileged;  /**< bind: a port below 1024 needs no CAP_NET_BIND_SERVICE */
 	bool shadow;      /**< count and tell, and decide as if the rule were not there */
 	const char *over; /**< "100/s", "100/s burst 200": match only what exceeds it; NULL: all */
 	const char *per;  /**< with over: "uid", "cgroup", "pid", "dst"; NULL: of the whole rule */
 	const char *set;  /**< connect, bind: "mark=0x10 congestion=bbr"; may be NULL */
+	const char *by;   /**< balance: "random" or "hash"; NULL: "random" */
+	const char *key;  /**< by "hash": "socket", "pid", "uid", "cgroup", "netns", "destination";
+			     NULL: "socket" */
 };
 
 /** `name` may be NULL. */
@@ -169,6 +173,14 @@ int tg_policy_add(struct tg_policy *policy, const struct tg_rule *rule, uint32_t
  */
 int tg_policy_match(struct tg_policy *policy, uint32_t index, const struct tg_list *list);
 
+/**
+ * Append a backend to balance rule `index`, which has at least one: "10.0.1.5:8080", or
+ * "10.0.1.5", and the port stays; of a name, its first address.  It gets `weight` (1 to
+ * 65535) of the sum of all weights.  Those of a rule are of one family.
+ */
+int tg_policy_backend(struct tg_policy *policy, uint32_t index, const char *backend,
+		      uint32_t weight);
+
 /** In place of a time to live in ms: the set's own. */
 #define TG_TTL_DEFAULT 0xffffffff
 
@@ -189,6 +201,25 @@ int tg_policy_set_add(struct tg_policy *policy, const char *name, const char *it
 
 /** The same from a file, one a line. */
 int tg_policy_set_load(struct tg_policy *policy, const char *name, const char *path);
+
+/** A backend, as a live service is given it. */
+struct tg_backend_spec {
+	const char *address; /**< "10.0.1.5:8080"; "10.0.1.5": at the port of the service */
+	uint32_t weight;     /**< 1 to 65535 */
+	uint32_t state;      /**< enum tg_backend_state */
+};
+
+/**
+ * Declare live services, which lists name as they name sets: a table of VIPs
+ * and their backends, with room for `size` of them (0: for 1,024, or twice
+ * what it holds at first).  A balance rule without backends of its own leads
+ * a call for one of its VIPs to the VIP's.
+ */
+int tg_policy_services(struct tg_policy *policy, const char *name, uint32_t size);
+
+/** A service that they hold when a gate makes them: "10.96.0.10:80/tcp" and its backends. */
+int tg_policy_service(struct tg_policy *policy, const char *name, const char *vip,
+		      const struct tg_backend_spec *backends, size_t count);
 
 /* --- Images ----------------------------------------------------------------- */
 
@@ -240,6 +271,35 @@ struct tg_rule_info {
 /** -ERANGE: the image has no rule `index`. */
 int tg_image_rule(const struct tg_image *image, uint32_t index, struct tg_rule_info *info);
 
+/** Where a balance may lead. */
+struct tg_backend_info {
+	size_t size;      /**< sizeof(struct tg_backend_info) */
+	uint8_t addr[16]; /**< network order; IPv4 is v4-mapped */
+	uint32_t port;    /**< host order; 0: that of the call */
+	uint32_t weight;
+	uint32_t state;  /**< enum tg_backend_state */
+	uint64_t picked; /**< times, since the gate knows the rule's name; 0 in an image */
+};
+
+/** Backend `index` of balance rule `rule`; -ERANGE past the last. */
+int tg_image_backend(const struct tg_image *image, uint32_t rule, uint32_t index,
+		     struct tg_backend_info *info);
+
+struct tg_services_info {
+	size_t size;      /**< sizeof(struct tg_services_info) */
+	const char *name; /**< valid as long as the table, or the image */
+	uint32_t room;    /**< services that it can hold */
+	uint32_t count;   /**< that it holds; in an image: at first */
+	uint64_t bytes;   /**< of memory in the kernel; 0 in an image */
+};
+
+struct tg_vip_info {
+	uint8_t addr[16]; /**< network order; IPv4 is v4-mapped */
+	uint32_t port;    /**< host order */
+	uint32_t proto;   /**< IPPROTO_TCP (MPTCP too) or IPPROTO_UDP */
+	uint32_t backends;
+};
+
 struct tg_set_info {
 	size_t size;      /**< sizeof(struct tg_set_info) */
 	const char *name; /**< valid as long as the set, or the image */
@@ -262,6 +322,17 @@ int tg_image_set(const struct tg_image *image, uint32_t index, struct tg_set_inf
 /** Its elements, in order: `*cursor` from 0 on.  1: *element is one; 0: there are no more. */
 int tg_image_set_next(const struct tg_image *image, uint32_t index, uint64_t *cursor,
 		      struct tg_set_element *element);
+
+/** Live services `index` that an image declares; -ERANGE past the last. */
+int tg_image_services(const struct tg_image *image, uint32_t index, struct tg_services_info *info);
+
+/** Its services, in order: `*cursor` from 0 on.  1: *vip is one; 0: there are no more. */
+int tg_image_service_next(const struct tg_image *image, uint32_t index, uint64_t *cursor,
+			  struct tg_vip_info *vip);
+
+/** Backend `number` of the service that *cursor has just passed; -ERANGE past the last. */
+int tg_image_service_backend(const struct tg_image *image, uint32_t index, uint64_t cursor,
+			     uint32_t number, struct tg_backend_info *info);
 
 /** A call, as the simulator is asked about it. */
 struct tg_query {
@@ -306,7 +377,7 @@ struct tg_decision {
 	size_t size;          /**< sizeof(struct tg_decision) */
 	uint32_t rule;        /**< or TG_RULE_DEFAULT */
 	uint32_t verb;        /**< enum tg_verb */
-	uint32_t error;       /**< deny: the errno, positive */
+	uint32_t error;       /**< deny, balance without backend: the errno, positive */
 	uint32_t port;        /**< final, host order */
 	uint8_t addr[16];     /**< final, network order, IPv4 is v4-mapped */
 	uint32_t source_port; /**< host order; 0: any */
@@ -315,11 +386,20 @@ struct tg_decision {
 	uint8_t path[108];    /**< AF_UNIX: final */
 	uint32_t path_bytes;
 	bool privileged; /**< bind: the port needs no CAP_NET_BIND_SERVICE */
+	bool open; /**< balance: chance or the socket decides which backend; addr and port are as
+		      asked */
 };
 
 /** Decide as the kernel would: the programs' own source, run over this image. */
 int tg_image_decide(const struct tg_image *image, const struct tg_query *query,
 		    struct tg_decision *decision);
+
+/**
+ * Backend `index` of those that a call is balanced over; -ERANGE past the last, or where the call
+ * is not balanced.
+ */
+int tg_image_choice(const struct tg_image *image, const struct tg_query *query, uint32_t index,
+		    struct tg_backend_info *info);
 
 /**
  * Why rule `index` does not match a query: `*fields` gets a bit, 1 << enum
@@ -475,6 +555,10 @@ int tg_gate_stats(struct tg_gate *gate, struct tg_counters *rules, uint32_t coun
  */
 const char *tg_gate_rule_name(const struct tg_gate *gate, uint32_t index);
 
+/** Backend `index` of balance rule `rule` of the image in force; -ERANGE past the last. */
+int tg_gate_backend(struct tg_gate *gate, uint32_t rule, uint32_t index,
+		    struct tg_backend_info *info);
+
 /**
  * A descriptor that polls readable when there are events; the gate's own. -ENOENT
  * before the first publish.
@@ -497,11 +581,13 @@ void tg_gate_consume(struct tg_gate *gate, uint32_t count);
 int tg_gate_wait(struct tg_gate *gate, int timeout_ms);
 
 /**
- * tg_image_decide() and tg_image_mismatch() with the gate's live tables as they
+ * tg_image_decide(), tg_image_choice() and tg_image_mismatch() with the gate's live tables as they
  * are now, for an image that need not be in force.
  */
 int tg_gate_decide(const struct tg_gate *gate, const struct tg_image *image,
 		   const struct tg_query *query, struct tg_decision *decision);
+int tg_gate_choice(const struct tg_gate *gate, const struct tg_image *image,
+		   const struct tg_query *query, uint32_t index, struct tg_backend_info *info);
 int tg_gate_mismatch(const struct tg_gate *gate, const struct tg_image *image,
 		     const struct tg_query *query, uint32_t index, uint32_t *fields);
 
@@ -554,6 +640,36 @@ int tg_set_info(const struct tg_set *set, struct tg_set_info *info);
  * more.  What is added or removed meanwhile may be among them or not.
  */
 int tg_set_next(const struct tg_set *set, uint64_t *cursor, struct tg_set_element *element);
+
+/* --- Live services ------------------------------------------------------------- */
+
+/** Services of a gate: VIPs and their backends; what is said of sets holds of them. */
+struct tg_services;
+
+int tg_gate_services(const struct tg_gate *gate, const char *name, struct tg_services **services);
+
+/**
+ * Give a VIP these backends, in place of those that it had; a call sees one list or the
+ * other whole.  With none, or none that is up, calls for it fail.  -ENOSPC: there is no room
+ * for it; nothing has changed.
+ */
+int tg_services_put(struct tg_services *services, const char *vip,
+		    const struct tg_backend_spec *backends, size_t count);
+
+/** 1: there was such a VIP, and it is no service any more; 0: there was none. */
+int tg_services_remove(struct tg_services *services, const char *vip);
+
+/** Whether there is such a VIP: 1, and `*backends` is how many it has; or 0. */
+int tg_services_find(const struct tg_services *services, const char *vip, uint32_t *backends);
+
+int tg_services_info(const struct tg_services *services, struct tg_services_info *info);
+
+/** Go through them, in no order, as tg_set_next() does through elements. */
+int tg_services_next(const struct tg_services *services, uint64_t *cursor, struct tg_vip_info *vip);
+
+/** Backend `number` of a VIP, with what it was picked; -ERANGE past the last. */
+int tg_services_backend(const struct tg_services *services, const char *vip, uint32_t number,
+			struct tg_backend_info *info);
 
 /* --- Event loops that cannot wait for a descriptor ------------------------------ */
 

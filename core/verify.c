@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "../bpf/balance.h"
 #include "../bpf/path.h"
 #include "../bpf/table.h"
 #include "error.h"
@@ -36,7 +37,7 @@ int tg_verify_take(struct tg_verify *check, uint32_t row, uint64_t count, const 
 /* What only the terms of unix sockets have, and what they have not. */
 static bool path_term_is_good(const struct tg_section *section, const struct tg_term *term)
 {
-	if (term->effects & (TG_EFFECT_TO_PORT | TG_EFFECT_SOURCE))
+	if (term->effects & (TG_EFFECT_TO_PORT | TG_EFFECT_SOURCE) || term->verb == TG_VERB_BALANCE)
 		return false;
 	return !(term->effects & TG_EFFECT_TO_ADDR) || term->to_addr_be[0] < section->targets;
 }
@@ -49,7 +50,7 @@ static bool term_is_good(const struct tg_verify *check, const struct tg_term *te
 
 	if (term->verb == TG_VERB_NONE || term->verb >= TG_VERBS || (term->effects & ~effects))
 		return false;
-	if (term->verb == TG_VERB_DENY && term->error == 0)
+	if ((term->verb == TG_VERB_DENY || term->verb == TG_VERB_BALANCE) && term->error == 0)
 		return false;
 	if ((term->effects & TG_EFFECT_LOG) && !term->log_every)
 		return false;
@@ -158,7 +159,7 @@ static int check_sets(const struct tg_verify *check, const struct tg_section *se
 		    !section->set_row == !((section->sets || section->rated) && is_short);
 
 	for (uint32_t i = 0; good && i < section->sets; i++)
-		good = section->set[i] < check->tables;
+		good = (section->set[i] & ~TG_SET_IS_SERVICES) < check->tables;
 	if (good)
 		return 0;
 	return tg_fail(-EINVAL, "damaged image: sets that a policy cannot have");
@@ -194,6 +195,10 @@ static bool more_is_good(const struct tg_section *section, const struct tg_term 
 	if (!(term->effects & TG_EFFECT_RATE) != !more->rate_interval_ns)
 		return false;
 	if (more->rate_per >= TG_PERS || more->rate_interval_ns > more->rate_window_ns)
+		return false;
+	if (term->verb == TG_VERB_BALANCE && (!term->more_row || more->by >= TG_BYS))
+		return false;
+	if (more->services && !sets)
 		return false;
 	return !(sets >> section->sets);
 }
@@ -438,9 +443,9 @@ int tg_image_verify_structure(const void *bytes, size_t size)
 	tg_verify_read(&check, 1, &about);
 	check.rules = about.rules;
 	check.tables = about.tables;
-	if (about.tables > TG_MAX_TABLES)
+	if (about.tables > TG_MAX_TABLES + 1)
 		return tg_fail(-EINVAL, "damaged image: %u tables, the limit is %u", about.tables,
-			       TG_MAX_TABLES);
+			       TG_MAX_TABLES + 1);
 	if (about.verb_on_error != TG_VERB_ALLOW && about.verb_on_error != TG_VERB_DENY)
 		return tg_fail(-EINVAL, "damaged image: on_error is verb %u", about.verb_on_error);
 	error = check_sections(&check, header.section, false);

@@ -2,7 +2,7 @@
 /* verify_tables.c - the tables of an image: their directory, and what they hold. */
 #include <errno.h>
 
-#include "../bpf/table.h"
+#include "../bpf/service.h"
 #include "error.h"
 #include "verify.h"
 
@@ -35,20 +35,150 @@ static int check_elements(struct tg_verify *check, const struct tg_table_entry *
 	return error;
 }
 
-int tg_verify_tables(struct tg_verify *check, const struct tg_image_about *about)
+static int fail_blocks(void)
 {
-	int error = tg_verify_take(check, about->table_row, about->tables, "directory of tables");
+	return tg_fail(-EINVAL, "damaged image: lists of backends that no policy can have");
+}
 
-	for (uint32_t i = 0; !error && i < about->tables; i++) {
-		struct tg_table_entry entry;
+static int check_block(const struct tg_verify *check, const struct tg_block *block)
+{
+	if (!block->backends || block->backends > TG_MAX_BACKENDS || block->rule >= check->rules)
+		return fail_blocks();
+	return 0;
+}
 
-		tg_verify_read(check, about->table_row + i, &entry);
-		if (entry.kind != TG_TABLE_SET || entry.name >= about->blob_bytes || !entry.size ||
-		    entry.size > TG_MAX_SET_SIZE || entry.count > entry.size)
-			return tg_fail(-EINVAL,
-				       "damaged image: table %u is not one that a policy can have",
-				       i);
-		error = check_elements(check, &entry);
+/* Each an address, and behind it a block, which may be empty. */
+static int check_services(struct tg_verify *check, const struct tg_table_entry *entry)
+{
+	int error = tg_verify_take(check, entry->data_row, entry->rows, "services");
+	uint32_t row = 0, count = 0;
+
+	for (; !error && row < entry->rows; count++) {
+		struct tg_block block;
+
+		if (row + 1 >= entry->rows)
+			return fail_blocks();
+		tg_verify_read(check, entry->data_row + row + 1, &block);
+		if (block.backends > TG_MAX_BACKENDS ||
+		    1 + tg_block_rows(block.backends) > entry->rows - row)
+			return fail_blocks();
+		row += 1 + tg_block_rows(block.backends);
+	}
+	if (!error && count != entry->count)
+		error = fail_blocks();
+	return error;
+}
+
+/* One behind the other, they fill their rows. */
+static int check_blocks(struct tg_verify *check, const struct tg_table_entry *entry)
+{
+	uint32_t row = 0;
+	int error = tg_verify_take(check, entry->data_row, entry->count, "lists of backends");
+
+	while (!error && row < entry->count) {
+		struct tg_block block;
+
+		tg_verify_read(check, entry->data_row + row, &block);
+		error = check_block(check, &block);
+		if (!error && tg_block_rows(block.backends) > entry->count - row)
+			error = fail_blocks();
+		row += tg_block_rows(block.backends);
 	}
 	return error;
+}
+
+/* Whether table `number` is one of services. */
+static bool are_services(const struct tg_verify *check, const struct tg_image_about *about,
+			 uint32_t number)
+{
+	struct tg_table_entry entry;
+
+	if (number >= about->tables)
+		return false;
+	tg_verify_read(check, about->table_row + number, &entry);
+	return entry.kind == TG_TABLE_SERVICES;
+}
+
+/* The terms of a section stand in the order of their rules, as the lists do. */
+static int check_uses(const struct tg_verify *check, const struct tg_image_about *about,
+		      const struct tg_section *section, const struct tg_table_entry *entry)
+{
+	struct tg_block block = {0};
+	uint32_t row = 0;
+
+	for (uint32_t i = 0; i < section->terms; i++) {
+		struct tg_more more;
+		struct tg_term term;
+
+		tg_verify_read(check, section->term_row + i, &term);
+		if (term.verb != TG_VERB_BALANCE)
+			continue;
+		tg_verify_read(check, term.more_row, &more);
+		if (more.services) {
+			if (!are_services(check, about, more.services - 1))
+				return fail_blocks();
+			continue;
+		}
+		for (; row < more.block && row < entry->count; row += tg_block_rows(block.backends))
+			tg_verify_read(check, entry->data_row + row, &block);
+		if (row != more.block || row >= entry->count)
+			return fail_blocks();
+		tg_verify_read(check, entry->data_row + row, &block);
+		if (block.rule != term.rule)
+			return fail_blocks();
+	}
+	return 0;
+}
+
+/* A section's sets are sets, its balances have lists. */
+static int check_sections(const struct tg_verify *check, const struct tg_image_about *about,
+			  const struct tg_table_entry *blocks)
+{
+	uint32_t sets = about->tables - (blocks->kind == TG_TABLE_BLOCKS);
+	int error = 0;
+
+	for (uint32_t i = 0; i < check->seen_count && !error; i++) {
+		const struct tg_section *section = &check->seen[i];
+
+		for (uint32_t k = 0; k < section->sets; k++) {
+			uint32_t number = section->set[k] & ~TG_SET_IS_SERVICES;
+
+			if (number >= sets || are_services(check, about, number) !=
+						      !!(section->set[k] & TG_SET_IS_SERVICES))
+				return fail_blocks();
+		}
+		error = check_uses(check, about, section, blocks);
+	}
+	return error;
+}
+
+static int check_entry(struct tg_verify *check, const struct tg_image_about *about, uint32_t index,
+		       struct tg_table_entry *entry)
+{
+	bool last = index + 1 == about->tables;
+
+	tg_verify_read(check, about->table_row + index, entry);
+	if (entry->kind == TG_TABLE_BLOCKS && last && entry->count)
+		return check_blocks(check, entry);
+	if (entry->kind == TG_TABLE_SET && index < TG_MAX_TABLES &&
+	    entry->name < about->blob_bytes && entry->size && entry->size <= TG_MAX_SET_SIZE &&
+	    entry->count <= entry->size)
+		return check_elements(check, entry);
+	if (entry->kind == TG_TABLE_SERVICES && index < TG_MAX_TABLES &&
+	    entry->name < about->blob_bytes && entry->size && entry->size <= TG_MAX_SERVICES &&
+	    entry->count <= entry->size)
+		return check_services(check, entry);
+	return tg_fail(-EINVAL, "damaged image: table %u is not one that a policy can have", index);
+}
+
+int tg_verify_tables(struct tg_verify *check, const struct tg_image_about *about)
+{
+	struct tg_table_entry entry = {0};
+	int error = tg_verify_take(check, about->table_row, about->tables, "directory of tables");
+
+	for (uint32_t i = 0; !error && i < about->tables; i++)
+		error = check_entry(check, about, i, &entry);
+	if (!error && entry.kind != TG_TABLE_BLOCKS)
+		entry = (struct tg_table_entry){0};
+	return error ? error : check_sections(check, about, &entry);
 }

@@ -17,10 +17,8 @@ static const char *const ops[TG_OPS] = {
 };
 
 static const char *const verbs[TG_VERBS] = {
-	[TG_VERB_ALLOW] = "allow",
-	[TG_VERB_DENY] = "deny",
-	[TG_VERB_REWRITE] = "rewrite",
-	[TG_VERB_OBSERVE] = "observe",
+	[TG_VERB_ALLOW] = "allow",     [TG_VERB_DENY] = "deny",       [TG_VERB_REWRITE] = "rewrite",
+	[TG_VERB_OBSERVE] = "observe", [TG_VERB_BALANCE] = "balance",
 };
 
 /* Second names, which strerrorname_np() does not give. */

@@ -17,6 +17,7 @@ M.verb_names = {
   [tonumber(C.TG_VERB_DENY)] = "deny",
   [tonumber(C.TG_VERB_REWRITE)] = "rewrite",
   [tonumber(C.TG_VERB_OBSERVE)] = "observe",
+  [tonumber(C.TG_VERB_BALANCE)] = "balance",
 }
 
 --- "ECONNREFUSED" for 111; "999" for a number without a name; nil for 0.
@@ -31,14 +32,16 @@ end
 
 --- What becomes of a call.
 ---@class tidegate.Decision
----@field verb "allow"|"deny"|"rewrite"
+---@field verb "allow"|"deny"|"rewrite"|"balance"
 ---@field rule string|nil its name; nil: the default decided
 ---@field where string|nil "web.lua:4"
----@field errno string|nil of a denial
+---@field errno string|nil of a denial, or of a balance that has no backend
 ---@field asked string "1.2.3.4:60000", "unix:/run/x.sock"
 ---@field final string where the call goes: "127.0.0.1:60123"
 ---@field addr string of `final`; of a unix socket the same
 ---@field port integer|nil of `final`; a unix socket has none
+---@field backends tidegate.Backend[]|nil of balance
+---@field open boolean of balance: chance or the socket decides which; `final` is as asked
 ---@field source string|nil where the socket is bound first
 ---@field logs boolean whether it emits events
 ---@field privileged boolean of a bind: the port needs no CAP_NET_BIND_SERVICE
@@ -54,14 +57,32 @@ function Decision:__tostring()
   return ("%s %s: %s"):format(self.verb, by, self:outcome())
 end
 
---- "ECONNREFUSED", "1.2.3.4:60000 -> 127.0.0.1:60123", "10.0.0.2:53 from 10.0.0.9"
+--- "10.0.1.5:8080 (1 of 4) or 10.0.1.6:8080 (3 of 4)"
+local function choices(backends)
+  local up, sum, names, equal = {}, 0, {}, true
+  for _, backend in ipairs(backends) do
+    if backend.state == "up" then
+      up[#up + 1], sum = backend, sum + backend.weight
+      equal = equal and backend.weight == up[1].weight
+    end
+  end
+  for index, backend in ipairs(up) do
+    names[index] = backend.address .. (equal and "" or (" (%d of %d)"):format(backend.weight, sum))
+  end
+  return schema.enumerate(names, "or")
+end
+
+--- "ECONNREFUSED", "1.2.3.4:60000 -> 127.0.0.1:60123", "10.0.0.2:53 from 10.0.0.9",
+--- "10.96.0.10:80 -> 10.0.1.5:8080 or 10.0.1.6:8080"
 ---@return string
 function Decision:outcome()
-  if self.verb == "deny" then
+  if self.errno then
     return self.errno
   end
   local outcome = literal.printable(self.asked)
-  if self.final ~= self.asked then
+  if self.open then
+    outcome = outcome .. " -> " .. choices(self.backends)
+  elseif self.final ~= self.asked then
     outcome = outcome .. " -> " .. literal.printable(self.final)
   end
   if self.source then
@@ -99,20 +120,23 @@ end
 ---@param image tidegate.Image that decided
 ---@param query tidegate.Query that was asked
 ---@param struct ffi.cdata*
+---@param gate ffi.cdata*|nil whose live tables count
 ---@return tidegate.Decision
-function M.new(image, query, struct)
+function M.new(image, query, struct, gate)
   local asked, final, addr, port = places(query, struct)
   local info = struct.rule ~= C.TG_RULE_DEFAULT and image:rule(tonumber(struct.rule)) or {}
   return setmetatable({
     verb = M.verb_names[tonumber(struct.verb)],
     rule = info.name,
     where = info.where,
-    errno = struct.verb == C.TG_VERB_DENY and M.errno_name(struct.error) or nil,
+    errno = M.errno_name(struct.error),
     asked = asked,
     final = final,
     addr = addr,
     port = port,
     source = source(struct),
+    backends = struct.verb == C.TG_VERB_BALANCE and image:choice(query, gate) or nil,
+    open = struct.open,
     logs = struct.logs,
     privileged = struct.privileged,
   }, Decision)

@@ -15,11 +15,11 @@ local M = {}
 
 --- One decision.  Valid in its turn of the loop; copy() outlives it.
 ---@class tidegate.Event
----@field verb "allow"|"deny"|"rewrite"|"observe"
+---@field verb "allow"|"deny"|"rewrite"|"balance"|"observe"
 ---@field rule string|nil the rule's name; nil: the default decided
 ---@field op string "connect"
 ---@field hook string "connect4", "connect_unix"
----@field errno string|nil of a denial: "ECONNREFUSED"
+---@field errno string|nil of a denial, or of a balance that had no backend: "ECONNREFUSED"
 ---@field asked string what the program asked for: "1.2.3.4:60000", "unix:/run/x.sock"
 ---@field final string where the call went: "127.0.0.1:60123"
 ---@field asked_addr string of a unix socket the same as `asked`
@@ -133,7 +133,7 @@ function Event:__tostring()
   end
   if at.error ~= 0 then
     parts[#parts + 1] = self.errno
-  elseif at.verb == C.TG_VERB_REWRITE then
+  elseif at.verb == C.TG_VERB_REWRITE or at.verb == C.TG_VERB_BALANCE then
     parts[2] = parts[2] .. " -> " .. literal.printable(self.final)
   end
   parts[#parts + 1] = ("%s[%d] uid %d"):format(literal.printable(self.comm), self.pid, self.uid)

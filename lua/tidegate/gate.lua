@@ -5,6 +5,7 @@
 -- staged changes stay staged, to be mended and committed again.
 
 local ffi = require "ffi"
+local backend = require "tidegate.backend"
 local clock = require "tidegate.clock"
 local diff = require "tidegate.diff"
 local events = require "tidegate.events"
@@ -16,6 +17,7 @@ local library = require "tidegate.ffi"
 local literal = require "tidegate.literal"
 local reader = require "tidegate.reader"
 local schema = require "tidegate.schema"
+local services = require "tidegate.services"
 local set = require "tidegate.set"
 local timers = require "tidegate.timers"
 
@@ -28,6 +30,7 @@ local M = {}
 ---@field allow fun(self: tidegate.Gate, spec: tidegate.RuleSpec): tidegate.Rule
 ---@field deny fun(self: tidegate.Gate, spec: tidegate.RuleSpec): tidegate.Rule
 ---@field rewrite fun(self: tidegate.Gate, spec: tidegate.RuleSpec): tidegate.Rule
+---@field balance fun(self: tidegate.Gate, spec: tidegate.RuleSpec): tidegate.Rule
 ---@field observe fun(self: tidegate.Gate, spec: tidegate.RuleSpec): tidegate.Rule
 ---@field timers tidegate.Timers
 ---@field onerror fun(message: string)|nil called with the traceback of a handler's error; without it, standard error
@@ -65,6 +68,11 @@ local function rule_counters(self, member)
   return index and counters(self, index) or no_counters
 end
 
+--- The backends of rule `index` in force.
+local function gate_backends(self, index)
+  return backend.read(function(position, info) return C.tg_gate_backend(self.cdata, index, position, info) end)
+end
+
 --- A gate over a policy, or over an image from a file, which has no rules to change.
 ---@param source { policy: tidegate.Policy|nil, image: tidegate.Image|nil, handlers: table[]|nil }
 ---@return tidegate.Gate
@@ -79,6 +87,11 @@ function M.new(source)
   end
   if self.source then
     self.source.counters = function(_, member) return rule_counters(self, member) end
+    local declared = self.source.backends
+    self.source.backends = function(_, member)
+      local index = self.published and self.index[member]
+      return index and gate_backends(self, index) or declared(self.source, member)
+    end
     self.source.gate = self
   end
   return self
@@ -134,13 +147,41 @@ end
 ---@return tidegate.Set[]
 function Gate:sets()
   if self.source then
-    return { unpack(self.source.sets) }
+    return self.source:declared(set)
   end
   local sets = {}
   for _, name in ipairs(self.fixed:set_names()) do
     sets[#sets + 1] = self:set(name)
   end
   return sets
+end
+
+--- Live services: gate:service "name" are those of this name, and, with a table
+--- behind it, declares them.
+---@param name string
+---@return tidegate.Services
+function Gate:service(name)
+  if type(name) ~= "string" then
+    error(("service: wants a name; got %s"):format(literal.describe(name)), 2)
+  elseif not self.source then
+    self.image_services = self.image_services or {}
+    self.image_services[name] = self.image_services[name] or services.of_gate(self, name)
+    return self.image_services[name]
+  end
+  return services.named(self.source:live_services(name), language.where(2), function(message) error(message, 0) end)
+end
+
+--- Its live services, in the order in which they are declared.
+---@return tidegate.Services[]
+function Gate:services()
+  if self.source then
+    return self.source:declared(services)
+  end
+  local found = {}
+  for _, name in ipairs(self.fixed:services_names()) do
+    found[#found + 1] = self:service(name)
+  end
+  return found
 end
 
 --- The items of a file, for a rule's list.
@@ -411,6 +452,9 @@ function Gate:rules()
     local info = self.fixed:rule(index)
     local sums = self.published and counters(self, index) or no_counters
     info.hits, info.suppressed, info.last = sums.hits, sums.suppressed, sums.last
+    if info.verb == "balance" then
+      info.backends = self.published and gate_backends(self, index) or self.fixed:backends(index)
+    end
     rules[index + 1] = info
   end
   return rules
@@ -456,7 +500,7 @@ function Gate:stats()
   local stats = { rules = {}, default = {}, hooks = {}, lost = 0, errors = 0, evicted = 0 }
   each_operation(function(name) stats.default[name] = { hits = 0, suppressed = 0 } end)
   for _, member in ipairs(self.source and self.source.rules or {}) do
-    stats.rules[member.name] = { hits = 0, suppressed = 0 }
+    stats.rules[member.name] = { hits = 0, suppressed = 0, backends = member.backends }
   end
   if not self.published then
     return stats

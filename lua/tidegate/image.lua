@@ -1,6 +1,7 @@
 --- A compiled policy: what it says of itself, and what it decides.
 
 local ffi = require "ffi"
+local backend = require "tidegate.backend"
 local decision = require "tidegate.decision"
 local duration = require "tidegate.duration"
 local library = require "tidegate.ffi"
@@ -92,6 +93,13 @@ function Image:rule(index)
   }
 end
 
+--- The backends of a rule of the image.
+---@param index integer of the rule, from 0
+---@return tidegate.Backend[]
+function Image:backends(index)
+  return backend.read(function(position, info) return C.tg_image_backend(self.cdata, index, position, info) end)
+end
+
 --- The names of its rules, from index 0.
 ---@return table<integer, string>
 function Image:names()
@@ -116,7 +124,7 @@ local function decide(self, asked, gate)
   if result ~= 0 then
     return library.failure(result)
   end
-  return decision.new(self, asked, struct), tonumber(struct.rule)
+  return decision.new(self, asked, struct, gate), tonumber(struct.rule)
 end
 
 --- What becomes of a call.
@@ -153,6 +161,19 @@ function Image:explain(question, gate)
     return nil, by, number
   end
   return decision.explain(self, asked, decided, math.min(by, self.count), gate)
+end
+
+--- The backends that a call is balanced over.
+---@param asked tidegate.Query
+---@param gate ffi.cdata*|nil as for decide()
+---@return tidegate.Backend[]
+function Image:choice(asked, gate)
+  return backend.read(function(index, info)
+    if gate then
+      return C.tg_gate_choice(gate, self.cdata, asked.cdata, index, info)
+    end
+    return C.tg_image_choice(self.cdata, asked.cdata, index, info)
+  end)
 end
 
 --- The bits of the fields that keep a rule from matching.
@@ -290,6 +311,40 @@ local function each_set(self, visit)
   end
 end
 
+--- What it says of live services: `services "svc" { ["10.96.0.10:80/tcp"] = { "10.0.1.5:8080" }, size = 1024 }`.
+local function services_text(self, index, info)
+  local cursor, vip = ffi.new "uint64_t[1]", ffi.new "struct tg_vip_info"
+  local parts = {}
+  while C.tg_image_service_next(self.cdata, index, cursor, vip) == 1 do
+    local items = {}
+    for position, member in ipairs(backend.read(function(number, backend_info)
+      return C.tg_image_service_backend(self.cdata, index, cursor[0], number, backend_info)
+    end)) do
+      items[position] = backend.item_text(member.address, member.weight, member.state)
+    end
+    parts[#parts + 1] = ("[%s] = { %s }"):format(literal.quote(backend.vip_text(vip)), table.concat(items, ", "))
+  end
+  parts[#parts + 1] = ("size = %d"):format(tonumber(info.room))
+  return ("services %s { %s }"):format(literal.quote(ffi.string(info.name)), table.concat(parts, ", "))
+end
+
+--- Call a function for all live services that it declares.
+local function each_services(self, visit)
+  local info, index = library.sized "struct tg_services_info", 0
+  while C.tg_image_services(self.cdata, index, info) == 0 do
+    visit(index, info)
+    index = index + 1
+  end
+end
+
+--- The names of the live services that it declares, in order.
+---@return string[]
+function Image:services_names()
+  local names = {}
+  each_services(self, function(_, info) names[#names + 1] = ffi.string(info.name) end)
+  return names
+end
+
 --- The names of the live sets that it declares, in order.
 ---@return string[]
 function Image:set_names()
@@ -309,6 +364,7 @@ function Image:dump()
   options[#options + 1] = ("on_error = %q"):format(decision.verb_names[tonumber(self.info.on_error)])
   local lines = { "policy { " .. table.concat(options, ", ") .. " }", "" }
   each_set(self, function(index, info) lines[#lines + 1] = set_text(self, index, info) end)
+  each_services(self, function(index, info) lines[#lines + 1] = services_text(self, index, info) end)
   for index = 0, self.count - 1 do
     local info = self:rule(index)
     lines[#lines + 1] = info.text or ("-- %s %q: the image does not hold its text"):format(info.verb, info.name)

@@ -4,6 +4,7 @@
 local file = require "tidegate.file"
 local literal = require "tidegate.literal"
 local schema = require "tidegate.schema"
+local services = require "tidegate.services"
 local set = require "tidegate.set"
 local suggest = require "tidegate.suggest"
 local timers = require "tidegate.timers"
@@ -110,15 +111,15 @@ local function named_file(folder, complaints, path)
   end
 end
 
---- set "name": the handle of a live set, which a table behind it declares.
-local function live_set(policy, complaints, path)
+--- set "name", services "name": the handle of a live table, which a table behind it declares.
+local function live_table(word, handle_of, kind, complaints, path)
   return function(name)
     local where = M.where(2, path)
     if type(name) ~= "string" or name == "" or name:find "%c" then
-      complaints:add(("%s: set wants a name; got %s"):format(where, literal.describe(name)))
+      complaints:add(("%s: %s wants a name; got %s"):format(where, word, literal.describe(name)))
       name = "?"
     end
-    return set.named(policy:live_set(name), where, function(message) complaints:add(message) end)
+    return kind.named(handle_of(name), where, function(message) complaints:add(message) end)
   end
 end
 
@@ -201,7 +202,9 @@ function M.words(path, policy, handlers, complaints)
     words[name] = verb(name, policy, complaints, path)
   end
   words.policy = options(policy, complaints, path)
-  words.set = live_set(policy, complaints, path)
+  words.set = live_table("set", function(name) return policy:live_set(name) end, set, complaints, path)
+  words.services = live_table("services", function(name) return policy:live_services(name) end, services,
+    complaints, path)
   words.file = named_file(folder_of(path), complaints, path)
   words.on = on(policy, handlers, complaints, path)
   words.every = timer("every", policy, complaints, path)

@@ -7,6 +7,7 @@
 local file = require "tidegate.file"
 local library = require "tidegate.ffi"
 local literal = require "tidegate.literal"
+local live = require "tidegate.live"
 local set = require "tidegate.set"
 local suggest = require "tidegate.suggest"
 
@@ -79,7 +80,7 @@ function normalise(row, value, items, depth)
     items[#items + 1] = value
   elseif kind == "number" and row.numbers and value >= 0 and value % 1 == 0 and value < 2 ^ 32 then
     items[#items + 1] = ("%d"):format(value)
-  elseif set.is(value) or set.is_complement(value) then
+  elseif live.kind(value) or set.is_complement(value) then
     items[#items + 1] = value
   elseif kind ~= "table" then
     fail(("wants %s; got %s"):format(row.wants, literal.describe(value)))
@@ -109,7 +110,7 @@ local build
 local function add(object, item)
   if type(item) == "string" then
     check(C.tg_list_add(object, item))
-  elseif set.is(item) then
+  elseif live.kind(item) then
     check(C.tg_list_add_set(object, item.name, false))
   elseif set.is_complement(item) then
     check(C.tg_list_add_set(object, item.set.name, true))
@@ -198,8 +199,8 @@ local function render_item(item, numbers)
     return plain and item or literal.quote(item)
   elseif file.is(item) then
     return "file " .. literal.quote(item:absolute())
-  elseif set.is(item) then
-    return set.text(item)
+  elseif live.kind(item) then
+    return live.kind(item).text(item)
   elseif set.is_complement(item) then
     return "-" .. set.text(item.set)
   end
@@ -222,13 +223,13 @@ function render(items, numbers)
   return "{ " .. table.concat(parts, ", ") .. " }"
 end
 
---- The live sets that it names.
----@return tidegate.Set[]
+--- The live sets and services that it names.
+---@return (tidegate.Set|tidegate.Services)[]
 function List:sets()
   local found = {}
   local function collect(items)
     for _, item in ipairs(items) do
-      if set.is(item) then
+      if live.kind(item) then
         found[#found + 1] = item
       elseif set.is_complement(item) then
         found[#found + 1] = item.set

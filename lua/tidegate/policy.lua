@@ -1,10 +1,13 @@
 --- A policy in Lua: rules in order, options, handlers; and its compiled image.
 
 local image = require "tidegate.image"
+local backend = require "tidegate.backend"
 local library = require "tidegate.ffi"
 local literal = require "tidegate.literal"
+local live = require "tidegate.live"
 local rule = require "tidegate.rule"
 local schema = require "tidegate.schema"
+local services = require "tidegate.services"
 local set = require "tidegate.set"
 local suggest = require "tidegate.suggest"
 local timers = require "tidegate.timers"
@@ -26,7 +29,7 @@ Policy.__index = Policy
 ---@return tidegate.Policy
 function M.new(name)
   return setmetatable({
-    name = name, rules = {}, by_name = {}, sets = {}, handles = {}, ordinal = 0,
+    name = name, rules = {}, by_name = {}, tables = {}, handles = {}, service_handles = {}, ordinal = 0,
     defaults = {}, on_error = nil, revision = 0, timers = timers.new(),
   }, Policy)
 end
@@ -36,7 +39,7 @@ function Policy:touch()
   self.revision = self.revision + 1
 end
 
--- Sets -------------------------------------------------------------------------
+-- Live tables -------------------------------------------------------------------------
 
 --- The handle of a live set, one a name: declared, or to be.
 ---@param name string
@@ -50,25 +53,55 @@ function Policy:live_set(name)
   return handle
 end
 
---- Take in a set that has just been declared, if the library does.
----@param handle tidegate.Set
+--- The handle of live services, likewise.
+---@param name string
+---@return tidegate.Services
+function Policy:live_services(name)
+  local handle = self.service_handles[name]
+  if not handle then
+    handle = services.of_policy(self, name)
+    self.service_handles[name] = handle
+  end
+  return handle
+end
+
+--- The sets, or the services, that it declares, in order.
+---@param kind table the module of one or the other
+---@return (tidegate.Set|tidegate.Services)[]
+function Policy:declared(kind)
+  local found = {}
+  for _, handle in ipairs(self.tables) do
+    if kind.is(handle) then
+      found[#found + 1] = handle
+    end
+  end
+  return found
+end
+
+--- Take in a set, or services, just declared, if the library does.
+---@param handle tidegate.Set|tidegate.Services
 ---@param name string
 ---@return true|nil
 ---@return string|nil message
 ---@return integer|nil errno
 function Policy:declare(handle, name)
+  local kind = live.kind(handle)
+  if self.tables[name] then
+    local other = self.tables[name]
+    return nil, ("%s: the name is taken by %s; choose another"):format(kind.text(handle), live.kind(other).text(other))
+  end
   local slot = library.slot "policy"
   local result = C.tg_policy_new(nil, slot)
   if result ~= 0 then
     return library.failure(result)
   end
   local scratch = library.own("policy", slot)
-  local ok, message, errno = set.add_to(handle, scratch)
+  local ok, message, errno = kind.add_to(handle, scratch)
   library.release("policy", scratch)
   if not ok then
     return nil, message, errno
   end
-  self.sets[#self.sets + 1], self.sets[name] = handle, handle
+  self.tables[#self.tables + 1], self.tables[name] = handle, handle
   self:touch()
   return true
 end
@@ -80,9 +113,10 @@ local function declare_sets(candidate, object)
   local seen = {}
   for _, values in ipairs(candidate.lists) do
     for _, handle in ipairs(values:sets()) do
-      if not seen[handle.name] and set.is_declared(handle) then
+      local kind = live.kind(handle)
+      if not seen[handle.name] and kind.is_declared(handle) then
         seen[handle.name] = true
-        local ok, message, errno = set.add_to(handle, object, true)
+        local ok, message, errno = kind.add_to(handle, object, true)
         if not ok then
           return nil, message, errno
         end
@@ -176,6 +210,13 @@ function Policy:counters() -- luacheck: no unused args
   return { hits = 0, suppressed = 0 }
 end
 
+--- The backends of a rule; a gate that runs the policy answers instead, with what they were picked.
+---@param member tidegate.Rule
+---@return tidegate.Backend[]
+function Policy:backends(member) -- luacheck: no unused args
+  return backend.declared(member.fields.to or {})
+end
+
 -- Options ------------------------------------------------------------------------
 
 local function is_verdict(value)
@@ -266,12 +307,12 @@ end
 ---@return table
 function Policy:snapshot()
   return {
-    rules = self:list(), sets = { unpack(self.sets) }, revision = self.revision,
+    rules = self:list(), tables = { unpack(self.tables) }, revision = self.revision,
     name = self.name, defaults = self.defaults, on_error = self.on_error, best_effort = self.best_effort,
   }
 end
 
---- Take the policy back.  Rules and sets that were added since are gone, those that
+--- Take the policy back.  Rules and live tables that were added since are gone, those that
 --- were removed are there again, by the same handles.
 ---@param snapshot table
 function Policy:restore(snapshot)
@@ -283,13 +324,13 @@ function Policy:restore(snapshot)
     member.removed = false
     self.rules[position], self.by_name[member.name] = member, member
   end
-  for _, handle in ipairs(self.sets) do
-    set.undeclare(handle)
+  for _, handle in ipairs(self.tables) do
+    live.kind(handle).undeclare(handle)
   end
-  self.sets = {}
-  for position, handle in ipairs(snapshot.sets) do
-    set.redeclare(handle)
-    self.sets[position], self.sets[handle.name] = handle, handle
+  self.tables = {}
+  for position, handle in ipairs(snapshot.tables) do
+    live.kind(handle).redeclare(handle)
+    self.tables[position], self.tables[handle.name] = handle, handle
   end
   self.name, self.defaults = snapshot.name, snapshot.defaults
   self.on_error, self.best_effort = snapshot.on_error, snapshot.best_effort
@@ -330,8 +371,8 @@ local function build(self, members)
     return library.failure(result)
   end
   local complaints, first_errno = {}, nil
-  for _, handle in ipairs(self.sets) do
-    local ok, message, errno = set.add_to(handle, object)
+  for _, handle in ipairs(self.tables) do
+    local ok, message, errno = live.kind(handle).add_to(handle, object)
     if not ok then
       complaints[#complaints + 1], first_errno = message, first_errno or errno
     end

@@ -1,6 +1,7 @@
 --- A rule: one verb, what it matches and what it does, checked; and its handle.
 
 local bit = require "bit"
+local backend = require "tidegate.backend"
 local library = require "tidegate.ffi"
 local list = require "tidegate.list"
 local literal = require "tidegate.literal"
@@ -14,11 +15,12 @@ local M = {}
 --- A rule's handle, as the verbs return it.
 ---@class tidegate.Rule
 ---@field name string
----@field verb "allow"|"deny"|"rewrite"|"observe"
+---@field verb "allow"|"deny"|"rewrite"|"balance"|"observe"
 ---@field where string "web.lua:4"
 ---@field hits integer calls that it decided since the gate knows its name
 ---@field suppressed integer events that its log rate held back
 ---@field last number|nil when it last decided a call, in seconds since 1970
+---@field backends tidegate.Backend[]|nil of balance
 ---@field removed boolean
 local Rule = {}
 
@@ -27,6 +29,7 @@ local computed = {
   hits = function(self) return tonumber(self.policy:counters(self).hits) end,
   suppressed = function(self) return tonumber(self.policy:counters(self).suppressed) end,
   last = function(self) return self.policy:counters(self).last end,
+  backends = function(self) return self.verb == "balance" and self.fields.to and self.policy:backends(self) or nil end,
 }
 
 function Rule:__index(key)
@@ -68,6 +71,18 @@ function take.text(row, value)
     return wrong(row, value)
   end
   return value
+end
+
+--- One place to go to, or, of balance, backends.
+function take.target(row, value, verb)
+  if verb ~= "balance" then
+    return take.text(row, value)
+  end
+  local backends, message = backend.take(value)
+  if not backends then
+    return nil, row.name .. ": " .. message
+  end
+  return backends
 end
 
 function take.errno(row, value)
@@ -139,6 +154,8 @@ local function effect_text(row, value)
     return tostring(value)
   elseif row.takes == "options" then
     return options_literal(value)
+  elseif type(value) == "table" then
+    return backend.text(value)
   end
   return literal.quote(value)
 end
@@ -203,7 +220,7 @@ local function take_fields(self, spec)
         message = message and row.name .. ": " .. message
         self.lists[#self.lists + 1] = taken
       else
-        taken, message, errno = take[row.takes](row, value)
+        taken, message, errno = take[row.takes](row, value, self.verb)
       end
       if taken == nil then
         return nil, message, errno
@@ -246,7 +263,9 @@ end
 ---@field mark? string|integer|table
 ---@field device? string|integer|table
 ---@field errno? string|integer
----@field to? string
+---@field to? string|table
+---@field by? "random"|"hash"
+---@field key? "socket"|"pid"|"uid"|"cgroup"|"netns"|"destination"
 ---@field source? string
 ---@field reveal? boolean
 ---@field privileged? boolean
@@ -295,6 +314,9 @@ function M.new(verb, spec, where, ordinal)
   end
   if verb == "rewrite" and not self.fields.to then
     message = [[says no "to"; add where the call goes, such as to = "127.0.0.1:80"]]
+    return failure()
+  elseif verb == "balance" and not self.fields.to and #self.lists[1]:sets() == 0 then
+    message = [[says no "to"; add backends, such as to = { "10.0.1.5:8080", "10.0.1.6:8080" }]]
     return failure()
   end
   return setmetatable(self, Rule)
@@ -353,7 +375,9 @@ function Rule:add_to(policy, position)
   struct.verb = C["TG_VERB_" .. self.verb:upper()]
   struct.ops = operation_bits(self.what.ops)
   struct.name, struct.where, struct.text = self.name, self.where, text
-  struct.error, struct.to = fields.errno, fields.to
+  local backends = self.verb == "balance" and fields.to or {}
+  struct.error, struct.to = fields.errno, self.verb ~= "balance" and fields.to or nil
+  struct.by, struct.key = fields.by, fields.key
   struct.source, struct.log = fields.source, fields.log
   struct.reveal, struct.privileged = fields.reveal or false, fields.privileged or false
   local options = fields.set and options_text(fields.set)
@@ -363,6 +387,12 @@ function Rule:add_to(policy, position)
   local result = C.tg_policy_add(policy, struct, index)
   if result ~= 0 then
     return library.failure(result)
+  end
+  for _, item in ipairs(backends) do
+    result = C.tg_policy_backend(policy, index[0], item[1], item[2])
+    if result ~= 0 then
+      return library.failure(result)
+    end
   end
   for _, values in ipairs(self.lists) do
     local object, message, errno = values:object()

@@ -8,7 +8,7 @@
 ---@field doc string one line
 ---@field example string a policy, or a part of one, that compiles
 ---@field kind? "what"|"who"|"effect" of a field
----@field takes? "list"|"text"|"errno"|"flag"|"log"|"default"|"verdict" the Lua values it accepts
+---@field takes? "list"|"text"|"target"|"errno"|"flag"|"log"|"default"|"verdict" the Lua values it accepts
 ---@field wants? string ends the sentence "errno: wants …"
 ---@field list? string of what: the name after TG_FIELD_
 ---@field reports? boolean of what: the kernel lets its rules change what is reported, and deny nothing
@@ -35,6 +35,11 @@ M.verbs = {
     name = "rewrite",
     doc = "Send the call to another address, another port, or both.",
     example = [[rewrite { "seed", connect = "1.2.3.4:60000", to = "127.0.0.1:60123" }]],
+  },
+  {
+    name = "balance",
+    doc = "Send the call to one of several backends; where none is up, fail it.",
+    example = [[balance { "api", connect = "10.96.0.10:80", to = { "10.0.1.5:8080", "10.0.1.6:8080" } }]],
   },
   {
     name = "observe",
@@ -173,25 +178,42 @@ M.fields = {
     example = [[deny { egress = "*", device = "lo" }]],
   },
   {
-    name = "errno", kind = "effect", takes = "errno", verbs = { "deny" },
+    name = "errno", kind = "effect", takes = "errno", verbs = { "deny", "balance" },
     wants = [[an errno such as "ECONNREFUSED" or 111]],
-    doc = "What a denied call fails with; EPERM where it is not said.",
+    doc = "What a denied call fails with, EPERM where it is not said; "
+      .. "and a balanced one for which no backend is up: EHOSTUNREACH.",
     example = [[deny { connect = "192.0.2.0/24", errno = "EHOSTUNREACH" }]],
   },
   {
-    name = "to", kind = "effect", takes = "text", verbs = { "rewrite" },
+    name = "to", kind = "effect", takes = "target", verbs = { "rewrite", "balance" },
     wants = [[an endpoint such as "127.0.0.1:80", "127.0.0.1", "*:80" or "unix:/run/x.sock"]],
-    doc = "Where the call goes instead; the part that is not said stays.",
+    doc = "Where the call goes instead; the part that is not said stays. Of balance a list of backends, "
+      .. "each with a weight if it is not 1.",
     example = [[rewrite { connect = "*:80", to = "*:8080" }]],
   },
   {
-    name = "source", kind = "effect", takes = "text", verbs = { "allow", "rewrite" },
+    name = "by", kind = "effect", takes = "text", verbs = { "balance" },
+    wants = [["random" or "hash"]],
+    values = { "random", "hash" },
+    doc = "How a backend is chosen: random, each connect anew, datagrams by their socket; "
+      .. "hash, by the key. It is random where it is not said.",
+    example = [[balance { connect = "10.96.0.10:80", to = { "10.0.1.5", "10.0.1.6" }, by = "hash" }]],
+  },
+  {
+    name = "key", kind = "effect", takes = "text", verbs = { "balance" },
+    wants = [["socket", "pid", "uid", "cgroup", "netns" or "destination"]],
+    values = { "socket", "pid", "uid", "cgroup", "netns", "destination" },
+    doc = [[What by = "hash" goes by: calls of one key go to one backend. It is the socket where it is not said.]],
+    example = [[balance { egress = "10.96.0.10:80", to = { "10.0.1.5", "10.0.1.6" }, by = "hash", key = "uid" }]],
+  },
+  {
+    name = "source", kind = "effect", takes = "text", verbs = { "allow", "rewrite", "balance" },
     wants = [[an address of this machine such as "127.0.0.1" or "127.0.0.1:22222"]],
     doc = "Bind a socket to this before it connects; send a datagram from this address.",
     example = [[allow { connect = "127.0.0.0/8", source = "127.0.0.2" }]],
   },
   {
-    name = "reveal", kind = "effect", takes = "flag", verbs = { "rewrite" },
+    name = "reveal", kind = "effect", takes = "flag", verbs = { "rewrite", "balance" },
     wants = "true or false",
     values = { "true", "false" },
     doc = "The program is shown the address that its call was turned to; without it, the one that it asked for.",
@@ -205,7 +227,7 @@ M.fields = {
     example = [[allow { bind = "*:443", privileged = true }]],
   },
   {
-    name = "set", kind = "effect", takes = "options", verbs = { "allow", "rewrite" },
+    name = "set", kind = "effect", takes = "options", verbs = { "allow", "rewrite", "balance" },
     wants = "a table of socket options such as { mark = 16, congestion = \"bbr\" }",
     doc = "connect and bind: set socket options; a call that cannot have them fails.",
     example = [[allow { connect = "*:443", proto = "tcp", set = { mark = 16, tos = 8, keepalive = true } }]],
@@ -302,6 +324,11 @@ M.words = {
     name = "set",
     doc = "A live set of addresses and prefixes, which rules name and which changes at any time; -set: all but those.",
     example = [[local banned = set "banned" { "192.0.2.0/24", ttl = "10m" } deny { egress = banned }]],
+  },
+  {
+    name = "services",
+    doc = "Live services: VIPs and their backends, which balance names and which change at any time.",
+    example = [[local svc = services "svc" { ["10.96.0.10:80/tcp"] = { "10.0.1.5:8080" } } balance { connect = svc }]],
   },
   {
     name = "on",

@@ -169,6 +169,61 @@ static void add_path_rewrite(struct tg_policy *policy)
 	tg_list_free(list);
 }
 
+static void add_balance(struct tg_policy *policy)
+{
+	static const char *const keys[] = {NULL, "uid", "destination", "socket"};
+	struct tg_rule rule = {
+		.size = sizeof(rule),
+		.verb = TG_VERB_BALANCE,
+		.ops = 1 << TG_OP_CONNECT | below(2) << TG_OP_SENDMSG,
+		.key = keys[below(4)],
+		.set = NULL,
+	};
+	uint32_t index, backends = below(4) ? 1 + below(20) : 1 + below(TG_MAX_BACKENDS);
+	struct tg_list *list;
+	char text[64];
+
+	rule.by = rule.key ? "hash" : NULL;
+	MUST(!tg_policy_add(policy, &rule, &index));
+	for (uint32_t i = 0; i < backends; i++) {
+		snprintf(text, sizeof(text), "10.0.%u.%u:%u", i / 200, i % 200 + 1, 1 + below(9));
+		MUST(!tg_policy_backend(policy, index, text, 1 + below(2) * below(9)));
+	}
+	MUST(!tg_list_new(TG_FIELD_ENDPOINT, &list));
+	snprintf(text, sizeof(text), "10.%u.0.0/16", below(9));
+	MUST(!tg_list_add(list, text));
+	MUST(!tg_policy_match(policy, index, list));
+	tg_list_free(list);
+}
+
+/* Services, and a rule that leads to them. */
+static void add_services(struct tg_policy *policy)
+{
+	struct tg_rule rule = {
+		.size = sizeof(rule),
+		.verb = TG_VERB_BALANCE,
+		.ops = 1 << TG_OP_CONNECT | 1 << TG_OP_SENDMSG,
+	};
+	struct tg_list *list;
+	uint32_t index;
+
+	MUST(!tg_policy_services(policy, "svc", 0));
+	for (uint32_t i = below(20); i > 0; i--) {
+		struct tg_backend_spec backend = {
+			.weight = 1 + below(9), .state = 1 + below(3), .address = "10.0.0.1:80"};
+		char vip[64];
+
+		snprintf(vip, sizeof(vip), "10.%u.0.%u:%u/%s", below(9), i, 1 + below(99),
+			 below(2) ? "tcp" : "udp");
+		MUST(!tg_policy_service(policy, "svc", vip, &backend, below(2)));
+	}
+	MUST(!tg_policy_add(policy, &rule, &index));
+	MUST(!tg_list_new(TG_FIELD_ENDPOINT, &list));
+	MUST(!tg_list_add_set(list, "svc", false));
+	MUST(!tg_policy_match(policy, index, list));
+	tg_list_free(list);
+}
+
 static struct tg_image *random_image(void)
 {
 	static const char *const logs[] = {NULL, "true", "10/s", "1/100"};
@@ -200,6 +255,10 @@ static struct tg_image *random_image(void)
 	}
 	for (uint32_t i = below(2) * below(5); i > 0; i--)
 		add_path_rewrite(policy);
+	for (uint32_t i = below(2) * below(5); i > 0; i--)
+		add_balance(policy);
+	if (!below(3))
+		add_services(policy);
 	MUST(!tg_policy_compile(policy, &image));
 	tg_policy_free(policy);
 	return image;
@@ -409,6 +468,7 @@ static void read_sets(const struct tg_image *image)
 static void use(const struct bytes *bytes)
 {
 	struct tg_image image = {.rows = bytes->at, .bytes = bytes->size};
+	struct tg_backend_info backend;
 	struct tg_image_info info = {.size = sizeof(info)};
 	volatile size_t length = read_texts(&image);
 
@@ -421,6 +481,8 @@ static void use(const struct bytes *bytes)
 
 		query_random(&query);
 		MUST(!tg_image_decide(&image, &query, &decision));
+		for (uint32_t k = 0; !tg_image_choice(&image, &query, k, &backend); k++)
+			;
 		MUST(decision.rule == TG_RULE_DEFAULT || decision.rule < info.rules);
 		if (decision.rule != TG_RULE_DEFAULT)
 			MUST(!tg_image_mismatch(&image, &query, decision.rule, &fields));

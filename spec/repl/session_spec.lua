@@ -116,7 +116,7 @@ describe("a session at the prompt", function()
 
   on_kernel("calls what every and after are given, above the line", function()
     term = prompt.start { path }
-    term:enter 'local ticks = 0; every("50ms", function() ticks = ticks + 1; if ticks == 3 then print "third tick" end end)'
+    term:enter 'local n = 0; every("50ms", function() n = n + 1; if n == 3 then print "third tick" end end)'
     term:wait_for "third tick"
     term:enter 'local later = after("50ms", function() print(("once %d"):format(6 * 7)) end)'
     term:wait_for "once 42"

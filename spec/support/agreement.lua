@@ -91,7 +91,7 @@ end
 --- Declare what sets hold, or, where they are in force, make it so.
 local function stage_sets(gate, sets)
   for name, items in pairs(sets or {}) do
-    if gate.source.sets[name] then
+    if gate.source.tables[name] then
       assert(gate:set(name):replace(items))
     else
       gate:set(name)(items)

@@ -9,9 +9,9 @@ local flags = table.concat({
 
 -- What stands between the text of patterns and a policy in memory.
 local sources = {
-  "address", "cgroup", "cgroup_chain", "cgroup_unit", "effect", "element", "endpoint", "error", "exe",
-  "interval", "lines", "list", "list_file", "meaning", "netns", "options", "policy", "policy_check",
-  "policy_tables", "products", "query", "rate", "set_use", "unix_path", "value", "words",
+  "address", "backend", "cgroup", "cgroup_chain", "cgroup_unit", "effect", "element", "endpoint", "error",
+  "exe", "interval", "lines", "list", "list_file", "meaning", "netns", "options", "policy", "policy_check",
+  "policy_tables", "products", "query", "rate", "set_use", "unix_path", "value", "vip", "words",
 }
 
 local function output_of(command)
@@ -35,7 +35,8 @@ function M.run(name, argument, more)
   for _, source in ipairs(more or {}) do
     paths[#paths + 1] = "core/" .. source .. ".c"
   end
-  local output = output_of(("gcc %s %s spec/c/%s.c -o %s -lbpf"):format(flags, table.concat(paths, " "), name, program))
+  local compile = "gcc %s %s spec/c/%s.c -o %s -lbpf -lm"
+  local output = output_of(compile:format(flags, table.concat(paths, " "), name, program))
   if output == "" then
     output = output_of(program .. " " .. argument)
   end

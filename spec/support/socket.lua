@@ -354,8 +354,9 @@ end
 
 --- Whether no datagram is there.
 function Socket:is_empty()
-  local MSG_DONTWAIT = 0x40
-  return select(2, outcome(C.recvfrom(self.fd, ffi.new "char[1]", 1, MSG_DONTWAIT, nil, nil))) == "EAGAIN"
+  local MSG_PEEK, MSG_DONTWAIT = 0x2, 0x40
+  local flags = MSG_PEEK + MSG_DONTWAIT
+  return select(2, outcome(C.recvfrom(self.fd, ffi.new "char[1]", 1, flags, nil, nil))) == "EAGAIN"
 end
 
 -- Shorter --------------------------------------------------------------------------------

@@ -7,9 +7,10 @@ local CORRUPTIONS = 10000
 
 -- What makes an image, and what reads it.
 local SOURCES = {
-  "bitset", "blob", "boundaries", "cgroup_set", "checksum", "compile", "guard", "image", "image_hooks", "image_tables",
-  "more", "rows", "set", "set_entry", "simulate", "sweep", "table", "tables", "terms", "tree", "verify",
-  "verify_bitset", "verify_tables", "verify_tree",
+  "arena", "bitset", "blob", "blocks", "boundaries", "cgroup_set", "checksum", "compile", "guard", "image",
+  "image_hooks", "image_services", "image_tables", "more", "rows", "service", "set", "set_entry", "simulate",
+  "simulate_balance", "sweep", "table", "tables", "terms", "tree", "verify", "verify_bitset", "verify_tables",
+  "verify_tree",
 }
 
 describe("a damaged image", function()

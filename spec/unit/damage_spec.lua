@@ -244,6 +244,111 @@ describe("a damaged image", function()
     end))
   end)
 
+  describe("of backends", function()
+    local TABLES, TABLE_ROW = ABOUT + 14, ABOUT + 15
+
+    local function balances()
+      local policy = new_policy()
+      for last = 1, 2 do
+        add(policy, C.TG_VERB_BALANCE, {}, { [C.TG_FIELD_ENDPOINT] = { "1.2.3." .. last } })
+        for backend = 1, 3 do
+          assert.equal(0, C.tg_policy_backend(policy, last - 1, "10.0.0." .. backend, backend))
+        end
+      end
+      return policy
+    end
+
+    --- `damage` gets the words, those of the directory's entry, and of the first list.
+    local function refused_lists(damage)
+      return (refusal(function(words)
+        local entry = words[TABLE_ROW] * ROW_WORDS
+        damage(words, entry, words[entry + 3] * ROW_WORDS)
+      end, balances()):gsub("row %d+", "row X"))
+    end
+
+    local message = "damaged image: lists of backends that no policy can have"
+
+    it("is refused for a list", function()
+      assert.equal("accepted", refused_lists(function() end))
+      for _, count in ipairs { 0, 5, 257, 2 ^ 31 } do
+        assert.equal(message, refused_lists(function(words, _, list) words[list] = count end))
+      end
+      assert.equal(message, refused_lists(function(words, _, list) words[list + 2] = 2 end))
+      assert.equal(message, refused_lists(function(words, _, list) words[list + 2] = 1 end))
+      assert.equal("damaged image: lists of backends at row X reach behind its end",
+        refused_lists(function(words, entry) words[entry + 4] = 9 end))
+      assert.equal(message, refused_lists(function(words, entry) words[entry + 4] = 7 end))
+    end)
+
+    it("is refused for a table that is none", function()
+      for _, damage in ipairs { { 0, 0 }, { 0, 2 }, { 4, 0 } } do
+        assert.equal("damaged image: table 0 is not one that a policy can have",
+          refused_lists(function(words, entry) words[entry + damage[1]] = damage[2] end))
+      end
+      assert.equal(message, refused_lists(function(words) words[TABLES] = 0 end))
+      assert.equal("damaged image: 258 tables, the limit is 257", refused_lists(function(words)
+        words[TABLES] = 258
+      end))
+    end)
+
+    it("is refused for a term that has no list", function()
+      local function more(words)
+        return words[(words[SECTION + 1]) * ROW_WORDS + 15] * ROW_WORDS
+      end
+      for _, block in ipairs { 1, 4, 8, 2 ^ 31 } do
+        assert.equal(message, refused_lists(function(words) words[more(words) + 3] = block end))
+      end
+      assert.equal("damaged image: the term at row X contradicts itself",
+        refused_lists(function(words) words[more(words) + 4] = 7 end))
+      assert.equal("damaged image: the term at row X contradicts itself",
+        refused_lists(function(words) words[(words[SECTION + 1]) * ROW_WORDS + 15] = 0 end))
+    end)
+  end)
+
+  describe("of services", function()
+    local TABLE_ROW = ABOUT + 15
+
+    local function services()
+      local policy = new_policy()
+      assert.equal(0, C.tg_policy_services(policy, "svc", 9))
+      local backend = ffi.new "struct tg_backend_spec[1]"
+      local address = "10.0.0.1:80"
+      backend[0].address, backend[0].weight, backend[0].state = address, 1, C.TG_BACKEND_UP
+      assert.equal(0, C.tg_policy_service(policy, "svc", "1.2.3.4:80/tcp", backend, 1))
+      assert.equal(0, C.tg_policy_service(policy, "svc", "1.2.3.5:80/tcp", backend, 0))
+      local list = images.new_list(C.TG_FIELD_ENDPOINT, {})
+      assert.equal(0, C.tg_list_add_set(list, "svc", false))
+      add(policy, C.TG_VERB_BALANCE, {}, { [C.TG_FIELD_ENDPOINT] = list })
+      return policy
+    end
+
+    --- `damage` gets the words, and those of the directory's entry.
+    local function refused_services(damage)
+      return (refusal(function(words)
+        local entry = words[TABLE_ROW] * ROW_WORDS
+        damage(words, entry, words[entry + 3] * ROW_WORDS)
+      end, services()):gsub("row %d+", "row X"))
+    end
+
+    it("is refused for a table, its services, and who names it", function()
+      local lists = "damaged image: lists of backends that no policy can have"
+      local none = "damaged image: table 0 is not one that a policy can have"
+      assert.equal("accepted", refused_services(function() end))
+      assert.equal(none, refused_services(function(words, entry) words[entry + 2] = 1 end))
+      assert.equal(none, refused_services(function(words, entry) words[entry + 2] = 2 ^ 20 end))
+      assert.equal(lists, refused_services(function(words, entry) words[entry + 4] = 1 end))
+      assert.equal(lists, refused_services(function(words, entry) words[entry + 5] = 5 end))
+      assert.equal("damaged image: services at row X reach behind its end",
+        refused_services(function(words, entry) words[entry + 5] = 7 end))
+      for _, count in ipairs { 0, 3, 257, 2 ^ 31 } do
+        assert.equal(lists, refused_services(function(words, _, data) words[data + ROW_WORDS] = count end))
+      end
+      local more = function(words) return words[words[SECTION + 1] * ROW_WORDS + 15] * ROW_WORDS end
+      assert.equal(lists, refused_services(function(words) words[more(words) + 5] = 2 end))
+      assert.equal(lists, refused_services(function(words, entry) words[entry], words[entry + 4] = 0, 0 end))
+    end)
+  end)
+
   describe("of unix sockets", function()
     local UNIX_CONNECT = ABOUT + 6
 

@@ -76,14 +76,15 @@ local who = {
 }
 
 local function rule(number, six)
-  local verb = pick { "allow", "deny", "rewrite" }
-  local what = verb == "rewrite" and "connect" or pick { "connect", "sendmsg", "egress" }
+  local verb = pick { "allow", "deny", "rewrite", "balance" }
+  local turns = verb == "rewrite" or verb == "balance"
+  local what = turns and "connect" or pick { "connect", "sendmsg", "egress" }
   local sourced = verb ~= "deny" and what == "connect" and random(4) == 1
   local parts = {}
   if random(2) == 1 then
     parts[1] = literal.quote(pick { "rule ", 'quo"ted ', "back\\slash ", "été " } .. number)
   end
-  parts[#parts + 1] = what .. " = " .. endpoints(six, verb == "rewrite" or sourced)
+  parts[#parts + 1] = what .. " = " .. endpoints(six, turns or sourced)
   if six then
     parts[#parts + 1] = [[family = "inet6"]]
   end
@@ -98,6 +99,10 @@ local function rule(number, six)
     parts[#parts + 1] = "to = " .. (six and pick { [["[::1]:80"]], [["::1"]] }
       or pick { [["127.0.0.1:80"]], [["127.0.0.1"]], [["*:8080"]] })
     parts[#parts + 1] = random(2) == 1 and "reveal = " .. pick { "true", "false" } or nil
+  elseif verb == "balance" then
+    parts[#parts + 1] = "to = " .. (six and pick { [["::1"]], [[{ "[::1]:80", { "::2", weight = 3 } }]] }
+      or pick { [["127.0.0.1:80"]], [[{ { "127.0.0.1", weight = 1 }, "127.0.0.2:80" }]] })
+    parts[#parts + 1] = pick { nil, [[by = "random"]], [[by = "hash"]], [[by = "hash", key = "uid"]] }
   end
   if sourced then
     parts[#parts + 1] = "source = " .. (six and [["::1"]] or pick { [["127.0.0.1"]], [["127.0.0.1:2222"]] })

@@ -168,9 +168,9 @@ describe("a rule", function()
   end)
 
   it("has only the effects of its verb", function()
-    refused('allow "r": to: only rewrite has one', { verb = "ALLOW", to = "127.0.0.1" })
-    refused('deny "r": reveal: only rewrite has it', { verb = "DENY", reveal = true })
-    refused('rewrite "r": errno: only deny has one', { verb = "REWRITE", to = "::1", error = "EPERM" })
+    refused('allow "r": to: only rewrite and balance have it', { verb = "ALLOW", to = "127.0.0.1" })
+    refused('deny "r": reveal: only rewrite and balance have it', { verb = "DENY", reveal = true })
+    refused('rewrite "r": errno: only deny and balance have one', { verb = "REWRITE", to = "::1", error = "EPERM" })
   end)
 
   it("logs all, none, a rate, or one in many", function()

@@ -8,6 +8,7 @@ local base = {
   deny = { connect = [["192.0.2.1:80"]] },
   rewrite = { connect = [["192.0.2.1:80"]], to = [["127.0.0.1:80"]] },
   observe = { connect = [["192.0.2.1:80"]] },
+  balance = { connect = [["192.0.2.1:80"]], to = [["127.0.0.1:80"]] },
 }
 
 --- A value of a field that is right, as Lua source.
@@ -18,6 +19,7 @@ local values = {
   mark = [["0x10"]], device = [["lo"]],
   bind = [["192.0.2.1:80"]], recvmsg = [["192.0.2.1:80"]], getpeername = [["192.0.2.1:80"]],
   getsockname = [["192.0.2.1:80"]], privileged = "true", set = "{ mark = 16 }", shadow = "true",
+  by = [["hash"]], key = [["uid"]],
   errno = [["EACCES"]], to = [["127.0.0.1:80"]], source = [["127.0.0.1"]], reveal = "true", log = [["10/s"]],
   over = [["100/s"]], per = [["uid"]],
 }
@@ -31,6 +33,9 @@ local function rule_with(verb, row)
     fields.connect = nil
   elseif row.name == "privileged" then
     fields.connect, fields.bind = nil, values.bind
+  end
+  if row.name == "key" and verb == "balance" then
+    fields.by = values.by
   end
   fields[row.name] = values[row.name]
   fields.over = row.name == "per" and values.over or fields.over
@@ -66,8 +71,9 @@ describe("schema", function()
     it(("lets the verbs of %q take it, and no other"):format(row.name), function()
       for _, verb in ipairs(schema.verb_names) do
         local taken = schema.accepts(row, verb)
-        -- The core tells why the kernel cannot deny what is only reported.
+        -- The core tells why the kernel cannot deny what is only reported, nor balance what goes nowhere.
         local works = taken and not (verb == "deny" and row.reports)
+          and not (verb == "balance" and (row.reports or row.name == "bind"))
         local gate, message = tidegate.compile(rule_with(verb, row), "web.lua")
         if works then
           assert(gate, message)

@@ -69,7 +69,7 @@ end
 
 local function set_names(session)
   local names = {}
-  for _, set in ipairs(session.policy.sets) do
+  for _, set in ipairs(session.gate:sets()) do
     names[#names + 1] = set.name
   end
   return names

@@ -91,7 +91,13 @@ end
 --- `sets` prints the table; sets[1] and sets["name"] are handles; sets() is an array of them.
 local function sets_word(session)
   return setmetatable({}, {
-    __index = function(_, key) return session.policy.sets[key] end,
+    __index = function(_, key)
+      for position, set in ipairs(session.gate:sets()) do
+        if key == position or key == set.name then
+          return set
+        end
+      end
+    end,
     __newindex = function()
       error('sets cannot be assigned to; set "name" { … } declares one, sets["name"]:add() changes it', 2)
     end,

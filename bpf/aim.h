@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/* aim.h - where a term turns a call: to what it says, or to one of its backends. */
+#ifndef TG_AIM_H
+#define TG_AIM_H
+
+#include "call.h"
+#include "service.h"
+
+#define TG_BALANCES (tg_spec.features & TG_FEATURE_BALANCE)
+
+/* Balance is a rewrite whose target is chosen; the two are neighbours, so one comparison tells. */
+static __always_inline int tg_turns(const struct tg_term *term)
+{
+	__u32 verb = term->verb;
+
+	if (!(tg_spec.features & TG_FEATURE_REWRITE))
+		return 0;
+	return TG_BALANCES ? verb - TG_VERB_REWRITE <= TG_VERB_BALANCE - TG_VERB_REWRITE
+			   : verb == TG_VERB_REWRITE;
+}
+
+/*
+ * What a choice is made by.  A datagram's socket stands for chance: so it stays
+ * with its backend, without anybody remembering which that is.
+ */
+TG_GLOBAL __u64 tg_balance_key(struct bpf_sock_addr *ctx, __u32 by, __u64 destination)
+{
+	switch (by) {
+	case TG_BY_RANDOM:
+		return (__u64)bpf_get_prandom_u32() << 32 | bpf_get_prandom_u32();
+	case TG_BY_PID:
+		return bpf_get_current_pid_tgid() >> 32;
+	case TG_BY_UID:
+		return (__u32)bpf_get_current_uid_gid();
+	case TG_BY_CGROUP:
+		return bpf_get_current_cgroup_id();
+	case TG_BY_NETNS:
+		return bpf_get_netns_cookie(ctx);
+	case TG_BY_DESTINATION:
+		return destination;
+	default:
+		return bpf_get_socket_cookie(ctx);
+	}
+}
+
+/* An address as two numbers: 0.0.0.0 and :: as what they mean. */
+static __always_inline void tg_target_words(const struct tg_target *target, __u64 *high, __u64 *low)
+{
+	const __u32 *addr_be = target->addr_be;
+
+	*high = (__u64)bpf_ntohl(addr_be[0]) << 32 | bpf_ntohl(addr_be[1]);
+	*low = (__u64)bpf_ntohl(addr_be[2]) << 32 | bpf_ntohl(addr_be[3]);
+	*low |= tg_is_zero(*high | *low);
+	if (!*high && *low == 0xffffull << 32)
+		*low |= TG_LOOPBACK4;
+}
+
+/* The backend of a list of the image. */
+static __always_inline int tg_aim_block(__u32 table, __u32 block, __u64 key,
+					struct tg_target *target)
+{
+	int place = tg_balance_pick(table, block, key);
+	struct tg_backend *backend;
+
+	if (place < 0)
+		return place;
+	backend = tg_backend_at(table, (__u32)place);
+	if (!backend)
+		return -TG_EFAULT;
+	__sync_fetch_and_add(&backend->picked, 1);
+	tg_copy_addr(target->addr_be, backend->addr_be);
+	if (backend->port_be)
+		target->port_be = backend->port_be;
+	return 0;
+}
+
+/* The backend of a live service. */
+static __always_inline int tg_aim_service(struct bpf_sock_addr *ctx, __u32 table, __u64 key,
+					  struct tg_target *target)
+{
+	struct tg_service_pick pick = {.key = key, .table = table};
+
+	tg_target_words(target, &pick.high, &pick.low);
+	pick.what = TG_VIP_WHAT(bpf_ntohs(target->port_be), TG_VIP_PROTO(tg_call_proto(ctx)));
+	tg_service_choose(&pick);
+	if (pick.result)
+		return pick.result;
+	tg_service_count(table, pick.place);
+	tg_copy_addr(target->addr_be, pick.addr_be);
+	if (pick.port_be)
+		target->port_be = pick.port_be;
+	return 0;
+}
+
+/*
+ * Choose among the backends of a list, `block` of a table, or, with
+ * TG_AIM_SERVICE, of the live service that is asked for; `target` is what was
+ * asked for before.  0, TG_NO_BACKEND or -TG_EFAULT.
+ */
+#define TG_AIM(by, table, block) ((__u64)(block) << 32 | (__u64)(by) << 16 | (table))
+#define TG_AIM_SERVICE           (~0u)
+
+TG_GLOBAL int tg_aim_backend(struct bpf_sock_addr *ctx, __u64 where, struct tg_target *target)
+{
+	__u32 table = where & 0xffff, block = where >> 32;
+	__u64 high, low, key;
+
+	if (!target)
+		return -TG_EFAULT;
+	tg_target_words(target, &high, &low);
+	key = tg_balance_key(ctx, where >> 16 & 0xffff,
+			     tg_destination_key(high, low, bpf_ntohs(target->port_be)));
+	if (TG_SERVICES && block == TG_AIM_SERVICE)
+		return tg_aim_service(ctx, table, key, target);
+	return tg_aim_block(table, block, key, target);
+}
+
+/* A call for which no backend is up fails: it never goes where it asked to. */
+static __always_inline int tg_aim_balance(struct tg_call *call, const struct tg_term *term,
+					  struct tg_target *target)
+{
+	const struct tg_image_header *header = call->view.rows;
+	const struct tg_more *more = tg_row(&call->view, term->more_row);
+	__u64 where;
+	__u32 by;
+	int err;
+
+	if (!more)
+		return -TG_EFAULT;
+	by = more->by;
+	if (call->op == TG_OP_SENDMSG && by == TG_BY_RANDOM)
+		by = TG_BY_SOCKET;
+	where = TG_AIM(by, TG_BLOCKS_TABLE(header->generation), more->block);
+	if (TG_SERVICES && more->services)
+		where = TG_AIM(by, more->services - 1, TG_AIM_SERVICE);
+	err = tg_aim_backend(call->ctx, where, target);
+	if (err != TG_NO_BACKEND)
+		return err;
+	target->error = term->error;
+	return -(int)term->error;
+}
+
+/*
+ * `target` is what was asked for until it is known better.  Without branches:
+ * the verifier would go each way through all that follows.
+ */
+static __always_inline int tg_aim(struct tg_call *call, const struct tg_term *term,
+				  struct tg_target *target)
+{
+	__u32 addr, port;
+
+	if (TG_BALANCES && term->verb == TG_VERB_BALANCE)
+		return tg_aim_balance(call, term, target);
+	if (!(tg_spec.features & TG_FEATURE_REWRITE))
+		return 0;
+	addr = term->effects & -tg_is_zero(term->verb ^ TG_VERB_REWRITE);
+	port = -(addr >> 1 & 1);
+	addr = -(addr & 1);
+	TG_UNROLL
+	for (int i = 0; i < 4; i++)
+		target->addr_be[i] ^= (target->addr_be[i] ^ term->to_addr_be[i]) & addr;
+	target->port_be ^= (target->port_be ^ term->to_port_be) & port;
+	return 0;
+}
+
+_Static_assert(TG_EFFECT_TO_ADDR == 1 && TG_EFFECT_TO_PORT == 2, "as the masks are made");
+
+#endif

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * balance.h - lists of backends, and which one a call goes to.
+ *
+ * By the highest random weight: each backend has a number that follows from
+ * the call's key and from its own address, and the best number wins.  So a
+ * choice depends neither on the order nor on the history of the list, and when
+ * one of n backends goes or comes, one call in n goes elsewhere.
+ */
+#ifndef TG_BALANCE_H
+#define TG_BALANCE_H
+
+#include "table.h"
+
+/* Limits, each with an error of its own. */
+#define TG_MAX_BACKENDS 256u /* a list */
+#define TG_MAX_WEIGHT   65535u
+
+/* The number of the table that holds an image's lists: it is made with the image. */
+#define TG_BLOCKS_TABLE(generation) (TG_MAX_TABLES + ((__u32)(generation)&1))
+
+/*
+ * A list is a block of rows: this one, the choices, eight a row, and what they
+ * stand for, two a row.  A pick reads the choices and one of the latter.
+ */
+struct tg_block {
+	__u32 backends;
+	__u32 weighted; /* their weights differ */
+	__u32 rule;     /* whose list it is */
+	__u32 slot;     /* of the rule's counters, in the kernel's copy */
+	__u64 reserved[6];
+};
+
+#define TG_BLOCK_CHOICES  8
+#define TG_BLOCK_BACKENDS 2
+
+/* From the lowest bit on: 16 bits of weight, 2 of state, the seed, which is of 46. */
+struct tg_choices {
+	__u64 choice[TG_BLOCK_CHOICES];
+};
+
+#define TG_CHOICE(seed, state, weight)                                                             \
+	((__u64)(seed) >> 18 << 18 | (__u64)(state) << 16 | (__u64)(weight))
+#define TG_CHOICE_WEIGHT(choice) ((choice)&0xffff)
+#define TG_CHOICE_STATE(choice)  ((__u32)((choice) >> 16) & 3)
+#define TG_CHOICE_SEED(choice)   ((choice) >> 18)
+
+struct tg_backend {
+	__u32 addr_be[4]; /* IPv4 is v4-mapped */
+	__u64 picked;
+	__u16 port_be; /* 0: the port stays that of the call */
+	__u16 reserved[3];
+};
+
+_Static_assert(sizeof(struct tg_block) == TG_ROW_BYTES, "a row");
+_Static_assert(sizeof(struct tg_choices) == TG_ROW_BYTES, "choices fill a row");
+_Static_assert(sizeof(struct tg_backend) * TG_BLOCK_BACKENDS == TG_ROW_BYTES, "they fill a row");
+
+static __always_inline __u32 tg_block_choice_rows(__u32 backends)
+{
+	return (backends + TG_BLOCK_CHOICES - 1) / TG_BLOCK_CHOICES;
+}
+
+static __always_inline __u32 tg_block_rows(__u32 backends)
+{
+	return 1 + tg_block_choice_rows(backends) +
+	       (backends + TG_BLOCK_BACKENDS - 1) / TG_BLOCK_BACKENDS;
+}
+
+/* --- What the choice is made by ------------------------------------------------------- */
+
+/* The socket where nothing else is said: an unconnected one stays with its backend. */
+enum tg_balance_by {
+	TG_BY_RANDOM, /* each connect anew; datagrams by their socket */
+	TG_BY_SOCKET,
+	TG_BY_PID,
+	TG_BY_UID,
+	TG_BY_CGROUP,
+	TG_BY_NETNS,
+	TG_BY_DESTINATION,
+	TG_BYS,
+};
+
+/* The key of an address and a port, host order; IPv4 is v4-mapped. */
+static __always_inline __u64 tg_destination_key(__u64 high, __u64 low, __u32 port)
+{
+	return tg_mix128(port, high, low);
+}
+
+/* --- log2 ------------------------------------------------------------------------------ */
+
+#define TG_LOG2_SHIFT 30
+
+/* log2(1 + i / 256), by 2^30. */
+static const __u32 tg_log2_steps[257] = {
+	0,          6039314,    12055174,   18047761,   24017256,   29963836,   35887675,
+	41788947,   47667823,   53524472,   59359063,   65171760,   70962728,   76732128,
+	82480119,   88206862,   93912511,   99597222,   105261148,  110904440,  116527248,
+	122129721,  127712004,  133274244,  138816582,  144339162,  149842124,  155325606,
+	160789745,  166234679,  171660541,  177067464,  182455581,  187825021,  193175914,
+	198508388,  203822568,  209118580,  214396548,  219656594,  224898839,  230123404,
+	235330407,  240519966,  245692198,  250847218,  255985140,  261106077,  266210141,
+	271297442,  276368092,  281422197,  286459867,  291481207,  296486323,  301475319,
+	306448299,  311405366,  316346620,  321272163,  326182095,  331076513,  335955515,
+	340819199,  345667660,  350500993,  355319292,  360122651,  364911162,  369684916,
+	374444004,  379188517,  383918542,  388634168,  393335482,  398022572,  402695523,
+	407354420,  411999347,  416630388,  421247625,  425851141,  430441017,  435017334,
+	439580170,  444129607,  448665721,  453188592,  457698295,  462194908,  466678506,
+	471149164,  475606957,  480051959,  484484242,  488903880,  493310944,  497705506,
+	502087636,  506457405,  510814882,  515160136,  519493235,  523814248,  528123241,
+	532420281,  536705435,  540978767,  545240343,  549490228,  553728485,  557955178,
+	562170370,  566374123,  570566499,  574747559,  578917365,  583075977,  587223455,
+	591359858,  595485245,  599599675,  603703206,  607795895,  611877800,  615948977,
+	620009483,  624059373,  628098702,  632127527,  636145900,  640153876,  644151509,
+	648138853,  652115959,  656082880,  660039669,  663986377,  667923055,  671849754,
+	675766525,  679673418,  683570481,  687457766,  691335320,  695203192,  699061430,
+	702910083,  706749198,  710578822,  714399001,  718209783,  722011213,  725803337,
+	729586201,  733359850,  737124328,  740879680,  744625951,  748363183,  752091421,
+	755810707,  759521085,  763222597,  766915285,  770599192,  774274358,  777940826,
+	781598637,  785247830,  788888448,  792520529,  796144114,  799759243,  803365955,
+	806964289,  810554283,  814135978,  817709409,  821274617,  824831638,  828380510,
+	831921271,  835453956,  838978604,  842495250,  846003931,  849504683,  852997541,
+	856482542,  859959719,  863429109,  866890747,  870344666,  873790901,  877229486,
+	880660455,  884083842,  887499680,  890908003,  894308843,  897702233,  901088206,
+	904466794,  907838029,  911201944,  914558569,  917907937,  921250079,  924585025,
+	927912807,  931233456,  934547002,  937853475,  941152905,  944445323,  947730758,
+	951009239,  954280797,  957545460,  960803257,  964054218,  967298370,  970535742,
+	973766362,  976990259,  980207461,  983417995,  986621888,  989819169,  993009864,
+	996194001,  999371606,  1002542707, 1005707329, 1008865499, 1012017244, 1015162589,
+	1018301561, 1021434185, 1024560487, 1027680492, 1030794226, 1033901713, 1037002979,
+	1040098049, 1043186948, 1046269699, 1049346328, 1052416858, 1055481314, 1058539720,
+	1061592099, 1064638476, 1067678873, 1070713315, 1073741824,
+};
+
+/* Left by `bits` where the upper ones are all zeros; tells by how many. */
+static __always_inline __u32 tg_shift_up(__u64 *number, __u32 bits)
+{
+	__u32 by = tg_is_zero(*number >> (64 - bits)) * bits;
+
+	*number <<= by;
+	return by;
+}
+
+/* -log2(number / 2^64), by 2^30; of 0 as of 1. */
+static __always_inline __u64 tg_minus_log2(__u64 number)
+{
+	__u64 zeros = 0, log;
+	__u32 fraction, step;
+
+	number |= tg_is_zero(number);
+	zeros += tg_shift_up(&number, 32);
+	zeros += tg_shift_up(&number, 16);
+	zeros += tg_shift_up(&number, 8);
+	zeros += tg_shift_up(&number, 4);
+	zeros += tg_shift_up(&number, 2);
+	zeros += tg_shift_up(&number, 1);
+	fraction = (__u32)(number << 1 >> 32);
+	step = fraction >> 24;
+	log = (__u64)(tg_log2_steps[step + 1] - tg_log2_steps[step]) * (fraction & 0xffffff) >> 24;
+	return ((zeros + 1) << TG_LOG2_SHIFT) - tg_log2_steps[step] - log;
+}
+
+/* --- The choice ------------------------------------------------------------------------- */
+
+#define TG_NO_BACKEND (-1)
+
+struct tg_pick {
+	__u64 key;
+	__u64 best;   /* of the one that is best so far: its number, or what it costs */
+	__u64 weight; /* and its weight */
+	tg_table_ref table;
+	__u32 row;   /* of the first choices */
+	__s32 found; /* its number in the list, TG_NO_BACKEND or -TG_EFAULT */
+};
+
+/* All ones where a backend may be chosen, else 0. */
+static __always_inline __u64 tg_choice_mask(__u64 choice, __u64 better)
+{
+	return -(tg_is_zero(TG_CHOICE_STATE(choice) ^ TG_BACKEND_UP) & better);
+}
+
+static __always_inline void tg_pick_take(struct tg_pick *pick, __u64 mask, __u32 index, __u64 best)
+{
+	pick->best ^= (pick->best ^ best) & mask;
+	pick->found ^= (pick->found ^ (__s32)index) & (__s32)mask;
+}
+
+/* Of equal weights the largest number wins. */
+static long tg_pick_equal(__u32 step, struct tg_pick *pick)
+{
+	const struct tg_choices *row = tg_table_row(pick->table, (__u64)pick->row + step);
+
+	if (!row) {
+		pick->found = -TG_EFAULT;
+		return 1;
+	}
+	TG_ROLL
+	for (__u32 i = 0; i < TG_BLOCK_CHOICES; i++) {
+		__u64 choice = TG_LOAD(row->choice[i]);
+		__u64 number = tg_mix(pick->key ^ TG_CHOICE_SEED(choice));
+		__u64 mask = tg_choice_mask(choice, tg_below64(pick->best, number));
+
+		tg_pick_take(pick, mask, step * TG_BLOCK_CHOICES + i, number);
+	}
+	return 0;
+}
+
+/*
+ * Of others the least -log2(number) / weight: the minimum of exponentially
+ * distributed numbers is that of each backend as often as its weight says.
+ */
+static long tg_pick_weighted(__u32 step, struct tg_pick *pick)
+{
+	const struct tg_choices *row = tg_table_row(pick->table, (__u64)pick->row + step);
+
+	if (!row) {
+		pick->found = -TG_EFAULT;
+		return 1;
+	}
+	TG_ROLL
+	for (__u32 i = 0; i < TG_BLOCK_CHOICES; i++) {
+		__u64 choice = TG_LOAD(row->choice[i]), weight = TG_CHOICE_WEIGHT(choice);
+		__u64 cost = tg_minus_log2(tg_mix(pick->key ^ TG_CHOICE_SEED(choice)));
+		__u64 better = tg_below64(cost * pick->weight, pick->best * weight);
+		__u64 mask = tg_choice_mask(choice, better);
+
+		tg_pick_take(pick, mask, step * TG_BLOCK_CHOICES + i, cost);
+		pick->weight ^= (pick->weight ^ weight) & mask;
+	}
+	return 0;
+}
+
+/*
+ * Where in a table the backend stands that a key leads to: twice its row, and
+ * one more if it is the second there; TG_NO_BACKEND: none is up; -TG_EFAULT:
+ * there is no such list.
+ */
+TG_GLOBAL int tg_balance_pick(tg_table_ref table, __u32 block, __u64 key)
+{
+	const struct tg_block *list = tg_table_row(table, block);
+	struct tg_pick pick = {.table = table, .weight = 1, .found = TG_NO_BACKEND};
+	__u32 backends, rows;
+
+	if (!list)
+		return -TG_EFAULT;
+	backends = list->backends;
+	if (backends > TG_MAX_BACKENDS)
+		return -TG_EFAULT;
+	rows = tg_block_choice_rows(backends);
+	pick.key = tg_mix(key);
+	pick.row = block + 1;
+	if (list->weighted) {
+		pick.best = 1ull << (TG_LOG2_SHIFT + 7);
+		TG_LOOP(rows, tg_pick_weighted, &pick);
+	} else {
+		TG_LOOP(rows, tg_pick_equal, &pick);
+	}
+	if (pick.found < 0)
+		return pick.found;
+	return (int)((block + 1 + rows) * TG_BLOCK_BACKENDS + (__u32)pick.found);
+}
+
+/* What stands at such a place, or NULL. */
+static __always_inline struct tg_backend *tg_backend_at(tg_table_ref table, __u32 place)
+{
+	const char *row = tg_table_row(table, place / TG_BLOCK_BACKENDS);
+
+	if (!row)
+		return 0;
+	return (struct tg_backend *)(row + place % TG_BLOCK_BACKENDS * sizeof(struct tg_backend));
+}
+
+#endif

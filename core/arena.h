@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* arena.h - the rows of a table of services that blocks of backends stand in. */
+#ifndef TG_CORE_ARENA_H
+#define TG_CORE_ARENA_H
+
+#include "service.h"
+
+/* The rows that an arena for `size` services has. */
+uint32_t tg_arena_rows(uint32_t size);
+
+/* Room for a block of `backends`, 0: there is none. */
+uint32_t tg_arena_take(const struct tg_table *table, uint32_t backends);
+void tg_arena_give(const struct tg_table *table, uint32_t block, uint32_t backends);
+
+/* Forget all, then say again what is taken. */
+void tg_arena_clear(const struct tg_table *table);
+void tg_arena_mark(const struct tg_table *table, uint32_t block, uint32_t backends);
+
+#endif

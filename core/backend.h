@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* backend.h - where a balance may lead, and lists of that as blocks of rows. */
+#ifndef TG_CORE_BACKEND_H
+#define TG_CORE_BACKEND_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../bpf/balance.h"
+#include "tidegate.h"
+
+struct tg_backend_place {
+	uint32_t addr_be[4]; /* IPv4 is v4-mapped */
+	uint16_t port_be;    /* 0: the call's */
+	uint16_t weight;
+	uint32_t state; /* enum tg_backend_state */
+};
+
+struct tg_backends {
+	struct tg_backend_place *at;
+	uint32_t count;
+};
+
+/* Append "10.0.1.5:8080". -EINVAL, -EEXIST, -E2BIG; the text starts with what is wrong. */
+int tg_backends_add(struct tg_backends *backends, const char *text, uint32_t weight, uint32_t ops);
+
+/* Append what users say of live ones. */
+int tg_backends_take(struct tg_backends *backends, const struct tg_backend_spec *specs,
+		     size_t count);
+void tg_backends_free(struct tg_backends *backends);
+
+/* Fill a block in rows of zeros; none of the backends has been picked yet. */
+void tg_block_write(const struct tg_backends *backends, uint32_t rule, void *rows);
+
+/* Read one of a block's backends. */
+void tg_block_read(const void *rows, uint32_t index, struct tg_backend_info *info);
+
+/* Of a list in rows that are known to be good. */
+struct tg_backend *tg_block_backend(void *rows, uint32_t index);
+
+/* The "by" and "key" of a rule. */
+int tg_balance_by_parse(const char *by, const char *key, uint32_t *number);
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gate_blocks.c - the lists of backends of the image in force, in a table of
+ * their own, where the programs count what they pick.
+ *
+ * An image's table is made with it, and has the number that its generation
+ * says: two take turns, since both are read while one image follows another.
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <string.h>
+
+#include "backend.h"
+#include "error.h"
+#include "gate.h"
+#include "image.h"
+
+static struct tg_table *table_of(struct tg_gate *gate, uint64_t generation)
+{
+	return &gate->tables.blocks[generation & 1];
+}
+
+int tg_gate_blocks_make(struct tg_gate *gate, const void *rows, const struct tg_slot_table *slots)
+{
+	struct tg_table_rows from = tg_image_block_rows(rows);
+	struct tg_table *table = table_of(gate, gate->generation + 1);
+	const struct tg_block *block = NULL;
+	int err;
+
+	if (!from.count)
+		return 0;
+	err = tg_table_make_map(table, "backends", from.count);
+	if (err)
+		return err;
+	memcpy(tg_table_at(table, 0), from.rows, (size_t)from.count * TG_ROW_BYTES);
+	while ((block = tg_block_next(&table->rows, block)))
+		((struct tg_block *)block)->slot = slots->of_rule[block->rule];
+	return 0;
+}
+
+int tg_gate_blocks_install(const struct tg_gate *gate, int outer)
+{
+	for (uint32_t i = 0; i < 2; i++) {
+		const struct tg_table *table = &gate->tables.blocks[i];
+		__u32 number = TG_BLOCKS_TABLE(i);
+		int err = 0;
+
+		if (table->fd >= 0)
+			err = bpf_map_update_elem(outer, &number, &table->fd, BPF_ANY);
+		if (err)
+			return tg_fail_errno(err, "cannot put the backends in force");
+	}
+	return 0;
+}
+
+/* --- Counters ------------------------------------------------------------------------- */
+
+static struct tg_block *find_block(const struct tg_table *table, uint32_t slot)
+{
+	const struct tg_block *block = NULL;
+
+	while (table->fd >= 0 && (block = tg_block_next(&table->rows, block)))
+		if (block->slot == slot)
+			break;
+	return (struct tg_block *)block;
+}
+
+static struct tg_backend *find_backend(struct tg_block *block, const struct tg_backend *like)
+{
+	for (uint32_t i = 0; i < block->backends; i++) {
+		struct tg_backend *backend = tg_block_backend(block, i);
+
+		if (backend->port_be == like->port_be &&
+		    !memcmp(backend->addr_be, like->addr_be, sizeof(like->addr_be)))
+			return backend;
+	}
+	return NULL;
+}
+
+/* What a list of the old table counted, which nobody picks from any more, goes on in the new. */
+static void carry_over(struct tg_block *from, struct tg_block *to)
+{
+	for (uint32_t i = 0; i < from->backends; i++) {
+		const struct tg_backend *counted = tg_block_backend(from, i);
+		struct tg_backend *now = find_backend(to, counted);
+
+		if (now)
+			__atomic_fetch_add(&now->picked, counted->picked, __ATOMIC_RELAXED);
+	}
+}
+
+static void carry_all_over(const struct tg_table *from, const struct tg_table *to)
+{
+	const struct tg_block *block = NULL;
+
+	while ((block = tg_block_next(&from->rows, block))) {
+		struct tg_block *now = find_block(to, block->slot);
+
+		if (now)
+			carry_over((struct tg_block *)block, now);
+	}
+}
+
+/* The generation tells whether the publish did it: the other table is the one to go. */
+void tg_gate_blocks_settle(struct tg_gate *gate, bool published)
+{
+	struct tg_table *gone = table_of(gate, gate->generation + 1);
+	__u32 number = TG_BLOCKS_TABLE(gate->generation + 1);
+
+	if (gone->fd < 0)
+		return;
+	if (published)
+		carry_all_over(gone, table_of(gate, gate->generation));
+	if (gate->shared.tables >= 0)
+		bpf_map_delete_elem(gate->shared.tables, &number);
+	tg_table_close(gone);
+}
+
+int tg_gate_backend(struct tg_gate *gate, uint32_t rule, uint32_t index,
+		    struct tg_backend_info *info)
+{
+	const struct tg_block *block = NULL;
+
+	if (rule >= gate->table.rules)
+		return tg_fail(-ERANGE, "the image in force has %u rules, not one numbered %u",
+			       gate->table.rules, rule);
+	block = find_block(table_of(gate, gate->generation), gate->table.of_rule[rule]);
+	if (!block || index >= block->backends)
+		return tg_fail(-ERANGE, "rule %u has %u backends, not one numbered %u", rule,
+			       block ? block->backends : 0, index);
+	tg_block_read(block, index, info);
+	return 0;
+}

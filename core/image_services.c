@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/* image_services.c - the live services that an image declares, as they are at first. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+#include "image.h"
+#include "service.h"
+
+/* Service number `row` of those of a table: its address, and the block behind; NULL past the last.
+ */
+static const struct tg_vip_key *service_at(const void *rows, const struct tg_table_entry *entry,
+					   uint64_t row)
+{
+	return row < entry->rows ? tg_image_row(rows, entry->data_row + (uint32_t)row) : NULL;
+}
+
+static const struct tg_block *block_of(const struct tg_vip_key *vip)
+{
+	return (const struct tg_block *)(vip + 1);
+}
+
+static int read_backends(const struct tg_block *block, struct tg_backends *backends)
+{
+	backends->at = calloc(block->backends + 1, sizeof(*backends->at));
+	if (!backends->at)
+		return tg_fail(-ENOMEM, "out of memory: no room for backends");
+	for (uint32_t i = 0; i < block->backends; i++) {
+		struct tg_backend_place *place = &backends->at[backends->count++];
+		struct tg_backend_info info;
+
+		tg_block_read(block, i, &info);
+		place->port_be = htons((uint16_t)info.port);
+		place->weight = (uint16_t)info.weight;
+		place->state = info.state;
+		memcpy(place->addr_be, info.addr, sizeof(place->addr_be));
+	}
+	return 0;
+}
+
+int tg_service_table_fill(const struct tg_table *table, const void *rows,
+			  const struct tg_table_entry *entry)
+{
+	const struct tg_vip_key *vip;
+	int error = 0;
+
+	for (uint64_t row = 0; !error && (vip = service_at(rows, entry, row));
+	     row += 1 + tg_block_rows(block_of(vip)->backends)) {
+		struct tg_backends backends = {0};
+
+		error = read_backends(block_of(vip), &backends);
+		if (!error)
+			error = tg_service_table_put(table, vip, &backends);
+		if (error == -ENOSPC)
+			tg_fail(error,
+				"services \"%s\": do not have room for the %u that they hold at "
+				"first: "
+				"declare them with a larger size",
+				tg_image_table_name(rows, entry), entry->count);
+		tg_backends_free(&backends);
+	}
+	return error;
+}
+
+/* --- What an image says of them --------------------------------------------------------- */
+
+static const struct tg_table_entry *find_services(const struct tg_image *image, uint32_t index)
+{
+	const struct tg_table_entry *entry =
+		tg_image_table_of(image->rows, TG_TABLE_SERVICES, index);
+
+	if (!entry)
+		tg_fail(-ERANGE, "the image has no services numbered %u", index);
+	return entry;
+}
+
+int tg_image_services(const struct tg_image *image, uint32_t index, struct tg_services_info *info)
+{
+	const struct tg_table_entry *entry = find_services(image, index);
+
+	if (!entry)
+		return -ERANGE;
+	*info = (struct tg_services_info){
+		.size = sizeof(*info),
+		.name = tg_image_table_name(image->rows, entry),
+		.room = entry->size,
+		.count = entry->count,
+	};
+	return 0;
+}
+
+/* A cursor's upper half is the row of the service that it has just passed, its lower the next. */
+int tg_image_service_next(const struct tg_image *image, uint32_t index, uint64_t *cursor,
+			  struct tg_vip_info *info)
+{
+	const struct tg_table_entry *entry = find_services(image, index);
+	uint32_t row = (uint32_t)*cursor;
+	const struct tg_vip_key *vip;
+
+	if (!entry)
+		return -ERANGE;
+	vip = service_at(image->rows, entry, row);
+	if (!vip)
+		return 0;
+	tg_vip_show(vip, block_of(vip)->backends, info);
+	*cursor = (uint64_t)row << 32 | (row + 1 + tg_block_rows(block_of(vip)->backends));
+	return 1;
+}
+
+int tg_image_service_backend(const struct tg_image *image, uint32_t index, uint64_t cursor,
+			     uint32_t number, struct tg_backend_info *info)
+{
+	const struct tg_table_entry *entry = find_services(image, index);
+	const struct tg_vip_key *vip = entry ? service_at(image->rows, entry, cursor >> 32) : NULL;
+
+	if (!vip || number >= block_of(vip)->backends)
+		return tg_fail(-ERANGE, "the service has no backend %u", number);
+	tg_block_read(block_of(vip), number, info);
+	return 0;
+}

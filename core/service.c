@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * service.c - changing services that others read.
+ *
+ * What counts is one store of one state word; what is behind it, a VIP's key or
+ * a block, is whole before.  See bpf/service.h.
+ */
+#include "service.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "arena.h"
+#include "error.h"
+
+/* Twice the room that the VIPs take, and some. */
+#define ROOM_TENTHS 24
+
+static uint32_t vip_rows(uint32_t size)
+{
+	uint64_t rows = ((uint64_t)size * ROOM_TENTHS / 10 + TG_VIPS - 1) / TG_VIPS;
+
+	return rows < TG_MAX_PASSED + 1 ? TG_MAX_PASSED + 1 : (uint32_t)rows;
+}
+
+/* Where its parts are: rows of VIPs, arena, counters, bitmap. */
+static uint64_t lay_out(uint32_t size, struct tg_service_header *header)
+{
+	uint32_t arena_rows = tg_arena_rows(size);
+
+	header->rows = vip_rows(size);
+	header->arena_row = TG_SET_ROW + header->rows;
+	header->arena_rows = arena_rows;
+	header->counter_row = header->arena_row + arena_rows;
+	header->bitmap_row = header->counter_row + arena_rows * TG_BLOCK_BACKENDS / 8;
+	return header->bitmap_row + arena_rows / (TG_ROW_BYTES * 8);
+}
+
+uint64_t tg_service_table_rows(uint32_t size)
+{
+	struct tg_service_header header;
+
+	return lay_out(size, &header);
+}
+
+void tg_service_table_init(const struct tg_table *table, uint32_t size)
+{
+	struct tg_service_header *header = tg_table_at(table, 0);
+
+	lay_out(size, header);
+	if (getrandom(&header->seed, sizeof(header->seed), GRND_NONBLOCK) < 0)
+		header->seed = TG_NOW_NS() ^ (uintptr_t)header;
+	tg_service_books_of(table)->size = size;
+	tg_arena_clear(table);
+}
+
+struct tg_service_books *tg_service_books_of(const struct tg_table *table)
+{
+	return tg_table_at(table, 1);
+}
+
+/* --- VIPs --------------------------------------------------------------------------------- */
+
+static const struct tg_service_header *header_of(const struct tg_table *table)
+{
+	return tg_table_at(table, 0);
+}
+
+static struct tg_vip *row_of(const struct tg_table *table, uint32_t row)
+{
+	return tg_table_at(table, TG_SET_ROW + row);
+}
+
+static uint32_t home_of(const struct tg_table *table, uint64_t high, uint64_t low, uint32_t what)
+{
+	return tg_vip_home(header_of(table)->seed, high, low, what, header_of(table)->rows);
+}
+
+static struct tg_vip *find(const struct tg_table *table, const struct tg_vip_key *key)
+{
+	int place = tg_vip_find(&table->rows, key->what, key->high, key->low);
+
+	return place < 0 ? NULL : (struct tg_vip *)tg_vip_at(&table->rows, (uint32_t)place);
+}
+
+static uint32_t next_row(const struct tg_table *table, uint32_t row)
+{
+	return row + 1 < header_of(table)->rows ? row + 1 : 0;
+}
+
+/* The row that a VIP stands in. */
+static uint32_t stands_in(const struct tg_table *table, const struct tg_vip *vip)
+{
+	return (uint32_t)(vip - row_of(table, 0)) / TG_VIPS;
+}
+
+/* One more, or one less, that stands behind each row from its home to where it is. */
+static void pass(const struct tg_table *table, const struct tg_vip *vip, uint32_t change)
+{
+	uint32_t row = home_of(table, vip->addr[0], vip->addr[1], vip->what);
+
+	for (; row != stands_in(table, vip); row = next_row(table, row))
+		__atomic_fetch_add(&row_of(table, row)->passed, change, __ATOMIC_SEQ_CST);
+}
+
+/* A free VIP with this key, that nobody finds yet; NULL: there is no room. */
+static struct tg_vip *reserve(const struct tg_table *table, const struct tg_vip_key *key)
+{
+	uint32_t row = home_of(table, key->high, key->low, key->what);
+
+	for (uint32_t passed = 0; passed <= TG_MAX_PASSED; passed++) {
+		for (uint32_t i = 0; i < TG_VIPS; i++) {
+			struct tg_vip *vip = row_of(table, row) + i;
+
+			if (TG_VIP_BLOCK(vip->state))
+				continue;
+			vip->addr[0] = key->high;
+			vip->addr[1] = key->low;
+			vip->what = key->what;
+			return vip;
+		}
+		row = next_row(table, row);
+	}
+	return NULL;
+}
+
+/* The state that follows, with this block. */
+static void set_state(struct tg_vip *vip, uint32_t block)
+{
+	bool changes_hands = !block || !TG_VIP_BLOCK(vip->state);
+	uint64_t version = vip->state & TG_VIP_VERSION, owner = vip->state & TG_VIP_OWNER;
+
+	version = (version + (1ull << TG_VIP_VERSION_SHIFT)) & TG_VIP_VERSION;
+	owner += (uint64_t)changes_hands << TG_VIP_OWNER_SHIFT;
+	__atomic_store_n(&vip->state, owner | version | block, __ATOMIC_SEQ_CST);
+}
+
+/* --- Blocks -------------------------------------------------------------------------------- */
+
+static void *block_rows(const struct tg_table *table, uint32_t block)
+{
+	return tg_table_at(table, (uint64_t)header_of(table)->arena_row + block);
+}
+
+static uint32_t backends_of(const struct tg_table *table, uint32_t block)
+{
+	return ((const struct tg_block *)block_rows(table, block))->backends;
+}
+
+/* Where the picks of a backend are counted. */
+static uint64_t *counter_of(const struct tg_table *table, const struct tg_backend *backend)
+{
+	const struct tg_backend *first = block_rows(table, 0);
+	uint64_t *counters = tg_table_at(table, header_of(table)->counter_row);
+
+	return counters + (backend - first);
+}
+
+/* What the backend of this address had been picked in the block before, if there was one. */
+static uint64_t picked_before(const struct tg_table *table, uint32_t before,
+			      const struct tg_backend *backend)
+{
+	uint32_t count = before ? backends_of(table, before) : 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		const struct tg_backend *old = tg_block_backend(block_rows(table, before), i);
+
+		if (old->port_be == backend->port_be &&
+		    !memcmp(old->addr_be, backend->addr_be, sizeof(old->addr_be)))
+			return __atomic_load_n(counter_of(table, old), __ATOMIC_RELAXED);
+	}
+	return 0;
+}
+
+/* A new block, that nobody reads yet; 0: there is no room. */
+static uint32_t make_block(const struct tg_table *table, uint32_t before,
+			   const struct tg_backends *backends)
+{
+	uint32_t block = tg_arena_take(table, backends->count);
+
+	if (!block)
+		return 0;
+	memset(block_rows(table, block), 0, tg_block_rows(backends->count) * TG_ROW_BYTES);
+	tg_block_write(backends, 0, block_rows(table, block));
+	for (uint32_t i = 0; i < backends->count; i++) {
+		struct tg_backend *backend = tg_block_backend(block_rows(table, block), i);
+
+		__atomic_store_n(counter_of(table, backend), picked_before(table, before, backend),
+				 __ATOMIC_RELAXED);
+	}
+	return block;
+}
+
+/* --- Changes ------------------------------------------------------------------------------- */
+
+int tg_service_table_put(const struct tg_table *table, const struct tg_vip_key *key,
+			 const struct tg_backends *backends)
+{
+	struct tg_service_books *books = tg_service_books_of(table);
+	struct tg_vip *vip = find(table, key);
+	uint32_t before = vip ? TG_VIP_BLOCK(vip->state) : 0, block;
+
+	if (!vip && books->count >= books->size)
+		return -ENOSPC;
+	block = make_block(table, before, backends);
+	if (!block)
+		return -ENOSPC;
+	if (!vip) {
+		vip = reserve(table, key);
+		if (!vip) {
+			tg_arena_give(table, block, backends->count);
+			return -ENOSPC;
+		}
+		pass(table, vip, 1);
+		books->count++;
+	}
+	set_state(vip, block);
+	if (before)
+		tg_arena_give(table, before, backends_of(table, before));
+	return 0;
+}
+
+int tg_service_table_remove(const struct tg_table *table, const struct tg_vip_key *key)
+{
+	struct tg_vip *vip = find(table, key);
+	uint32_t block = vip ? TG_VIP_BLOCK(vip->state) : 0;
+
+	if (!vip)
+		return 0;
+	set_state(vip, 0);
+	pass(table, vip, (uint32_t)-1);
+	tg_arena_give(table, block, backends_of(table, block));
+	tg_service_books_of(table)->count--;
+	return 1;
+}
+
+/* A writer died: what is not in force is undone, and all is counted anew. */
+static int repair(const struct tg_table *table)
+{
+	struct tg_service_books *books = tg_service_books_of(table);
+	uint32_t rows = header_of(table)->rows;
+	uint32_t *passed = calloc(rows, sizeof(*passed));
+
+	if (!passed)
+		return tg_fail(-ENOMEM, "out of memory: no room to mend the services");
+	books->count = 0;
+	tg_arena_clear(table);
+	for (uint32_t i = 0; i < rows * TG_VIPS; i++) {
+		const struct tg_vip *vip = row_of(table, 0) + i;
+		uint32_t block = TG_VIP_BLOCK(vip->state);
+		uint32_t row = home_of(table, vip->addr[0], vip->addr[1], vip->what);
+
+		if (!block)
+			continue;
+		tg_arena_mark(table, block, backends_of(table, block));
+		for (; row != i / TG_VIPS; row = next_row(table, row))
+			passed[row]++;
+		books->count++;
+	}
+	/* Never less than there are, so that whoever reads meanwhile finds them all. */
+	for (uint32_t row = 0; row < rows; row++)
+		__atomic_store_n(&row_of(table, row)->passed, passed[row], __ATOMIC_SEQ_CST);
+	free(passed);
+	return 0;
+}
+
+int tg_service_change(const struct tg_table *table)
+{
+	struct tg_service_books *books = tg_service_books_of(table);
+	int err = tg_table_lock(table);
+
+	if (err)
+		return err;
+	if (books->changing)
+		err = repair(table);
+	if (err) {
+		tg_table_unlock(table);
+		return err;
+	}
+	__atomic_store_n(&books->changing, 1, __ATOMIC_SEQ_CST);
+	return 0;
+}
+
+void tg_service_change_end(const struct tg_table *table)
+{
+	__atomic_store_n(&tg_service_books_of(table)->changing, 0, __ATOMIC_SEQ_CST);
+	tg_table_unlock(table);
+}
+
+/* --- Reading ------------------------------------------------------------------------------- */
+
+int tg_service_table_next(const struct tg_table *table, uint64_t *at, struct tg_vip_key *key,
+			  uint32_t *backends)
+{
+	uint64_t vips = (uint64_t)header_of(table)->rows * TG_VIPS;
+
+	for (; *at < vips; (*at)++) {
+		const struct tg_vip *vip = row_of(table, 0) + *at;
+		uint32_t block = TG_VIP_BLOCK(vip->state);
+
+		if (!block)
+			continue;
+		*key = (struct tg_vip_key){vip->addr[0], vip->addr[1], vip->what, {0}};
+		*backends = backends_of(table, block);
+		(*at)++;
+		return 1;
+	}
+	return 0;
+}
+
+int tg_service_table_find(const struct tg_table *table, const struct tg_vip_key *key,
+			  uint32_t *backends)
+{
+	const struct tg_vip *vip = find(table, key);
+
+	if (!vip)
+		return 0;
+	*backends = backends_of(table, TG_VIP_BLOCK(vip->state));
+	return 1;
+}
+
+int tg_service_table_backend(const struct tg_table *table, const struct tg_vip_key *key,
+			     uint32_t index, struct tg_backend_info *info)
+{
+	const struct tg_vip *vip = find(table, key);
+	uint32_t block = vip ? TG_VIP_BLOCK(vip->state) : 0;
+
+	if (!vip || index >= backends_of(table, block))
+		return -ERANGE;
+	tg_block_read(block_rows(table, block), index, info);
+	info->picked = __atomic_load_n(
+		counter_of(table, tg_block_backend(block_rows(table, block), index)),
+		__ATOMIC_RELAXED);
+	return 0;
+}

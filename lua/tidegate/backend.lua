@@ -1,0 +1,165 @@
+--- Lists of backends, as balance and live services take them:
+---   { "10.0.1.5:8080", { "10.0.1.6:8080", weight = 3, state = "draining" } }
+
+local library = require "tidegate.ffi"
+local literal = require "tidegate.literal"
+local suggest = require "tidegate.suggest"
+
+local M = {}
+
+--- A backend of balance.
+---@class tidegate.Backend
+---@field address string "10.0.1.5:8080"; without a port where that of the call stays
+---@field weight integer
+---@field state "up"|"draining"|"down"
+---@field picked integer times, since the gate knows the rule's name
+---@field share number|nil of all picks of the rule, 0 to 1; nil before the first
+
+M.wants = [[backends such as { "10.0.1.5:8080", { "10.0.1.6:8080", weight = 3 } }]]
+
+local C = library.C
+
+local states = {
+  up = tonumber(C.TG_BACKEND_UP), draining = tonumber(C.TG_BACKEND_DRAINING), down = tonumber(C.TG_BACKEND_DOWN),
+}
+local state_names = {}
+for name, number in pairs(states) do
+  state_names[number] = name
+end
+
+---@param name "up"|"draining"|"down"
+---@return integer
+function M.state_number(name)
+  return states[name]
+end
+
+---@param number integer
+---@return "up"|"draining"|"down"
+function M.state_name(number)
+  return state_names[tonumber(number)]
+end
+
+--- One backend: its text, what it weighs, and its state, which only live ones have.
+local function take_one(item, live)
+  if type(item) == "string" then
+    item = { item }
+  elseif type(item) ~= "table" or type(item[1]) ~= "string" then
+    return nil, ("wants %s; got %s in it"):format(M.wants, literal.describe(item))
+  end
+  if item[1]:find "%z" then
+    return nil, ("%s: is no address"):format(literal.quote(item[1]))
+  end
+  for key in pairs(item) do
+    if key == "state" and not live then
+      return nil, ("%s: state: only backends of live services have one"):format(literal.quote(item[1]))
+    elseif key ~= 1 and key ~= "weight" and key ~= "state" then
+      return nil, ("%s: unknown field %s of a backend%s"):format(literal.quote(item[1]), literal.describe(key),
+        suggest.hint(key, live and { "weight", "state" } or { "weight" }))
+    end
+  end
+  local weight = item.weight or 1
+  if type(weight) ~= "number" or weight % 1 ~= 0 or weight < 1 or weight > 65535 then
+    return nil, ("%s: weight: wants a whole number from 1 to 65535; got %s")
+      :format(literal.quote(item[1]), literal.describe(item.weight))
+  end
+  local state = item.state or "up"
+  if not states[state] then
+    return nil, ('%s: state: wants "up", "draining" or "down"; got %s')
+      :format(literal.quote(item[1]), literal.describe(item.state))
+  end
+  return { item[1], weight, state }
+end
+
+--- Check a list.
+---@param value any
+---@param live boolean|nil of a live service: it may be empty, and its backends have states
+---@return { [1]: string, [2]: integer, [3]: string }[]|nil texts, weights and states
+---@return string|nil message
+function M.take(value, live)
+  if type(value) == "string" then
+    value = { value }
+  elseif type(value) ~= "table" or getmetatable(value) then
+    return nil, ("wants %s; got %s"):format(M.wants, literal.describe(value))
+  end
+  for key in pairs(value) do
+    if type(key) ~= "number" then
+      return nil, ("wants %s; got a field %s"):format(M.wants, literal.describe(key))
+    end
+  end
+  local backends = {}
+  for position, item in ipairs(value) do
+    local taken, message = take_one(item, live)
+    if not taken then
+      return nil, message
+    end
+    backends[position] = taken
+  end
+  if #backends == 0 and not live then
+    return nil, ("wants %s; got none"):format(M.wants)
+  end
+  return backends
+end
+
+--- One backend as Lua source.
+---@param address string
+---@param weight integer
+---@param state "up"|"draining"|"down"
+---@return string
+function M.item_text(address, weight, state)
+  local parts = { literal.quote(address) }
+  parts[2] = weight ~= 1 and ("weight = %d"):format(weight) or nil
+  parts[#parts + 1] = state ~= "up" and ("state = %q"):format(state) or nil
+  return #parts == 1 and parts[1] or "{ " .. table.concat(parts, ", ") .. " }"
+end
+
+--- A checked list as Lua source.
+---@param backends { [1]: string, [2]: integer, [3]: string }[]
+---@return string
+function M.text(backends)
+  local parts = {}
+  for position, item in ipairs(backends) do
+    parts[position] = M.item_text(item[1], item[2], item[3])
+  end
+  return "{ " .. table.concat(parts, ", ") .. " }"
+end
+
+--- A checked list as users read it before it is in force.
+---@param backends { [1]: string, [2]: integer, [3]: string }[]
+---@return tidegate.Backend[]
+function M.declared(backends)
+  local read = {}
+  for position, item in ipairs(backends) do
+    read[position] = { address = item[1], weight = item[2], state = item[3], picked = 0 }
+  end
+  return read
+end
+
+--- The backends that `read` gives: tg_image_backend(), tg_services_backend() …
+---@param read fun(position: integer, info: ffi.cdata*): integer
+---@return tidegate.Backend[]
+function M.read(read)
+  local backends, info, sum = {}, library.sized "struct tg_backend_info", 0
+  while read(#backends, info) == 0 do
+    local address = info.port ~= 0 and library.endpoint(info.addr, info.port) or library.address(info.addr)
+    local picked = tonumber(info.picked)
+    backends[#backends + 1] = {
+      address = address, weight = tonumber(info.weight), state = M.state_name(info.state), picked = picked,
+    }
+    sum = sum + picked
+  end
+  for _, member in ipairs(backends) do
+    member.share = sum > 0 and member.picked / sum or nil
+  end
+  return backends
+end
+
+local protocols = { [6] = "tcp", [17] = "udp" }
+
+--- "10.96.0.10:80/tcp"
+---@param info ffi.cdata* struct tg_vip_info
+---@return string
+function M.vip_text(info)
+  return ("%s/%s"):format(library.endpoint(info.addr, info.port), protocols[tonumber(info.proto)])
+end
+
+return M

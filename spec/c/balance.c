@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * balance.c - the choice of a backend: shares by weight, and what moves when a
+ * list changes.  It is the programs' own source.  The seed is the first argument.
+ */
+#include <arpa/inet.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend.h"
+
+#define PICKS 100000
+
+#define CHECK(condition)                                                                           \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);            \
+			exit(1);                                                                   \
+		}                                                                                  \
+	} while (0)
+
+static uint64_t state;
+
+static uint64_t draw(void)
+{
+	return tg_mix(state += 0x9e3779b97f4a7c15ull);
+}
+
+struct list {
+	struct tg_backends backends;
+	struct tg_table_rows table;
+};
+
+static void add(struct list *list, uint32_t number, uint32_t weight)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "10.0.%u.%u:8080", number / 200, number % 200 + 1);
+	CHECK(!tg_backends_add(&list->backends, text, weight, 1 << TG_OP_CONNECT));
+}
+
+static void write_list(struct list *list)
+{
+	uint32_t rows = tg_block_rows(list->backends.count);
+
+	list->table = (struct tg_table_rows){aligned_alloc(64, rows * 64), rows};
+	memset((void *)list->table.rows, 0, rows * 64);
+	tg_block_write(&list->backends, 0, (void *)list->table.rows);
+}
+
+static void free_list(struct list *list)
+{
+	free((void *)list->table.rows);
+	tg_backends_free(&list->backends);
+	*list = (struct list){0};
+}
+
+/* The address that a key leads to. */
+static uint32_t pick(const struct list *list, uint64_t key)
+{
+	int place = tg_balance_pick(&list->table, 0, key);
+	const struct tg_backend *backend;
+
+	CHECK(place >= 0);
+	backend = tg_backend_at(&list->table, (uint32_t)place);
+	CHECK(backend);
+	return ntohl(backend->addr_be[3]);
+}
+
+/* --- Shares ------------------------------------------------------------------------------ */
+
+/* The upper 0.1 % of chi-square, by Wilson and Hilferty. */
+static double critical(double freedom)
+{
+	double part = 2 / (9 * freedom), root = 1 - part + 3.0902 * sqrt(part);
+
+	return freedom * root * root * root;
+}
+
+static void check_shares(const uint32_t *weights, uint32_t count, uint64_t (*key)(uint32_t))
+{
+	uint32_t picked[TG_MAX_BACKENDS] = {0};
+	struct list list = {0};
+	double sum = 0, square = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		add(&list, i, weights[i]);
+		sum += weights[i];
+	}
+	write_list(&list);
+	for (uint32_t i = 0; i < PICKS; i++) {
+		uint32_t addr = pick(&list, key(i)) - 0x0a000000;
+
+		picked[(addr >> 8) * 200 + (addr & 255) - 1]++;
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		double expected = (double)PICKS * weights[i] / sum, off = picked[i] - expected;
+
+		CHECK(fabs(off) < PICKS / 100);
+		square += off * off / expected;
+	}
+	if (count > 1)
+		CHECK(square < critical(count - 1));
+	free_list(&list);
+}
+
+static uint64_t by_chance(uint32_t i)
+{
+	(void)i;
+	return draw();
+}
+
+/* As cookies, uids and pids are: one after the other. */
+static uint64_t in_order(uint32_t i)
+{
+	return i;
+}
+
+static void check_all_shares(void)
+{
+	static const uint32_t lists[][12] = {
+		{1},
+		{1, 1},
+		{7, 7, 7},
+		{1, 1, 1, 1, 1, 1, 1, 1, 1},
+		{1, 2},
+		{1, 3, 5, 7, 9, 11, 13, 15},
+		{1, 100},
+		{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 60},
+		{65535, 32768, 1000},
+	};
+	uint32_t many[TG_MAX_BACKENDS];
+
+	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
+		uint32_t count = 0;
+
+		while (count < 12 && lists[i][count])
+			count++;
+		check_shares(lists[i], count, by_chance);
+		check_shares(lists[i], count, in_order);
+	}
+	for (uint32_t i = 0; i < TG_MAX_BACKENDS; i++)
+		many[i] = 1 + i % 3;
+	check_shares(many, TG_MAX_BACKENDS, by_chance);
+	for (uint32_t i = 0; i < TG_MAX_BACKENDS; i++)
+		many[i] = 4;
+	check_shares(many, TG_MAX_BACKENDS, in_order);
+}
+
+/* --- What moves ---------------------------------------------------------------------------- */
+
+static void check_order(bool weighted)
+{
+	struct list one = {0}, other = {0};
+
+	for (uint32_t i = 0; i < 30; i++)
+		add(&one, i, weighted ? 1 + i % 4 : 1);
+	for (uint32_t i = 30; i-- > 0;)
+		add(&other, i, weighted ? 1 + i % 4 : 1);
+	write_list(&one);
+	write_list(&other);
+	for (uint32_t i = 0; i < PICKS / 10; i++) {
+		uint64_t key = draw();
+
+		CHECK(pick(&one, key) == pick(&other, key));
+	}
+	free_list(&one);
+	free_list(&other);
+}
+
+/* Of `count` backends take one out: who was not there stays, who was is spread. */
+static void check_moves(uint32_t count, bool weighted)
+{
+	uint32_t gone = (uint32_t)(draw() % count), moved = 0;
+	struct list all = {0}, less = {0};
+	double weight = 0, sum = 0, share;
+
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t w = weighted ? 1 + i % 3 : 1;
+
+		add(&all, i, w);
+		sum += w;
+		if (i != gone)
+			add(&less, i, w);
+		else
+			weight = w;
+	}
+	write_list(&all);
+	write_list(&less);
+	for (uint32_t i = 0; i < PICKS; i++) {
+		uint64_t key = draw();
+		uint32_t before = pick(&all, key), after = pick(&less, key);
+
+		if (before == 0x0a000001 + gone)
+			moved++;
+		else
+			CHECK(before == after);
+	}
+	share = weight / sum;
+	CHECK(fabs(moved - PICKS * share) < 5 * sqrt(PICKS * share));
+	free_list(&all);
+	free_list(&less);
+}
+
+/* More weight for one takes from all, and moves nobody between the others. */
+static void check_weight(void)
+{
+	struct list before = {0}, after = {0};
+
+	for (uint32_t i = 0; i < 10; i++) {
+		add(&before, i, 2);
+		add(&after, i, i == 3 ? 5 : 2);
+	}
+	write_list(&before);
+	write_list(&after);
+	for (uint32_t i = 0; i < PICKS; i++) {
+		uint64_t key = draw();
+		uint32_t now = pick(&after, key);
+
+		CHECK(now == pick(&before, key) || now == 0x0a000004);
+	}
+	free_list(&before);
+	free_list(&after);
+}
+
+/* --- Ends ---------------------------------------------------------------------------------- */
+
+static void check_log2(void)
+{
+	for (uint32_t i = 0; i < PICKS; i++) {
+		uint64_t number = draw() >> (draw() % 64) | 1;
+		double exact = 64 - log2((double)number);
+		double got = (double)tg_minus_log2(number) / (1 << TG_LOG2_SHIFT);
+
+		CHECK(fabs(got - exact) < 4e-6);
+	}
+	CHECK(tg_minus_log2(0) == tg_minus_log2(1));
+	CHECK(tg_minus_log2(1) == 64ull << TG_LOG2_SHIFT);
+}
+
+static void check_none(void)
+{
+	struct list list = {0};
+
+	add(&list, 0, 1);
+	add(&list, 1, 2);
+	list.backends.at[1].state = TG_BACKEND_NONE;
+	write_list(&list);
+	for (uint32_t i = 0; i < 100; i++)
+		CHECK(pick(&list, draw()) == 0x0a000001);
+	CHECK(tg_balance_pick(&list.table, list.table.count, 1) == -TG_EFAULT);
+	((struct tg_choices *)list.table.rows)[1].choice[0] = 0;
+	CHECK(tg_balance_pick(&list.table, 0, 1) == TG_NO_BACKEND);
+	((struct tg_block *)list.table.rows)->backends = TG_MAX_BACKENDS + 1;
+	CHECK(tg_balance_pick(&list.table, 0, 1) == -TG_EFAULT);
+	((struct tg_block *)list.table.rows)->backends = TG_MAX_BACKENDS;
+	CHECK(tg_balance_pick(&list.table, 0, 1) == -TG_EFAULT);
+	free_list(&list);
+}
+
+int main(int count, char **arguments)
+{
+	state = count > 1 ? strtoull(arguments[1], NULL, 10) : 1;
+	check_log2();
+	check_all_shares();
+	check_order(false);
+	check_order(true);
+	for (uint32_t n = 2; n <= 64; n *= 2) {
+		check_moves(n, false);
+		check_moves(n, true);
+	}
+	check_weight();
+	check_none();
+	puts("ok");
+	return 0;
+}

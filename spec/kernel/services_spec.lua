@@ -1,0 +1,328 @@
+-- Live services: their backends are where the next call goes.
+
+local ffi = require "ffi"
+local process = require "spec.support.process"
+local sandbox = require "spec.support.sandbox"
+local socket = require "spec.support.socket"
+
+if sandbox.reason then
+  return pending(sandbox.reason)
+end
+
+describe("live services", function()
+  local here = sandbox.new()
+  before_each(function() here:enter() end)
+  after_each(function() here:leave() end)
+
+  local function serve(kind, at)
+    local server = here:keep(socket.serve(kind, at))
+    return server, (at:gsub("0$", tostring(server:port())))
+  end
+
+  local function balancing(declaration, rest)
+    local gate = here:enforce(([[
+      local svc = services "svc" %s
+      balance { "all", egress = svc, reveal = true }
+      %s]]):format(declaration or "{}", rest or ""))
+    return gate:service "svc", gate
+  end
+
+  --- Where connecting a new socket leads, or the errno's name.
+  local function leads(kind, address)
+    local client = socket.kinds[kind](address:sub(1, 1) == "[" and "inet6" or "inet"):abrupt()
+    local ok, errno = client:connect(address)
+    local peer = ok and client:getpeername() or errno
+    client:close()
+    return peer
+  end
+
+  it("hold what the policy says at first, by protocol", function()
+    local _, tcp = serve("tcp", "127.0.0.1:0")
+    local _, udp = serve("udp", "127.0.0.2:0")
+    local _, six = serve("tcp", "[::1]:0")
+    local svc = balancing(([[{ ["10.96.0.10:80/tcp"] = %q, ["10.96.0.10:80/udp"] = { %q },
+      ["[2001:db8::10]:80/tcp"] = { { %q, weight = 3 } } }]]):format(tcp, udp, six))
+    assert.equal(tcp, leads("tcp", "10.96.0.10:80"))
+    assert.equal(tcp, leads("mptcp", "10.96.0.10:80"))
+    assert.equal(udp, leads("udp", "10.96.0.10:80"))
+    assert.equal(six, leads("tcp", "[2001:db8::10]:80"))
+    assert.equal("[::ffff:" .. tcp:gsub(":", "]:"), leads("tcp", "[::ffff:10.96.0.10]:80"))
+    assert.equal("ENETUNREACH", leads("tcp", "10.96.0.10:81"))
+    assert.equal("ENETUNREACH", leads("tcp", "10.96.0.11:80"))
+    assert.equal("ENETUNREACH", leads("udp", "[2001:db8::10]:80"))
+    assert.equal(3, #svc)
+    assert.same({ { address = tcp, weight = 1, state = "up", picked = 3, share = 1 } }, svc["10.96.0.10:80/tcp"])
+  end)
+
+  it("change for the next call", function()
+    local _, one = serve("tcp", "127.0.0.1:0")
+    local _, two = serve("tcp", "127.0.0.2:0")
+    local svc = balancing()
+    local vip = "10.96.0.10:80/tcp"
+    assert.equal("ENETUNREACH", leads("tcp", "10.96.0.10:80"))
+    svc[vip] = { one }
+    assert.equal(one, leads("tcp", "10.96.0.10:80"))
+    svc[vip] = two
+    assert.equal(two, leads("tcp", "10.96.0.10:80"))
+    svc[vip] = {}
+    assert.equal("EHOSTUNREACH", leads("tcp", "10.96.0.10:80"))
+    assert.same({}, svc[vip])
+    svc[vip] = { { one, state = "down" }, { two, state = "draining" } }
+    assert.equal("EHOSTUNREACH", leads("tcp", "10.96.0.10:80"))
+    svc[vip] = { { one, state = "draining" }, { two, weight = 7 } }
+    for _ = 1, 20 do
+      assert.equal(two, leads("tcp", "10.96.0.10:80"))
+    end
+    local seen = {}
+    for name, backends in svc:each() do
+      seen[name] = #backends
+    end
+    assert.same({ [vip] = 2 }, seen)
+    svc[vip] = nil
+    assert.is_nil(svc[vip])
+    assert.equal("ENETUNREACH", leads("tcp", "10.96.0.10:80"))
+    assert.is_false(svc:set(vip, nil))
+    assert.equal(0, #svc)
+  end)
+
+  it("fail calls with the rule's errno where no backend is up, and tell of it", function()
+    local gate = here:enforce [[
+      local svc = services "svc" { ["10.96.0.10:80/tcp"] = {}, ["10.96.0.10:53/udp"] = {} }
+      balance { "mine", egress = svc, errno = "ECONNREFUSED", log = true }
+    ]]
+    assert.equal("ECONNREFUSED", leads("tcp", "10.96.0.10:80"))
+    local client = here:keep(socket.udp "inet")
+    assert.same({ nil, "ECONNREFUSED" }, { client:sendto("x", "10.96.0.10:53") })
+    local told = {}
+    for event in gate:events { timeout = 0 } do
+      told[#told + 1] = event.verb .. " " .. event.asked .. " " .. event.errno
+    end
+    assert.same({ "balance 10.96.0.10:80 ECONNREFUSED", "balance 10.96.0.10:53 ECONNREFUSED" }, told)
+    assert.equal(0, gate:stats().errors)
+  end)
+
+  it("keep counting by address, and survive a publish", function()
+    local _, one = serve("tcp", "127.0.0.1:0")
+    local _, two = serve("tcp", "127.0.0.2:0")
+    local svc, gate = balancing(([[{ ["10.96.0.10:80/tcp"] = { %q, { %q, weight = 3 } } }]]):format(one, two))
+    local vip = "10.96.0.10:80/tcp"
+    for _ = 1, 40 do
+      leads("tcp", "10.96.0.10:80")
+    end
+    local before = svc[vip]
+    assert.equal(40, before[1].picked + before[2].picked)
+    assert.is_true(before[2].picked > before[1].picked)
+    svc[vip] = { two, "127.0.0.3:9", one }
+    gate:deny { connect = "192.0.2.1" }
+    assert(gate:commit())
+    local after = svc[vip]
+    assert.equal(before[2].picked, after[1].picked)
+    assert.equal(0, after[2].picked)
+    assert.equal(before[1].picked, after[3].picked)
+  end)
+
+  it("stand beside other rules and sets, in more than 64 terms too", function()
+    local _, one = serve("tcp", "127.0.0.1:0")
+    local rest = {}
+    for index = 1, 80 do
+      rest[index] = ('deny { connect = "192.0.2.%d:%d", errno = "EACCES" }'):format(index, index)
+    end
+    for _, more in ipairs { "", table.concat(rest, "\n") } do
+      local gate = here:enforce(([[
+        local banned, svc = set "banned" { "10.96.0.11" }, services "svc" { ["10.96.0.10:80/tcp"] = %q }
+        deny { connect = banned, errno = "EPERM" }
+        balance { connect = svc, uid = 0, reveal = true }
+        deny { connect = svc, errno = "EBUSY" }
+        %s
+        deny { connect = "10.96.0.0/16", errno = "EACCES" }]]):format(one, more))
+      local svc = gate:service "svc"
+      svc["10.96.0.11:80/tcp"] = one
+      svc["10.96.0.12:80/tcp"] = one
+      assert.equal(one, leads("tcp", "10.96.0.10:80"))
+      assert.equal("EPERM", leads("tcp", "10.96.0.11:80"))
+      assert.equal(one, leads("tcp", "10.96.0.12:80"))
+      assert.equal("EACCES", leads("tcp", "10.96.0.13:80"))
+      local decision = assert(gate:decide { op = "connect", addr = "10.96.0.10:80", proto = "tcp", uid = 0 })
+      assert.equal(one, decision.final)
+      decision = assert(gate:decide { op = "connect", addr = "10.96.0.10:80", proto = "tcp", uid = 1 })
+      assert.equal("EBUSY", decision.errno)
+      gate:close()
+    end
+  end)
+
+  it("keep a socket that sends datagrams where it is, whoever else comes and goes", function()
+    local servers, texts = {}, {}
+    for index = 1, 4 do
+      servers[index], texts[index] = serve("udp", ("127.0.0.%d:0"):format(index))
+    end
+    local gate = here:enforce([[
+      local svc = services "svc" {}
+      balance { egress = svc }]])
+    local svc, vip = gate:service "svc", "10.96.0.10:53/udp"
+
+    local function home_of(client)
+      local home
+      assert(client:sendto("ask", "10.96.0.10:53"))
+      for index, server in ipairs(servers) do
+        if not server:is_empty() then
+          home = index
+          local _, from = server:receive()
+          assert(server:sendto("answer", from))
+        end
+      end
+      local _, from = client:receive()
+      assert.equal("10.96.0.10:53", from)
+      return home
+    end
+
+    local clients, homes = {}, {}
+    svc[vip] = { texts[1], texts[2], texts[3] }
+    for index = 1, 40 do
+      clients[index] = here:keep(socket.udp "inet")
+      homes[index] = home_of(clients[index])
+    end
+    svc[vip] = { texts[3], { texts[2], state = "draining" }, texts[1] }
+    for index, client in ipairs(clients) do
+      local now = home_of(client)
+      assert.is_true(now == homes[index] or homes[index] == 2)
+      assert.is_true(now ~= 2)
+    end
+    svc[vip] = { texts[4], texts[2], texts[1], texts[3] }
+    for index, client in ipairs(clients) do
+      local now = home_of(client)
+      assert.is_true(now == homes[index] or now == 4)
+    end
+  end)
+
+  it("say what is wrong", function()
+    local svc = balancing [[{ size = 4 }]]
+    local function refuse(vip, backends)
+      local _, message = pcall(function() svc[vip] = backends end)
+      return (message:gsub("^[^ ]+ ", ""))
+    end
+    local form = [[: a service is an address, a port and tcp or udp, such as "10.96.0.10:80/tcp" or ]]
+      .. [["[2001:db8::1]:53/udp"]]
+    for _, vip in ipairs { "10.96.0.10:80", "10.96.0.10/tcp", "10.96.0.0-10.96.0.9:80/tcp", "*:80/tcp",
+      "10.96.0.10:80/sctp", "10.96.0.10:80-81/tcp" } do
+      assert.equal('services "svc": ' .. ("%q"):format(vip) .. form, (refuse(vip, {}):gsub('"[^"]*": a', function(text)
+        return ("%q"):format(vip) .. text:match ": a$"
+      end)))
+    end
+    local of_it = [[services "svc": "10.96.0.10:80/tcp": ]]
+    assert.equal(of_it .. [[backend 1 is IPv6, and the service IPv4: they are of one family]],
+      refuse("10.96.0.10:80/tcp", "[::1]:80"))
+    assert.equal(of_it .. [[to: "10.0.0.1": is there twice: for a larger share give it a weight]],
+      refuse("10.96.0.10:80/tcp", { "10.0.0.1", "10.0.0.1" }))
+    for index = 1, 4 do
+      svc[("10.96.0.%d:80/tcp"):format(index)] = "127.0.0.1"
+    end
+    assert.equal([[services "svc": "10.96.0.9:80/tcp": has no room: there is some for 4 services of ten backends: ]]
+      .. [[remove some, or declare them with a larger size]], refuse("10.96.0.9:80/tcp", "127.0.0.1"))
+    svc["10.96.0.4:80/tcp"] = { "127.0.0.1", "127.0.0.2" }
+    assert.equal(2, #svc["10.96.0.4:80/tcp"])
+    assert.equal(4, #svc)
+  end)
+
+  --- Lists of several sizes that lead to one of the two places; half of each is not up.
+  local function lists(places)
+    local made = {}
+    for count = 1, 40 do
+      local list = { { places[count % 2 + 1], weight = count } }
+      for index = 1, count do
+        list[index + 1] = { ("127.9.9.9:%d"):format(index), state = index % 2 == 0 and "down" or "draining" }
+      end
+      made[count] = list
+    end
+    return made
+  end
+
+  it("are never seen half changed, whoever changes them, and dies at it", function()
+    local _, one = serve("udp", "127.0.0.1:0")
+    local _, two = serve("udp", "127.0.0.2:0")
+    local svc = balancing "{ size = 16 }"
+    local vip, made = "10.96.0.10:80/udp", lists { one, two }
+    svc[vip] = one
+    local seen, calls = {}, 0
+    for _ = 1, 12 do
+      local child = process.fork(function()
+        local turn = 0
+        while true do
+          turn = turn + 1
+          svc[vip] = made[turn % #made + 1]
+          local other = ("10.96.1.%d:80/udp"):format(turn % 12)
+          svc[other] = turn % 3 > 0 and made[turn % 7 + 1] or nil
+        end
+      end)
+      for _ = 1, 1000 do
+        local place = leads("udp", "10.96.0.10:80")
+        seen[place], calls = (seen[place] or 0) + 1, calls + 1
+      end
+      child:kill()
+    end
+    assert.same({ [one] = true, [two] = true }, { [one] = seen[one] and true, [two] = seen[two] and true })
+    assert.equal(calls, seen[one] + seen[two])
+    -- What was left half done is mended: there is as much room as before.
+    for name in svc:each() do
+      svc[name] = nil
+    end
+    assert.equal(0, #svc)
+    for index = 1, 16 do
+      svc[("10.97.0.%d:80/udp"):format(index)] = made[9]
+    end
+    assert.equal(16, #svc)
+    assert.equal(two, leads("udp", "10.97.0.7:80"))
+  end)
+
+  it("are emptied and refilled under load, and no call goes to the VIP", function()
+    local _, one = serve("udp", "127.0.0.1:0")
+    local svc = balancing()
+    local vip = "10.96.0.10:80/udp"
+    svc[vip] = one
+    local child = process.fork(function()
+      while true do
+        svc[vip] = {}
+        svc[vip] = one
+      end
+    end)
+    local seen = {}
+    for _ = 1, 4000 do
+      local place = leads("udp", "10.96.0.10:80")
+      seen[place] = (seen[place] or 0) + 1
+    end
+    child:kill()
+    assert.equal(4000, (seen[one] or 0) + (seen.EHOSTUNREACH or 0))
+    assert.is_true(seen[one] > 0 and seen.EHOSTUNREACH > 0)
+  end)
+
+  it("are changed by an unprivileged process that inherited the gate", function()
+    local _, one = serve("tcp", "127.0.0.1:0")
+    local svc = balancing()
+    process.run(function()
+      ffi.cdef "int setresuid(unsigned, unsigned, unsigned);"
+      assert(ffi.C.setresuid(65534, 65534, 65534) == 0)
+      svc["10.96.0.10:80/tcp"] = one
+    end)
+    assert.equal(one, leads("tcp", "10.96.0.10:80"))
+  end)
+
+  it("are the same from an image file", function()
+    local _, one = serve("tcp", "127.0.0.1:0")
+    local path = os.tmpname()
+    local gate = here:gate(([[
+      local svc = services "svc" { ["10.96.0.10:80/tcp"] = { { %q, weight = 2 }, { "127.0.0.9:9", state = "down" } } }
+      balance { connect = svc, reveal = true }]]):format(one))
+    assert(assert(gate:image()):save(path))
+    local tidegate = require "tidegate"
+    local loaded = assert(tidegate.load(path))
+    os.remove(path)
+    here.gates[#here.gates + 1] = loaded
+    assert.equal(gate:dump(), loaded:dump())
+    assert.equal(gate:dump(), assert(tidegate.compile(gate:dump())):dump())
+    assert(loaded:attach(here.cgroup))
+    assert.equal(one, leads("tcp", "10.96.0.10:80"))
+    local svc = loaded:services()[1]
+    assert.equal("svc", svc.name)
+    svc["10.96.0.10:80/tcp"] = {}
+    assert.equal("EHOSTUNREACH", leads("tcp", "10.96.0.10:80"))
+  end)
+end)
