@@ -253,6 +253,7 @@ local function turn(self)
     self.keys = false
     take_keys(self)
   end
+  self.session:await_timers()
 end
 
 local function watch_terminal(self)

@@ -246,15 +246,19 @@ function Session:listen()
   self.poll:start("r", function() self.ready = true end)
 end
 
---- Whether there are events to dispatch, or timers that are due; the loop turns
---- again when the next one will be.
+--- Whether there are events to dispatch, or timers that are due.
 function Session:has_events()
-  local ready, left = self.ready, self.clock and not self.gate.closed and self.gate:timeout()
+  local ready = self.ready
   self.ready = false
+  return ready
+end
+
+--- Have the loop turn again when the next timer is due.
+function Session:await_timers()
+  local left = self.clock and not self.gate.closed and self.gate:timeout()
   if left then
     self.clock:start(math.ceil(left * 1000), 0, function() self.ready = true end)
   end
-  return ready
 end
 
 --- Tell of the events that have come.
