@@ -382,7 +382,9 @@ int tg_lint_loopback(struct tg_lint *lint, const struct tg_lint_rule *rule)
 	for (int i = 0; i < 2; i++)
 		for (uint32_t term = rule->first[ops[i]]; term < rule->end[ops[i]] && !error;
 		     term++)
-			if (takes_all(&lint->reading[ops[i]], TG_KEY_PORT, term))
+			/* What is in a live set is known to nobody yet. */
+			if (!(lint->reading[ops[i]].terms[term].effects & TG_EFFECT_LIVE) &&
+			    takes_all(&lint->reading[ops[i]], TG_KEY_PORT, term))
 				error = check_loopback(lint, ops[i], term, false, &caught);
 	return error || !caught.ops ? error : report_loopback(lint, rule, &caught);
 }

@@ -155,6 +155,13 @@ describe("no socket", function()
       device = function(one) assert(one:set(SOL_SOCKET, SO_BINDTODEVICE, device)) end,
       unicast = function(one) assert(one:set(SOL_IP, IP_UNICAST_IF, index)) end,
     }
+    local function took(server)
+      local some = not server:is_empty()
+      if some then
+        server:receive()
+      end
+      return some
+    end
     local function reached(kind, family, leave_by)
       local host = family == "inet" and "0.0.0.0:" or "[::ffff:0.0.0.0]:"
       local one, other = new(kind, family), new(kind, family)
@@ -164,11 +171,11 @@ describe("no socket", function()
         return one:connect(host .. tcp:port()) ~= nil
       end
       one:sendto("x", host .. udp:port())
-      local sent = not udp:is_empty() -- which takes it
+      local sent = took(udp)
       if other:connect(host .. udp:port()) then
         other:send "x"
       end
-      return sent, not udp:is_empty()
+      return sent, took(udp)
     end
     local cases = {
       { "udp", "inet", ways.device }, { "udp", "inet", ways.unicast }, { "udp", "inet6", ways.device },

@@ -117,7 +117,7 @@ describe("a reaction", function()
       'policy: deny "z": connect: "1.2.3.4.5": ',
       'policy:4: on "no such": no verb and no rule of that name',
       'policy:5: every: wants a time such as ',
-      'policy:6: "nonsense',
+      'policy:6: set "s": "nonsense',
       "policy:8: late",
     }
     for index, start in ipairs(expected) do

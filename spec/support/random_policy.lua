@@ -15,6 +15,7 @@ local M = {}
 ---@field protos integer[] of the calls
 ---@field last_id integer
 ---@field live boolean
+---@field observes boolean
 ---@field sources boolean|nil
 ---@field reports string[] operations that only report, of rules
 ---@field ops string[] of calls
@@ -25,12 +26,12 @@ Maker.__index = Maker
 --- A maker of policies and calls.  `options`: pids and protos of the calls, the
 --- last_id that their uids and gids may be, whether rules have sources, the ops
 --- of the calls, and those that only report of which rules may be; whether rules
---- name live sets (live = false: they do not); the programs,
+--- name live sets (live = false: they do not) and observe (observes = false); the programs,
 --- cgroups and network namespaces (cookies, and paths that the reference knows)
 --- to speak of.
 function M.new(options)
   return setmetatable({
-    live = options.live ~= false, pids = options.pids or { 1, 4242, 4194303 }, sources = options.sources,
+    live = options.live ~= false, observes = options.observes ~= false, pids = options.pids or { 1, 4242, 4194303 }, sources = options.sources,
     last_id = options.last_id or 2 ^ 32 - 1, protos = options.protos or { 1, 6, 17, 58, 132, 136, 262, 65535 },
     exes = options.exes or { "/bin/sh", "/usr/bin/env", "/bin/ls" }, cgroups = options.cgroups or { "/" },
     netns = options.netns or { 1, 2, 3, 77 },
@@ -520,7 +521,7 @@ local who_fields = {
 
 --- A rule: what a verb takes, and the verb.
 function Maker:rule()
-  local verb = chance(6) and "observe"
+  local verb = self.observes and chance(6) and "observe"
   local rule = { verb = verb or pick { "allow", "allow", "deny", "deny", "deny", "rewrite", "rewrite" } }
   self[rule.verb](self, rule)
   for _, field in ipairs(who_fields) do
