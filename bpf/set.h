@@ -12,7 +12,7 @@
 #include "table.h"
 
 /* More than lengths times rows passed can ever be. */
-#define TG_SET_STEPS 8192
+#define TG_SET_STEPS 131072
 
 /* In place of a length, before the first. */
 #define TG_SET_BEFORE4 33

@@ -24,7 +24,7 @@
 /* Limits, each with an error of its own. */
 #define TG_MAX_TABLES   256u       /* a gate */
 #define TG_MAX_SET_SIZE (4u << 20) /* elements */
-#define TG_MAX_PASSED   12u        /* rows that a search goes on to, at most */
+#define TG_MAX_PASSED   512u       /* rows that a search goes on to, at most */
 
 /* With those of the lists of backends: the image's in force, and that of the one before. */
 #define TG_ALL_TABLES (TG_MAX_TABLES + 2)

@@ -19,7 +19,7 @@
 #include "set_entry.h"
 
 /* Room for twice the size, so that a set can be replaced by another, and space between. */
-#define ROOM_TENTHS 24
+#define ROOM_TENTHS 26
 
 static uint32_t rows_for(uint32_t size, uint32_t entries)
 {

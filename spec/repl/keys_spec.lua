@@ -252,7 +252,7 @@ describe("the prompt", function()
     end
     local deny = term:enter "help(deny)"
     assert.truthy(deny:find("Fail the call with an errno.", 1, true), deny)
-    assert.truthy(deny:find("errno shadow log", 1, true), deny)
+    assert.truthy(deny:find("errno shadow over per log", 1, true), deny)
     assert.equal('egress = an endpoint such as "10.0.0.0/8:443", or a list of them\n'
       .. "connect and sendmsg: whatever leaves for these endpoints.\n"
       .. '  deny { egress = { addr = "10.0.0.0/8", port = { 80, "8000-8999" } } }', term:enter "help(egress)")

@@ -118,8 +118,8 @@ describe("a damaged image", function()
     end
 
     assert.equal("accepted", refused_set(function() end))
-    assert.equal("damaged image: 257 tables, the limit is 256",
-      refused_set(function(words) words[ABOUT + 14] = 257 end))
+    assert.equal("damaged image: 258 tables, the limit is 257",
+      refused_set(function(words) words[ABOUT + 14] = 258 end))
     assert.equal("damaged image: sets that a policy cannot have",
       refused_set(function(words) words[ABOUT + 14] = 0 end))
     local bad = "damaged image: table 0 is not one that a policy can have"
@@ -296,10 +296,10 @@ describe("a damaged image", function()
         return words[(words[SECTION + 1]) * ROW_WORDS + 15] * ROW_WORDS
       end
       for _, block in ipairs { 1, 4, 8, 2 ^ 31 } do
-        assert.equal(message, refused_lists(function(words) words[more(words) + 3] = block end))
+        assert.equal(message, refused_lists(function(words) words[more(words) + 8] = block end))
       end
       assert.equal("damaged image: the term at row X contradicts itself",
-        refused_lists(function(words) words[more(words) + 4] = 7 end))
+        refused_lists(function(words) words[more(words) + 9] = 7 end))
       assert.equal("damaged image: the term at row X contradicts itself",
         refused_lists(function(words) words[(words[SECTION + 1]) * ROW_WORDS + 15] = 0 end))
     end)
@@ -344,7 +344,7 @@ describe("a damaged image", function()
         assert.equal(lists, refused_services(function(words, _, data) words[data + ROW_WORDS] = count end))
       end
       local more = function(words) return words[words[SECTION + 1] * ROW_WORDS + 15] * ROW_WORDS end
-      assert.equal(lists, refused_services(function(words) words[more(words) + 5] = 2 end))
+      assert.equal(lists, refused_services(function(words) words[more(words) + 10] = 2 end))
       assert.equal(lists, refused_services(function(words, entry) words[entry], words[entry + 4] = 0, 0 end))
     end)
   end)

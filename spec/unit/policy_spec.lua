@@ -164,7 +164,7 @@ describe("a rule", function()
     end
     refused('observe "r": log: observe is there to tell: write a rate such as "10/s", or leave the rule out',
       { verb = "OBSERVE", log = "false" })
-    refused('observe "r": errno: only deny has one', { verb = "OBSERVE", error = "EACCES" })
+    refused('observe "r": errno: only deny and balance have one', { verb = "OBSERVE", error = "EACCES" })
   end)
 
   it("has only the effects of its verb", function()

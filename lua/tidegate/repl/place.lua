@@ -114,12 +114,16 @@ function Place:run(command, turn, take)
     return nil, message
   end
   local ended_by
+  local started = false -- what was noted by then may have come before the command was there to hear of it
   while not process.exited do
-    turn()
+    if started then
+      turn()
+    end
     local number = take()
-    if number and not (number == 2 and terminal.signals_us()) then
+    if number and not (number == 2 and started and terminal.signals_us()) then
       cgroup.signal(self.path, number) -- a shell waits for what it has started
     end
+    started = true
     ended_by = number ~= 2 and number or ended_by
   end
   process.handle:close()
