@@ -245,7 +245,8 @@ describe("the matrix:", function()
       assert.equal("privileged: only bind has it", compile_error(("allow { %s = '*', privileged = true }"):format(op)))
     end
     assert.equal('"privileged" is for allow and rewrite', compile_error [[deny { bind = "*", privileged = true }]])
-    assert.equal('"source" is for allow, rewrite and balance', compile_error [[deny { connect = "*", source = "127.0.0.1" }]])
+    assert.equal('"source" is for allow, rewrite and balance',
+      compile_error [[deny { connect = "*", source = "127.0.0.1" }]])
   end)
 
   it("has no set but of connect and bind", function()
@@ -257,7 +258,8 @@ describe("the matrix:", function()
       assert.equal("set: only connect and bind have it",
         compile_error(("allow { %s = '*', set = { mark = 1 } }"):format(op)))
     end
-    assert.equal('"set" is for allow, rewrite and balance', compile_error [[deny { connect = "*", set = { mark = 1 } }]])
+    assert.equal('"set" is for allow, rewrite and balance',
+      compile_error [[deny { connect = "*", set = { mark = 1 } }]])
   end)
 
   it("has no source port of a datagram", function()

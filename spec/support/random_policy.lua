@@ -31,7 +31,8 @@ Maker.__index = Maker
 --- to speak of.
 function M.new(options)
   return setmetatable({
-    live = options.live ~= false, observes = options.observes ~= false, pids = options.pids or { 1, 4242, 4194303 }, sources = options.sources,
+    live = options.live ~= false, observes = options.observes ~= false,
+    pids = options.pids or { 1, 4242, 4194303 }, sources = options.sources,
     last_id = options.last_id or 2 ^ 32 - 1, protos = options.protos or { 1, 6, 17, 58, 132, 136, 262, 65535 },
     exes = options.exes or { "/bin/sh", "/usr/bin/env", "/bin/ls" }, cgroups = options.cgroups or { "/" },
     netns = options.netns or { 1, 2, 3, 77 },
