@@ -125,14 +125,17 @@ describe("the prompt", function()
       "local function f() return f() end f()",
       "setmetatable({}, { __tostring = function() while true do end end })",
       'deny { "x", connect = "10.0.0.0/8" } while true do end',
-      'sh "sleep 1000"',
-      'while true do sh "sleep 1000" end',
+      -- What a command says is the sign that it is there to be interrupted.
+      'sh "echo asleep; exec sleep 1000"',
+      'while true do sh "echo asleep again; exec sleep 1000" end',
       'table.sort({ 1, 2 }, function() while true do end end)',
     }
     for count, script in ipairs(endless) do
       term:type(script)
       term:key "Enter"
       term:wait_for_cooked()
+      local says = script:match "echo ([^;]*)"
+      if says then term:wait_for("\n" .. says .. "\n") end
       term:key "C-c"
       term:wait(function(screen)
         return select(2, screen:gsub("\n%^C\ninterrupted\n", "")) == count and screen:find "\ntidegate>\n$"
