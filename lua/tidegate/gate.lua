@@ -15,6 +15,7 @@ local keep = require "tidegate.keep"
 local language = require "tidegate.language"
 local library = require "tidegate.ffi"
 local literal = require "tidegate.literal"
+local live = require "tidegate.live"
 local reader = require "tidegate.reader"
 local schema = require "tidegate.schema"
 local services = require "tidegate.services"
@@ -78,7 +79,7 @@ end
 ---@return tidegate.Gate
 function M.new(source)
   local self = setmetatable({
-    source = source.policy, fixed = source.image, handlers = {}, closed = false,
+    source = source.policy, fixed = source.image, handlers = {}, handles = {}, closed = false,
     name = (source.policy or source.image).name or "",
     timers = source.policy and source.policy.timers or timers.new(),
   }, Gate)
@@ -128,32 +129,42 @@ function Gate:policy(spec)
   self.name = self.source.name or ""
 end
 
+--- The handle of a live table.  Tail-called, so that levels count from the caller of the method.
+local function live_table(self, kind, word, name)
+  if type(name) ~= "string" then
+    error(("%s: wants a name; got %s"):format(word, literal.describe(name)), 2)
+  elseif self.source then
+    return live.named(self.source:live(kind, name), language.where(2), function(message) error(message, 0) end)
+  end
+  local handles = self.handles[kind] or {}
+  self.handles[kind] = handles
+  handles[name] = handles[name] or live.of_gate(kind, self, name)
+  return handles[name]
+end
+
+local function live_tables(self, kind)
+  if self.source then
+    return self.source:declared(kind)
+  end
+  local found = {}
+  for position, name in ipairs(self.fixed:table_names(kind)) do
+    found[position] = live_table(self, kind, kind.word, name)
+  end
+  return found
+end
+
 --- A live set: gate:set "banned" is the one of this name, and, with a table
 --- behind it, declares it: gate:set "banned" { "192.0.2.0/24", ttl = "10m" }.
 ---@param name string
 ---@return tidegate.Set
 function Gate:set(name)
-  if type(name) ~= "string" then
-    error(("set: wants a name; got %s"):format(literal.describe(name)), 2)
-  elseif not self.source then
-    self.image_sets = self.image_sets or {}
-    self.image_sets[name] = self.image_sets[name] or set.of_gate(self, name)
-    return self.image_sets[name]
-  end
-  return set.named(self.source:live_set(name), language.where(2), function(message) error(message, 0) end)
+  return live_table(self, set, "set", name)
 end
 
 --- Its live sets, in the order in which they are declared.
 ---@return tidegate.Set[]
 function Gate:sets()
-  if self.source then
-    return self.source:declared(set)
-  end
-  local sets = {}
-  for _, name in ipairs(self.fixed:set_names()) do
-    sets[#sets + 1] = self:set(name)
-  end
-  return sets
+  return live_tables(self, set)
 end
 
 --- Live services: gate:service "name" are those of this name, and, with a table
@@ -161,27 +172,13 @@ end
 ---@param name string
 ---@return tidegate.Services
 function Gate:service(name)
-  if type(name) ~= "string" then
-    error(("service: wants a name; got %s"):format(literal.describe(name)), 2)
-  elseif not self.source then
-    self.image_services = self.image_services or {}
-    self.image_services[name] = self.image_services[name] or services.of_gate(self, name)
-    return self.image_services[name]
-  end
-  return services.named(self.source:live_services(name), language.where(2), function(message) error(message, 0) end)
+  return live_table(self, services, "service", name)
 end
 
 --- Its live services, in the order in which they are declared.
 ---@return tidegate.Services[]
 function Gate:services()
-  if self.source then
-    return self.source:declared(services)
-  end
-  local found = {}
-  for _, name in ipairs(self.fixed:services_names()) do
-    found[#found + 1] = self:service(name)
-  end
-  return found
+  return live_tables(self, services)
 end
 
 --- The items of a file, for a rule's list.

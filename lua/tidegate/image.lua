@@ -8,6 +8,7 @@ local library = require "tidegate.ffi"
 local literal = require "tidegate.literal"
 local query = require "tidegate.query"
 local schema = require "tidegate.schema"
+local services = require "tidegate.services"
 local set = require "tidegate.set"
 
 local C = library.C
@@ -302,15 +303,6 @@ local function set_text(self, index, info)
   return ("set %s { %s }"):format(literal.quote(ffi.string(info.name)), table.concat(parts, ", "))
 end
 
---- Call a function for each live set that it declares.
-local function each_set(self, visit)
-  local info, index = library.sized "struct tg_set_info", 0
-  while C.tg_image_set(self.cdata, index, info) == 0 do
-    visit(index, info)
-    index = index + 1
-  end
-end
-
 --- What it says of live services: `services "svc" { ["10.96.0.10:80/tcp"] = { "10.0.1.5:8080" }, size = 1024 }`.
 local function services_text(self, index, info)
   local cursor, vip = ffi.new "uint64_t[1]", ffi.new "struct tg_vip_info"
@@ -328,28 +320,23 @@ local function services_text(self, index, info)
   return ("services %s { %s }"):format(literal.quote(ffi.string(info.name)), table.concat(parts, ", "))
 end
 
---- Call a function for all live services that it declares.
-local function each_services(self, visit)
-  local info, index = library.sized "struct tg_services_info", 0
-  while C.tg_image_services(self.cdata, index, info) == 0 do
+local table_text = { [set] = set_text, [services] = services_text }
+
+--- Call a function for each live table of a kind that it declares, in order.
+local function each_table(self, kind, visit)
+  local info, index = library.sized(kind.info_type), 0
+  while kind.of_image(self.cdata, index, info) == 0 do
     visit(index, info)
     index = index + 1
   end
 end
 
---- The names of the live services that it declares, in order.
+--- The names of the live tables of a kind that it declares, in order.
+---@param kind tidegate.LiveKind
 ---@return string[]
-function Image:services_names()
+function Image:table_names(kind)
   local names = {}
-  each_services(self, function(_, info) names[#names + 1] = ffi.string(info.name) end)
-  return names
-end
-
---- The names of the live sets that it declares, in order.
----@return string[]
-function Image:set_names()
-  local names = {}
-  each_set(self, function(_, info) names[#names + 1] = ffi.string(info.name) end)
+  each_table(self, kind, function(_, info) names[#names + 1] = ffi.string(info.name) end)
   return names
 end
 
@@ -363,8 +350,9 @@ function Image:dump()
   options[#options + 1] = "default = " .. default_text(self.info)
   options[#options + 1] = ("on_error = %q"):format(decision.verb_names[tonumber(self.info.on_error)])
   local lines = { "policy { " .. table.concat(options, ", ") .. " }", "" }
-  each_set(self, function(index, info) lines[#lines + 1] = set_text(self, index, info) end)
-  each_services(self, function(index, info) lines[#lines + 1] = services_text(self, index, info) end)
+  for _, kind in ipairs { set, services } do
+    each_table(self, kind, function(index, info) lines[#lines + 1] = table_text[kind](self, index, info) end)
+  end
   for index = 0, self.count - 1 do
     local info = self:rule(index)
     lines[#lines + 1] = info.text or ("-- %s %q: the image does not hold its text"):format(info.verb, info.name)

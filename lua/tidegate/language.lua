@@ -3,6 +3,7 @@
 
 local file = require "tidegate.file"
 local literal = require "tidegate.literal"
+local live = require "tidegate.live"
 local schema = require "tidegate.schema"
 local services = require "tidegate.services"
 local set = require "tidegate.set"
@@ -112,14 +113,14 @@ local function named_file(folder, complaints, path)
 end
 
 --- set "name", services "name": the handle of a live table, which a table behind it declares.
-local function live_table(word, handle_of, kind, complaints, path)
+local function live_table(kind, policy, complaints, path)
   return function(name)
     local where = M.where(2, path)
     if type(name) ~= "string" or name == "" or name:find "%c" then
-      complaints:add(("%s: %s wants a name; got %s"):format(where, word, literal.describe(name)))
+      complaints:add(("%s: %s wants a name; got %s"):format(where, kind.word, literal.describe(name)))
       name = "?"
     end
-    return kind.named(handle_of(name), where, function(message) complaints:add(message) end)
+    return live.named(policy:live(kind, name), where, function(message) complaints:add(message) end)
   end
 end
 
@@ -202,9 +203,9 @@ function M.words(path, policy, handlers, complaints)
     words[name] = verb(name, policy, complaints, path)
   end
   words.policy = options(policy, complaints, path)
-  words.set = live_table("set", function(name) return policy:live_set(name) end, set, complaints, path)
-  words.services = live_table("services", function(name) return policy:live_services(name) end, services,
-    complaints, path)
+  for _, kind in ipairs { set, services } do
+    words[kind.word] = live_table(kind, policy, complaints, path)
+  end
   words.file = named_file(folder_of(path), complaints, path)
   words.on = on(policy, handlers, complaints, path)
   words.every = timer("every", policy, complaints, path)

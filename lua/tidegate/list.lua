@@ -80,7 +80,7 @@ function normalise(row, value, items, depth)
     items[#items + 1] = value
   elseif kind == "number" and row.numbers and value >= 0 and value % 1 == 0 and value < 2 ^ 32 then
     items[#items + 1] = ("%d"):format(value)
-  elseif live.kind(value) or set.is_complement(value) then
+  elseif live.is(value) or set.is_complement(value) then
     items[#items + 1] = value
   elseif kind ~= "table" then
     fail(("wants %s; got %s"):format(row.wants, literal.describe(value)))
@@ -110,7 +110,7 @@ local build
 local function add(object, item)
   if type(item) == "string" then
     check(C.tg_list_add(object, item))
-  elseif live.kind(item) then
+  elseif live.is(item) then
     check(C.tg_list_add_set(object, item.name, false))
   elseif set.is_complement(item) then
     check(C.tg_list_add_set(object, item.set.name, true))
@@ -199,10 +199,10 @@ local function render_item(item, numbers)
     return plain and item or literal.quote(item)
   elseif file.is(item) then
     return "file " .. literal.quote(item:absolute())
-  elseif live.kind(item) then
-    return live.kind(item).text(item)
+  elseif live.is(item) then
+    return live.text(item)
   elseif set.is_complement(item) then
-    return "-" .. set.text(item.set)
+    return "-" .. live.text(item.set)
   end
   local parts = {}
   parts[#parts + 1] = item.addr and "addr = " .. render(item.addr)
@@ -229,7 +229,7 @@ function List:sets()
   local found = {}
   local function collect(items)
     for _, item in ipairs(items) do
-      if live.kind(item) then
+      if live.is(item) then
         found[#found + 1] = item
       elseif set.is_complement(item) then
         found[#found + 1] = item.set

@@ -7,8 +7,6 @@ local literal = require "tidegate.literal"
 local live = require "tidegate.live"
 local rule = require "tidegate.rule"
 local schema = require "tidegate.schema"
-local services = require "tidegate.services"
-local set = require "tidegate.set"
 local suggest = require "tidegate.suggest"
 local timers = require "tidegate.timers"
 
@@ -29,7 +27,7 @@ Policy.__index = Policy
 ---@return tidegate.Policy
 function M.new(name)
   return setmetatable({
-    name = name, rules = {}, by_name = {}, tables = {}, handles = {}, service_handles = {}, ordinal = 0,
+    name = name, rules = {}, by_name = {}, tables = {}, handles = {}, ordinal = 0,
     defaults = {}, on_error = nil, revision = 0, timers = timers.new(),
   }, Policy)
 end
@@ -41,37 +39,24 @@ end
 
 -- Live tables -------------------------------------------------------------------------
 
---- The handle of a live set, one a name: declared, or to be.
+--- The handle of a live table, one a kind and name: declared, or to be.
+---@param kind tidegate.LiveKind
 ---@param name string
----@return tidegate.Set
-function Policy:live_set(name)
-  local handle = self.handles[name]
-  if not handle then
-    handle = set.of_policy(self, name)
-    self.handles[name] = handle
-  end
-  return handle
-end
-
---- The handle of live services, likewise.
----@param name string
----@return tidegate.Services
-function Policy:live_services(name)
-  local handle = self.service_handles[name]
-  if not handle then
-    handle = services.of_policy(self, name)
-    self.service_handles[name] = handle
-  end
-  return handle
+---@return tidegate.Set|tidegate.Services
+function Policy:live(kind, name)
+  local handles = self.handles[kind] or {}
+  self.handles[kind] = handles
+  handles[name] = handles[name] or live.of_policy(kind, self, name)
+  return handles[name]
 end
 
 --- The sets, or the services, that it declares, in order.
----@param kind table the module of one or the other
+---@param kind tidegate.LiveKind
 ---@return (tidegate.Set|tidegate.Services)[]
 function Policy:declared(kind)
   local found = {}
   for _, handle in ipairs(self.tables) do
-    if kind.is(handle) then
+    if live.is(handle, kind) then
       found[#found + 1] = handle
     end
   end
@@ -80,15 +65,14 @@ end
 
 --- Take in a set, or services, just declared, if the library does.
 ---@param handle tidegate.Set|tidegate.Services
----@param name string
 ---@return true|nil
 ---@return string|nil message
 ---@return integer|nil errno
-function Policy:declare(handle, name)
-  local kind = live.kind(handle)
+function Policy:declare(handle)
+  local name = handle.name
   if self.tables[name] then
-    local other = self.tables[name]
-    return nil, ("%s: the name is taken by %s; choose another"):format(kind.text(handle), live.kind(other).text(other))
+    return nil, ("%s: the name is taken by %s; choose another")
+      :format(live.text(handle), live.text(self.tables[name]))
   end
   local slot = library.slot "policy"
   local result = C.tg_policy_new(nil, slot)
@@ -96,7 +80,7 @@ function Policy:declare(handle, name)
     return library.failure(result)
   end
   local scratch = library.own("policy", slot)
-  local ok, message, errno = kind.add_to(handle, scratch)
+  local ok, message, errno = live.add_to(handle, scratch)
   library.release("policy", scratch)
   if not ok then
     return nil, message, errno
@@ -113,10 +97,9 @@ local function declare_sets(candidate, object)
   local seen = {}
   for _, values in ipairs(candidate.lists) do
     for _, handle in ipairs(values:sets()) do
-      local kind = live.kind(handle)
-      if not seen[handle.name] and kind.is_declared(handle) then
+      if not seen[handle.name] and live.is_declared(handle) then
         seen[handle.name] = true
-        local ok, message, errno = kind.add_to(handle, object, true)
+        local ok, message, errno = live.add_to(handle, object, true)
         if not ok then
           return nil, message, errno
         end
@@ -325,11 +308,11 @@ function Policy:restore(snapshot)
     self.rules[position], self.by_name[member.name] = member, member
   end
   for _, handle in ipairs(self.tables) do
-    live.kind(handle).undeclare(handle)
+    live.undeclare(handle)
   end
   self.tables = {}
   for position, handle in ipairs(snapshot.tables) do
-    live.kind(handle).redeclare(handle)
+    live.redeclare(handle)
     self.tables[position], self.tables[handle.name] = handle, handle
   end
   self.name, self.defaults = snapshot.name, snapshot.defaults
@@ -372,7 +355,7 @@ local function build(self, members)
   end
   local complaints, first_errno = {}, nil
   for _, handle in ipairs(self.tables) do
-    local ok, message, errno = live.kind(handle).add_to(handle, object)
+    local ok, message, errno = live.add_to(handle, object)
     if not ok then
       complaints[#complaints + 1], first_errno = message, first_errno or errno
     end

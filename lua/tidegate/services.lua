@@ -1,16 +1,17 @@
 --- Live services: VIPs and their backends, which change while a policy is in force.
 --
--- A handle is a userdata: any key of it that is no method is a VIP.  What it
--- stands for is in `states`: the declaration, and the gate that runs it.
+-- A kind of live table.  Any key of a handle that is no method is a VIP.
 
 local ffi = require "ffi"
 local backend = require "tidegate.backend"
 local library = require "tidegate.ffi"
 local literal = require "tidegate.literal"
+local live = require "tidegate.live"
 local suggest = require "tidegate.suggest"
 
 local C = library.C
 
+---@type tidegate.LiveKind
 local M = {}
 
 --- Services that rules name: `svc["10.96.0.10:80/tcp"] = { "10.0.1.5:8080" }` gives
@@ -20,16 +21,14 @@ local M = {}
 ---@field size integer services that there is room for; 0 where nothing says it yet
 local Services = {}
 
-local states = setmetatable({}, { __mode = "k" })
-
-local function fail(state, message, level)
-  error(('services "%s": %s'):format(state.name, message), level + 1)
-end
+M.word, M.plural, M.verb, M.pronoun = "services", "services", "are", "their"
+M.methods, M.properties, M.open = Services, { size = true }, C.tg_gate_services
+M.of_image, M.info_type = C.tg_image_services, "struct tg_services_info"
 
 -- Declaring ----------------------------------------------------------------------
 
 --- Check what `services "name" { … }` says.
-local function declaration(spec)
+function M.declaration(spec)
   if type(spec) ~= "table" or getmetatable(spec) then
     return nil, ('wants a table such as { ["10.96.0.10:80/tcp"] = { "10.0.1.5:8080" } }; got %s')
       :format(literal.describe(spec))
@@ -76,15 +75,8 @@ local function sorted(backends)
   return vips
 end
 
---- Declare services in a tg_policy; with `empty`, without what they hold at first.
----@param services tidegate.Services
----@param object ffi.cdata* struct tg_policy
----@param empty boolean|nil
----@return true|nil
----@return string|nil message
----@return integer|nil errno
-function M.add_to(services, object, empty)
-  local state = states[services]
+--- Put them into a tg_policy; with `empty`, without what they hold at first.
+function M.put(state, object, empty)
   local declared = state.declared
   local result = C.tg_policy_services(object, state.name, declared.size)
   for _, vip in ipairs(empty and {} or sorted(declared.backends)) do
@@ -92,46 +84,20 @@ function M.add_to(services, object, empty)
       result = C.tg_policy_service(object, state.name, vip, specs(declared.backends[vip]))
     end
   end
-  if result == 0 then
-    return true
-  end
-  local _, message, errno = library.failure(result)
-  return nil, (state.where and state.where .. ": " or "") .. message, errno
+  return result
 end
 
 -- Live ------------------------------------------------------------------------------
 
---- The tg_services in force, or nil where nothing is in force yet.
-local function live(state)
-  local gate = state.gate or (state.policy and state.policy.gate)
-  if gate and gate.closed then
-    fail(state, "their gate is closed", 3)
-  elseif not gate or not gate.published then
-    return nil
-  elseif state.of ~= gate.cdata then
-    local slot = library.slot "services"
-    local result = C.tg_gate_services(gate.cdata, state.name, slot)
-    if result ~= 0 then
-      return library.failure(result)
-    end
-    state.cdata, state.of = slot[0], gate.cdata
-  end
-  return state.cdata
-end
-
-local function check_vip(state, vip, level)
+local function check_vip(state, vip)
   if type(vip) ~= "string" or vip:find "%z" then
-    fail(state, ('wants VIPs such as "10.96.0.10:80/tcp"; got %s'):format(literal.describe(vip)), level + 1)
+    live.fail(state, ('wants VIPs such as "10.96.0.10:80/tcp"; got %s'):format(literal.describe(vip)))
   end
 end
 
 --- Before they are in force services are what their declaration says.
 local function stage(state, vip, backends)
-  if not state.declared then
-    fail(state, 'are not declared: write services "' .. state.name .. '" { … } first', 3)
-  end
-  state.declared.backends[vip] = backends
-  state.policy:touch()
+  live.stage(state).backends[vip] = backends
   return true
 end
 
@@ -143,17 +109,17 @@ end
 ---@return string|nil message
 ---@return integer|nil errno
 function Services:set(vip, list)
-  local state = states[self]
-  check_vip(state, vip, 2)
+  local state = live.state(self)
+  check_vip(state, vip)
   local backends, message, errno
   if list ~= nil then
     backends, message = backend.take(list, true)
     if not backends then
-      fail(state, ("%s: %s"):format(literal.quote(vip), message), 2)
+      live.fail(state, ("%s: %s"):format(literal.quote(vip), message))
     end
   end
   local services
-  services, message, errno = live(state)
+  services, message, errno = live.object(state)
   if message then
     return nil, message, errno
   elseif services == nil then
@@ -177,9 +143,9 @@ end
 ---@return string|nil message
 ---@return integer|nil errno
 function Services:get(vip)
-  local state = states[self]
-  check_vip(state, vip, 2)
-  local services, message, errno = live(state)
+  local state = live.state(self)
+  check_vip(state, vip)
+  local services, message, errno = live.object(state)
   if message then
     return nil, message, errno
   elseif services == nil then
@@ -200,8 +166,8 @@ end
 --- The services, in no order: `for vip, backends in svc:each() do`.
 ---@return fun(): string|nil, tidegate.Backend[]|nil
 function Services:each()
-  local state = states[self]
-  local services = live(state) or fail(state, "are not in force yet; attach or commit first", 2)
+  local state = live.state(self)
+  local services = live.object(state) or live.not_in_force(state)
   local cursor, info = ffi.new "uint64_t[1]", ffi.new "struct tg_vip_info"
   return function()
     while C.tg_services_next(services, cursor, info) == 1 do
@@ -219,15 +185,15 @@ end
 ---@return string|nil message
 ---@return integer|nil errno
 function Services:info()
-  local state = states[self]
-  local services, message, errno = live(state)
+  local state = live.state(self)
+  local services, message, errno = live.object(state)
   if message then
     return nil, message, errno
   elseif services == nil then
     local declared = state.declared or { backends = {}, size = 0 }
     return { name = state.name, count = #sorted(declared.backends), size = declared.size, bytes = 0 }
   end
-  local info = library.sized "struct tg_services_info"
+  local info = library.sized(M.info_type)
   local result = C.tg_services_info(services, info)
   if result ~= 0 then
     return library.failure(result)
@@ -237,16 +203,10 @@ end
 
 -- Handles -----------------------------------------------------------------------------
 
-local computed = {
-  name = function(self) return states[self].name end,
-  size = function(self) return assert(Services.info(self)).size end,
-}
-
 local function read(self, key)
-  if computed[key] then
-    return computed[key](self)
-  elseif Services[key] then
-    return Services[key]
+  local member = live.member(self, key)
+  if member ~= nil then
+    return member
   end
   local backends, message = Services.get(self, key)
   if message then
@@ -262,108 +222,8 @@ local function write(self, vip, list)
   end
 end
 
-local function new_handle(state)
-  local handle = newproxy(true)
-  local meta = getmetatable(handle)
-  states[handle] = state
+function M.equip(meta)
   meta.__index, meta.__newindex = read, write
-  meta.__len = function(self) return assert(Services.info(self)).count end
-  meta.__tostring = function(self) return M.text(self) end
-  meta.__call = function(self, spec)
-    local ok, message = M.declare(self, spec, state.named_at)
-    if not ok then
-      state.complain(message)
-    end
-    return self
-  end
-  meta.__metatable = false
-  return handle
-end
-
---- A handle for services of a policy; they are declared by M.declare().
----@param policy tidegate.Policy
----@param name string
----@return tidegate.Services
-function M.of_policy(policy, name)
-  return new_handle { name = name, policy = policy }
-end
-
---- A handle for services of a gate whose image declares them.
----@param gate tidegate.Gate
----@param name string
----@return tidegate.Services
-function M.of_gate(gate, name)
-  return new_handle { name = name, gate = gate }
-end
-
---- The handle, named at a place: a table behind it declares them.
----@param services tidegate.Services
----@param where string "web.lua:4"
----@param complain fun(message: string)
----@return tidegate.Services
-function M.named(services, where, complain)
-  states[services].named_at, states[services].complain = where, complain
-  return services
-end
-
---- Say what services there are.
----@param services tidegate.Services
----@param spec table
----@param where string|nil "web.lua:4"
----@return true|nil
----@return string|nil message
-function M.declare(services, spec, where)
-  local state = states[services]
-  local prefix = (where and where .. ": " or "") .. ('services "%s"'):format(state.name)
-  if not state.policy then
-    return nil, prefix .. ": the gate comes from an image file, which declares its services itself"
-  elseif state.declared then
-    return nil, ("%s: are declared already%s"):format(prefix, state.where and " at " .. state.where or "")
-  end
-  local declared, message = declaration(spec)
-  if not declared then
-    return nil, prefix .. ": " .. message
-  end
-  state.declared, state.where = declared, where
-  local ok, problem = state.policy:declare(services, state.name)
-  if not ok then
-    state.declared = nil
-    return nil, problem
-  end
-  return true
-end
-
----@param value any
----@return boolean
-function M.is(value)
-  return states[value] ~= nil
-end
-
---- `services "name"`, as a rule names them.
----@param services tidegate.Services
----@return string
-function M.text(services)
-  return "services " .. literal.quote(states[services].name)
-end
-
---- Take a declaration back; redeclare() makes it again.
----@param services tidegate.Services
-function M.undeclare(services)
-  local state = states[services]
-  state.declared, state.taken_back = nil, state.declared or state.taken_back
-end
-
----@param services tidegate.Services
-function M.redeclare(services)
-  local state = states[services]
-  state.declared = state.declared or state.taken_back
-end
-
---- Whether they have been declared.
----@param services tidegate.Services
----@return boolean
-function M.is_declared(services)
-  return states[services].declared ~= nil
 end
 
 return M

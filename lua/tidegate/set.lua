@@ -1,18 +1,19 @@
 --- Live sets: what a policy declares, and, once it is in force, what calls are
 --- looked up in.
 --
--- A handle is a userdata, since LuaJIT asks tables for no length.  What it
--- stands for is in `states`: the declaration, and the gate that runs it.
+-- A kind of live table.
 
 local ffi = require "ffi"
 local duration = require "tidegate.duration"
 local file = require "tidegate.file"
 local library = require "tidegate.ffi"
 local literal = require "tidegate.literal"
+local live = require "tidegate.live"
 local suggest = require "tidegate.suggest"
 
 local C = library.C
 
+---@type tidegate.LiveKind
 local M = {}
 
 --- A set of addresses and prefixes that rules name.  `#set` is how many it
@@ -23,8 +24,6 @@ local M = {}
 ---@field ttl integer|nil seconds that elements live unless they say otherwise
 local Set = {}
 
-local states = setmetatable({}, { __mode = "k" })
-
 --- `-set`: what a list of endpoints takes it out with.
 ---@class tidegate.Complement
 ---@field set tidegate.Set
@@ -32,9 +31,9 @@ local Complement = {}
 
 local option_names = { "size", "ttl" }
 
-local function fail(state, message, level)
-  error(('set "%s": %s'):format(state.name, message), level + 1)
-end
+M.word, M.plural, M.verb, M.pronoun = "set", "sets", "is", "its"
+M.methods, M.properties, M.open = Set, { size = true, ttl = true }, C.tg_gate_set
+M.of_image, M.info_type = C.tg_image_set, "struct tg_set_info"
 
 -- Declaring ----------------------------------------------------------------------
 
@@ -84,7 +83,7 @@ local function take_options(spec, declared)
 end
 
 --- Check what `set "name" { … }` says.
-local function declaration(spec)
+function M.declaration(spec)
   if type(spec) ~= "table" or file.is(spec) then
     return nil, ('wants a table such as { "10.0.0.0/8", ttl = "10m" }; got %s'):format(literal.describe(spec))
   end
@@ -104,61 +103,26 @@ local function declaration(spec)
   return declared
 end
 
-local function check(result)
-  if result ~= 0 then
-    local _, message, errno = library.failure(result)
-    error({ message = message, errno = errno }, 0)
+local function put_item(state, object, item)
+  if file.is(item[1]) then
+    return C.tg_policy_set_load(object, state.name, item[1].path)
   end
+  return C.tg_policy_set_add(object, state.name, item[1], item[2] or C.TG_TTL_DEFAULT)
 end
 
---- Declare a set in a tg_policy; with `empty`, without what it holds at first.
----@param set tidegate.Set
----@param object ffi.cdata* struct tg_policy
----@param empty boolean|nil
----@return true|nil
----@return string|nil message
----@return integer|nil errno
-function M.add_to(set, object, empty)
-  local state = states[set]
+--- Put it into a tg_policy; with `empty`, without what it holds at first.
+function M.put(state, object, empty)
   local declared = state.declared
-  local ok, failure = pcall(function()
-    check(C.tg_policy_set(object, state.name, declared.size, declared.ttl or 0))
-    for _, item in ipairs(empty and {} or declared.items) do
-      if file.is(item[1]) then
-        check(C.tg_policy_set_load(object, state.name, item[1].path))
-      else
-        check(C.tg_policy_set_add(object, state.name, item[1], item[2] or C.TG_TTL_DEFAULT))
-      end
+  local result = C.tg_policy_set(object, state.name, declared.size, declared.ttl or 0)
+  for _, item in ipairs(empty and {} or declared.items) do
+    if result == 0 then
+      result = put_item(state, object, item)
     end
-  end)
-  if ok then
-    return true
-  elseif type(failure) ~= "table" then
-    error(failure, 0)
   end
-  local where = state.where and state.where .. ": " or ""
-  return nil, ("%s%s"):format(where, failure.message), failure.errno
+  return result
 end
 
 -- Live ------------------------------------------------------------------------------
-
---- The tg_set in force, or nil where nothing is in force yet.
-local function live(state)
-  local gate = state.gate or (state.policy and state.policy.gate)
-  if gate and gate.closed then
-    fail(state, "its gate is closed", 3)
-  elseif not gate or not gate.published then
-    return nil
-  elseif state.of ~= gate.cdata then
-    local slot = library.slot "set"
-    local result = C.tg_gate_set(gate.cdata, state.name, slot)
-    if result ~= 0 then
-      return library.failure(result)
-    end
-    state.cdata, state.of = slot[0], gate.cdata
-  end
-  return state.cdata
-end
 
 local function outcome(result)
   if result < 0 then
@@ -172,12 +136,12 @@ local function array(state, items, anchor)
   if type(items) == "string" then
     items = { items }
   elseif type(items) ~= "table" or file.is(items) then
-    fail(state, ("wants an address, a prefix or a list of them; got %s"):format(literal.describe(items)), 3)
+    live.fail(state, ("wants an address, a prefix or a list of them; got %s"):format(literal.describe(items)))
   end
   local texts = ffi.new("const char *[?]", #items + 1)
   for position, item in ipairs(items) do
     if type(item) ~= "string" or item:find "%z" then
-      fail(state, ("wants addresses and prefixes as texts; got %s"):format(literal.describe(item)), 3)
+      live.fail(state, ("wants addresses and prefixes as texts; got %s"):format(literal.describe(item)))
     end
     anchor[position], texts[position - 1] = item, item
   end
@@ -192,25 +156,18 @@ local function ttl_of(state, ttl)
   end
   local ms, message = duration.parse(type(ttl) == "table" and ttl.ttl or ttl)
   if not ms then
-    fail(state, "ttl: " .. message, 3)
+    live.fail(state, "ttl: " .. message)
   end
   return ms
 end
 
 --- Before it is in force a set is what its declaration says.
 local function stage(state, items, ttl)
-  if not state.declared then
-    fail(state, 'is not declared: write set "' .. state.name .. '" { … } first', 3)
-  end
+  local staged = live.stage(state).items
   for _, item in ipairs(type(items) == "string" and { items } or items) do
-    table.insert(state.declared.items, { item, ttl ~= C.TG_TTL_DEFAULT and ttl or nil })
+    staged[#staged + 1] = { item, ttl ~= C.TG_TTL_DEFAULT and ttl or nil }
   end
-  state.policy:touch()
   return true
-end
-
-local function not_in_force(state)
-  fail(state, "is not in force yet; attach or commit first", 3)
 end
 
 --- Add an address or a prefix, or a list of them; what is there already gets
@@ -221,10 +178,10 @@ end
 ---@return string|nil message
 ---@return integer|nil errno
 function Set:add(items, ttl)
-  local state, anchor = states[self], {}
+  local state, anchor = live.state(self), {}
   local texts, count = array(state, items, anchor)
   local ms = ttl_of(state, ttl)
-  local set, message, errno = live(state)
+  local set, message, errno = live.object(state)
   if message then
     return nil, message, errno
   end
@@ -234,23 +191,28 @@ function Set:add(items, ttl)
   return outcome(C.tg_set_add(set, texts, count, ms))
 end
 
+--- Whether it is so, as tg_set_remove() or tg_set_contains() says of one item.
+local function ask(self, item, question)
+  local state = live.state(self)
+  array(state, item, {})
+  local set, message, errno = live.object(state)
+  if message then
+    return nil, message, errno
+  end
+  local result = question(set or live.not_in_force(state), item)
+  if result < 0 then
+    return library.failure(result)
+  end
+  return result == 1
+end
+
 --- Take out an address or a prefix: that element, not the addresses under it.
 ---@param item string
 ---@return boolean|nil whether it was in the set
 ---@return string|nil message
 ---@return integer|nil errno
 function Set:remove(item)
-  local state = states[self]
-  array(state, item, {})
-  local set, message, errno = live(state)
-  if message then
-    return nil, message, errno
-  end
-  local result = C.tg_set_remove(set or not_in_force(state), item)
-  if result < 0 then
-    return library.failure(result)
-  end
-  return result == 1
+  return ask(self, item, C.tg_set_remove)
 end
 
 --- Whether an address is in the set, by itself or under a prefix.
@@ -259,17 +221,7 @@ end
 ---@return string|nil message
 ---@return integer|nil errno
 function Set:contains(address)
-  local state = states[self]
-  array(state, address, {})
-  local set, message, errno = live(state)
-  if message then
-    return nil, message, errno
-  end
-  local result = C.tg_set_contains(set or not_in_force(state), address)
-  if result < 0 then
-    return library.failure(result)
-  end
-  return result == 1
+  return ask(self, address, C.tg_set_contains)
 end
 
 --- Put a list, or what a file has, in place of all that it holds.  A call sees one or
@@ -280,17 +232,17 @@ end
 ---@return string|nil message
 ---@return integer|nil errno
 function Set:replace(items, ttl)
-  local state, anchor = states[self], {}
+  local state, anchor = live.state(self), {}
   local texts, count
   if not file.is(items) then
     texts, count = array(state, items, anchor)
   end
   local ms = ttl_of(state, ttl)
-  local set, message, errno = live(state)
+  local set, message, errno = live.object(state)
   if message then
     return nil, message, errno
   end
-  set = set or not_in_force(state)
+  set = set or live.not_in_force(state)
   if not texts then
     return outcome(C.tg_set_replace_load(set, items.path))
   end
@@ -311,16 +263,16 @@ end
 ---@return string|nil message
 ---@return integer|nil errno
 function Set:load(path)
-  local state = states[self]
+  local state = live.state(self)
   path = file.is(path) and path.path or path
   if type(path) ~= "string" then
-    fail(state, ("load wants a path; got %s"):format(literal.describe(path)), 2)
+    live.fail(state, ("load wants a path; got %s"):format(literal.describe(path)))
   end
-  local set, message, errno = live(state)
+  local set, message, errno = live.object(state)
   if message then
     return nil, message, errno
   end
-  return outcome(C.tg_set_load(set or not_in_force(state), path))
+  return outcome(C.tg_set_load(set or live.not_in_force(state), path))
 end
 
 local function element_text(element)
@@ -336,8 +288,8 @@ M.element_text = element_text
 --- seconds that it has, nil: for ever.
 ---@return fun(): string|nil, number|nil
 function Set:each()
-  local state = states[self]
-  local set = live(state) or not_in_force(state)
+  local state = live.state(self)
+  local set = live.object(state) or live.not_in_force(state)
   local cursor, element = ffi.new "uint64_t[1]", ffi.new "struct tg_set_element"
   return function()
     if C.tg_set_next(set, cursor, element) == 1 then
@@ -351,8 +303,8 @@ end
 ---@return string|nil message
 ---@return integer|nil errno
 function Set:info()
-  local state = states[self]
-  local set, message, errno = live(state)
+  local state = live.state(self)
+  local set, message, errno = live.object(state)
   if message then
     return nil, message, errno
   elseif set == nil then
@@ -360,7 +312,7 @@ function Set:info()
     return { name = state.name, count = #declared.items, size = declared.size,
              ttl = declared.ttl and declared.ttl / 1000, bytes = 0 }
   end
-  local info = library.sized "struct tg_set_info"
+  local info = library.sized(M.info_type)
   local result = C.tg_set_info(set, info)
   if result ~= 0 then
     return library.failure(result)
@@ -372,123 +324,14 @@ end
 
 -- Handles -----------------------------------------------------------------------------
 
-local computed = {
-  name = function(self) return states[self].name end,
-  size = function(self) return assert(Set.info(self)).size end,
-  ttl = function(self) return assert(Set.info(self)).ttl end,
-}
-
-local function new_handle(state)
-  local handle = newproxy(true)
-  local meta = getmetatable(handle)
-  states[handle] = state
-  meta.__index = function(self, key)
-    return computed[key] and computed[key](self) or Set[key]
-  end
-  meta.__len = function(self) return assert(Set.info(self)).count end
+function M.equip(meta)
   meta.__unm = function(self) return setmetatable({ set = self }, Complement) end
-  meta.__tostring = function(self) return M.text(self) end
-  meta.__call = function(self, spec)
-    local ok, message = M.declare(self, spec, state.named_at)
-    if not ok then
-      state.complain(message)
-    end
-    return self
-  end
-  meta.__metatable = false
-  return handle
-end
-
---- A handle for a set of a policy; it is declared by M.declare().
----@param policy tidegate.Policy
----@param name string
----@return tidegate.Set
-function M.of_policy(policy, name)
-  return new_handle { name = name, policy = policy }
-end
-
---- A handle for a set of a gate whose image declares it.
----@param gate tidegate.Gate
----@param name string
----@return tidegate.Set
-function M.of_gate(gate, name)
-  return new_handle { name = name, gate = gate }
-end
-
---- The handle, named at a place: a table behind it declares it.
----@param set tidegate.Set
----@param where string "web.lua:4"
----@param complain fun(message: string)
----@return tidegate.Set
-function M.named(set, where, complain)
-  states[set].named_at, states[set].complain = where, complain
-  return set
-end
-
---- Say what a set is.
----@param set tidegate.Set
----@param spec table
----@param where string|nil "web.lua:4"
----@return true|nil
----@return string|nil message
-function M.declare(set, spec, where)
-  local state = states[set]
-  local prefix = (where and where .. ": " or "") .. ('set "%s"'):format(state.name)
-  if not state.policy then
-    return nil, prefix .. ": the gate comes from an image file, which declares its sets itself"
-  elseif state.declared then
-    return nil, ("%s: is declared already%s"):format(prefix, state.where and " at " .. state.where or "")
-  end
-  local declared, message = declaration(spec)
-  if not declared then
-    return nil, prefix .. ": " .. message
-  end
-  state.declared, state.where = declared, where
-  local ok, problem = state.policy:declare(set, state.name)
-  if not ok then
-    state.declared = nil
-    return nil, problem
-  end
-  return true
-end
-
----@param value any
----@return boolean
-function M.is(value)
-  return states[value] ~= nil
 end
 
 ---@param value any
 ---@return boolean
 function M.is_complement(value)
   return getmetatable(value) == Complement
-end
-
---- `set "banned"`, as a rule names it.
----@param set tidegate.Set
----@return string
-function M.text(set)
-  return "set " .. literal.quote(states[set].name)
-end
-
---- Take a declaration back; redeclare() makes it again.
----@param set tidegate.Set
-function M.undeclare(set)
-  local state = states[set]
-  state.declared, state.taken_back = nil, state.declared or state.taken_back
-end
-
----@param set tidegate.Set
-function M.redeclare(set)
-  local state = states[set]
-  state.declared = state.declared or state.taken_back
-end
-
---- Whether it has been declared.
----@param set tidegate.Set
----@return boolean
-function M.is_declared(set)
-  return states[set].declared ~= nil
 end
 
 return M
