@@ -182,6 +182,7 @@ static TG_SUBPROGRAM int tg_match_few(const struct tg_view *view, const struct t
 
 		if (term >= section->terms)
 			break;
+		TG_OPAQUE(wanted); /* else which fields are asked is kept on the stack */
 		matches = tg_term_matches(view, section, keys, wanted, term);
 		if (matches == 1 && TG_SETS)
 			matches = tg_term_admits(view, section, keys->sets, term);
