@@ -6,8 +6,6 @@
 #include "call.h"
 #include "service.h"
 
-#define TG_BALANCES (tg_spec.features & TG_FEATURE_BALANCE)
-
 /* Balance is a rewrite whose target is chosen; the two are neighbours, so one comparison tells. */
 static __always_inline int tg_turns(const struct tg_term *term)
 {
@@ -105,7 +103,7 @@ TG_GLOBAL int tg_aim_backend(struct bpf_sock_addr *ctx, __u64 where, struct tg_t
 	__u32 table = where & 0xffff, block = where >> 32;
 	__u64 high, low, key;
 
-	if (!target)
+	if (!TG_BALANCES || !target)
 		return -TG_EFAULT;
 	tg_target_words(target, &high, &low);
 	key = tg_balance_key(ctx, where >> 16 & 0xffff,

@@ -89,6 +89,7 @@ static __always_inline int tg_match(const struct tg_view *view, const struct tg_
 	__u32 index;
 	int first;
 
+	TG_OPAQUE(wanted); /* else which fields are asked is kept on the stack, each for itself */
 	if (TG_MANY && section->terms > TG_WORD_TERMS) {
 		if (TG_SETS && section->sets)
 			keys->sets = tg_sets_with(section, keys);

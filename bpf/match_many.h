@@ -182,6 +182,7 @@ static TG_SUBPROGRAM int tg_match_few(const struct tg_view *view, const struct t
 
 		if (term >= section->terms)
 			break;
+		TG_OPAQUE(wanted); /* else which fields are asked is kept on the stack */
 		matches = tg_term_matches(view, section, keys, wanted, term);
 		if (matches == 1 && TG_SETS)
 			matches = tg_term_admits(view, section, keys->sets, term);
@@ -306,9 +307,16 @@ static __always_inline int tg_search_rare(const struct tg_view *view,
 static TG_SUBPROGRAM int tg_match_many(const struct tg_view *view, const struct tg_section *section,
 				       const struct tg_keys *keys, __u64 wanted, __u64 *shadows)
 {
+	/*
+	 * Linux 6.1 looks at a step of bpf_loop() once, as it finds things before the first: what
+	 * it knew to be 0 it would take for 0 ever after, and drop what is done with terms.
+	 */
+	__u64 none = TG_SETS || TG_SHADOWS || TG_RATES ? (__u64)tg_forget(0) : 0;
 	struct tg_search search = {.view = *view,
 				   .found = TG_MAX_TERMS,
+				   .word = (__u32)none,
 				   .sets = keys->sets,
+				   .terms = none,
 				   .section = section,
 				   .shadows = *shadows,
 				   .dst = TG_RATES ? tg_rate_dst(keys) : 0,

@@ -132,10 +132,11 @@ TG_GLOBAL int tg_vip_find(tg_table_ref table, __u32 what, __u64 high, __u64 low)
 {
 	struct tg_vip_probe probe = {
 		.high = high, .low = low, .table = table, .what = what, .found = TG_NO_SERVICE};
-	const struct tg_service_header *header = tg_table_row(table, 0);
+	const struct tg_service_header *header;
 
 	if (!TG_SERVICES)
 		return TG_NO_SERVICE;
+	header = tg_table_row(table, 0);
 	if (!header)
 		return -TG_EFAULT;
 	probe.rows = header->rows;
@@ -147,7 +148,7 @@ TG_GLOBAL int tg_vip_find(tg_table_ref table, __u32 what, __u64 high, __u64 low)
 /* Where in the table the block of a state starts. */
 TG_GLOBAL __u32 tg_arena_row(tg_table_ref table, __u32 block)
 {
-	const struct tg_service_header *header = tg_table_row(table, 0);
+	const struct tg_service_header *header = TG_SERVICES ? tg_table_row(table, 0) : 0;
 
 	return header ? header->arena_row + block : ~0u;
 }
@@ -155,7 +156,7 @@ TG_GLOBAL __u32 tg_arena_row(tg_table_ref table, __u32 block)
 /* Count a pick, by the place of the backend. */
 TG_GLOBAL int tg_service_count(tg_table_ref table, __u32 place)
 {
-	const struct tg_service_header *header = tg_table_row(table, 0);
+	const struct tg_service_header *header = TG_SERVICES ? tg_table_row(table, 0) : 0;
 	const __u64 *row;
 
 	if (!header)

@@ -46,7 +46,8 @@
 /*
  * A function of numbers that the verifier looks at once, on its own, and of
  * whose result it knows nothing: what calls it is not taken apart for each
- * way through it.
+ * way through it.  Before Linux 6.8 it looks at it even where nothing calls it:
+ * a map that is not always there is touched behind a look at the features.
  */
 #ifdef __bpf__
 #define TG_GLOBAL __attribute__((noinline))
