@@ -5,30 +5,22 @@ local env = require "spec.support.env"
 local prompt = require "spec.support.prompt"
 local uv = require "luv"
 
+local reason = command.no_kernel()
+if reason then
+  return pending(reason)
+end
+
 describe("the history", function()
-  local reason, home, path, term = command.no_kernel(), nil, nil, nil
+  local home, path, term
 
   before_each(function()
     home = env.folder()
     path = home .. "/.tidegate_history"
   end)
   after_each(function()
-    if term then
-      term:close()
-      term = nil
-    end
+    prompt.close()
     env.clean()
   end)
-
-  local function at_home(name, body)
-    it(name, function()
-      if reason then
-        pending(reason)
-        return
-      end
-      body()
-    end)
-  end
 
   local function text()
     local file = io.open(path)
@@ -38,10 +30,10 @@ describe("the history", function()
   local function leave()
     term:key "C-d"
     assert.equal(0, term:status())
-    term:close()
+    prompt.close()
   end
 
-  at_home("is kept, for its user alone, and is there the next time", function()
+  it("is kept, for its user alone, and is there the next time", function()
     term = prompt.start({}, { env = { HOME = home } })
     term:enter "first = 1"
     term:enter "first = 1"
@@ -56,7 +48,7 @@ describe("the history", function()
     leave()
   end)
 
-  at_home("becomes its user's alone where it was not", function()
+  it("becomes its user's alone where it was not", function()
     env.write(path, "old = 1\n")
     assert(uv.fs_chmod(path, 420)) -- 0644
     term = prompt.start({}, { env = { HOME = home } })
@@ -65,7 +57,7 @@ describe("the history", function()
     assert.equal("old = 1\n", text())
   end)
 
-  at_home("does not grow for ever", function()
+  it("does not grow for ever", function()
     local lines = {}
     for index = 1, 2500 do
       lines[index] = "line = " .. index
@@ -78,7 +70,7 @@ describe("the history", function()
     assert.equal(384, uv.fs_stat(path).mode % 512)
   end)
 
-  at_home("is not written where root borrows the HOME of another", function()
+  it("is not written where root borrows the HOME of another", function()
     assert(uv.fs_chown(home, 65534, 65534))
     term = prompt.start({}, { env = { HOME = home } })
     term:enter "secret = 1"

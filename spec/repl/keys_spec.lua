@@ -4,33 +4,25 @@ local command = require "spec.support.command"
 local env = require "spec.support.env"
 local prompt = require "spec.support.prompt"
 
+-- The prompt needs namespaces, so that nothing leaves.
+local reason = command.no_kernel()
+if reason then
+  return pending(reason)
+end
+
 describe("the prompt", function()
-  local reason, term = command.no_kernel(), nil
+  local term
 
   after_each(function()
-    if term then
-      term:close()
-      term = nil
-    end
+    prompt.close()
     env.clean()
   end)
-
-  --- A test at a prompt; it needs namespaces, so that nothing leaves.
-  local function at_prompt(name, body)
-    it(name, function()
-      if reason then
-        pending(reason)
-        return
-      end
-      body()
-    end)
-  end
 
   local function assert_left(status)
     assert.equal(status or 0, term:status())
   end
 
-  at_prompt("echoes expressions, keeps names and the last value", function()
+  it("echoes expressions, keeps names and the last value", function()
     term = prompt.start {}
     assert.truthy(term:screen():find('No rules yet; they will be in force for what sh runs; attach "CGROUP"', 1, true))
     assert.equal("3", term:enter "1 + 2")
@@ -51,7 +43,7 @@ describe("the prompt", function()
     assert_left(7)
   end)
 
-  at_prompt("goes on in the next line where an input is not complete", function()
+  it("goes on in the next line where an input is not complete", function()
     term = prompt.start {}
     term:type 'deny { "x",'
     term:key "Enter"
@@ -78,7 +70,7 @@ describe("the prompt", function()
     assert_left()
   end)
 
-  at_prompt("says in a line what is wrong and what to do, and goes on as if nothing were", function()
+  it("says in a line what is wrong and what to do, and goes on as if nothing were", function()
     term = prompt.start {}
     for input, message in pairs {
       ["dny {}"] = 'unknown name "dny"; did you mean "deny"?',
@@ -112,7 +104,7 @@ describe("the prompt", function()
     assert_left()
   end)
 
-  at_prompt("gives up a line on Ctrl-C, and a script that does not end", function()
+  it("gives up a line on Ctrl-C, and a script that does not end", function()
     term = prompt.start {}
     term:type "deny { half"
     term:key "C-c"
@@ -146,7 +138,7 @@ describe("the prompt", function()
     assert_left()
   end)
 
-  at_prompt("ends at the third Ctrl-C in what cannot be interrupted", function()
+  it("ends at the third Ctrl-C in what cannot be interrupted", function()
     term = prompt.start {}
     term:type '("a"):rep(40):find(("a-"):rep(40) .. "b") print "not so soon"'
     term:key "Enter"
@@ -164,7 +156,7 @@ describe("the prompt", function()
     assert_left(130)
   end)
 
-  at_prompt("completes words, fields, names and paths", function()
+  it("completes words, fields, names and paths", function()
     term = prompt.start {}
     term:type "den"
     term:key "Tab"
@@ -202,7 +194,7 @@ describe("the prompt", function()
     assert_left()
   end)
 
-  at_prompt("edits as shells do, and redraws at another width", function()
+  it("edits as shells do, and redraws at another width", function()
     term = prompt.start({}, { columns = 60 })
     term:type "two words"
     term:key "C-w"
@@ -234,7 +226,7 @@ describe("the prompt", function()
     assert_left()
   end)
 
-  at_prompt("is stopped by Ctrl-Z, and goes on with its line", function()
+  it("is stopped by Ctrl-Z, and goes on with its line", function()
     term = prompt.start({}, { before = { "bash", "-ic", '"$@"; read -p "stopped " line; fg > /dev/null', "sh" } })
     term:type "half"
     term:key "C-z"
@@ -247,7 +239,7 @@ describe("the prompt", function()
     assert_left()
   end)
 
-  at_prompt("tells about every word", function()
+  it("tells about every word", function()
     term = prompt.start {}
     local overview = term:enter "help()"
     for _, word in ipairs { "deny", "egress", "uid", "errno", "policy", "undo", "Ctrl-D" } do
@@ -266,7 +258,7 @@ describe("the prompt", function()
     assert_left()
   end)
 
-  at_prompt("works on the simulator, and says so, without privileges", function()
+  it("works on the simulator, and says so, without privileges", function()
     local folder = env.folder()
     assert.equal(0, command.run({ "chmod", "777", folder }).status)
     term = prompt.start({ "examples/01-first-light.lua" },
@@ -288,7 +280,7 @@ describe("the prompt", function()
     assert_left()
   end)
 
-  at_prompt("works at a terminal that knows nothing", function()
+  it("works at a terminal that knows nothing", function()
     term = prompt.start({}, { env = { TERM = "dumb" } })
     term:type "1 + 2"
     term:key "Enter"

@@ -22,40 +22,34 @@ local function plain(text)
   return terminal.sorted((text:gsub("%[%d+%]", "[PID]")))
 end
 
-describe("a session at the prompt", function()
-  local reason, own, path, term = command.no_kernel(), nil, nil, nil
+local reason = command.no_kernel()
+if reason then
+  return pending(reason)
+end
 
-  setup(function()
-    own = not reason and command.enter_cgroup()
-  end)
-  teardown(function()
-    if own then
-      command.leave_cgroup()
-    end
-  end)
+describe("a session at the prompt", function()
+  local own, path, term
+
+  setup(function() own = command.enter_cgroup() end)
+  teardown(command.leave_cgroup)
   before_each(function()
     path = env.write(env.folder() .. "/web.lua", FILE)
   end)
   after_each(function()
-    if term then
-      term:close()
-    end
-    command.run { "rmdir", tostring(own) .. "/app" } -- where a test failed
+    prompt.close()
+    command.run { "rmdir", own .. "/app" } -- where a test failed
     env.clean()
   end)
 
-  local function on_kernel(name, body)
+  --- A test after which no cgroup may be left.
+  local function leaving_none(name, body)
     it(name, function()
-      if reason then
-        pending(reason)
-        return
-      end
       body()
-      assert.equal(own .. "\n", command.run({ "find", own, "-type", "d" }).out)
+      assert.equal(own .. "\n", command.cgroups(own))
     end)
   end
 
-  on_kernel("types a wrong rule, mends it, sees it at work, takes it back, keeps it and leaves", function()
+  leaving_none("types a wrong rule, mends it, sees it at work, takes it back, keeps it and leaves", function()
     term = prompt.start({ path }, { serve = true })
     assert.truthy(term:screen():find(path .. ': 1 rule, in force for what sh runs; attach "CGROUP" puts them in '
       .. "force there\nhelp() tells what there is; Ctrl-D leaves\n", 1, true), term:screen())
@@ -97,7 +91,7 @@ describe("a session at the prompt", function()
     assert.is_nil(term:screen():find "not saved")
   end)
 
-  on_kernel("declares a live set, changes it, shows it and takes it back", function()
+  leaving_none("declares a live set, changes it, shows it and takes it back", function()
     term = prompt.start { path }
     assert.equal("no sets yet", term:enter "sets")
     term:enter 'set "banned" { "203.0.113.0/24", ttl = "10m", size = 100 }'
@@ -114,7 +108,7 @@ describe("a session at the prompt", function()
     assert.equal(0, term:status())
   end)
 
-  on_kernel("calls what every and after are given, above the line", function()
+  leaving_none("calls what every and after are given, above the line", function()
     term = prompt.start { path }
     term:enter 'local n = 0; every("50ms", function() n = n + 1; if n == 3 then print "third tick" end end)'
     term:wait_for "third tick"
@@ -124,7 +118,7 @@ describe("a session at the prompt", function()
     assert.equal(0, term:status())
   end)
 
-  on_kernel("attaches to a cgroup, and runs commands below it", function()
+  leaving_none("attaches to a cgroup, and runs commands below it", function()
     local app = own .. "/app"
     assert.equal(0, command.run({ "mkdir", app }).status)
     term = prompt.start { path }
@@ -151,7 +145,7 @@ describe("a session at the prompt", function()
     assert.equal(0, command.run({ "rmdir", app }).status)
   end)
 
-  on_kernel("shows events above a line that is half typed, and not more than can be read", function()
+  leaving_none("shows events above a line that is half typed, and not more than can be read", function()
     assert.equal(0, command.run({ "mkfifo", path .. ".few", path .. ".many" }).status)
     term = prompt.start { path }
     term:enter 'deny { "all", connect = "192.0.2.1", log = "1000/s" }'
@@ -178,7 +172,7 @@ describe("a session at the prompt", function()
     assert.equal(0, term:status())
   end)
 
-  on_kernel("has the policy's handlers called, and says what is wrong in them", function()
+  leaving_none("has the policy's handlers called, and says what is wrong in them", function()
     term = prompt.start { path }
     term:enter 'deny { "all", connect = "192.0.2.1", log = false }'
     term:enter 'deny { "loud", connect = "192.0.2.2" }'
@@ -198,7 +192,7 @@ describe("a session at the prompt", function()
     assert.equal(0, term:status())
   end)
 
-  on_kernel("ends what sh left running, and says so", function()
+  leaving_none("ends what sh left running, and says so", function()
     term = prompt.start {}
     term:enter 'sh "sleep 1000 &"'
     term:key "C-d"
@@ -206,7 +200,7 @@ describe("a session at the prompt", function()
     assert.equal(0, term:status())
   end)
 
-  on_kernel("lets go and mends the terminal when a signal ends it", function()
+  leaving_none("lets go and mends the terminal when a signal ends it", function()
     term = prompt.start { path }
     local pid = term:enter 'sh "echo $PPID"'
     term:type "half a line"
