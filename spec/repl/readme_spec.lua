@@ -24,9 +24,7 @@ describe("the README", function()
   end)
 
   it("shows the prompt as it is", function()
-    local file = assert(io.open "README.md")
-    local text = file:read "*a"
-    file:close()
+    local text = env.read "README.md"
     local folder = env.folder()
     env.write(folder .. "/web.lua", (text:match "```lua\n(.-)```"))
     local session = text:match "```console\n%$ tidegate repl web.lua\n(.-)```"
