@@ -10,16 +10,9 @@
 #include <string.h>
 
 #include "backend.h"
+#include "check.h"
 
 #define PICKS 100000
-
-#define CHECK(condition)                                                                           \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);            \
-			exit(1);                                                                   \
-		}                                                                                  \
-	} while (0)
 
 static uint64_t state;
 

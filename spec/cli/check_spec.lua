@@ -97,13 +97,6 @@ describe("tidegate compile", function()
   before_each(function() folder = env.folder() end)
   after_each(env.clean)
 
-  local function read(path)
-    local file = assert(io.open(path, "rb"))
-    local bytes = file:read "*a"
-    file:close()
-    return bytes
-  end
-
   it("writes an image that every command takes, and that explains itself", function()
     local image = folder .. "/service.image"
     local got = tidegate("compile", "examples/02-default-deny.lua", "-o", image)
@@ -114,13 +107,13 @@ describe("tidegate compile", function()
     assert.equal(tidegate("explain", "examples/02-default-deny.lua", unpack(question)).out,
       tidegate("explain", image, unpack(question)).out)
     assert.equal(0, tidegate("compile", image, "--output", image .. ".2").status)
-    assert.equal(read(image), read(image .. ".2"))
+    assert.equal(env.read(image), env.read(image .. ".2"))
   end)
 
   it("refuses a damaged image", function()
     local image = folder .. "/service.image"
     tidegate("compile", "examples/02-default-deny.lua", "-o", image)
-    local bytes = read(image)
+    local bytes = env.read(image)
     env.write(image, bytes:sub(1, 500))
     local got = tidegate("check", image)
     assert.equal(("%s: damaged image: 500 bytes, it should have %d\n"):format(image, #bytes), got.err)

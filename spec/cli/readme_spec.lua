@@ -6,15 +6,8 @@ local host = require "spec.support.host"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-local function read(path)
-  local file = assert(io.open(path))
-  local text = file:read "*a"
-  file:close()
-  return text
-end
-
 describe("the README", function()
-  local text = read "README.md"
+  local text = env.read "README.md"
 
   teardown(env.clean)
 

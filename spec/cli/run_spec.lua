@@ -20,32 +20,41 @@ local function exists(path)
   return uv.fs_stat(path) ~= nil
 end
 
-describe("tidegate run POLICY -- CMD", function()
-  local reason, own = command.no_kernel(), nil
+describe("tidegate run with a wrong policy", function()
+  teardown(env.clean)
 
-  setup(function()
-    own = not reason and command.enter_cgroup()
+  it("does not start the command of a policy that is wrong", function()
+    local bad = env.write(env.folder() .. "/bad.lua", 'deny { connect = "1.2.3.400" }')
+    local got = command.tidegate("run", bad, "--", "echo", "started")
+    assert.equal(bad .. ':1: deny "#1": connect: "1.2.3.400": 400 is over 255\n', got.err)
+    assert.equal("", got.out)
+    assert.equal(1, got.status)
   end)
+end)
+
+local reason = command.no_kernel()
+if reason then
+  return pending(reason)
+end
+
+describe("tidegate run POLICY -- CMD", function()
+  local own
+
+  setup(function() own = command.enter_cgroup() end)
   teardown(function()
     env.clean()
-    if own then
-      command.leave_cgroup()
-    end
+    command.leave_cgroup()
   end)
 
-  --- A test of real hooks; afterwards no cgroup may be left.
-  local function on_kernel(name, body)
+  --- A test after which no cgroup may be left.
+  local function leaving_none(name, body)
     it(name, function()
-      if reason then
-        pending(reason)
-        return
-      end
       body()
       assert.equal("", leftovers(own))
     end)
   end
 
-  on_kernel("runs the command in a cgroup of its own, with our input and output", function()
+  leaving_none("runs the command in a cgroup of its own, with our input and output", function()
     local process = command.start { command.path, "run", POLICY, "--",
       "sh", "-c", "cat; grep ^0:: /proc/self/cgroup >&2" }
     process:write "through\n"
@@ -56,7 +65,7 @@ describe("tidegate run POLICY -- CMD", function()
     assert.equal(0, process.status)
   end)
 
-  on_kernel("returns the command's status", function()
+  leaving_none("returns the command's status", function()
     for _, status in ipairs { 0, 1, 3, 77, 255 } do
       assert.equal(status, command.tidegate("run", POLICY, "--", "sh", "-c", "exit " .. status).status)
     end
@@ -64,7 +73,7 @@ describe("tidegate run POLICY -- CMD", function()
     assert.equal(137, command.tidegate("run", POLICY, "--", "sh", "-c", "kill -KILL $$").status)
   end)
 
-  on_kernel("gives the command all that stands after --, as it is", function()
+  leaving_none("gives the command all that stands after --, as it is", function()
     local got = command.tidegate("run", POLICY, "--", "printf", "%s|", "--json", "--", "a b", "")
     assert.equal("--json|--|a b||", got.out)
   end)
@@ -75,7 +84,7 @@ describe("tidegate run POLICY -- CMD", function()
     assert.equal(status, got.status)
   end
 
-  on_kernel("tells why a command does not start", function()
+  leaving_none("tells why a command does not start", function()
     local plain = env.write(env.folder() .. "/plain", "")
     local script = env.write(env.folder() .. "/script", "#!/none/such\n")
     assert(uv.fs_chmod(script, 493))
@@ -85,7 +94,7 @@ describe("tidegate run POLICY -- CMD", function()
     refusal(126, script .. " cannot be run: the interpreter that it names is missing", script)
   end)
 
-  on_kernel("sends the connection where the rule says, and prints the event", function()
+  leaving_none("sends the connection where the rule says, and prints the event", function()
     local got = command.run(isolated("run", POLICY, "--", "sh", "-c",
       "luajit examples/demo-server.lua 60123 & until nc -z 127.0.0.1 60123; do sleep 0.02; done; "
       .. "curl -sS http://1.2.3.4:60000/; kill $!; wait"))
@@ -95,14 +104,14 @@ describe("tidegate run POLICY -- CMD", function()
     assert.equal(0, got.status)
   end)
 
-  on_kernel("fails a connection with the errno of the rule", function()
+  leaving_none("fails a connection with the errno of the rule", function()
     local got = command.run(isolated("run", POLICY, "--", "stdbuf", "-eL", "nc", "-v", "169.254.169.254", "80"))
     assert.truthy(got.err:find("deny    no-metadata  connect 169.254.169.254:80  ECONNREFUSED  nc[", 1, true), got.err)
     assert.truthy(got.err:find("nc: connect to 169.254.169.254 port 80 (tcp) failed: Connection refused\n", 1, true))
     assert.equal(1, got.status)
   end)
 
-  on_kernel("prints every event of a short-lived command before it ends", function()
+  leaving_none("prints every event of a short-lived command before it ends", function()
     local policy = env.write(env.folder() .. "/all.lua", 'deny { "all", connect = "*", log = true }')
     local got = command.run(isolated("run", policy, "--", "sh", "-c",
       "for i in 1 2 3 4 5 6 7 8 9; do nc 192.0.2.1 $i; done"))
@@ -110,7 +119,7 @@ describe("tidegate run POLICY -- CMD", function()
     assert.equal(9, lines)
   end)
 
-  on_kernel("speaks JSON, one object a line", function()
+  leaving_none("speaks JSON, one object a line", function()
     local got = command.run(isolated("run", "--json", POLICY, "--", "nc", "169.254.169.254", "80"))
     local event = cjson.decode((got.err:match "^([^\n]*)\n$"))
     assert.equal("deny", event.verb)
@@ -122,7 +131,7 @@ describe("tidegate run POLICY -- CMD", function()
     assert.equal(0, event.uid)
   end)
 
-  on_kernel("appends events to a log", function()
+  leaving_none("appends events to a log", function()
     local log = env.write(env.folder() .. "/log", "before\n")
     local got = command.run(isolated("run", POLICY, "--log", log, "--", "nc", "169.254.169.254", "80"))
     assert.equal("", got.err)
@@ -134,7 +143,7 @@ describe("tidegate run POLICY -- CMD", function()
     assert.equal(2, got.status)
   end)
 
-  on_kernel("calls the policy's own handlers, and tells of their errors", function()
+  leaving_none("calls the policy's own handlers, and tells of their errors", function()
     local policy = env.write(env.folder() .. "/on.lua", [[
 deny { "no", connect = "169.254.169.254" }
 on("deny", function(event) print("handled " .. event.asked) end)
@@ -145,7 +154,7 @@ on("no", function() error "broken handler" end)
     assert.truthy(got.err:find("tidegate: " .. policy .. ":3: broken handler", 1, true), got.err)
   end)
 
-  on_kernel("tells how many events were lost", function()
+  leaving_none("tells how many events were lost", function()
     local policy = env.write(env.folder() .. "/flood.lua", 'deny { "all", connect = "192.0.2.1", log = true }')
     local flood = env.write(env.folder() .. "/flood-client.lua", [[
 local uv = require "luv"
@@ -175,20 +184,20 @@ end
     end
   end)
 
-  on_kernel("takes an image", function()
+  leaving_none("takes an image", function()
     local image = env.folder() .. "/image"
     assert.equal(0, command.tidegate("compile", POLICY, "-o", image).status)
     local got = command.run(isolated("run", image, "--", "nc", "169.254.169.254", "80"))
     assert.truthy(got.err:find("deny    no-metadata  connect", 1, true), got.err)
   end)
 
-  on_kernel("nests: the inner policy's cgroup is inside of the outer one's", function()
+  leaving_none("nests: the inner policy's cgroup is inside of the outer one's", function()
     local got = command.tidegate("run", POLICY, "--", command.path, "run", POLICY, "--",
       "grep", "^0::", "/proc/self/cgroup")
     assert.truthy(got.out:match "/tidegate%-%d+/tidegate%-%d+\n$", got.out)
   end)
 
-  on_kernel("ends what the command leaves running, and says so", function()
+  leaving_none("ends what the command leaves running, and says so", function()
     local got = command.tidegate("run", POLICY, "--", "sh", "-c", "sleep 1000 > /dev/null 2>&1 & echo $!; "
       .. "until grep -q sleep /proc/$!/comm; do :; done; exit 4")
     local pid = tonumber(got.out)
@@ -199,7 +208,7 @@ end
       or command.run({ "grep", "State:.Z", ("/proc/%d/status"):format(pid) }).status == 0)
   end)
 
-  on_kernel("ends also what ignores SIGTERM, also in cgroups below", function()
+  leaving_none("ends also what ignores SIGTERM, also in cgroups below", function()
     local flag = env.folder() .. "/flag"
     local got = command.tidegate("run", POLICY, "--", "sh", "-c",
       'own=' .. own .. '$(sed -n "s/^0::\\(.*\\)/\\1/p" /proc/self/cgroup | sed "s|.*/|/|"); mkdir $own/below; '
@@ -210,7 +219,7 @@ end
     assert.equal(0, got.status)
   end)
 
-  on_kernel("removes what an earlier run could not, once it is empty", function()
+  leaving_none("removes what an earlier run could not, once it is empty", function()
     local process = command.start { command.path, "run", POLICY, "--", "sh", "-c", "echo pid $$; exec sleep 1000" }
     process:wait_for "\n"
     local path = ("%s/tidegate-%d"):format(own, process.pid)
@@ -225,7 +234,7 @@ end
     assert.is_false(exists(path))
   end)
 
-  on_kernel("leaves alone what is not in the cgroup", function()
+  leaving_none("leaves alone what is not in the cgroup", function()
     local got = command.run(isolated("run", POLICY, "--", "true"))
     assert.equal(0, got.status)
     local outside = command.run { "unshare", "-n", "sh", "-c", 'ip link set lo up; "$1" run "$2" -- sleep 1000 & '
@@ -235,10 +244,6 @@ end
   end)
 
   it("says what is lacking and what would mend it, to a user without privileges", function()
-    if reason then
-      pending(reason)
-      return
-    end
     local got = command.run { "setpriv", "--reuid=65534", "--clear-groups",
       command.path, "run", POLICY, "--", "true" }
     assert.equal(("tidegate: no cgroup can be made below %s: permission denied\n"
@@ -250,49 +255,21 @@ end
   end)
 
   it("says how to mount cgroup2 where it is not", function()
-    if reason then
-      pending(reason)
-      return
-    end
     local got = command.run { "unshare", "-m", "sh", "-c",
       command.UMOUNT_CGROUP2 .. 'exec "$0" run "$1" -- true', command.path, POLICY }
     assert.truthy(got.err:match "^tidegate: cgroup2 is not mounted; mount it with: mkdir %-p %S+ && mount %-t cgroup2 "
       .. "cgroup2 %S+\ntidegate: see all: tidegate doctor; ", got.err)
     assert.equal(3, got.status)
   end)
-
-  it("does not start the command of a policy that is wrong", function()
-    local bad = env.write(env.folder() .. "/bad.lua", 'deny { connect = "1.2.3.400" }')
-    local got = command.tidegate("run", bad, "--", "echo", "started")
-    assert.equal(bad .. ':1: deny "#1": connect: "1.2.3.400": 400 is over 255\n', got.err)
-    assert.equal("", got.out)
-    assert.equal(1, got.status)
-  end)
 end)
 
 describe("tidegate run POLICY --cgroup", function()
-  local reason = command.no_kernel()
-  local own, path
+  local path
 
-  setup(function()
-    own = not reason and command.enter_cgroup()
-  end)
-  teardown(function()
-    if own then
-      command.leave_cgroup()
-    end
-  end)
-  before_each(function()
-    if own then
-      path = own .. "/target"
-      assert(uv.fs_mkdir(path, 493))
-    end
-  end)
-  after_each(function()
-    if own then
-      assert(uv.fs_rmdir(path))
-    end
-  end)
+  setup(function() path = command.enter_cgroup() .. "/target" end)
+  teardown(command.leave_cgroup)
+  before_each(function() assert(uv.fs_mkdir(path, 493)) end)
+  after_each(function() assert(uv.fs_rmdir(path)) end)
 
   --- Try the connection of the "no-metadata" rule from inside of the cgroup.
   local function connect()
@@ -312,10 +289,6 @@ describe("tidegate run POLICY --cgroup", function()
   end
 
   it("enforces until a signal, then detaches", function()
-    if reason then
-      pending(reason)
-      return
-    end
     enforce("sigint", 130, "--cgroup", path)
     enforce("sigterm", 143, "--cgroup", path)
     enforce("sighup", 129, "--cgroup", path)
@@ -323,10 +296,6 @@ describe("tidegate run POLICY --cgroup", function()
 
   for _, again in ipairs { false, true } do
     it("ends when the cgroup is removed" .. (again and ", also where it is made again at once" or ""), function()
-      if reason then
-        pending(reason)
-        return
-      end
       local process = command.start { command.path, "run", POLICY, "--cgroup", path }
       process:wait_for "Ctrl-C ends it"
       assert(uv.fs_rmdir(path))
@@ -342,10 +311,6 @@ describe("tidegate run POLICY --cgroup", function()
   end
 
   it("finds the cgroup of a process", function()
-    if reason then
-      pending(reason)
-      return
-    end
     local sleeper = command.start { "sh", "-c", 'echo 0 > "$1/cgroup.procs"; echo there; exec sleep 1000', "sh", path }
     sleeper:wait_for "there"
     enforce("sigint", 130, "--pid", tostring(sleeper.pid))
@@ -365,10 +330,6 @@ describe("tidegate run POLICY --cgroup", function()
   }
   for _, case in ipairs(mistakes) do
     it(("refuses: %s %s"):format(case[1], case[2]), function()
-      if reason then
-        pending(reason)
-        return
-      end
       local got = command.tidegate("run", POLICY, case[1], case[2])
       assert.equal("tidegate run: " .. case[3], got.err:sub(1, #case[3] + 14))
       assert.truthy(got.err:find("\nSee: tidegate run --help\n", 1, true))

@@ -14,28 +14,19 @@ echo ready
 while :; do sleep 0.02; done
 ]]
 
-describe("signals", function()
-  local reason, own = command.no_kernel(), nil
+local reason = command.no_kernel()
+if reason then
+  return pending(reason)
+end
 
-  setup(function()
-    own = not reason and command.enter_cgroup()
-  end)
+describe("signals", function()
+  local own
+
+  setup(function() own = command.enter_cgroup() end)
   teardown(function()
     env.clean()
-    if own then
-      command.leave_cgroup()
-    end
+    command.leave_cgroup()
   end)
-
-  local function on_kernel(name, body)
-    it(name, function()
-      if reason then
-        pending(reason)
-        return
-      end
-      body()
-    end)
-  end
 
   --- Not of our terminal, whatever the specs are started from.
   local function start(script)
@@ -45,10 +36,10 @@ describe("signals", function()
   end
 
   local function assert_no_cgroup()
-    assert.equal(own .. "\n", command.run({ "find", own, "-type", "d" }).out)
+    assert.equal(own .. "\n", command.cgroups(own))
   end
 
-  on_kernel("reach the command, once each", function()
+  it("reach the command, once each", function()
     local process = start(TELLER)
     for _, name in ipairs { "HUP", "USR1", "USR2", "WINCH", "QUIT", "INT", "TERM" } do
       process:kill("sig" .. name:lower())
@@ -60,7 +51,7 @@ describe("signals", function()
     assert_no_cgroup()
   end)
 
-  on_kernel("end the command, and with it tidegate, by the same number", function()
+  it("end the command, and with it tidegate, by the same number", function()
     for name, status in pairs { sigterm = 143, sighup = 129, sigint = 130, sigusr1 = 138 } do
       local process = start "echo ready; exec sleep 1000"
       process:kill(name)
@@ -69,7 +60,7 @@ describe("signals", function()
     end
   end)
 
-  on_kernel("a hangup ends nothing that nohup started", function()
+  it("a hangup ends nothing that nohup started", function()
     local process = command.start({ "nohup", command.path, "run", POLICY, "--", "sh", "-c",
       "echo ready; read line; exit 5" }, { session = true })
     process:wait_for "ready"
@@ -79,7 +70,7 @@ describe("signals", function()
     assert.equal(5, process:wait().status)
   end)
 
-  on_kernel("a second SIGINT ends everything at once", function()
+  it("a second SIGINT ends everything at once", function()
     local process = start('trap "" INT TERM; setsid sh -c "trap \\"\\" INT TERM; while :; do sleep 1; done" & '
       .. "trap 'echo interrupted' INT; echo ready; while :; do sleep 0.02; done")
     process:kill "sigint"
@@ -90,7 +81,7 @@ describe("signals", function()
     assert_no_cgroup()
   end)
 
-  on_kernel("a SIGINT while leftovers are being ended does not wait for them", function()
+  it("a SIGINT while leftovers are being ended does not wait for them", function()
     local process = start 'setsid sh -c "trap \\"\\" TERM; echo ready; while :; do sleep 1; done" & sleep 0.2'
     process:wait_for "left running"
     process:kill "sigint"
@@ -98,7 +89,7 @@ describe("signals", function()
     assert_no_cgroup()
   end)
 
-  on_kernel("Ctrl-C at a terminal reaches the command once, a second one ends it", function()
+  it("Ctrl-C at a terminal reaches the command once, a second one ends it", function()
     -- Counts what it gets for a while, so that one sent twice is seen.
     local counter = env.write(env.folder() .. "/counter.lua", [[
 local uv = require "luv"
@@ -123,7 +114,7 @@ uv.run()
     process:wait()
   end)
 
-  on_kernel("a closed standard error does not end tidegate before its command", function()
+  it("a closed standard error does not end tidegate before its command", function()
     local got = command.run { "unshare", "-n", "sh", "-c", "ip link set lo up; exec 3>&1; "
       .. '{ "$1" run "$2" -- sh -c "sleep 0.1; nc 169.254.169.254 80; nc 169.254.169.254 81; echo end >&3"; '
       .. 'echo $? >&3; } 2>&1 > /dev/null | true', "sh", command.path, POLICY }

@@ -31,9 +31,7 @@ end
 
 --- A copy of the image in which some bytes are others.
 local function damage(name, from, bytes)
-  local handle = assert(io.open(file.image, "rb"))
-  local image = handle:read "*a"
-  handle:close()
+  local image = env.read(file.image)
   return env.write(built.folder .. "/" .. name, image:sub(1, from) .. bytes .. image:sub(from + #bytes + 1))
 end
 

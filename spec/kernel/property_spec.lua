@@ -2,11 +2,13 @@
 -- kernel does with a call is what the reference and the simulator say.
 -- TIDEGATE_SEED repeats a run, TIDEGATE_ROUNDS asks for more.
 
+local address = require "spec.support.reference.address"
 local agreement = require "spec.support.agreement"
 local caller = require "spec.support.caller"
 local cgroup = require "spec.support.cgroup"
 local command = require "spec.support.command"
 local env = require "spec.support.env"
+local names = require "spec.support.reference.names"
 local netns = require "spec.support.netns"
 local random_policy = require "spec.support.random_policy"
 local reference = require "spec.support.reference"
@@ -38,7 +40,7 @@ end
 --- Binding a call's socket before it, a call of its own.
 local function binding_of(call)
   local family = call.socket or call.family
-  return setmetatable({ op = "bind", addr = call.from_addr or reference.address(family == "inet" and "0.0.0.0" or "::"),
+  return setmetatable({ op = "bind", addr = call.from_addr or address.parse(family == "inet" and "0.0.0.0" or "::"),
     port = call.from_port or 0, family = family, from_addr = false, from_port = false }, { __index = call })
 end
 
@@ -111,7 +113,7 @@ local function compare(verdict, named, call, answer)
   elseif call.op == "bind" then
     return compare_bind(verdict, call, answer)
   elseif verdict.source and (call.op == "sendmsg" or not is_bound(call))
-    and reference.is_v4(verdict.source) ~= reference.is_v4(going_to(verdict, call)) then
+    and address.is_v4(verdict.source) ~= address.is_v4(going_to(verdict, call)) then
     return "errno " .. EAFNOSUPPORT, "errno " .. answer.errno
   elseif call.op == "sendmsg" or answer.errno ~= 0 or not CONNECTED[call.proto] then
     return "", ""
@@ -268,7 +270,7 @@ describe("the kernel", function()
       local one = caller.start(index % 2 == 0 and copy or program, cgroups[({ 2, 3, 5 })[index]])
       local namespace = ("/proc/%d/ns/net"):format(one.pid)
       one.netns = netns.cookie(namespace)
-      reference.netns_cookies[namespace] = one.netns
+      names.netns_cookies[namespace] = one.netns
       callers[index], pids[index] = one, one.pid
       namespaces[2 * index - 1], namespaces[2 * index] = namespace, one.netns
     end
@@ -356,7 +358,7 @@ describe("the kernel", function()
       pending(reason)
       return
     end
-    local story = agreement.with_broken("deciding", agreement.last_deciding, function()
+    local story = agreement.with_broken(reference, "deciding", agreement.last_deciding, function()
       return first_disagreement(20, true)
     end)
     assert(story, "nobody noticed")

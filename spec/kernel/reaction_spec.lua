@@ -172,9 +172,7 @@ describe("a reaction", function()
 
   it("bans a destination: examples/07-ban.lua", function()
     local code = 0
-    local file = assert(io.open "examples/07-ban.lua")
-    local text = file:read "*a"
-    file:close()
+    local text = env.read "examples/07-ban.lua"
     for line in text:gmatch "[^\n]+" do
       code = code + (line:match "^%-%-" and 0 or 1)
     end

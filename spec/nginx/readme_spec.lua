@@ -1,6 +1,7 @@
 -- The README's page about nginx is what it says.
 
 local command = require "spec.support.command"
+local env = require "spec.support.env"
 local nginx = require "spec.support.nginx"
 
 if nginx.reason then
@@ -12,9 +13,7 @@ describe("the README's nginx", function()
   after_each(nginx.leave)
 
   it("answers as shown", function()
-    local file = assert(io.open "README.md")
-    local text = file:read "*a"
-    file:close()
+    local text = env.read "README.md"
     local page = text:match "\n## In nginx\n(.-)\n## "
     local conf = page:match "```nginx\n(.-)```"
     local url, answer = page:match "```console\n%$ curl '([^']+)'\n(.-)```"

@@ -5,91 +5,82 @@ local env = require "spec.support.env"
 local prompt = require "spec.support.prompt"
 local uv = require "luv"
 
+local reason = command.no_kernel()
+if reason then
+  return pending(reason)
+end
+
 describe("the history", function()
-  local reason, home, path, term = command.no_kernel(), nil, nil, nil
+  local home, path
 
   before_each(function()
     home = env.folder()
     path = home .. "/.tidegate_history"
   end)
   after_each(function()
-    if term then
-      term:close()
-      term = nil
-    end
+    prompt.close()
     env.clean()
   end)
-
-  local function at_home(name, body)
-    it(name, function()
-      if reason then
-        pending(reason)
-        return
-      end
-      body()
-    end)
-  end
 
   local function text()
     local file = io.open(path)
     return file and file:read "*a"
   end
 
-  local function leave()
-    term:key "C-d"
-    assert.equal(0, term:status())
-    term:close()
+  local function leave(term)
+    assert.equal(0, term:leave())
+    prompt.close()
   end
 
-  at_home("is kept, for its user alone, and is there the next time", function()
-    term = prompt.start({}, { env = { HOME = home } })
+  it("is kept, for its user alone, and is there the next time", function()
+    local term = prompt.start({}, { env = { HOME = home } })
     term:enter "first = 1"
     term:enter "first = 1"
     term:enter "second = 2"
     assert.equal("first = 1\nsecond = 2\n", text()) -- also if it were killed now
     assert.equal(384, uv.fs_stat(path).mode % 512) -- 0600
-    leave()
+    leave(term)
     term = prompt.start({}, { env = { HOME = home } })
     term:key("Up", "Up")
     term:wait(function(screen) return screen:find "\ntidegate> first = 1\n$" end, "the older line")
     term:key "C-u"
-    leave()
+    leave(term)
   end)
 
-  at_home("becomes its user's alone where it was not", function()
+  it("becomes its user's alone where it was not", function()
     env.write(path, "old = 1\n")
     assert(uv.fs_chmod(path, 420)) -- 0644
-    term = prompt.start({}, { env = { HOME = home } })
-    leave()
+    local term = prompt.start({}, { env = { HOME = home } })
+    leave(term)
     assert.equal(384, uv.fs_stat(path).mode % 512)
     assert.equal("old = 1\n", text())
   end)
 
-  at_home("does not grow for ever", function()
+  it("does not grow for ever", function()
     local lines = {}
     for index = 1, 2500 do
       lines[index] = "line = " .. index
     end
     env.write(path, table.concat(lines, "\n") .. "\n")
-    term = prompt.start({}, { env = { HOME = home } })
-    leave()
+    local term = prompt.start({}, { env = { HOME = home } })
+    leave(term)
     assert.equal(1000, select(2, text():gsub("\n", "")))
     assert.equal("line = 1501", text():match "^[^\n]+")
     assert.equal(384, uv.fs_stat(path).mode % 512)
   end)
 
-  at_home("is not written where root borrows the HOME of another", function()
+  it("is not written where root borrows the HOME of another", function()
     assert(uv.fs_chown(home, 65534, 65534))
-    term = prompt.start({}, { env = { HOME = home } })
+    local term = prompt.start({}, { env = { HOME = home } })
     term:enter "secret = 1"
     term:key "Up"
     term:wait(function(screen) return screen:find "\ntidegate> secret = 1\n$" end, "the line of this session")
     term:key "C-u"
-    leave()
+    leave(term)
     assert.is_nil(text())
     term = prompt.start({}, { env = { HOME = home }, before = { "setpriv", "--reuid=65534", "--clear-groups" } })
     term:enter "secret = 2"
-    leave()
+    leave(term)
     assert.equal("secret = 2\n", text())
     assert.equal(65534, uv.fs_stat(path).uid)
   end)

@@ -4,34 +4,20 @@ local command = require "spec.support.command"
 local env = require "spec.support.env"
 local prompt = require "spec.support.prompt"
 
-describe("the prompt", function()
-  local reason, term = command.no_kernel(), nil
+-- The prompt needs namespaces, so that nothing leaves.
+local reason = command.no_kernel()
+if reason then
+  return pending(reason)
+end
 
+describe("the prompt", function()
   after_each(function()
-    if term then
-      term:close()
-      term = nil
-    end
+    prompt.close()
     env.clean()
   end)
 
-  --- A test at a prompt; it needs namespaces, so that nothing leaves.
-  local function at_prompt(name, body)
-    it(name, function()
-      if reason then
-        pending(reason)
-        return
-      end
-      body()
-    end)
-  end
-
-  local function assert_left(status)
-    assert.equal(status or 0, term:status())
-  end
-
-  at_prompt("echoes expressions, keeps names and the last value", function()
-    term = prompt.start {}
+  it("echoes expressions, keeps names and the last value", function()
+    local term = prompt.start {}
     assert.truthy(term:screen():find('No rules yet; they will be in force for what sh runs; attach "CGROUP"', 1, true))
     assert.equal("3", term:enter "1 + 2")
     assert.equal("9", term:enter "_ * 3")
@@ -48,11 +34,11 @@ describe("the prompt", function()
     assert.equal("exit() or Ctrl-D leaves", term:enter "exit")
     term:type "exit(7)"
     term:key "Enter"
-    assert_left(7)
+    assert.equal(7, term:status())
   end)
 
-  at_prompt("goes on in the next line where an input is not complete", function()
-    term = prompt.start {}
+  it("goes on in the next line where an input is not complete", function()
+    local term = prompt.start {}
     term:type 'deny { "x",'
     term:key "Enter"
     term:wait_for "\n       >>"
@@ -74,12 +60,11 @@ describe("the prompt", function()
     term:key "C-d"
     term:wait_for_prompt()
     assert.equal("2", term:enter "1 + 1")
-    term:key "C-d"
-    assert_left()
+    assert.equal(0, term:leave())
   end)
 
-  at_prompt("says in a line what is wrong and what to do, and goes on as if nothing were", function()
-    term = prompt.start {}
+  it("says in a line what is wrong and what to do, and goes on as if nothing were", function()
+    local term = prompt.start {}
     for input, message in pairs {
       ["dny {}"] = 'unknown name "dny"; did you mean "deny"?',
       ["deny"] = nil,
@@ -108,12 +93,11 @@ describe("the prompt", function()
     -- One wrong rule, and nothing of its input is left.
     term:enter 'deny { "a", connect = "10.0.0.1" } deny { "b", connect = "10.0.0.1/40" }'
     assert.equal("no rules yet", term:enter "rules")
-    term:key "C-d"
-    assert_left()
+    assert.equal(0, term:leave())
   end)
 
-  at_prompt("gives up a line on Ctrl-C, and a script that does not end", function()
-    term = prompt.start {}
+  it("gives up a line on Ctrl-C, and a script that does not end", function()
+    local term = prompt.start {}
     term:type "deny { half"
     term:key "C-c"
     term:wait_for "tidegate> deny { half^C\ntidegate>\n"
@@ -142,12 +126,11 @@ describe("the prompt", function()
       end, "the end of: " .. script)
     end
     assert.equal("no rules yet", term:enter "rules")
-    term:key "C-d"
-    assert_left()
+    assert.equal(0, term:leave())
   end)
 
-  at_prompt("ends at the third Ctrl-C in what cannot be interrupted", function()
-    term = prompt.start {}
+  it("ends at the third Ctrl-C in what cannot be interrupted", function()
+    local term = prompt.start {}
     term:type '("a"):rep(40):find(("a-"):rep(40) .. "b") print "not so soon"'
     term:key "Enter"
     term:wait_for_cooked()
@@ -161,11 +144,11 @@ describe("the prompt", function()
       end, "^C")
     until ended
     assert.is_true(count >= 3)
-    assert_left(130)
+    assert.equal(130, term:status())
   end)
 
-  at_prompt("completes words, fields, names and paths", function()
-    term = prompt.start {}
+  it("completes words, fields, names and paths", function()
+    local term = prompt.start {}
     term:type "den"
     term:key "Tab"
     term:wait_for "tidegate> deny {"
@@ -198,12 +181,11 @@ describe("the prompt", function()
     term:type "1"
     term:wait_for "\ntidegate>   1\n"
     term:key "C-u"
-    term:key "C-d"
-    assert_left()
+    assert.equal(0, term:leave())
   end)
 
-  at_prompt("edits as shells do, and redraws at another width", function()
-    term = prompt.start({}, { columns = 60 })
+  it("edits as shells do, and redraws at another width", function()
+    local term = prompt.start({}, { columns = 60 })
     term:type "two words"
     term:key "C-w"
     term:wait(function(screen) return screen:find "\ntidegate> two\n$" end, "a word less")
@@ -230,12 +212,11 @@ describe("the prompt", function()
     end, "the line, redrawn")
     term:key "C-c"
     term:wait_for("^C", 2)
-    term:key "C-d"
-    assert_left()
+    assert.equal(0, term:leave())
   end)
 
-  at_prompt("is stopped by Ctrl-Z, and goes on with its line", function()
-    term = prompt.start({}, { before = { "bash", "-ic", '"$@"; read -p "stopped " line; fg > /dev/null', "sh" } })
+  it("is stopped by Ctrl-Z, and goes on with its line", function()
+    local term = prompt.start({}, { before = { "bash", "-ic", '"$@"; read -p "stopped " line; fg > /dev/null', "sh" } })
     term:type "half"
     term:key "C-z"
     term:wait_for "stopped"
@@ -243,12 +224,11 @@ describe("the prompt", function()
     term:wait(function(screen) return screen:find "\ntidegate> half\n$" end, "the line")
     term:key "C-u"
     assert.equal("2", term:enter "1 + 1")
-    term:key "C-d"
-    assert_left()
+    assert.equal(0, term:leave())
   end)
 
-  at_prompt("tells about every word", function()
-    term = prompt.start {}
+  it("tells about every word", function()
+    local term = prompt.start {}
     local overview = term:enter "help()"
     for _, word in ipairs { "deny", "egress", "uid", "errno", "policy", "undo", "Ctrl-D" } do
       assert.truthy(overview:find(word, 1, true), word)
@@ -262,14 +242,13 @@ describe("the prompt", function()
     assert.equal(term:enter "help(egress)", term:enter 'help "egress"')
     assert.truthy(term:enter "help(undo)":find("Take the last change", 1, true))
     assert.truthy(term:enter "help(policy)":find("best_effort", 1, true))
-    term:key "C-d"
-    assert_left()
+    assert.equal(0, term:leave())
   end)
 
-  at_prompt("works on the simulator, and says so, without privileges", function()
+  it("works on the simulator, and says so, without privileges", function()
     local folder = env.folder()
     assert.equal(0, command.run({ "chmod", "777", folder }).status)
-    term = prompt.start({ "examples/01-first-light.lua" },
+    local term = prompt.start({ "examples/01-first-light.lua" },
       { before = { "setpriv", "--reuid=65534", "--clear-groups" } })
     term:wait_for("examples/01-first-light.lua: 2 rules, on the simulator only: capabilities: user 65534 lacks CAP_BPF")
     assert.equal('simulated: deny "x", rule 3 of 3', term:enter 'deny { "x", connect = "9.9.9.9" }')
@@ -284,16 +263,14 @@ describe("the prompt", function()
     assert.equal('- deny { "x", connect = "9.9.9.9" }', term:enter "undo()")
     assert.equal("as in examples/01-first-light.lua", term:enter "diff()")
     assert.equal("saved to " .. folder .. "/new.lua", term:enter(('save "%s/new.lua"'):format(folder)))
-    term:key "C-d"
-    assert_left()
+    assert.equal(0, term:leave())
   end)
 
-  at_prompt("works at a terminal that knows nothing", function()
-    term = prompt.start({}, { env = { TERM = "dumb" } })
+  it("works at a terminal that knows nothing", function()
+    local term = prompt.start({}, { env = { TERM = "dumb" } })
     term:type "1 + 2"
     term:key "Enter"
     term:wait_for "\n3\n"
-    term:key "C-d"
-    assert_left()
+    assert.equal(0, term:leave())
   end)
 end)

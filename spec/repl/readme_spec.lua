@@ -10,34 +10,25 @@ local function plain(text)
   return (text:gsub("%[%d+%]", "[PID]"):gsub("after %d+ ms", "after N ms"))
 end
 
-describe("the README", function()
-  local reason, own, term = command.no_kernel(), nil, nil
+local reason = command.no_kernel()
+if reason then
+  return pending(reason)
+end
 
-  setup(function()
-    own = not reason and command.enter_cgroup()
-  end)
+describe("the README", function()
+  setup(command.enter_cgroup)
   teardown(function()
-    if term then
-      term:close()
-    end
+    prompt.close()
     env.clean()
-    if own then
-      command.leave_cgroup()
-    end
+    command.leave_cgroup()
   end)
 
   it("shows the prompt as it is", function()
-    if reason then
-      pending(reason)
-      return
-    end
-    local file = assert(io.open "README.md")
-    local text = file:read "*a"
-    file:close()
+    local text = env.read "README.md"
     local folder = env.folder()
     env.write(folder .. "/web.lua", (text:match "```lua\n(.-)```"))
     local session = text:match "```console\n%$ tidegate repl web.lua\n(.-)```"
-    term = prompt.start({ "web.lua" }, { before = { "sh", "-c", 'cd "$0"; exec "$@"', folder } })
+    local term = prompt.start({ "web.lua" }, { before = { "sh", "-c", 'cd "$0"; exec "$@"', folder } })
     for line in session:gmatch "[^\n]+" do
       local input = line:match "^tidegate> (.*)"
       if input == "^D" then

@@ -3,17 +3,18 @@
 local command = require "spec.support.command"
 local env = require "spec.support.env"
 
-describe("a script for tidegate repl", function()
-  local reason, own = command.no_kernel(), nil
+local reason = command.no_kernel()
+if reason then
+  return pending(reason)
+end
 
-  setup(function()
-    own = not reason and command.enter_cgroup()
-  end)
+describe("a script for tidegate repl", function()
+  local own
+
+  setup(function() own = command.enter_cgroup() end)
   teardown(function()
     env.clean()
-    if own then
-      command.leave_cgroup()
-    end
+    command.leave_cgroup()
   end)
 
   local function start(script, arguments, before)
@@ -33,18 +34,15 @@ describe("a script for tidegate repl", function()
     return start(...):wait()
   end
 
-  local function on_kernel(name, body)
+  --- A test after which no cgroup may be left.
+  local function leaving_none(name, body)
     it(name, function()
-      if reason then
-        pending(reason)
-        return
-      end
       body()
-      assert.equal(own .. "\n", command.run({ "find", own, "-type", "d" }).out)
+      assert.equal(own .. "\n", command.cgroups(own))
     end)
   end
 
-  on_kernel("runs it, prints what it prints, and ends with 0", function()
+  leaving_none("runs it, prints what it prints, and ends with 0", function()
     local got = run [[#!/usr/bin/env -S tidegate repl
 deny { "all", connect = "192.0.2.1", errno = "ECONNRESET" }
 local status = sh "stdbuf -eL nc -v 192.0.2.1 80"
@@ -58,7 +56,7 @@ undo()
     assert.equal(1, got.status)
   end)
 
-  on_kernel("ends with the status that it says, and 1 where it fails", function()
+  leaving_none("ends with the status that it says, and 1 where it fails", function()
     assert.equal(0, run("").status)
     assert.equal(0, run("exit() nothing()").status)
     assert.equal(42, run("exit(42)").status)
@@ -78,7 +76,7 @@ undo()
     end
   end)
 
-  on_kernel("begins with the policy that is named, or ends with 1 where that is wrong", function()
+  leaving_none("begins with the policy that is named, or ends with 1 where that is wrong", function()
     local path = env.write(env.folder() .. "/bad.lua", 'deny { connect = "1.2.3.400" }')
     local got = run("print 'started'", { path })
     assert.equal(path .. ':1: deny "#1": connect: "1.2.3.400": 400 is over 255\n', got.err)
@@ -97,7 +95,7 @@ undo()
       run(('save "%s"'):format(image), { image }).err)
   end)
 
-  on_kernel("publishes before it runs a command, and all at the end", function()
+  leaving_none("publishes before it runs a command, and all at the end", function()
     local got = run [[
 for port = 1, 50 do deny { connect = { addr = "192.0.2.1", port = port } } end
 sh "nc -v 192.0.2.1 50"
@@ -106,7 +104,7 @@ print(gate:status().generation, rules[50].hits)]]
     assert.equal(0, got.status)
   end)
 
-  on_kernel("says that it is on the simulator, and ends with 3 where the kernel is needed", function()
+  leaving_none("says that it is on the simulator, and ends with 3 where the kernel is needed", function()
     local nobody = { "setpriv", "--reuid=65534", "--clear-groups" }
     local got = run('deny { "x", connect = "9.9.9.9" } print(try { connect = "9.9.9.9:1" }.decision)', {}, nobody)
     assert.equal('deny "x" (stdin:1): EPERM\n', got.out)
@@ -119,7 +117,7 @@ print(gate:status().generation, rules[50].hits)]]
     assert.equal(3, run('attach "/none/such"').status)
   end)
 
-  on_kernel("is ended by a signal, wherever it is, and cleans up", function()
+  leaving_none("is ended by a signal, wherever it is, and cleans up", function()
     for name, status in pairs { sigint = 130, sigterm = 143, sighup = 129 } do
       for _, script in ipairs { 'print "on its way" io.stdout:flush() while true do end',
         'sh "sleep 1000 & echo on its way; wait; echo not reached"' } do

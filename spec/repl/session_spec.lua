@@ -11,52 +11,39 @@ policy  { name = "web" }
 rewrite { "seed", connect = "1.2.3.4:60000", to = "127.0.0.1:60123" }
 ]]
 
-local function read(path)
-  local file = assert(io.open(path))
-  local text = file:read "*a"
-  file:close()
-  return text
-end
-
 local function plain(text)
   return terminal.sorted((text:gsub("%[%d+%]", "[PID]")))
 end
 
-describe("a session at the prompt", function()
-  local reason, own, path, term = command.no_kernel(), nil, nil, nil
+local reason = command.no_kernel()
+if reason then
+  return pending(reason)
+end
 
-  setup(function()
-    own = not reason and command.enter_cgroup()
-  end)
-  teardown(function()
-    if own then
-      command.leave_cgroup()
-    end
-  end)
+describe("a session at the prompt", function()
+  local own, path
+
+  setup(function() own = command.enter_cgroup() end)
+  teardown(command.leave_cgroup)
   before_each(function()
     path = env.write(env.folder() .. "/web.lua", FILE)
   end)
   after_each(function()
-    if term then
-      term:close()
-    end
-    command.run { "rmdir", tostring(own) .. "/app" } -- where a test failed
+    prompt.close()
+    command.run { "rmdir", own .. "/app" } -- where a test failed
     env.clean()
   end)
 
-  local function on_kernel(name, body)
+  --- A test after which no cgroup may be left.
+  local function leaving_none(name, body)
     it(name, function()
-      if reason then
-        pending(reason)
-        return
-      end
       body()
-      assert.equal(own .. "\n", command.run({ "find", own, "-type", "d" }).out)
+      assert.equal(own .. "\n", command.cgroups(own))
     end)
   end
 
-  on_kernel("types a wrong rule, mends it, sees it at work, takes it back, keeps it and leaves", function()
-    term = prompt.start({ path }, { serve = true })
+  leaving_none("types a wrong rule, mends it, sees it at work, takes it back, keeps it and leaves", function()
+    local term = prompt.start({ path }, { serve = true })
     assert.truthy(term:screen():find(path .. ': 1 rule, in force for what sh runs; attach "CGROUP" puts them in '
       .. "force there\nhelp() tells what there is; Ctrl-D leaves\n", 1, true), term:screen())
 
@@ -90,15 +77,14 @@ describe("a session at the prompt", function()
       (plain(term:enter 'sh "curl -sS http://10.1.2.3/"'):gsub("Failed to connect.-: ", "")))
     term:enter 'deny { "no-lan", egress = "10.0.0.0/8" }'
     assert.equal("saved to " .. path, term:enter "save()")
-    assert.equal(FILE .. 'deny { "no-lan", egress = "10.0.0.0/8" }\n', read(path))
+    assert.equal(FILE .. 'deny { "no-lan", egress = "10.0.0.0/8" }\n', env.read(path))
     assert.equal("as in " .. path, term:enter "diff()")
-    term:key "C-d"
-    assert.equal(0, term:status())
+    assert.equal(0, term:leave())
     assert.is_nil(term:screen():find "not saved")
   end)
 
-  on_kernel("declares a live set, changes it, shows it and takes it back", function()
-    term = prompt.start { path }
+  leaving_none("declares a live set, changes it, shows it and takes it back", function()
+    local term = prompt.start { path }
     assert.equal("no sets yet", term:enter "sets")
     term:enter 'set "banned" { "203.0.113.0/24", ttl = "10m", size = 100 }'
     term:enter 'deny { "ban", connect = set "banned", errno = "ECONNRESET" }'
@@ -110,24 +96,22 @@ describe("a session at the prompt", function()
     term:enter "undo()"
     term:enter "undo()"
     assert.equal("no sets yet", term:enter "sets")
-    term:key "C-d"
-    assert.equal(0, term:status())
+    assert.equal(0, term:leave())
   end)
 
-  on_kernel("calls what every and after are given, above the line", function()
-    term = prompt.start { path }
+  leaving_none("calls what every and after are given, above the line", function()
+    local term = prompt.start { path }
     term:enter 'local n = 0; every("50ms", function() n = n + 1; if n == 3 then print "third tick" end end)'
     term:wait_for "third tick"
     term:enter 'local later = after("50ms", function() print(("once %d"):format(6 * 7)) end)'
     term:wait_for "once 42"
-    term:key "C-d"
-    assert.equal(0, term:status())
+    assert.equal(0, term:leave())
   end)
 
-  on_kernel("attaches to a cgroup, and runs commands below it", function()
+  leaving_none("attaches to a cgroup, and runs commands below it", function()
     local app = own .. "/app"
     assert.equal(0, command.run({ "mkdir", app }).status)
-    term = prompt.start { path }
+    local term = prompt.start { path }
     term:enter 'deny { "all", connect = "192.0.2.1", errno = "ECONNRESET" }'
     local inside = { "unshare", "-n", "sh", "-c", 'ip link set lo up; echo 0 > "$1/cgroup.procs"; '
       .. "exec nc -v 192.0.2.1 80", "sh", app }
@@ -145,15 +129,14 @@ describe("a session at the prompt", function()
     assert.equal("attach: /none/such: there is no such folder; cgroups are below ",
       term:enter('attach "/none/such"'):match "^.-below ")
     assert.truthy(term:enter(('attach "%s"'):format(app)))
-    term:key "C-d"
-    assert.equal(0, term:status())
+    assert.equal(0, term:leave())
     assert.truthy(command.run(inside).err:find("Network is unreachable", 1, true))
     assert.equal(0, command.run({ "rmdir", app }).status)
   end)
 
-  on_kernel("shows events above a line that is half typed, and not more than can be read", function()
+  leaving_none("shows events above a line that is half typed, and not more than can be read", function()
     assert.equal(0, command.run({ "mkfifo", path .. ".few", path .. ".many" }).status)
-    term = prompt.start { path }
+    local term = prompt.start { path }
     term:enter 'deny { "all", connect = "192.0.2.1", log = "1000/s" }'
     term:enter(('sh "(read x < %s.few; for i in $(seq 3); do nc 192.0.2.1 $i; done; read x < %s.many; '
       .. 'for i in $(seq 101 200); do nc 192.0.2.1 $i; done; echo flood is over) &"'):format(path, path))
@@ -174,12 +157,11 @@ describe("a session at the prompt", function()
     term:wait_for_prompt()
     assert.equal("153", term:enter "#half")
     assert.truthy(tonumber(term:enter "rules.all.hits"))
-    term:key "C-d"
-    assert.equal(0, term:status())
+    assert.equal(0, term:leave())
   end)
 
-  on_kernel("has the policy's handlers called, and says what is wrong in them", function()
-    term = prompt.start { path }
+  leaving_none("has the policy's handlers called, and says what is wrong in them", function()
+    local term = prompt.start { path }
     term:enter 'deny { "all", connect = "192.0.2.1", log = false }'
     term:enter 'deny { "loud", connect = "192.0.2.2" }'
     term:enter 'seen = {} on("loud", function(event) seen[#seen + 1] = event.asked print "heard" end)'
@@ -198,16 +180,16 @@ describe("a session at the prompt", function()
     assert.equal(0, term:status())
   end)
 
-  on_kernel("ends what sh left running, and says so", function()
-    term = prompt.start {}
+  leaving_none("ends what sh left running, and says so", function()
+    local term = prompt.start {}
     term:enter 'sh "sleep 1000 &"'
     term:key "C-d"
     term:wait_for "tidegate: sh left running: sleep (pid "
     assert.equal(0, term:status())
   end)
 
-  on_kernel("lets go and mends the terminal when a signal ends it", function()
-    term = prompt.start { path }
+  leaving_none("lets go and mends the terminal when a signal ends it", function()
+    local term = prompt.start { path }
     local pid = term:enter 'sh "echo $PPID"'
     term:type "half a line"
     command.run { "kill", "-TERM", pid }

@@ -1,5 +1,6 @@
 --- Holding the simulator to the reference, and showing where they part.
 
+local address = require "spec.support.reference.address"
 local literal = require "tidegate.literal"
 local random_policy = require "spec.support.random_policy"
 local reference = require "spec.support.reference"
@@ -36,7 +37,7 @@ local function own_text(call)
     return nil
   end
   local hook4 = reference.family { op = call.op, family = call.family, target = call.addr } == 2
-  local addr = call.from_addr or reference.address(hook4 and "0.0.0.0" or "::")
+  local addr = call.from_addr or address.parse(hook4 and "0.0.0.0" or "::")
   return ("[%s]:%d"):format(random_policy.address_text(addr, "inet6"), call.from_port or 0)
 end
 
@@ -144,9 +145,9 @@ local function finding(decision)
   if decision.errno then
     text = text .. " errno " .. tostring(reference.errnos[decision.errno])
   end
-  text = text .. " to " .. endpoint_text(reference.address(decision.addr), decision.port)
+  text = text .. " to " .. endpoint_text(address.parse(decision.addr), decision.port)
   if decision.source then
-    local addr, port = reference.single(decision.source)
+    local addr, port = address.single(decision.source)
     text = text .. " from " .. endpoint_text(addr, port or 0)
   end
   return text .. (decision.privileged and " privileged" or "")
@@ -178,15 +179,16 @@ function M.last_deciding(rules, call)
 end
 
 --- Run some work with one of the reference's functions broken.
+---@param part table of the reference: where the function is
 ---@param name string
 ---@param broken function
 ---@param work fun(): any
 ---@return any
-function M.with_broken(name, broken, work)
-  local whole = reference[name]
-  reference[name] = broken
+function M.with_broken(part, name, broken, work)
+  local whole = part[name]
+  part[name] = broken
   local ok, result = pcall(work)
-  reference[name] = whole
+  part[name] = whole
   assert(ok, result)
   return result
 end

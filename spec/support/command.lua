@@ -173,6 +173,13 @@ function M.leave_cgroup()
   assert(cgroup.remove(path))
 end
 
+--- A cgroup and those below it, one a line.
+---@param path string
+---@return string
+function M.cgroups(path)
+  return M.run({ "find", path, "-type", "d" }).out
+end
+
 --- The paths of the example policies, in order.
 ---@return string[]
 function M.examples()

@@ -37,6 +37,16 @@ function M.write(path, text)
   return path
 end
 
+--- What a file holds.
+---@param path string
+---@return string
+function M.read(path)
+  local handle = assert(io.open(path, "rb"))
+  local text = handle:read "*a"
+  handle:close()
+  return text
+end
+
 --- The message with which a policy text is refused; "" where it is not.
 ---@param text string
 ---@return string

@@ -25,8 +25,9 @@ end
 ---@param name string
 ---@param argument string|number
 ---@param more string[]|nil sources of the core that it needs beside
+---@param parts string[]|nil sources in spec/c that it needs beside
 ---@return string
-function M.run(name, argument, more)
+function M.run(name, argument, more, parts)
   local program = os.tmpname()
   local paths = {}
   for index, source in ipairs(sources) do
@@ -35,8 +36,10 @@ function M.run(name, argument, more)
   for _, source in ipairs(more or {}) do
     paths[#paths + 1] = "core/" .. source .. ".c"
   end
-  local compile = "gcc %s %s spec/c/%s.c -o %s -lbpf -lm"
-  local output = output_of(compile:format(flags, table.concat(paths, " "), name, program))
+  for _, part in ipairs { name, unpack(parts or {}) } do
+    paths[#paths + 1] = "spec/c/" .. part .. ".c"
+  end
+  local output = output_of(("gcc %s %s -o %s -lbpf -lm"):format(flags, table.concat(paths, " "), program))
   if output == "" then
     output = output_of(program .. " " .. argument)
   end

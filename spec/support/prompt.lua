@@ -1,9 +1,14 @@
 --- `tidegate repl` at a terminal, in a network namespace of its own.
+--
+--   after_each(prompt.close)
+--   it("…", function() local term = prompt.start {} term:enter "…" … end)
 
 local command = require "spec.support.command"
 local terminal = require "spec.support.terminal"
 
 local M = {}
+
+local opened = {}
 
 --- Nothing but a loopback, and a server on 127.0.0.1:60123 where it is asked for.
 local ALONE = 'ip link set lo up; exec "$@"'
@@ -27,11 +32,21 @@ function M.start(arguments, options)
     env[name] = value
   end
   local term = terminal.start(words, { env = env, columns = options.columns })
+  opened[#opened + 1] = term
   term:wait(function(screen)
     assert(not screen:find "^status", screen)
     return screen:find "\ntidegate>\n$"
   end, "the first prompt")
   return term
+end
+
+--- Close the terminals of all that were started.
+function M.close()
+  local terms = opened
+  opened = {}
+  for _, term in ipairs(terms) do
+    term:close()
+  end
 end
 
 return M

@@ -6,6 +6,8 @@
 --
 -- Uses math.random: whoever seeds it gets the same again.
 
+local address = require "spec.support.reference.address"
+local meanings = require "spec.support.reference.names"
 local reference = require "spec.support.reference"
 
 local M = {}
@@ -83,7 +85,7 @@ local names = {
 -- Addresses ------------------------------------------------------------------------
 
 local function bytes_of(text)
-  return reference.address(text)
+  return address.parse(text)
 end
 
 -- Where ranges touch the ends of everything, v4-mapped space, or the halves of 128 bits.
@@ -150,7 +152,7 @@ end
 
 --- One of the ways in which an IPv6 address is written.
 local function format6(addr)
-  if reference.is_v4(addr) and chance(50) then
+  if address.is_v4(addr) and chance(50) then
     return "::ffff:" .. format4(addr)
   end
   local groups = {}
@@ -168,12 +170,12 @@ end
 
 --- How to write an address: IPv4 sometimes as v4-mapped.
 local function format_of(addr)
-  return reference.is_v4(addr) and chance(85) and format4 or format6
+  return address.is_v4(addr) and chance(85) and format4 or format6
 end
 
 --- The first address of a prefix: all bits behind `length` cleared.
 local function masked(addr, length)
-  local last = reference.last_of_prefix(("\0"):rep(16), length)
+  local last = address.last_of_prefix(("\0"):rep(16), length)
   local bytes = {}
   for index = 1, 16 do
     local host = last:byte(index)
@@ -193,8 +195,8 @@ function Maker:prefix()
   local length = format == format4 and random(96, 128) or pick { random(0, 128), random(56, 72), random(96, 128) }
   addr = masked(addr, length)
   self:remember("addr", addr)
-  self:remember("addr", reference.last_of_prefix(addr, length))
-  if is_any(reference.last_of_prefix(addr, length)) then
+  self:remember("addr", address.last_of_prefix(addr, length))
+  if is_any(address.last_of_prefix(addr, length)) then
     return nil
   end
   return format(addr) .. "/" .. (format == format4 and length - 96 or length), format == format6
@@ -202,7 +204,7 @@ end
 
 function Maker:range()
   local first, last = self:some_address(), self:some_address()
-  if reference.is_v4(first) ~= reference.is_v4(last) then
+  if address.is_v4(first) ~= address.is_v4(last) then
     last = first
   elseif first > last then
     first, last = last, first
@@ -246,7 +248,7 @@ function Maker:addresses6()
   for _ = 1, 20 do
     local text = self:prefix()
     local base = text and text:find(":", 1, true) and bytes_of(text:match "^(.*)/")
-    if base and not reference.is_v4(base) then
+    if base and not address.is_v4(base) then
       return text, true
     end
   end
@@ -606,7 +608,7 @@ end
 local function bind(call)
   if chance(50) and call.op ~= "bind" then
     -- A socket that is bound to IPv6 sends nothing to IPv4, before a hook could look at it.
-    local bound4 = reference.is_v4(call.addr) or chance(50)
+    local bound4 = address.is_v4(call.addr) or chance(50)
     call.from_addr = chance(80) and pick(bound4 and own4 or own6) or nil
     call.from_port = chance(50) and 5000 or random(1024, 65535)
   end
@@ -620,11 +622,11 @@ function Maker:call()
   local call = {
     op = pick(self.ops),
     addr = addr, port = self:some_number "port",
-    family = reference.is_v4(addr) and chance(65) and "inet" or "inet6",
+    family = address.is_v4(addr) and chance(65) and "inet" or "inet6",
     proto = pick(self.protos),
     uid = math.min(self:some_number "uid", self.last_id), gid = math.min(self:some_number "gid", self.last_id),
     comm = self:call_comm(), pid = chance(80) and pick(self.pids) or self:some_number "pid",
-    exe = pick(self.exes), cgroup = pick(self.cgroups), netns = reference.netns_cookies[netns] or netns,
+    exe = pick(self.exes), cgroup = pick(self.cgroups), netns = meanings.netns_cookies[netns] or netns,
     mark = self:some_number "mark", device = pick { 0, 0, 1, 2 }, type = chance(20) and pick { 1, 2, 3, 5 } or nil,
   }
   bind(call)
@@ -640,7 +642,7 @@ end
 function M.address_text(addr, family)
   if family == "inet" then
     return format4(addr)
-  elseif reference.is_v4(addr) then
+  elseif address.is_v4(addr) then
     return "::ffff:" .. format4(addr)
   end
   local groups = {}

@@ -153,6 +153,13 @@ function Terminal:status()
   return tonumber(self:wait(function(screen) return screen:match "\nstatus (%d+)\n$" end, "the end"))
 end
 
+--- Type Ctrl-D, and wait for the end of the program.
+---@return integer status
+function Terminal:leave()
+  self:key "C-d"
+  return self:status()
+end
+
 --- Change the size.
 function Terminal:resize(columns)
   tmux(self, "resize-window", "-x", tostring(columns))

@@ -1,6 +1,7 @@
 -- Images: what they say of themselves, in files, and their limits.
 
 local bit = require "bit"
+local env = require "spec.support.env"
 local ffi = require "ffi"
 local images = require "spec.support.images"
 local library = require "tidegate.ffi"
@@ -39,19 +40,6 @@ local function hooks_of(image)
     end
   end
   return table.concat(names, " ")
-end
-
-local function read_file(path)
-  local file = assert(io.open(path, "rb"))
-  local bytes = file:read "*a"
-  file:close()
-  return bytes
-end
-
-local function write_file(path, bytes)
-  local file = assert(io.open(path, "wb"))
-  file:write(bytes)
-  file:close()
 end
 
 describe("an image", function()
@@ -166,7 +154,7 @@ describe("an image file", function()
   it("gives the same image back", function()
     local image = compile(sample())
     check(C.tg_image_save(image, path))
-    assert.equal(bytes_of(image), read_file(path))
+    assert.equal(bytes_of(image), env.read(path))
     local loaded = make("image", function(slot)
       return C.tg_image_load(path, slot)
     end)
@@ -196,15 +184,15 @@ describe("an image file", function()
   end)
 
   it("is refused where it is something else, cut short or changed", function()
-    write_file(path, "policy { default = \"deny\" }\n")
+    env.write(path, "policy { default = \"deny\" }\n")
     assert.same({ path .. ": not a Tidegate image", 22 }, { load_error() })
-    write_file(path, "")
+    env.write(path, "")
     assert.equal(path .. ": not a Tidegate image", (load_error()))
 
     local bytes = bytes_of(compile(sample()))
-    write_file(path, bytes:sub(1, -65))
+    env.write(path, bytes:sub(1, -65))
     assert.equal(("%s: damaged image: %d bytes, it should have %d"):format(path, #bytes - 64, #bytes), (load_error()))
-    write_file(path, bytes:sub(1, 200) .. "x" .. bytes:sub(202))
+    env.write(path, bytes:sub(1, 200) .. "x" .. bytes:sub(202))
     assert.equal(path .. ": damaged image: its checksum is wrong", (load_error()))
     assert.equal(0, os.execute("truncate -s 268435457 " .. path))
     assert.equal(path .. ": not a Tidegate image: 268435457 bytes, an image has at most 268435456", (load_error()))

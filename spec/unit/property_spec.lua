@@ -1,9 +1,11 @@
 -- Random policies: the simulator decides every call as the reference does.
 -- TIDEGATE_SEED repeats a run, TIDEGATE_POLICIES asks for more.
 
+local address = require "spec.support.reference.address"
 local agreement = require "spec.support.agreement"
 local cgroup = require "spec.support.cgroup"
 local env = require "spec.support.env"
+local lists = require "spec.support.reference.lists"
 local random_policy = require "spec.support.random_policy"
 local reference = require "spec.support.reference"
 local tidegate = require "tidegate"
@@ -80,13 +82,13 @@ describe("the simulator", function()
 
   -- Each break of the reference must show within the policies of a short run.
   local breaks = {
-    ["ranges lose their last address"] = { "within", function(addr, range)
-      return reference.is_v4(addr) == reference.is_v4(range[1]) and range[1] <= addr and addr < range[2]
+    ["ranges lose their last address"] = { address, "within", function(addr, range)
+      return address.is_v4(addr) == address.is_v4(range[1]) and range[1] <= addr and addr < range[2]
     end },
-    ["IPv6 ranges take in v4-mapped addresses"] = { "within", function(addr, range)
+    ["IPv6 ranges take in v4-mapped addresses"] = { address, "within", function(addr, range)
       return range[1] <= addr and addr <= range[2]
     end },
-    ["negative items are passed over"] = { "holds", function(list, call)
+    ["negative items are passed over"] = { lists, "holds", function(list, call)
       for _, item in ipairs(list) do
         if not item.negative and item.matches(call) then
           return true
@@ -94,18 +96,18 @@ describe("the simulator", function()
       end
       return false
     end },
-    ["the last rule wins"] = { "deciding", agreement.last_deciding },
-    ["a cgroup does not hold those below"] = { "below", function(path, above)
+    ["the last rule wins"] = { reference, "deciding", agreement.last_deciding },
+    ["a cgroup does not hold those below"] = { lists, "below", function(path, above)
       return path == above
     end },
-    ["0.0.0.0 and :: are addresses of their own"] = { "target", function(addr) return addr end },
-    ["datagrams have their socket's family"] = { "family", function(call)
+    ["0.0.0.0 and :: are addresses of their own"] = { reference, "target", function(addr) return addr end },
+    ["datagrams have their socket's family"] = { reference, "family", function(call)
       return call.family == "inet" and 2 or 10
     end },
   }
   for name, broken in pairs(breaks) do
     it("is seen to differ from a reference in which " .. name, function()
-      local story = agreement.with_broken(broken[1], broken[2], function()
+      local story = agreement.with_broken(broken[1], broken[2], broken[3], function()
         return first_disagreement(1500)
       end)
       assert(story, "nobody noticed")

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* random_image.h - images of random policies. */
+#ifndef TG_SPEC_RANDOM_IMAGE_H
+#define TG_SPEC_RANDOM_IMAGE_H
+
+#include "../../core/image.h"
+
+/* The image of a policy that draw() makes up, of all that policies have. */
+struct tg_image *random_image(void);
+
+#endif

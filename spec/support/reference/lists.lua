@@ -1,0 +1,177 @@
+--- Lists and their items, in the reference: which calls they hold.
+--
+-- Functions are called through M, as in spec/support/reference.lua.
+
+local address = require "spec.support.reference.address"
+local names = require "spec.support.reference.names"
+
+local M = {}
+
+-- Items ----------------------------------------------------------------------------
+
+--- "80", "80-90", "https", "*" as a first and a last number.
+local function parse_numbers(field, text)
+  if text == "*" then
+    return 0, 2 ^ 32 - 1
+  end
+  local first, last = text:match "^(0x%x+)%-(0x%x+)$"
+  if not first then
+    first, last = text:match "^(%d+)%-(%d+)$"
+  end
+  if first then
+    return tonumber(first), tonumber(last)
+  end
+  local number = tonumber(text) or names.number(field, text)
+  return number, number
+end
+
+-- From the text of an item to a function that tells whether a call has it.
+local read = {}
+
+local function number_reader(field)
+  return function(text)
+    local first, last = parse_numbers(field, text)
+    return function(call)
+      return first <= call[field] and call[field] <= last
+    end
+  end
+end
+
+for _, field in ipairs {
+  "port", "proto", "family", "uid", "gid", "pid", "type", "mark", "device", "netns", "from_port",
+} do
+  read[field] = number_reader(field)
+end
+
+local read_proto_number = read.proto
+
+--- "tcp" means MPTCP too.
+function read.proto(text)
+  local matches = read_proto_number(text)
+  return function(call)
+    return matches(call) or (text == "tcp" and call.proto == names.protos.mptcp)
+  end
+end
+
+function read.comm(text)
+  local prefix = text:match "^(.*)%*$"
+  return function(call)
+    if prefix then
+      return call.comm:sub(1, #prefix) == prefix
+    end
+    return call.comm == text
+  end
+end
+
+function read.exe(text)
+  return function(call) return text == "*" or call.exe == text end
+end
+
+--- Whether a cgroup is another one, or below it.
+function M.below(path, above)
+  return (path .. "/"):sub(1, #above + 1) == above .. "/"
+end
+
+function read.cgroup(text)
+  return function(call)
+    return text == "*" or text == "/" or M.below(call.cgroup, text)
+  end
+end
+
+local function read_endpoint(text, addr_key, read_port)
+  local addr, port = text:match "^%[(.-)%]:?(.*)$"
+  if not addr and text:find ":.*:" then
+    addr, port = text, ""
+  elseif not addr then
+    addr, port = text:match "^([^:]*):?(.*)$"
+  end
+  local ranges = address.ranges(addr)
+  local has_port = port ~= "" and read_port(port)
+  return function(call)
+    if has_port and not has_port(call) then
+      return false
+    end
+    for _, range in ipairs(ranges or {}) do
+      if address.within(call[addr_key], range) then
+        return true
+      end
+    end
+    return not ranges
+  end
+end
+
+function read.endpoint(text) return read_endpoint(text, "target", read.port) end
+function read.from(text) return read_endpoint(text, "from_addr", read.from_port) end
+
+-- Lists ----------------------------------------------------------------------------
+
+--- A union of items, or of everything if there are only negative ones, less the
+--- negative ones; nothing if there are none at all.
+function M.holds(list, call)
+  local positive, found = false, false
+  for _, item in ipairs(list) do
+    if not item.negative then
+      positive = true
+      found = found or item.matches(call)
+    elseif item.matches(call) then
+      return false
+    end
+  end
+  return found or (#list > 0 and not positive)
+end
+
+--- What the live sets of the policy hold, as ranges.
+local sets = {}
+
+--- Declare the live sets that the lists to be read may name.
+---@param items_by_name table<string, string[]>|nil
+function M.read_sets(items_by_name)
+  sets = {}
+  for name, items in pairs(items_by_name or {}) do
+    local ranges = {}
+    for _, item in ipairs(items) do
+      ranges[#ranges + 1] = address.ranges(item)[1]
+    end
+    sets[name] = ranges
+  end
+end
+
+local function read_set(name)
+  local ranges = sets[name]
+  return function(call)
+    for _, range in ipairs(ranges) do
+      if address.within(call.target, range) then
+        return true
+      end
+    end
+    return false
+  end
+end
+
+local function read_product(field, value)
+  local addrs = value.addr ~= nil and M.read(field, value.addr)
+  local ports = value.port ~= nil and M.read(field == "from" and "from_port" or "port", value.port)
+  return function(call)
+    return (not addrs or M.holds(addrs, call)) and (not ports or M.holds(ports, call))
+  end
+end
+
+--- The items of a value: a text, a number, { addr =, port = }, or a list of such.
+function M.read(field, value, list)
+  list = list or {}
+  if type(value) ~= "table" then
+    local sign, text = tostring(value):match "^(!?)(.*)$"
+    list[#list + 1] = { negative = sign == "!", matches = read[field](text) }
+  elseif value.set then
+    list[#list + 1] = { negative = value.negative or false, matches = read_set(value.set) }
+  elseif value.addr ~= nil or value.port ~= nil then
+    list[#list + 1] = { negative = false, matches = read_product(field, value) }
+  else
+    for _, inner in ipairs(value) do
+      M.read(field, inner, list)
+    end
+  end
+  return list
+end
+
+return M
