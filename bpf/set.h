@@ -49,13 +49,6 @@ static __always_inline int tg_entry_counts(const struct tg_set_probe *probe, __u
 	return !tg_entry_expired(after);
 }
 
-/* On to the next row: something of this one's stands there. */
-static __always_inline long tg_set_pass(struct tg_set_probe *probe)
-{
-	probe->at = probe->at + 1 < probe->rows ? probe->at + 1 : 0;
-	return 0;
-}
-
 /* The bits of a word that stand for lengths shorter than one whose bit is `place`. */
 static __always_inline __u64 tg_shorter(__u64 lengths, __u32 place)
 {
@@ -82,50 +75,6 @@ static __always_inline int tg_set_next4(const struct tg_set_header *header,
 	probe->length = 32 - tg_lowest_bit(lengths);
 	probe->at = tg_set_home4(header->seed, tg_set_prefix4(probe), probe->length, probe->rows);
 	return 1;
-}
-
-static long tg_set_step4(__u32 step, struct tg_set_probe *probe)
-{
-	const struct tg_set_row4 *row = tg_table_row(probe->table, (__u64)probe->base + probe->at);
-	const struct tg_set_header *header;
-	__u64 want = tg_set_prefix4(probe), same = 0;
-
-	(void)step;
-	if (!row) {
-		probe->found = -TG_EFAULT;
-		return 1;
-	}
-	TG_UNROLL
-	for (__u32 i = 0; i < TG_ENTRIES4; i++)
-		same |= (__u64)tg_is_zero(TG_LOAD(row->addr[i]) ^ want) << i;
-	for (__u32 i = 0; i < TG_ENTRIES4 && same; i++) {
-		const struct tg_set_row4 *again;
-		__u64 before, addr;
-
-		if (!(same >> i & 1))
-			continue;
-		before = TG_LOAD(row->state[i]);
-		again = TG_AFTER(row, before);
-		addr = TG_LOAD(again->addr[i]);
-		again = TG_AFTER(row, addr);
-		if (addr == want && tg_entry_counts(probe, before, TG_LOAD(again->state[i]))) {
-			probe->found = 1;
-			return 1;
-		}
-	}
-	if (TG_LOAD(row->passed))
-		return tg_set_pass(probe);
-	header = tg_table_row(probe->table, 0);
-	if (!header)
-		return 1;
-	if (tg_set_next4(header, probe))
-		return 0;
-	if (TG_LOAD(header->turn) == probe->turn)
-		return 1;
-	/* Meanwhile the set was replaced, and what was in it taken out: once more. */
-	probe->turn = TG_LOAD(header->turn);
-	probe->length = TG_SET_BEFORE4;
-	return !tg_set_next4(header, probe);
 }
 
 /* --- IPv6 ---------------------------------------------------------------------------- */
@@ -168,11 +117,78 @@ static __always_inline int tg_set_next6(const struct tg_set_header *header,
 	return 1;
 }
 
+/* --- Steps --------------------------------------------------------------------------- */
+
+static __always_inline int tg_set_next_length(const struct tg_set_header *header,
+					      struct tg_set_probe *probe, int is6)
+{
+	return is6 ? tg_set_next6(header, probe) : tg_set_next4(header, probe);
+}
+
+/* To the longest length of all. 0: there is none. */
+static __always_inline int tg_set_first_length(const struct tg_set_header *header,
+					       struct tg_set_probe *probe, int is6)
+{
+	probe->turn = TG_LOAD(header->turn);
+	probe->length = is6 ? TG_SET_BEFORE6 : TG_SET_BEFORE4;
+	return tg_set_next_length(header, probe, is6);
+}
+
+/* The row at hand does not have it: what step returns. */
+static __always_inline long tg_set_go_on(struct tg_set_probe *probe, __u64 passed, int is6)
+{
+	const struct tg_set_header *header;
+
+	if (passed) { /* something of this row stands in the next */
+		probe->at = probe->at + 1 < probe->rows ? probe->at + 1 : 0;
+		return 0;
+	}
+	header = tg_table_row(probe->table, 0);
+	if (!header)
+		return 1;
+	if (tg_set_next_length(header, probe, is6))
+		return 0;
+	if (TG_LOAD(header->turn) == probe->turn)
+		return 1;
+	/* Meanwhile the set was replaced, and what was in it taken out: once more. */
+	return !tg_set_first_length(header, probe, is6);
+}
+
+static long tg_set_step4(__u32 step, struct tg_set_probe *probe)
+{
+	const struct tg_set_row4 *row = tg_table_row(probe->table, (__u64)probe->base + probe->at);
+	__u64 want = tg_set_prefix4(probe), same = 0;
+
+	(void)step;
+	if (!row) {
+		probe->found = -TG_EFAULT;
+		return 1;
+	}
+	TG_UNROLL
+	for (__u32 i = 0; i < TG_ENTRIES4; i++)
+		same |= (__u64)tg_is_zero(TG_LOAD(row->addr[i]) ^ want) << i;
+	for (__u32 i = 0; i < TG_ENTRIES4 && same; i++) {
+		const struct tg_set_row4 *again;
+		__u64 before, addr;
+
+		if (!(same >> i & 1))
+			continue;
+		before = TG_LOAD(row->state[i]);
+		again = TG_AFTER(row, before);
+		addr = TG_LOAD(again->addr[i]);
+		again = TG_AFTER(row, addr);
+		if (addr == want && tg_entry_counts(probe, before, TG_LOAD(again->state[i]))) {
+			probe->found = 1;
+			return 1;
+		}
+	}
+	return tg_set_go_on(probe, TG_LOAD(row->passed), 0);
+}
+
 static long tg_set_step6(__u32 step, struct tg_set_probe *probe)
 {
 	const struct tg_set_row6 *row = tg_table_row(probe->table, (__u64)probe->base + probe->at);
 	__u64 want_high = tg_set_high6(probe), want_low = tg_set_low6(probe);
-	const struct tg_set_header *header;
 
 	(void)step;
 	if (!row) {
@@ -193,38 +209,34 @@ static long tg_set_step6(__u32 step, struct tg_set_probe *probe)
 			return 1;
 		}
 	}
-	if (TG_LOAD(row->passed))
-		return tg_set_pass(probe);
-	header = tg_table_row(probe->table, 0);
-	if (!header)
-		return 1;
-	if (tg_set_next6(header, probe))
-		return 0;
-	if (TG_LOAD(header->turn) == probe->turn)
-		return 1;
-	/* Meanwhile the set was replaced, and what was in it taken out: once more. */
-	probe->turn = TG_LOAD(header->turn);
-	probe->length = TG_SET_BEFORE6;
-	return !tg_set_next6(header, probe);
+	return tg_set_go_on(probe, TG_LOAD(row->passed), 1);
 }
 
 /* --- Either -------------------------------------------------------------------------- */
 
-/* 1 if the IPv4 address is in the set, 0 if it is not, or -TG_EFAULT: it is no set. */
-TG_GLOBAL int tg_set_has4(tg_table_ref table, __u32 addr)
+/* Have a probe of an address at its first row. 0: nothing is to be looked at. */
+static __always_inline int tg_set_begin(struct tg_set_probe *probe, int is6)
 {
-	struct tg_set_probe probe = {.low = addr, .table = table, .base = TG_SET_ROW};
 	const struct tg_set_header *header;
 
 	if (!TG_SETS)
 		return 0;
-	header = tg_table_row(table, 0);
-	if (!header)
-		return -TG_EFAULT;
-	probe.rows = header->rows4;
-	probe.turn = TG_LOAD(header->turn);
-	probe.length = TG_SET_BEFORE4;
-	if (tg_set_next4(header, &probe))
+	header = tg_table_row(probe->table, 0);
+	if (!header) {
+		probe->found = -TG_EFAULT;
+		return 0;
+	}
+	probe->base = TG_SET_ROW + (is6 ? header->rows4 : 0);
+	probe->rows = is6 ? header->rows6 : header->rows4;
+	return tg_set_first_length(header, probe, is6);
+}
+
+/* 1 if the IPv4 address is in the set, 0 if it is not, or -TG_EFAULT: it is no set. */
+TG_GLOBAL int tg_set_has4(tg_table_ref table, __u32 addr)
+{
+	struct tg_set_probe probe = {.low = addr, .table = table};
+
+	if (tg_set_begin(&probe, 0))
 		TG_LOOP(TG_SET_STEPS, tg_set_step4, &probe);
 	return probe.found;
 }
@@ -232,18 +244,8 @@ TG_GLOBAL int tg_set_has4(tg_table_ref table, __u32 addr)
 TG_GLOBAL int tg_set_has6(tg_table_ref table, __u64 high, __u64 low)
 {
 	struct tg_set_probe probe = {.high = high, .low = low, .table = table};
-	const struct tg_set_header *header;
 
-	if (!TG_SETS)
-		return 0;
-	header = tg_table_row(table, 0);
-	if (!header)
-		return -TG_EFAULT;
-	probe.base = TG_SET_ROW + header->rows4;
-	probe.rows = header->rows6;
-	probe.turn = TG_LOAD(header->turn);
-	probe.length = TG_SET_BEFORE6;
-	if (tg_set_next6(header, &probe))
+	if (tg_set_begin(&probe, 1))
 		TG_LOOP(TG_SET_STEPS, tg_set_step6, &probe);
 	return probe.found;
 }
