@@ -101,6 +101,11 @@ int group_add_rival(struct group *group, const char *id, const char *label,
 		    uint32_t entries);
 const struct variant *group_add_floor(struct group *group);
 
+/* The trie of the same prefixes, held against `ours`; says what both cost to fill. */
+struct cost;
+void group_add_trie(struct group *group, struct variant *ours, const struct cost *cost, int family,
+		    const struct prefix *prefixes, uint32_t count);
+
 /* sets.c: the last groups, of live sets. */
 void make_sets(struct group *groups);
 

@@ -167,29 +167,32 @@ static void make_endpoint_rules(struct group *group, const char *id, const char 
 	free(rules);
 }
 
+void group_add_trie(struct group *group, struct variant *ours, const struct cost *cost, int family,
+		    const struct prefix *prefixes, uint32_t count)
+{
+	int trie = group_add_rival(group, "trie", "the kernel's LPM trie", ours->against,
+				   family == AF_INET ? "lpm4" : "lpm6",
+				   family == AF_INET ? "trie4" : "trie6", count);
+	double start = now_ns(), trie_ms;
+
+	rival_fill_trie(trie, family, prefixes, count);
+	trie_ms = (now_ns() - start) / 1e6;
+	check_prefixes(group, ours, trie);
+	report_cost(group, cost, trie_ms, map_bytes(trie));
+}
+
 static void make_prefixes(struct group *group, const char *id, const char *label, int family,
 			  uint32_t count)
 {
 	struct prefix *prefixes = random_prefixes(family, count);
-	const struct variant *empty;
 	struct variant *tidegate;
 	struct cost cost;
-	double start, trie_ms;
-	int trie;
 
 	group_begin(group, id, label);
 	group->stream = stream_of_prefixes(family, prefixes, count);
-	empty = group_add_floor(group);
-	tidegate = group_add(group, "tidegate", "tidegate", empty);
+	tidegate = group_add(group, "tidegate", "tidegate", group_add_floor(group));
 	gate_with_prefixes(tidegate, family, prefixes, count, &cost);
-	trie = group_add_rival(group, "trie", "the kernel's LPM trie", empty,
-			       family == AF_INET ? "lpm4" : "lpm6",
-			       family == AF_INET ? "trie4" : "trie6", count);
-	start = now_ns();
-	rival_fill_trie(trie, family, prefixes, count);
-	trie_ms = (now_ns() - start) / 1e6;
-	check_prefixes(group, tidegate, trie);
-	report_cost(group, &cost, trie_ms, map_bytes(trie));
+	group_add_trie(group, tidegate, &cost, family, prefixes, count);
 	free(prefixes);
 }
 

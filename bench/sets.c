@@ -4,29 +4,29 @@
 
 #include "bench.h"
 
+/* A live set, which it returns, of elements that calls are made to. */
+static struct variant *make_set(struct group *group, const char *id, const char *label,
+				const struct prefix *elements, uint32_t count, struct cost *cost)
+{
+	struct variant *set;
+
+	group_begin(group, id, label);
+	group->stream = stream_of_prefixes(AF_INET, elements, count);
+	set = group_add(group, "set", "a live set", group_add_floor(group));
+	gate_with_set(set, AF_INET, elements, count, cost);
+	return set;
+}
+
 static void make_hosts(struct group *group, const char *id, const char *label, uint32_t count)
 {
 	struct prefix *hosts = random_hosts(AF_INET, count);
-	const struct variant *empty;
-	struct variant *set;
 	struct cost cost;
-	double start;
-	int trie;
+	struct variant *set = make_set(group, id, label, hosts, count, &cost);
 
-	group_begin(group, id, label);
-	group->stream = stream_of_prefixes(AF_INET, hosts, count);
-	empty = group_add_floor(group);
-	set = group_add(group, "set", "a live set", empty);
-	gate_with_set(set, AF_INET, hosts, count, &cost);
-	rival_fill_set(group_add_rival(group, "hash", "the kernel's hash table", empty, "set4",
-				       "addresses", count),
+	rival_fill_set(group_add_rival(group, "hash", "the kernel's hash table", set->against,
+				       "set4", "addresses", count),
 		       hosts, count);
-	trie = group_add_rival(group, "trie", "the kernel's LPM trie", empty, "lpm4", "trie4",
-			       count);
-	start = now_ns();
-	rival_fill_trie(trie, AF_INET, hosts, count);
-	check_prefixes(group, set, trie);
-	report_cost(group, &cost, (now_ns() - start) / 1e6, map_bytes(trie));
+	group_add_trie(group, set, &cost, AF_INET, hosts, count);
 	free(hosts);
 }
 
@@ -34,23 +34,10 @@ static void make_hosts(struct group *group, const char *id, const char *label, u
 static void make_nets(struct group *group, const char *id, const char *label, uint32_t count)
 {
 	struct prefix *prefixes = random_prefixes(AF_INET, count);
-	const struct variant *empty;
-	struct variant *set;
 	struct cost cost;
-	double start;
-	int trie;
+	struct variant *set = make_set(group, id, label, prefixes, count, &cost);
 
-	group_begin(group, id, label);
-	group->stream = stream_of_prefixes(AF_INET, prefixes, count);
-	empty = group_add_floor(group);
-	set = group_add(group, "set", "a live set", empty);
-	gate_with_set(set, AF_INET, prefixes, count, &cost);
-	trie = group_add_rival(group, "trie", "the kernel's LPM trie", empty, "lpm4", "trie4",
-			       count);
-	start = now_ns();
-	rival_fill_trie(trie, AF_INET, prefixes, count);
-	check_prefixes(group, set, trie);
-	report_cost(group, &cost, (now_ns() - start) / 1e6, map_bytes(trie));
+	group_add_trie(group, set, &cost, AF_INET, prefixes, count);
 	free(prefixes);
 }
 
