@@ -4,6 +4,7 @@ local language = require "tidegate.language"
 local library = require "tidegate.ffi"
 local literal = require "tidegate.literal"
 local schema = require "tidegate.schema"
+local stats = require "tidegate.stats"
 local suggest = require "tidegate.suggest"
 local timers = require "tidegate.timers"
 
@@ -191,8 +192,10 @@ local function dispatch_lost(self)
   if self.closed or not self.handlers.lost then
     return
   end
-  local status = library.sized "struct tg_gate_status"
-  C.tg_gate_status(self.cdata, status)
+  local status = stats.gate_status(self.cdata)
+  if not status then
+    return
+  end
   local lost = tonumber(status.lost)
   local since = lost - (self.lost_told or 0)
   self.lost_told = lost

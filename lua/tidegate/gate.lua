@@ -5,12 +5,9 @@
 -- staged changes stay staged, to be mended and committed again.
 
 local ffi = require "ffi"
-local backend = require "tidegate.backend"
-local clock = require "tidegate.clock"
 local diff = require "tidegate.diff"
 local events = require "tidegate.events"
 local file = require "tidegate.file"
-local image = require "tidegate.image"
 local keep = require "tidegate.keep"
 local language = require "tidegate.language"
 local library = require "tidegate.ffi"
@@ -20,6 +17,7 @@ local reader = require "tidegate.reader"
 local schema = require "tidegate.schema"
 local services = require "tidegate.services"
 local set = require "tidegate.set"
+local stats = require "tidegate.stats"
 local timers = require "tidegate.timers"
 
 local C = library.C
@@ -38,40 +36,11 @@ local M = {}
 local Gate = {}
 Gate.__index = Gate
 
--- Events and timers, and what hosts of several lives need, have files of their own.
-for _, methods in ipairs { events.methods, keep.methods } do
+-- Events and timers, what it did, and what hosts of several lives need, have files of their own.
+for _, methods in ipairs { events.methods, stats.methods, keep.methods } do
   for name, method in pairs(methods) do
     Gate[name] = method
   end
-end
-
---- What a struct tg_counters says; `last` in seconds since 1970.
-local function counted(struct, epoch)
-  return {
-    hits = tonumber(struct.hits), suppressed = tonumber(struct.suppressed),
-    last = struct.last_ns > 0 and tonumber(struct.last_ns) / 1e9 + epoch or nil,
-  }
-end
-
-local function counters(self, index)
-  local struct = ffi.new "struct tg_counters"
-  if C.tg_gate_counters(self.cdata, index, C.TG_OP_CONNECT, struct) ~= 0 then
-    error("tidegate: " .. ffi.string(C.tg_error()), 0)
-  end
-  return counted(struct, clock.epoch())
-end
-
-local no_counters = { hits = 0, suppressed = 0 }
-
---- The counters of a rule's handle; zeros before it is published.
-local function rule_counters(self, member)
-  local index = self.published and self.index[member]
-  return index and counters(self, index) or no_counters
-end
-
---- The backends of rule `index` in force.
-local function gate_backends(self, index)
-  return backend.read(function(position, info) return C.tg_gate_backend(self.cdata, index, position, info) end)
 end
 
 --- A gate over a policy, or over an image from a file, which has no rules to change.
@@ -87,12 +56,7 @@ function M.new(source)
     self:handle(entry.kind, entry.handler)
   end
   if self.source then
-    self.source.counters = function(_, member) return rule_counters(self, member) end
-    local declared = self.source.backends
-    self.source.backends = function(_, member)
-      local index = self.published and self.index[member]
-      return index and gate_backends(self, index) or declared(self.source, member)
-    end
+    stats.answer(self, self.source)
     self.source.gate = self
   end
   return self
@@ -290,20 +254,6 @@ local function open(self)
   return self.cdata
 end
 
-local function kernel_status(self)
-  local status = library.sized "struct tg_gate_status"
-  local result = C.tg_gate_status(self.cdata, status)
-  if result ~= 0 then
-    return library.failure(result)
-  end
-  return status
-end
-
---- Whether there is something to publish.
-local function staged(self)
-  return self.committed == nil or self:image() ~= self.committed
-end
-
 --- Changes with each change of the rules.
 function Gate:revision()
   return self.source and self.source.revision
@@ -343,7 +293,7 @@ function Gate:commit()
     self.index[member] = position - 1
   end
   local status
-  status, message, errno = kernel_status(self)
+  status, message, errno = stats.gate_status(self.cdata)
   if not status then
     return nil, message, errno
   end
@@ -433,139 +383,6 @@ function Gate:close()
     library.release("gate", self.cdata)
     self.cdata, self.reader, self.published, self.committed = nil, nil, nil, nil
   end
-end
-
--- What it did ----------------------------------------------------------------------
-
---- Handles of the rules in force and staged, in order, each with name, verb,
---- where, text, hits, suppressed, last.
----@return tidegate.Rule[]
-function Gate:rules()
-  if self.source then
-    return self.source:list()
-  end
-  local rules = {}
-  for index = 0, self.fixed.count - 1 do
-    local info = self.fixed:rule(index)
-    local sums = self.published and counters(self, index) or no_counters
-    info.hits, info.suppressed, info.last = sums.hits, sums.suppressed, sums.last
-    if info.verb == "balance" then
-      info.backends = self.published and gate_backends(self, index) or self.fixed:backends(index)
-    end
-    rules[index + 1] = info
-  end
-  return rules
-end
-
---- What a rule, or an operation's default, has decided.
----@class tidegate.Counters
----@field hits integer
----@field suppressed integer events that its log rate held back
----@field last number|nil when it last did, in seconds since 1970, as the kernel's ticks show it
-
---- What became of the calls of a hook.
----@class tidegate.HookCounters
----@field calls integer
----@field denied integer
----@field rewritten integer or shown what they had asked for before they were
----@field errors integer that met on_error, or whose rule promised what could not be had
----@field lost integer events that found the ring full
-
----@class tidegate.Stats
----@field rules table<string, tidegate.Counters> by name
----@field default table<string, tidegate.Counters> by operation
----@field hooks table<string, tidegate.HookCounters> by name, those that are attached or have seen calls
----@field lost integer events that found the ring full
----@field errors integer
----@field evicted integer buckets of rates that were forgotten to make room for others
-
-local hook_counters = { "calls", "denied", "rewritten", "errors", "lost" }
-
-local function each_operation(visit)
-  for _, name in ipairs(schema.op_names) do
-    if #schema.fields[name].ops == 1 then
-      visit(name, "TG_OP_" .. name:upper())
-    end
-  end
-end
-
---- All counters, read at once.
----@return tidegate.Stats|nil
----@return string|nil message
----@return integer|nil errno
-function Gate:stats()
-  local stats = { rules = {}, default = {}, hooks = {}, lost = 0, errors = 0, evicted = 0 }
-  each_operation(function(name) stats.default[name] = { hits = 0, suppressed = 0 } end)
-  for _, member in ipairs(self.source and self.source.rules or {}) do
-    stats.rules[member.name] = { hits = 0, suppressed = 0, backends = member.backends }
-  end
-  if not self.published then
-    return stats
-  end
-  local count = self.published.count
-  local rules, struct = ffi.new("struct tg_counters[?]", count), library.sized "struct tg_gate_stats"
-  local result = C.tg_gate_stats(self.cdata, rules, count, struct)
-  if result ~= 0 then
-    return library.failure(result)
-  end
-  local epoch = clock.epoch()
-  for index, name in pairs(self.names) do
-    stats.rules[name] = counted(rules[index], epoch)
-  end
-  each_operation(function(name, op) stats.default[name] = counted(struct.defaults[C[op]], epoch) end)
-  local status, message, errno = kernel_status(self)
-  if not status then
-    return nil, message, errno
-  end
-  for _, name in ipairs(image.hook_names(status.hooks)) do
-    stats.hooks[name] = {}
-  end
-  stats.evicted = tonumber(status.evicted)
-  for hook = 0, tonumber(C.TG_HOOKS) - 1 do
-    local at, name = struct.hooks[hook], ffi.string(C.tg_hook_name(hook))
-    stats.hooks[name] = stats.hooks[name] or at.calls > 0 and {} or nil
-    for _, key in ipairs(stats.hooks[name] and hook_counters or {}) do
-      stats.hooks[name][key] = tonumber(at[key])
-    end
-    stats.lost, stats.errors = stats.lost + tonumber(at.lost), stats.errors + tonumber(at.errors)
-  end
-  return stats
-end
-
---- How a gate stands.
----@class tidegate.Status
----@field name string
----@field generation integer of the image in force; 0: none yet
----@field staged boolean whether commit() has something to publish
----@field rules integer
----@field image_bytes integer
----@field hooks string[] attached, or to be
----@field cgroups integer attached to
----@field lost integer events that found the ring full
----@field errors integer calls that met on_error, or whose source could not be bound
----@field evicted integer buckets of rates that were forgotten to make room for others
-
---- How the gate stands.
----@return tidegate.Status|nil
----@return string|nil message
----@return integer|nil errno
-function Gate:status()
-  local status = {
-    name = self.name, generation = 0, staged = staged(self),
-    rules = self.source and #self.source.rules or self.fixed.count,
-    image_bytes = 0, hooks = {}, cgroups = 0, lost = 0, errors = 0, evicted = 0,
-  }
-  if self.cdata then
-    local struct, message, errno = kernel_status(self)
-    if not struct then
-      return nil, message, errno
-    end
-    for _, key in ipairs { "generation", "image_bytes", "cgroups", "lost", "errors", "evicted" } do
-      status[key] = tonumber(struct[key])
-    end
-    status.hooks = image.hook_names(struct.hooks)
-  end
-  return status
 end
 
 return M

@@ -5,6 +5,7 @@ local ffi = require "ffi"
 local library = require "tidegate.ffi"
 local literal = require "tidegate.literal"
 local reader = require "tidegate.reader"
+local stats = require "tidegate.stats"
 
 local C = library.C
 
@@ -48,8 +49,10 @@ function Gate:keep(name)
   end
   self.cdata = library.own("gate", slot)
   self.reader = reader.new(self.cdata)
-  local status = library.sized "struct tg_gate_status"
-  C.tg_gate_status(self.cdata, status)
+  local status, message, errno = stats.gate_status(self.cdata)
+  if not status then
+    return nil, message, errno
+  end
   if status.generation > 0 then
     self.reader:remember(tonumber(status.generation), names_in_force(self.cdata))
   end

@@ -1,8 +1,8 @@
 --- What a gate has done, for those who watch nginx.
 
 local cjson = require "cjson"
-local library = require "tidegate.ffi"
 local schema = require "tidegate.schema"
+local stats = require "tidegate.stats"
 
 local M = {}
 
@@ -20,8 +20,11 @@ function M.collect(gate)
     local counted = found.rules[rule.name]
     rules[position] = { name = rule.name, verb = rule.verb, hits = counted.hits, suppressed = counted.suppressed }
   end
-  local status = library.sized "struct tg_gate_status"
-  library.C.tg_gate_status(gate.cdata, status)
+  local status
+  status, message = stats.gate_status(gate.cdata)
+  if not status then
+    return nil, message
+  end
   found.name, found.rules = gate.name, rules
   found.generation, found.image_bytes = tonumber(status.generation), tonumber(status.image_bytes)
   return found

@@ -1,0 +1,217 @@
+--- What a gate did, and how it stands: counters and status.
+
+local ffi = require "ffi"
+local backend = require "tidegate.backend"
+local clock = require "tidegate.clock"
+local image = require "tidegate.image"
+local library = require "tidegate.ffi"
+local schema = require "tidegate.schema"
+
+local C = library.C
+
+local M = {}
+
+--- The methods of a gate that tell.
+---@class tidegate.Gate
+local Gate = {}
+M.methods = Gate
+
+--- How a tg_gate stands.
+---@param object ffi.cdata* struct tg_gate
+---@return ffi.cdata*|nil struct tg_gate_status
+---@return string|nil message
+---@return integer|nil errno
+function M.gate_status(object)
+  local status = library.sized "struct tg_gate_status"
+  local result = C.tg_gate_status(object, status)
+  if result ~= 0 then
+    return library.failure(result)
+  end
+  return status
+end
+
+--- What a struct tg_counters says; `last` in seconds since 1970.
+local function counted(struct, epoch)
+  return {
+    hits = tonumber(struct.hits), suppressed = tonumber(struct.suppressed),
+    last = struct.last_ns > 0 and tonumber(struct.last_ns) / 1e9 + epoch or nil,
+  }
+end
+
+local function counters(self, index)
+  local struct = ffi.new "struct tg_counters"
+  if C.tg_gate_counters(self.cdata, index, C.TG_OP_CONNECT, struct) ~= 0 then
+    error("tidegate: " .. ffi.string(C.tg_error()), 0)
+  end
+  return counted(struct, clock.epoch())
+end
+
+local no_counters = { hits = 0, suppressed = 0 }
+
+--- The backends of rule `index` in force.
+local function gate_backends(self, index)
+  return backend.read(function(position, info) return C.tg_gate_backend(self.cdata, index, position, info) end)
+end
+
+--- Have the handles of a policy's rules tell what the gate knows of them, once they are published.
+---@param gate tidegate.Gate
+---@param policy tidegate.Policy
+function M.answer(gate, policy)
+  local counters_before, backends_before = policy.counters, policy.backends
+  function policy.counters(_, member)
+    local index = gate.published and gate.index[member]
+    return index and counters(gate, index) or counters_before(policy, member)
+  end
+  function policy.backends(_, member)
+    local index = gate.published and gate.index[member]
+    return index and gate_backends(gate, index) or backends_before(policy, member)
+  end
+end
+
+--- Handles of the rules in force and staged, in order, each with name, verb,
+--- where, text, hits, suppressed, last.
+---@return tidegate.Rule[]
+function Gate:rules()
+  if self.source then
+    return self.source:list()
+  end
+  local rules = {}
+  for index = 0, self.fixed.count - 1 do
+    local info = self.fixed:rule(index)
+    local sums = self.published and counters(self, index) or no_counters
+    info.hits, info.suppressed, info.last = sums.hits, sums.suppressed, sums.last
+    if info.verb == "balance" then
+      info.backends = self.published and gate_backends(self, index) or self.fixed:backends(index)
+    end
+    rules[index + 1] = info
+  end
+  return rules
+end
+
+--- What a rule, or an operation's default, has decided.
+---@class tidegate.Counters
+---@field hits integer
+---@field suppressed integer events that its log rate held back
+---@field last number|nil when it last did, in seconds since 1970, as the kernel's ticks show it
+
+--- What became of the calls of a hook.
+---@class tidegate.HookCounters
+---@field calls integer
+---@field denied integer
+---@field rewritten integer or shown what they had asked for before they were
+---@field errors integer that met on_error, or whose rule promised what could not be had
+---@field lost integer events that found the ring full
+
+---@class tidegate.Stats
+---@field rules table<string, tidegate.Counters> by name
+---@field default table<string, tidegate.Counters> by operation
+---@field hooks table<string, tidegate.HookCounters> by name, those that are attached or have seen calls
+---@field lost integer events that found the ring full
+---@field errors integer
+---@field evicted integer buckets of rates that were forgotten to make room for others
+
+local hook_counters = { "calls", "denied", "rewritten", "errors", "lost" }
+
+local function each_operation(visit)
+  for _, name in ipairs(schema.op_names) do
+    if #schema.fields[name].ops == 1 then
+      visit(name, "TG_OP_" .. name:upper())
+    end
+  end
+end
+
+--- What every rule and every default has, before anything is published.
+local function nothing_yet(self)
+  local all = { rules = {}, default = {}, hooks = {}, lost = 0, errors = 0, evicted = 0 }
+  each_operation(function(name) all.default[name] = { hits = 0, suppressed = 0 } end)
+  for _, member in ipairs(self.source and self.source.rules or {}) do
+    all.rules[member.name] = { hits = 0, suppressed = 0 }
+  end
+  return all
+end
+
+local function add_hooks(all, attached, hooks)
+  for _, name in ipairs(image.hook_names(attached)) do
+    all.hooks[name] = {}
+  end
+  for hook = 0, tonumber(C.TG_HOOKS) - 1 do
+    local at, name = hooks[hook], ffi.string(C.tg_hook_name(hook))
+    all.hooks[name] = all.hooks[name] or at.calls > 0 and {} or nil
+    for _, key in ipairs(all.hooks[name] and hook_counters or {}) do
+      all.hooks[name][key] = tonumber(at[key])
+    end
+    all.lost, all.errors = all.lost + tonumber(at.lost), all.errors + tonumber(at.errors)
+  end
+end
+
+--- All counters, read at once.
+---@return tidegate.Stats|nil
+---@return string|nil message
+---@return integer|nil errno
+function Gate:stats()
+  local all = nothing_yet(self)
+  if not self.published then
+    return all
+  end
+  local count = self.published.count
+  local rules, struct = ffi.new("struct tg_counters[?]", count), library.sized "struct tg_gate_stats"
+  local result = C.tg_gate_stats(self.cdata, rules, count, struct)
+  if result ~= 0 then
+    return library.failure(result)
+  end
+  local status, message, errno = M.gate_status(self.cdata)
+  if not status then
+    return nil, message, errno
+  end
+  local epoch = clock.epoch()
+  for index, name in pairs(self.names) do
+    all.rules[name] = counted(rules[index], epoch)
+  end
+  each_operation(function(name, op) all.default[name] = counted(struct.defaults[C[op]], epoch) end)
+  add_hooks(all, status.hooks, struct.hooks)
+  all.evicted = tonumber(status.evicted)
+  return all
+end
+
+--- How a gate stands.
+---@class tidegate.Status
+---@field name string
+---@field generation integer of the image in force; 0: none yet
+---@field staged boolean whether commit() has something to publish
+---@field rules integer
+---@field image_bytes integer
+---@field hooks string[] attached, or to be
+---@field cgroups integer attached to
+---@field lost integer events that found the ring full
+---@field errors integer calls that met on_error, or whose source could not be bound
+---@field evicted integer buckets of rates that were forgotten to make room for others
+
+--- Whether there is something to publish.
+local function staged(self)
+  return self.committed == nil or self:image() ~= self.committed
+end
+
+--- How the gate stands.
+---@return tidegate.Status|nil
+---@return string|nil message
+---@return integer|nil errno
+function Gate:status()
+  local status = {
+    name = self.name, generation = 0, staged = staged(self),
+    rules = self.source and #self.source.rules or self.fixed.count,
+    image_bytes = 0, hooks = {}, cgroups = 0, lost = 0, errors = 0, evicted = 0,
+  }
+  if self.cdata then
+    local struct, message, errno = M.gate_status(self.cdata)
+    if not struct then
+      return nil, message, errno
+    end
+    for _, key in ipairs { "generation", "image_bytes", "cgroups", "lost", "errors", "evicted" } do
+      status[key] = tonumber(struct[key])
+    end
+    status.hooks = image.hook_names(struct.hooks)
+  end
+  return status
+end
+
+return M
