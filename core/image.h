@@ -35,6 +35,9 @@ const struct tg_table_entry *tg_image_table(const void *rows, uint32_t index);
 /* Number `index` of a kind, or NULL. */
 const struct tg_table_entry *tg_image_table_of(const void *rows, enum tg_table_kind kind,
 					       uint32_t index);
+/* The same, for users of an image: of NULL tg_error() tells. */
+const struct tg_table_entry *tg_image_find(const struct tg_image *image, enum tg_table_kind kind,
+					   uint32_t index);
 const char *tg_image_table_name(const void *rows, const struct tg_table_entry *entry);
 
 /* The lists of backends of all rules; NULL: it has none. */

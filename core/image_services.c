@@ -66,19 +66,9 @@ int tg_service_table_fill(const struct tg_table *table, const void *rows,
 
 /* --- What an image says of them --------------------------------------------------------- */
 
-static const struct tg_table_entry *find_services(const struct tg_image *image, uint32_t index)
-{
-	const struct tg_table_entry *entry =
-		tg_image_table_of(image->rows, TG_TABLE_SERVICES, index);
-
-	if (!entry)
-		tg_fail(-ERANGE, "the image has no services numbered %u", index);
-	return entry;
-}
-
 int tg_image_services(const struct tg_image *image, uint32_t index, struct tg_services_info *info)
 {
-	const struct tg_table_entry *entry = find_services(image, index);
+	const struct tg_table_entry *entry = tg_image_find(image, TG_TABLE_SERVICES, index);
 
 	if (!entry)
 		return -ERANGE;
@@ -95,7 +85,7 @@ int tg_image_services(const struct tg_image *image, uint32_t index, struct tg_se
 int tg_image_service_next(const struct tg_image *image, uint32_t index, uint64_t *cursor,
 			  struct tg_vip_info *info)
 {
-	const struct tg_table_entry *entry = find_services(image, index);
+	const struct tg_table_entry *entry = tg_image_find(image, TG_TABLE_SERVICES, index);
 	uint32_t row = (uint32_t)*cursor;
 	const struct tg_vip_key *vip;
 
@@ -112,7 +102,7 @@ int tg_image_service_next(const struct tg_image *image, uint32_t index, uint64_t
 int tg_image_service_backend(const struct tg_image *image, uint32_t index, uint64_t cursor,
 			     uint32_t number, struct tg_backend_info *info)
 {
-	const struct tg_table_entry *entry = find_services(image, index);
+	const struct tg_table_entry *entry = tg_image_find(image, TG_TABLE_SERVICES, index);
 	const struct tg_vip_key *vip = entry ? service_at(image->rows, entry, cursor >> 32) : NULL;
 
 	if (!vip || number >= block_of(vip)->backends)

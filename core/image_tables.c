@@ -136,18 +136,20 @@ const struct tg_table_entry *tg_image_table_of(const void *rows, enum tg_table_k
 	return NULL;
 }
 
-static const struct tg_table_entry *find_set(const struct tg_image *image, uint32_t index)
+const struct tg_table_entry *tg_image_find(const struct tg_image *image, enum tg_table_kind kind,
+					   uint32_t index)
 {
-	const struct tg_table_entry *entry = tg_image_table_of(image->rows, TG_TABLE_SET, index);
+	const struct tg_table_entry *entry = tg_image_table_of(image->rows, kind, index);
 
 	if (!entry)
-		tg_fail(-ERANGE, "the image has no set numbered %u", index);
+		tg_fail(-ERANGE, "the image has no %s numbered %u",
+			kind == TG_TABLE_SERVICES ? "services" : "set", index);
 	return entry;
 }
 
 int tg_image_set(const struct tg_image *image, uint32_t index, struct tg_set_info *info)
 {
-	const struct tg_table_entry *entry = find_set(image, index);
+	const struct tg_table_entry *entry = tg_image_find(image, TG_TABLE_SET, index);
 
 	if (!entry)
 		return -ERANGE;
@@ -164,7 +166,7 @@ int tg_image_set(const struct tg_image *image, uint32_t index, struct tg_set_inf
 int tg_image_set_next(const struct tg_image *image, uint32_t index, uint64_t *cursor,
 		      struct tg_set_element *element)
 {
-	const struct tg_table_entry *entry = find_set(image, index);
+	const struct tg_table_entry *entry = tg_image_find(image, TG_TABLE_SET, index);
 	const struct tg_element *elements;
 
 	if (!entry)

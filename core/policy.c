@@ -284,16 +284,22 @@ int tg_policy_add(struct tg_policy *policy, const struct tg_rule *rule, uint32_t
 	return 0;
 }
 
+static struct tg_policy_rule *find_rule(struct tg_policy *policy, uint32_t index)
+{
+	if (index < policy->rule_count)
+		return &policy->rules[index];
+	tg_fail(-ERANGE, "there is no rule %u: the policy has %u", index, policy->rule_count);
+	return NULL;
+}
+
 int tg_policy_backend(struct tg_policy *policy, uint32_t index, const char *backend,
 		      uint32_t weight)
 {
-	struct tg_policy_rule *rule;
+	struct tg_policy_rule *rule = find_rule(policy, index);
 	int error;
 
-	if (index >= policy->rule_count)
-		return tg_fail(-ERANGE, "there is no rule %u: the policy has %u", index,
-			       policy->rule_count);
-	rule = &policy->rules[index];
+	if (!rule)
+		return -ERANGE;
 	if (rule->effect.verb != TG_VERB_BALANCE)
 		return tg_rule_error(rule, -EINVAL, "to: only balance has backends");
 	error = tg_backends_add(&rule->backends, backend, weight, rule->ops);
@@ -342,13 +348,11 @@ static int check_any_address(const struct tg_policy_rule *rule, const struct tg_
 
 int tg_policy_match(struct tg_policy *policy, uint32_t index, const struct tg_list *list)
 {
-	struct tg_policy_rule *rule;
+	struct tg_policy_rule *rule = find_rule(policy, index);
 	int error;
 
-	if (index >= policy->rule_count)
-		return tg_fail(-ERANGE, "there is no rule %u: the policy has %u", index,
-			       policy->rule_count);
-	rule = &policy->rules[index];
+	if (!rule)
+		return -ERANGE;
 	if (rule->given & 1u << list->field)
 		return tg_rule_error(rule, -EEXIST, "%s: is there already",
 				     field_name(list->field));
