@@ -150,15 +150,16 @@ static void attempt(struct storm *storm, const char *what, const char *address, 
 	close(fd);
 }
 
+/* One round at least, however soon it is over. */
 static void *storm_on(void *argument)
 {
 	struct storm *storm = argument;
 
-	while (!__atomic_load_n(&over, __ATOMIC_RELAXED)) {
+	do {
 		attempt(storm, "turned", storm->turned, SOCK_DGRAM);
 		attempt(storm, "denied", storm->denied, SOCK_STREAM);
 		attempt(storm, "denied", storm->denied, SOCK_DGRAM);
-	}
+	} while (!__atomic_load_n(&over, __ATOMIC_RELAXED));
 	return NULL;
 }
 
