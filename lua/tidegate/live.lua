@@ -21,7 +21,9 @@ local M = {}
 ---@field put fun(state: tidegate.LiveState, object: ffi.cdata*, empty: boolean|nil): integer into a tg_policy
 ---@field open fun(gate: ffi.cdata*, name: string, slot: ffi.cdata*): integer tg_gate_set() or its like
 ---@field of_image fun(image: ffi.cdata*, index: integer, info: ffi.cdata*): integer tg_image_set() or its like
+---@field info fun(object: ffi.cdata*, info: ffi.cdata*): integer tg_set_info() or its like
 ---@field info_type string "struct tg_set_info" or its like
+---@field held fun(declared: table): integer how many elements a declaration has
 
 --- What a handle stands for.
 ---@class tidegate.LiveState
@@ -182,6 +184,31 @@ function M.not_in_force(state)
   M.fail(state, state.kind.verb .. " not in force yet; attach or commit first")
 end
 
+--- What is known of a table.
+---@param handle tidegate.Set|tidegate.Services
+---@return { name: string, count: integer, size: integer, ttl: number|nil, bytes: integer }|nil
+---@return string|nil message
+---@return integer|nil errno
+function M.info(handle)
+  local state = states[handle]
+  local kind, declared = state.kind, state.declared
+  local object, message, errno = M.object(state)
+  if message then
+    return nil, message, errno
+  elseif object == nil then
+    return { name = state.name, count = declared and kind.held(declared) or 0, size = declared and declared.size or 0,
+             ttl = declared and declared.ttl and declared.ttl / 1000, bytes = 0 }
+  end
+  local info = library.sized(kind.info_type)
+  local result = kind.info(object, info)
+  if result ~= 0 then
+    return library.failure(result)
+  end
+  local ttl = kind.properties.ttl and tonumber(info.ttl_ms) or 0
+  return { name = state.name, count = tonumber(info.count), size = tonumber(info.room),
+           ttl = ttl > 0 and ttl / 1000 or nil, bytes = tonumber(info.bytes) }
+end
+
 -- Handles ------------------------------------------------------------------------
 
 --- A property or a method of a handle; nil where it has none of the name.
@@ -194,7 +221,7 @@ function M.member(handle, key)
   if key == "name" then
     return state.name
   elseif kind.properties[key] then
-    return assert(kind.methods.info(handle))[key]
+    return assert(M.info(handle))[key]
   end
   return kind.methods[key]
 end
@@ -204,7 +231,7 @@ local function new_handle(state)
   local meta = getmetatable(handle)
   states[handle] = state
   meta.__index = M.member
-  meta.__len = function(self) return assert(state.kind.methods.info(self)).count end
+  meta.__len = function(self) return assert(M.info(self)).count end
   meta.__tostring = M.text
   meta.__call = function(self, spec)
     local ok, message = M.declare(self, spec, state.named_at)

@@ -37,6 +37,16 @@ function Policy:touch()
   self.revision = self.revision + 1
 end
 
+--- An empty tg_policy.
+local function new_object(name)
+  local slot = library.slot "policy"
+  local result = C.tg_policy_new(name, slot)
+  if result ~= 0 then
+    return library.failure(result)
+  end
+  return library.own("policy", slot)
+end
+
 -- Live tables -------------------------------------------------------------------------
 
 --- The handle of a live table, one a kind and name: declared, or to be.
@@ -74,13 +84,12 @@ function Policy:declare(handle)
     return nil, ("%s: the name is taken by %s; choose another")
       :format(live.text(handle), live.text(self.tables[name]))
   end
-  local slot = library.slot "policy"
-  local result = C.tg_policy_new(nil, slot)
-  if result ~= 0 then
-    return library.failure(result)
+  local scratch, message, errno = new_object()
+  if not scratch then
+    return nil, message, errno
   end
-  local scratch = library.own("policy", slot)
-  local ok, message, errno = live.add_to(handle, scratch)
+  local ok
+  ok, message, errno = live.add_to(handle, scratch)
   library.release("policy", scratch)
   if not ok then
     return nil, message, errno
@@ -112,19 +121,18 @@ end
 --- Whether the library takes the rule: a throw-away policy of it alone is
 --- compiled, to tell now what the whole would only tell later.
 local function try(candidate)
-  local slot = library.slot "policy"
-  local result = C.tg_policy_new(nil, slot)
-  if result ~= 0 then
-    return library.failure(result)
+  local scratch, message, errno = new_object()
+  if not scratch then
+    return nil, message, errno
   end
-  local scratch = library.own("policy", slot)
-  local ok, message, errno = declare_sets(candidate, scratch)
+  local ok
+  ok, message, errno = declare_sets(candidate, scratch)
   if ok then
     ok, message, errno = candidate:add_to(scratch, candidate.ordinal)
   end
   if ok then
-    slot = library.slot "image"
-    result = C.tg_policy_compile(scratch, slot)
+    local slot = library.slot "image"
+    local result = C.tg_policy_compile(scratch, slot)
     if result == 0 then
       C.tg_image_free(slot[0])
     else
@@ -343,13 +351,11 @@ end
 
 --- The tg_policy of some of its rules, or every rule's complaint, one a line.
 local function build(self, members)
-  local slot = library.slot "policy"
-  local result = C.tg_policy_new(self.name, slot)
-  if result ~= 0 then
-    return library.failure(result)
+  local object, problem, failed = new_object(self.name)
+  if not object then
+    return nil, problem, failed
   end
-  local object = library.own("policy", slot)
-  result = set_options(self, object)
+  local result = set_options(self, object)
   if result ~= 0 then
     return library.failure(result)
   end

@@ -23,7 +23,7 @@ local Services = {}
 
 M.word, M.plural, M.verb, M.pronoun = "services", "services", "are", "their"
 M.methods, M.properties, M.open = Services, { size = true }, C.tg_gate_services
-M.of_image, M.info_type = C.tg_image_services, "struct tg_services_info"
+M.of_image, M.info, M.info_type = C.tg_image_services, C.tg_services_info, "struct tg_services_info"
 
 -- Declaring ----------------------------------------------------------------------
 
@@ -85,6 +85,10 @@ function M.put(state, object, empty)
     end
   end
   return result
+end
+
+function M.held(declared)
+  return #sorted(declared.backends)
 end
 
 -- Live ------------------------------------------------------------------------------
@@ -184,22 +188,7 @@ end
 ---@return { name: string, count: integer, size: integer, bytes: integer }|nil
 ---@return string|nil message
 ---@return integer|nil errno
-function Services:info()
-  local state = live.state(self)
-  local services, message, errno = live.object(state)
-  if message then
-    return nil, message, errno
-  elseif services == nil then
-    local declared = state.declared or { backends = {}, size = 0 }
-    return { name = state.name, count = #sorted(declared.backends), size = declared.size, bytes = 0 }
-  end
-  local info = library.sized(M.info_type)
-  local result = C.tg_services_info(services, info)
-  if result ~= 0 then
-    return library.failure(result)
-  end
-  return { name = state.name, count = tonumber(info.count), size = tonumber(info.room), bytes = tonumber(info.bytes) }
-end
+Services.info = live.info
 
 -- Handles -----------------------------------------------------------------------------
 

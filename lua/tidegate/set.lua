@@ -33,7 +33,7 @@ local option_names = { "size", "ttl" }
 
 M.word, M.plural, M.verb, M.pronoun = "set", "sets", "is", "its"
 M.methods, M.properties, M.open = Set, { size = true, ttl = true }, C.tg_gate_set
-M.of_image, M.info_type = C.tg_image_set, "struct tg_set_info"
+M.of_image, M.info, M.info_type = C.tg_image_set, C.tg_set_info, "struct tg_set_info"
 
 -- Declaring ----------------------------------------------------------------------
 
@@ -120,6 +120,10 @@ function M.put(state, object, empty)
     end
   end
   return result
+end
+
+function M.held(declared)
+  return #declared.items
 end
 
 -- Live ------------------------------------------------------------------------------
@@ -302,25 +306,7 @@ end
 ---@return { name: string, count: integer, size: integer, ttl: number|nil, bytes: integer }|nil
 ---@return string|nil message
 ---@return integer|nil errno
-function Set:info()
-  local state = live.state(self)
-  local set, message, errno = live.object(state)
-  if message then
-    return nil, message, errno
-  elseif set == nil then
-    local declared = state.declared or { items = {}, size = 0 }
-    return { name = state.name, count = #declared.items, size = declared.size,
-             ttl = declared.ttl and declared.ttl / 1000, bytes = 0 }
-  end
-  local info = library.sized(M.info_type)
-  local result = C.tg_set_info(set, info)
-  if result ~= 0 then
-    return library.failure(result)
-  end
-  local ttl = tonumber(info.ttl_ms)
-  return { name = state.name, count = tonumber(info.count), size = tonumber(info.room),
-           ttl = ttl > 0 and ttl / 1000 or nil, bytes = tonumber(info.bytes) }
-end
+Set.info = live.info
 
 -- Handles -----------------------------------------------------------------------------
 
