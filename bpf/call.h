@@ -248,8 +248,9 @@ static __always_inline void tg_call_keys(const struct tg_call *call, __u64 wante
 	keys->addr4 = bpf_ntohl(addr_be[3]);
 	if (TG_OPS_GOING >> call->op & 1)
 		tg_call_unspecified(call, keys);
-	if (TG_SETS && (TG_OPS_GOING >> call->op & 1) && !keys->addr4)
-		keys->addr4 = TG_LOOPBACK4; /* trees take one for the other; tables do not */
+	/* Trees take one for the other; tables do not. */
+	if (TG_SETS && (TG_OPS_GOING >> call->op & 1))
+		keys->addr4 |= TG_LOOPBACK4 & -tg_is_zero(keys->addr4);
 	if (wanted & (1ull << TG_KEY_ADDR6) || TG_SETS || TG_RATES) {
 		keys->addr6[0] = (__u64)bpf_ntohl(addr_be[0]) << 32 | bpf_ntohl(addr_be[1]);
 		keys->addr6[1] = (__u64)bpf_ntohl(addr_be[2]) << 32 | bpf_ntohl(addr_be[3]);
