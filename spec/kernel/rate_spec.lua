@@ -96,23 +96,32 @@ describe("a rate", function()
     assert.equal(2, passed(5))
   end)
 
-  --- What a flood is let through, and what it should have been.
-  local function flood(rate, burst, ms)
-    local gate = here:enforce(([[deny { connect = "127.0.0.1", over = "%d/s burst %d", log = false }]])
-      :format(rate, burst))
+  --- Connects from two threads at once, as many as can be: how many are let through and refused, and in what time.
+  local function flood(ms)
     local through, refused, ns = client.run("flood", "127.0.0.1", "9", tostring(ms)):match "(%d+) (%d+) (%d+)"
-    gate:close()
-    assert(tonumber(refused) > 0)
-    print(("    %d/s: %d passed, %d refused in %.0f ms"):format(rate, through, refused, ns / 1e6))
-    return tonumber(through), rate * ns / 1e9 + burst
+    return tonumber(through), tonumber(refused), ns / 1e9
   end
 
-  for rate, ms in pairs { [10] = 3000, [1000] = 1500, [100000] = 1500 } do
-    it(("is exact over two processors at %d/s"):format(rate), function()
+  --- What a flood is let through by a rate, and what it should have been.
+  local function limited(rate, burst, ms)
+    local gate = here:enforce(([[deny { connect = "127.0.0.1", over = "%d/s burst %d", log = false }]])
+      :format(rate, burst))
+    local through, refused, seconds = flood(ms)
+    gate:close()
+    assert(refused > 0)
+    print(("    %d/s: %d passed, %d refused in %.1f s"):format(rate, through, refused, seconds))
+    return through, rate * seconds + burst
+  end
+
+  for most, ms in pairs { [10] = 3000, [1000] = 1500, [100000] = 1500 } do
+    it(("is exact over two processors at %d/s"):format(most), function()
+      -- An emulated processor may make no more calls than that, and a busy one makes now more, now less.
+      local calls, _, seconds = flood(300)
+      local rate = math.min(most, math.floor(calls / seconds / 8))
       local through, exact
       -- Less is let through only where less is asked for, while this machine does something else: once more then.
       for _ = 1, 5 do
-        through, exact = flood(rate, math.max(5, rate / 2), ms)
+        through, exact = limited(rate, math.max(5, math.floor(rate / 2)), ms)
         assert.is_true(through <= exact * 1.05 + 1)
         if through >= exact * 0.95 - 1 then
           return
