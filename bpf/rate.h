@@ -23,6 +23,8 @@
 
 #ifdef __bpf__
 
+#include "count.h"
+
 static __always_inline __u64 tg_rate_value(__u64 per, __u64 dst)
 {
 	if (per == TG_PER_UID)
@@ -32,15 +34,6 @@ static __always_inline __u64 tg_rate_value(__u64 per, __u64 dst)
 	if (per == TG_PER_PID)
 		return bpf_get_current_pid_tgid() >> 32;
 	return per == TG_PER_DST ? dst : 0;
-}
-
-static __always_inline void tg_count_evicted(void)
-{
-	__u32 index = (bpf_get_smp_processor_id() & (tg_spec.stripes - 1)) * TG_HOOKS;
-	struct tg_hook_totals *totals = bpf_map_lookup_elem(&tg_totals, &index);
-
-	if (totals)
-		__sync_fetch_and_add(&totals->evicted, 1);
 }
 
 /* 1: the call exceeds the rate.  0: it does not, and has taken a token. */

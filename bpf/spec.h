@@ -59,8 +59,12 @@ struct tg_slot {
 /* Hits of one slot on one stripe; in one cache line, and no other processor's. */
 struct tg_hits {
 	__u64 count;
-	__u64 last_ns; /* of the monotonic clock, as its ticks show it; 0: none yet */
+	__u64 last_ns; /* of the first in the tick of the last, by CLOCK_BOOTTIME; 0: none yet */
+	__u64 tick;    /* that one, in jiffies */
+	__u64 reserved;
 };
+
+_Static_assert(64 % sizeof(struct tg_hits) == 0, "a cache line has whole ones");
 
 /* What became of a call. */
 enum tg_outcome {

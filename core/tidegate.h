@@ -519,7 +519,7 @@ int tg_gate_status(struct tg_gate *gate, struct tg_gate_status *status);
 struct tg_counters {
 	uint64_t hits;
 	uint64_t suppressed; /**< events held back by its log rate */
-	uint64_t last_ns;    /**< of the last hit, CLOCK_MONOTONIC_COARSE; 0: none */
+	uint64_t last_ns;    /**< of the last hit, CLOCK_BOOTTIME, a tick early at most; 0: none */
 };
 
 /**

@@ -43,7 +43,7 @@ local function counters(self, index)
   if C.tg_gate_counters(self.cdata, index, C.TG_OP_CONNECT, struct) ~= 0 then
     error("tidegate: " .. ffi.string(C.tg_error()), 0)
   end
-  return counted(struct, clock.epoch())
+  return counted(struct, clock.boot_epoch())
 end
 
 local no_counters = { hits = 0, suppressed = 0 }
@@ -92,7 +92,7 @@ end
 ---@class tidegate.Counters
 ---@field hits integer
 ---@field suppressed integer events that its log rate held back
----@field last number|nil when it last did, in seconds since 1970, as the kernel's ticks show it
+---@field last number|nil when it last did, in seconds since 1970, to the kernel's tick (4 ms where that is 250 Hz)
 
 --- What became of the calls of a hook.
 ---@class tidegate.HookCounters
@@ -163,7 +163,7 @@ function Gate:stats()
   if not status then
     return nil, message, errno
   end
-  local epoch = clock.epoch()
+  local epoch = clock.boot_epoch()
   for index, name in pairs(self.names) do
     all.rules[name] = counted(rules[index], epoch)
   end
