@@ -36,16 +36,21 @@ static __always_inline void tg_add_hit(__u32 stripe, const struct tg_term *term)
 	hits->last_ns = bpf_ktime_get_boot_ns();
 }
 
-static __always_inline struct tg_hook_totals *tg_totals_of(__u32 stripe, enum tg_hook hook)
+static __always_inline struct tg_hook_totals *tg_totals_at(__u32 stripe, enum tg_hook hook)
 {
 	__u32 index = stripe * TG_HOOKS + hook;
 
 	return bpf_map_lookup_elem(&tg_totals, &index);
 }
 
+static __always_inline struct tg_hook_totals *tg_totals_of(enum tg_hook hook)
+{
+	return tg_totals_at(tg_stripe(), hook);
+}
+
 static __always_inline void tg_add_call(__u32 stripe, enum tg_hook hook, __u32 outcome)
 {
-	struct tg_hook_totals *totals = tg_totals_of(stripe, hook);
+	struct tg_hook_totals *totals = tg_totals_at(stripe, hook);
 
 	if (totals)
 		__sync_fetch_and_add(&totals->calls[outcome % TG_OUTCOMES], 1);
@@ -88,7 +93,7 @@ static __always_inline enum tg_outcome tg_outcome_of(const struct tg_term *term,
 /* An event that found the ring full. */
 static __always_inline void tg_count_lost(enum tg_hook hook)
 {
-	struct tg_hook_totals *totals = tg_totals_of(tg_stripe(), hook);
+	struct tg_hook_totals *totals = tg_totals_of(hook);
 
 	if (totals)
 		__sync_fetch_and_add(&totals->lost, 1);
@@ -97,7 +102,7 @@ static __always_inline void tg_count_lost(enum tg_hook hook)
 /* A bucket of a rate that made room for another: of hook 0, for all. */
 static __always_inline void tg_count_evicted(void)
 {
-	struct tg_hook_totals *totals = tg_totals_of(tg_stripe(), 0);
+	struct tg_hook_totals *totals = tg_totals_of(0);
 
 	if (totals)
 		__sync_fetch_and_add(&totals->evicted, 1);

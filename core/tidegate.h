@@ -560,6 +560,14 @@ int tg_gate_backend(struct tg_gate *gate, uint32_t rule, uint32_t index,
 		    struct tg_backend_info *info);
 
 /**
+ * Go through the backends of all balance rules in force, in the order of the rules and of their
+ * lists: `*cursor` from 0 on, and from 0 again after a publish.  1: *info is one, of *rule; 0:
+ * there are no more.  Live services are not among them: see tg_services_backends().
+ */
+int tg_gate_backend_next(struct tg_gate *gate, uint64_t *cursor, uint32_t *rule,
+			 struct tg_backend_info *info);
+
+/**
  * A descriptor that polls readable when there are events; the gate's own. -ENOENT
  * before the first publish.
  */
@@ -659,17 +667,18 @@ int tg_services_put(struct tg_services *services, const char *vip,
 /** 1: there was such a VIP, and it is no service any more; 0: there was none. */
 int tg_services_remove(struct tg_services *services, const char *vip);
 
-/** Whether there is such a VIP: 1, and `*backends` is how many it has; or 0. */
-int tg_services_find(const struct tg_services *services, const char *vip, uint32_t *backends);
-
 int tg_services_info(const struct tg_services *services, struct tg_services_info *info);
 
 /** Go through them, in no order, as tg_set_next() does through elements. */
 int tg_services_next(const struct tg_services *services, uint64_t *cursor, struct tg_vip_info *vip);
 
-/** Backend `number` of a VIP, with what it was picked; -ERANGE past the last. */
-int tg_services_backend(const struct tg_services *services, const char *vip, uint32_t number,
-			struct tg_backend_info *info);
+/**
+ * The backends of a VIP, all at one moment, with what they were picked: the first `room` of
+ * them in `backends`, which may be NULL with 0, and how many there are in *count.  1; or 0:
+ * there is no such VIP.
+ */
+int tg_services_backends(const struct tg_services *services, const char *vip,
+			 struct tg_backend_info *backends, uint32_t room, uint32_t *count);
 
 /* --- Event loops that cannot wait for a descriptor ------------------------------ */
 
