@@ -48,6 +48,12 @@ tidegate_rule_hits_total{gate="web",rule="a \"quoted\\\" name",verb="deny"} 3
 tidegate_rule_hits_total{gate="web",rule="all",verb="allow"} 0
 ]], 1, true), text)
     assert.truthy(text:find('\ntidegate_default_hits_total{gate="web",op="connect"} 0\n', 1, true), text)
+    assert.truthy(text:find([[
+tidegate_calls_total{gate="web",hook="connect4",outcome="passed"} 0
+tidegate_calls_total{gate="web",hook="connect4",outcome="denied"} 3
+tidegate_calls_total{gate="web",hook="connect4",outcome="rewritten"} 0
+tidegate_calls_total{gate="web",hook="connect4",outcome="error"} 0
+]], 1, true), text)
     assert.truthy(text:find('\ntidegate_generation{gate="web"} 1\n', 1, true), text)
     for line in text:gmatch "[^\n]+" do
       assert.truthy(line:find "^# HELP tidegate_[%w_]+ ." or line:find "^# TYPE tidegate_[%w_]+ %a+$"

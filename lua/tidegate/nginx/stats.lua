@@ -170,6 +170,27 @@ local function add_services(text, found)
     backends, share)
 end
 
+local function add_hooks(text, found)
+  local names, outcomes = {}, {}
+  for name in pairs(found.hooks) do
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    local hook = found.hooks[name]
+    for _, outcome in ipairs {
+      { "passed", hook.calls - hook.denied - hook.rewritten - hook.errors }, { "denied", hook.denied },
+      { "rewritten", hook.rewritten }, { "error", hook.errors },
+    } do
+      outcomes[#outcomes + 1] = {
+        labels = labels("gate", found.name, "hook", name, "outcome", outcome[1]), calls = outcome[2],
+      }
+    end
+  end
+  text:metric("calls_total", "counter", "Calls of a hook, by what became of them.", outcomes,
+    function(member) return member.calls end)
+end
+
 local function add_defaults(text, found)
   local defaults = {}
   for _, op in ipairs(schema.op_names) do
@@ -197,6 +218,7 @@ local function prometheus(found)
   local text = setmetatable({}, Exposition)
   add_rules(text, found)
   add_services(text, found)
+  add_hooks(text, found)
   add_defaults(text, found)
   add_gate(text, found)
   text[#text + 1] = ""
