@@ -82,7 +82,8 @@ function Gate:rules()
     local sums = self.published and counters(self, index) or no_counters
     info.hits, info.suppressed, info.last = sums.hits, sums.suppressed, sums.last
     if info.verb == "balance" then
-      info.backends = self.published and gate_backends(self, index) or self.fixed:backends(index)
+      local backends = self.published and gate_backends(self, index) or self.fixed:backends(index)
+      info.backends = #backends > 0 and backends or nil
     end
     rules[index + 1] = info
   end

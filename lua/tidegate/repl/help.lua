@@ -8,7 +8,8 @@ local M = {}
 --- The prompt's own words.
 ---@type tidegate.Word[]
 M.words = {
-  { name = "rules", doc = "The rules in order, with their hits and backends; rules[1] and rules[\"name\"] are their handles.",
+  { name = "rules",
+    doc = [[The rules in order, with their hits and backends; rules[1] and rules["name"] are their handles.]],
     example = [[rules["no-metadata"]:remove()]] },
   { name = "sets", doc = "The live sets, with how many elements they hold; sets[\"name\"] is a set's handle.",
     example = [[sets["banned"]:add("192.0.2.1", "10m")]] },
