@@ -108,4 +108,13 @@ static __always_inline void tg_count_evicted(void)
 		__sync_fetch_and_add(&totals->evicted, 1);
 }
 
+/* A client of sticky balance that did: likewise. */
+static __always_inline void tg_count_forgotten(void)
+{
+	struct tg_hook_totals *totals = tg_totals_of(0);
+
+	if (totals)
+		__sync_fetch_and_add(&totals->forgotten, 1);
+}
+
 #endif

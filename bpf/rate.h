@@ -23,7 +23,7 @@
 
 #ifdef __bpf__
 
-#include "count.h"
+#include "ways.h"
 
 static __always_inline __u64 tg_rate_value(__u64 per, __u64 dst)
 {
@@ -47,28 +47,14 @@ TG_GLOBAL int tg_rate_exceeds(__u64 id, __u64 dst, __u64 interval, __u64 window)
 	if (!TG_RATES)
 		return 0;
 	tag = tg_mix128(id, tg_rate_value(id & 0xff, dst), id) | 1;
-	index = (tag >> 1) % TG_RATE_ROWS;
+	index = TG_WAY_ROW(tag, TG_RATE_ROWS);
 	row = bpf_map_lookup_elem(&tg_rates, &index);
 	if (!row)
 		return 0;
 	now = bpf_ktime_get_ns();
 	bpf_spin_lock(&row->lock);
 	/* Its own bucket; else the one that is nearest to being as good as none. */
-	bucket = &row->way[0];
-	if (row->way[1].until_ns < bucket->until_ns)
-		bucket = &row->way[1];
-	if (row->way[2].until_ns < bucket->until_ns)
-		bucket = &row->way[2];
-	if (row->way[3].until_ns < bucket->until_ns)
-		bucket = &row->way[3];
-	if (row->way[0].tag == tag)
-		bucket = &row->way[0];
-	if (row->way[1].tag == tag)
-		bucket = &row->way[1];
-	if (row->way[2].tag == tag)
-		bucket = &row->way[2];
-	if (row->way[3].tag == tag)
-		bucket = &row->way[3];
+	bucket = TG_WAY(row, tag);
 	from = bucket->until_ns;
 	if (bucket->tag != tag) {
 		evicts = from > now;

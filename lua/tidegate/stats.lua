@@ -113,6 +113,7 @@ end
 ---@field lost integer events that found the ring full
 ---@field errors integer
 ---@field evicted integer buckets of rates that were forgotten to make room for others
+---@field forgotten integer and clients of sticky balance, who may be at another backend now
 
 --- tidegate.Counters, and of balance its backends, where they are no live service's.
 ---@class tidegate.RuleStats: tidegate.Counters
@@ -172,7 +173,7 @@ local function add_counters(self, all)
   add_rules(self, all, rules, epoch)
   each_operation(function(name, op) all.default[name] = counted(struct.defaults[C[op]], epoch) end)
   add_hooks(all, status.hooks, struct.hooks)
-  all.evicted = tonumber(status.evicted)
+  all.evicted, all.forgotten = tonumber(status.evicted), tonumber(status.forgotten)
   return true
 end
 
@@ -196,7 +197,9 @@ end
 ---@return string|nil message
 ---@return integer|nil errno
 function Gate:stats()
-  local all = { rules = {}, default = {}, hooks = {}, services = {}, lost = 0, errors = 0, evicted = 0 }
+  local all = {
+    rules = {}, default = {}, hooks = {}, services = {}, lost = 0, errors = 0, evicted = 0, forgotten = 0,
+  }
   if self.published then
     local ok, message, errno = add_counters(self, all)
     if not ok then
@@ -220,6 +223,7 @@ end
 ---@field lost integer events that found the ring full
 ---@field errors integer calls that met on_error, or whose source could not be bound
 ---@field evicted integer buckets of rates that were forgotten to make room for others
+---@field forgotten integer and clients of sticky balance, who may be at another backend now
 
 --- Whether there is something to publish.
 local function staged(self)
@@ -234,14 +238,14 @@ function Gate:status()
   local status = {
     name = self.name, generation = 0, staged = staged(self),
     rules = self.source and #self.source.rules or self.fixed.count,
-    image_bytes = 0, hooks = {}, cgroups = 0, lost = 0, errors = 0, evicted = 0,
+    image_bytes = 0, hooks = {}, cgroups = 0, lost = 0, errors = 0, evicted = 0, forgotten = 0,
   }
   if self.cdata then
     local struct, message, errno = M.gate_status(self.cdata)
     if not struct then
       return nil, message, errno
     end
-    for _, key in ipairs { "generation", "image_bytes", "cgroups", "lost", "errors", "evicted" } do
+    for _, key in ipairs { "generation", "image_bytes", "cgroups", "lost", "errors", "evicted", "forgotten" } do
       status[key] = tonumber(struct[key])
     end
     status.hooks = image.hook_names(struct.hooks)
