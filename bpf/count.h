@@ -17,23 +17,35 @@ static __always_inline __u32 tg_stripe(void)
 	return bpf_get_smp_processor_id() & (tg_spec.stripes - 1);
 }
 
+struct tg_look tg_looks[TG_MOST_STRIPES];
+
 /*
- * A clock costs more than all the rest of this, so it is read once a tick: two
- * hits within one are one time to whoever asks.
+ * A clock costs more than all the rest of this file, so each stripe looks once a
+ * tick.  The tick is written last, and read first: whoever finds it the present
+ * one has the time that belongs to it.
  */
+static __always_inline __u64 tg_tick_ns(__u32 stripe)
+{
+	struct tg_look *look = &tg_looks[stripe % TG_MOST_STRIPES];
+	__u64 tick = bpf_jiffies64(), seen = TG_LOAD(look->tick), ns;
+
+	if (seen == tick)
+		return TG_LOAD(TG_AFTER(look, seen)->ns);
+	ns = bpf_ktime_get_boot_ns();
+	TG_LOAD(look->ns) = ns;
+	__sync_lock_test_and_set(&look->tick, tick);
+	return ns;
+}
+
 static __always_inline void tg_add_hit(__u32 stripe, const struct tg_term *term)
 {
 	__u32 index = stripe * tg_spec.slots + (term->slot & (tg_spec.slots - 1));
 	struct tg_hits *hits = bpf_map_lookup_elem(&tg_hits, &index);
-	__u64 tick = bpf_jiffies64();
 
 	if (!hits)
 		return;
 	__sync_fetch_and_add(&hits->count, 1);
-	if (hits->tick == tick)
-		return;
-	hits->tick = tick; /* first: who is interrupted behind it reads a later clock */
-	hits->last_ns = bpf_ktime_get_boot_ns();
+	hits->last_ns = tg_tick_ns(stripe);
 }
 
 static __always_inline struct tg_hook_totals *tg_totals_at(__u32 stripe, enum tg_hook hook)
