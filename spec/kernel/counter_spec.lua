@@ -156,14 +156,19 @@ describe("the time of a rule's last hit", function()
     assert.is_nil(gate:stats().rules.hit.last)
   end)
 
-  it("moves with each tick of a storm of hits", function()
-    local gate = here:enforce [[deny { "hit", connect = "127.0.0.1" }]]
-    local hit, start = gate:rules()[1], now()
+  it("moves with each tick of a storm of hits, of whatever rules", function()
+    local gate = here:enforce [[
+      deny { "one", connect = "127.0.0.1" }
+      deny { "other", connect = "127.0.0.2" }
+    ]]
+    local start = now()
     local before
     repeat
-      before = now()
-      socket.try("udp", "127.0.0.1:9")
-      assert.is_true(hit.last > before - 0.05 and hit.last < now() + 0.05)
+      for index, rule in ipairs(gate:rules()) do
+        before = now()
+        socket.try("udp", ("127.0.0.%d:9"):format(index))
+        assert.is_true(rule.last > before - 0.05 and rule.last < now() + 0.05)
+      end
     until before > start + 0.3
   end)
 end)
