@@ -131,6 +131,7 @@ static __always_inline int tg_aim_balance(struct tg_call *call, const struct tg_
 	where = TG_AIM(by, TG_BLOCKS_TABLE(header->generation), more->block);
 	if (TG_SERVICES && more->services)
 		where = TG_AIM(by, more->services - 1, TG_AIM_SERVICE);
+	tg_call_judged(call, target->addr_be);
 	err = tg_aim_backend(call->ctx, where, target);
 	if (err != TG_NO_BACKEND)
 		return err;

@@ -188,6 +188,9 @@ struct tg_leaf64 { /* 6 intervals */
 
 /* Beside the number of a table: it is one of services, not of addresses. */
 #define TG_SET_IS_SERVICES 0x8000u
+/* It is asked about the address that the socket is bound to, not about the one asked for. */
+#define TG_SET_IS_OWN     0x4000u
+#define TG_SET_TABLE(set) ((set)&0x3fffu)
 
 struct tg_set_words {
 	__u64 passable; /* terms that may be passed by: they ask about sets or rates, or are shadows
@@ -355,7 +358,7 @@ struct tg_term {
 /* The rest of a term.  One with TG_EFFECT_LIVE matches only as its sets say. */
 struct tg_more {
 	__u32 options_row; /* of struct tg_options; 0: none */
-	__u32 in_sets;     /* bits: sets of the section that the address has to be in */
+	__u32 in_sets;     /* bits: sets of the section that their address has to be in */
 	__u32 out_sets;    /* that it must not be in */
 	__u32 rate_per;    /* enum tg_per */
 	/* One call in an interval is within the rate, with bursts of up to a window's worth. */

@@ -190,9 +190,8 @@ void tg_gate_tables_stamp(const uint32_t *numbers, void *rows)
 		struct tg_section *section = (void *)tg_image_row(rows, row);
 
 		for (uint32_t i = 0; row && i < section->sets; i++)
-			section->set[i] =
-				(uint16_t)(numbers[section->set[i] & ~TG_SET_IS_SERVICES] |
-					   (section->set[i] & TG_SET_IS_SERVICES));
+			section->set[i] = (uint16_t)(numbers[TG_SET_TABLE(section->set[i])] |
+						     (section->set[i] & ~TG_SET_TABLE(~0u)));
 		if (row)
 			stamp_terms(numbers, rows, section);
 	}

@@ -159,7 +159,8 @@ static int check_sets(const struct tg_verify *check, const struct tg_section *se
 		    !section->set_row == !((section->sets || section->rated) && is_short);
 
 	for (uint32_t i = 0; good && i < section->sets; i++)
-		good = (section->set[i] & ~TG_SET_IS_SERVICES) < check->tables;
+		good = TG_SET_TABLE(section->set[i]) < check->tables &&
+		       (~section->set[i] & (TG_SET_IS_SERVICES | TG_SET_IS_OWN));
 	if (good)
 		return 0;
 	return tg_fail(-EINVAL, "damaged image: sets that a policy cannot have");
