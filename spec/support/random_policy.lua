@@ -24,6 +24,7 @@ local M = {}
 ---@field live boolean
 ---@field observes boolean
 ---@field balances boolean
+---@field services boolean
 ---@field sources boolean|nil
 ---@field reports string[] operations that only report, of rules
 ---@field ops string[] of calls
@@ -34,14 +35,14 @@ Maker.__index = Maker
 --- A maker of policies and calls.  `options`: pids and protos of the calls, the
 --- last_id that their uids and gids may be, whether rules have sources, the ops
 --- of the calls, and those that only report of which rules may be; whether rules
---- name live sets (live = false: they do not), observe (observes = false) and balance, by services
---- among others (balances = false); the programs,
+--- name live sets and services (live = false: they do not), observe (observes = false) and balance
+--- (balances = false); the programs,
 --- cgroups and network namespaces (cookies, and paths that the reference knows)
 --- to speak of.
 function M.new(options)
   return setmetatable({
     live = options.live ~= false, observes = options.observes ~= false,
-    balances = options.balances ~= false,
+    balances = options.balances ~= false, services = options.balances ~= false and options.live ~= false,
     pids = options.pids or { 1, 4242, 4194303 }, sources = options.sources,
     last_id = options.last_id or 2 ^ 32 - 1, protos = options.protos or { 1, 6, 17, 58, 132, 136, 262, 65535 },
     exes = options.exes or { "/bin/sh", "/usr/bin/env", "/bin/ls" }, cgroups = options.cgroups or { "/" },

@@ -60,7 +60,7 @@ local ports = { 53, 80, 443, 8080 }
 --- The services of each table.
 function M.services(maker)
   local services = {}
-  for _, name in ipairs(maker.balances and M.service_names or {}) do
+  for _, name in ipairs(maker.services and M.service_names or {}) do
     services[name] = {}
     for _ = 1, pick { 0, 1, 3, 8 } do
       local addr, port, proto = addresses.some_address(maker), pick(ports), pick { 6, 17 }

@@ -50,7 +50,7 @@ function M.endpoints(maker, only6, own_backends)
   end
   return some(function()
     return chance(12) and M.product(maker) or M.some_set(maker)
-      or maker.balances and not own_backends and chance(5) and table_of_services() or M.endpoint(maker)
+      or maker.services and not own_backends and chance(5) and table_of_services() or M.endpoint(maker)
   end)
 end
 

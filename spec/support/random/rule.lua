@@ -69,7 +69,7 @@ local turning_ops = { "connect", "connect", "sendmsg", "egress", "egress" }
 --- By backends of its own, or by those of services.
 function M.balance(maker, rule)
   local op = pick(turning_ops)
-  if chance(50) then
+  if maker.services and chance(50) then
     rule[op] = endpoints.services()
   else
     local to6 = chance(30)
