@@ -388,7 +388,9 @@ struct tg_table_entry {
 	__u32 count;    /* of them */
 	__u32 rows;     /* that they take; of services: each an address, and a block */
 	__u64 ttl_ms;   /* of elements that are added later without one of their own; 0: for ever */
-	__u64 pad[4];
+	__u32 sized;    /* the policy says its size: less will not do */
+	__u32 reserved;
+	__u64 pad[3];
 };
 
 /* An element that a set has at first; IPv4 is v4-mapped, its length from 96 on. */
