@@ -8,18 +8,10 @@
 
 #include "../bpf/fields.h"
 #include "../bpf/service.h"
+#include "address.h"
 #include "tidegate.h"
 
 #define ROOT_CGROUP 1 /* its id */
-
-static inline uint64_t tg_be64(const uint8_t *bytes)
-{
-	uint64_t value = 0;
-
-	for (int i = 0; i < 8; i++)
-		value = value << 8 | bytes[i];
-	return value;
-}
 
 #define TG_ALL_KEYS ((1ull << TG_KEYS) - 1)
 

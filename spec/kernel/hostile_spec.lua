@@ -209,8 +209,9 @@ describe("a hostile hour", function()
       pace(start, done, PUBLISHES)
     end
     read()
+    stock[#stock + 1] = take_stock(maps)
     return { done = done, rate = done / (uv.hrtime() - start) * 1e9, events = events, maps = maps,
-      first = stock[1], last = take_stock(maps) }
+      first = stock[1], last = stock[#stock] }
   end
 
   --- What the clients heard, summed by rule: nil where an answer is one that no policy gives.
