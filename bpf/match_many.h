@@ -119,9 +119,11 @@ static __always_inline int tg_term_matches(const struct tg_view *view,
 					   const struct tg_keys *keys, __u64 wanted, __u32 term)
 {
 	const struct tg_guard *guard = tg_row(view, (__u64)section->guard_row + term);
+	const struct tg_term *decides = tg_row(view, (__u64)section->term_row + term);
 
-	if (!guard)
+	if (!guard || !decides)
 		return -TG_EFAULT;
+	TG_TOUCH(decides->slot); /* most that are looked at match: two misses at once */
 	if (!tg_guard_admits(guard, keys, wanted))
 		return 0;
 	TG_UNROLL
