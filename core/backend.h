@@ -38,7 +38,14 @@ void tg_block_read(const void *rows, uint32_t index, struct tg_backend_info *inf
 /* Of a list in rows that are known to be good. */
 struct tg_backend *tg_block_backend(void *rows, uint32_t index);
 
-/* The "by" and "key" of a rule. */
-int tg_balance_by_parse(const char *by, const char *key, uint32_t *number);
+/* How a backend is chosen. */
+struct tg_balance {
+	uint32_t by;        /* enum tg_balance_by */
+	uint32_t sticky_by; /* likewise: whose calls stay with one */
+	uint32_t sticky_ms; /* 0: nobody's */
+};
+
+/* The "by", "key" and "sticky" of a rule. */
+int tg_balance_parse(const struct tg_rule *rule, struct tg_balance *balance);
 
 #endif

@@ -43,6 +43,7 @@ int tg_gate_open(const struct tg_gate_options *options, struct tg_gate **out)
 		.path_turns = -1,
 		.tables = -1,
 		.rates = -1,
+		.clients = -1,
 		.ring_bytes = ring_bytes ? ring_bytes : DEFAULT_RING_BYTES,
 	};
 	gate->image_fd = -1;

@@ -82,7 +82,7 @@ static int choose_of_block(const struct tg_view *view, const struct tg_more *mor
 {
 	const struct tg_image_about *about = tg_row(view, 1);
 	tg_table_ref table = TG_TABLE(view, about->tables - 1);
-	int place = tg_balance_pick(table, more->block, key);
+	int place = tg_balance_pick(table, more->block, key, TG_SEED_OF_NONE);
 	const struct tg_backend *backend;
 
 	if (place == TG_NO_BACKEND)
@@ -101,7 +101,7 @@ static int choose_of_service(const struct tg_view *view, const struct tg_more *m
 {
 	struct tg_service_pick pick = ask_service(view, more, query);
 
-	pick.key = key;
+	pick.by = (struct tg_choice_by){key, TG_SEED_OF_NONE};
 	tg_service_choose(&pick);
 	if (pick.result)
 		return pick.result;
@@ -130,7 +130,7 @@ int tg_balance_decide(const struct tg_view *view, const struct tg_term *term,
 		decision->error = term->error;
 	if (err)
 		return err == TG_NO_BACKEND ? 0 : err;
-	if (more->by <= TG_BY_SOCKET && list->backends > 1)
+	if ((more->by <= TG_BY_SOCKET || more->sticky_ms) && list->backends > 1)
 		decision->open = true;
 	else
 		*decision = chosen;

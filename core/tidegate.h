@@ -147,8 +147,10 @@ struct tg_rule {
 	const char *per;  /**< with over: "uid", "cgroup", "pid", "dst"; NULL: of the whole rule */
 	const char *set;  /**< connect, bind: "mark=0x10 congestion=bbr"; may be NULL */
 	const char *by;   /**< balance: "random" or "hash"; NULL: "random" */
-	const char *key;  /**< by "hash": "socket", "pid", "uid", "cgroup", "netns", "destination";
-			     NULL: "socket" */
+	const char *key;  /**< by "hash", and of sticky: "socket", "pid", "uid", "cgroup", "netns",
+			     "destination"; NULL: "socket", and of sticky an error */
+	uint64_t sticky_ms; /**< balance: for how long after its last call a client, calls of one
+			       key, stays with its backend, 30 days at most; 0: not at all */
 };
 
 /** `name` may be NULL. */
@@ -506,11 +508,12 @@ struct tg_gate_status {
 	size_t size;         /**< sizeof(struct tg_gate_status) */
 	uint64_t generation; /**< number of the image in force; 0: none yet */
 	uint64_t image_bytes;
-	uint32_t hooks;   /**< bits, 1 << enum tg_hook: attached, or to be */
-	uint32_t cgroups; /**< attached to */
-	uint64_t lost;    /**< events that found the ring full */
-	uint64_t errors;  /**< calls that met on_error, or whose source could not be bound */
-	uint64_t evicted; /**< buckets of rates that were forgotten to make room for others */
+	uint32_t hooks;     /**< bits, 1 << enum tg_hook: attached, or to be */
+	uint32_t cgroups;   /**< attached to */
+	uint64_t lost;      /**< events that found the ring full */
+	uint64_t errors;    /**< calls that met on_error, or whose source could not be bound */
+	uint64_t evicted;   /**< buckets of rates that were forgotten to make room for others */
+	uint64_t forgotten; /**< and clients of sticky balance, who may be at another backend now */
 };
 
 int tg_gate_status(struct tg_gate *gate, struct tg_gate_status *status);
