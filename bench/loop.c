@@ -22,7 +22,7 @@
 #define WARM_UP 512
 
 #define TRIES       8
-#define TURN_ROUNDS 40
+#define TURN_ROUNDS 28
 #define TURN_COLD   8
 
 double now_ns(void)
