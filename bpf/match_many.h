@@ -27,6 +27,12 @@ static __always_inline __u64 tg_find_head(const struct tg_view *view,
 
 	if (class < 0)
 		return 0;
+	if (TG_SINGLES >> key & 1 && section->singles >> key & 1) {
+		__u32 first = section->tree[key].classes - section->terms;
+
+		if ((__u32) class >= first)
+			return TG_HEAD_SINGLE((__u32) class - first);
+	}
 	head = tg_word(view, (__u64)section->tree[key].bitset * 8 + (__u32) class);
 	return head ? *head : 0;
 }
