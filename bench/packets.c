@@ -193,30 +193,19 @@ static void make_endpoints(struct group *group, uint32_t count)
 	free(rules);
 }
 
-static void make_hosts(struct group *group, uint32_t count)
+/* Addresses in a live set or in a rule's list, and in a set of nftables; frees them. */
+static void make_addresses(struct group *group, const char *id, const char *label,
+			   struct prefix *prefixes, uint32_t count,
+			   void (*give)(struct variant *variant, int family,
+					const struct prefix *prefixes, uint32_t count,
+					struct cost *cost))
 {
-	struct prefix *hosts = random_hosts(AF_INET, count);
-	struct content content = {.prefixes = hosts, .count = count};
-	struct variant *ours = begin(group, "sent-set", "sent: a set of 1,000,000 addresses",
-				     stream_of_prefixes(AF_INET, hosts, count));
-	struct cost cost;
-
-	gate_with_set(ours, AF_INET, hosts, count, &cost);
-	cost.rival_ms = add_nft(group, "nft", "nftables, a set", ours, write_set, write_set_verdict,
-				&content);
-	report_cost(group, &cost);
-	free(hosts);
-}
-
-static void make_prefixes(struct group *group, uint32_t count)
-{
-	struct prefix *prefixes = random_prefixes(AF_INET, count);
 	struct content content = {.prefixes = prefixes, .count = count};
-	struct variant *ours = begin(group, "sent-prefixes", "sent: 100,000 prefixes",
-				     stream_of_prefixes(AF_INET, prefixes, count));
+	struct variant *ours =
+		begin(group, id, label, stream_of_prefixes(AF_INET, prefixes, count));
 	struct cost cost;
 
-	gate_with_prefixes(ours, AF_INET, prefixes, count, &cost);
+	give(ours, AF_INET, prefixes, count, &cost);
 	cost.rival_ms = add_nft(group, "nft", "nftables, a set", ours, write_set, write_set_verdict,
 				&content);
 	report_cost(group, &cost);
@@ -229,7 +218,10 @@ struct group *make_packets(struct group *groups)
 		return groups;
 	make_one(groups++);
 	make_endpoints(groups++, 10000);
-	make_hosts(groups++, 1000000);
-	make_prefixes(groups++, 100000); /* of 1,000,000 nft takes the better part of a minute */
+	make_addresses(groups++, "sent-set", "sent: a set of 1,000,000 addresses",
+		       random_hosts(AF_INET, 1000000), 1000000, gate_with_set);
+	/* To load 1,000,000 of them nft takes the better part of a minute. */
+	make_addresses(groups++, "sent-prefixes", "sent: 100,000 prefixes",
+		       random_prefixes(AF_INET, 100000), 100000, gate_with_prefixes);
 	return groups;
 }
