@@ -3,8 +3,8 @@
  * bench.h - what a measurement is made of.
  *
  * A variant is one cgroup with one program, or none, and sockets that were made
- * in it: connecting one of those runs that program.  A group is a stream of
- * destinations and the variants that are measured with it.
+ * in it: connecting one of those, or sending from it, runs that program.  A
+ * group is a stream of destinations and the variants that are measured with it.
  */
 #ifndef BENCH_H
 #define BENCH_H
@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "tidegate.h"
 
@@ -58,12 +59,14 @@ struct variant {
 	char cgroup[PATH_MAX];
 	int cgroup_fd;
 	int sockets[VARIANT_SOCKETS]; /* used in turn */
-	int error;                    /* what its connects end with: 0 or an errno */
+	enum tg_op op;                /* connect or sendmsg: of its group */
+	int error;                    /* what its calls end with: 0 or an errno */
+	uint32_t slow;                /* its batches are so many times shorter; 0: they are not */
 	int program;                  /* -1: none */
 	int link;                     /* of a rival; a gate has its own */
 	struct tg_gate *gate;
 	const struct variant *against; /* what its net figures are net of */
-	struct samples call;           /* ns a connect, by round */
+	struct samples call;           /* ns a call, by round */
 	struct samples run;            /* ns a run of the program, by round */
 };
 
@@ -72,6 +75,7 @@ struct variant {
 struct group {
 	const char *id;
 	const char *label;
+	enum tg_op op;
 	struct stream stream;
 	struct variant variants[GROUP_VARIANTS];
 	uint32_t count;
@@ -87,10 +91,10 @@ void say(const char *what, const char *label);
 
 double now_ns(void);
 
-/* groups.c */
-#define GROUPS 14
+/* groups.c: gives their number, which is smaller where something is not there. */
+#define MOST_GROUPS 32
 
-void make_groups(struct group groups[GROUPS]);
+uint32_t make_groups(struct group groups[MOST_GROUPS]);
 
 /* What groups are made of: the variants. */
 void group_begin(struct group *group, const char *id, const char *label);
@@ -103,11 +107,13 @@ const struct variant *group_add_floor(struct group *group);
 
 /* The trie of the same prefixes, held against `ours`; says what both cost to fill. */
 struct cost;
-void group_add_trie(struct group *group, struct variant *ours, const struct cost *cost, int family,
+void group_add_trie(struct group *group, struct variant *ours, struct cost *cost, int family,
 		    const struct prefix *prefixes, uint32_t count);
 
-/* sets.c: the last groups, of live sets. */
-void make_sets(struct group *groups);
+/* sets.c, balance.c, packets.c: more groups; they give the place behind theirs. */
+struct group *make_sets(struct group *groups);
+struct group *make_balances(struct group *groups);
+struct group *make_packets(struct group *groups);
 
 /* cgroup.c */
 void cgroups_open(void);
@@ -120,6 +126,7 @@ struct prefix *random_prefixes(int family, uint32_t count);
 struct prefix *random_hosts(int family, uint32_t count); /* of full length */
 struct random_rule *random_rules(uint32_t count);
 struct random_rule *random_endpoint_rules(uint32_t count);
+struct stream stream_of_hosts(const struct prefix *hosts, uint32_t count);
 bool random_rule_has(const struct random_rule *rule,
 		     const union address *address); /* of IPv4, for UDP */
 struct stream stream_of_one(uint32_t addr, uint16_t port);
@@ -131,10 +138,19 @@ void prefix_text(int family, const struct prefix *prefix, char *text, size_t siz
 
 /* rival.c */
 int rival_attach(struct variant *variant, const char *program, const char *map, uint32_t entries);
+void rival_attach_balancer(struct variant *variant, const struct prefix *vips, uint32_t count,
+			   uint16_t port, uint32_t backends, struct cost *cost);
 void rival_put_endpoint(int map, uint32_t addr, uint16_t port);
 void rival_fill_set(int map, const struct prefix *hosts, uint32_t count);
 void rival_fill_trie(int map, int family, const struct prefix *prefixes, uint32_t count);
 uint64_t map_bytes(int map);
+
+/* nft.c: nftables, in network namespaces that end in a device which drops what it is given. */
+bool nft_is_there(void);
+void sink_enter(void);
+void sink_leave(void);
+FILE *nft_script(void);
+double nft_run(FILE *script); /* ms; closes it */
 
 /* gate.c: policies to images to gates. */
 struct cost {
@@ -142,7 +158,9 @@ struct cost {
 	double compile_ms;
 	double publish_ms; /* into a gate that has its programs */
 	uint64_t image_bytes;
-	uint64_t kernel_bytes; /* of the map that holds the image */
+	uint64_t kernel_bytes; /* of the map that holds the image, or of the live table */
+	double rival_ms;       /* to fill the rival's map, or to run nft; 0: there is none */
+	uint64_t rival_bytes;  /* of that map; 0: not known */
 };
 
 /* Published, and attached to nothing; NULL where this kernel lacks what it takes. */
@@ -157,9 +175,20 @@ void gate_with_prefixes(struct variant *variant, int family, const struct prefix
 void gate_with_set(struct variant *variant, int family, const struct prefix *prefixes,
 		   uint32_t count, struct cost *cost);
 
+/* Backends of the service `number`, from 0 on, as they follow from it: host order. */
+#define BACKEND_ADDR(number, backends, i) (0x0b000000u + (number) * (backends) + (i))
+#define BACKEND_PORT                      8080
+#define VIP_PORT                          443
+
+/* A fixed list of backends behind one endpoint; weighted: the last has three times the weight. */
+void gate_with_backends(struct variant *variant, const char *endpoint, uint32_t backends,
+			bool weighted, bool reveal);
+/* A live service, of UDP, for each VIP. */
+void gate_with_services(struct variant *variant, const struct prefix *vips, uint32_t count,
+			uint32_t backends, struct cost *cost);
+
 /* main.c: results, one JSON object a line. */
-void report_cost(const struct group *group, const struct cost *cost, double trie_ms,
-		 uint64_t trie_bytes);
+void report_cost(const struct group *group, const struct cost *cost);
 
 /* check.c */
 void check_programs(const struct group *groups, uint32_t count);
@@ -167,8 +196,14 @@ void check_errors(const struct group *groups, uint32_t count);
 void check_rules(const struct group *group, const struct variant *variant,
 		 const struct random_rule *rules, uint32_t count);
 void check_prefixes(const struct group *group, const struct variant *variant, int trie);
+/* `dropping`: what our gate's rules match, and nothing else, fails with it. */
+void check_dropped(const struct group *group, const struct variant *ours,
+		   const struct variant *dropping);
+void check_balance(const struct group *group, const struct variant *variant,
+		   const struct prefix *vips, uint32_t count, uint32_t backends);
 
 /* loop.c */
+int call_once(const struct variant *variant, int socket, const union address *address);
 struct bpf_prog_info program_info(const struct variant *variant);
 int count_runs(void);
 uint32_t measure_calls(struct group *groups, uint32_t count, double seconds);

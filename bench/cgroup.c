@@ -15,7 +15,7 @@
 
 #include "bench.h"
 
-#define MOST_CGROUPS 128
+#define MOST_CGROUPS 256
 
 static char home[PATH_MAX / 2], home_procs[PATH_MAX], base[PATH_MAX / 2 + 64];
 static char made[MOST_CGROUPS][PATH_MAX];
@@ -60,16 +60,20 @@ void cgroups_open(void)
 	signal(SIGHUP, on_signal);
 }
 
-/* A bound socket: an unbound one would be given an address and a port by its first connect. */
-static int make_socket(int family)
+/*
+ * A bound socket: an unbound one would be given an address and a port by its
+ * first connect.  One that sends to anywhere cannot have the loopback's.
+ */
+static int make_socket(int family, enum tg_op op)
 {
+	uint32_t addr4 = op == TG_OP_SENDMSG ? INADDR_ANY : INADDR_LOOPBACK;
 	union address local = {.in6 = {.sin6_family = AF_INET6, .sin6_addr = in6addr_loopback}};
 	socklen_t size = sizeof(local.in6);
 	int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	if (family == AF_INET) {
 		local.in4 = (struct sockaddr_in){.sin_family = AF_INET,
-						 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+						 .sin_addr.s_addr = htonl(addr4)};
 		size = sizeof(local.in4);
 	} else if (family == AF_UNIX) {
 		local.any.sa_family = AF_UNIX; /* and no name: the kernel gives it one */
@@ -97,7 +101,7 @@ void variant_place(struct variant *variant, int family)
 	if (enter(procs))
 		die("%s: %s", procs, strerror(errno));
 	for (uint32_t i = 0; i < VARIANT_SOCKETS; i++)
-		variant->sockets[i] = make_socket(family);
+		variant->sockets[i] = make_socket(family, variant->op);
 	if (enter(home_procs))
 		die("%s: %s", home_procs, strerror(errno));
 }

@@ -7,7 +7,7 @@
 #include "rivals.h"
 
 #include <bpf/bpf.h>
-#include <errno.h>
+#include <arpa/inet.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -32,16 +32,15 @@ static void check_socket(const struct group *groups, uint32_t count, const struc
 			 const struct variant *variant, int socket)
 {
 	uint64_t all = all_runs(groups, count), own = program_info(variant).run_cnt;
-	socklen_t size = sizeof(union address);
 	uint64_t runs = variant->program >= 0;
 	int error;
 
-	error = connect(socket, &group->stream.addresses[0].any, size) ? errno : 0;
+	error = call_once(variant, socket, &group->stream.addresses[0]);
 	if (error != variant->error)
-		die("%s/%s: connect ended with \"%s\"", group->id, variant->id, strerror(error));
+		die("%s/%s: a call ended with \"%s\"", group->id, variant->id, strerror(error));
 	if (program_info(variant).run_cnt - own != runs || all_runs(groups, count) - all != runs)
-		die("%s/%s: a connect did not run the program of its socket's cgroup alone",
-		    group->id, variant->id);
+		die("%s/%s: a call did not run the program of its socket's cgroup alone", group->id,
+		    variant->id);
 }
 
 void check_programs(const struct group *groups, uint32_t count)
@@ -79,7 +78,7 @@ static uint64_t hits(const struct variant *variant, uint32_t rule)
 {
 	struct tg_counters counters;
 
-	if (tg_gate_counters(variant->gate, rule, TG_OP_CONNECT, &counters))
+	if (tg_gate_counters(variant->gate, rule, variant->op, &counters))
 		die("%s", tg_error());
 	return counters.hits;
 }
@@ -90,7 +89,7 @@ static void check_answer(const struct group *group, const struct variant *varian
 {
 	uint64_t before = hits(variant, rule);
 
-	connect(variant->sockets[0], &address->any, sizeof(*address));
+	call_once(variant, variant->sockets[0], address);
 	if (hits(variant, rule) != before + 1)
 		die("%s/%s: rule %d did not decide a call that it should have", group->id,
 		    variant->id, (int)rule);
@@ -136,5 +135,53 @@ void check_prefixes(const struct group *group, const struct variant *variant, in
 
 		check_answer(group, variant, address,
 			     trie_has(trie, address) ? 0 : TG_RULE_DEFAULT);
+	}
+}
+
+void check_dropped(const struct group *group, const struct variant *ours,
+		   const struct variant *dropping)
+{
+	for (uint32_t i = 0; i < ANSWERS; i++) {
+		const union address *address =
+			&group->stream.addresses[i & (group->stream.count - 1)];
+		uint64_t missed = hits(ours, TG_RULE_DEFAULT);
+		bool matched, dropped;
+
+		call_once(ours, ours->sockets[0], address);
+		matched = hits(ours, TG_RULE_DEFAULT) == missed;
+		dropped = call_once(dropping, dropping->sockets[0], address) != 0;
+		if (matched != dropped)
+			die("%s/%s: it does not drop what the rules of %s match", group->id,
+			    dropping->id, ours->id);
+	}
+}
+
+static bool is_backend_of(const struct prefix *vips, uint32_t count, uint32_t backends,
+			  uint32_t asked, uint32_t peer)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (prefix_addr4(&vips[i]) == asked &&
+		    peer - BACKEND_ADDR(i, backends, 0) < backends)
+			return true;
+	return false;
+}
+
+/* Of a balancer that shows where it leads: each call goes to a backend of its own VIP. */
+void check_balance(const struct group *group, const struct variant *variant,
+		   const struct prefix *vips, uint32_t count, uint32_t backends)
+{
+	for (uint32_t i = 0; i < ANSWERS; i++) {
+		const union address *address =
+			&group->stream.addresses[i & (group->stream.count - 1)];
+		union address peer;
+		socklen_t size = sizeof(peer);
+
+		call_once(variant, variant->sockets[0], address);
+		if (getpeername(variant->sockets[0], &peer.any, &size) ||
+		    ntohs(peer.in4.sin_port) != BACKEND_PORT ||
+		    !is_backend_of(vips, count, backends, ntohl(address->in4.sin_addr.s_addr),
+				   ntohl(peer.in4.sin_addr.s_addr)))
+			die("%s/%s: a call did not go to a backend of its own", group->id,
+			    variant->id);
 	}
 }

@@ -9,7 +9,8 @@
 
 #include "bench.h"
 
-#define PUBLISHES 5
+#define PUBLISHES     5
+#define MOST_BACKENDS 16 /* of a live service */
 
 static void check(int err)
 {
@@ -44,14 +45,20 @@ static struct tg_gate *gate_of(const struct tg_image *image)
 	return gate;
 }
 
+static enum bpf_attach_type hook_of(const struct variant *variant, int family)
+{
+	if (variant->op == TG_OP_SENDMSG)
+		return family == AF_INET ? BPF_CGROUP_UDP4_SENDMSG : BPF_CGROUP_UDP6_SENDMSG;
+	return family == AF_INET ? BPF_CGROUP_INET4_CONNECT : BPF_CGROUP_INET6_CONNECT;
+}
+
 static void run(struct variant *variant, int family, struct tg_gate *gate)
 {
 	if (!gate)
 		die("%s", tg_error());
 	variant->gate = gate;
 	check(tg_gate_attach(variant->gate, variant->cgroup));
-	variant->program = program_of(variant, family == AF_INET ? BPF_CGROUP_INET4_CONNECT
-								 : BPF_CGROUP_INET6_CONNECT);
+	variant->program = program_of(variant, hook_of(variant, family));
 }
 
 static struct tg_list *list_of(enum tg_field field, const char *item)
@@ -140,6 +147,8 @@ static void run_large(struct variant *variant, int family, struct tg_policy *pol
 	struct tg_image *image;
 	size_t bytes;
 
+	cost->rival_ms = 0;
+	cost->rival_bytes = 0;
 	check(tg_policy_compile(policy, &image));
 	cost->compile_ms = (now_ns() - start) / 1e6;
 	tg_policy_free(policy);
@@ -157,10 +166,15 @@ static void run_large(struct variant *variant, int family, struct tg_policy *pol
 	tg_image_free(image);
 }
 
-static void add_random_rule(struct tg_policy *policy, const struct random_rule *random)
+static struct tg_rule rule_for(const struct variant *variant, enum tg_verb verb)
 {
-	struct tg_rule rule = {
-		.size = sizeof(rule), .verb = TG_VERB_ALLOW, .ops = 1u << TG_OP_CONNECT};
+	return (struct tg_rule){
+		.size = sizeof(struct tg_rule), .verb = verb, .ops = 1u << variant->op};
+}
+
+static void add_random_rule(struct tg_policy *policy, const struct tg_rule *rule,
+			    const struct random_rule *random)
+{
 	char text[96];
 	size_t used;
 
@@ -169,19 +183,20 @@ static void add_random_rule(struct tg_policy *policy, const struct random_rule *
 	if (random->port_high < 65535)
 		snprintf(text + used, sizeof(text) - used, ":%u-%u", random->port_low,
 			 random->port_high);
-	add_rule(policy, &rule, text, random->udp ? "udp" : NULL);
+	add_rule(policy, rule, text, random->udp ? "udp" : NULL);
 }
 
 /* They all allow, and the default does: a call that is denied would end early. */
 void gate_with_rules(struct variant *variant, const struct random_rule *rules, uint32_t count,
 		     struct cost *cost)
 {
+	struct tg_rule rule = rule_for(variant, TG_VERB_ALLOW);
 	double start = now_ns();
 	struct tg_policy *policy;
 
 	check(tg_policy_new("bench", &policy));
 	for (uint32_t i = 0; i < count; i++)
-		add_random_rule(policy, &rules[i]);
+		add_random_rule(policy, &rule, &rules[i]);
 	cost->load_ms = (now_ns() - start) / 1e6;
 	run_large(variant, AF_INET, policy, cost);
 }
@@ -207,8 +222,7 @@ static int write_prefixes(int family, const struct prefix *prefixes, uint32_t co
 void gate_with_prefixes(struct variant *variant, int family, const struct prefix *prefixes,
 			uint32_t count, struct cost *cost)
 {
-	struct tg_rule rule = {
-		.size = sizeof(rule), .verb = TG_VERB_ALLOW, .ops = 1u << TG_OP_CONNECT};
+	struct tg_rule rule = rule_for(variant, TG_VERB_ALLOW);
 	int file = write_prefixes(family, prefixes, count);
 	struct tg_policy *policy;
 	struct tg_list *list;
@@ -227,14 +241,13 @@ void gate_with_prefixes(struct variant *variant, int family, const struct prefix
 	run_large(variant, family, policy, cost);
 }
 
-/* --- Live sets ------------------------------------------------------------------- */
+/* --- Live tables ------------------------------------------------------------------ */
 
 /* The set is empty when it comes into force; then it is loaded, as a feed would be. */
 void gate_with_set(struct variant *variant, int family, const struct prefix *prefixes,
 		   uint32_t count, struct cost *cost)
 {
-	struct tg_rule rule = {
-		.size = sizeof(rule), .verb = TG_VERB_ALLOW, .ops = 1u << TG_OP_CONNECT};
+	struct tg_rule rule = rule_for(variant, TG_VERB_ALLOW);
 	struct tg_set_info info = {.size = sizeof(info)};
 	int file = write_prefixes(family, prefixes, count);
 	struct tg_policy *policy;
@@ -258,4 +271,79 @@ void gate_with_set(struct variant *variant, int family, const struct prefix *pre
 	cost->load_ms = (now_ns() - start) / 1e6;
 	check(tg_set_info(set, &info));
 	cost->kernel_bytes = info.bytes;
+}
+
+static void backend_text(uint32_t number, uint32_t backends, uint32_t i, char *text, size_t size)
+{
+	struct prefix addr = prefix_of_addr4(BACKEND_ADDR(number, backends, i));
+
+	snprintf(text, size, "%u.%u.%u.%u:%u", addr.addr[0], addr.addr[1], addr.addr[2],
+		 addr.addr[3], BACKEND_PORT);
+}
+
+static void put_service(struct tg_services *services, uint32_t number, const struct prefix *vip,
+			uint32_t backends)
+{
+	struct tg_backend_spec specs[MOST_BACKENDS];
+	char vip_text[32], text[MOST_BACKENDS][32];
+
+	for (uint32_t i = 0; i < backends; i++) {
+		backend_text(number, backends, i, text[i], sizeof(text[i]));
+		specs[i] = (struct tg_backend_spec){text[i], 1, TG_BACKEND_UP};
+	}
+	snprintf(vip_text, sizeof(vip_text), "%u.%u.%u.%u:%u/udp", vip->addr[0], vip->addr[1],
+		 vip->addr[2], vip->addr[3], VIP_PORT);
+	check(tg_services_put(services, vip_text, specs, backends, NULL));
+}
+
+/* They are none when they come into force, and are put one by one. */
+void gate_with_services(struct variant *variant, const struct prefix *vips, uint32_t count,
+			uint32_t backends, struct cost *cost)
+{
+	struct tg_rule rule = rule_for(variant, TG_VERB_BALANCE);
+	struct tg_services_info info = {.size = sizeof(info)};
+	struct tg_services *services;
+	struct tg_policy *policy;
+	struct tg_list *list;
+	uint32_t index;
+	double start;
+
+	rule.reveal = true;
+	check(tg_policy_new("bench", &policy));
+	check(tg_policy_services(policy, "services", count));
+	check(tg_list_new(TG_FIELD_ENDPOINT, &list));
+	check(tg_list_add_set(list, "services", false));
+	check(tg_policy_add(policy, &rule, &index));
+	match(policy, index, list);
+	run_large(variant, AF_INET, policy, cost);
+	check(tg_gate_services(variant->gate, "services", &services));
+	start = now_ns();
+	for (uint32_t i = 0; i < count; i++)
+		put_service(services, i, &vips[i], backends);
+	cost->load_ms = (now_ns() - start) / 1e6;
+	check(tg_services_info(services, &info));
+	cost->kernel_bytes = info.bytes;
+}
+
+/* --- Fixed backends ---------------------------------------------------------------- */
+
+void gate_with_backends(struct variant *variant, const char *endpoint, uint32_t backends,
+			bool weighted, bool reveal)
+{
+	struct tg_rule rule = rule_for(variant, TG_VERB_BALANCE);
+	struct tg_policy *policy;
+	struct cost cost;
+	uint32_t index;
+	char text[32];
+
+	rule.reveal = reveal;
+	check(tg_policy_new("bench", &policy));
+	check(tg_policy_add(policy, &rule, &index));
+	match(policy, index, list_of(TG_FIELD_ENDPOINT, endpoint));
+	for (uint32_t i = 0; i < backends; i++) {
+		backend_text(0, backends, i, text, sizeof(text));
+		check(tg_policy_backend(policy, index, text,
+					weighted && i == backends - 1 ? 3 : 1));
+	}
+	run_large(variant, AF_INET, policy, &cost);
 }

@@ -28,6 +28,7 @@ struct variant *group_add(struct group *group, const char *id, const char *label
 	*variant = (struct variant){
 		.id = id,
 		.label = label,
+		.op = group->op,
 		.program = -1,
 		.link = -1,
 		.against = against,
@@ -141,7 +142,7 @@ static const struct variant *make_rules(struct group *group, const char *id, con
 	all = group_add(group, "all", "all rules", empty);
 	gate_with_rules(all, rules, count, &cost);
 	check_rules(group, all, rules, count);
-	report_cost(group, &cost, 0, 0);
+	report_cost(group, &cost);
 	return empty;
 }
 
@@ -167,18 +168,19 @@ static void make_endpoint_rules(struct group *group, const char *id, const char 
 	free(rules);
 }
 
-void group_add_trie(struct group *group, struct variant *ours, const struct cost *cost, int family,
+void group_add_trie(struct group *group, struct variant *ours, struct cost *cost, int family,
 		    const struct prefix *prefixes, uint32_t count)
 {
 	int trie = group_add_rival(group, "trie", "the kernel's LPM trie", ours->against,
 				   family == AF_INET ? "lpm4" : "lpm6",
 				   family == AF_INET ? "trie4" : "trie6", count);
-	double start = now_ns(), trie_ms;
+	double start = now_ns();
 
 	rival_fill_trie(trie, family, prefixes, count);
-	trie_ms = (now_ns() - start) / 1e6;
+	cost->rival_ms = (now_ns() - start) / 1e6;
+	cost->rival_bytes = map_bytes(trie);
 	check_prefixes(group, ours, trie);
-	report_cost(group, cost, trie_ms, map_bytes(trie));
+	report_cost(group, cost);
 }
 
 static void make_prefixes(struct group *group, const char *id, const char *label, int family,
@@ -196,8 +198,10 @@ static void make_prefixes(struct group *group, const char *id, const char *label
 	free(prefixes);
 }
 
-void make_groups(struct group groups[GROUPS])
+uint32_t make_groups(struct group groups[MOST_GROUPS])
 {
+	struct group *first = groups;
+
 	make_one(groups++);
 	make_mixed_rules(groups++, "rules-100", "100 rules of all kinds", 100);
 	make_mixed_rules(groups++, "rules-10000", "10,000 rules of all kinds", 10000);
@@ -208,5 +212,8 @@ void make_groups(struct group groups[GROUPS])
 	make_prefixes(groups++, "prefixes6-1000", "1,000 prefixes, IPv6", AF_INET6, 1000);
 	make_prefixes(groups++, "prefixes6-100000", "100,000 prefixes, IPv6", AF_INET6, 100000);
 	make_prefixes(groups++, "prefixes6-1000000", "1,000,000 prefixes, IPv6", AF_INET6, 1000000);
-	make_sets(groups);
+	groups = make_sets(groups);
+	groups = make_balances(groups);
+	groups = make_packets(groups);
+	return (uint32_t)(groups - first);
 }

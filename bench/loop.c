@@ -22,7 +22,7 @@
 #define WARM_UP 512
 
 #define TRIES       8
-#define TURN_ROUNDS 40
+#define TURN_ROUNDS 28
 #define TURN_COLD   8
 
 double now_ns(void)
@@ -40,17 +40,42 @@ struct work {
 	const struct stream *stream;
 	int socket;
 	uint32_t from; /* of the stream */
+	uint32_t batch, warm_up;
 };
 
-static void connect_some(const struct work *work, uint32_t from, uint32_t count)
+static socklen_t address_size(const union address *address)
+{
+	return address->any.sa_family == AF_INET ? sizeof(address->in4) : sizeof(address->in6);
+}
+
+/* 0 or an errno. */
+int call_once(const struct variant *variant, int socket, const union address *address)
+{
+	socklen_t size = address_size(address);
+	int failed;
+
+	if (variant->op == TG_OP_SENDMSG)
+		failed = sendto(socket, "x", 1, 0, &address->any, size) < 0;
+	else
+		failed = connect(socket, &address->any, size);
+	return failed ? errno : 0;
+}
+
+static void call_some(const struct work *work, uint32_t from, uint32_t count)
 {
 	const struct stream *stream = work->stream;
-	socklen_t size = stream->family == AF_INET ? sizeof(struct sockaddr_in)
-						   : sizeof(struct sockaddr_in6);
+	socklen_t size = address_size(&stream->addresses[0]);
+	bool sends = work->variant->op == TG_OP_SENDMSG;
 
 	from += work->from;
-	for (uint32_t i = from; i < from + count; i++)
-		connect(work->socket, &stream->addresses[i & (stream->count - 1)].any, size);
+	for (uint32_t i = from; i < from + count; i++) {
+		const struct sockaddr *address = &stream->addresses[i & (stream->count - 1)].any;
+
+		if (sends)
+			sendto(work->socket, "x", 1, 0, address, size);
+		else
+			connect(work->socket, address, size);
+	}
 }
 
 struct bpf_prog_info program_info(const struct variant *variant)
@@ -76,17 +101,17 @@ static double time_calls(const struct work *work)
 {
 	double start = now_ns();
 
-	connect_some(work, WARM_UP, BATCH);
-	return (now_ns() - start) / BATCH;
+	call_some(work, work->warm_up, work->batch);
+	return (now_ns() - start) / work->batch;
 }
 
 static double time_runs(const struct work *work)
 {
 	struct bpf_prog_info before = program_info(work->variant), after;
 
-	connect_some(work, WARM_UP, BATCH);
+	call_some(work, work->warm_up, work->batch);
 	after = program_info(work->variant);
-	return (double)(after.run_time_ns - before.run_time_ns) / BATCH;
+	return (double)(after.run_time_ns - before.run_time_ns) / work->batch;
 }
 
 typedef double (*timer)(const struct work *);
@@ -99,7 +124,7 @@ static double time_batch(const struct work *work, timer timer)
 	for (int try = 0; try < TRIES; try++) {
 		long before;
 
-		connect_some(work, 0, WARM_UP);
+		call_some(work, 0, work->warm_up);
 		before = preemptions();
 		value = timer(work);
 		if (preemptions() == before)
@@ -113,11 +138,14 @@ static void one_round(struct group *group, timer timer, bool keep)
 {
 	for (uint32_t i = 0; i < group->count; i++) {
 		struct variant *variant = &group->variants[(i + group->round) % group->count];
+		uint32_t slow = variant->slow ? variant->slow : 1;
 		struct work work = {
 			.variant = variant,
 			.stream = &group->stream,
 			.socket = variant->sockets[group->round % VARIANT_SOCKETS],
 			.from = group->cursor,
+			.batch = BATCH / slow,
+			.warm_up = WARM_UP / slow,
 		};
 		double value = time_batch(&work, timer);
 

@@ -4,7 +4,8 @@
  * same seed.
  *
  * Half of a stream's destinations are drawn from the prefixes (or rules) that
- * it is for, half from all addresses: the second half seldom matches.
+ * it is for, half from all addresses: the second half seldom matches.  VIPs are
+ * all that is asked for.
  */
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -226,6 +227,16 @@ struct stream stream_of_prefixes(int family, const struct prefix *prefixes, uint
 			put_prefix(addr, &prefixes[below(count)]);
 		put_address(&stream.addresses[i], family, addr, 443);
 	}
+	return stream;
+}
+
+/* All of them drawn from the hosts: VIPs. */
+struct stream stream_of_hosts(const struct prefix *hosts, uint32_t count)
+{
+	struct stream stream = stream_new(AF_INET, STREAM_COUNT);
+
+	for (uint32_t i = 0; i < stream.count; i++)
+		put_address(&stream.addresses[i], AF_INET, hosts[below(count)].addr, VIP_PORT);
 	return stream;
 }
 

@@ -12,9 +12,23 @@
 #include "bench.h"
 #include "rivals.skel.h"
 
-/* Only this program and this map (NULL: none) are of use here. */
-static void choose(struct rivals_bpf *rivals, const char *program, const char *map,
-		   uint32_t entries)
+struct rival_map {
+	const char *name;
+	uint32_t entries;
+};
+
+static const struct rival_map *find_map(const struct rival_map *maps, uint32_t count,
+					const char *name)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (!strcmp(maps[i].name, name))
+			return &maps[i];
+	return NULL;
+}
+
+/* Only this program and these maps are of use here. */
+static void choose(struct rivals_bpf *rivals, const char *program, const struct rival_map *maps,
+		   uint32_t count)
 {
 	struct bpf_program *other_program;
 	struct bpf_map *other_map;
@@ -23,23 +37,24 @@ static void choose(struct rivals_bpf *rivals, const char *program, const char *m
 		other_program, !strcmp(bpf_program__name(other_program), program));
 	bpf_object__for_each_map(other_map, rivals->obj)
 	{
-		bool wanted = map && !strcmp(bpf_map__name(other_map), map);
+		const struct rival_map *map = find_map(maps, count, bpf_map__name(other_map));
 
-		bpf_map__set_autocreate(other_map, wanted);
-		if (wanted)
-			bpf_map__set_max_entries(other_map, entries);
+		bpf_map__set_autocreate(other_map, map);
+		if (map)
+			bpf_map__set_max_entries(other_map, map->entries);
 	}
 }
 
-/* Gives the map's descriptor.  What is opened here stays until the process ends. */
-int rival_attach(struct variant *variant, const char *program, const char *map, uint32_t entries)
+/* What is opened here stays until the process ends. */
+static struct rivals_bpf *attach(struct variant *variant, const char *program,
+				 const struct rival_map *maps, uint32_t count)
 {
 	struct rivals_bpf *rivals = rivals_bpf__open();
 	const struct bpf_program *chosen;
 
 	if (!rivals)
 		die("rivals.bpf.c: %s", strerror(errno));
-	choose(rivals, program, map, entries);
+	choose(rivals, program, maps, count);
 	if (rivals_bpf__load(rivals))
 		die("%s: cannot load it: %s", program, strerror(errno));
 	chosen = bpf_object__find_program_by_name(rivals->obj, program);
@@ -48,6 +63,15 @@ int rival_attach(struct variant *variant, const char *program, const char *map, 
 					bpf_program__expected_attach_type(chosen), NULL);
 	if (variant->link < 0)
 		die("%s: cannot attach it: %s", program, strerror(-variant->link));
+	return rivals;
+}
+
+/* Gives the map's descriptor. */
+int rival_attach(struct variant *variant, const char *program, const char *map, uint32_t entries)
+{
+	struct rival_map only = {map, entries};
+	struct rivals_bpf *rivals = attach(variant, program, &only, map ? 1 : 0);
+
 	return map ? bpf_object__find_map_fd_by_name(rivals->obj, map) : -1;
 }
 
@@ -85,6 +109,64 @@ void rival_fill_trie(int map, int family, const struct prefix *prefixes, uint32_
 		memcpy(key.addr_be, prefixes[i].addr, family == AF_INET ? 4 : 16);
 		put(map, &key);
 	}
+}
+
+static void put_many(int map, const void *keys, const void *values, uint32_t count)
+{
+	if (bpf_map_update_batch(map, keys, values, &count, NULL))
+		die("cannot fill a map: %s", strerror(errno));
+}
+
+static void fill_services(int map, const struct prefix *vips, uint32_t count, uint16_t port,
+			  uint32_t backends)
+{
+	struct rival_endpoint *keys = calloc(count, sizeof(*keys));
+	struct rival_service *values = calloc(count, sizeof(*values));
+
+	if (!keys || !values)
+		die("out of memory");
+	for (uint32_t i = 0; i < count; i++) {
+		keys[i] = (struct rival_endpoint){htonl(prefix_addr4(&vips[i])), htons(port),
+						  IPPROTO_UDP};
+		values[i] = (struct rival_service){backends, i * backends};
+	}
+	put_many(map, keys, values, count);
+	free(keys);
+	free(values);
+}
+
+static void fill_backends(int map, uint32_t count, uint32_t backends)
+{
+	uint32_t *keys = calloc((size_t)count * backends, sizeof(*keys));
+	struct rival_endpoint *values = calloc((size_t)count * backends, sizeof(*values));
+
+	if (!keys || !values)
+		die("out of memory");
+	for (uint32_t i = 0; i < count * backends; i++) {
+		keys[i] = i;
+		values[i] = (struct rival_endpoint){
+			.addr_be = htonl(BACKEND_ADDR(i / backends, backends, i % backends)),
+			.port_be = htons(BACKEND_PORT),
+		};
+	}
+	put_many(map, keys, values, count * backends);
+	free(keys);
+	free(values);
+}
+
+void rival_attach_balancer(struct variant *variant, const struct prefix *vips, uint32_t count,
+			   uint16_t port, uint32_t backends, struct cost *cost)
+{
+	const struct rival_map maps[] = {{"services", count}, {"backends", count * backends}};
+	struct rivals_bpf *rivals = attach(variant, "balance4", maps, COUNT_OF(maps));
+	int service_map = bpf_map__fd(rivals->maps.services);
+	int backend_map = bpf_map__fd(rivals->maps.backends);
+	double start = now_ns();
+
+	fill_services(service_map, vips, count, port, backends);
+	fill_backends(backend_map, count, backends);
+	cost->rival_ms = (now_ns() - start) / 1e6;
+	cost->rival_bytes = map_bytes(service_map) + map_bytes(backend_map);
 }
 
 /* What the kernel says that a map takes. */

@@ -46,6 +46,21 @@ struct {
 	__type(value, __u32);
 } trie6 SEC(".maps");
 
+/* VIPs, and what stands behind them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct rival_endpoint);
+	__type(value, struct rival_service);
+} services SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct rival_endpoint);
+} backends SEC(".maps");
+
 /* The least that any program costs. */
 SEC("cgroup/connect4")
 int allow4(struct bpf_sock_addr *ctx)
@@ -108,6 +123,30 @@ int lpm4(struct bpf_sock_addr *ctx)
 	__u32 *verdict = bpf_map_lookup_elem(&trie4, &key);
 
 	return verdict ? *verdict & 1 : 1;
+}
+
+/* A balancer: the VIP's entry, and one of its backends by chance, as Cilium goes about it. */
+SEC("cgroup/connect4")
+int balance4(struct bpf_sock_addr *ctx)
+{
+	struct rival_endpoint key = {
+		.addr_be = READ(ctx->user_ip4),
+		.port_be = READ(ctx->user_port),
+		.proto = READ(ctx->protocol),
+	};
+	struct rival_service *service = bpf_map_lookup_elem(&services, &key);
+	struct rival_endpoint *backend;
+	__u32 index;
+
+	if (!service || !service->count)
+		return 1;
+	index = service->first + bpf_get_prandom_u32() % service->count;
+	backend = bpf_map_lookup_elem(&backends, &index);
+	if (!backend)
+		return 0;
+	ctx->user_ip4 = backend->addr_be;
+	ctx->user_port = backend->port_be;
+	return 1;
 }
 
 SEC("cgroup/connect6")

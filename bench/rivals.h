@@ -17,6 +17,12 @@ struct rival_endpoint {
 	__u16 proto;
 };
 
+/* A service's backends, one behind the other in an array of endpoints. */
+struct rival_service {
+	__u32 count;
+	__u32 first;
+};
+
 /* Keys of the kernel's LPM trie: a length, then the address. */
 struct rival_prefix4 {
 	__u32 length;

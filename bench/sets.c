@@ -41,10 +41,11 @@ static void make_nets(struct group *group, const char *id, const char *label, ui
 	free(prefixes);
 }
 
-void make_sets(struct group *groups)
+struct group *make_sets(struct group *groups)
 {
 	make_hosts(groups++, "set-1", "a set of 1 address", 1);
 	make_hosts(groups++, "set-1000", "a set of 1,000 addresses", 1000);
 	make_hosts(groups++, "set-1000000", "a set of 1,000,000 addresses", 1000000);
 	make_nets(groups++, "set-prefixes", "a set of 100,000 prefixes", 100000);
+	return groups;
 }

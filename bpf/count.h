@@ -24,17 +24,22 @@ struct tg_look tg_looks[TG_MOST_STRIPES];
  * tick.  The tick is written last, and read first: whoever finds it the present
  * one has the time that belongs to it.
  */
-static __always_inline __u64 tg_tick_ns(__u32 stripe)
+TG_GLOBAL __u64 tg_look_anew(__u32 stripe, __u64 tick)
 {
 	struct tg_look *look = &tg_looks[stripe % TG_MOST_STRIPES];
-	__u64 tick = bpf_jiffies64(), seen = TG_LOAD(look->tick), ns;
+	__u64 ns = bpf_ktime_get_boot_ns();
 
-	if (seen == tick)
-		return TG_LOAD(TG_AFTER(look, seen)->ns);
-	ns = bpf_ktime_get_boot_ns();
 	TG_LOAD(look->ns) = ns;
 	__sync_lock_test_and_set(&look->tick, tick);
 	return ns;
+}
+
+static __always_inline __u64 tg_tick_ns(__u32 stripe)
+{
+	const struct tg_look *look = &tg_looks[stripe % TG_MOST_STRIPES];
+	__u64 tick = bpf_jiffies64(), seen = TG_LOAD(look->tick);
+
+	return seen == tick ? TG_LOAD(TG_AFTER(look, seen)->ns) : tg_look_anew(stripe, tick);
 }
 
 static __always_inline void tg_add_hit(__u32 stripe, const struct tg_term *term)

@@ -235,8 +235,8 @@ struct tg_section {
 	__u32 sets;                      /* live sets that its terms ask about */
 	__u32 set_row;                   /* of a short section: see struct tg_set_words; 0: none */
 	__u16 set[TG_SECTION_SETS];
-	__u32 rated; /* terms that ask about rates */
-	__u32 reserved;
+	__u32 rated;   /* terms that ask about rates */
+	__u32 singles; /* of the keys, those with a class for each term alone: see TG_HEAD_BITSET */
 	__u64 pad[2];
 };
 
@@ -281,12 +281,20 @@ struct tg_path_target {
  * A class's head: its terms, if they are at most four, 16 bits each, the first
  * term lowest, TG_HEAD_NONE where there is none.  If they are more, the lowest
  * 16 bits are TG_HEAD_BITSET and the upper 32 the row of a struct tg_bitset.
+ *
+ * Of a key in `singles` the last classes are those of one term each, in the
+ * order of the terms: whoever meets one knows its head.  All terms have one, be
+ * it that of no value.
  */
 #define TG_HEAD_TERMS         4
 #define TG_HEAD_NONE          0xffffu
 #define TG_HEAD_BITSET        0xfffeu
 #define TG_HEAD_TERM(head, i) ((__u32)((head) >> (16 * (i))) & 0xffff)
 #define TG_HEAD_ROW(head)     ((__u32)((head) >> 32))
+#define TG_HEAD_SINGLE(term)  (~0ull << 16 | (__u16)(term))
+
+/* The keys that may be in `singles`: those of many values, most of them no term's. */
+#define TG_SINGLES (1u << TG_KEY_ADDR4 | 1u << TG_KEY_ADDR6)
 
 /*
  * A sparse bitset of up to 16,384 terms.  Bit w of the summary says that word

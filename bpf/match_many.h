@@ -27,6 +27,12 @@ static __always_inline __u64 tg_find_head(const struct tg_view *view,
 
 	if (class < 0)
 		return 0;
+	if (TG_SINGLES >> key & 1 && section->singles >> key & 1) {
+		__u32 first = section->tree[key].classes - section->terms;
+
+		if ((__u32) class >= first)
+			return TG_HEAD_SINGLE((__u32) class - first);
+	}
 	head = tg_word(view, (__u64)section->tree[key].bitset * 8 + (__u32) class);
 	return head ? *head : 0;
 }
@@ -119,9 +125,11 @@ static __always_inline int tg_term_matches(const struct tg_view *view,
 					   const struct tg_keys *keys, __u64 wanted, __u32 term)
 {
 	const struct tg_guard *guard = tg_row(view, (__u64)section->guard_row + term);
+	const struct tg_term *decides = tg_row(view, (__u64)section->term_row + term);
 
-	if (!guard)
+	if (!guard || !decides)
 		return -TG_EFAULT;
+	TG_TOUCH(decides->slot); /* most that are looked at match: two misses at once */
 	if (!tg_guard_admits(guard, keys, wanted))
 		return 0;
 	TG_UNROLL

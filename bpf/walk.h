@@ -70,6 +70,17 @@
 #endif
 
 /*
+ * Start to bring a number from memory that is needed later.  A processor that
+ * does not look past the return of a function (for its mitigations) would ask
+ * for it only then.
+ */
+#ifdef __bpf__
+#define TG_TOUCH(number) ((void)*(const volatile __typeof__(number) *)&(number))
+#else
+#define TG_TOUCH(number) ((void)0)
+#endif
+
+/*
  * Call `step` up to `n` times, until it returns 1.  It gets the number of the
  * step and `context`.
  */

@@ -52,11 +52,14 @@ static void alias_zero(struct tg_partition *partition, enum tg_op op, enum tg_ke
 }
 
 static int compile_key(const struct tg_terms *terms, enum tg_op op, enum tg_key key,
-		       struct tg_rows *rows, struct tg_tree *tree)
+		       struct tg_rows *rows, struct tg_section *section)
 {
+	struct tg_tree *tree = &section->tree[key];
 	struct tg_partition partition = {0};
 	int error = tg_partition_sweep(terms, key, &partition);
 
+	if (!error && TG_SINGLES >> key & 1)
+		error = tg_singles_part(&partition, key, &section->singles);
 	if (!error) {
 		alias_zero(&partition, op, key);
 		error = tg_tree_write(&partition, key, rows, tree);
@@ -137,7 +140,7 @@ static int compile_trees(const struct tg_terms *terms, enum tg_op op, struct tg_
 	error = tg_guards_write(terms, rows, section);
 	for (int key = 0; !error && key < TG_KEYS; key++)
 		if (section->keys & (1u << key))
-			error = compile_key(terms, op, key, rows, &section->tree[key]);
+			error = compile_key(terms, op, key, rows, section);
 	return error;
 }
 
@@ -224,6 +227,7 @@ static int compile_section(const struct tg_policy *policy, enum tg_op op, bool i
 		section.keys = twin->keys;
 		section.plain = twin->plain;
 		section.guard_row = twin->guard_row;
+		section.singles = twin->singles;
 		section.levels = twin->levels;
 		memcpy(section.level, twin->level, sizeof(section.level));
 		memcpy(section.tree, twin->tree, sizeof(section.tree));

@@ -158,6 +158,11 @@ int tg_partition_sweep(const struct tg_terms *terms, enum tg_key key,
 void tg_partition_alias_zero(struct tg_partition *partition, struct tg_key128 key);
 void tg_partition_free(struct tg_partition *partition);
 
+/* --- singles.c -------------------------------------------------------------- */
+
+/* Put the classes of one term each last, if they are many: then `*singles` gets the key's bit. */
+int tg_singles_part(struct tg_partition *partition, enum tg_key key, uint32_t *singles);
+
 /* --- tree.c ----------------------------------------------------------------- */
 
 /* Write a field's tree; `tree` gets root and depth. */

@@ -84,8 +84,10 @@ static void take_sample(const struct tg_reading *reading, enum tg_key key, uint3
 {
 	const struct tg_reading_key *at = &reading->key[key];
 
-	if (class < at->all.count)
-		at->sample[class] = (struct tg_key128){hi, lo};
+	if (class >= reading->section->tree[key].classes)
+		return;
+	at->sample[class] = (struct tg_key128){hi, lo};
+	at->seen[class] = true;
 }
 
 static int sample_entry(const struct tg_reading *reading, enum tg_key key, uint32_t entry,
@@ -163,7 +165,8 @@ static int each_pair(const struct tg_reading *reading, enum tg_key key, uint64_t
 		     void (*each)(struct tg_reading_key *at, uint32_t class, uint32_t term),
 		     struct tg_reading_key *at)
 {
-	for (uint32_t class = 0; class < at->all.count; class ++) {
+	for (uint32_t n = 0; n < at->all.count; n++) {
+		uint16_t class = at->all.at[n];
 		int error = tg_reading_terms(reading, key, class, words);
 
 		if (error)
@@ -219,21 +222,25 @@ static int read_key(struct tg_reading *reading, enum tg_key key, uint64_t *words
 	uint16_t *all = malloc(((size_t)classes + 1) * sizeof(*all));
 	int error;
 
-	at->all = (struct tg_class_list){all, classes};
+	at->all = (struct tg_class_list){all, 0};
 	at->start = calloc(terms + 1, sizeof(*at->start));
 	at->any = calloc(reading->words, sizeof(*at->any));
 	at->every = calloc(reading->words, sizeof(*at->every));
 	at->sample = calloc(classes + 1, sizeof(*at->sample));
-	if (!all || !at->start || !at->any || !at->every || !at->sample)
+	at->seen = calloc(classes + 1, sizeof(*at->seen));
+	if (!all || !at->start || !at->any || !at->every || !at->sample || !at->seen)
 		return tg_fail(-ENOMEM, "out of memory: no room to read an image back");
+	error = take_samples(reading, key);
 	for (uint32_t class = 0; class < classes; class ++)
-		all[class] = (uint16_t) class;
-	error = each_pair(reading, key, words, count_pair, at);
+		if (at->seen[class])
+			all[at->all.count++] = (uint16_t) class;
+	if (!error)
+		error = each_pair(reading, key, words, count_pair, at);
 	if (!error)
 		error = place_terms(at, terms);
 	if (!error)
 		error = each_pair(reading, key, words, keep_pair, at);
-	return error ? error : take_samples(reading, key);
+	return error;
 }
 
 int tg_reading_open(const struct tg_image *image, int place, struct tg_reading *out)
@@ -284,6 +291,7 @@ void tg_reading_close(struct tg_reading *reading)
 		free(at->any);
 		free(at->every);
 		free(at->sample);
+		free(at->seen);
 	}
 	free(reading->takers);
 	*reading = (struct tg_reading){0};

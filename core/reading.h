@@ -13,7 +13,7 @@
 #include "image.h"
 #include "interval.h"
 
-/* Classes of one field, in ascending order. */
+/* Classes of one field that have a value, in ascending order. */
 struct tg_class_list {
 	const uint16_t *at;
 	uint32_t count;
@@ -26,6 +26,7 @@ struct tg_reading_key {
 	uint64_t *any;            /* terms that hold for some class */
 	uint64_t *every;          /* terms that hold for every class */
 	struct tg_key128 *sample; /* by class: a value of it */
+	bool *seen;               /* by class: it has a value */
 };
 
 struct tg_reading {

@@ -277,6 +277,14 @@ static bool tree_is_shared(const struct tg_verify *check, const struct tg_sectio
 	return false;
 }
 
+static int check_tree(struct tg_verify *check, const struct tg_section *section, int key)
+{
+	const struct tg_tree *tree = &section->tree[key];
+	int error = tg_verify_tree(check, tree, TG_KEYS_128 & (1u << key));
+
+	return error ? error : tg_verify_bitsets(check, tree, section->terms);
+}
+
 static int check_key(struct tg_verify *check, const struct tg_section *section, int key)
 {
 	const struct tg_tree *tree = &section->tree[key];
@@ -288,10 +296,10 @@ static int check_key(struct tg_verify *check, const struct tg_section *section, 
 	if (tree->classes == 0 || tree->classes > TG_MAX_CLASSES)
 		return tg_fail(-EINVAL, "damaged image: a tree with %u classes, the limit is %u",
 			       tree->classes, TG_MAX_CLASSES);
-	if (tree_is_shared(check, section, key))
-		return 0;
-	error = tg_verify_tree(check, tree, TG_KEYS_128 & (1u << key));
-	return error ? error : tg_verify_bitsets(check, tree, section->terms);
+	error = tree_is_shared(check, section, key) ? 0 : check_tree(check, section, key);
+	if (!error && section->singles >> key & 1)
+		error = tg_verify_singles(check, tree, section->terms);
+	return error;
 }
 
 /* Depths of named cgroups, each less than the one before. */
@@ -329,6 +337,9 @@ static int check_section(struct tg_verify *check, uint32_t row, bool is_unix)
 	if (section.keys >> TG_KEYS)
 		return tg_fail(-EINVAL, "damaged image: fields 0x%x, known are %d", section.keys,
 			       TG_KEYS);
+	if (section.singles & ~(section.keys & TG_SINGLES))
+		return tg_fail(-EINVAL, "damaged image: classes of one term for fields 0x%x",
+			       section.singles);
 	error = check_terms(check, &section, is_unix);
 	if (!error)
 		error = check_depths(&section);

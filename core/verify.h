@@ -35,6 +35,9 @@ int tg_verify_tree(struct tg_verify *check, const struct tg_tree *tree, bool wid
 /* What terms each class of the tree has. */
 int tg_verify_bitsets(struct tg_verify *check, const struct tg_tree *tree, uint32_t terms);
 
+/* Whether the last classes of a good tree are those of one term each. */
+int tg_verify_singles(const struct tg_verify *check, const struct tg_tree *tree, uint32_t terms);
+
 /* verify_tables.c: the part behind the blob. */
 int tg_verify_tables(struct tg_verify *check, const struct tg_image_about *about);
 

@@ -96,6 +96,15 @@ static bool list_is_good(uint64_t head, uint32_t terms)
 	return true;
 }
 
+static uint64_t read_head(const struct tg_verify *check, const struct tg_tree *tree, uint32_t class)
+{
+	uint64_t head;
+
+	memcpy(&head, check->bytes + ((size_t)tree->bitset * ROW_WORDS + class) * sizeof(head),
+	       sizeof(head));
+	return head;
+}
+
 /* The heads' bitsets stand behind the heads, in their order. */
 static int check_heads(struct tg_verify *check, const struct tg_tree *tree, uint32_t terms)
 {
@@ -104,10 +113,8 @@ static int check_heads(struct tg_verify *check, const struct tg_tree *tree, uint
 	int error = tg_verify_take(check, tree->bitset, rows, "heads");
 
 	for (uint32_t i = 0; !error && i < tree->classes; i++) {
-		uint64_t head;
+		uint64_t head = read_head(check, tree, i);
 
-		memcpy(&head, check->bytes + ((size_t)tree->bitset * ROW_WORDS + i) * sizeof(head),
-		       sizeof(head));
 		if ((head & 0xffff) != TG_HEAD_BITSET) {
 			if (!list_is_good(head, terms))
 				error = tg_fail(-EINVAL,
@@ -133,4 +140,18 @@ int tg_verify_bitsets(struct tg_verify *check, const struct tg_tree *tree, uint3
 	if (terms <= TG_WORD_TERMS)
 		return check_words(check, tree, terms);
 	return check_heads(check, tree, terms);
+}
+
+int tg_verify_singles(const struct tg_verify *check, const struct tg_tree *tree, uint32_t terms)
+{
+	bool good = terms > TG_WORD_TERMS && terms <= tree->classes;
+
+	for (uint32_t term = 0; good && term < terms; term++)
+		good = read_head(check, tree, tree->classes - terms + term) == TG_HEAD_SINGLE(term);
+	if (good)
+		return 0;
+	return tg_fail(-EINVAL,
+		       "damaged image: the last classes of the heads at row %u are not those of "
+		       "one term each",
+		       tree->bitset);
 }

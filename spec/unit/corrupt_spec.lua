@@ -9,7 +9,7 @@ local CORRUPTIONS = 10000
 local SOURCES = {
   "arena", "bitset", "blob", "blocks", "boundaries", "cgroup_set", "checksum", "compile", "guard", "image",
   "image_hooks", "image_services", "image_tables", "mismatch", "more", "rows", "service", "set", "set_entry",
-  "simulate", "simulate_balance", "sweep", "table", "tables", "terms", "tree", "verify", "verify_bitset",
+  "simulate", "simulate_balance", "singles", "sweep", "table", "tables", "terms", "tree", "verify", "verify_bitset",
   "verify_tables", "verify_tree",
 }
 

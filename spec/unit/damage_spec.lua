@@ -224,6 +224,30 @@ describe("a damaged image", function()
       end))
     end)
 
+    it("is refused for its classes of one term", function()
+      local SINGLES = SECTION + 123
+      local policy = new_policy()
+      for index = 1, 100 do
+        add(policy, C.TG_VERB_DENY, {}, { [C.TG_FIELD_ENDPOINT] = { "10.0.0." .. index } })
+      end
+      local bytes = bytes_of(compile(policy))
+      local function refused_singles(damage)
+        return (refusal_of(bytes, damage):gsub("row %d+", "row X"))
+      end
+
+      assert.equal("accepted", refused_singles(function(words)
+        assert.equal(2 ^ ADDR4, words[SINGLES])
+      end))
+      assert.equal("damaged image: classes of one term for fields 0x4", refused_singles(function(words)
+        words[SINGLES] = 2 ^ PORT
+      end))
+      assert.equal("damaged image: the last classes of the heads at row X are not those of one term each",
+        refused_singles(function(words)
+          local first = words[tree(ADDR4, "classes")] - 100
+          words[words[tree(ADDR4, "bitset")] * ROW_WORDS + 2 * first] = 0xffff0001
+        end))
+    end)
+
     it("is refused for a bitset", function()
       local function bitset(member, value)
         return refused_many(function(words)
