@@ -42,6 +42,10 @@ function Gate:keep(name)
   elseif self.cdata then
     error("keep: comes before attach and commit", 2)
   end
+  local shared, problem, number = self.timers:share()
+  if not shared then
+    return nil, problem, number
+  end
   local slot = library.slot "gate"
   local result = C.tg_gate_named(name, slot)
   if result ~= 0 then

@@ -72,7 +72,9 @@ local function refill(self)
     return library.failure(result)
   end
   self.left = self.count[0]
-  self.epoch = clock.epoch()
+  if self.left > 0 then
+    self.epoch = clock.epoch()
+  end
   return true
 end
 
