@@ -43,6 +43,23 @@ static int parse(const char *text, uint32_t weight, uint32_t ops, struct tg_back
 	return 0;
 }
 
+static const struct tg_backend_place *find(const struct tg_backends *backends,
+					   const struct tg_backend_place *place)
+{
+	for (uint32_t i = 0; i < backends->count; i++)
+		if (backends->at[i].port_be == place->port_be &&
+		    !memcmp(backends->at[i].addr_be, place->addr_be, sizeof(place->addr_be)))
+			return &backends->at[i];
+	return NULL;
+}
+
+bool tg_backends_serve(const struct tg_backends *backends, const struct tg_backend_place *place)
+{
+	const struct tg_backend_place *found = find(backends, place);
+
+	return found && found->state != TG_BACKEND_DOWN;
+}
+
 /* How it stands with those that are there. */
 static int check_beside(const struct tg_backends *backends, const char *text,
 			const struct tg_backend_place *backend)
@@ -57,13 +74,11 @@ static int check_beside(const struct tg_backends *backends, const char *text,
 			       "list are of one family",
 			       text, is_v4(backend->addr_be) ? 4 : 6,
 			       is_v4(backends->at[0].addr_be) ? 4 : 6);
-	for (uint32_t i = 0; i < backends->count; i++)
-		if (backends->at[i].port_be == backend->port_be &&
-		    !memcmp(backends->at[i].addr_be, backend->addr_be, sizeof(backend->addr_be)))
-			return tg_fail(-EEXIST,
-				       "to: \"%s\": is there twice: for a larger share give it a "
-				       "weight",
-				       text);
+	if (find(backends, backend))
+		return tg_fail(-EEXIST,
+			       "to: \"%s\": is there twice: for a larger share give it a "
+			       "weight",
+			       text);
 	return 0;
 }
 

@@ -3,6 +3,7 @@
 #ifndef TG_CORE_BACKEND_H
 #define TG_CORE_BACKEND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +28,9 @@ int tg_backends_add(struct tg_backends *backends, const char *text, uint32_t wei
 /* Append what users say of live ones. */
 int tg_backends_take(struct tg_backends *backends, const struct tg_backend_spec *specs,
 		     size_t count);
+/* Whether some backend of a list has this address and port, and is not down. */
+bool tg_backends_serve(const struct tg_backends *backends, const struct tg_backend_place *place);
+
 void tg_backends_free(struct tg_backends *backends);
 
 /* Fill a block in rows of zeros; none of the backends has been picked yet. */

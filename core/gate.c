@@ -16,6 +16,7 @@
 
 #include "error.h"
 #include "gate.h"
+#include "turned.h"
 #include "image.h"
 #include "lack.h"
 
@@ -80,6 +81,7 @@ void tg_gate_close(struct tg_gate *gate)
 	if (!gate || tg_name_release(gate))
 		return;
 	tg_gate_detach(gate);
+	tg_turned_close(gate);
 	tg_counters_unmap(&gate->counters);
 	unmap_shared(gate);
 	if (gate->loaded)

@@ -41,8 +41,8 @@ static uint32_t rewrite_features(const struct tg_image_header *header)
 	for (int op = 0; op < TG_OPS; op++)
 		if (tg_image_op_rewrites(header, (enum tg_op)op, true))
 			features |= TG_FEATURE_REWRITE;
-	/* A datagram may go by a peer that was turned, shown or not. */
-	if (tg_image_op_rewrites(header, TG_OP_CONNECT, header->section[TG_OP_SENDMSG]))
+	/* Shown or not: a datagram may go by such a peer, and its sockets may be to end. */
+	if (tg_image_op_rewrites(header, TG_OP_CONNECT, true))
 		features |= TG_FEATURE_PEER;
 	if (tg_image_op_rewrites(header, TG_OP_BIND, false))
 		features |= TG_FEATURE_LOCAL;

@@ -38,21 +38,18 @@ static uint64_t balance_key(const struct tg_query *query, uint32_t by)
 	}
 }
 
-/* What is asked for, as a VIP: 0.0.0.0 and :: as what they mean. */
+/* What is asked for, as a VIP. */
 static struct tg_service_pick ask_service(const struct tg_view *view, const struct tg_more *more,
 					  const struct tg_query *query)
 {
-	struct tg_service_pick pick = {
-		.table = TG_TABLE(view, more->services - 1),
-		.high = tg_be64(query->addr),
-		.low = tg_be64(query->addr + 8),
-		.what = TG_VIP_WHAT(query->port, TG_VIP_PROTO(query->proto)),
-	};
+	struct tg_vip_key vip = tg_vip_asked(query->addr, query->port, query->proto);
 
-	pick.low |= !pick.high && !pick.low;
-	if (!pick.high && pick.low == 0xffffull << 32)
-		pick.low |= TG_LOOPBACK4;
-	return pick;
+	return (struct tg_service_pick){
+		.table = TG_TABLE(view, more->services - 1),
+		.high = vip.high,
+		.low = vip.low,
+		.what = vip.what,
+	};
 }
 
 /* The list that a call is balanced over; NULL: there is none. */
