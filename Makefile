@@ -67,6 +67,7 @@ $(B)/core/%.o: core/%.c $(HEADERS) | $(B)
 
 $(B)/core/program.o: $(B)/tidegate.skel.h
 $(B)/core/program_unix.o: $(B)/unix.skel.h
+$(B)/core/turned.o: $(B)/turned.skel.h
 
 $(B)/$(SONAME): $(OBJECTS) core/tidegate.map
 	$(call say,LINK,$@)
@@ -236,7 +237,7 @@ install-rock: $(LIBRARY)
 ROCK = tidegate-$(VERSION)
 ROCKSPEC = rockspec/$(ROCK)-1.rockspec
 
-rock: $(B)/tidegate.skel.h $(B)/unix.skel.h ## pack a rock, which LuaRocks builds without clang and bpftool
+rock: $(B)/tidegate.skel.h $(B)/unix.skel.h $(B)/turned.skel.h ## pack a rock, which LuaRocks builds without clang and bpftool
 	$(call say,ROCK,$(B)/$(ROCK)-1.src.rock)
 	$(Q)rm -rf $(B)/rock $(B)/$(ROCK)-1.src.rock
 	$(Q)mkdir -p $(B)/rock/$(ROCK)/prebuilt

@@ -5,6 +5,7 @@
 
 #include "call.h"
 #include "service.h"
+#include "sticky.h"
 
 /* Balance is a rewrite whose target is chosen; the two are neighbours, so one comparison tells. */
 static __always_inline int tg_turns(const struct tg_term *term)
@@ -41,76 +42,100 @@ TG_GLOBAL __u64 tg_balance_key(struct bpf_sock_addr *ctx, __u32 by, __u64 destin
 	}
 }
 
-/* An address as two numbers: 0.0.0.0 and :: as what they mean. */
-static __always_inline void tg_target_words(const struct tg_target *target, __u64 *high, __u64 *low)
+/* An address as two numbers. */
+static __always_inline void tg_addr_words(const __u32 addr_be[4], __u64 *high, __u64 *low)
 {
-	const __u32 *addr_be = target->addr_be;
-
 	*high = (__u64)bpf_ntohl(addr_be[0]) << 32 | bpf_ntohl(addr_be[1]);
 	*low = (__u64)bpf_ntohl(addr_be[2]) << 32 | bpf_ntohl(addr_be[3]);
+}
+
+/* The same: 0.0.0.0 and :: as what they mean. */
+static __always_inline void tg_target_words(const struct tg_target *target, __u64 *high, __u64 *low)
+{
+	tg_addr_words(target->addr_be, high, low);
 	*low |= tg_is_zero(*high | *low);
 	if (!*high && *low == 0xffffull << 32)
 		*low |= TG_LOOPBACK4;
 }
 
-/* The backend of a list of the image. */
-static __always_inline int tg_aim_block(__u32 table, __u32 block, __u64 key,
-					struct tg_target *target)
+/* The client of a call; `service`: whose backends it has, 0 for a rule's own. */
+static __always_inline __u64 tg_aim_client(struct bpf_sock_addr *ctx, __u64 stays,
+					   __u64 destination, __u64 service)
 {
-	int place = tg_balance_pick(table, block, key);
+	__u64 key = tg_balance_key(ctx, TG_STAYS_BY(stays), destination);
+
+	return tg_mix128(TG_STAYS_CLIENTS(stays), service, key) | 1;
+}
+
+/* The backend of a list of the image. */
+static __always_inline int tg_aim_block(struct tg_service_pick *pick, __u32 block)
+{
+	int place = tg_balance_pick(pick->table, block, pick->by.key, pick->by.wanted);
 	struct tg_backend *backend;
 
 	if (place < 0)
 		return place;
-	backend = tg_backend_at(table, (__u32)place);
+	backend = tg_backend_at(pick->table, (__u32)place);
 	if (!backend)
 		return -TG_EFAULT;
 	__sync_fetch_and_add(&backend->picked, 1);
-	tg_copy_addr(target->addr_be, backend->addr_be);
-	if (backend->port_be)
-		target->port_be = backend->port_be;
+	tg_copy_addr(pick->addr_be, backend->addr_be);
+	pick->port_be = backend->port_be;
 	return 0;
 }
 
 /* The backend of a live service. */
-static __always_inline int tg_aim_service(struct bpf_sock_addr *ctx, __u32 table, __u64 key,
-					  struct tg_target *target)
+static __always_inline int tg_aim_service(struct tg_service_pick *pick)
 {
-	struct tg_service_pick pick = {.key = key, .table = table};
-
-	tg_target_words(target, &pick.high, &pick.low);
-	pick.what = TG_VIP_WHAT(bpf_ntohs(target->port_be), TG_VIP_PROTO(tg_call_proto(ctx)));
-	tg_service_choose(&pick);
-	if (pick.result)
-		return pick.result;
-	tg_service_count(table, pick.place);
-	tg_copy_addr(target->addr_be, pick.addr_be);
-	if (pick.port_be)
-		target->port_be = pick.port_be;
-	return 0;
+	tg_service_choose(pick);
+	if (!pick->result)
+		tg_service_count(pick->table, pick->place);
+	return pick->result;
 }
 
 /*
  * Choose among the backends of a list, `block` of a table, or, with
  * TG_AIM_SERVICE, of the live service that is asked for; `target` is what was
- * asked for before.  0, TG_NO_BACKEND or -TG_EFAULT.
+ * asked for before.  `stays`: see TG_STAYS().  0, TG_NO_BACKEND or -TG_EFAULT.
  */
 #define TG_AIM(by, table, block) ((__u64)(block) << 32 | (__u64)(by) << 16 | (table))
 #define TG_AIM_SERVICE           (~0u)
 
-TG_GLOBAL int tg_aim_backend(struct bpf_sock_addr *ctx, __u64 where, struct tg_target *target)
+TG_GLOBAL int tg_aim_backend(struct bpf_sock_addr *ctx, __u64 where, __u64 stays,
+			     struct tg_target *target)
 {
-	__u32 table = where & 0xffff, block = where >> 32;
-	__u64 high, low, key;
+	struct tg_service_pick pick = {.table = where & 0xffff, .by.wanted = TG_SEED_OF_NONE};
+	__u64 destination, client = 0, high, low, seed;
+	__u32 block = where >> 32;
+	int err;
 
 	if (!TG_BALANCES || !target)
 		return -TG_EFAULT;
-	tg_target_words(target, &high, &low);
-	key = tg_balance_key(ctx, where >> 16 & 0xffff,
-			     tg_destination_key(high, low, bpf_ntohs(target->port_be)));
+	tg_target_words(target, &pick.high, &pick.low);
 	if (TG_SERVICES && block == TG_AIM_SERVICE)
-		return tg_aim_service(ctx, table, key, target);
-	return tg_aim_block(table, block, key, target);
+		pick.what =
+			TG_VIP_WHAT(bpf_ntohs(target->port_be), TG_VIP_PROTO(tg_call_proto(ctx)));
+	destination = tg_destination_key(pick.high, pick.low, bpf_ntohs(target->port_be));
+	pick.by.key = tg_balance_key(ctx, where >> 16 & 0xffff, destination);
+	if (TG_STICKY && stays) {
+		client = tg_aim_client(ctx, stays, destination,
+				       pick.what ? destination ^ pick.what : 0);
+		tg_client_meet(client, TG_STAYS_NS(stays), &pick.by);
+	}
+	err = TG_SERVICES && block == TG_AIM_SERVICE ? tg_aim_service(&pick)
+						     : tg_aim_block(&pick, block);
+	if (err)
+		return err;
+	if (TG_STICKY && client) {
+		tg_addr_words(pick.addr_be, &high, &low);
+		seed = tg_backend_seed(high, low, bpf_ntohs(pick.port_be));
+		if (seed != pick.by.wanted)
+			tg_client_keep(client, seed);
+	}
+	tg_copy_addr(target->addr_be, pick.addr_be);
+	if (pick.port_be)
+		target->port_be = pick.port_be;
+	return 0;
 }
 
 /* A call for which no backend is up fails: it never goes where it asked to. */
@@ -119,7 +144,7 @@ static __always_inline int tg_aim_balance(struct tg_call *call, const struct tg_
 {
 	const struct tg_image_header *header = call->view.rows;
 	const struct tg_more *more = tg_row(&call->view, term->more_row);
-	__u64 where;
+	__u64 where, stays = 0;
 	__u32 by;
 	int err;
 
@@ -131,7 +156,9 @@ static __always_inline int tg_aim_balance(struct tg_call *call, const struct tg_
 	where = TG_AIM(by, TG_BLOCKS_TABLE(header->generation), more->block);
 	if (TG_SERVICES && more->services)
 		where = TG_AIM(by, more->services - 1, TG_AIM_SERVICE);
-	err = tg_aim_backend(call->ctx, where, target);
+	if (TG_STICKY && more->sticky_ms)
+		stays = TG_STAYS(more->sticky_ms, more->sticky_by, term->slot);
+	err = tg_aim_backend(call->ctx, where, stays, target);
 	if (err != TG_NO_BACKEND)
 		return err;
 	target->error = term->error;

@@ -5,21 +5,26 @@
  * By the highest random weight: each backend has a number that follows from
  * the call's key and from its own address, and the best number wins.  So a
  * choice depends neither on the order nor on the history of the list, and when
- * one of n backends goes or comes, one call in n goes elsewhere.
+ * one of n backends goes or comes, one call in n goes elsewhere.  A backend that
+ * a client is to stay with wins before all others: see sticky.h.
  */
 #ifndef TG_BALANCE_H
 #define TG_BALANCE_H
 
 #include "table.h"
 
-/* A program says here, as the verifier knows it, whether there may be any. */
+/* A program says here, as the verifier knows it, whether there may be any, and any sticky ones. */
 #ifndef TG_BALANCES
 #define TG_BALANCES 1
 #endif
+#ifndef TG_STICKY
+#define TG_STICKY 1
+#endif
 
 /* Limits, each with an error of its own. */
-#define TG_MAX_BACKENDS 256u /* a list */
-#define TG_MAX_WEIGHT   65535u
+#define TG_MAX_BACKENDS  256u /* a list */
+#define TG_MAX_WEIGHT    65535u
+#define TG_MAX_STICKY_MS (30u * 86400 * 1000)
 
 /* The number of the table that holds an image's lists: it is made with the image. */
 #define TG_BLOCKS_TABLE(generation) (TG_MAX_TABLES + ((__u32)(generation)&1))
@@ -45,7 +50,7 @@ struct tg_choices {
 };
 
 #define TG_CHOICE(seed, state, weight)                                                             \
-	((__u64)(seed) >> 18 << 18 | (__u64)(state) << 16 | (__u64)(weight))
+	((__u64)(seed) << 18 | (__u64)(state) << 16 | (__u64)(weight))
 #define TG_CHOICE_WEIGHT(choice) ((choice)&0xffff)
 #define TG_CHOICE_STATE(choice)  ((__u32)((choice) >> 16) & 3)
 #define TG_CHOICE_SEED(choice)   ((choice) >> 18)
@@ -56,6 +61,14 @@ struct tg_backend {
 	__u16 port_be; /* 0: the port stays that of the call */
 	__u16 reserved[3];
 };
+
+/* The seed of a backend, which is its name, too: it has the same in any list. */
+static __always_inline __u64 tg_backend_seed(__u64 high, __u64 low, __u32 port)
+{
+	return tg_mix128(0x54494445474154ull ^ port, high, low) >> 18;
+}
+
+#define TG_SEED_OF_NONE (~0ull)
 
 _Static_assert(sizeof(struct tg_block) == TG_ROW_BYTES, "a row");
 _Static_assert(sizeof(struct tg_choices) == TG_ROW_BYTES, "choices fill a row");
@@ -169,8 +182,14 @@ static __always_inline __u64 tg_minus_log2(__u64 number)
 
 #define TG_NO_BACKEND (-1)
 
-struct tg_pick {
+/* What a choice is made by. */
+struct tg_choice_by {
 	__u64 key;
+	__u64 wanted; /* the seed of the backend to stay with, or TG_SEED_OF_NONE */
+};
+
+struct tg_pick {
+	struct tg_choice_by by;
 	__u64 best;   /* of the one that is best so far: its number, or what it costs */
 	__u64 weight; /* and its weight */
 	tg_table_ref table;
@@ -182,6 +201,14 @@ struct tg_pick {
 static __always_inline __u64 tg_choice_mask(__u64 choice, __u64 better)
 {
 	return -(tg_is_zero(TG_CHOICE_STATE(choice) ^ TG_BACKEND_UP) & better);
+}
+
+/* All ones for the one to stay with, while it is up or draining, else 0. */
+static __always_inline __u64 tg_choice_stays(const struct tg_pick *pick, __u64 choice)
+{
+	__u64 kept = tg_is_zero((TG_CHOICE_STATE(choice) - TG_BACKEND_UP) >> 1);
+
+	return -(kept & tg_is_zero(TG_CHOICE_SEED(choice) ^ pick->by.wanted));
 }
 
 static __always_inline void tg_pick_take(struct tg_pick *pick, __u64 mask, __u32 index, __u64 best)
@@ -202,9 +229,15 @@ static long tg_pick_equal(__u32 step, struct tg_pick *pick)
 	TG_ROLL
 	for (__u32 i = 0; i < TG_BLOCK_CHOICES; i++) {
 		__u64 choice = TG_LOAD(row->choice[i]);
-		__u64 number = tg_mix(pick->key ^ TG_CHOICE_SEED(choice));
+		__u64 number = tg_mix(pick->by.key ^ TG_CHOICE_SEED(choice));
 		__u64 mask = tg_choice_mask(choice, tg_below64(pick->best, number));
 
+		if (TG_STICKY) {
+			__u64 stays = tg_choice_stays(pick, choice);
+
+			number |= stays;
+			mask |= stays;
+		}
 		tg_pick_take(pick, mask, step * TG_BLOCK_CHOICES + i, number);
 	}
 	return 0;
@@ -225,10 +258,16 @@ static long tg_pick_weighted(__u32 step, struct tg_pick *pick)
 	TG_ROLL
 	for (__u32 i = 0; i < TG_BLOCK_CHOICES; i++) {
 		__u64 choice = TG_LOAD(row->choice[i]), weight = TG_CHOICE_WEIGHT(choice);
-		__u64 cost = tg_minus_log2(tg_mix(pick->key ^ TG_CHOICE_SEED(choice)));
+		__u64 cost = tg_minus_log2(tg_mix(pick->by.key ^ TG_CHOICE_SEED(choice)));
 		__u64 better = tg_below64(cost * pick->weight, pick->best * weight);
 		__u64 mask = tg_choice_mask(choice, better);
 
+		if (TG_STICKY) {
+			__u64 stays = tg_choice_stays(pick, choice);
+
+			cost &= ~stays;
+			mask |= stays;
+		}
 		tg_pick_take(pick, mask, step * TG_BLOCK_CHOICES + i, cost);
 		pick->weight ^= (pick->weight ^ weight) & mask;
 	}
@@ -236,11 +275,11 @@ static long tg_pick_weighted(__u32 step, struct tg_pick *pick)
 }
 
 /*
- * Where in a table the backend stands that a key leads to: twice its row, and
- * one more if it is the second there; TG_NO_BACKEND: none is up; -TG_EFAULT:
- * there is no such list.
+ * Where in a table the backend stands that a key leads to, or the one that is
+ * `wanted`: twice its row, and one more if it is the second there;
+ * TG_NO_BACKEND: none is up; -TG_EFAULT: there is no such list.
  */
-TG_GLOBAL int tg_balance_pick(tg_table_ref table, __u32 block, __u64 key)
+TG_GLOBAL int tg_balance_pick(tg_table_ref table, __u32 block, __u64 key, __u64 wanted)
 {
 	const struct tg_block *list = TG_BALANCES ? tg_table_row(table, block) : 0;
 	struct tg_pick pick = {.table = table, .weight = 1, .found = TG_NO_BACKEND};
@@ -252,7 +291,7 @@ TG_GLOBAL int tg_balance_pick(tg_table_ref table, __u32 block, __u64 key)
 	if (backends > TG_MAX_BACKENDS)
 		return -TG_EFAULT;
 	rows = tg_block_choice_rows(backends);
-	pick.key = tg_mix(key);
+	pick.by = (struct tg_choice_by){tg_mix(key), wanted};
 	pick.row = block + 1;
 	if (list->weighted) {
 		pick.best = 1ull << (TG_LOG2_SHIFT + 7);

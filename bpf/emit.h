@@ -17,14 +17,6 @@ static __always_inline void tg_count(const struct tg_term *term)
 	hits->last_ns = bpf_ktime_get_coarse_ns();
 }
 
-static __always_inline struct tg_hook_totals *tg_totals_of(enum tg_hook hook)
-{
-	__u32 stripe = bpf_get_smp_processor_id() & (tg_spec.stripes - 1);
-	__u32 index = stripe * TG_HOOKS + hook;
-
-	return bpf_map_lookup_elem(&tg_totals, &index);
-}
-
 /* Once a call. */
 static __always_inline void tg_count_call(enum tg_hook hook, __u32 outcome)
 {

@@ -60,12 +60,12 @@ enum tg_verb {
 	TG_VERBS,
 };
 
-/** Whether a backend of a live service is picked: only one that is up. */
+/** Whether a backend of a live service is picked. */
 enum tg_backend_state {
 	TG_BACKEND_NONE,
 	TG_BACKEND_UP,
-	TG_BACKEND_DRAINING, /**< its sockets are to end by themselves */
-	TG_BACKEND_DOWN,
+	TG_BACKEND_DRAINING, /**< only for sticky clients that it has already */
+	TG_BACKEND_DOWN,     /**< for nobody */
 };
 
 /** `rule` of what no rule decided: the operation's default did. */

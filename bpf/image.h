@@ -327,7 +327,9 @@ enum tg_effect {
 	TG_EFFECT_SHADOW = 1 << 6, /* count and tell, then go on as if the rule were not there */
 	TG_EFFECT_SET = 1 << 7,    /* set socket options: see options_row */
 	TG_EFFECT_LIVE = 1 << 8,   /* it asks about live sets: see struct tg_more */
-	TG_EFFECT_RATE = 1 << 11,  /* it matches only what exceeds its rate: see struct tg_more */
+	TG_EFFECT_STICKY =
+		1 << 9, /* balance: clients stay with their backends: see struct tg_more */
+	TG_EFFECT_RATE = 1 << 11, /* it matches only what exceeds its rate: see struct tg_more */
 };
 
 /* What to do: one row.  IPv4 addresses are v4-mapped. */
@@ -361,10 +363,12 @@ struct tg_more {
 	/* One call in an interval is within the rate, with bursts of up to a window's worth. */
 	__u64 rate_interval_ns;
 	__u64 rate_window_ns;
-	__u32 block;    /* balance: row of the backends' list, see balance.h; from data_row on */
-	__u32 by;       /* enum tg_balance_by */
-	__u32 services; /* balance: the table that has the list, from 1; 0: `block` is it */
-	__u32 reserved[5];
+	__u32 block;     /* balance: row of the backends' list, see balance.h; from data_row on */
+	__u32 by;        /* enum tg_balance_by */
+	__u32 services;  /* balance: the table that has the list, from 1; 0: `block` is it */
+	__u32 sticky_by; /* enum tg_balance_by: whose calls stay with one backend */
+	__u32 sticky_ms; /* for how long after the last; 0: not at all */
+	__u32 reserved[3];
 };
 
 /* Whose calls a rate counts together. */

@@ -16,6 +16,7 @@ const volatile struct tg_spec tg_spec = {};
 #define TG_SERVICES        (tg_spec.features & TG_FEATURE_SERVICES)
 #define TG_MANY            (tg_spec.features & TG_FEATURE_MANY)
 #define TG_RATES           (tg_spec.features & TG_FEATURE_RATES)
+#define TG_STICKY          (tg_spec.features & TG_FEATURE_STICKY)
 
 #include "table.h"
 
@@ -62,6 +63,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct tg_hook_totals);
 } tg_totals SEC(".maps");
+
+static __always_inline struct tg_hook_totals *tg_totals_of(enum tg_hook hook)
+{
+	__u32 stripe = bpf_get_smp_processor_id() & (tg_spec.stripes - 1);
+	__u32 index = stripe * TG_HOOKS + hook;
+
+	return bpf_map_lookup_elem(&tg_totals, &index);
+}
 
 /* What each socket that was connected or sent elsewhere had asked for; freed with the socket. */
 struct {
@@ -117,12 +126,27 @@ struct tg_rate_row {
 	struct tg_bucket way[TG_RATE_WAYS];
 };
 
+/* The rates that rules count, by whose calls they are. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, TG_RATE_ROWS);
 	__type(key, __u32);
 	__type(value, struct tg_rate_row);
 } tg_rates SEC(".maps");
+
+struct tg_sticky_row {
+	struct bpf_spin_lock lock;
+	__u32 pad;
+	struct tg_client way[TG_STICKY_WAYS];
+};
+
+/* Clients of sticky balance, and the backends that they stay with. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, TG_STICKY_ROWS);
+	__type(key, __u32);
+	__type(value, struct tg_sticky_row);
+} tg_clients SEC(".maps");
 
 /* Decisions, one struct tg_event each, less its first word. */
 struct {

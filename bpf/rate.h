@@ -23,6 +23,8 @@
 
 #ifdef __bpf__
 
+#include "ways.h"
+
 static __always_inline __u64 tg_rate_value(__u64 per, __u64 dst)
 {
 	if (per == TG_PER_UID)
@@ -34,19 +36,11 @@ static __always_inline __u64 tg_rate_value(__u64 per, __u64 dst)
 	return per == TG_PER_DST ? dst : 0;
 }
 
-static __always_inline void tg_count_evicted(void)
-{
-	__u32 index = (bpf_get_smp_processor_id() & (tg_spec.stripes - 1)) * TG_HOOKS;
-	struct tg_hook_totals *totals = bpf_map_lookup_elem(&tg_totals, &index);
-
-	if (totals)
-		__sync_fetch_and_add(&totals->evicted, 1);
-}
-
 /* 1: the call exceeds the rate.  0: it does not, and has taken a token. */
 TG_GLOBAL int tg_rate_exceeds(__u64 id, __u64 dst, __u64 interval, __u64 window)
 {
 	__u64 tag, now, from, early, evicts = 0;
+	struct tg_hook_totals *totals;
 	struct tg_bucket *bucket;
 	struct tg_rate_row *row;
 	__u32 index;
@@ -54,28 +48,14 @@ TG_GLOBAL int tg_rate_exceeds(__u64 id, __u64 dst, __u64 interval, __u64 window)
 	if (!TG_RATES)
 		return 0;
 	tag = tg_mix128(id, tg_rate_value(id & 0xff, dst), id) | 1;
-	index = (tag >> 1) % TG_RATE_ROWS;
+	index = TG_WAY_ROW(tag, TG_RATE_ROWS);
 	row = bpf_map_lookup_elem(&tg_rates, &index);
 	if (!row)
 		return 0;
 	now = bpf_ktime_get_ns();
 	bpf_spin_lock(&row->lock);
 	/* Its own bucket; else the one that is nearest to being as good as none. */
-	bucket = &row->way[0];
-	if (row->way[1].until_ns < bucket->until_ns)
-		bucket = &row->way[1];
-	if (row->way[2].until_ns < bucket->until_ns)
-		bucket = &row->way[2];
-	if (row->way[3].until_ns < bucket->until_ns)
-		bucket = &row->way[3];
-	if (row->way[0].tag == tag)
-		bucket = &row->way[0];
-	if (row->way[1].tag == tag)
-		bucket = &row->way[1];
-	if (row->way[2].tag == tag)
-		bucket = &row->way[2];
-	if (row->way[3].tag == tag)
-		bucket = &row->way[3];
+	bucket = TG_WAY(row, tag);
 	from = bucket->until_ns;
 	if (bucket->tag != tag) {
 		evicts = from > now;
@@ -88,8 +68,9 @@ TG_GLOBAL int tg_rate_exceeds(__u64 id, __u64 dst, __u64 interval, __u64 window)
 	else if (evicts)
 		bucket->until_ns = now;
 	bpf_spin_unlock(&row->lock);
-	if (evicts)
-		tg_count_evicted();
+	totals = evicts ? tg_totals_of(0) : 0;
+	if (totals)
+		__sync_fetch_and_add(&totals->evicted, 1);
 	return early + interval > window;
 }
 

@@ -175,7 +175,7 @@ TG_GLOBAL int tg_service_count(tg_table_ref table, __u32 place)
 
 struct tg_service_pick {
 	__u64 high, low; /* the VIP */
-	__u64 key;
+	struct tg_choice_by by;
 	tg_table_ref table;
 	__u32 what;
 	__u32 place;
@@ -209,7 +209,7 @@ static long tg_service_step(__u32 step, struct tg_service_pick *pick)
 	if (!state)
 		return 0;
 	place = tg_balance_pick(pick->table, tg_arena_row(pick->table, TG_VIP_BLOCK(state)),
-				pick->key);
+				pick->by.key, pick->by.wanted);
 	backend = place < 0 ? 0 : tg_backend_at(pick->table, (__u32)place);
 	if (backend) {
 		pick->addr_be[0] = TG_LOAD(backend->addr_be[0]);

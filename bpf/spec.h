@@ -26,6 +26,7 @@ enum tg_feature {
 	TG_FEATURE_BALANCE = 1 << 12,   /* a term may choose among backends */
 	TG_FEATURE_SERVICES = 1 << 13,  /* a term may ask about services */
 	TG_FEATURE_RATES = 1 << 14,     /* a term may ask about a rate */
+	TG_FEATURE_STICKY = 1 << 15,    /* a client may stay with its backend */
 	TG_FEATURE_PATH = 1 << 16,      /* a term may rewrite a unix socket's path */
 	TG_FEATURE_PATH_BACK = 1 << 17, /* and it is shown as it was asked for */
 };
@@ -74,9 +75,10 @@ enum tg_outcome {
 /* Of one hook, on one stripe: a cache line. */
 struct tg_hook_totals {
 	__u64 calls[TG_OUTCOMES];
-	__u64 lost;    /* events that found the ring full */
-	__u64 evicted; /* buckets of rates that made room for others; of hook 0, for all */
-	__u64 pad[2];
+	__u64 lost;      /* events that found the ring full */
+	__u64 evicted;   /* buckets of rates that made room for others; of hook 0, for all */
+	__u64 forgotten; /* clients that made room for others: as evicted */
+	__u64 pad;
 };
 
 /*
@@ -89,6 +91,21 @@ struct tg_hook_totals {
 struct tg_bucket {
 	__u64 tag;
 	__u64 until_ns; /* theoretical arrival time of the next call (GCRA) */
+};
+
+/*
+ * Clients that stay with their backends: four a row, likewise.  A client has
+ * the number by which its backend was chosen first, so that calls that come at
+ * once choose the same; and the seed of the one that it has.
+ */
+#define TG_STICKY_WAYS 4
+#define TG_STICKY_ROWS 16384
+
+struct tg_client {
+	__u64 tag;
+	__u64 until_ns;
+	__u64 key;
+	__u64 seed;
 };
 
 /*

@@ -27,6 +27,15 @@ static inline bool tg_address_is_mapped(struct tg_key128 address)
 	return !address.hi && address.lo >> 32 == TG_MAPPED_LO >> 32;
 }
 
+static inline uint64_t tg_be64(const uint8_t *bytes)
+{
+	uint64_t value = 0;
+
+	for (int i = 0; i < 8; i++)
+		value = value << 8 | bytes[i];
+	return value;
+}
+
 /* 16 bytes, network order. */
 void tg_address_bytes(struct tg_key128 address, uint8_t bytes[16]);
 

@@ -11,9 +11,6 @@
 #include "error.h"
 #include "unix_path.h"
 
-/* Mixed into the seeds, so that no address has a seed of 0. */
-#define SEED 0x54494445474154ull
-
 static bool is_v4(const uint32_t addr_be[4])
 {
 	return !addr_be[0] && !addr_be[1] && addr_be[2] == htonl(0xffff);
@@ -46,6 +43,23 @@ static int parse(const char *text, uint32_t weight, uint32_t ops, struct tg_back
 	return 0;
 }
 
+static const struct tg_backend_place *find(const struct tg_backends *backends,
+					   const struct tg_backend_place *place)
+{
+	for (uint32_t i = 0; i < backends->count; i++)
+		if (backends->at[i].port_be == place->port_be &&
+		    !memcmp(backends->at[i].addr_be, place->addr_be, sizeof(place->addr_be)))
+			return &backends->at[i];
+	return NULL;
+}
+
+bool tg_backends_serve(const struct tg_backends *backends, const struct tg_backend_place *place)
+{
+	const struct tg_backend_place *found = find(backends, place);
+
+	return found && found->state != TG_BACKEND_DOWN;
+}
+
 /* How it stands with those that are there. */
 static int check_beside(const struct tg_backends *backends, const char *text,
 			const struct tg_backend_place *backend)
@@ -60,13 +74,11 @@ static int check_beside(const struct tg_backends *backends, const char *text,
 			       "list are of one family",
 			       text, is_v4(backend->addr_be) ? 4 : 6,
 			       is_v4(backends->at[0].addr_be) ? 4 : 6);
-	for (uint32_t i = 0; i < backends->count; i++)
-		if (backends->at[i].port_be == backend->port_be &&
-		    !memcmp(backends->at[i].addr_be, backend->addr_be, sizeof(backend->addr_be)))
-			return tg_fail(-EEXIST,
-				       "to: \"%s\": is there twice: for a larger share give it a "
-				       "weight",
-				       text);
+	if (find(backends, backend))
+		return tg_fail(-EEXIST,
+			       "to: \"%s\": is there twice: for a larger share give it a "
+			       "weight",
+			       text);
 	return 0;
 }
 
@@ -119,9 +131,9 @@ static uint64_t seed_of(const struct tg_backend_place *backend)
 {
 	const uint32_t *addr_be = backend->addr_be;
 
-	return tg_mix128(SEED ^ ntohs(backend->port_be),
-			 (uint64_t)ntohl(addr_be[0]) << 32 | ntohl(addr_be[1]),
-			 (uint64_t)ntohl(addr_be[2]) << 32 | ntohl(addr_be[3]));
+	return tg_backend_seed((uint64_t)ntohl(addr_be[0]) << 32 | ntohl(addr_be[1]),
+			       (uint64_t)ntohl(addr_be[2]) << 32 | ntohl(addr_be[3]),
+			       ntohs(backend->port_be));
 }
 
 static bool weights_differ(const struct tg_backends *backends)
@@ -185,19 +197,10 @@ static const char *const keys[TG_BYS] = {
 	[TG_BY_CGROUP] = "cgroup", [TG_BY_NETNS] = "netns", [TG_BY_DESTINATION] = "destination",
 };
 
-int tg_balance_by_parse(const char *by, const char *key, uint32_t *number)
+static int parse_key(const char *key, uint32_t *number)
 {
-	if (by && strcmp(by, "random") != 0 && strcmp(by, "hash") != 0)
-		return tg_fail(-EINVAL, "by: \"%s\": write \"random\" or \"hash\"", by);
-	if (!by || !strcmp(by, "random")) {
-		if (key)
-			return tg_fail(-EINVAL,
-				       "key: chance has none: write by = \"hash\" beside it");
-		*number = TG_BY_RANDOM;
-		return 0;
-	}
 	for (uint32_t i = TG_BY_SOCKET; i < TG_BYS; i++) {
-		if (!key || !strcmp(key, keys[i])) {
+		if (!strcmp(key, keys[i])) {
 			*number = i;
 			return 0;
 		}
@@ -206,4 +209,39 @@ int tg_balance_by_parse(const char *by, const char *key, uint32_t *number)
 		       "key: \"%s\": write \"socket\", \"pid\", \"uid\", \"cgroup\", \"netns\" or "
 		       "\"destination\"",
 		       key);
+}
+
+static int check_sticky(const struct tg_rule *rule)
+{
+	if (rule->sticky_ms > TG_MAX_STICKY_MS)
+		return tg_fail(-EINVAL, "sticky: %llu ms are over 30 days, the limit",
+			       (unsigned long long)rule->sticky_ms);
+	if (rule->sticky_ms && !rule->key)
+		return tg_fail(-EINVAL, "sticky: says not who stays with a backend: write key = "
+					"\"pid\", \"uid\", \"cgroup\" or another beside it");
+	return 0;
+}
+
+int tg_balance_parse(const struct tg_rule *rule, struct tg_balance *balance)
+{
+	struct tg_balance parsed = {.sticky_ms = (uint32_t)rule->sticky_ms};
+	bool hash = rule->by && !strcmp(rule->by, "hash");
+	uint32_t key = TG_BY_SOCKET;
+	int error = check_sticky(rule);
+
+	if (error)
+		return error;
+	if (rule->by && !hash && strcmp(rule->by, "random") != 0)
+		return tg_fail(-EINVAL, "by: \"%s\": write \"random\" or \"hash\"", rule->by);
+	if (rule->key && !hash && !rule->sticky_ms)
+		return tg_fail(-EINVAL, "key: chance has none: write by = \"hash\", or sticky, "
+					"beside it");
+	if (rule->key)
+		error = parse_key(rule->key, &key);
+	if (error)
+		return error;
+	parsed.by = hash ? key : TG_BY_RANDOM;
+	parsed.sticky_by = parsed.sticky_ms ? key : 0;
+	*balance = parsed;
+	return 0;
 }

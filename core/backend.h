@@ -3,6 +3,7 @@
 #ifndef TG_CORE_BACKEND_H
 #define TG_CORE_BACKEND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +28,9 @@ int tg_backends_add(struct tg_backends *backends, const char *text, uint32_t wei
 /* Append what users say of live ones. */
 int tg_backends_take(struct tg_backends *backends, const struct tg_backend_spec *specs,
 		     size_t count);
+/* Whether some backend of a list has this address and port, and is not down. */
+bool tg_backends_serve(const struct tg_backends *backends, const struct tg_backend_place *place);
+
 void tg_backends_free(struct tg_backends *backends);
 
 /* Fill a block in rows of zeros; none of the backends has been picked yet. */
@@ -38,7 +42,14 @@ void tg_block_read(const void *rows, uint32_t index, struct tg_backend_info *inf
 /* Of a list in rows that are known to be good. */
 struct tg_backend *tg_block_backend(void *rows, uint32_t index);
 
-/* The "by" and "key" of a rule. */
-int tg_balance_by_parse(const char *by, const char *key, uint32_t *number);
+/* How a backend is chosen. */
+struct tg_balance {
+	uint32_t by;        /* enum tg_balance_by */
+	uint32_t sticky_by; /* likewise: whose calls stay with one */
+	uint32_t sticky_ms; /* 0: nobody's */
+};
+
+/* The "by", "key" and "sticky" of a rule. */
+int tg_balance_parse(const struct tg_rule *rule, struct tg_balance *balance);
 
 #endif

@@ -265,8 +265,11 @@ static int check_balance(const struct tg_rule *rule)
 			       "%s: cannot be balanced: only what goes somewhere can: write "
 			       "connect, sendmsg or egress",
 			       first_op(rule->ops & ~goes));
-	if (rule->verb != TG_VERB_BALANCE && (rule->by || rule->key))
-		return tg_fail(-EINVAL, "%s: only balance has one", rule->by ? "by" : "key");
+	if (rule->verb != TG_VERB_BALANCE && (rule->by || rule->key || rule->sticky_ms))
+		return tg_fail(-EINVAL, "%s: only balance has it",
+			       rule->by    ? "by"
+			       : rule->key ? "key"
+					   : "sticky");
 	return 0;
 }
 

@@ -16,6 +16,7 @@
 
 #include "error.h"
 #include "gate.h"
+#include "turned.h"
 #include "image.h"
 #include "lack.h"
 
@@ -43,6 +44,7 @@ int tg_gate_open(const struct tg_gate_options *options, struct tg_gate **out)
 		.path_turns = -1,
 		.tables = -1,
 		.rates = -1,
+		.clients = -1,
 		.ring_bytes = ring_bytes ? ring_bytes : DEFAULT_RING_BYTES,
 	};
 	gate->image_fd = -1;
@@ -79,6 +81,7 @@ void tg_gate_close(struct tg_gate *gate)
 	if (!gate || tg_name_release(gate))
 		return;
 	tg_gate_detach(gate);
+	tg_turned_close(gate);
 	tg_counters_unmap(&gate->counters);
 	unmap_shared(gate);
 	if (gate->loaded)

@@ -47,12 +47,16 @@ struct tg_ring {
 /* A live table of a gate: a set, or services.  It stays, at its place in memory, until the gate is
  * closed. */
 struct tg_set {
+	struct tg_gate *gate;  /* whose it is */
 	struct tg_table table; /* fd -1: no image names it any more */
 	char *name;
 	enum tg_table_kind kind;
 	bool fresh; /* made by the publish under way */
 	bool named; /* by the image under way */
 };
+
+struct turned_bpf;
+struct bpf_link;
 
 struct tg_gate_tables {
 	struct tg_set *at[TG_MAX_TABLES];
@@ -77,7 +81,9 @@ struct tg_gate {
 	uint32_t cgroup_count;
 	struct tg_ring ring;
 	struct tg_gate_tables tables;
-	struct tg_name *name; /* that the process knows it by; NULL: none */
+	struct tg_name *name;      /* that the process knows it by; NULL: none */
+	struct turned_bpf *turned; /* see turned.h; NULL: not asked for yet */
+	struct bpf_link *turned_link;
 };
 
 /* slots.c */

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* gate_services.c - the services of a running gate, for its users. */
+#include <arpa/inet.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "error.h"
 #include "gate.h"
+#include "kill.h"
 #include "service.h"
 
 /* They are kept with the sets. */
@@ -58,27 +61,83 @@ static int take_up(const struct tg_services *services, const char *text, struct 
 	return tg_service_change(&live_of(services)->table);
 }
 
-static int put(const struct tg_services *services, const char *text, const struct tg_vip_key *vip,
-	       const struct tg_backends *backends)
+/*
+ * The backends that a VIP has and that are not, or only down, in `kept`, which
+ * may be NULL.  Under the lock.
+ */
+static int find_gone(const struct tg_table *table, const struct tg_vip_key *vip,
+		     const struct tg_backends *kept, struct tg_backends *gone)
 {
-	const struct tg_table *table = &live_of(services)->table;
-	int error = tg_service_change(table);
+	uint32_t count = 0;
 
-	if (error)
-		return error;
-	error = tg_service_table_put(table, vip, backends);
-	tg_service_change_end(table);
-	if (error)
-		return tg_fail(
-			error,
-			"services \"%s\": \"%s\": has no room: there is some for %u services of "
-			"ten backends: remove some, or declare them with a larger size",
-			live_of(services)->name, text, tg_service_books_of(table)->size);
+	if (!tg_service_table_find(table, vip, &count) || !count)
+		return 0;
+	gone->at = calloc(count, sizeof(*gone->at));
+	if (!gone->at)
+		return tg_fail(-ENOMEM, "out of memory: no room for %u backends", count);
+	for (uint32_t i = 0; i < count; i++) {
+		struct tg_backend_place *place = &gone->at[gone->count];
+		struct tg_backend_info info;
+
+		tg_service_table_backend(table, vip, i, &info);
+		memcpy(place->addr_be, info.addr, sizeof(place->addr_be));
+		place->port_be = htons((uint16_t)info.port);
+		gone->count += !kept || !tg_backends_serve(kept, place);
+	}
 	return 0;
 }
 
+/* Change a VIP's backends, or, with NULL, take it out: then 1, or 0 where there was none. */
+static int change(const struct tg_services *services, const struct tg_vip_key *vip,
+		  const struct tg_backends *backends, struct tg_backends *gone)
+{
+	const struct tg_table *table = &live_of(services)->table;
+	int result = tg_service_change(table);
+
+	if (result)
+		return result;
+	if (gone)
+		result = find_gone(table, vip, backends, gone);
+	if (!result)
+		result = backends ? tg_service_table_put(table, vip, backends)
+				  : tg_service_table_remove(table, vip);
+	tg_service_change_end(table);
+	return result;
+}
+
+/* The same, and end the sockets of the backends that go. */
+static int change_and_kill(const struct tg_services *services, const struct tg_vip_key *vip,
+			   const struct tg_backends *backends, uint32_t *ended)
+{
+	struct tg_gate *gate = live_of(services)->gate;
+	struct tg_backends gone = {0};
+	int error, result = tg_kill_prepare(gate);
+
+	if (result)
+		return result;
+	result = change(services, vip, backends, &gone);
+	error = result < 0 ? 0 : tg_kill_service(gate, vip, &gone, ended);
+	tg_backends_free(&gone);
+	return error ? error : result;
+}
+
+static int put(const struct tg_services *services, const char *text, const struct tg_vip_key *vip,
+	       const struct tg_backends *backends, uint32_t *ended)
+{
+	int error = ended ? change_and_kill(services, vip, backends, ended)
+			  : change(services, vip, backends, NULL);
+
+	if (error != -ENOSPC)
+		return error;
+	return tg_fail(error,
+		       "services \"%s\": \"%s\": has no room: there is some for %u services of "
+		       "ten backends: remove some, or declare them with a larger size",
+		       live_of(services)->name, text,
+		       tg_service_books_of(&live_of(services)->table)->size);
+}
+
 int tg_services_put(struct tg_services *services, const char *text,
-		    const struct tg_backend_spec *specs, size_t count)
+		    const struct tg_backend_spec *specs, size_t count, uint32_t *ended)
 {
 	struct tg_backends backends = {0};
 	struct tg_vip_key vip;
@@ -95,22 +154,23 @@ int tg_services_put(struct tg_services *services, const char *text,
 	if (error)
 		error = fail_with_name(services, text, error);
 	else
-		error = put(services, text, &vip, &backends);
+		error = put(services, text, &vip, &backends, ended);
 	tg_backends_free(&backends);
 	return error;
 }
 
-int tg_services_remove(struct tg_services *services, const char *text)
+int tg_services_remove(struct tg_services *services, const char *text, uint32_t *ended)
 {
-	const struct tg_table *table = &live_of(services)->table;
 	struct tg_vip_key vip;
-	int error = take_up(services, text, &vip), removed;
+	int error = check_alive(services);
 
 	if (error)
 		return error;
-	removed = tg_service_table_remove(table, &vip);
-	tg_service_change_end(table);
-	return removed;
+	error = tg_vip_parse(text, &vip);
+	if (error)
+		return fail_with_name(services, NULL, error);
+	return ended ? change_and_kill(services, &vip, NULL, ended)
+		     : change(services, &vip, NULL, NULL);
 }
 
 int tg_services_find(const struct tg_services *services, const char *text, uint32_t *backends)

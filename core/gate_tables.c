@@ -38,6 +38,7 @@ static int add(struct tg_gate *gate, const char *name, struct tg_set **out)
 		free(set);
 		return tg_fail(-ENOMEM, "out of memory: no room for a set");
 	}
+	set->gate = gate;
 	set->table = (struct tg_table){.fd = -1, .lock_fd = -1};
 	gate->tables.at[gate->tables.count++] = set;
 	*out = set;

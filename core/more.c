@@ -86,7 +86,11 @@ static int write_words(struct tg_rows *rows, struct tg_section *section)
 static void fill_balance(const struct tg_policy *policy, uint32_t rule,
 			 const struct tg_set_use *use, uint32_t block, struct tg_more *more)
 {
-	more->by = policy->rules[rule].by;
+	const struct tg_balance *balance = &policy->rules[rule].balance;
+
+	more->by = balance->by;
+	more->sticky_by = balance->sticky_by;
+	more->sticky_ms = balance->sticky_ms;
 	if (policy->rules[rule].backends.count)
 		more->block = block;
 	else

@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * netns.c - the cookie of a network namespace, which only a socket in it tells.
- *
- * A process of its own enters the namespace: this one may have threads and
- * sockets that must not notice.
- */
-#define _GNU_SOURCE /* setns() */
+/* netns.c - the cookie of a network namespace, which only a socket in it tells. */
+#define _GNU_SOURCE /* CLONE_NEWNET */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/nsfs.h>
@@ -14,84 +9,37 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "error.h"
+#include "inside.h"
 #include "named_file.h"
-
-#define OWN "/proc/self/ns/net"
 
 struct answer {
 	int error;
 	uint64_t cookie;
 };
 
-static struct answer ask_socket(void)
+static void ask_socket(const void *question, void *out)
 {
-	struct answer answer = {0};
-	socklen_t size = sizeof(answer.cookie);
+	struct answer *answer = out;
+	socklen_t size = sizeof(answer->cookie);
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &answer.cookie, &size))
-		answer.error = -errno;
+	(void)question;
+	answer->error = 0;
+	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &answer->cookie, &size))
+		answer->error = -errno;
 	if (fd >= 0)
 		close(fd);
-	return answer;
 }
 
-/* Nothing here but system calls: this process may have been a thread among many. */
-static void answer_from_inside(int namespace, int out)
+static void ask_inside(int namespace, struct answer *answer)
 {
-	struct answer answer = {0};
+	int error = tg_inside(namespace, ask_socket, NULL, answer, sizeof(*answer));
 
-	if (setns(namespace, CLONE_NEWNET))
-		answer.error = -errno;
-	else
-		answer = ask_socket();
-	if (write(out, &answer, sizeof(answer)) != sizeof(answer))
-		_exit(1);
-	_exit(0);
-}
-
-static struct answer ask_inside(int namespace)
-{
-	struct answer answer = {.error = -EIO};
-	int ends[2];
-	pid_t child;
-
-	if (pipe2(ends, O_CLOEXEC))
-		return (struct answer){.error = -errno};
-	child = fork();
-	if (child == 0)
-		answer_from_inside(namespace, ends[1]);
-	if (child < 0)
-		answer.error = -errno;
-	close(ends[1]);
-	if (child > 0) {
-		ssize_t got;
-
-		do
-			got = read(ends[0], &answer, sizeof(answer));
-		while (got < 0 && errno == EINTR);
-		if (got != sizeof(answer))
-			answer.error = -EIO;
-		/* The host may wait for all children, and be faster. */
-		while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
-			;
-	}
-	close(ends[0]);
-	return answer;
-}
-
-/* The one that we are in needs no privileges. */
-static bool is_own(int fd)
-{
-	struct stat own, other;
-
-	return !stat(OWN, &own) && !fstat(fd, &other) && own.st_dev == other.st_dev &&
-	       own.st_ino == other.st_ino;
+	if (error)
+		answer->error = error;
 }
 
 static int find_path(const char *item, const char *path, struct answer *answer)
@@ -108,7 +56,7 @@ static int find_path(const char *item, const char *path, struct answer *answer)
 			       "/proc/PID/ns/net",
 			       item);
 	}
-	*answer = is_own(fd) ? ask_socket() : ask_inside(fd);
+	ask_inside(fd, answer);
 	close(fd);
 	return 0;
 }
@@ -134,7 +82,7 @@ int tg_netns_find(const char *item, const char *text, uint64_t *cookie)
 	if (*text >= '0' && *text <= '9')
 		return parse_cookie(item, text, cookie);
 	if (!strcmp(text, "self"))
-		answer = ask_socket();
+		ask_inside(-1, &answer);
 	else if (*text == '/')
 		error = find_path(item, text, &answer);
 	else

@@ -258,7 +258,9 @@ static int make_rule(struct tg_policy_rule *fresh, const struct tg_rule *rule,
 	if (!error && fresh->rate.interval_ns)
 		fresh->effect.effects |= TG_EFFECT_RATE;
 	if (!error)
-		error = tg_balance_by_parse(rule->by, rule->key, &fresh->by);
+		error = tg_balance_parse(rule, &fresh->balance);
+	if (!error && fresh->balance.sticky_ms)
+		fresh->effect.effects |= TG_EFFECT_STICKY;
 	return error ? tg_rule_error(fresh, error, "%s", tg_error()) : 0;
 }
 

@@ -65,7 +65,7 @@ struct tg_policy_rule {
 	uint32_t to_path_bytes;      /* 0: it goes to none */
 	struct tg_options options;   /* where effect has TG_EFFECT_SET */
 	struct tg_backends backends; /* of balance */
-	uint32_t by;                 /* enum tg_balance_by, of balance */
+	struct tg_balance balance;   /* of balance */
 	struct tg_rate rate;         /* where it has TG_EFFECT_RATE */
 	uint32_t given;              /* bits, 1 << enum tg_field: which meanings are set */
 	struct tg_meaning match[TG_FIELDS];

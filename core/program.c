@@ -41,8 +41,8 @@ static uint32_t rewrite_features(const struct tg_image_header *header)
 	for (int op = 0; op < TG_OPS; op++)
 		if (tg_image_op_rewrites(header, (enum tg_op)op, true))
 			features |= TG_FEATURE_REWRITE;
-	/* A datagram may go by a peer that was turned, shown or not. */
-	if (tg_image_op_rewrites(header, TG_OP_CONNECT, header->section[TG_OP_SENDMSG]))
+	/* Shown or not: a datagram may go by such a peer, and its sockets may be to end. */
+	if (tg_image_op_rewrites(header, TG_OP_CONNECT, true))
 		features |= TG_FEATURE_PEER;
 	if (tg_image_op_rewrites(header, TG_OP_BIND, false))
 		features |= TG_FEATURE_LOCAL;
@@ -91,6 +91,8 @@ void tg_spec_of_image(const void *rows, uint32_t slots, struct tg_spec *spec, ui
 		need.features |= TG_FEATURE_SET;
 	if (about->effects & TG_EFFECT_RATE)
 		need.features |= TG_FEATURE_RATES;
+	if (about->effects & TG_EFFECT_STICKY)
+		need.features |= TG_FEATURE_STICKY;
 	if (about->effects & TG_EFFECT_LIVE)
 		need.features |= TG_FEATURE_SETS;
 	if (tg_image_table_of(rows, TG_TABLE_SERVICES, 0))
@@ -233,6 +235,9 @@ static int configure(struct tidegate_bpf *skeleton, const struct tg_spec *spec, 
 	if (!err)
 		err = share_map(skeleton->maps.tg_rates, maps->rates,
 				spec->features & TG_FEATURE_RATES);
+	if (!err)
+		err = share_map(skeleton->maps.tg_clients, maps->clients,
+				spec->features & TG_FEATURE_STICKY);
 	return err;
 }
 
@@ -251,7 +256,7 @@ static void close_shared(int *fd, int keep)
 
 void tg_shared_maps_close(struct tg_shared_maps *maps, const struct tg_shared_maps *keep)
 {
-	static const struct tg_shared_maps none = {-1, -1, -1, -1, -1, -1, -1, -1, 0};
+	static const struct tg_shared_maps none = {-1, -1, -1, -1, -1, -1, -1, -1, -1, 0};
 
 	if (!keep)
 		keep = &none;
@@ -263,6 +268,7 @@ void tg_shared_maps_close(struct tg_shared_maps *maps, const struct tg_shared_ma
 	close_shared(&maps->path_turns, keep->path_turns);
 	close_shared(&maps->tables, keep->tables);
 	close_shared(&maps->rates, keep->rates);
+	close_shared(&maps->clients, keep->clients);
 }
 
 static void fill_set(struct tg_program_set *set, struct tidegate_bpf *skeleton,
@@ -326,6 +332,7 @@ int tg_program_set_load(const struct tg_spec *spec, uint32_t hooks, struct tg_sh
 	keep_shared(&maps->events, skeleton->maps.tg_events);
 	keep_shared(&maps->tables, skeleton->maps.tg_tables);
 	keep_shared(&maps->rates, skeleton->maps.tg_rates);
+	keep_shared(&maps->clients, skeleton->maps.tg_clients);
 	*set = fresh;
 out:
 	if (image >= 0)

@@ -23,6 +23,7 @@ struct tg_shared_maps {
 	int path_turns; /* of unix sockets */
 	int tables;     /* of live tables, by number */
 	int rates;      /* buckets */
+	int clients;    /* of sticky balance */
 	uint32_t ring_bytes;
 };
 

@@ -32,6 +32,10 @@ _Static_assert(sizeof(struct tg_vip_key) == TG_ROW_BYTES, "a row");
 /* "10.96.0.10:80/tcp" */
 int tg_vip_parse(const char *text, struct tg_vip_key *vip);
 
+/* What a call asks for, network order and host order, as a VIP: 0.0.0.0 and :: as what they mean.
+ */
+struct tg_vip_key tg_vip_asked(const uint8_t addr[16], uint32_t port, uint32_t proto);
+
 /* A VIP's backends are of its family, and have a port if it is not to be the VIP's. */
 int tg_vip_check(const struct tg_vip_key *vip, const struct tg_backends *backends);
 

@@ -5,18 +5,10 @@
 
 #include "../bpf/fields.h"
 #include "../bpf/service.h"
+#include "address.h"
 #include "tidegate.h"
 
 #define ROOT_CGROUP 1 /* its id */
-
-static inline uint64_t tg_be64(const uint8_t *bytes)
-{
-	uint64_t value = 0;
-
-	for (int i = 0; i < 8; i++)
-		value = value << 8 | bytes[i];
-	return value;
-}
 
 /* The list that a call is balanced over; NULL: there is none. */
 const struct tg_block *tg_balance_list(const struct tg_view *view, const struct tg_more *more,

@@ -38,21 +38,18 @@ static uint64_t balance_key(const struct tg_query *query, uint32_t by)
 	}
 }
 
-/* What is asked for, as a VIP: 0.0.0.0 and :: as what they mean. */
+/* What is asked for, as a VIP. */
 static struct tg_service_pick ask_service(const struct tg_view *view, const struct tg_more *more,
 					  const struct tg_query *query)
 {
-	struct tg_service_pick pick = {
-		.table = TG_TABLE(view, more->services - 1),
-		.high = tg_be64(query->addr),
-		.low = tg_be64(query->addr + 8),
-		.what = TG_VIP_WHAT(query->port, TG_VIP_PROTO(query->proto)),
-	};
+	struct tg_vip_key vip = tg_vip_asked(query->addr, query->port, query->proto);
 
-	pick.low |= !pick.high && !pick.low;
-	if (!pick.high && pick.low == 0xffffull << 32)
-		pick.low |= TG_LOOPBACK4;
-	return pick;
+	return (struct tg_service_pick){
+		.table = TG_TABLE(view, more->services - 1),
+		.high = vip.high,
+		.low = vip.low,
+		.what = vip.what,
+	};
 }
 
 /* The list that a call is balanced over; NULL: there is none. */
@@ -82,7 +79,7 @@ static int choose_of_block(const struct tg_view *view, const struct tg_more *mor
 {
 	const struct tg_image_about *about = tg_row(view, 1);
 	tg_table_ref table = TG_TABLE(view, about->tables - 1);
-	int place = tg_balance_pick(table, more->block, key);
+	int place = tg_balance_pick(table, more->block, key, TG_SEED_OF_NONE);
 	const struct tg_backend *backend;
 
 	if (place == TG_NO_BACKEND)
@@ -101,7 +98,7 @@ static int choose_of_service(const struct tg_view *view, const struct tg_more *m
 {
 	struct tg_service_pick pick = ask_service(view, more, query);
 
-	pick.key = key;
+	pick.by = (struct tg_choice_by){key, TG_SEED_OF_NONE};
 	tg_service_choose(&pick);
 	if (pick.result)
 		return pick.result;
@@ -130,7 +127,7 @@ int tg_balance_decide(const struct tg_view *view, const struct tg_term *term,
 		decision->error = term->error;
 	if (err)
 		return err == TG_NO_BACKEND ? 0 : err;
-	if (more->by <= TG_BY_SOCKET && list->backends > 1)
+	if ((more->by <= TG_BY_SOCKET || more->sticky_ms) && list->backends > 1)
 		decision->open = true;
 	else
 		*decision = chosen;

@@ -36,8 +36,10 @@ int tg_gate_status(struct tg_gate *gate, struct tg_gate_status *status)
 		.cgroups = gate->cgroup_count,
 	};
 
-	for (uint32_t stripe = 0; gate->totals && stripe < gate->stripes; stripe++)
+	for (uint32_t stripe = 0; gate->totals && stripe < gate->stripes; stripe++) {
 		now.evicted += load(&gate->totals[stripe * TG_HOOKS].evicted);
+		now.forgotten += load(&gate->totals[stripe * TG_HOOKS].forgotten);
+	}
 	for (int hook = 0; hook < TG_HOOKS; hook++) {
 		struct tg_hook_counters sum;
 

@@ -147,8 +147,10 @@ struct tg_rule {
 	const char *per;  /**< with over: "uid", "cgroup", "pid", "dst"; NULL: of the whole rule */
 	const char *set;  /**< connect, bind: "mark=0x10 congestion=bbr"; may be NULL */
 	const char *by;   /**< balance: "random" or "hash"; NULL: "random" */
-	const char *key;  /**< by "hash": "socket", "pid", "uid", "cgroup", "netns", "destination";
-			     NULL: "socket" */
+	const char *key;  /**< by "hash", and of sticky: "socket", "pid", "uid", "cgroup", "netns",
+			     "destination"; NULL: "socket", and of sticky an error */
+	uint64_t sticky_ms; /**< balance: for how long after its last call a client, calls of one
+			       key, stays with its backend, 30 days at most; 0: not at all */
 };
 
 /** `name` may be NULL. */
@@ -506,11 +508,12 @@ struct tg_gate_status {
 	size_t size;         /**< sizeof(struct tg_gate_status) */
 	uint64_t generation; /**< number of the image in force; 0: none yet */
 	uint64_t image_bytes;
-	uint32_t hooks;   /**< bits, 1 << enum tg_hook: attached, or to be */
-	uint32_t cgroups; /**< attached to */
-	uint64_t lost;    /**< events that found the ring full */
-	uint64_t errors;  /**< calls that met on_error, or whose source could not be bound */
-	uint64_t evicted; /**< buckets of rates that were forgotten to make room for others */
+	uint32_t hooks;     /**< bits, 1 << enum tg_hook: attached, or to be */
+	uint32_t cgroups;   /**< attached to */
+	uint64_t lost;      /**< events that found the ring full */
+	uint64_t errors;    /**< calls that met on_error, or whose source could not be bound */
+	uint64_t evicted;   /**< buckets of rates that were forgotten to make room for others */
+	uint64_t forgotten; /**< and clients of sticky balance, who may be at another backend now */
 };
 
 int tg_gate_status(struct tg_gate *gate, struct tg_gate_status *status);
@@ -558,6 +561,15 @@ const char *tg_gate_rule_name(const struct tg_gate *gate, uint32_t index);
 /** Backend `index` of balance rule `rule` of the image in force; -ERANGE past the last. */
 int tg_gate_backend(struct tg_gate *gate, uint32_t rule, uint32_t index,
 		    struct tg_backend_info *info);
+
+/**
+ * End the sockets that this gate has connected to a backend, "10.0.1.5:8080", or to any port
+ * of "10.0.1.5", in every network namespace: their owners hear ECONNABORTED.  TCP and
+ * connected UDP; a socket that sends datagrams unconnected stays, since it would come back
+ * with another port.  *ended: how many.  Takes the capabilities that loading takes; in other
+ * namespaces CAP_SYS_ADMIN.
+ */
+int tg_gate_kill(struct tg_gate *gate, const char *backend, uint32_t *ended);
 
 /**
  * A descriptor that polls readable when there are events; the gate's own. -ENOENT
@@ -652,12 +664,21 @@ int tg_gate_services(const struct tg_gate *gate, const char *name, struct tg_ser
  * Give a VIP these backends, in place of those that it had; a call sees one list or the
  * other whole.  With none, or none that is up, calls for it fail.  -ENOSPC: there is no room
  * for it; nothing has changed.
+ *
+ * What becomes of the sockets of backends that are not in the list any more, or down in it:
+ * with `ended` NULL they stay.  Else those that this gate has connected from the VIP to them
+ * are ended, in every network namespace, and *ended is how many: see tg_gate_kill().  -EPERM,
+ * before anything is changed: this process cannot.  Another failure tells of sockets that
+ * could not be ended; the list has changed then.
  */
 int tg_services_put(struct tg_services *services, const char *vip,
-		    const struct tg_backend_spec *backends, size_t count);
+		    const struct tg_backend_spec *backends, size_t count, uint32_t *ended);
 
-/** 1: there was such a VIP, and it is no service any more; 0: there was none. */
-int tg_services_remove(struct tg_services *services, const char *vip);
+/**
+ * 1: there was such a VIP, and it is no service any more; 0: there was none.  Of its sockets
+ * as tg_services_put().
+ */
+int tg_services_remove(struct tg_services *services, const char *vip, uint32_t *ended);
 
 /** Whether there is such a VIP: 1, and `*backends` is how many it has; or 0. */
 int tg_services_find(const struct tg_services *services, const char *vip, uint32_t *backends);

@@ -46,13 +46,16 @@ static bool term_is_good(const struct tg_verify *check, const struct tg_term *te
 {
 	const uint32_t effects = TG_EFFECT_TO_ADDR | TG_EFFECT_TO_PORT | TG_EFFECT_REVEAL |
 				 TG_EFFECT_SOURCE | TG_EFFECT_LOG | TG_EFFECT_PRIVILEGED |
-				 TG_EFFECT_SHADOW | TG_EFFECT_SET | TG_EFFECT_LIVE | TG_EFFECT_RATE;
+				 TG_EFFECT_SHADOW | TG_EFFECT_SET | TG_EFFECT_LIVE |
+				 TG_EFFECT_RATE | TG_EFFECT_STICKY;
 
 	if (term->verb == TG_VERB_NONE || term->verb >= TG_VERBS || (term->effects & ~effects))
 		return false;
 	if ((term->verb == TG_VERB_DENY || term->verb == TG_VERB_BALANCE) && term->error == 0)
 		return false;
 	if ((term->effects & TG_EFFECT_LOG) && !term->log_every)
+		return false;
+	if ((term->effects & TG_EFFECT_STICKY) && term->verb != TG_VERB_BALANCE)
 		return false;
 	if (term->verb == TG_VERB_OBSERVE && !(term->effects & TG_EFFECT_SHADOW))
 		return false;
@@ -197,6 +200,9 @@ static bool more_is_good(const struct tg_section *section, const struct tg_term 
 	if (more->rate_per >= TG_PERS || more->rate_interval_ns > more->rate_window_ns)
 		return false;
 	if (term->verb == TG_VERB_BALANCE && (!term->more_row || more->by >= TG_BYS))
+		return false;
+	if (!(term->effects & TG_EFFECT_STICKY) != !more->sticky_ms || more->sticky_by >= TG_BYS ||
+	    more->sticky_ms > TG_MAX_STICKY_MS)
 		return false;
 	if (more->services && !sets)
 		return false;

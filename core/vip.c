@@ -60,6 +60,17 @@ int tg_vip_parse(const char *text, struct tg_vip_key *vip)
 	return 0;
 }
 
+struct tg_vip_key tg_vip_asked(const uint8_t addr[16], uint32_t port, uint32_t proto)
+{
+	struct tg_vip_key vip = {
+		tg_be64(addr), tg_be64(addr + 8), TG_VIP_WHAT(port, TG_VIP_PROTO(proto)), {0}};
+
+	vip.low |= !vip.high && !vip.low;
+	if (!vip.high && vip.low == TG_MAPPED_LO)
+		vip.low |= INADDR_LOOPBACK;
+	return vip;
+}
+
 static bool is_v4(uint64_t high, uint64_t low)
 {
 	return !high && low >> 32 == 0xffff;

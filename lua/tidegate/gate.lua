@@ -373,6 +373,27 @@ function Gate:detach()
   return true
 end
 
+--- End the sockets that this gate has connected to a backend, in every network
+--- namespace; their owners hear ECONNABORTED.
+---@param backend string "10.0.1.5:8080", or "10.0.1.5": at any port
+---@return integer|nil ended how many
+---@return string|nil message
+---@return integer|nil errno
+function Gate:kill(backend)
+  if type(backend) ~= "string" or backend:find "%z" then
+    error(('kill wants a backend such as "10.0.1.5:8080"; got %s'):format(literal.describe(backend)), 2)
+  end
+  if not self.cdata then
+    return 0
+  end
+  local ended = ffi.new "uint32_t[1]"
+  local result = C.tg_gate_kill(self.cdata, backend, ended)
+  if result ~= 0 then
+    return library.failure(result)
+  end
+  return tonumber(ended[0])
+end
+
 --- Detach and free; closing twice is harmless.
 function Gate:close()
   self.closed = true

@@ -2,6 +2,7 @@
 
 local bit = require "bit"
 local backend = require "tidegate.backend"
+local duration = require "tidegate.duration"
 local library = require "tidegate.ffi"
 local list = require "tidegate.list"
 local literal = require "tidegate.literal"
@@ -99,6 +100,14 @@ function take.flag(row, value)
   return value
 end
 
+function take.duration(row, value)
+  local ms, message = duration.parse(value)
+  if not ms then
+    return nil, ("%s: %s"):format(row.name, message)
+  end
+  return ms
+end
+
 function take.log(row, value)
   if type(value) == "boolean" then
     return tostring(value)
@@ -154,6 +163,8 @@ local function effect_text(row, value)
     return tostring(value)
   elseif row.takes == "options" then
     return options_literal(value)
+  elseif row.takes == "duration" then
+    return literal.quote(duration.text(value))
   elseif type(value) == "table" then
     return backend.text(value)
   end
@@ -266,6 +277,7 @@ end
 ---@field to? string|table
 ---@field by? "random"|"hash"
 ---@field key? "socket"|"pid"|"uid"|"cgroup"|"netns"|"destination"
+---@field sticky? string|number
 ---@field source? string
 ---@field reveal? boolean
 ---@field privileged? boolean
@@ -377,7 +389,7 @@ function Rule:add_to(policy, position)
   struct.name, struct.where, struct.text = self.name, self.where, text
   local backends = self.verb == "balance" and fields.to or {}
   struct.error, struct.to = fields.errno, self.verb ~= "balance" and fields.to or nil
-  struct.by, struct.key = fields.by, fields.key
+  struct.by, struct.key, struct.sticky_ms = fields.by, fields.key, fields.sticky or 0
   struct.source, struct.log = fields.source, fields.log
   struct.reveal, struct.privileged = fields.reveal or false, fields.privileged or false
   local options = fields.set and options_text(fields.set)

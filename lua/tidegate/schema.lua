@@ -8,7 +8,7 @@
 ---@field doc string one line
 ---@field example string a policy, or a part of one, that compiles
 ---@field kind? "what"|"who"|"effect" of a field
----@field takes? "list"|"text"|"target"|"errno"|"flag"|"log"|"default"|"verdict" the Lua values it accepts
+---@field takes? "list"|"text"|"target"|"errno"|"flag"|"log"|"duration"|"default"|"verdict" the Lua values it accepts
 ---@field wants? string ends the sentence "errno: wants …"
 ---@field list? string of what: the name after TG_FIELD_
 ---@field reports? boolean of what: the kernel lets its rules change what is reported, and deny nothing
@@ -16,6 +16,8 @@
 ---@field ops? string[] the operations that it stands for
 ---@field verbs? string[] the only verbs that take it
 ---@field values? string[] where the vocabulary is fixed
+
+local duration = require "tidegate.duration"
 
 local M = {}
 
@@ -203,8 +205,16 @@ M.fields = {
     name = "key", kind = "effect", takes = "text", verbs = { "balance" },
     wants = [["socket", "pid", "uid", "cgroup", "netns" or "destination"]],
     values = { "socket", "pid", "uid", "cgroup", "netns", "destination" },
-    doc = [[What by = "hash" goes by: calls of one key go to one backend. It is the socket where it is not said.]],
+    doc = [[What by = "hash" and sticky go by: calls of one key go to one backend. ]]
+      .. "Of hash it is the socket where it is not said.",
     example = [[balance { egress = "10.96.0.10:80", to = { "10.0.1.5", "10.0.1.6" }, by = "hash", key = "uid" }]],
+  },
+  {
+    name = "sticky", kind = "effect", takes = "duration", verbs = { "balance" },
+    wants = duration.wants,
+    doc = "Calls of one key stay with their backend for this long after the last, while it is up or draining, "
+      .. "however the list changes.",
+    example = [[balance { connect = "10.96.0.10:80", to = { "10.0.1.5", "10.0.1.6" }, sticky = "10m", key = "uid" }]],
   },
   {
     name = "source", kind = "effect", takes = "text", verbs = { "allow", "rewrite", "balance" },

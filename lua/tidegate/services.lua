@@ -105,16 +105,39 @@ local function stage(state, vip, backends)
   return true
 end
 
+local set_options = { "kill" }
+
+--- Whether sockets are to end.
+local function wants_kill(state, options)
+  if options == nil then
+    return false
+  elseif type(options) ~= "table" then
+    live.fail(state, ("wants options such as { kill = true }; got %s"):format(literal.describe(options)))
+  end
+  for key in pairs(options) do
+    if key ~= "kill" then
+      live.fail(state, ("unknown option %s%s"):format(literal.describe(key), suggest.hint(key, set_options)))
+    end
+  end
+  if options.kill ~= nil and type(options.kill) ~= "boolean" then
+    live.fail(state, ("kill: wants true or false; got %s"):format(literal.describe(options.kill)))
+  end
+  return options.kill == true
+end
+
 --- Give a VIP backends; nil: it is no service any more.  What svc["VIP"] = … does,
---- which raises what this returns.
+--- which raises what this returns.  With kill the sockets of backends that go, or
+--- are down, end, in every network namespace; without it they stay.
 ---@param vip string "10.96.0.10:80/tcp"
 ---@param list table|string|nil { "10.0.1.5:8080", { "10.0.1.6:8080", weight = 3, state = "draining" } }
+---@param options { kill: boolean|nil }|nil
 ---@return boolean|nil of nil: whether there was such a service
----@return string|nil message
+---@return string|integer|nil message, or with kill how many sockets have ended
 ---@return integer|nil errno
-function Services:set(vip, list)
+function Services:set(vip, list, options)
   local state = live.state(self)
   check_vip(state, vip)
+  local kill = wants_kill(state, options)
   local backends, message, errno
   if list ~= nil then
     backends, message = backend.take(list, true)
@@ -129,16 +152,18 @@ function Services:set(vip, list)
   elseif services == nil then
     return stage(state, vip, backends)
   end
+  local ended = kill and ffi.new "uint32_t[1]" or nil
   local result
   if backends then
-    result = C.tg_services_put(services, vip, specs(backends))
+    local array, count = specs(backends)
+    result = C.tg_services_put(services, vip, array, count, ended)
   else
-    result = C.tg_services_remove(services, vip)
+    result = C.tg_services_remove(services, vip, ended)
   end
   if result < 0 then
     return library.failure(result)
   end
-  return backends ~= nil or result == 1
+  return backends ~= nil or result == 1, kill and tonumber(ended[0]) or nil
 end
 
 --- The backends of a VIP, with what they were picked; nil: it is no service.

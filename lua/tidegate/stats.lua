@@ -109,6 +109,7 @@ end
 ---@field lost integer events that found the ring full
 ---@field errors integer
 ---@field evicted integer buckets of rates that were forgotten to make room for others
+---@field forgotten integer and clients of sticky balance, who may be at another backend now
 
 local hook_counters = { "calls", "denied", "rewritten", "errors", "lost" }
 
@@ -122,7 +123,7 @@ end
 
 --- What every rule and every default has, before anything is published.
 local function nothing_yet(self)
-  local all = { rules = {}, default = {}, hooks = {}, lost = 0, errors = 0, evicted = 0 }
+  local all = { rules = {}, default = {}, hooks = {}, lost = 0, errors = 0, evicted = 0, forgotten = 0 }
   each_operation(function(name) all.default[name] = { hits = 0, suppressed = 0 } end)
   for _, member in ipairs(self.source and self.source.rules or {}) do
     all.rules[member.name] = { hits = 0, suppressed = 0 }
@@ -169,7 +170,7 @@ function Gate:stats()
   end
   each_operation(function(name, op) all.default[name] = counted(struct.defaults[C[op]], epoch) end)
   add_hooks(all, status.hooks, struct.hooks)
-  all.evicted = tonumber(status.evicted)
+  all.evicted, all.forgotten = tonumber(status.evicted), tonumber(status.forgotten)
   return all
 end
 
@@ -185,6 +186,7 @@ end
 ---@field lost integer events that found the ring full
 ---@field errors integer calls that met on_error, or whose source could not be bound
 ---@field evicted integer buckets of rates that were forgotten to make room for others
+---@field forgotten integer and clients of sticky balance, who may be at another backend now
 
 --- Whether there is something to publish.
 local function staged(self)
@@ -199,14 +201,14 @@ function Gate:status()
   local status = {
     name = self.name, generation = 0, staged = staged(self),
     rules = self.source and #self.source.rules or self.fixed.count,
-    image_bytes = 0, hooks = {}, cgroups = 0, lost = 0, errors = 0, evicted = 0,
+    image_bytes = 0, hooks = {}, cgroups = 0, lost = 0, errors = 0, evicted = 0, forgotten = 0,
   }
   if self.cdata then
     local struct, message, errno = M.gate_status(self.cdata)
     if not struct then
       return nil, message, errno
     end
-    for _, key in ipairs { "generation", "image_bytes", "cgroups", "lost", "errors", "evicted" } do
+    for _, key in ipairs { "generation", "image_bytes", "cgroups", "lost", "errors", "evicted", "forgotten" } do
       status[key] = tonumber(struct[key])
     end
     status.hooks = image.hook_names(struct.hooks)

@@ -53,7 +53,7 @@ static void free_list(struct list *list)
 /* The address that a key leads to. */
 static uint32_t pick(const struct list *list, uint64_t key)
 {
-	int place = tg_balance_pick(&list->table, 0, key);
+	int place = tg_balance_pick(&list->table, 0, key, TG_SEED_OF_NONE);
 	const struct tg_backend *backend;
 
 	CHECK(place >= 0);
@@ -233,6 +233,32 @@ static void check_log2(void)
 	CHECK(tg_minus_log2(1) == 64ull << TG_LOG2_SHIFT);
 }
 
+/* Who stays does so at each place of a list, while the backend is up or draining. */
+static void check_stays(bool weighted)
+{
+	static const uint32_t states[] = {TG_BACKEND_UP, TG_BACKEND_DRAINING, TG_BACKEND_DOWN};
+
+	for (uint32_t i = 0; i < 27; i++) {
+		struct list list = {0};
+		uint64_t seed;
+
+		for (uint32_t k = 0; k < 9; k++)
+			add(&list, k, weighted ? 1 + k * 100 : 1);
+		list.backends.at[i / 3].state = states[i % 3];
+		write_list(&list);
+		seed = tg_backend_seed(0, 0xffff0a000001ull + i / 3, 8080);
+		for (uint32_t k = 0; k < 200; k++) {
+			uint64_t key = draw();
+			int none = tg_balance_pick(&list.table, 0, key, TG_SEED_OF_NONE);
+			int stays = tg_balance_pick(&list.table, 0, key, seed);
+
+			CHECK(stays == (i % 3 == 2 ? none : (1 + 2) * 2 + (int)(i / 3)));
+			CHECK(tg_balance_pick(&list.table, 0, key, seed + 1) == none);
+		}
+		free_list(&list);
+	}
+}
+
 static void check_none(void)
 {
 	struct list list = {0};
@@ -243,13 +269,13 @@ static void check_none(void)
 	write_list(&list);
 	for (uint32_t i = 0; i < 100; i++)
 		CHECK(pick(&list, draw()) == 0x0a000001);
-	CHECK(tg_balance_pick(&list.table, list.table.count, 1) == -TG_EFAULT);
+	CHECK(tg_balance_pick(&list.table, list.table.count, 1, TG_SEED_OF_NONE) == -TG_EFAULT);
 	((struct tg_choices *)list.table.rows)[1].choice[0] = 0;
-	CHECK(tg_balance_pick(&list.table, 0, 1) == TG_NO_BACKEND);
+	CHECK(tg_balance_pick(&list.table, 0, 1, TG_SEED_OF_NONE) == TG_NO_BACKEND);
 	((struct tg_block *)list.table.rows)->backends = TG_MAX_BACKENDS + 1;
-	CHECK(tg_balance_pick(&list.table, 0, 1) == -TG_EFAULT);
+	CHECK(tg_balance_pick(&list.table, 0, 1, TG_SEED_OF_NONE) == -TG_EFAULT);
 	((struct tg_block *)list.table.rows)->backends = TG_MAX_BACKENDS;
-	CHECK(tg_balance_pick(&list.table, 0, 1) == -TG_EFAULT);
+	CHECK(tg_balance_pick(&list.table, 0, 1, TG_SEED_OF_NONE) == -TG_EFAULT);
 	free_list(&list);
 }
 
@@ -265,6 +291,8 @@ int main(int count, char **arguments)
 		check_moves(n, true);
 	}
 	check_weight();
+	check_stays(false);
+	check_stays(true);
 	check_none();
 	puts("ok");
 	return 0;

@@ -142,7 +142,8 @@ static void add_balance(struct tg_policy *policy)
 	struct tg_list *list;
 	char text[64];
 
-	rule.by = rule.key ? "hash" : NULL;
+	rule.by = rule.key && below(2) ? "hash" : NULL;
+	rule.sticky_ms = rule.key && (!rule.by || below(2)) ? 1 + below(100000) : 0;
 	MUST(!tg_policy_add(policy, &rule, &index));
 	for (uint32_t i = 0; i < backends; i++) {
 		snprintf(text, sizeof(text), "10.0.%u.%u:%u", i / 200, i % 200 + 1, 1 + below(9));

@@ -61,6 +61,11 @@ function M.allow_ping()
   run "echo 0 2147483647 > /proc/sys/net/ipv4/ping_group_range"
 end
 
+--- How many seconds an MPTCP socket waits without a path.
+function M.mptcp_close_timeout(seconds)
+  run(("echo %d > /proc/sys/net/mptcp/close_timeout"):format(seconds))
+end
+
 ---@param home integer
 function M.leave(home)
   assert(libc.outcome(C.setns(home, CLONE_NEWNET)))

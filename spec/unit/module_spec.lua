@@ -231,7 +231,7 @@ describe("a gate without the kernel", function()
   it("has status and stats", function()
     local gate = loaded()
     assert.same({ name = "web", generation = 0, staged = true, rules = 6, image_bytes = 0, hooks = {}, cgroups = 0,
-      lost = 0, errors = 0, evicted = 0 }, gate:status())
+      lost = 0, errors = 0, evicted = 0, forgotten = 0 }, gate:status())
     local stats = gate:stats()
     assert.same({ hits = 0, suppressed = 0 }, stats.rules.seed)
     local none = { hits = 0, suppressed = 0 }

@@ -19,7 +19,7 @@ local values = {
   mark = [["0x10"]], device = [["lo"]],
   bind = [["192.0.2.1:80"]], recvmsg = [["192.0.2.1:80"]], getpeername = [["192.0.2.1:80"]],
   getsockname = [["192.0.2.1:80"]], privileged = "true", set = "{ mark = 16 }", shadow = "true",
-  by = [["hash"]], key = [["uid"]],
+  by = [["hash"]], key = [["uid"]], sticky = [["10m"]],
   errno = [["EACCES"]], to = [["127.0.0.1:80"]], source = [["127.0.0.1"]], reveal = "true", log = [["10/s"]],
   over = [["100/s"]], per = [["uid"]],
 }
@@ -36,6 +36,8 @@ local function rule_with(verb, row)
   end
   if row.name == "key" and verb == "balance" then
     fields.by = values.by
+  elseif row.name == "sticky" and verb == "balance" then
+    fields.key = values.key
   end
   fields[row.name] = values[row.name]
   fields.over = row.name == "per" and values.over or fields.over

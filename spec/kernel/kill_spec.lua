@@ -1,0 +1,342 @@
+-- Kill: the sockets of backends that go end, and no others.
+
+local env = require "spec.support.env"
+local dns = require "spec.support.dns"
+local libc = require "spec.support.libc"
+local netns = require "spec.support.netns"
+local process = require "spec.support.process"
+local sandbox = require "spec.support.sandbox"
+local socket = require "spec.support.socket"
+
+if sandbox.reason then
+  return pending(sandbox.reason)
+end
+
+local C = libc.call
+
+describe("kill", function()
+  local here = sandbox.new()
+  before_each(function() here:enter() end)
+  after_each(function() here:leave() end)
+  teardown(env.clean)
+
+  local families = {
+    { name = "v4", family = "inet", asked = "10.96.0.10:80", at = "127.0.0.1:0", to = "127.0.0.1:%d" },
+    { name = "v6", family = "inet6", asked = "[2001:db8::10]:80", at = "[::1]:0", to = "[::1]:%d" },
+    { name = "v6, mapped", family = "inet6", asked = "[::ffff:10.96.0.10]:80", at = "127.0.0.1:0", to = "127.0.0.1:%d" },
+  }
+  local v4 = families[1]
+
+  local function backend(kind, family)
+    local server = here:keep(socket.serve(kind, family.at))
+    return family.to:format(server:port()), server
+  end
+
+  local function connected(kind, asked, count)
+    local clients = {}
+    for index = 1, count do
+      clients[index] = here:keep(socket.kinds[kind](asked:sub(1, 1) == "[" and "inet6" or "inet"))
+      assert(clients[index]:connect(asked))
+    end
+    return clients
+  end
+
+  --- By backend, how many have a peer still; those that have none are "dead".
+  local function peers(clients)
+    local counts = {}
+    for _, client in ipairs(clients) do
+      local peer = client:getpeername() or "dead"
+      counts[peer] = (counts[peer] or 0) + 1
+    end
+    return counts
+  end
+
+  for _, kind in ipairs { "tcp", "udp" } do
+    for _, family in ipairs(families) do
+      it(("ends what was sent to a backend, and nothing else: %s %s"):format(kind, family.name), function()
+        local one, two = backend(kind, family), backend(kind, family)
+        local gate = here:enforce(([[balance { "api", connect = %q, to = { %q, %q }, reveal = true }]])
+          :format(family.asked, one, two))
+        -- Not by the gate.
+        local own = here:keep(socket.kinds[kind](one:sub(1, 1) == "[" and "inet6" or "inet"))
+        assert(own:connect(one))
+        local clients = connected(kind, family.asked, 24)
+        local picked = gate:rules()[1].backends[1].picked
+        assert.is_true(picked > 2 and picked < 22)
+        assert.equal(picked, gate:kill(one))
+        local counts = peers(clients)
+        assert.equal(picked, counts.dead)
+        assert.is_nil(counts[one])
+        assert.equal(one, own:getpeername())
+        -- Those are gone already.
+        assert.equal(0, gate:kill(one))
+        assert.equal(24 - picked, gate:kill(two:match "^(.*):%d+$"))
+        assert.same({ dead = 24 }, peers(clients))
+      end)
+    end
+  end
+
+  it("tells the owner: ECONNABORTED, and whoever connects again is elsewhere", function()
+    local one, two = backend("tcp", v4), backend("tcp", v4)
+    local gate = here:enforce(([[
+      balance { "api", connect = services "svc" { ["10.96.0.10:80/tcp"] = %q }, reveal = true }]]):format(one))
+    local client = connected("tcp", v4.asked, 1)[1]
+    local ok, ended = gate:service "svc":set("10.96.0.10:80/tcp", { two }, { kill = true })
+    assert.same({ true, 1 }, { ok, ended })
+    assert.equal("ECONNABORTED", select(2, client:send "hello"))
+    assert.equal(two, connected("tcp", v4.asked, 1)[1]:getpeername())
+  end)
+
+  it("resets an MPTCP socket's connection", function()
+    local one, server = backend("mptcp", v4)
+    local gate = here:enforce(([[balance { connect = %q, to = %q }]]):format(v4.asked, one))
+    local client = connected("mptcp", v4.asked, 1)[1]
+    here:keep((server:accept()))
+    assert.equal(1, gate:kill(one))
+    -- The kernel would wait for another path first.
+    local file = io.open("/proc/sys/net/mptcp/close_timeout", "w")
+    if file then
+      file:close()
+      netns.mptcp_close_timeout(1)
+      local ok = pcall(client.receive, client)
+      assert.is_false(ok)
+    end
+  end)
+
+  describe("of a live service", function()
+    local vip = "10.96.0.10:80/tcp"
+    local svc, backends
+
+    before_each(function()
+      backends = { (backend("tcp", v4)), (backend("tcp", v4)), (backend("tcp", v4)) }
+      local gate = here:enforce [[balance { egress = services "svc" {}, reveal = true }]]
+      svc = gate:service "svc"
+      svc[vip] = backends
+    end)
+
+    it("is asked for: without it sockets stay", function()
+      local clients = connected("tcp", v4.asked, 30)
+      local before = peers(clients)
+      svc[vip] = { backends[1] }
+      svc:set(vip, { backends[1] })
+      svc:set(vip, {}, { kill = false })
+      svc[vip] = nil
+      assert.same(before, peers(clients))
+    end)
+
+    it("ends those of what goes or is down, not those of what drains or stays", function()
+      local clients = connected("tcp", v4.asked, 60)
+      local counts = peers(clients)
+      local ok, ended = svc:set(vip, { backends[1], { backends[2], state = "draining" } }, { kill = true })
+      assert.same({ true, counts[backends[3]] }, { ok, ended })
+      counts.dead, counts[backends[3]] = ended, nil
+      assert.same(counts, peers(clients))
+      ok, ended = svc:set(vip, { backends[1], { backends[2], state = "down" } }, { kill = true })
+      assert.same({ true, counts[backends[2]] }, { ok, ended })
+      ok, ended = svc:set(vip, nil, { kill = true })
+      assert.same({ true, counts[backends[1]] }, { ok, ended })
+      assert.same({ dead = 60 }, peers(clients))
+      assert.same({ false, 0 }, { svc:set(vip, nil, { kill = true }) })
+    end)
+
+    it("leaves those who asked for another service of the same backend", function()
+      svc["10.96.0.11:80/tcp"] = backends[1]
+      svc["10.96.0.10:80/udp"] = backends[1]
+      svc[vip] = backends[1]
+      local others = { connected("tcp", "10.96.0.11:80", 1)[1], connected("udp", "10.96.0.10:80", 1)[1] }
+      local clients = connected("tcp", v4.asked, 3)
+      assert.same({ true, 3 }, { svc:set(vip, {}, { kill = true }) })
+      assert.same({ dead = 3 }, peers(clients))
+      assert.same({ [backends[1]] = 2 }, peers(others))
+    end)
+
+    it("knows a backend by the VIP's port, where it has none of its own", function()
+      netns.own_all_addresses()
+      here:keep(socket.serve("tcp", "127.0.0.5:80"))
+      svc[vip] = { "127.0.0.5" }
+      local clients = connected("tcp", v4.asked, 2)
+      assert.same({ true, 2 }, { svc:set(vip, { backends[1] }, { kill = true }) })
+      assert.same({ dead = 2 }, peers(clients))
+    end)
+
+    it("never touches a socket that sends datagrams unconnected", function()
+      local there = { here:keep(socket.serve("udp", "127.0.0.1:0")), here:keep(socket.serve("udp", "127.0.0.1:0")) }
+      local to = { "127.0.0.1:" .. there[1]:port(), "127.0.0.1:" .. there[2]:port() }
+      svc["10.96.0.10:80/udp"] = to[1]
+      local client = here:keep(socket.udp "inet")
+      assert(client:sendto("one", v4.asked))
+      local own = client:port()
+      assert.same({ true, 0 }, { svc:set("10.96.0.10:80/udp", to[2], { kill = true }) })
+      assert.equal(own, client:port())
+      assert(client:sendto("two", v4.asked))
+      assert.equal("two", (there[2]:receive()))
+      assert.equal(own, client:port())
+    end)
+
+    it("forgets what a socket was connected to before", function()
+      svc["10.96.0.10:80/udp"] = backends[1]
+      local client = connected("udp", v4.asked, 1)[1]
+      assert.equal(backends[1], client:getpeername())
+      assert(client:connect "127.0.0.9:9")
+      assert.same({ true, 0 }, { svc:set("10.96.0.10:80/udp", {}, { kill = true }) })
+      assert.equal("127.0.0.9:9", client:getpeername())
+    end)
+
+    it("leaves no socket behind while others connect", function()
+      svc[vip] = { backends[1] }
+      local go, done = process.signal(), process.signal()
+      local child = process.fork(function()
+        local held, at = {}, 0
+        go.wait()
+        local ends = os.time() + 3
+        while os.time() < ends do
+          local client = socket.tcp("inet"):abrupt()
+          if client:connect(v4.asked) then
+            at = at % 100 + 1
+            if held[at] then
+              held[at]:close()
+            end
+            held[at] = client
+          else
+            client:close()
+          end
+        end
+        done.wait()
+        return table.concat({ peers(held)[backends[1]] or 0, peers(held)[backends[2]] or 0 }, " ")
+      end)
+      go.give()
+      local ended = 0
+      for turn = 1, 60 do
+        local _, count = assert(svc:set(vip, { backends[turn % 2 + 1] }, { kill = true }))
+        ended = ended + count
+      end
+      local last = 60 % 2 + 1
+      os.execute "sleep 3.2"
+      done.give()
+      local counts = { child:wait():match "(%d+) (%d+)" }
+      assert.equal("0", counts[3 - last])
+      assert.is_true(ended > 50)
+      go.close()
+      done.close()
+    end)
+
+    it("is refused to who may not, before anything is changed", function()
+      local clients = connected("tcp", v4.asked, 3)
+      local before = peers(clients)
+      assert.equal("-1: kill: to end sockets takes CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON; this process lacks "
+        .. "CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON", process.run(function()
+          assert(libc.outcome(C.setresuid(65534, 65534, 65534)))
+          local ok, message, errno = svc:set(vip, {}, { kill = true })
+          return tostring(ok == nil and -errno) .. ": " .. message
+        end))
+      assert.equal(3, #svc[vip])
+      assert.same(before, peers(clients))
+    end)
+
+    it("says what it cannot make sense of", function()
+      local function complaint(...)
+        local ok, message = pcall(svc.set, svc, vip, ...)
+        assert.is_false(ok)
+        return message:gsub("^[^ ]+: ", "")
+      end
+      assert.equal([[services "svc": wants options such as { kill = true }; got true]], (complaint({}, true)))
+      assert.equal([[services "svc": unknown option "kil"; did you mean "kill"?]], (complaint({}, { kil = true })))
+      assert.equal([[services "svc": kill: wants true or false; got 1]], (complaint({}, { kill = 1 })))
+    end)
+  end)
+
+  it("says what is no backend", function()
+    local gate = here:enforce "deny { connect = '192.0.2.1' }"
+    assert.equal(0, gate:kill "10.0.0.1:80")
+    local ended, message = gate:kill "10.0.0.0/8"
+    assert.is_nil(ended)
+    assert.equal([[kill: to: "10.0.0.0/8": must be one address, not a prefix or a range]], message)
+    assert.has_error(function() gate:kill(80) end, 'kill wants a backend such as "10.0.1.5:8080"; got 80')
+  end)
+
+  describe("in another network namespace", function()
+    local one, gate
+
+    before_each(function()
+      one = "127.0.0.1:7777"
+      gate = here:enforce(([[balance { connect = %q, to = %q }]]):format(v4.asked, one))
+    end)
+
+    --- A connected socket of another namespace, made in one that we leave again.
+    local function over_there(path)
+      local home = netns.enter()
+      here:keep(socket.serve("tcp", one))
+      local client = connected("tcp", v4.asked, 1)[1]
+      if path then
+        env.write(path, "")
+        os.execute(("mount --bind /proc/self/ns/net %s"):format(path))
+      end
+      netns.leave(home)
+      return client
+    end
+
+    it("ends the sockets of processes in it", function()
+      local ready, killed = process.signal(), process.signal()
+      local child = process.fork(function()
+        netns.enter()
+        local server = socket.serve("tcp", one)
+        local client = socket.tcp "inet"
+        assert(client:connect(v4.asked))
+        ready.give()
+        killed.wait()
+        server:close()
+        return select(2, client:send "hello")
+      end)
+      ready.wait()
+      assert.equal(1, gate:kill(one))
+      killed.give()
+      assert.equal("ECONNABORTED", child:wait())
+      ready.close()
+      killed.close()
+    end)
+
+    it("finds one that is only mounted", function()
+      local path = env.folder() .. "/ns"
+      local client = over_there(path)
+      assert.equal(1, gate:kill(one))
+      os.execute("umount " .. path)
+      assert.equal("ECONNABORTED", select(2, client:send "hello"))
+    end)
+
+    it("says of one that cannot be found how many sockets stay, and ends the others", function()
+      here:keep(socket.serve("tcp", one))
+      local near = connected("tcp", v4.asked, 2)
+      local far = over_there()
+      local ended, message = gate:kill(one)
+      assert.is_nil(ended)
+      assert.equal("1 socket stays as it was: in a network namespace that no process seen from here is in, "
+        .. "and that is mounted nowhere", message)
+      assert.same({ dead = 2 }, peers(near))
+      assert.equal(5, far:send "hello")
+    end)
+  end)
+
+  it("lets a resolver go on with the next backend", function()
+    local folder = env.folder()
+    env.write(folder .. "/resolv.conf", "nameserver 10.96.0.53\noptions timeout:30 attempts:2\n")
+    local silent = here:keep(socket.serve("udp", "127.0.0.1:0"))
+    local server = dns.serve("127.0.0.2:5353", { ["tidegate.example"] = { "192.0.2.7" } })
+    local gate = here:enforce(([[
+      balance { egress = services "dns" { ["10.96.0.53:53/udp"] = "127.0.0.1:%d" } }]]):format(silent:port()))
+    local client = process.fork(function()
+      local pipe = io.popen(("unshare -m sh -c 'mount --bind %s/resolv.conf /etc/resolv.conf && "
+        .. "exec getent hosts tidegate.example'"):format(folder))
+      local text = pipe:read "*a"
+      pipe:close()
+      return text
+    end)
+    -- It has asked, and waits for its 30 seconds.
+    local query = silent:receive()
+    assert.truthy(query:find("tidegate", 1, true))
+    local started = os.time()
+    assert.same({ true, 1 }, { gate:service "dns":set("10.96.0.53:53/udp", "127.0.0.2:5353", { kill = true }) })
+    assert.truthy(client:wait():find("192.0.2.7", 1, true))
+    assert.is_true(os.time() - started < 20)
+    server:kill()
+  end)
+end)

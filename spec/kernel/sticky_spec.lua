@@ -1,0 +1,245 @@
+-- Sticky: a client stays with the backend that it has, whatever becomes of the list.
+
+local sandbox = require "spec.support.sandbox"
+local socket = require "spec.support.socket"
+
+if sandbox.reason then
+  return pending(sandbox.reason)
+end
+
+describe("sticky balance", function()
+  local here = sandbox.new()
+  before_each(function() here:enter() end)
+  after_each(function() here:leave() end)
+
+  --- Clients are told apart by what they ask for: each of these addresses is one.
+  local function client(number)
+    return ("10.%d.%d.%d:80"):format(128 + math.floor(number / 65536), math.floor(number / 256) % 256, number % 256)
+  end
+
+  local CLIENTS = 60
+
+  -- A connect of UDP needs nobody at the other end.
+  local function leads(asked)
+    local udp = socket.udp "inet"
+    local ok, errno = udp:connect(asked)
+    local peer = ok and udp:getpeername() or errno
+    udp:close()
+    return peer
+  end
+
+  local function all_lead()
+    local homes = {}
+    for number = 1, CLIENTS do
+      homes[number] = leads(client(number))
+    end
+    return homes
+  end
+
+  local function moved(before, after)
+    local count, gone = 0, {}
+    for number, home in ipairs(before) do
+      if after[number] ~= home then
+        count, gone[home] = count + 1, true
+      end
+    end
+    return count, gone
+  end
+
+  local function count_of(homes, address)
+    local count = 0
+    for _, home in ipairs(homes) do
+      count = count + (home == address and 1 or 0)
+    end
+    return count
+  end
+
+  local backends = { "127.0.0.1:1001", "127.0.0.1:1002", "127.0.0.1:1003", "127.0.0.1:1004" }
+  local rule = { "api", connect = "10.128.0.0/9:80", to = backends, sticky = "1h", key = "destination", reveal = true }
+
+  local function but(changes)
+    local changed = {}
+    for key, value in pairs(rule) do
+      changed[key] = value
+    end
+    for key, value in pairs(changes) do
+      changed[key] = value
+    end
+    return changed
+  end
+
+  local function enforce(spec)
+    local gate = here:enforce ""
+    gate:balance(spec)
+    assert(gate:commit())
+    return gate
+  end
+
+  local function replace(gate, spec)
+    gate:rules()[1]:remove()
+    gate:balance(spec)
+    assert(gate:commit())
+  end
+
+  for _, by in ipairs { "random", "hash" } do
+    it("keeps each client where it is, and spreads them: by " .. by, function()
+      enforce(but { by = by })
+      local homes = all_lead()
+      for _ = 1, 5 do
+        assert.same(homes, all_lead())
+      end
+      for _, address in ipairs(backends) do
+        assert.is_true(count_of(homes, address) > 2, address .. " has hardly any clients")
+      end
+    end)
+
+    it("moves nobody when backends come, and only theirs when they go: by " .. by, function()
+      local gate = enforce(but { by = by })
+      local homes = all_lead()
+      replace(gate, but { by = by, to = { "127.0.0.1:1009", backends[4], backends[1], backends[2], backends[3] } })
+      assert.same(homes, all_lead())
+      replace(gate, but { by = by, to = { "127.0.0.1:1009", backends[1], backends[2], backends[3] } })
+      local after = all_lead()
+      local count, gone = moved(homes, after)
+      assert.same({ [backends[4]] = true }, gone)
+      assert.equal(count_of(homes, backends[4]), count)
+      -- It is back: who has left stays away.
+      replace(gate, but { by = by, to = backends })
+      local third = all_lead()
+      for number, home in ipairs(after) do
+        assert.is_true(third[number] == home or home == "127.0.0.1:1009")
+      end
+    end)
+  end
+
+  it("heeds weights of those who are new, and of nobody else", function()
+    local gate = enforce(but { to = { { backends[1], weight = 50 }, backends[2] } })
+    local homes = all_lead()
+    assert.is_true(count_of(homes, backends[1]) > count_of(homes, backends[2]))
+    replace(gate, but { to = { backends[1], { backends[2], weight = 65535 } } })
+    assert.same(homes, all_lead())
+    assert.equal(backends[2], leads(client(1000)))
+  end)
+
+  it("chooses anew when a client's time is over, which every call renews", function()
+    enforce(but { sticky = "1500ms" })
+    local home = leads(client(1))
+    for _ = 1, 6 do
+      os.execute "sleep 0.3"
+      assert.equal(home, leads(client(1)))
+    end
+    local homes = all_lead()
+    os.execute "sleep 1.6"
+    assert.is_true(moved(homes, all_lead()) > 10)
+  end)
+
+  it("is of a rule: another with the same clients chooses by itself", function()
+    local gate = enforce(rule)
+    local homes = all_lead()
+    gate:rules()[1]:remove()
+    gate:balance(but { "other" })
+    assert(gate:commit())
+    assert.is_true(moved(homes, all_lead()) > 10)
+  end)
+
+  it("is by what its key says", function()
+    here:enforce(([[
+      balance { "uid", connect = "10.128.0.0/16:80", to = %s, sticky = "1h", key = "uid", reveal = true }
+      balance { "socket", egress = "10.129.0.0/16:80", to = %s, sticky = "1h", key = "socket", reveal = true }
+    ]]):format(("{ %q, %q, %q, %q }"):format(unpack(backends)), ("{ %q, %q, %q, %q }"):format(unpack(backends))))
+    local homes, seen, number = all_lead(), {}, 0
+    assert.equal(CLIENTS, count_of(homes, homes[1]))
+    for index = 1, 24 do
+      local udp = here:keep(socket.udp "inet")
+      assert(udp:connect(client(65536 + index)))
+      local home = udp:getpeername()
+      for _ = 1, 3 do
+        assert(udp:connect(client(65536 + index)))
+        assert.equal(home, udp:getpeername())
+      end
+      number, seen[home] = number + (seen[home] and 0 or 1), true
+    end
+    assert.equal(4, number)
+  end)
+
+  it("forgets clients that are too many, and counts them", function()
+    local gate = enforce(rule)
+    local udp = here:keep(socket.udp "inet")
+    for number = 1, 60000 do
+      assert(udp:connect(client(number)))
+    end
+    local few = gate:status().forgotten
+    for number = 60001, 120000 do
+      assert(udp:connect(client(number)))
+    end
+    local forgotten = gate:status().forgotten
+    assert.is_true(few < 20000)
+    assert.is_true(forgotten > 54000 and forgotten < 80000)
+    assert.equal(forgotten, gate:stats().forgotten)
+    assert.equal(120000, gate:rules()[1].hits)
+  end)
+
+  it("goes on where a publish needs wider programs", function()
+    local gate = enforce(rule)
+    local homes = all_lead()
+    gate:deny { "others", egress = "10.1.0.0/16", uid = 12345, over = "1/s" }
+    assert(gate:commit())
+    assert.same(homes, all_lead())
+  end)
+
+  it("tells beforehand only that there is a choice", function()
+    local gate = enforce(but { by = "hash" })
+    assert.is_true(gate:decide { op = "connect", addr = "10.128.0.1:80", proto = "udp" }.open)
+  end)
+
+  describe("of live services", function()
+    local vips = {}
+    for number = 1, CLIENTS do
+      vips[number] = client(number) .. "/udp"
+    end
+
+    local function services()
+      local gate = here:enforce [[
+        balance { connect = services "svc" {}, sticky = "1h", key = "uid", reveal = true }]]
+      return gate:service "svc"
+    end
+
+    local function give(svc, list)
+      for _, vip in ipairs(vips) do
+        svc[vip] = list
+      end
+    end
+
+    it("stays with a backend that drains, and leaves one that is down", function()
+      local svc = services()
+      give(svc, { backends[1], backends[2] })
+      local homes = all_lead()
+      assert.is_true(count_of(homes, backends[1]) > 10 and count_of(homes, backends[2]) > 10)
+      give(svc, { { backends[1], state = "draining" }, backends[2], backends[3] })
+      assert.same(homes, all_lead())
+      -- Nobody new is led there.
+      svc["10.200.0.1:80/udp"] = { { backends[1], state = "draining" }, backends[2] }
+      assert.equal(backends[2], leads "10.200.0.1:80")
+      give(svc, { { backends[1], state = "down" }, backends[2], backends[3] })
+      local after = all_lead()
+      assert.equal(0, count_of(after, backends[1]))
+      local _, gone = moved(homes, after)
+      assert.same({ [backends[1]] = true }, gone)
+      give(svc, { { backends[2], state = "draining" }, { backends[3], state = "draining" } })
+      assert.same(after, all_lead())
+      svc["10.200.0.2:80/udp"] = { { backends[2], state = "draining" } }
+      assert.equal("EHOSTUNREACH", leads "10.200.0.2:80")
+      give(svc, {})
+      assert.equal("EHOSTUNREACH", leads(client(1)))
+    end)
+
+    it("is of a service: those of the same backends choose by themselves", function()
+      local svc = services()
+      give(svc, backends)
+      local homes = all_lead()
+      for _, address in ipairs(backends) do
+        assert.is_true(count_of(homes, address) > 2)
+      end
+    end)
+  end)
+end)
