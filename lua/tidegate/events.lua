@@ -228,7 +228,7 @@ function Gate:dispatch(limit)
   if not self.closed and self:revision() ~= revision then
     local ok, why = self:commit()
     if not ok then
-      report(self, why)
+      report(self, "what handlers changed of the rules is not in force: " .. why)
     end
   end
   return count, message, errno

@@ -161,6 +161,13 @@ describe("in nginx", function()
         assert.matches('deny "ban"', (select(2, server:get "/")))
       end)
 
+      it("none changes rules, which workers may not, and the log says so", function()
+        local server = start [[after("10ms", function() deny { "late", connect = "192.0.2.1" } end)]]
+        server:wait_for("tidegate: what handlers changed of the rules is not in force: cannot load programs: "
+          .. "needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON")
+        assert.equal("", server:attached())
+      end)
+
       it("none keeps a worker from leaving", function()
         local server = start [[every("1h", function() end) every("10ms", function() say "tick" end)]]
         wait_for(server, "tick", 2)
