@@ -23,7 +23,8 @@ describe("kill", function()
   local families = {
     { name = "v4", family = "inet", asked = "10.96.0.10:80", at = "127.0.0.1:0", to = "127.0.0.1:%d" },
     { name = "v6", family = "inet6", asked = "[2001:db8::10]:80", at = "[::1]:0", to = "[::1]:%d" },
-    { name = "v6, mapped", family = "inet6", asked = "[::ffff:10.96.0.10]:80", at = "127.0.0.1:0", to = "127.0.0.1:%d" },
+    { name = "v6, mapped", family = "inet6", asked = "[::ffff:10.96.0.10]:80", at = "127.0.0.1:0",
+      to = "127.0.0.1:%d" },
   }
   local v4 = families[1]
 

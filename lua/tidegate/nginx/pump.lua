@@ -32,9 +32,9 @@ local function log(level, ...)
   ngx.log(level, "tidegate: ", ...)
 end
 
---- Hand the events that wait to their handlers.
+--- Hand the events that wait to their handlers, and call the timers that are due.
 function Pump:turn()
-  if self.busy then -- by a handler that waits
+  if self.busy or not self.reading then -- a handler waits; or another process reads by now
     return
   end
   self.busy = true
@@ -48,6 +48,7 @@ function Pump:turn()
   until count ~= BATCH
   self.busy = false
   if self.leaving then
+    self.reading = false
     self.gate:resign()
   elseif self.waker then
     self:set_alarm()
@@ -62,7 +63,7 @@ function Pump:set_alarm()
     return
   end
   self.alarm = due
-  local ok, message = ngx.timer.at(math.ceil(left * 1000) / 1000, function(premature)
+  local ok, message = ngx.timer.at(math.min(math.ceil(left * 1000), FOREVER_MS) / 1000, function(premature)
     if self.alarm == due then
       self.alarm = nil
     end
@@ -87,9 +88,7 @@ end
 function Pump:leave()
   self.leaving = true
   self:end_waker()
-  if self.reading then
-    self:turn()
-  end
+  self:turn()
 end
 
 local function started(ok, message)
