@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/utsname.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -317,6 +318,30 @@ static void check_bpffs(struct tg_check *check)
 	set_text(check->remedy, "mount -t bpf bpf " BPFFS_PATH);
 }
 
+/* Only what ends sockets asks for it. */
+static void check_kill(struct tg_check *check)
+{
+	int error = tg_probe_kill(SOCK_STREAM);
+
+	if (!error)
+		error = tg_probe_kill(SOCK_DGRAM);
+	if (!error) {
+		set_text(check->found, "connected TCP and UDP sockets can be ended");
+		return;
+	}
+	check->state = TG_CHECK_WARN;
+	set_text(check->found, "connected sockets cannot be ended: %s", strerror(-error));
+	if (error == -EPERM)
+		set_text(check->remedy, "only kill needs it; it takes CAP_NET_ADMIN");
+	else if (error == -EOPNOTSUPP)
+		set_text(check->remedy,
+			 "only kill needs it; use a kernel with CONFIG_INET_DIAG_DESTROY=y, "
+			 "and load its modules: modprobe -a tcp_diag udp_diag");
+	else
+		set_text(check->remedy, "only kill needs it; it was to be tried on loopback: "
+					"ip link set lo up");
+}
+
 static void check_memlock(struct tg_check *check)
 {
 	char limit[32];
@@ -354,6 +379,7 @@ int tg_doctor(uint32_t index, struct tg_check *check)
 		{"cgroup2", check_cgroup2},
 		{"own cgroup", check_own_cgroup},
 		{"attach", check_attach},
+		{"kill", check_kill},
 		{"bpffs", check_bpffs},
 		{"not seen by hooks", check_unseen},
 	};

@@ -14,6 +14,9 @@ void tg_probe_memlock(char *text, size_t size);
 /* Make an array map. */
 int tg_probe_map(void);
 
+/* End a socket of this kind, SOCK_STREAM or SOCK_DGRAM, that it has connected to itself. */
+int tg_probe_kill(int kind);
+
 /* Attach a program that lets every call pass to a cgroup. */
 int tg_probe_attach(const char *cgroup);
 

@@ -5,14 +5,17 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/bpf.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "doctor.h"
+#include "sock_destroy.h"
 
 void tg_probe_memlock(char *text, size_t size)
 {
@@ -74,4 +77,74 @@ int tg_probe_make_cgroup(char *path, size_t size)
 	if (snprintf(path, size, "%s/tidegate-doctor-%d", own, getpid()) >= (int)size)
 		return -ENAMETOOLONG;
 	return mkdir(path, 0755) ? -errno : 0;
+}
+
+/* Connect to loopback; -errno where it cannot be told, the descriptor else. */
+static int connect_here(int kind, const struct sockaddr_in *to)
+{
+	int fd = socket(AF_INET, kind | SOCK_CLOEXEC, 0);
+	int error;
+
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (const struct sockaddr *)to, sizeof(*to))) {
+		error = -errno;
+		close(fd);
+		return error;
+	}
+	return fd;
+}
+
+static void describe(int fd, uint16_t proto, struct tg_turned *described)
+{
+	struct sockaddr_in own = {0}, peer = {0};
+	socklen_t own_size = sizeof(own), peer_size = sizeof(peer), cookie_size = sizeof(uint64_t);
+
+	*described = (struct tg_turned){.family = AF_INET, .proto = proto};
+	getsockname(fd, (struct sockaddr *)&own, &own_size);
+	getpeername(fd, (struct sockaddr *)&peer, &peer_size);
+	getsockopt(fd, SOL_SOCKET, SO_COOKIE, &described->cookie, &cookie_size);
+	described->own_addr_be[3] = own.sin_addr.s_addr;
+	described->own_port_be = own.sin_port;
+	described->peer_addr_be[3] = peer.sin_addr.s_addr;
+	described->peer_port_be = peer.sin_port;
+}
+
+/* A socket that waits on loopback, and where. */
+static int wait_here(int kind, struct sockaddr_in *at)
+{
+	socklen_t size = sizeof(*at);
+	int fd = socket(AF_INET, kind | SOCK_CLOEXEC, 0), error = 0;
+
+	*at = (struct sockaddr_in){.sin_family = AF_INET,
+				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (const struct sockaddr *)at, size) ||
+	    getsockname(fd, (struct sockaddr *)at, &size) || (kind == SOCK_STREAM && listen(fd, 1)))
+		error = -errno;
+	if (error)
+		close(fd);
+	return error ? error : fd;
+}
+
+int tg_probe_kill(int kind)
+{
+	struct tg_destroyed destroyed = {0};
+	struct tg_turned described;
+	struct sockaddr_in at;
+	int server = wait_here(kind, &at), client;
+
+	if (server < 0)
+		return server;
+	client = connect_here(kind, &at);
+	if (client >= 0) {
+		describe(client, kind == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP, &described);
+		tg_sock_destroy(&described, 1, &destroyed);
+		close(client);
+	}
+	close(server);
+	if (client < 0)
+		return client;
+	return destroyed.count || destroyed.error ? destroyed.error : -EOPNOTSUPP;
 }

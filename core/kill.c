@@ -29,6 +29,7 @@
 struct victims {
 	struct tg_turned *at;
 	size_t count, room;
+	bool again;      /* they have been looked for before */
 	bool on_the_way; /* some may be about to be connected */
 	tg_kill_wants wants;
 	const void *what;
@@ -39,6 +40,9 @@ static int choose(const struct tg_turned *socket, void *context)
 	struct victims *victims = context;
 
 	if (!victims->wants(socket, victims->what))
+		return 0;
+	/* It stays connected for a while, without a path. */
+	if (socket->proto == IPPROTO_MPTCP && victims->again)
 		return 0;
 	if (!socket->connected) {
 		victims->on_the_way = true;
@@ -94,8 +98,8 @@ static int fail(int error, size_t sockets)
 			       sockets, many);
 	if (error == -EOPNOTSUPP)
 		return tg_fail(error,
-			       "%zu %s as it was: this kernel is built without "
-			       "CONFIG_INET_DIAG_DESTROY",
+			       "%zu %s as it was: this kernel has no tcp_diag or udp_diag, or is "
+			       "built without CONFIG_INET_DIAG_DESTROY; run `tidegate doctor`",
 			       sockets, many);
 	return tg_fail_errno(error, "%zu %s as it was", sockets, many);
 }
@@ -154,19 +158,23 @@ int tg_kill(const struct tg_gate *gate, tg_kill_wants wants, const void *what, u
 {
 	const struct timespec wait = {.tv_nsec = WAIT_NS};
 	struct victims victims = {.wants = wants, .what = what};
-	uint32_t count = 0;
-	int error;
+	uint32_t count = 0, before = 0;
+	int error = 0;
 
-	for (int tries = 0; tries < TRIES; tries++) {
+	for (int tries = 0; tries < TRIES && !error; tries++) {
 		victims.count = 0;
 		victims.on_the_way = false;
+		before = count;
 		error = tg_turned_each(gate, choose, &victims);
 		if (!error && victims.count)
 			error = destroy_all(&victims, &count);
-		if (error || (!victims.on_the_way && !victims.count))
+		if (!victims.on_the_way && !victims.count)
 			break;
+		victims.again = true;
 		nanosleep(&wait, NULL);
 	}
+	if (!error && count - before < victims.count)
+		error = fail(-EOPNOTSUPP, victims.count - (count - before));
 	free(victims.at);
 	if (!error)
 		*ended = count;

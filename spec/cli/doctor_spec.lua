@@ -6,7 +6,7 @@ local uv = require "luv"
 
 local NAMES = {
   "kernel", "BTF", "capabilities", "unprivileged BPF", "JIT", "memlock", "maps", "hooks", "effects",
-  "cgroup2", "own cgroup", "attach", "bpffs", "not seen by hooks",
+  "cgroup2", "own cgroup", "attach", "kill", "bpffs", "not seen by hooks",
 }
 
 local function by_name(out)
