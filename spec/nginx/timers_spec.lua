@@ -56,11 +56,13 @@ describe("in nginx", function()
           after("250ms", function() say "once" end)
         ]], { workers = 4 })
         wait_for(server, "tick", 8)
-        local ticks = said(server, "tick")
+        local ticks, apart = said(server, "tick"), {}
         for number, tick in ipairs(ticks) do
           assert.equal(server:reader(), tick.pid)
           assert.is_true(tick.at > (number - 1) * 0.1 - 0.09, "two of one time")
+          apart[number] = ("%.0f"):format((tick.at - (ticks[number - 1] or tick).at) * 1000)
         end
+        print(("    %s, ms between calls that are to be 100 apart: %s"):format(how, table.concat(apart, " ", 2)))
         assert.equal(1, #said(server, "once"))
         assert.equal(server:reader(), said(server, "once")[1].pid)
       end)
@@ -148,6 +150,32 @@ describe("in nginx", function()
         wait_for(server, "done", 1)
         assert.is_true(cpu_s(worker) - before < 0.5, "it turned all the while")
         wait_for(server, "heard", 1)
+      end)
+
+      it("one that waits holds up the next reader, and no event is told twice", function()
+        local heard = DENY .. [[on("deny", function() say "heard" end)]]
+        local server = start(heard .. [[ after("50ms", function() say "begun" ngx.sleep(1) end)]], { workers = 1 })
+        wait_for(server, "begun", 1)
+        server:try "169.254.169.254"
+        server:write("web.lua", SAY .. heard)
+        server:reload_in_vain "gracefully shutting down"
+        server:try "169.254.169.254"
+        wait_for(server, "heard", 2)
+        server:try "169.254.169.254"
+        wait_for(server, "heard", 3)
+        os.execute "sleep 0.1"
+        local told = said(server, "heard")
+        assert.equal(3, #told)
+        assert.is_true(told[3].pid ~= said(server, "begun")[1].pid)
+      end)
+
+      it("nginx's own configuration may add some", function()
+        local server = nginx.start { init = "local gate = " .. init .. [[
+          gate:after("20ms", function() print "say after 1 1" end)
+          gate:every("20ms", function() print "say every 1 1" end)
+        ]] }
+        wait_for(server, "every", 3)
+        assert.equal(1, #said(server, "after"))
       end)
 
       it("one changes sets, as the worker that it is", function()
