@@ -3,11 +3,11 @@
 
 policy { name = "balancer" }
 
--- What nginx starts with; a reload keeps what is in force by then.  For nothing
--- to happen by hand after a restart, name your backends here, too:
+-- What nginx starts with; a reload keeps what the API has made of it.  Name
+-- yours, and a restart needs nobody to add them:
 --   ["10.96.0.10:80/tcp"] = { "10.0.1.5:8080", { "10.0.1.6:8080", weight = 3 } }
 local backends = services "backends" { ["10.96.0.10:80/tcp"] = {} }
 
 -- Each connect anew.  by = "hash" would not keep a client with its backend: the
--- kernel sees whose socket it is, which is nginx's, not whose request.
+-- kernel sees whose socket it is, which is nginx's, and not whose request.
 balance { "app", connect = backends, by = "random" }
