@@ -154,7 +154,7 @@ static long tg_tell_step(__u32 step, struct tg_telling *telling)
 	if (!term || term->rule == telling->told)
 		return 0;
 	telling->told = term->rule;
-	tg_count(term);
+	tg_count_shadow(term);
 	if ((tg_spec.features & TG_FEATURE_LOG) && (term->effects & TG_EFFECT_LOG))
 		tg_emit(&telling->call, term, &telling->target);
 	return 0;
@@ -183,12 +183,12 @@ static __always_inline int tg_act(struct tg_call *call, const struct tg_term *te
 	int err;
 
 	tg_copy_addr(target.addr_be, call->addr_be);
-	tg_count(term);
 	if (term->verb == TG_VERB_DENY)
 		err = -(int)term->error;
 	else
 		err = tg_aim(call, term, &target) ?: tg_proceed(call, term, &target);
-	tg_count_call(call->hook, target.error ? TG_OUTCOME_DENIED : tg_outcome_of(term, err));
+	tg_count_decided(term, call->hook,
+			 target.error ? TG_OUTCOME_DENIED : tg_outcome_of(term, err));
 	if ((tg_spec.features & TG_FEATURE_LOG) && (term->effects & TG_EFFECT_LOG))
 		tg_emit(call, term, &target);
 	return err;

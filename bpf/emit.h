@@ -1,50 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
-/* emit.h - counting decisions, and telling of them. */
+/* emit.h - telling of decisions. */
 #ifndef TG_EMIT_H
 #define TG_EMIT_H
 
 #include "call.h"
-
-static __always_inline void tg_count(const struct tg_term *term)
-{
-	__u32 stripe = bpf_get_smp_processor_id() & (tg_spec.stripes - 1);
-	__u32 index = stripe * tg_spec.slots + (term->slot & (tg_spec.slots - 1));
-	struct tg_hits *hits = bpf_map_lookup_elem(&tg_hits, &index);
-
-	if (!hits)
-		return;
-	__sync_fetch_and_add(&hits->count, 1);
-	hits->last_ns = bpf_ktime_get_coarse_ns();
-}
-
-/* Once a call. */
-static __always_inline void tg_count_call(enum tg_hook hook, __u32 outcome)
-{
-	struct tg_hook_totals *totals = tg_totals_of(hook);
-
-	if (totals)
-		__sync_fetch_and_add(&totals->calls[outcome % TG_OUTCOMES], 1);
-}
-
-/* Of a call that a term decided, and that ends with `err`. */
-static __always_inline __u32 tg_outcome_of(const struct tg_term *term, int err)
-{
-	if (term->verb == TG_VERB_DENY)
-		return TG_OUTCOME_DENIED;
-	if (err < 0)
-		return TG_OUTCOME_ERROR;
-	if (term->verb == TG_VERB_REWRITE || term->verb == TG_VERB_BALANCE)
-		return TG_OUTCOME_REWRITTEN;
-	return TG_OUTCOME_PASSED;
-}
-
-static __always_inline void tg_count_lost(enum tg_hook hook)
-{
-	struct tg_hook_totals *totals = tg_totals_of(hook);
-
-	if (totals)
-		__sync_fetch_and_add(&totals->lost, 1);
-}
+#include "count.h"
 
 /*
  * Whether a term's rate lets one more event through, by the generic cell rate

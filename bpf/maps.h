@@ -64,14 +64,6 @@ struct {
 	__type(value, struct tg_hook_totals);
 } tg_totals SEC(".maps");
 
-static __always_inline struct tg_hook_totals *tg_totals_of(enum tg_hook hook)
-{
-	__u32 stripe = bpf_get_smp_processor_id() & (tg_spec.stripes - 1);
-	__u32 index = stripe * TG_HOOKS + hook;
-
-	return bpf_map_lookup_elem(&tg_totals, &index);
-}
-
 /* What each socket that was connected or sent elsewhere had asked for; freed with the socket. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);

@@ -40,7 +40,6 @@ static __always_inline __u64 tg_rate_value(__u64 per, __u64 dst)
 TG_GLOBAL int tg_rate_exceeds(__u64 id, __u64 dst, __u64 interval, __u64 window)
 {
 	__u64 tag, now, from, early, evicts = 0;
-	struct tg_hook_totals *totals;
 	struct tg_bucket *bucket;
 	struct tg_rate_row *row;
 	__u32 index;
@@ -68,9 +67,8 @@ TG_GLOBAL int tg_rate_exceeds(__u64 id, __u64 dst, __u64 interval, __u64 window)
 	else if (evicts)
 		bucket->until_ns = now;
 	bpf_spin_unlock(&row->lock);
-	totals = evicts ? tg_totals_of(0) : 0;
-	if (totals)
-		__sync_fetch_and_add(&totals->evicted, 1);
+	if (evicts)
+		tg_count_evicted();
 	return early + interval > window;
 }
 

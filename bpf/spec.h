@@ -31,6 +31,9 @@ enum tg_feature {
 	TG_FEATURE_PATH_BACK = 1 << 17, /* and it is shown as it was asked for */
 };
 
+/* Copies of the counters: where there are more processors, some share one. */
+#define TG_MOST_STRIPES 16u
+
 struct tg_spec {
 	__u32 rows;     /* that an image may have: the size of the map's one value */
 	__u32 slots;    /* a power of two */
@@ -60,8 +63,17 @@ struct tg_slot {
 /* Hits of one slot on one stripe; in one cache line, and no other processor's. */
 struct tg_hits {
 	__u64 count;
-	__u64 last_ns; /* of the monotonic clock, as its ticks show it; 0: none yet */
+	__u64 last_ns; /* CLOCK_BOOTTIME, in the tick of the last; 0: none yet */
 };
+
+/* When a stripe last looked at the clock. */
+struct tg_look {
+	__u64 tick; /* jiffies */
+	__u64 ns;   /* CLOCK_BOOTTIME, in that tick */
+	__u64 pad[6];
+};
+
+_Static_assert(sizeof(struct tg_look) == 64, "a cache line");
 
 /* What became of a call. */
 enum tg_outcome {

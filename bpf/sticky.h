@@ -27,7 +27,6 @@ _Static_assert(TG_BYS <= 16, "four bits");
 TG_GLOBAL int tg_client_meet(__u64 tag, __u64 window_ns, struct tg_choice_by *by)
 {
 	__u32 index = TG_WAY_ROW(tag, TG_STICKY_ROWS);
-	struct tg_hook_totals *totals;
 	struct tg_client *client;
 	struct tg_sticky_row *row;
 	__u64 now, forgets;
@@ -50,9 +49,8 @@ TG_GLOBAL int tg_client_meet(__u64 tag, __u64 window_ns, struct tg_choice_by *by
 	by->key = client->key;
 	by->wanted = client->seed;
 	bpf_spin_unlock(&row->lock);
-	totals = forgets ? tg_totals_of(0) : 0;
-	if (totals)
-		__sync_fetch_and_add(&totals->forgotten, 1);
+	if (forgets)
+		tg_count_forgotten();
 	return 0;
 }
 

@@ -92,7 +92,7 @@ static TG_SUBPROGRAM int tg_unix_act(struct bpf_sock_addr *ctx, enum tg_hook hoo
 		err = -(int)term->error;
 	else
 		err = tg_unix_proceed(ctx, op, term, &asked, to);
-	tg_count_call(hook, tg_outcome_of(term, err));
+	tg_count_decided(term, hook, tg_outcome_of(term, err));
 	if ((tg_spec.features & TG_FEATURE_LOG) && (term->effects & TG_EFFECT_LOG))
 		tg_unix_emit(ctx, term, hook, &asked, to ? to : &asked);
 	return err;
@@ -114,7 +114,7 @@ static TG_SUBPROGRAM void tg_unix_tell(struct bpf_sock_addr *ctx, enum tg_hook h
 		if (index == TG_HEAD_NONE || !term || term->rule == told)
 			continue;
 		told = term->rule;
-		tg_count(term);
+		tg_count_shadow(term);
 		if ((tg_spec.features & TG_FEATURE_LOG) && (term->effects & TG_EFFECT_LOG))
 			tg_unix_emit(ctx, term, hook, &asked, &asked);
 	}
@@ -142,7 +142,6 @@ static __always_inline int tg_unix_judge(struct bpf_sock_addr *ctx, enum tg_hook
 	}
 	if (TG_SHADOWS && found.shadows != TG_NO_SHADOWS)
 		tg_unix_tell(ctx, hook, &view, found.shadows, found.term_row);
-	tg_count(found.term);
 	if ((tg_spec.features & TG_FEATURE_PATH) && (found.term->effects & TG_EFFECT_TO_ADDR))
 		to = tg_path_target(&view, row, found.term);
 	return tg_unix_act(ctx, hook, op, found.term, to);

@@ -8,7 +8,7 @@
 #ifndef TG_WAYS_H
 #define TG_WAYS_H
 
-#include "maps.h"
+#include "count.h"
 
 /*
  * The entry of a row that has this tag, or else the one to give up for it.  A

@@ -131,3 +131,24 @@ int tg_gate_backend(struct tg_gate *gate, uint32_t rule, uint32_t index,
 	tg_block_read(block, index, info);
 	return 0;
 }
+
+/* A cursor's upper half is a list's row, its lower how many of its backends have been passed. */
+int tg_gate_backend_next(struct tg_gate *gate, uint64_t *cursor, uint32_t *rule,
+			 struct tg_backend_info *info)
+{
+	const struct tg_table *table = table_of(gate, gate->generation);
+	const struct tg_block *block;
+	uint32_t row = *cursor >> 32, number = (uint32_t)*cursor;
+
+	if (table->fd < 0 || row >= table->rows.count)
+		return 0;
+	block = tg_table_at(table, row);
+	*rule = block->rule;
+	tg_block_read(block, number, info);
+	if (++number == block->backends) {
+		row += tg_block_rows(block->backends);
+		number = 0;
+	}
+	*cursor = (uint64_t)row << 32 | number;
+	return 1;
+}

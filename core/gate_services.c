@@ -173,19 +173,6 @@ int tg_services_remove(struct tg_services *services, const char *text, uint32_t 
 		     : change(services, &vip, NULL, NULL);
 }
 
-int tg_services_find(const struct tg_services *services, const char *text, uint32_t *backends)
-{
-	const struct tg_table *table = &live_of(services)->table;
-	struct tg_vip_key vip;
-	int error = take_up(services, text, &vip), found;
-
-	if (error)
-		return error;
-	found = tg_service_table_find(table, &vip, backends);
-	tg_service_change_end(table);
-	return found;
-}
-
 int tg_services_info(const struct tg_services *services, struct tg_services_info *info)
 {
 	const struct tg_set *live = live_of(services);
@@ -221,19 +208,18 @@ int tg_services_next(const struct tg_services *services, uint64_t *cursor, struc
 	return found;
 }
 
-int tg_services_backend(const struct tg_services *services, const char *text, uint32_t number,
-			struct tg_backend_info *info)
+int tg_services_backends(const struct tg_services *services, const char *text,
+			 struct tg_backend_info *backends, uint32_t room, uint32_t *count)
 {
 	const struct tg_table *table = &live_of(services)->table;
 	struct tg_vip_key vip;
-	int error = take_up(services, text, &vip);
+	int error = take_up(services, text, &vip), found;
 
 	if (error)
 		return error;
-	error = tg_service_table_backend(table, &vip, number, info);
+	found = tg_service_table_find(table, &vip, count);
+	for (uint32_t i = 0; found && i < *count && i < room; i++)
+		tg_service_table_backend(table, &vip, i, &backends[i]);
 	tg_service_change_end(table);
-	if (error)
-		return tg_fail(error, "services \"%s\": \"%s\": has no backend %u",
-			       live_of(services)->name, text, number);
-	return 0;
+	return found;
 }

@@ -22,9 +22,8 @@
 
 /* --- What an image needs ------------------------------------------------------ */
 
-#define LEAST_ROWS   1024u /* 64 KiB: room for most policies to grow without a new set */
-#define LEAST_SLOTS  256u
-#define MOST_STRIPES 16u
+#define LEAST_ROWS  1024u /* 64 KiB: room for most policies to grow without a new set */
+#define LEAST_SLOTS 256u
 
 static uint32_t power_of_two(uint32_t least, uint32_t value)
 {
@@ -62,8 +61,8 @@ void tg_spec_of_image(const void *rows, uint32_t slots, struct tg_spec *spec, ui
 		.deny_on_error = about->verb_on_error == TG_VERB_DENY,
 	};
 
-	if (need.stripes > MOST_STRIPES)
-		need.stripes = MOST_STRIPES;
+	if (need.stripes > TG_MOST_STRIPES)
+		need.stripes = TG_MOST_STRIPES;
 	for (int place = 0; place < TG_PLACES; place++) {
 		uint32_t row = tg_image_section_row(rows, place);
 		const struct tg_section *section = tg_image_row(rows, row);

@@ -522,7 +522,7 @@ int tg_gate_status(struct tg_gate *gate, struct tg_gate_status *status);
 struct tg_counters {
 	uint64_t hits;
 	uint64_t suppressed; /**< events held back by its log rate */
-	uint64_t last_ns;    /**< of the last hit, CLOCK_MONOTONIC_COARSE; 0: none */
+	uint64_t last_ns;    /**< of the last hit, CLOCK_BOOTTIME, a tick early at most; 0: none */
 };
 
 /**
@@ -561,6 +561,14 @@ const char *tg_gate_rule_name(const struct tg_gate *gate, uint32_t index);
 /** Backend `index` of balance rule `rule` of the image in force; -ERANGE past the last. */
 int tg_gate_backend(struct tg_gate *gate, uint32_t rule, uint32_t index,
 		    struct tg_backend_info *info);
+
+/**
+ * Go through the backends of all balance rules in force, in the order of the rules and of their
+ * lists: `*cursor` from 0 on, and from 0 again after a publish.  1: *info is one, of *rule; 0:
+ * there are no more.  Live services are not among them: see tg_services_backends().
+ */
+int tg_gate_backend_next(struct tg_gate *gate, uint64_t *cursor, uint32_t *rule,
+			 struct tg_backend_info *info);
 
 /**
  * End the sockets that this gate has connected to a backend, "10.0.1.5:8080", or to any port
@@ -680,17 +688,18 @@ int tg_services_put(struct tg_services *services, const char *vip,
  */
 int tg_services_remove(struct tg_services *services, const char *vip, uint32_t *ended);
 
-/** Whether there is such a VIP: 1, and `*backends` is how many it has; or 0. */
-int tg_services_find(const struct tg_services *services, const char *vip, uint32_t *backends);
-
 int tg_services_info(const struct tg_services *services, struct tg_services_info *info);
 
 /** Go through them, in no order, as tg_set_next() does through elements. */
 int tg_services_next(const struct tg_services *services, uint64_t *cursor, struct tg_vip_info *vip);
 
-/** Backend `number` of a VIP, with what it was picked; -ERANGE past the last. */
-int tg_services_backend(const struct tg_services *services, const char *vip, uint32_t number,
-			struct tg_backend_info *info);
+/**
+ * The backends of a VIP, all at one moment, with what they were picked: the first `room` of
+ * them in `backends`, which may be NULL with 0, and how many there are in *count.  1; or 0:
+ * there is no such VIP.
+ */
+int tg_services_backends(const struct tg_services *services, const char *vip,
+			 struct tg_backend_info *backends, uint32_t room, uint32_t *count);
 
 /* --- Event loops that cannot wait for a descriptor ------------------------------ */
 

@@ -1,6 +1,7 @@
 --- Lists of backends, as balance and live services take them:
 ---   { "10.0.1.5:8080", { "10.0.1.6:8080", weight = 3, state = "draining" } }
 
+local ffi = require "ffi"
 local library = require "tidegate.ffi"
 local literal = require "tidegate.literal"
 local suggest = require "tidegate.suggest"
@@ -12,8 +13,8 @@ local M = {}
 ---@field address string "10.0.1.5:8080"; without a port where that of the call stays
 ---@field weight integer
 ---@field state "up"|"draining"|"down"
----@field picked integer times, since the gate knows the rule's name
----@field share number|nil of all picks of the rule, 0 to 1; nil before the first
+---@field picked integer times, since the gate knows the rule's name, or the service
+---@field share number of the choices to come, 0 to 1: its weight among those that are up
 
 M.wants = [[backends such as { "10.0.1.5:8080", { "10.0.1.6:8080", weight = 3 } }]]
 
@@ -123,6 +124,18 @@ function M.text(backends)
   return "{ " .. table.concat(parts, ", ") .. " }"
 end
 
+--- Say of each backend what it is to get.
+local function share_out(backends)
+  local sum = 0
+  for _, member in ipairs(backends) do
+    sum = sum + (member.state == "up" and member.weight or 0)
+  end
+  for _, member in ipairs(backends) do
+    member.share = member.state == "up" and member.weight / sum or 0
+  end
+  return backends
+end
+
 --- A checked list as users read it before it is in force.
 ---@param backends { [1]: string, [2]: integer, [3]: string }[]
 ---@return tidegate.Backend[]
@@ -131,26 +144,66 @@ function M.declared(backends)
   for position, item in ipairs(backends) do
     read[position] = { address = item[1], weight = item[2], state = item[3], picked = 0 }
   end
-  return read
+  return share_out(read)
 end
 
---- The backends that `read` gives: tg_image_backend(), tg_services_backend() …
+local function told(info)
+  return {
+    address = info.port ~= 0 and library.endpoint(info.addr, info.port) or library.address(info.addr),
+    weight = tonumber(info.weight), state = M.state_name(info.state), picked = tonumber(info.picked), share = 0,
+  }
+end
+
+--- The backends that `read` gives, one by one: tg_image_backend(), tg_gate_backend() …
 ---@param read fun(position: integer, info: ffi.cdata*): integer
 ---@return tidegate.Backend[]
 function M.read(read)
-  local backends, info, sum = {}, library.sized "struct tg_backend_info", 0
+  local backends, info = {}, library.sized "struct tg_backend_info"
   while read(#backends, info) == 0 do
-    local address = info.port ~= 0 and library.endpoint(info.addr, info.port) or library.address(info.addr)
-    local picked = tonumber(info.picked)
-    backends[#backends + 1] = {
-      address = address, weight = tonumber(info.weight), state = M.state_name(info.state), picked = picked,
-    }
-    sum = sum + picked
+    backends[#backends + 1] = told(info)
   end
-  for _, member in ipairs(backends) do
-    member.share = sum > 0 and member.picked / sum or nil
+  return share_out(backends)
+end
+
+--- Those that `read` gives all at once: tg_services_backends(); nil: it has none to give.
+---@param read fun(infos: ffi.cdata*, room: integer, count: ffi.cdata*): integer
+---@return tidegate.Backend[]|nil
+---@return string|nil message
+---@return integer|nil errno
+function M.read_all(read)
+  local infos, room, count = ffi.new "struct tg_backend_info[16]", 16, library.index()
+  local result = read(infos, room, count)
+  while result > 0 and count[0] > room do
+    room = count[0]
+    infos = ffi.new("struct tg_backend_info[?]", room)
+    result = read(infos, room, count)
   end
-  return backends
+  if result < 0 then
+    return library.failure(result)
+  elseif result == 0 then
+    return nil
+  end
+  local backends = {}
+  for position = 1, count[0] do
+    backends[position] = told(infos[position - 1])
+  end
+  return share_out(backends)
+end
+
+--- Those that `read` gives, of one list after the other: tg_gate_backend_next().
+---@param read fun(cursor: ffi.cdata*, list: ffi.cdata*, info: ffi.cdata*): integer
+---@return table<integer, tidegate.Backend[]> by list
+function M.read_lists(read)
+  local lists, cursor = {}, ffi.new "uint64_t[1]"
+  local list, info = library.index(), library.sized "struct tg_backend_info"
+  while read(cursor, list, info) == 1 do
+    local backends = lists[list[0]] or {}
+    lists[list[0]], backends[#backends + 1] = backends, told(info)
+  end
+  for _, backends in pairs(lists) do
+    share_out(backends)
+  end
+  return lists
 end
 
 local protocols = { [6] = "tcp", [17] = "udp" }

@@ -1,4 +1,4 @@
---- The two clocks: what moves evenly, and what people read.
+--- The clocks: what moves evenly, with and without suspend, and what people read.
 
 local ffi = require "ffi"
 
@@ -12,7 +12,7 @@ if not pcall(ffi.typeof, "struct tg_lua_timespec") then
   ]]
 end
 
-local CLOCK_REALTIME, CLOCK_MONOTONIC = 0, 1
+local CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME = 0, 1, 7
 local timespec = ffi.new "struct tg_lua_timespec"
 
 local function read(which)
@@ -30,6 +30,12 @@ end
 ---@return number
 function M.epoch()
   return read(CLOCK_REALTIME) - read(CLOCK_MONOTONIC)
+end
+
+--- The same of the clock that goes on while the machine is suspended, which counters go by.
+---@return number
+function M.boot_epoch()
+  return read(CLOCK_REALTIME) - read(CLOCK_BOOTTIME)
 end
 
 return M

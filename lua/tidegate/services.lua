@@ -181,15 +181,9 @@ function Services:get(vip)
     local declared = state.declared and state.declared.backends[vip]
     return declared and backend.declared(declared)
   end
-  local count = ffi.new "uint32_t[1]"
-  local result = C.tg_services_find(services, vip, count)
-  if result <= 0 then
-    if result < 0 then
-      return library.failure(result)
-    end
-    return nil
-  end
-  return backend.read(function(position, info) return C.tg_services_backend(services, vip, position, info) end)
+  return backend.read_all(function(infos, room, count)
+    return C.tg_services_backends(services, vip, infos, room, count)
+  end)
 end
 
 --- The services, in no order: `for vip, backends in svc:each() do`.

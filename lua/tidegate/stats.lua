@@ -6,6 +6,7 @@ local clock = require "tidegate.clock"
 local image = require "tidegate.image"
 local library = require "tidegate.ffi"
 local schema = require "tidegate.schema"
+local new_table = require "table.new"
 
 local C = library.C
 
@@ -43,7 +44,7 @@ local function counters(self, index)
   if C.tg_gate_counters(self.cdata, index, C.TG_OP_CONNECT, struct) ~= 0 then
     error("tidegate: " .. ffi.string(C.tg_error()), 0)
   end
-  return counted(struct, clock.epoch())
+  return counted(struct, clock.boot_epoch())
 end
 
 local no_counters = { hits = 0, suppressed = 0 }
@@ -81,7 +82,8 @@ function Gate:rules()
     local sums = self.published and counters(self, index) or no_counters
     info.hits, info.suppressed, info.last = sums.hits, sums.suppressed, sums.last
     if info.verb == "balance" then
-      info.backends = self.published and gate_backends(self, index) or self.fixed:backends(index)
+      local backends = self.published and gate_backends(self, index) or self.fixed:backends(index)
+      info.backends = #backends > 0 and backends or nil
     end
     rules[index + 1] = info
   end
@@ -92,7 +94,7 @@ end
 ---@class tidegate.Counters
 ---@field hits integer
 ---@field suppressed integer events that its log rate held back
----@field last number|nil when it last did, in seconds since 1970, as the kernel's ticks show it
+---@field last number|nil when it last did, in seconds since 1970, to the kernel's tick (4 ms where that is 250 Hz)
 
 --- What became of the calls of a hook.
 ---@class tidegate.HookCounters
@@ -103,13 +105,19 @@ end
 ---@field lost integer events that found the ring full
 
 ---@class tidegate.Stats
----@field rules table<string, tidegate.Counters> by name
+---@field rules table<string, tidegate.RuleStats> by name
 ---@field default table<string, tidegate.Counters> by operation
 ---@field hooks table<string, tidegate.HookCounters> by name, those that are attached or have seen calls
+---@field services table<string, { count: integer, size: integer }> by name: how many there are, and may be; each one's
+--- backends are with them: `for vip, backends in gate:service("name"):each() do`
 ---@field lost integer events that found the ring full
 ---@field errors integer
 ---@field evicted integer buckets of rates that were forgotten to make room for others
 ---@field forgotten integer and clients of sticky balance, who may be at another backend now
+
+--- tidegate.Counters, and of balance its backends, where they are no live service's.
+---@class tidegate.RuleStats: tidegate.Counters
+---@field backends tidegate.Backend[]|nil
 
 local hook_counters = { "calls", "denied", "rewritten", "errors", "lost" }
 
@@ -119,16 +127,6 @@ local function each_operation(visit)
       visit(name, "TG_OP_" .. name:upper())
     end
   end
-end
-
---- What every rule and every default has, before anything is published.
-local function nothing_yet(self)
-  local all = { rules = {}, default = {}, hooks = {}, lost = 0, errors = 0, evicted = 0, forgotten = 0 }
-  each_operation(function(name) all.default[name] = { hits = 0, suppressed = 0 } end)
-  for _, member in ipairs(self.source and self.source.rules or {}) do
-    all.rules[member.name] = { hits = 0, suppressed = 0 }
-  end
-  return all
 end
 
 local function add_hooks(all, attached, hooks)
@@ -145,15 +143,22 @@ local function add_hooks(all, attached, hooks)
   end
 end
 
---- All counters, read at once.
----@return tidegate.Stats|nil
----@return string|nil message
----@return integer|nil errno
-function Gate:stats()
-  local all = nothing_yet(self)
-  if not self.published then
-    return all
+--- What the rules of the image in force have.
+local function add_rules(self, all, rules, epoch)
+  local names, count = self.names, self.published.count
+  all.rules = new_table(0, count)
+  for index = 0, count - 1 do
+    all.rules[names[index]] = counted(rules[index], epoch)
   end
+  local lists = backend.read_lists(function(cursor, rule, info)
+    return C.tg_gate_backend_next(self.cdata, cursor, rule, info)
+  end)
+  for index, backends in pairs(lists) do
+    all.rules[names[index]].backends = backends
+  end
+end
+
+local function add_counters(self, all)
   local count = self.published.count
   local rules, struct = ffi.new("struct tg_counters[?]", count), library.sized "struct tg_gate_stats"
   local result = C.tg_gate_stats(self.cdata, rules, count, struct)
@@ -164,13 +169,45 @@ function Gate:stats()
   if not status then
     return nil, message, errno
   end
-  local epoch = clock.epoch()
-  for index, name in pairs(self.names) do
-    all.rules[name] = counted(rules[index], epoch)
-  end
+  local epoch = clock.boot_epoch()
+  add_rules(self, all, rules, epoch)
   each_operation(function(name, op) all.default[name] = counted(struct.defaults[C[op]], epoch) end)
   add_hooks(all, status.hooks, struct.hooks)
   all.evicted, all.forgotten = tonumber(status.evicted), tonumber(status.forgotten)
+  return true
+end
+
+--- What is not in force yet has done nothing.
+local function add_staged(self, all)
+  for _, rule in ipairs(self.source and self.source.rules or self.published and {} or self:rules()) do
+    all.rules[rule.name] = all.rules[rule.name] or { hits = 0, suppressed = 0, backends = rule.backends }
+  end
+  each_operation(function(name) all.default[name] = all.default[name] or { hits = 0, suppressed = 0 } end)
+end
+
+local function add_services(self, all)
+  for _, services in ipairs(self:services()) do
+    local info = services:info() -- nil: a gate that is in force does not have them yet
+    all.services[services.name] = info and { count = info.count, size = info.size }
+  end
+end
+
+--- All counters, read at once: some ms where there are 10,000 rules, and 1 for every 1,000 backends.
+---@return tidegate.Stats|nil
+---@return string|nil message
+---@return integer|nil errno
+function Gate:stats()
+  local all = {
+    rules = {}, default = {}, hooks = {}, services = {}, lost = 0, errors = 0, evicted = 0, forgotten = 0,
+  }
+  if self.published then
+    local ok, message, errno = add_counters(self, all)
+    if not ok then
+      return nil, message, errno
+    end
+  end
+  add_staged(self, all)
+  add_services(self, all)
   return all
 end
 

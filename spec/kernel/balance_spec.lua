@@ -179,6 +179,41 @@ describe("balance", function()
     assert.same({ ("balance api  connect 10.96.0.10:80 -> 127.0.0.1:%d"):format(servers[1]:port()) }, told)
   end)
 
+  it("tells in stats what each backend was picked, and is to get", function()
+    local servers, list = backends("tcp", families[1], 2)
+    local addresses = {}
+    for index, server in ipairs(servers) do
+      addresses[index] = ("127.0.0.1:%d"):format(server:port())
+    end
+    local gate = here:enforce(([[
+      deny { "before", connect = "192.0.2.1" }
+      balance { "even", connect = "10.96.0.10:80", to = %s }
+      balance { "uneven", connect = "10.96.0.11:80", to = { { "127.0.0.1:9", weight = 3 }, "127.0.0.2" } }
+    ]]):format(list))
+    for _ = 1, 20 do
+      assert.equal("ok", socket.try("tcp", "10.96.0.10:80"))
+    end
+    local rules, counts = gate:stats().rules, picks(gate:rules()[2])
+    assert.same({
+      { address = addresses[1], weight = 1, state = "up", picked = counts[1], share = 0.5 },
+      { address = addresses[2], weight = 1, state = "up", picked = counts[2], share = 0.5 },
+    }, rules.even.backends)
+    assert.equal(20, counts[1] + counts[2])
+    assert.equal(20, rules.even.hits)
+    assert.same({
+      { address = "127.0.0.1:9", weight = 3, state = "up", picked = 0, share = 0.75 },
+      { address = "127.0.0.2", weight = 1, state = "up", picked = 0, share = 0.25 },
+    }, rules.uneven.backends)
+    assert.is_nil(rules.before.backends)
+    -- One that is not in force yet has its backends, too, and those that are keep their own.
+    gate:rules()[1]:remove()
+    gate:balance { "staged", connect = "10.96.0.12:80", to = "127.0.0.1:9" }
+    assert.same({ { address = "127.0.0.1:9", weight = 1, state = "up", picked = 0, share = 1 } },
+      gate:stats().rules.staged.backends)
+    assert(gate:commit())
+    assert.same(counts, { gate:stats().rules.even.backends[1].picked, gate:stats().rules.even.backends[2].picked })
+  end)
+
   it("keeps counting by rule and address when a policy is published anew", function()
     local servers, list = backends("tcp", families[1], 2)
     local gate = here:enforce(([[

@@ -139,7 +139,6 @@ describe("the time of a rule's last hit", function()
     local before = now()
     socket.try("udp", "127.0.0.1:9")
     local after, hit, missed = now(), unpack(gate:rules())
-    -- The kernel's coarse clock is a tick late at most.
     assert.is_true(hit.last > before - 0.05 and hit.last < after + 0.05)
     assert.is_nil(missed.last)
     assert.is_nil(gate:stats().rules["not"].last)
@@ -155,6 +154,22 @@ describe("the time of a rule's last hit", function()
     gate:deny { "hit", connect = "127.0.0.1" }
     assert(gate:commit())
     assert.is_nil(gate:stats().rules.hit.last)
+  end)
+
+  it("moves with each tick of a storm of hits, of whatever rules", function()
+    local gate = here:enforce [[
+      deny { "one", connect = "127.0.0.1" }
+      deny { "other", connect = "127.0.0.2" }
+    ]]
+    local start = now()
+    local before
+    repeat
+      for index, rule in ipairs(gate:rules()) do
+        before = now()
+        socket.try("udp", ("127.0.0.%d:9"):format(index))
+        assert.is_true(rule.last > before - 0.05 and rule.last < now() + 0.05)
+      end
+    until before > start + 0.3
   end)
 end)
 

@@ -101,6 +101,71 @@ describe("live services", function()
     assert.equal(0, gate:stats().errors)
   end)
 
+  it("tell of each backend its share of the choices to come", function()
+    local svc = balancing()
+    local function shares()
+      local found = {}
+      for index, backend in ipairs(svc["10.96.0.10:80/tcp"]) do
+        found[index] = backend.share
+      end
+      return found
+    end
+    svc["10.96.0.10:80/tcp"] = { "127.0.0.1:1", { "127.0.0.1:2", weight = 3 } }
+    assert.same({ 0.25, 0.75 }, shares())
+    svc["10.96.0.10:80/tcp"] = { "127.0.0.1:1", { "127.0.0.1:2", weight = 3, state = "draining" } }
+    assert.same({ 1, 0 }, shares())
+    svc["10.96.0.10:80/tcp"] = { { "127.0.0.1:1", state = "down" } }
+    assert.same({ 0 }, shares())
+    local many = {}
+    for index = 1, 256 do
+      many[index] = ("127.0.0.1:%d"):format(index)
+    end
+    svc["10.96.0.10:80/tcp"] = many
+    local found = shares()
+    assert.same({ 256, 1 / 256, 1 / 256 }, { #found, found[1], found[256] })
+  end)
+
+  it("are told in stats by how many they are, each gate's", function()
+    local svc, gate = balancing("{ size = 8 }", 'local b = services "b" { size = 4 } balance { connect = b }')
+    assert.same({ svc = { count = 0, size = 8 }, b = { count = 0, size = 4 } }, gate:stats().services)
+    svc["10.96.0.10:80/tcp"], svc["10.96.0.11:80/tcp"] = "127.0.0.1:1", {}
+    assert.same({ svc = { count = 2, size = 8 }, b = { count = 0, size = 4 } }, gate:stats().services)
+    -- Those that are not in force yet have nothing to tell.
+    gate:balance { "new", connect = gate:service "c" { size = 2 } }
+    assert.same({ svc = { count = 2, size = 8 }, b = { count = 0, size = 4 } }, gate:stats().services)
+    assert(gate:commit())
+    assert.same({ count = 0, size = 2 }, gate:stats().services.c)
+    assert.is_nil(gate:stats().rules.all.backends)
+  end)
+
+  it("are read whole while they change: one list or the other", function()
+    local svc = balancing()
+    local vip, lists = "10.96.0.10:80/tcp", {}
+    for index, port in ipairs { 1, 1001 } do
+      lists[index] = {}
+      for number = 0, 39 do
+        lists[index][number + 1] = ("127.0.0.1:%d"):format(port + number)
+      end
+    end
+    svc[vip] = lists[1]
+    local writer = process.fork(function()
+      while true do
+        svc[vip], svc[vip] = lists[2], lists[1]
+      end
+    end)
+    local seen, mixed, reads, deadline = {}, 0, 0, os.time() + 20
+    while (reads < 3000 or not (seen[lists[1]] and seen[lists[2]])) and os.time() < deadline do
+      local list = svc[vip]
+      reads = reads + 1
+      local whole = list[1].address == lists[1][1] and lists[1] or lists[2]
+      seen[whole] = true
+      mixed = mixed + (list[40].address == whole[40] and 0 or 1)
+    end
+    writer:kill()
+    assert.equal(0, mixed)
+    assert.same({ true, true }, { seen[lists[1]], seen[lists[2]] })
+  end)
+
   it("keep counting by address, and survive a publish", function()
     local _, one = serve("tcp", "127.0.0.1:0")
     local _, two = serve("tcp", "127.0.0.2:0")

@@ -99,6 +99,36 @@ describe("a session at the prompt", function()
     assert.equal(0, term:leave())
   end)
 
+  leaving_none("shows the backends of rules and services, and what they are to get", function()
+    local term = prompt.start { path }
+    assert.equal("no services yet", term:enter "services")
+    term:enter('rules.seed:remove() balance { "api", connect = "192.0.2.1:80", to = { "127.0.0.1:9", '
+      .. '{ "127.0.0.2:9", weight = 2 } }, log = false }')
+    term:enter('balance { "live", connect = services "svc" { ["192.0.2.2:80/tcp"] = { "127.0.0.1:9", '
+      .. '{ "127.0.0.2:9", state = "draining" } }, ["192.0.2.3:53/udp"] = {}, size = 20 } }')
+    for _ = 1, 3 do
+      term:enter 'sh "nc 192.0.2.1 80; nc 192.0.2.2 80"'
+    end
+    local one = tonumber(term:enter "rules.api.backends[1].picked")
+    assert.equal("#  hits  verb     name\n"
+      .. '1     3  balance  api   connect = "192.0.2.1:80", to = { "127.0.0.1:9", { "127.0.0.2:9", weight = 2…\n'
+      .. ("      %d                 33.3 %%  127.0.0.1:9\n      %d                 66.7 %%  127.0.0.2:9\n")
+        :format(one, 3 - one)
+      .. '2     3  balance  live  connect = services "svc"', (term:enter "rules"))
+    assert.equal("name  service           picked     share  backend\n"
+      .. "svc   2, room for 20\n"
+      .. "      192.0.2.2:80/tcp       3     100 %  127.0.0.1:9\n"
+      .. "                             0  draining  127.0.0.2:9\n"
+      .. "      192.0.2.3:53/udp                    none", (term:enter "services"))
+
+    term:enter('local many = {} for port = 1, 20 do many[port] = "127.0.0.1:" .. port '
+      .. 'gate:service("svc")["192.0.2.4:" .. port .. "/udp"] = port > 2 and "127.0.0.1:9" or nil end '
+      .. 'rules.api:remove() balance { "api", connect = "192.0.2.1:80", to = many }')
+    assert.truthy((term:enter "rules"):find '5 %%  127%.0%.0%.1:16\n +… 4 more: rules%["api"%]%.backends')
+    assert.truthy((term:enter "services"):find("\n      … 4 more$"))
+    assert.equal(0, term:leave())
+  end)
+
   leaving_none("calls what every and after are given, above the line", function()
     local term = prompt.start { path }
     term:enter 'local n = 0; every("50ms", function() n = n + 1; if n == 3 then print "third tick" end end)'

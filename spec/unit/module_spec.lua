@@ -239,6 +239,26 @@ describe("a gate without the kernel", function()
       stats.default)
   end)
 
+  it("has stats of backends and services that nobody has picked yet, from a policy and from an image", function()
+    local path = env.folder() .. "/web.image"
+    local written = assert(tidegate.compile [[
+      local svc = services "svc" { ["10.96.0.11:80/tcp"] = { "10.0.1.5:8080" }, size = 4 }
+      balance { "api", connect = "10.96.0.10:80", to = { "10.0.1.5:8080", { "10.0.1.6", weight = 3 } } }
+      balance { "live", connect = svc }
+    ]])
+    assert(written:image():save(path))
+    assert.same({ svc = { count = 1, size = 4 } }, written:stats().services)
+    for _, gate in ipairs { written, assert(tidegate.load(path)) } do
+      assert.same({
+        api = { hits = 0, suppressed = 0, backends = {
+          { address = "10.0.1.5:8080", weight = 1, state = "up", picked = 0, share = 0.25 },
+          { address = "10.0.1.6", weight = 3, state = "up", picked = 0, share = 0.75 },
+        } },
+        live = { hits = 0, suppressed = 0 },
+      }, gate:stats().rules)
+    end
+  end)
+
   it("has no events yet, and says so", function()
     local gate = loaded()
     for _, verb in ipairs { "events", "dispatch", "event_fd" } do

@@ -16,7 +16,7 @@ local M = {}
 local keywords = { "and", "break", "do", "else", "elseif", "end", "false", "for", "function", "if", "in", "local",
   "nil", "not", "or", "repeat", "return", "then", "true", "until", "while" }
 
-local handle_fields = { "name", "verb", "where", "hits", "suppressed", "removed", "remove" }
+local handle_fields = { "name", "verb", "where", "hits", "suppressed", "last", "backends", "removed", "remove" }
 
 -- Strings ----------------------------------------------------------------------------
 

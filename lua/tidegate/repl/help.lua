@@ -8,10 +8,13 @@ local M = {}
 --- The prompt's own words.
 ---@type tidegate.Word[]
 M.words = {
-  { name = "rules", doc = "The rules in order, with their hits; rules[1] and rules[\"name\"] are their handles.",
+  { name = "rules",
+    doc = [[The rules in order, with their hits and backends; rules[1] and rules["name"] are their handles.]],
     example = [[rules["no-metadata"]:remove()]] },
   { name = "sets", doc = "The live sets, with how many elements they hold; sets[\"name\"] is a set's handle.",
     example = [[sets["banned"]:add("192.0.2.1", "10m")]] },
+  { name = "services", doc = "Alone: the live services, with what their backends were picked and are to get.",
+    example = "services" },
   { name = "try", doc = "Tell which rule decides a call, and why the earlier ones do not.",
     example = [[try { connect = "1.2.3.4:80", uid = 33 }]] },
   { name = "sh", doc = "Run a command under the rules, in a cgroup of the prompt's own; its exit status.",

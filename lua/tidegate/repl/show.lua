@@ -101,7 +101,7 @@ function M.table(head, rows, right, columns)
       cells[index] = right[index] and pad .. cell or cell .. pad
       used = used + widths[index] + 2
     end
-    return table.concat(cells, "  ")
+    return (table.concat(cells, "  "):gsub(" +$", ""))
   end
   local lines = { line(head) }
   for _, row in ipairs(rows) do

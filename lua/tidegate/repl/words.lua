@@ -1,13 +1,11 @@
 --- The prompt's own words, for the environment of what is typed.
 
-local duration = require "tidegate.duration"
 local help = require "tidegate.repl.help"
 local interrupt = require "tidegate.repl.interrupt"
 local literal = require "tidegate.literal"
 local query = require "tidegate.query"
 local save = require "tidegate.repl.save"
-local schema = require "tidegate.schema"
-local show = require "tidegate.repl.show"
+local tables = require "tidegate.repl.tables"
 
 local M = {}
 
@@ -25,33 +23,7 @@ local function must(value, message)
   return value
 end
 
--- rules ------------------------------------------------------------------------------
-
---- What a rule says, but for its verb and name.
-local function body(rule)
-  local text = rule:text(rule.ordinal):match "^%a+ { ?(.-) ?}$"
-  local name = literal.quote(rule.name) .. ", "
-  return text:sub(1, #name) == name and text:sub(#name + 1) or text
-end
-
---- The rules as a table, and behind them what the defaults decided.
-local function rules_table(session)
-  local rows = {}
-  for position, rule in ipairs(session.gate:rules()) do
-    rows[position] = { tostring(position), tostring(rule.hits), rule.verb, rule.name, body(rule) }
-  end
-  local stats = must(session.gate:stats())
-  for _, op in ipairs(schema.op_names) do
-    local counted = stats.default[op]
-    if counted and counted.hits > 0 then
-      rows[#rows + 1] = { "", tostring(counted.hits), "", "(default)", op }
-    end
-  end
-  if #rows == 0 then
-    return "no rules yet"
-  end
-  return show.table({ "#", "hits", "verb", "name", "" }, rows, { true, true }, session.columns and session.columns())
-end
+-- Words that print a table -----------------------------------------------------------
 
 --- `rules` prints the table; rules[1] and rules["name"] are handles; rules() is
 --- an array of them.
@@ -67,25 +39,8 @@ local function rules_word(session)
       error('rules cannot be assigned to; deny { … } adds one, rules["name"]:remove() takes one out', 2)
     end,
     __call = function() return session.policy:list() end,
-    __tostring = function() return rules_table(session) end,
+    __tostring = function() return tables.rules(session) end,
   })
-end
-
--- sets -------------------------------------------------------------------------------
-
---- The live sets as a table.
-local function sets_table(session)
-  local rows = {}
-  for position, set in ipairs(session.gate:sets()) do
-    local info = must(set:info())
-    rows[position] = { info.name, tostring(info.count), tostring(info.size),
-      info.ttl and duration.text(info.ttl * 1000) or "for ever" }
-  end
-  if #rows == 0 then
-    return "no sets yet"
-  end
-  return show.table({ "name", "holds", "room for", "ttl" }, rows, { false, true, true },
-    session.columns and session.columns())
 end
 
 --- `sets` prints the table; sets[1] and sets["name"] are handles; sets() is an array of them.
@@ -102,7 +57,15 @@ local function sets_word(session)
       error('sets cannot be assigned to; set "name" { … } declares one, sets["name"]:add() changes it', 2)
     end,
     __call = function() return session.gate:sets() end,
-    __tostring = function() return sets_table(session) end,
+    __tostring = function() return tables.sets(session) end,
+  })
+end
+
+--- `services` prints the table; services "name" is what the language has.
+local function services_word(session, declare)
+  return setmetatable({}, {
+    __call = function(_, name) return declare(name) end,
+    __tostring = function() return tables.services(session) end,
   })
 end
 
@@ -285,6 +248,7 @@ function M.new(session, known)
     gate = session.gate,
     rules = rules_word(session),
     sets = sets_word(session),
+    services = services_word(session, known.services),
     try = try_word(session),
     sh = whole(sh_word(session)),
     attach = whole(attach_word(session)),
