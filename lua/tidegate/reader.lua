@@ -78,6 +78,12 @@ local function refill(self)
   return true
 end
 
+--- Whether there is nothing to read now; false also where that cannot be told.
+---@return boolean
+function Reader:is_empty()
+  return self.left == 0 and refill(self) == true and self.left == 0
+end
+
 --- The next record, nil where there is none now.
 ---@return ffi.cdata*|nil struct tg_event
 ---@return string|nil message of a failure

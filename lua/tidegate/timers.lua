@@ -106,6 +106,11 @@ function Timers:left()
   return first and math.max(0, first - clock.monotonic())
 end
 
+---@return boolean
+function Timers:are_due()
+  return self:left() == 0
+end
+
 --- Its next time is the first one after `time`; it may have none.
 local function pass(self, timer, time)
   if timer.period then
@@ -145,8 +150,7 @@ local none = {}
 --- missed several times is due once.
 ---@return function[]
 function Timers:take()
-  local left = self:left()
-  if not left or left > 0 then
+  if not self:are_due() then
     return none
   end
   local due = take_due(self)
