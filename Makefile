@@ -164,7 +164,8 @@ test: deps ## build, run every spec (SPEC=FOLDER or FILE: only these)
 test-kernels: deps ## run spec/kernel on other kernels, under qemu (KERNELS="6.1 6.12"; fetches what it needs)
 	@$(MAKE) all $(SPEC_PROGRAMS)
 	$(Q)export TIDEGATE_BUILD=$(BUILD) TIDEGATE_GENERATIONS=200; \
-	export VMRUN_ENV='TIDEGATE_BUILD TIDEGATE_GENERATIONS' VMRUN_CPUS=2 VMRUN_TIMEOUT=3600; failed=; \
+	export VMRUN_ENV='TIDEGATE_BUILD TIDEGATE_GENERATIONS TIDEGATE_SEED TIDEGATE_ROUNDS' VMRUN_CPUS=2 VMRUN_TIMEOUT=7200; \
+	failed=; \
 	for kernel in $(KERNELS); do \
 	  echo "  KERNEL   $$kernel"; \
 	  spec/support/vmrun $$kernel -- $(LUAJIT) spec/run $(or $(SPEC),spec/kernel) || failed="$$failed $$kernel"; \

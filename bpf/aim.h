@@ -158,6 +158,7 @@ static __always_inline int tg_aim_balance(struct tg_call *call, const struct tg_
 		where = TG_AIM(by, more->services - 1, TG_AIM_SERVICE);
 	if (TG_STICKY && more->sticky_ms)
 		stays = TG_STAYS(more->sticky_ms, more->sticky_by, term->slot);
+	tg_call_judged(call, target->addr_be);
 	err = tg_aim_backend(call->ctx, where, stays, target);
 	if (err != TG_NO_BACKEND)
 		return err;

@@ -219,6 +219,24 @@ static __always_inline void tg_call_unspecified(const struct tg_call *call, stru
 	}
 }
 
+/*
+ * What is asked for, as it is judged, as far as the socket decides that: the
+ * context has 0.0.0.0 pinned by now.  The rest is tg_target_words()'s.
+ */
+static __always_inline void tg_call_judged(const struct tg_call *call, __u32 addr_be[4])
+{
+	struct bpf_sock_addr *ctx = call->ctx;
+	__u32 any;
+
+	if (tg_hook_is4(call->hook)) {
+		addr_be[3] = TG_READ(ctx->user_ip4);
+	} else if (call->hook == TG_HOOK_CONNECT6) {
+		addr_be[3] = TG_READ(ctx->user_ip6[3]);
+		any = tg_is_zero(addr_be[0] | addr_be[1] | addr_be[2] | addr_be[3]);
+		addr_be[2] |= TG_MAPPED_BE & -(any & tg_call_bound4(ctx));
+	}
+}
+
 /* Of the calling task.  Only what some term asks for is worth a helper call. */
 static __always_inline void tg_call_who(__u64 wanted, struct tg_keys *keys)
 {
@@ -248,8 +266,9 @@ static __always_inline void tg_call_keys(const struct tg_call *call, __u64 wante
 	keys->addr4 = bpf_ntohl(addr_be[3]);
 	if (TG_OPS_GOING >> call->op & 1)
 		tg_call_unspecified(call, keys);
-	if (TG_SETS && (TG_OPS_GOING >> call->op & 1) && !keys->addr4)
-		keys->addr4 = TG_LOOPBACK4; /* trees take one for the other; tables do not */
+	/* Trees take one for the other; tables do not. */
+	if (TG_SETS && (TG_OPS_GOING >> call->op & 1))
+		keys->addr4 |= TG_LOOPBACK4 & -tg_is_zero(keys->addr4);
 	if (wanted & (1ull << TG_KEY_ADDR6) || TG_SETS || TG_RATES) {
 		keys->addr6[0] = (__u64)bpf_ntohl(addr_be[0]) << 32 | bpf_ntohl(addr_be[1]);
 		keys->addr6[1] = (__u64)bpf_ntohl(addr_be[2]) << 32 | bpf_ntohl(addr_be[3]);
@@ -269,6 +288,9 @@ static __always_inline void tg_call_keys(const struct tg_call *call, __u64 wante
 static TG_SUBPROGRAM int tg_rare_classify(struct bpf_sock_addr *ctx, __u32 what,
 					  const struct tg_view *view,
 					  const struct tg_section *section, struct tg_keys *keys);
+
+static TG_SUBPROGRAM int tg_own_sets(struct bpf_sock_addr *ctx, __u32 what,
+				     const struct tg_section *section, struct tg_keys *keys);
 
 /* Hook and operation in one: a subprogram takes five arguments. */
 #define TG_WHAT(hook, op)  ((hook) | (op) << 8)
@@ -306,6 +328,8 @@ static __always_inline int tg_call_decide(struct tg_call *call, struct tg_found 
 	if (wanted & TG_RARE_KEYS)
 		err = tg_rare_classify(call->ctx, TG_WHAT(call->hook, call->op), &view, section,
 				       &keys);
+	if (!err && TG_OWN_SETS)
+		err = tg_own_sets(call->ctx, TG_WHAT(call->hook, call->op), section, &keys);
 	if (err)
 		return err;
 	return tg_match(&view, section, &keys, wanted, found);

@@ -105,17 +105,20 @@ static __always_inline int tg_peer_keep(struct tg_call *call, const struct tg_ta
  * Only for as long as it is connected there: what was turned once is no leave
  * to go there ever after.
  */
-static __always_inline int tg_peer_is(struct tg_call *call)
+TG_GLOBAL int tg_peer_is(struct bpf_sock_addr *ctx)
 {
-	struct tg_forward *forward = TG_STORAGE_OF(&tg_forwards, call, 0);
-	struct bpf_sock *sk = call->ctx->sk;
+	struct tg_call call = {.ctx = ctx, .hook = TG_HOOK_SENDMSG4};
+	struct tg_forward *forward;
+	struct bpf_sock *sk = ctx->sk;
 
-	if (!forward || !sk || call->ctx->family != AF_INET6)
+	if (!(tg_spec.features & TG_FEATURE_PEER) || !sk || ctx->family != AF_INET6)
 		return 0;
-	if (sk->dst_ip4 != call->addr_be[3] || sk->dst_port != (__u16)call->port_be)
+	tg_call_read(&call);
+	if (sk->dst_ip4 != call.addr_be[3] || sk->dst_port != (__u16)call.port_be)
 		return 0;
-	return tg_turn_leads(&forward->last, call->addr_be, call->port_be) ||
-	       tg_turn_leads(&forward->before, call->addr_be, call->port_be);
+	forward = TG_STORAGE_OF(&tg_forwards, &call, 0);
+	return forward && (tg_turn_leads(&forward->last, call.addr_be, call.port_be) ||
+			   tg_turn_leads(&forward->before, call.addr_be, call.port_be));
 }
 
 static __always_inline int tg_peer_show(struct tg_call *call)

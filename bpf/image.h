@@ -188,6 +188,9 @@ struct tg_leaf64 { /* 6 intervals */
 
 /* Beside the number of a table: it is one of services, not of addresses. */
 #define TG_SET_IS_SERVICES 0x8000u
+/* It is asked about the address that the socket is bound to, not about the one asked for. */
+#define TG_SET_IS_OWN     0x4000u
+#define TG_SET_TABLE(set) ((set)&0x3fffu)
 
 struct tg_set_words {
 	__u64 passable; /* terms that may be passed by: they ask about sets or rates, or are shadows
@@ -357,7 +360,7 @@ struct tg_term {
 /* The rest of a term.  One with TG_EFFECT_LIVE matches only as its sets say. */
 struct tg_more {
 	__u32 options_row; /* of struct tg_options; 0: none */
-	__u32 in_sets;     /* bits: sets of the section that the address has to be in */
+	__u32 in_sets;     /* bits: sets of the section that their address has to be in */
 	__u32 out_sets;    /* that it must not be in */
 	__u32 rate_per;    /* enum tg_per */
 	/* One call in an interval is within the rate, with bursts of up to a window's worth. */
@@ -389,7 +392,9 @@ struct tg_table_entry {
 	__u32 count;    /* of them */
 	__u32 rows;     /* that they take; of services: each an address, and a block */
 	__u64 ttl_ms;   /* of elements that are added later without one of their own; 0: for ever */
-	__u64 pad[4];
+	__u32 sized;    /* the policy says its size: less will not do */
+	__u32 reserved;
+	__u64 pad[3];
 };
 
 /* An element that a set has at first; IPv4 is v4-mapped, its length from 96 on. */

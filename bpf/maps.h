@@ -12,6 +12,7 @@ const volatile struct tg_spec tg_spec = {};
 #define TG_VIEW_ROWS(view) tg_spec.rows
 #define TG_SHADOWS         (tg_spec.features & TG_FEATURE_SHADOW)
 #define TG_SETS            (tg_spec.features & TG_FEATURE_SETS)
+#define TG_OWN_SETS        (tg_spec.features & TG_FEATURE_OWN_SETS)
 #define TG_BALANCES        (tg_spec.features & TG_FEATURE_BALANCE)
 #define TG_SERVICES        (tg_spec.features & TG_FEATURE_SERVICES)
 #define TG_MANY            (tg_spec.features & TG_FEATURE_MANY)

@@ -199,11 +199,17 @@ static TG_SUBPROGRAM int tg_match_few(const struct tg_view *view, const struct t
 	return TG_MAX_TERMS;
 }
 
+/* Fields that are asked of one call: of an address or a path one, and of the own address one. */
+#define TG_ASKED 16
+
+_Static_assert(TG_KEYS == TG_ASKED + 3, "ADDR4, ADDR6 and PATH, FROM4 and FROM6 are for one each");
+
 /* What the search through many terms carries along. */
 struct tg_search {
 	struct tg_view view;
 	__u64 summary[TG_SUMMARY_WORDS]; /* words that every field has and that are still to try */
-	__u32 row[TG_KEYS];              /* of the field's bitset; 0: the field is not asked */
+	__u32 row[TG_ASKED];             /* of the bitsets of the fields that are asked */
+	__u32 rows;                      /* how many */
 	__s32 found;                     /* term or -TG_EFAULT */
 	__u32 word;                      /* that `terms` are of */
 	__u32 sets;                      /* as in struct tg_keys */
@@ -257,14 +263,11 @@ static long tg_search_step(__u32 step, struct tg_search *search)
 		return 1;
 	bit = tg_lowest_bit(search->summary[i]);
 	search->summary[i] &= search->summary[i] - 1;
-	for (int key = 0; key < TG_KEYS; key++) {
-		const struct tg_bitset *set;
-		const __u64 *word;
+	TG_ROLL
+	for (__u32 at = 0; at < TG_ASKED && at < search->rows; at++) {
+		const struct tg_bitset *set = tg_row(&search->view, search->row[at]);
+		const __u64 *word = set ? tg_bitset_word(&search->view, set, i, bit) : 0;
 
-		if (!search->row[key])
-			continue;
-		set = tg_row(&search->view, search->row[key]);
-		word = set ? tg_bitset_word(&search->view, set, i, bit) : 0;
 		if (!word) {
 			search->found = -TG_EFAULT;
 			return 1;
@@ -279,7 +282,23 @@ static long tg_search_step(__u32 step, struct tg_search *search)
 /* A step for each word and for each term, at most. */
 #define TG_SEARCH_STEPS (TG_MAX_TERMS / TG_WORD_TERMS + TG_MAX_TERMS)
 
-/* Have a search look at the rare fields, too. */
+/* Have a search look at a field, too: at the bitset of its head.  `mask`: all ones; 0: do not. */
+static __always_inline int tg_search_field(const struct tg_view *view, struct tg_search *search,
+					   __u64 head, __u64 mask)
+{
+	__u32 row = TG_HEAD_ROW(head) & (__u32)mask, at = search->rows;
+	const struct tg_bitset *set = tg_row(view, row);
+
+	if (!set)
+		return -TG_EFAULT;
+	search->row[at % TG_ASKED] = row;
+	search->rows = at + (mask & 1);
+	TG_UNROLL
+	for (int i = 0; i < (int)TG_SUMMARY_WORDS; i++)
+		search->summary[i] &= set->summary[i] | ~mask;
+	return 0;
+}
+
 static __always_inline int tg_search_rare(const struct tg_view *view,
 					  const struct tg_section *section,
 					  const struct tg_keys *keys, struct tg_search *search)
@@ -287,18 +306,9 @@ static __always_inline int tg_search_rare(const struct tg_view *view,
 	TG_ROLL
 	for (int key = TG_KEY_RARE; key < TG_KEYS; key++) {
 		const __u64 *head = tg_rare_word(view, section, keys, key);
-		__u64 mask = tg_rare_mask(keys, key);
-		const struct tg_bitset *set;
 
-		if (!head)
+		if (!head || tg_search_field(view, search, *head, tg_rare_mask(keys, key)))
 			return -TG_EFAULT;
-		search->row[key] = TG_HEAD_ROW(*head) & (__u32)mask;
-		set = tg_row(view, search->row[key]);
-		if (!set)
-			return -TG_EFAULT;
-		TG_UNROLL
-		for (int i = 0; i < (int)TG_SUMMARY_WORDS; i++)
-			search->summary[i] &= set->summary[i] | ~mask;
 	}
 	return 0;
 }
@@ -318,6 +328,7 @@ static TG_SUBPROGRAM int tg_match_many(const struct tg_view *view, const struct 
 				   .sets = keys->sets,
 				   .terms = none,
 				   .section = section,
+				   .rows = (__u32)tg_forget(0),
 				   .shadows = *shadows,
 				   .dst = TG_RATES ? tg_rate_dst(keys) : 0,
 				   .asked = TG_RATE_NONE};
@@ -327,17 +338,9 @@ static TG_SUBPROGRAM int tg_match_many(const struct tg_view *view, const struct 
 		search.summary[i] = section->summary[i];
 	TG_UNROLL
 	for (int key = 0; key < TG_KEY_RARE; key++) {
-		const struct tg_bitset *set;
-
-		if (!TG_ASKS(wanted, section, keys, key))
-			continue;
-		search.row[key] = TG_HEAD_ROW(tg_find_head(view, section, keys, key));
-		set = tg_row(view, search.row[key]);
-		if (!set)
+		if (TG_ASKS(wanted, section, keys, key) &&
+		    tg_search_field(view, &search, tg_find_head(view, section, keys, key), ~0ull))
 			return -TG_EFAULT;
-		TG_UNROLL
-		for (int i = 0; i < (int)TG_SUMMARY_WORDS; i++)
-			search.summary[i] &= set->summary[i];
 	}
 	if (wanted >> TG_KEY_RARE && tg_search_rare(view, section, keys, &search))
 		return -TG_EFAULT;

@@ -45,37 +45,39 @@ static __always_inline int tg_rare_take128(struct tg_rare *rare, enum tg_key key
 			    tg_class128(rare->view, &rare->section->tree[key], high, low));
 }
 
-/* The address that the socket is bound to, or that a datagram is sent from. */
-static __always_inline void tg_rare_own6(const struct tg_rare *rare, enum tg_hook hook,
-					 __u32 addr_be[4])
+/*
+ * The address that the socket is bound to, or that a datagram is sent from;
+ * 0.0.0.0 or :: where there is none.
+ */
+static __always_inline void tg_own_address(struct bpf_sock_addr *ctx, const struct bpf_sock *sk,
+					   enum tg_hook hook, __u32 addr_be[4])
 {
-	if (hook == TG_HOOK_SENDMSG6) {
-		addr_be[0] = TG_READ(rare->ctx->msg_src_ip6[0]);
-		addr_be[1] = TG_READ(rare->ctx->msg_src_ip6[1]);
-		addr_be[2] = TG_READ(rare->ctx->msg_src_ip6[2]);
-		addr_be[3] = TG_READ(rare->ctx->msg_src_ip6[3]);
+	if (tg_hook_is4(hook)) {
+		addr_be[0] = 0;
+		addr_be[1] = 0;
+		addr_be[2] = TG_MAPPED_BE;
+		addr_be[3] = hook == TG_HOOK_SENDMSG4 ? TG_READ(ctx->msg_src_ip4) : sk->src_ip4;
+	} else if (hook == TG_HOOK_SENDMSG6) {
+		addr_be[0] = TG_READ(ctx->msg_src_ip6[0]);
+		addr_be[1] = TG_READ(ctx->msg_src_ip6[1]);
+		addr_be[2] = TG_READ(ctx->msg_src_ip6[2]);
+		addr_be[3] = TG_READ(ctx->msg_src_ip6[3]);
 	} else {
-		addr_be[0] = rare->sk->src_ip6[0];
-		addr_be[1] = rare->sk->src_ip6[1];
-		addr_be[2] = rare->sk->src_ip6[2];
-		addr_be[3] = rare->sk->src_ip6[3];
+		addr_be[0] = sk->src_ip6[0];
+		addr_be[1] = sk->src_ip6[1];
+		addr_be[2] = sk->src_ip6[2];
+		addr_be[3] = sk->src_ip6[3];
 	}
 }
 
-/* 0.0.0.0 or :: where there is none. */
 static __always_inline int tg_rare_from(struct tg_rare *rare, enum tg_hook hook)
 {
-	__u32 addr_be[4] = {0, 0, TG_MAPPED_BE};
+	__u32 addr_be[4];
 	int err;
 
 	if (!(rare->wanted & (1ull << TG_KEY_FROM4 | 1ull << TG_KEY_FROM6)))
 		return 0;
-	if (hook == TG_HOOK_SENDMSG4)
-		addr_be[3] = TG_READ(rare->ctx->msg_src_ip4);
-	else if (tg_hook_is4(hook))
-		addr_be[3] = rare->sk->src_ip4;
-	else
-		tg_rare_own6(rare, hook, addr_be);
+	tg_own_address(rare->ctx, rare->sk, hook, addr_be);
 	tg_ask_own(rare->keys, tg_is_zero((__u64)addr_be[0] << 32 | addr_be[1]) &
 				       tg_is_zero(addr_be[2] ^ TG_MAPPED_BE));
 	err = tg_rare_take32(rare, TG_KEY_FROM4, bpf_ntohl(addr_be[3]));
@@ -144,6 +146,22 @@ static TG_SUBPROGRAM int tg_rare_classify(struct bpf_sock_addr *ctx, __u32 what,
 	    tg_rare_take32(&rare, TG_KEY_FROM_PORT, rare.sk->src_port) ||
 	    tg_rare_from(&rare, TG_WHAT_HOOK(what)))
 		return -TG_EFAULT;
+	return 0;
+}
+
+/* Note which sets have the own address.  `what` is TG_WHAT(), a constant.  0 or -TG_EFAULT. */
+static TG_SUBPROGRAM int tg_own_sets(struct bpf_sock_addr *ctx, __u32 what,
+				     const struct tg_section *section, struct tg_keys *keys)
+{
+	const struct bpf_sock *sk = ctx->sk;
+	__u32 addr_be[4];
+
+	if (!sk)
+		return -TG_EFAULT;
+	tg_own_address(ctx, sk, TG_WHAT_HOOK(what), addr_be);
+	keys->sets = tg_own_sets_with(section, keys,
+				      (__u64)bpf_ntohl(addr_be[0]) << 32 | bpf_ntohl(addr_be[1]),
+				      (__u64)bpf_ntohl(addr_be[2]) << 32 | bpf_ntohl(addr_be[3]));
 	return 0;
 }
 

@@ -23,6 +23,7 @@ enum tg_feature {
 	TG_FEATURE_SHADOW = 1 << 7,     /* a term may only count and tell */
 	TG_FEATURE_SET = 1 << 8,        /* a term may set socket options */
 	TG_FEATURE_SETS = 1 << 9,       /* a term may ask about sets */
+	TG_FEATURE_OWN_SETS = 1 << 10,  /* about sets of addresses that sockets are bound to */
 	TG_FEATURE_BALANCE = 1 << 12,   /* a term may choose among backends */
 	TG_FEATURE_SERVICES = 1 << 13,  /* a term may ask about services */
 	TG_FEATURE_RATES = 1 << 14,     /* a term may ask about a rate */

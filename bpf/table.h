@@ -118,6 +118,7 @@ static inline __u64 tg_now_ns(void)
 
 #define TG_NOW_NS()            tg_now_ns()
 #define TG_SETS                1
+#define TG_OWN_SETS            1
 #define TG_TABLE(keys, number) (&(keys)->tables[number])
 
 typedef const struct tg_table_rows *tg_table_ref;

@@ -111,8 +111,8 @@ static __always_inline int tg_sendmsg(struct bpf_sock_addr *ctx, enum tg_hook ho
 	struct tg_call call = {.ctx = ctx, .hook = hook, .op = TG_OP_SENDMSG};
 
 	tg_call_read(&call);
-	if (!call.port_be || (hook == TG_HOOK_SENDMSG4 && (tg_spec.features & TG_FEATURE_PEER) &&
-			      tg_peer_is(&call))) {
+	if (!call.port_be ||
+	    (hook == TG_HOOK_SENDMSG4 && (tg_spec.features & TG_FEATURE_PEER) && tg_peer_is(ctx))) {
 		tg_count_call(hook, TG_OUTCOME_PASSED);
 		return 0;
 	}

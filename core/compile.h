@@ -49,7 +49,8 @@ int tg_boundaries_write(const struct tg_boundaries *boundaries, struct tg_rows *
 /* What one term asks: a set for each field it restricts, NULL for the others. */
 struct tg_condition {
 	const struct tg_intervals *set[TG_KEYS];
-	const struct tg_set_use *use; /* live sets; NULL: it asks for none */
+	const struct tg_set_use *use;     /* live sets of the address asked for; NULL: none */
+	const struct tg_set_use *own_use; /* of the address that the socket is bound to */
 };
 
 struct tg_terms {

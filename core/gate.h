@@ -103,6 +103,11 @@ void tg_counters_clear(struct tg_counter_maps *counters, const struct tg_slot_ta
 void tg_counters_read(const struct tg_counter_maps *maps, uint32_t slot,
 		      struct tg_counters *counters);
 
+/* A process that has the gate by fork knows the tables that there were then. */
+#define TG_NO_TABLE                                                                                \
+	"the policy in force declares none of this name, or was published after this process had " \
+	"the gate by fork"
+
 /*
  * gate_tables.c: make the tables that an image names and the gate has not, and
  * give them to a program set; numbers[i] is that of the image's table i.  Then

@@ -44,8 +44,7 @@ int tg_gate_services(const struct tg_gate *gate, const char *name, struct tg_ser
 		*services = (struct tg_services *)live;
 		return 0;
 	}
-	return tg_fail(-ENOENT, "services \"%s\": the policy in force declares none of this name",
-		       name);
+	return tg_fail(-ENOENT, "services \"%s\": " TG_NO_TABLE, name);
 }
 
 /* Read a VIP and take up the lock. */

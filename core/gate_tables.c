@@ -15,6 +15,8 @@
 #include "service.h"
 #include "set.h"
 
+#define ANEW "stop what holds the gate and start it again"
+
 static struct tg_set *find(const struct tg_gate *gate, const char *name)
 {
 	for (uint32_t i = 0; i < gate->tables.count; i++)
@@ -67,7 +69,10 @@ static int make(struct tg_gate *gate, const void *rows, const struct tg_table_en
 	return tg_set_table_fill(&set->table, rows, entry);
 }
 
-/* A table that is there keeps what it holds; its room cannot change. */
+/*
+ * A table that is there keeps what it holds.  Its room cannot change: other
+ * processes have it mapped, and could not hear of another.
+ */
 static int check_size(const struct tg_set *set, const struct tg_table_entry *entry)
 {
 	bool services = entry->kind == TG_TABLE_SERVICES;
@@ -78,19 +83,19 @@ static int check_size(const struct tg_set *set, const struct tg_table_entry *ent
 		return tg_fail(
 			-EEXIST,
 			"%s \"%s\": in this gate the name is that of a live table of the other "
-			"kind: give it another name, or open a new gate",
+			"kind: give it another name, or " ANEW,
 			services ? "services" : "set", set->name);
-	if (entry->size <= size)
+	if (entry->size <= size || !entry->sized)
 		return 0;
 	if (services)
 		return tg_fail(
 			-ENOSPC,
-			"services \"%s\": have room for %u in this gate, the policy wants room for "
-			"%u: give them another name, or open a new gate",
+			"services \"%s\": have room for %u, the policy wants room for %u, and what "
+			"is in force does not grow: give them another name, or " ANEW,
 			set->name, size, entry->size);
 	return tg_fail(-ENOSPC,
-		       "set \"%s\": has room for %u elements in this gate, the policy wants room "
-		       "for %u: give it another name, or open a new gate",
+		       "set \"%s\": has room for %u elements, the policy wants room for %u, and "
+		       "what is in force does not grow: give it another name, or " ANEW,
 		       set->name, size, entry->size);
 }
 
@@ -191,9 +196,8 @@ void tg_gate_tables_stamp(const uint32_t *numbers, void *rows)
 		struct tg_section *section = (void *)tg_image_row(rows, row);
 
 		for (uint32_t i = 0; row && i < section->sets; i++)
-			section->set[i] =
-				(uint16_t)(numbers[section->set[i] & ~TG_SET_IS_SERVICES] |
-					   (section->set[i] & TG_SET_IS_SERVICES));
+			section->set[i] = (uint16_t)(numbers[TG_SET_TABLE(section->set[i])] |
+						     (section->set[i] & ~TG_SET_TABLE(~0u)));
 		if (row)
 			stamp_terms(numbers, rows, section);
 	}
@@ -254,8 +258,7 @@ int tg_gate_set(const struct tg_gate *gate, const char *name, struct tg_set **se
 	struct tg_set *found = find(gate, name);
 
 	if (!found || found->table.fd < 0 || found->kind != TG_TABLE_SET)
-		return tg_fail(-ENOENT,
-			       "set \"%s\": the policy in force declares none of this name", name);
+		return tg_fail(-ENOENT, "set \"%s\": " TG_NO_TABLE, name);
 	*set = found;
 	return 0;
 }

@@ -9,10 +9,8 @@
 #include "image.h"
 #include "service.h"
 
-/* Service number `row` of those of a table: its address, and the block behind; NULL past the last.
- */
-static const struct tg_vip_key *service_at(const void *rows, const struct tg_table_entry *entry,
-					   uint64_t row)
+const struct tg_vip_key *tg_image_service_at(const void *rows, const struct tg_table_entry *entry,
+					     uint64_t row)
 {
 	return row < entry->rows ? tg_image_row(rows, entry->data_row + (uint32_t)row) : NULL;
 }
@@ -20,6 +18,11 @@ static const struct tg_vip_key *service_at(const void *rows, const struct tg_tab
 static const struct tg_block *block_of(const struct tg_vip_key *vip)
 {
 	return (const struct tg_block *)(vip + 1);
+}
+
+uint64_t tg_image_service_behind(const struct tg_vip_key *vip, uint64_t row)
+{
+	return row + 1 + tg_block_rows(block_of(vip)->backends);
 }
 
 static int read_backends(const struct tg_block *block, struct tg_backends *backends)
@@ -46,8 +49,8 @@ int tg_service_table_fill(const struct tg_table *table, const void *rows,
 	const struct tg_vip_key *vip;
 	int error = 0;
 
-	for (uint64_t row = 0; !error && (vip = service_at(rows, entry, row));
-	     row += 1 + tg_block_rows(block_of(vip)->backends)) {
+	for (uint64_t row = 0; !error && (vip = tg_image_service_at(rows, entry, row));
+	     row = tg_image_service_behind(vip, row)) {
 		struct tg_backends backends = {0};
 
 		error = read_backends(block_of(vip), &backends);
@@ -91,11 +94,11 @@ int tg_image_service_next(const struct tg_image *image, uint32_t index, uint64_t
 
 	if (!entry)
 		return -ERANGE;
-	vip = service_at(image->rows, entry, row);
+	vip = tg_image_service_at(image->rows, entry, row);
 	if (!vip)
 		return 0;
 	tg_vip_show(vip, block_of(vip)->backends, info);
-	*cursor = (uint64_t)row << 32 | (row + 1 + tg_block_rows(block_of(vip)->backends));
+	*cursor = (uint64_t)row << 32 | tg_image_service_behind(vip, row);
 	return 1;
 }
 
@@ -103,7 +106,8 @@ int tg_image_service_backend(const struct tg_image *image, uint32_t index, uint6
 			     uint32_t number, struct tg_backend_info *info)
 {
 	const struct tg_table_entry *entry = tg_image_find(image, TG_TABLE_SERVICES, index);
-	const struct tg_vip_key *vip = entry ? service_at(image->rows, entry, cursor >> 32) : NULL;
+	const struct tg_vip_key *vip =
+		entry ? tg_image_service_at(image->rows, entry, cursor >> 32) : NULL;
 
 	if (!vip || number >= block_of(vip)->backends)
 		return tg_fail(-ERANGE, "the service has no backend %u", number);

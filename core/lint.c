@@ -315,7 +315,10 @@ int tg_lint_new(const struct tg_image *image, struct tg_lint **out)
 		return no_memory();
 	lint->image = image;
 	lint->work.left = WORK;
-	error = read_sections(lint);
+	lint->services = tg_image_table_of(image->rows, TG_TABLE_SERVICES, 0);
+	error = tg_image_tables(image, &lint->tables);
+	if (!error)
+		error = read_sections(lint);
 	if (!error)
 		error = check_rules(lint);
 	for (int place = 0; place < TG_PLACES; place++)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * lint.h - what is found about a policy, for the files that share the work:
- * lint.c goes through the rules, lint_loop.c follows rewrites, lint_egress.c
- * looks at datagrams and at the loopback.
+ * lint.c goes through the rules, lint_loop.c follows rewrites and balances to
+ * where lint_target.c says, lint_egress.c looks at datagrams and at the loopback.
  */
 #ifndef TG_LINT_H
 #define TG_LINT_H
@@ -15,8 +15,11 @@
 struct tg_lint {
 	const struct tg_image *image;
 	struct tg_reading reading[TG_PLACES];
-	bool known[TG_PLACES]; /* whether the section has a reading */
+	bool known[TG_PLACES];              /* whether the section has a reading */
+	const struct tg_table_rows *tables; /* the image's, as they are at first */
+	bool services;                      /* there are some among them */
 	struct tg_cover_work work;
+	uint32_t turns; /* that lint_loop.c has followed */
 	struct tg_finding *at;
 	uint32_t count;
 };

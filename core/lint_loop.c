@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lint_loop.c - rewrites that send calls round in a loop.
+ * lint_loop.c - rewrites and balances that send calls round in a loop.
  *
  * The kernel does not look again at a call that it has turned.  But what
  * listens at the target may run under the same policy: it connects on, is
- * turned itself, and at last is sent back to where it listens.
+ * turned itself, and at last is sent back to where it listens.  Of live
+ * services counts what the policy says that they hold.
  */
 #include "lint.h"
 
@@ -15,13 +16,34 @@
 
 #include "../bpf/path.h"
 #include "error.h"
+#include "lint_target.h"
+#include "service.h"
 
 #define MOST_STEPS 8
 
+/* Turns that are followed, of all rules together: about a second. */
+#define MOST_TURNS 100000u
+
+/* A way that calls go: who turns them, and where to. */
 struct path {
-	uint32_t term[MOST_STEPS];
+	struct tg_turner turner[MOST_STEPS];
+	struct tg_lint_target target[MOST_STEPS];
 	uint32_t steps;
+	struct tg_lint_target at; /* what is known of where they are, after the last */
+	uint32_t proto;           /* 0: any */
 };
+
+/* Calls of one kind, of an operation. */
+struct calls {
+	const struct tg_reading *reading;
+	const struct tg_world *world;
+	struct tg_box box;
+};
+
+static int damaged(void)
+{
+	return tg_fail(-EINVAL, "damaged image: a reference leads outside it");
+}
 
 static bool is_mapped(const uint32_t addr_be[4])
 {
@@ -33,177 +55,224 @@ static uint64_t be64(const uint32_t *words_be)
 	return (uint64_t)ntohl(words_be[0]) << 32 | ntohl(words_be[1]);
 }
 
-/* Where a rewrite of unix sockets leads. */
-static const struct tg_unix_path *target_path(const struct tg_lint *lint,
-					      const struct tg_reading *reading,
-					      const struct tg_term *term)
+/* Leave only the calls for a target, as one field has it. */
+static int restrict_to(const struct tg_lint *lint, struct calls *calls, enum tg_key key,
+		       const struct tg_lint_target *target, uint32_t proto)
 {
+	const struct tg_reading *reading = calls->reading;
 	uint32_t row = tg_image_section_row(lint->image->rows, reading->place);
-
-	return tg_path_target(&reading->view, row, term);
-}
-
-/* The class of a term's target in one of the fields that it sets. */
-static int target_class(const struct tg_lint *lint, const struct tg_reading *reading,
-			const struct tg_term *term, enum tg_key key)
-{
-	uint32_t row = tg_image_section_row(lint->image->rows, reading->place);
-	const struct tg_unix_path *path;
-	int rank;
+	int rank, class;
 	struct tg_keys keys = {
-		.addr4 = ntohl(term->to_addr_be[3]),
-		.addr6 = {be64(term->to_addr_be), be64(term->to_addr_be + 2)},
-		.port = ntohs(term->to_port_be),
+		.addr4 = ntohl(target->addr_be[3]),
+		.addr6 = {be64(target->addr_be), be64(target->addr_be + 2)},
+		.port = ntohs(target->port_be),
+		.proto = proto,
 	};
 
+	if (!(calls->box.keys >> key & 1))
+		return 0;
 	if (key == TG_KEY_PATH) {
-		path = target_path(lint, reading, term);
-		rank = path ? tg_path_rank(&reading->view, row, path->words_be) : -EFAULT;
+		rank = target->path ? tg_path_rank(&reading->view, row, target->path->words_be)
+				    : -EFAULT;
 		if (rank < 0)
-			return rank;
+			return damaged();
 		keys.path = (uint32_t)rank;
 	}
-	return tg_classify(&reading->view, reading->section, &keys, key);
+	class = tg_classify(&reading->view, reading->section, &keys, key);
+	return class < 0 ? damaged() : tg_box_restrict(&calls->box, key, (uint32_t) class);
 }
 
-static int restrict_to_target(const struct tg_lint *lint, const struct tg_reading *reading,
-			      const struct tg_term *term, enum tg_key key, struct tg_box *box)
+/* The calls of `from` as a turn leaves them. */
+static int turn_calls(const struct tg_lint *lint, const struct calls *from,
+		      const struct tg_lint_target *target, struct calls *calls)
 {
-	int class;
-
-	if (!(box->keys >> key & 1))
-		return 0;
-	class = target_class(lint, reading, term, key);
-	if (class < 0)
-		return tg_fail(-EINVAL, "damaged image: a reference leads outside it");
-	return tg_box_restrict(box, key, (uint32_t) class);
-}
-
-/* The calls of a box as a rewrite leaves them. */
-static int turn_box(const struct tg_lint *lint, const struct tg_reading *reading,
-		    const struct tg_term *term, const struct tg_world **world,
-		    const struct tg_box *from, struct tg_box *box)
-{
-	bool turns_addr = term->effects & TG_EFFECT_TO_ADDR;
-	bool turns_port = term->effects & TG_EFFECT_TO_PORT;
-	struct tg_box kept = *from; /* borrows the lists */
+	const struct tg_reading *reading = from->reading;
+	struct tg_box kept = from->box; /* borrows the lists */
 	int error;
 
-	if (turns_addr && reading->place < TG_OPS)
-		*world = &tg_worlds(reading->place)[is_mapped(term->to_addr_be) ? 0 : 1];
-	error = tg_box_of_world(reading, *world, box);
+	*calls = (struct calls){.reading = reading, .world = from->world};
+	if (target->has_addr && reading->place < TG_OPS)
+		calls->world = &tg_worlds(reading->place)[is_mapped(target->addr_be) ? 0 : 1];
+	error = tg_box_of_world(reading, calls->world, &calls->box);
 	if (error)
 		return error;
-	if (turns_addr)
+	if (target->has_addr)
 		kept.keys &= ~(1u << TG_KEY_ADDR4 | 1u << TG_KEY_ADDR6 | 1u << TG_KEY_PATH);
-	if (turns_port)
+	if (target->has_port)
 		kept.keys &= ~(1u << TG_KEY_PORT);
-	error = tg_box_intersect(box, &kept);
-	if (!error && turns_addr)
-		error = restrict_to_target(lint, reading, term, (*world)->address, box);
-	if (!error && turns_port)
-		error = restrict_to_target(lint, reading, term, TG_KEY_PORT, box);
+	error = tg_box_intersect(&calls->box, &kept);
+	if (!error && target->has_addr)
+		error = restrict_to(lint, calls, calls->world->address, target, 0);
+	if (!error && target->has_port)
+		error = restrict_to(lint, calls, TG_KEY_PORT, target, 0);
 	if (error)
-		tg_box_free(box);
+		tg_box_free(&calls->box);
 	return error;
 }
 
-static int follow(struct tg_lint *lint, const struct tg_reading *reading,
-		  const struct tg_world *world, const struct tg_box *from, struct path *path);
-
-/* Go on by one rewrite: 1 where that leads back to the first. */
-static int follow_term(struct tg_lint *lint, const struct tg_reading *reading,
-		       const struct tg_world *world, const struct tg_box *box, uint32_t term,
-		       struct path *path)
+/* Those of `from` that a turner takes, which may be none. */
+static int taken_calls(const struct tg_lint *lint, const struct calls *from,
+		       const struct tg_turner *turner, uint32_t proto,
+		       const struct tg_lint_target *at, struct calls *calls)
 {
-	uint32_t first = reading->terms[path->term[0]].rule;
-	struct tg_cover cover;
-	struct tg_box part;
-	int result = tg_box_of_term(reading, world, term, &part);
+	int error = tg_box_of_term(from->reading, from->world, turner->term, &calls->box);
+
+	calls->reading = from->reading;
+	calls->world = from->world;
+	if (error)
+		return error;
+	error = tg_box_intersect(&calls->box, &from->box);
+	if (!error && turner->vip != TG_NO_VIP)
+		error = restrict_to(lint, calls, TG_KEY_PROTO, at, proto);
+	if (error)
+		tg_box_free(&calls->box);
+	return error;
+}
+
+static int follow(struct tg_lint *lint, const struct calls *from, struct path *path);
+
+/* Go on by one turner: 1 where that leads back to the first. */
+static int follow_turner(struct tg_lint *lint, const struct calls *from,
+			 const struct tg_turner *turner, uint32_t proto, struct path *path)
+{
+	const struct tg_reading *reading = from->reading;
+	uint32_t first = reading->terms[path->turner[0].term].rule;
+	uint32_t rule = reading->terms[turner->term].rule;
+	struct tg_cover cover = {.answer = TG_COVER_UNKNOWN};
+	struct calls part;
+	int result = taken_calls(lint, from, turner, proto, &path->at, &part);
 
 	if (result)
 		return result;
-	result = tg_box_intersect(&part, box);
-	if (!result)
-		result = tg_cover_ask(&lint->work, reading, &part, term, &cover);
+	if (!tg_box_is_empty(&part.box, ~0u))
+		result = tg_cover_ask(&lint->work, reading, &part.box, turner->term, &cover);
 	if (result || cover.answer != TG_COVER_PART)
 		goto out;
-	if (reading->terms[term].rule == first) {
+	if (rule == first && turner->vip == path->turner[0].vip) {
 		result = 1;
-	} else if (reading->terms[term].rule > first && path->steps < MOST_STEPS) {
-		path->term[path->steps++] = term;
-		result = follow(lint, reading, world, &part, path);
+	} else if ((rule > first || turner->vip != TG_NO_VIP) && path->steps < MOST_STEPS) {
+		path->turner[path->steps++] = *turner;
+		result = follow(lint, &part, path);
 		path->steps -= !result;
 	}
 out:
-	tg_box_free(&part);
+	tg_box_free(&part.box);
 	return result;
 }
 
-/* Turn the calls of a box by the path's last rewrite, and look who turns them next. */
-static int follow(struct tg_lint *lint, const struct tg_reading *reading,
-		  const struct tg_world *world, const struct tg_box *from, struct path *path)
+/* Go on by the services that have a VIP where the calls are. */
+static int follow_services(struct tg_lint *lint, const struct calls *from, uint32_t term,
+			   struct path *path)
 {
-	const struct tg_term *terms = reading->terms;
-	uint64_t *touching = calloc(reading->words, sizeof(*touching));
-	struct tg_box box;
-	int result;
+	static const uint32_t protos[] = {IPPROTO_TCP, IPPROTO_UDP};
+	const struct tg_table_rows *services = tg_turner_services(lint, from->reading, term);
+	uint32_t before = path->proto;
+	int result = 0;
 
-	if (!touching)
-		return tg_fail(-ENOMEM, "out of memory: no room to follow a rewrite");
-	result = turn_box(lint, reading, &terms[path->term[path->steps - 1]], &world, from, &box);
-	if (result) {
-		free(touching);
-		return result;
+	for (int i = 0; i < 2 && services && !result; i++) {
+		struct tg_turner turner = {term, TG_NO_VIP};
+
+		if (!before || before == protos[i])
+			turner.vip = tg_lint_vip_at(services, &path->at, protos[i]);
+		if (turner.vip == TG_NO_VIP)
+			continue;
+		path->proto = protos[i];
+		result = follow_turner(lint, from, &turner, protos[i], path);
+		path->proto = before;
 	}
-	if (!tg_box_is_empty(&box, ~0u))
-		result = tg_cover_touching(&lint->work, reading, &box, reading->section->terms,
-					   touching);
+	return result;
+}
+
+/* Whether calls could be for services: then all terms are gone through. */
+static bool asks_services(const struct tg_lint *lint, const struct path *path)
+{
+	return lint->services && path->at.has_addr && path->at.has_port;
+}
+
+/* Look who turns these calls next. */
+static int follow_calls(struct tg_lint *lint, const struct calls *calls, struct path *path)
+{
+	const struct tg_reading *reading = calls->reading;
+	uint64_t *touching = calloc(reading->words, sizeof(*touching));
+	int result = touching ? 0 : tg_fail(-ENOMEM, "out of memory: no room to follow a call");
+
+	if (!result)
+		result = tg_cover_touching(&lint->work, reading, &calls->box,
+					   reading->section->terms, touching);
 	for (uint32_t i = 0; i < reading->words && !result; i++) {
 		for (uint64_t word = touching[i]; word && !result; word &= word - 1) {
-			uint32_t term = i * 64 + (uint32_t)__builtin_ctzll(word);
+			struct tg_turner turner = {i * 64 + (uint32_t)__builtin_ctzll(word),
+						   TG_NO_VIP};
+			uint8_t verb = reading->terms[turner.term].verb;
 
-			if (terms[term].verb == TG_VERB_REWRITE)
-				result = follow_term(lint, reading, world, &box, term, path);
+			if (verb == TG_VERB_REWRITE || verb == TG_VERB_BALANCE)
+				result = follow_turner(lint, calls, &turner, 0, path);
 		}
 	}
-	tg_box_free(&box);
+	for (uint32_t i = 0; i < reading->section->terms && !result && asks_services(lint, path);
+	     i++)
+		result = follow_services(lint, calls, i, path);
 	free(touching);
 	return result;
 }
 
-/* "unix:/run/x.sock", "unix:@name" */
-static void write_path(const struct tg_unix_path *path, FILE *stream)
+/* Turn calls by the path's last turner, each way that it may, and see where they go. */
+static int follow(struct tg_lint *lint, const struct calls *from, struct path *path)
 {
-	bool abstract = path && !path->at[0];
+	uint32_t last = path->steps - 1;
+	uint32_t targets = tg_turner_targets(lint, from->reading, &path->turner[last]);
+	struct tg_lint_target before = path->at;
+	int result = 0;
 
-	fputs(abstract ? "unix:@" : "unix:", stream);
-	if (path)
-		fwrite(path->at + abstract, 1, (size_t)path->bytes - abstract, stream);
+	for (uint32_t i = 0; i < targets && !result; i++) {
+		struct tg_lint_target target;
+		struct calls calls;
+
+		if (!tg_turner_target(lint, from->reading, &path->turner[last], i, &target))
+			continue;
+		lint->turns += 1 + (lint->services ? from->reading->section->terms / 256 : 0);
+		if (lint->turns > MOST_TURNS)
+			return -E2BIG;
+		path->target[last] = path->at = target;
+		if (!target.has_addr && before.has_addr)
+			memcpy(path->at.addr_be, before.addr_be, sizeof(before.addr_be));
+		if (!target.has_port)
+			path->at.port_be = before.port_be;
+		path->at.has_addr |= before.has_addr;
+		path->at.has_port |= before.has_port;
+		result = turn_calls(lint, from, &target, &calls);
+		if (result)
+			break;
+		if (!tg_box_is_empty(&calls.box, ~0u))
+			result = follow_calls(lint, &calls, path);
+		tg_box_free(&calls.box);
+	}
+	if (!result)
+		path->at = before;
+	return result;
 }
 
-/* "127.0.0.1:80", "[::1]:80", "127.0.0.1", "port 80" */
-static void write_target(const struct tg_lint *lint, const struct tg_reading *reading,
-			 const struct tg_term *term, FILE *stream)
+/* "target 127.0.0.1:3128", "backend 10.0.1.5:80 for 10.96.0.10:80/tcp" */
+static void write_first(const struct tg_lint *lint, const struct tg_reading *reading,
+			const struct path *path, FILE *stream)
 {
-	bool has_port = term->effects & TG_EFFECT_TO_PORT;
-	char address[64];
+	bool balances = reading->terms[path->turner[0].term].verb == TG_VERB_BALANCE;
+	const struct tg_table_rows *services =
+		tg_turner_services(lint, reading, path->turner[0].term);
+	const struct tg_vip *vip;
+	struct tg_lint_target asked = {.has_addr = true, .has_port = true};
 
-	if (reading->place >= TG_OPS) {
-		write_path(target_path(lint, reading, term), stream);
+	fputs(balances ? "its backend " : "its target ", stream);
+	tg_lint_target_write(&path->target[0], stream);
+	vip = services ? tg_vip_at(services, (uint32_t)path->turner[0].vip) : NULL;
+	if (!vip)
 		return;
-	}
-	if (!(term->effects & TG_EFFECT_TO_ADDR)) {
-		fprintf(stream, "port %u", ntohs(term->to_port_be));
-		return;
-	}
-	tg_addr_format((const uint8_t *)term->to_addr_be, address, sizeof(address));
-	if (has_port && strchr(address, ':'))
-		fprintf(stream, "[%s]:%u", address, ntohs(term->to_port_be));
-	else if (has_port)
-		fprintf(stream, "%s:%u", address, ntohs(term->to_port_be));
-	else
-		fputs(address, stream);
+	for (int i = 0; i < 4; i++)
+		asked.addr_be[i] = htonl((uint32_t)(vip->addr[i / 2] >> (i % 2 ? 0 : 32)));
+	asked.port_be = htons((uint16_t)(vip->what >> 16));
+	fputs(" for ", stream);
+	tg_lint_target_write(&asked, stream);
+	fputs((vip->what & 0xffff) == IPPROTO_TCP ? "/tcp" : "/udp", stream);
 }
 
 static int report(struct tg_lint *lint, const struct tg_lint_rule *rule,
@@ -215,15 +284,12 @@ static int report(struct tg_lint *lint, const struct tg_lint_rule *rule,
 
 	if (error)
 		return error;
-	fputs("its target ", text.stream);
-	write_target(lint, reading, &reading->terms[path->term[0]], text.stream);
+	write_first(lint, reading, path, text.stream);
 	for (uint32_t i = 1; i < path->steps; i++) {
-		const struct tg_term *term = &reading->terms[path->term[i]];
-
 		fputs(i > 1 ? ", by " : " is sent on by ", text.stream);
-		tg_lint_name(lint, term->rule, text.stream);
+		tg_lint_name(lint, reading->terms[path->turner[i].term].rule, text.stream);
 		fputs(" to ", text.stream);
-		write_target(lint, reading, term, text.stream);
+		tg_lint_target_write(&path->target[i], text.stream);
 	}
 	fprintf(text.stream,
 		"%s matches it again: what listens there, if the policy holds for it, too, is sent "
@@ -234,28 +300,76 @@ static int report(struct tg_lint *lint, const struct tg_lint_rule *rule,
 	return tg_lint_end(lint, rule, TG_FINDING_LOOP, &text);
 }
 
-/* 1: a loop was found and told. */
+/* Follow the calls of one kind that a turner takes; `at` is what they ask for, as far as that is
+ * one.  1: a loop was found and told. */
+static int check_kind(struct tg_lint *lint, const struct tg_lint_rule *rule, struct calls *calls,
+		      const struct tg_turner *turner, const struct tg_lint_target *at,
+		      uint32_t proto)
+{
+	struct path path = {.turner = {*turner}, .steps = 1, .at = *at, .proto = proto};
+	int result = tg_box_of_term(calls->reading, calls->world, turner->term, &calls->box);
+
+	if (result)
+		return result;
+	if (turner->vip != TG_NO_VIP)
+		result = restrict_to(lint, calls, calls->world->address, at, 0) ?:
+			 restrict_to(lint, calls, TG_KEY_PORT, at, 0)		?:
+			 restrict_to(lint, calls, TG_KEY_PROTO, at, proto);
+	if (!result && !tg_box_is_empty(&calls->box, ~0u))
+		result = follow(lint, calls, &path);
+	tg_box_free(&calls->box);
+	if (result == 1)
+		result = report(lint, rule, calls->reading, &path) ?: 1;
+	return result;
+}
+
+static int check_services(struct tg_lint *lint, const struct tg_lint_rule *rule,
+			  const struct tg_reading *reading, uint32_t term,
+			  const struct tg_table_rows *services)
+{
+	const struct tg_more *more = tg_row(&reading->view, reading->terms[term].more_row);
+	const struct tg_table_entry *entry = tg_image_table(lint->image->rows, more->services - 1);
+	const struct tg_vip_key *vip;
+	int result = 0;
+
+	for (uint64_t row = 0;
+	     !result && (vip = tg_image_service_at(lint->image->rows, entry, row));
+	     row = tg_image_service_behind(vip, row)) {
+		struct tg_lint_target at = {.has_addr = true,
+					    .has_port = true,
+					    .port_be = htons((uint16_t)(vip->what >> 16))};
+		uint32_t proto = vip->what & 0xffff;
+		struct tg_turner turner = {term, TG_NO_VIP};
+		struct calls calls = {.reading = reading};
+
+		for (int i = 0; i < 4; i++)
+			at.addr_be[i] = htonl(
+				(uint32_t)((i < 2 ? vip->high : vip->low) >> (i % 2 ? 0 : 32)));
+		calls.world = &tg_worlds(reading->place)[is_mapped(at.addr_be) ? 0 : 1];
+		turner.vip = tg_lint_vip_at(services, &at, proto);
+		if (turner.vip != TG_NO_VIP)
+			result = check_kind(lint, rule, &calls, &turner, &at, proto);
+	}
+	return result;
+}
+
 static int check_term(struct tg_lint *lint, const struct tg_lint_rule *rule, int place,
 		      uint32_t term)
 {
 	const struct tg_reading *reading = &lint->reading[place];
-	const struct tg_world *worlds = tg_worlds(place);
+	const struct tg_table_rows *services = tg_turner_services(lint, reading, term);
+	const struct tg_lint_target anywhere = {.has_addr = false};
+	const struct tg_turner turner = {term, TG_NO_VIP};
 	int result = 0;
 
+	if (services)
+		return check_services(lint, rule, reading, term, services);
 	for (int i = 0; i < tg_world_count(place) && !result; i++) {
-		struct path path = {.term = {term}, .steps = 1};
-		struct tg_box box;
+		struct calls calls = {.reading = reading, .world = &tg_worlds(place)[i]};
 
-		result = tg_box_of_term(reading, &worlds[i], term, &box);
-		if (result)
-			break;
-		if (!tg_box_is_empty(&box, ~0u))
-			result = follow(lint, reading, &worlds[i], &box, &path);
-		tg_box_free(&box);
-		if (result == 1)
-			result = report(lint, rule, reading, &path) ?: 1;
+		result = check_kind(lint, rule, &calls, &turner, &anywhere, 0);
 	}
-	return result == -E2BIG ? 0 : result;
+	return result;
 }
 
 int tg_lint_loop(struct tg_lint *lint, const struct tg_lint_rule *rule)
@@ -264,11 +378,11 @@ int tg_lint_loop(struct tg_lint *lint, const struct tg_lint_rule *rule)
 				     TG_OPS + TG_OP_SENDMSG};
 	int result = 0;
 
-	if (rule->info.verb != TG_VERB_REWRITE)
+	if (rule->info.verb != TG_VERB_REWRITE && rule->info.verb != TG_VERB_BALANCE)
 		return 0;
 	for (int i = 0; i < 4 && !result; i++)
 		for (uint32_t term = rule->first[places[i]]; term < rule->end[places[i]] && !result;
 		     term++)
 			result = check_term(lint, rule, places[i], term);
-	return result < 0 ? result : 0;
+	return result < 0 && result != -E2BIG ? result : 0;
 }

@@ -113,11 +113,12 @@ int tg_list_add_set(struct tg_list *list, const char *name, bool negated)
 	struct tg_set_use *use;
 	int error;
 
-	if (list->field != TG_FIELD_ENDPOINT)
-		return tg_fail(-EINVAL,
-			       "set \"%s\": a live set holds addresses that calls ask "
-			       "for: only an operation can name one",
-			       name);
+	if (!tg_field_is_endpoint(list->field))
+		return tg_fail(
+			-EINVAL,
+			"set \"%s\": a live set holds addresses: only an operation, or from, "
+			"can name one",
+			name);
 	if (negated)
 		return tg_set_use_less(&list->less, name);
 	error = tg_set_uses_add(&list->sets, name, &use);

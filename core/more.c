@@ -5,16 +5,19 @@
 
 #include "compile.h"
 
-/* The bit of a set among those of the section, which gets it where it is new. */
+/*
+ * The bit of a set among those of the section, which gets it where it is new;
+ * `own` is 0 or TG_SET_IS_OWN.
+ */
 static int set_bit(const struct tg_policy *policy, enum tg_op op, uint32_t rule, const char *name,
-		   struct tg_section *section, uint32_t *bits)
+		   uint16_t own, struct tg_section *section, uint32_t *bits)
 {
 	uint32_t i = 0;
 	uint16_t number = (uint16_t)tg_policy_find_table(policy, name);
 
 	if (policy->tables[number].kind == TG_TABLE_SERVICES)
 		number |= TG_SET_IS_SERVICES;
-
+	number |= own;
 	while (i < section->sets && section->set[i] != number)
 		i++;
 	if (i == TG_SECTION_SETS)
@@ -31,14 +34,15 @@ static int set_bit(const struct tg_policy *policy, enum tg_op op, uint32_t rule,
 }
 
 static int fill_sets(const struct tg_policy *policy, enum tg_op op, uint32_t rule,
-		     const struct tg_set_use *use, struct tg_section *section, struct tg_more *more)
+		     const struct tg_set_use *use, uint16_t own, struct tg_section *section,
+		     struct tg_more *more)
 {
 	int error = 0;
 
-	if (use->set)
-		error = set_bit(policy, op, rule, use->set, section, &more->in_sets);
-	for (uint32_t i = 0; i < use->not_count && !error; i++)
-		error = set_bit(policy, op, rule, use->not [i], section, &more -> out_sets);
+	if (use && use->set)
+		error = set_bit(policy, op, rule, use->set, own, section, &more->in_sets);
+	for (uint32_t i = 0; use && i < use->not_count && !error; i++)
+		error = set_bit(policy, op, rule, use->not [i], own, section, &more -> out_sets);
 	return error;
 }
 
@@ -108,7 +112,7 @@ int tg_mores_write(const struct tg_policy *policy, enum tg_op op, const struct t
 		   struct tg_rows *rows, struct tg_section *section)
 {
 	uint32_t rule = TG_RULE_DEFAULT, row = 0, options_row = 0;
-	const struct tg_set_use *use = NULL;
+	const struct tg_set_use *use = NULL, *own_use = NULL;
 	struct tg_block_cursor cursor = {0};
 
 	for (uint32_t i = 0; i < section->terms; i++) {
@@ -121,11 +125,15 @@ int tg_mores_write(const struct tg_policy *policy, enum tg_op op, const struct t
 		section->rated += !!(term->effects & TG_EFFECT_RATE);
 		if (term->rule != rule)
 			options_row = 0;
-		if (term->rule != rule || terms->conditions[i].use != use) {
+		if (term->rule != rule || terms->conditions[i].use != use ||
+		    terms->conditions[i].own_use != own_use) {
 			rule = term->rule;
 			use = terms->conditions[i].use;
-			if (use)
-				error = fill_sets(policy, op, rule, use, section, &more);
+			own_use = terms->conditions[i].own_use;
+			error = fill_sets(policy, op, rule, use, 0, section, &more);
+			if (!error)
+				error = fill_sets(policy, op, rule, own_use, TG_SET_IS_OWN, section,
+						  &more);
 			if (!error)
 				error = tg_rows_add(rows, 1, &row);
 			if (!error && term->effects & TG_EFFECT_SET && !options_row)

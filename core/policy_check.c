@@ -153,7 +153,7 @@ static int check_options(const struct tg_policy_rule *rule)
 }
 
 static int check_table(const struct tg_policy *policy, const struct tg_policy_rule *rule,
-		       const char *name, bool negated)
+		       enum tg_field field, const char *name, bool negated)
 {
 	int number = tg_policy_find_table(policy, name);
 
@@ -163,6 +163,12 @@ static int check_table(const struct tg_policy *policy, const struct tg_policy_ru
 			"set \"%s\": is not declared: write set \"%s\" { … } before the "
 			"rule",
 			name, name);
+	if (field == TG_FIELD_FROM && policy->tables[number].kind == TG_TABLE_SERVICES)
+		return tg_rule_error(
+			rule, -EINVAL,
+			"from: services \"%s\": are what calls ask for, and no socket's own "
+			"address: name them in the operation, or a set here",
+			name);
 	if (negated && policy->tables[number].kind == TG_TABLE_SERVICES)
 		return tg_rule_error(
 			rule, -EINVAL,
@@ -172,16 +178,17 @@ static int check_table(const struct tg_policy *policy, const struct tg_policy_ru
 	return 0;
 }
 
-static int check_uses(const struct tg_policy *policy, const struct tg_policy_rule *rule)
+static int check_uses(const struct tg_policy *policy, const struct tg_policy_rule *rule,
+		      enum tg_field field)
 {
-	const struct tg_set_uses *uses = rule->match[TG_FIELD_ENDPOINT].uses;
+	const struct tg_set_uses *uses = rule->match[field].uses;
 	int error = 0;
 
 	for (size_t i = 0; uses && i < uses->count && !error; i++) {
 		if (uses->at[i].set)
-			error = check_table(policy, rule, uses->at[i].set, false);
+			error = check_table(policy, rule, field, uses->at[i].set, false);
 		for (uint32_t k = 0; k < uses->at[i].not_count && !error; k++)
-			error = check_table(policy, rule, uses->at[i].not [k], true);
+			error = check_table(policy, rule, field, uses->at[i].not [k], true);
 	}
 	return error;
 }
@@ -232,7 +239,9 @@ int tg_policy_check(const struct tg_policy *policy)
 
 		error = check_unix(rule);
 		if (!error)
-			error = check_uses(policy, rule);
+			error = check_uses(policy, rule, TG_FIELD_ENDPOINT);
+		if (!error)
+			error = check_uses(policy, rule, TG_FIELD_FROM);
 		if (!error)
 			error = check_backends(policy, rule);
 		if (error || rule->to_path_bytes)

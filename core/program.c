@@ -75,6 +75,9 @@ void tg_spec_of_image(const void *rows, uint32_t slots, struct tg_spec *spec, ui
 			need.unix_keys[place - TG_OPS] = section->keys;
 		if (section->terms > TG_WORD_TERMS)
 			need.features |= TG_FEATURE_MANY;
+		for (uint32_t i = 0; i < section->sets; i++)
+			if (section->set[i] & TG_SET_IS_OWN)
+				need.features |= TG_FEATURE_OWN_SETS;
 	}
 	if (about->effects & TG_EFFECT_LOG)
 		need.features |= TG_FEATURE_LOG;

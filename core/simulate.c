@@ -11,14 +11,14 @@
 
 #include "../bpf/match.h"
 #include "../bpf/path.h"
+#include "address.h"
 #include "backend.h"
 #include "error.h"
 #include "image.h"
 #include "simulate.h"
 #include "tidegate.h"
 
-#define ALL_KEYS ((1ull << TG_KEYS) - 1)
-#define MANY     1
+#define MANY 1
 
 static bool is_mapped(const uint8_t addr[16])
 {
@@ -83,11 +83,6 @@ static void query_unspecified(const struct tg_query *query, struct tg_keys *keys
 		keys->addr6[1] = 1;
 }
 
-static bool is_unix(const struct tg_query *query)
-{
-	return query->family == AF_UNIX;
-}
-
 /* The keys of a unix socket's call, but its path. */
 static int unix_keys(const struct tg_query *query, struct tg_keys *keys)
 {
@@ -127,7 +122,7 @@ static int query_keys(const struct tg_query *query, struct tg_keys *keys)
 
 	if (query->op >= TG_OPS)
 		return tg_fail(-EINVAL, "query: there is no operation %u", query->op);
-	if (is_unix(query))
+	if (tg_query_is_unix(query))
 		return unix_keys(query, keys);
 	if (family != AF_INET && family != AF_INET6)
 		return tg_fail(-EINVAL, "query: family %u is neither inet, inet6 nor unix", family);
@@ -192,12 +187,31 @@ static int cgroup_class(const struct tg_query *query, const struct tg_view *view
 	return class;
 }
 
+/* Whether the socket's own address is an IPv4 one. */
+static bool own_is4(const struct tg_query *query)
+{
+	return is_mapped(query->from) || query_family(query) == AF_INET;
+}
+
+/* As tg_own_sets() does. */
+static void note_own_sets(const struct tg_query *query, const struct tg_section *section,
+			  struct tg_keys *keys)
+{
+	uint64_t high = tg_be64(query->from), low = tg_be64(query->from + 8);
+
+	if (own_is4(query)) {
+		high = 0;
+		low = TG_MAPPED_LO | (uint32_t)low;
+	}
+	keys->sets = tg_own_sets_with(section, keys, high, low);
+}
+
 /* As tg_rare_classify() does. */
 static int classify_rare(const struct tg_query *query, const struct tg_view *view,
 			 const struct tg_section *section, struct tg_keys *keys)
 {
 	tg_start_rare(section, keys);
-	tg_ask_own(keys, is_mapped(query->from) || (query_family(query) == AF_INET));
+	tg_ask_own(keys, own_is4(query));
 	for (int key = TG_KEY_RARE; key < TG_KEYS; key++) {
 		const struct tg_tree *tree = &section->tree[key];
 		uint64_t high, low;
@@ -219,29 +233,54 @@ static int classify_rare(const struct tg_query *query, const struct tg_view *vie
 /* A datagram without an address goes where its socket is connected: see tg_sendmsg(). */
 static bool passes_unseen(const struct tg_query *query)
 {
-	return query->op == TG_OP_SENDMSG && !query->port && !is_unix(query);
+	return query->op == TG_OP_SENDMSG && !query->port && !tg_query_is_unix(query);
 }
 
-static int match_query(const struct tg_view *view, const struct tg_query *query,
-		       struct tg_keys *keys, struct tg_found *found)
+/* The section that a query is about, and what of its keys depends on that. */
+static int ask_section(const struct tg_query *query, struct tg_asked *asked)
 {
-	const struct tg_section *section;
+	struct tg_view *view = &asked->view;
 	int row, err;
 
-	if (!is_unix(query)) {
-		err = tg_find_section(view, (enum tg_op)query->op, &section);
+	if (!tg_query_is_unix(query)) {
+		err = tg_find_section(view, (enum tg_op)query->op, &asked->section);
 	} else {
 		row = tg_unix_section(view, (enum tg_op)query->op);
-		section = row > 0 ? tg_rows(view, (uint32_t)row, TG_SECTION_ROWS) : NULL;
-		err = row < 0 || (row && !section) ? -EFAULT : 0;
-		if (!err && section)
-			err = rank_query(view, query, (uint32_t)row, keys);
+		asked->section = row > 0 ? tg_rows(view, (uint32_t)row, TG_SECTION_ROWS) : NULL;
+		err = row < 0 || (row && !asked->section) ? -EFAULT : 0;
+		if (!err && asked->section)
+			err = rank_query(view, query, (uint32_t)row, &asked->keys);
 	}
-	if (!err && section)
-		err = classify_rare(query, view, section, keys);
-	if (err || !section)
-		return err;
-	return tg_match(view, section, keys, ALL_KEYS, found);
+	if (!err && asked->section)
+		err = classify_rare(query, view, asked->section, &asked->keys);
+	if (!err && asked->section)
+		note_own_sets(query, asked->section, &asked->keys);
+	return err;
+}
+
+static int damaged(void)
+{
+	return tg_fail(-EINVAL, "damaged image: a reference leads outside it");
+}
+
+int tg_ask(const struct tg_image *image, const struct tg_table_rows *tables,
+	   const struct tg_query *query, struct tg_asked *asked)
+{
+	int err = query_keys(query, &asked->keys);
+
+	if (!err)
+		err = view_image(image, tables, &asked->view, &asked->keys);
+	if (!err && ask_section(query, asked))
+		err = damaged();
+	return err;
+}
+
+static int match_query(const struct tg_query *query, struct tg_asked *asked, struct tg_found *found)
+{
+	*found = (struct tg_found){0};
+	if (!asked->section || passes_unseen(query))
+		return 0;
+	return tg_match(&asked->view, asked->section, &asked->keys, TG_ALL_KEYS, found);
 }
 
 static int fill_path(const struct tg_view *view, const struct tg_term *term,
@@ -268,7 +307,7 @@ static void fill_decision(const struct tg_term *term, const struct tg_query *que
 	decision->privileged = term->effects & TG_EFFECT_PRIVILEGED;
 	if (term->verb == TG_VERB_DENY)
 		decision->error = term->error;
-	if (is_unix(query))
+	if (tg_query_is_unix(query))
 		return;
 	if (term->verb == TG_VERB_REWRITE && (term->effects & TG_EFFECT_TO_ADDR))
 		memcpy(decision->addr, term->to_addr_be, 16);
@@ -288,26 +327,21 @@ int tg_decide(const struct tg_image *image, const struct tg_table_rows *tables,
 				   .verb = TG_VERB_ALLOW,
 				   .port = query->port,
 				   .path_bytes = query->path_bytes};
-	struct tg_found found = {0};
-	struct tg_keys keys;
-	struct tg_view view;
-	int err = query_keys(query, &keys);
+	struct tg_asked asked;
+	struct tg_found found;
+	int err = tg_ask(image, tables, query, &asked);
 
 	if (err)
 		return err;
 	memcpy(made.addr, query->addr, 16);
 	memcpy(made.path, query->path, sizeof(made.path));
-	err = view_image(image, tables, &view, &keys);
-	if (err)
-		return err;
-	if (!passes_unseen(query))
-		err = match_query(&view, query, &keys, &found);
-	if (!err && found.term && is_unix(query))
-		err = fill_path(&view, found.term, query, &made);
+	err = match_query(query, &asked, &found);
+	if (!err && found.term && tg_query_is_unix(query))
+		err = fill_path(&asked.view, found.term, query, &made);
 	if (!err && found.term && found.term->verb == TG_VERB_BALANCE)
-		err = tg_balance_decide(&view, found.term, query, &made);
+		err = tg_balance_decide(&asked, found.term, query, &made);
 	if (err)
-		return tg_fail(-EINVAL, "damaged image: a reference leads outside it");
+		return damaged();
 	if (found.term)
 		fill_decision(found.term, query, &made);
 	*decision = made;
@@ -319,20 +353,17 @@ int tg_choice(const struct tg_image *image, const struct tg_table_rows *tables,
 {
 	const struct tg_block *list = NULL;
 	const struct tg_more *more;
-	struct tg_found found = {0};
-	struct tg_keys keys;
-	struct tg_view view;
-	int err = query_keys(query, &keys);
+	struct tg_asked asked;
+	struct tg_found found;
+	int err = tg_ask(image, tables, query, &asked);
 
-	if (!err)
-		err = view_image(image, tables, &view, &keys);
 	if (err)
 		return err;
-	if (!passes_unseen(query) && match_query(&view, query, &keys, &found))
-		return tg_fail(-EINVAL, "damaged image: a reference leads outside it");
+	if (match_query(query, &asked, &found))
+		return damaged();
 	if (found.term && found.term->verb == TG_VERB_BALANCE) {
-		more = tg_row(&view, found.term->more_row);
-		list = more ? tg_balance_list(&view, more, query) : NULL;
+		more = tg_row(&asked.view, found.term->more_row);
+		list = more ? tg_balance_list(&asked, more) : NULL;
 	}
 	if (!list || list->backends > TG_MAX_BACKENDS || index >= list->backends)
 		return tg_fail(-ERANGE, "the call has no backend %u", index);
@@ -350,148 +381,4 @@ int tg_image_decide(const struct tg_image *image, const struct tg_query *query,
 		    struct tg_decision *decision)
 {
 	return tg_decide(image, NULL, query, decision);
-}
-
-/* Whether `term` is among those of the call's class in one field: 1, 0 or -EFAULT. */
-static int holds(const struct tg_view *view, const struct tg_section *section,
-		 const struct tg_keys *keys, enum tg_key key, uint32_t term)
-{
-	int class = tg_classify(view, section, keys, key);
-	const __u64 *word;
-
-	if (class < 0)
-		return -EFAULT;
-	word = tg_word(view, (uint64_t)section->tree[key].bitset * 8 + (uint32_t) class);
-	if (!word)
-		return -EFAULT;
-	if (section->terms <= TG_WORD_TERMS)
-		return *word >> term & 1;
-	return tg_head_has(view, *word, term);
-}
-
-static enum tg_field field_of(enum tg_key key)
-{
-	static const uint8_t fields[TG_KEYS] = {
-		[TG_KEY_ADDR4] = TG_FIELD_ENDPOINT, [TG_KEY_ADDR6] = TG_FIELD_ENDPOINT,
-		[TG_KEY_PORT] = TG_FIELD_PORT,      [TG_KEY_PROTO] = TG_FIELD_PROTO,
-		[TG_KEY_FAMILY] = TG_FIELD_FAMILY,  [TG_KEY_UID] = TG_FIELD_UID,
-		[TG_KEY_GID] = TG_FIELD_GID,        [TG_KEY_PID] = TG_FIELD_PID,
-		[TG_KEY_COMM] = TG_FIELD_COMM,      [TG_KEY_PATH] = TG_FIELD_ENDPOINT,
-		[TG_KEY_TYPE] = TG_FIELD_TYPE,      [TG_KEY_MARK] = TG_FIELD_MARK,
-		[TG_KEY_DEVICE] = TG_FIELD_DEVICE,  [TG_KEY_FROM4] = TG_FIELD_FROM,
-		[TG_KEY_FROM6] = TG_FIELD_FROM,     [TG_KEY_FROM_PORT] = TG_FIELD_FROM,
-		[TG_KEY_EXE] = TG_FIELD_EXE,        [TG_KEY_NETNS] = TG_FIELD_NETNS,
-		[TG_KEY_CGROUP] = TG_FIELD_CGROUP,
-	};
-
-	return fields[key];
-}
-
-static bool asks(const struct tg_section *section, const struct tg_keys *keys, enum tg_key key)
-{
-	if (key >= TG_KEY_RARE)
-		return tg_rare_mask(keys, key);
-	return TG_ASKS(ALL_KEYS, section, keys, key);
-}
-
-/* The fields that keep one term from matching. */
-static int term_mismatch(const struct tg_view *view, const struct tg_section *section,
-			 const struct tg_keys *keys, uint32_t term, uint32_t *fields)
-{
-	uint32_t found = 0;
-
-	for (int key = 0; key < TG_KEYS; key++) {
-		int held;
-
-		if (!asks(section, keys, (enum tg_key)key))
-			continue;
-		held = holds(view, section, keys, (enum tg_key)key, term);
-		if (held < 0)
-			return held;
-		if (!held)
-			found |= 1u << field_of((enum tg_key)key);
-	}
-	if (!(found & 1u << TG_FIELD_ENDPOINT)) {
-		int admits = tg_term_admits(view, section, keys->sets, term);
-
-		if (admits < 0)
-			return admits;
-		if (!admits)
-			found |= 1u << TG_FIELD_ENDPOINT;
-	}
-	if (found & 1u << TG_FIELD_ENDPOINT)
-		found &= ~(1u << TG_FIELD_PORT);
-	else if (found & 1u << TG_FIELD_PORT)
-		found |= 1u << TG_FIELD_ENDPOINT;
-	if (!found && ((const struct tg_term *)tg_row(view, section->term_row + term))->effects &
-			      TG_EFFECT_RATE)
-		found = TG_MISMATCH_RATE;
-	*fields = found;
-	return 0;
-}
-
-static int note_sets(const struct tg_section *section, struct tg_keys *keys)
-{
-	keys->sets = tg_sets_with(section, keys);
-	return keys->failed ? -EFAULT : 0;
-}
-
-/* Of a rule's terms, the one that comes nearest to a match says why it does not. */
-static int rule_mismatch(const struct tg_view *view, const struct tg_section *section,
-			 const struct tg_keys *keys, uint32_t rule, uint32_t *fields)
-{
-	uint32_t nearest = 1u << TG_FIELD_ENDPOINT;
-	bool any = false;
-
-	for (uint32_t i = 0; i < section->terms; i++) {
-		const struct tg_term *term = tg_row(view, (uint64_t)section->term_row + i);
-		uint32_t found;
-
-		if (!term)
-			return -EFAULT;
-		if (term->rule != rule)
-			continue;
-		if (term_mismatch(view, section, keys, i, &found))
-			return -EFAULT;
-		if (!any || __builtin_popcount(found) < __builtin_popcount(nearest))
-			nearest = found;
-		any = true;
-	}
-	*fields = nearest;
-	return 0;
-}
-
-int tg_mismatch(const struct tg_image *image, const struct tg_table_rows *tables,
-		const struct tg_query *query, uint32_t index, uint32_t *fields)
-{
-	const struct tg_section *section;
-	uint32_t row;
-	struct tg_rule_info rule = {.size = sizeof(rule)};
-	struct tg_keys keys;
-	struct tg_view view;
-	int err = query_keys(query, &keys);
-
-	if (!err)
-		err = tg_image_rule(image, index, &rule);
-	if (!err)
-		err = view_image(image, tables, &view, &keys);
-	if (err)
-		return err;
-	row = tg_image_section_row(view.rows, (int)query->op + (is_unix(query) ? TG_OPS : 0));
-	if (!(rule.ops >> query->op & 1) || !row) {
-		*fields = TG_MISMATCH_OP;
-		return 0;
-	}
-	section = tg_rows(&view, row, TG_SECTION_ROWS);
-	if (!section || (is_unix(query) && rank_query(&view, query, row, &keys)) ||
-	    classify_rare(query, &view, section, &keys) || note_sets(section, &keys) ||
-	    rule_mismatch(&view, section, &keys, index, fields))
-		return tg_fail(-EINVAL, "damaged image: a reference leads outside it");
-	return 0;
-}
-
-int tg_image_mismatch(const struct tg_image *image, const struct tg_query *query, uint32_t index,
-		      uint32_t *fields)
-{
-	return tg_mismatch(image, NULL, query, index, fields);
 }

@@ -3,6 +3,9 @@
 #ifndef TG_SIMULATE_H
 #define TG_SIMULATE_H
 
+#include <stdbool.h>
+#include <sys/socket.h>
+
 #include "../bpf/fields.h"
 #include "../bpf/service.h"
 #include "address.h"
@@ -10,12 +13,29 @@
 
 #define ROOT_CGROUP 1 /* its id */
 
+#define TG_ALL_KEYS ((1ull << TG_KEYS) - 1)
+
+static inline bool tg_query_is_unix(const struct tg_query *query)
+{
+	return query->family == AF_UNIX;
+}
+
+/* A query as the engine takes it. */
+struct tg_asked {
+	struct tg_view view;
+	struct tg_keys keys;
+	const struct tg_section *section; /* NULL: nothing is said about the operation */
+};
+
+/* With the tables that the keys are looked up in; NULL: as they are at first. */
+int tg_ask(const struct tg_image *image, const struct tg_table_rows *tables,
+	   const struct tg_query *query, struct tg_asked *asked);
+
 /* The list that a call is balanced over; NULL: there is none. */
-const struct tg_block *tg_balance_list(const struct tg_view *view, const struct tg_more *more,
-				       const struct tg_query *query);
+const struct tg_block *tg_balance_list(const struct tg_asked *asked, const struct tg_more *more);
 
 /* What becomes of a call that a balance term decides; -EFAULT. */
-int tg_balance_decide(const struct tg_view *view, const struct tg_term *term,
+int tg_balance_decide(const struct tg_asked *asked, const struct tg_term *term,
 		      const struct tg_query *query, struct tg_decision *decision);
 
 #endif

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "address.h"
 #include "image.h"
 #include "service.h"
 #include "simulate.h"
@@ -18,9 +19,19 @@ static uint64_t query_cgroup(const struct tg_query *query)
 	return id;
 }
 
-/* As tg_balance_key() has it, where a query can tell. */
-static uint64_t balance_key(const struct tg_query *query, uint32_t by)
+/* What is asked for, as it is judged: 0.0.0.0 and :: as what they mean. */
+static struct tg_key128 judged_address(const struct tg_keys *keys)
 {
+	if (keys->is4)
+		return (struct tg_key128){0, TG_MAPPED_LO | keys->addr4};
+	return (struct tg_key128){keys->addr6[0], keys->addr6[1]};
+}
+
+/* As tg_balance_key() has it, where a query can tell. */
+static uint64_t balance_key(const struct tg_query *query, const struct tg_keys *keys, uint32_t by)
+{
+	struct tg_key128 address = judged_address(keys);
+
 	switch (by) {
 	case TG_BY_PID:
 		return query->pid;
@@ -31,31 +42,29 @@ static uint64_t balance_key(const struct tg_query *query, uint32_t by)
 	case TG_BY_NETNS:
 		return query->netns;
 	case TG_BY_DESTINATION:
-		return tg_destination_key(tg_be64(query->addr), tg_be64(query->addr + 8),
-					  query->port);
+		return tg_destination_key(address.hi, address.lo, query->port);
 	default:
 		return 0;
 	}
 }
 
 /* What is asked for, as a VIP. */
-static struct tg_service_pick ask_service(const struct tg_view *view, const struct tg_more *more,
-					  const struct tg_query *query)
+static struct tg_service_pick ask_service(const struct tg_keys *keys, const struct tg_more *more)
 {
-	struct tg_vip_key vip = tg_vip_asked(query->addr, query->port, query->proto);
+	struct tg_key128 address = judged_address(keys);
 
 	return (struct tg_service_pick){
-		.table = TG_TABLE(view, more->services - 1),
-		.high = vip.high,
-		.low = vip.low,
-		.what = vip.what,
+		.table = TG_TABLE(keys, more->services - 1),
+		.high = address.hi,
+		.low = address.lo,
+		.what = TG_VIP_WHAT(keys->port, TG_VIP_PROTO(keys->proto)),
 	};
 }
 
 /* The list that a call is balanced over; NULL: there is none. */
-const struct tg_block *tg_balance_list(const struct tg_view *view, const struct tg_more *more,
-				       const struct tg_query *query)
+const struct tg_block *tg_balance_list(const struct tg_asked *asked, const struct tg_more *more)
 {
+	const struct tg_view *view = &asked->view;
 	const struct tg_image_about *about = tg_row(view, 1);
 	struct tg_service_pick pick;
 	const struct tg_vip *vip;
@@ -65,7 +74,7 @@ const struct tg_block *tg_balance_list(const struct tg_view *view, const struct 
 		return tg_image_blocks(view->rows)
 			       ? tg_table_row(TG_TABLE(view, about->tables - 1), more->block)
 			       : NULL;
-	pick = ask_service(view, more, query);
+	pick = ask_service(&asked->keys, more);
 	place = tg_vip_find(pick.table, pick.what, pick.high, pick.low);
 	vip = place < 0 ? NULL : tg_vip_at(pick.table, (uint32_t)place);
 	if (!vip || !TG_VIP_BLOCK(vip->state))
@@ -93,10 +102,10 @@ static int choose_of_block(const struct tg_view *view, const struct tg_more *mor
 	return 0;
 }
 
-static int choose_of_service(const struct tg_view *view, const struct tg_more *more, uint64_t key,
-			     const struct tg_query *query, struct tg_decision *decision)
+static int choose_of_service(const struct tg_keys *keys, const struct tg_more *more, uint64_t key,
+			     struct tg_decision *decision)
 {
-	struct tg_service_pick pick = ask_service(view, more, query);
+	struct tg_service_pick pick = ask_service(keys, more);
 
 	pick.by = (struct tg_choice_by){key, TG_SEED_OF_NONE};
 	tg_service_choose(&pick);
@@ -108,21 +117,21 @@ static int choose_of_service(const struct tg_view *view, const struct tg_more *m
 	return 0;
 }
 
-int tg_balance_decide(const struct tg_view *view, const struct tg_term *term,
+int tg_balance_decide(const struct tg_asked *asked, const struct tg_term *term,
 		      const struct tg_query *query, struct tg_decision *decision)
 {
-	const struct tg_more *more = tg_row(view, term->more_row);
-	const struct tg_block *list = more ? tg_balance_list(view, more, query) : NULL;
+	const struct tg_more *more = tg_row(&asked->view, term->more_row);
+	const struct tg_block *list = more ? tg_balance_list(asked, more) : NULL;
 	struct tg_decision chosen = *decision;
 	uint64_t key;
 	int err = TG_NO_BACKEND;
 
 	if (!more || (!list && !more->services))
 		return -EFAULT;
-	key = balance_key(query, more->by);
+	key = balance_key(query, &asked->keys, more->by);
 	if (list)
-		err = more->services ? choose_of_service(view, more, key, query, &chosen)
-				     : choose_of_block(view, more, key, &chosen);
+		err = more->services ? choose_of_service(&asked->keys, more, key, &chosen)
+				     : choose_of_block(&asked->view, more, key, &chosen);
 	if (err == TG_NO_BACKEND)
 		decision->error = term->error;
 	if (err)

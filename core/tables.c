@@ -49,6 +49,7 @@ int tg_tables_write(const struct tg_policy *policy, const uint32_t *names, struc
 			.kind = table->kind,
 			.name = names[i],
 			.size = tg_policy_table_size(table),
+			.sized = table->size > 0,
 			.ttl_ms = table->ttl_ms,
 		};
 

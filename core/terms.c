@@ -159,7 +159,7 @@ static int add_term(struct tg_terms *terms, const struct tg_policy *policy, enum
 	terms->at[terms->count] = rule->effect;
 	terms->at[terms->count].slot = TG_OPS + index;
 	terms->at[terms->count].rule = index;
-	if (condition->use)
+	if (condition->use || condition->own_use)
 		terms->at[terms->count].effects |= TG_EFFECT_LIVE;
 	terms->conditions[terms->count] = *condition;
 	terms->count++;
@@ -231,7 +231,10 @@ static int add_products(struct tg_terms *terms, const struct tg_policy *policy, 
 		const struct tg_set_use *use = &meaning->uses->at[i];
 		struct tg_condition condition = *common;
 
-		condition.use = use;
+		if (places[first].field == TG_FIELD_FROM)
+			condition.own_use = use;
+		else
+			condition.use = use;
 		error = add_each(terms, policy, op, index, &condition, first, use->products.at,
 				 use->products.count);
 	}

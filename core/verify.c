@@ -162,7 +162,8 @@ static int check_sets(const struct tg_verify *check, const struct tg_section *se
 		    !section->set_row == !((section->sets || section->rated) && is_short);
 
 	for (uint32_t i = 0; good && i < section->sets; i++)
-		good = (section->set[i] & ~TG_SET_IS_SERVICES) < check->tables;
+		good = TG_SET_TABLE(section->set[i]) < check->tables &&
+		       (~section->set[i] & (TG_SET_IS_SERVICES | TG_SET_IS_OWN));
 	if (good)
 		return 0;
 	return tg_fail(-EINVAL, "damaged image: sets that a policy cannot have");
@@ -209,7 +210,7 @@ static bool more_is_good(const struct tg_section *section, const struct tg_term 
 	return !(sets >> section->sets);
 }
 
-/* Terms of one rule share rows. */
+/* Terms of one rule share rows; some that have none may stand between. */
 static int check_mores(struct tg_verify *check, const struct tg_section *section)
 {
 	uint32_t before = 0, options_before = 0;
@@ -232,6 +233,8 @@ static int check_mores(struct tg_verify *check, const struct tg_section *section
 				       section->term_row + i);
 		if (more.options_row && more.options_row != options_before)
 			error = check_options(check, more.options_row);
+		if (!term.more_row)
+			continue;
 		before = term.more_row;
 		options_before = more.options_row;
 	}

@@ -141,7 +141,7 @@ static int check_sections(const struct tg_verify *check, const struct tg_image_a
 		const struct tg_section *section = &check->seen[i];
 
 		for (uint32_t k = 0; k < section->sets; k++) {
-			uint32_t number = section->set[k] & ~TG_SET_IS_SERVICES;
+			uint32_t number = TG_SET_TABLE(section->set[k]);
 
 			if (number >= sets || are_services(check, about, number) !=
 						      !!(section->set[k] & TG_SET_IS_SERVICES))

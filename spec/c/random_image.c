@@ -85,7 +85,7 @@ static void match_random(struct tg_policy *policy, uint32_t rule, enum tg_field 
 		field_text(field, text, sizeof(text));
 		MUST(!tg_list_add(list, text));
 	}
-	if (field == TG_FIELD_ENDPOINT && sets && !below(3))
+	if ((field == TG_FIELD_ENDPOINT || field == TG_FIELD_FROM) && sets && !below(3))
 		MUST(!tg_list_add_set(list, set_names[below(sets)], below(2)));
 	MUST(!tg_policy_match(policy, rule, list));
 	tg_list_free(list);

@@ -10,6 +10,7 @@ local command = require "spec.support.command"
 local env = require "spec.support.env"
 local names = require "spec.support.reference.names"
 local netns = require "spec.support.netns"
+local picks = require "spec.support.picks"
 local random_policy = require "spec.support.random_policy"
 local reference = require "spec.support.reference"
 local tidegate = require "tidegate"
@@ -32,6 +33,8 @@ local is_denial = {}
 for _, number in pairs(reference.errnos) do
   is_denial[number] = true
 end
+
+local is_turn = { rewrite = true, balance = true }
 
 local function is_bound(call)
   return call.from_addr or call.from_port
@@ -88,7 +91,7 @@ local function compare_bind(verdict, call, answer)
   if answer.errno ~= 0 then
     return "", ""
   end
-  local hidden = verdict.verb == "rewrite" and not verdict.reveal
+  local hidden = is_turn[verdict.verb] and not verdict.reveal
   local port = hidden and call.port ~= 0 and call.port or verdict.port
   local expected = "seen at " .. endpoint_text(hidden and call.addr or verdict.addr, port)
   local found = "seen at " .. endpoint_text(answer.own_addr, port ~= 0 and answer.own_port or 0)
@@ -102,6 +105,19 @@ end
 --- A datagram to :: from a socket that is bound to IPv4 is one to 127.0.0.1.
 local function going_to(verdict, call)
   return call.op == "sendmsg" and reference.target(verdict.addr, call.from_addr) or verdict.addr
+end
+
+--- The verdict of the backend that a connect went to, where chance or the socket decides; what is open elsewhere.
+local function settled(verdict, call, answer)
+  if verdict.balance and not verdict.place and call.op == "connect" and answer.errno == 0 then
+    for _, place in ipairs(verdict.balance.places) do
+      local one = reference.settled(verdict, call, place)
+      if one.port == answer.port and reference.target(one.addr, call.from_addr) == answer.addr then
+        return one
+      end
+    end
+  end
+  return verdict
 end
 
 --- What the answer to a call should be, and what it is, each as one line; `named`: what getpeername's rules say.
@@ -122,7 +138,7 @@ local function compare(verdict, named, call, answer)
   local expected = "connected to " .. endpoint_text(final, verdict.port)
   local found = "connected to " .. endpoint_text(answer.addr, answer.port)
   if verdict.port ~= 0 then -- no peer without a port
-    local hidden = verdict.verb == "rewrite" and not verdict.reveal
+    local hidden = is_turn[verdict.verb] and not verdict.reveal
     local turned = verdict.addr ~= call.addr -- 0.0.0.0 is seen as 127.0.0.1 where only its port was
     expected = expected .. ", seen as "
       .. endpoint_text(hidden and (turned and call.addr or final) or named.addr, hidden and call.port or named.port)
@@ -146,6 +162,7 @@ function Round.new(self, count)
   self.readable = reference.read(self.policy)
   assert(self.gate:commit())
   self.hits = {}
+  self.picks = picks.new(self.gate, self.readable, self.handles)
   return setmetatable(self, Round)
 end
 
@@ -174,7 +191,7 @@ end
 --- What getpeername() says of a socket that was connected, and is not turned.
 function Round:name(verdict, call, answer)
   local addr = reference.target(verdict.addr, call.from_addr)
-  if call.op ~= "connect" or answer.errno ~= 0 or verdict.port == 0 or verdict.verb == "rewrite" then
+  if call.op ~= "connect" or answer.errno ~= 0 or verdict.port == 0 or is_turn[verdict.verb] then
     return { addr = addr, port = verdict.port }
   end
   local named = reference.decide(self.readable, naming_of(call, addr, verdict.port, answer))
@@ -184,7 +201,8 @@ end
 
 --- The story of a disagreement about one call, or nil.
 function Round:judge(call, answer)
-  local verdict = reference.decide(self.readable, call)
+  local decided = reference.decide(self.readable, call)
+  local verdict = settled(decided, call, answer)
   if is_bound(call) then
     self:count(reference.decide(self.readable, binding_of(call)), "bind")
   end
@@ -192,10 +210,11 @@ function Round:judge(call, answer)
   if expected ~= found then
     return agreement.story(self.policy, call, expected, found)
   end
-  local story = self:judge_simulator(verdict, call)
+  local story = self:judge_simulator(decided, call)
   if story then
     return story
   end
+  self.picks:count(verdict)
   if not verdict.unseen then
     self:count(verdict, call.op)
   end
@@ -204,6 +223,7 @@ function Round:judge(call, answer)
   total[verdict.verb] = (total[verdict.verb] or 0) + 1
   total.arrived = total.arrived + (answer.errno == 0 and 1 or 0)
   total.turned = total.turned + (verdict.verb == "rewrite" and answer.addr and 1 or 0)
+  total.balanced = total.balanced + (verdict.verb == "balance" and answer.addr and 1 or 0)
   total.bound = total.bound + (verdict.source and answer.addr and 1 or 0)
 end
 
@@ -247,7 +267,7 @@ function Round:play(count)
       end
     end
   end
-  return self:judge_counters()
+  return self:judge_counters() or self.picks:judge()
 end
 
 describe("the kernel", function()
@@ -303,7 +323,7 @@ describe("the kernel", function()
     os.remove(copy)
   end)
 
-  local totals = { calls = 0, arrived = 0, turned = 0, bound = 0 }
+  local totals = { calls = 0, arrived = 0, turned = 0, balanced = 0, bound = 0 }
 
   --- A round that is to be played, knowing what rules that keep their names, and defaults, have counted.
   local function round(count)
@@ -335,12 +355,13 @@ describe("the kernel", function()
     end
     local story = first_disagreement(ROUNDS)
     assert(not story, story)
-    print(("    %d calls: %d arrived, %d of them turned, %d bound first"):format(totals.calls, totals.arrived,
-      totals.turned, totals.bound))
+    print(("    %d calls: %d arrived, %d of them turned, %d balanced, %d bound first"):format(totals.calls,
+      totals.arrived, totals.turned, totals.balanced, totals.bound))
     for _, kind in ipairs { "arrived", "allow", "deny" } do
       assert(totals[kind] > totals.calls / 10, ("too few: %s %d"):format(kind, totals[kind] or 0))
     end
     assert(totals.turned > totals.calls / 100, "too few: turned")
+    assert(totals.balanced > totals.calls / 100, "too few: balanced")
     assert(totals.bound > 0, "too few: bound first")
   end)
 

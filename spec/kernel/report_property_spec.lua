@@ -101,6 +101,7 @@ describe("the kernel", function()
       ops = REPORTS, reports = REPORTS, pids = { pid }, protos = { UDP }, netns = { 1, 2, cookie },
       exes = { itself.exe, "/bin/sh" }, cgroups = { "/", here.cgroup },
       observes = false, -- the counters are held to who decides
+      balances = false, -- nothing that is reported is balanced
     }
     gate = here:enforce ""
     counts = { allow = 0, rewrite = 0, recvmsg = 0, getpeername = 0, getsockname = 0 }

@@ -1,6 +1,7 @@
 -- Live sets: what they hold is what the next call is judged by.
 
 local ffi = require "ffi"
+local netns = require "spec.support.netns"
 local process = require "spec.support.process"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
@@ -123,6 +124,40 @@ describe("a live set", function()
   end)
 
   -- 64 terms and more are matched in other ways than few.
+  for _, rules in ipairs { 20, 100 } do
+    it(("is asked about own addresses, and others, where %d rules may decide"):format(rules), function()
+      netns.own_all_addresses()
+      local lines = {}
+      for number = 1, 12 do
+        lines[number] = ('set "s%d" { "127.0.%d.0/24" }'):format(number, number)
+      end
+      for number = 1, rules do
+        lines[#lines + 1] = ([[deny { "r%d", connect = { addr = set "s%d", port = "%d-65535" }, from = set "s%d",
+          errno = "EACCES" }]]):format(number, number % 12 + 1, number, number % 5 + 1)
+      end
+      local gate = here:enforce(table.concat(lines, "\n"))
+      for index, port in ipairs { 1, 5, 17, 63, 64, 99, 200 } do
+        for net = 1, 12, 3 do
+          for own = 1, 6 do
+            local to = ("127.0.%d.1:%d"):format(net, port)
+            local expected
+            for number = 1, rules do
+              local matches = number % 12 + 1 == net and number % 5 + 1 == own and port >= number
+              expected = expected or (matches and "r" .. number) or nil
+            end
+            local bound = ("127.0.%d.9:%d"):format(own, 1024 + index)
+            assert.equal(expected, gate:decide { op = "connect", addr = to, from = bound }.rule, bound .. " to " .. to)
+            local client = socket.udp "inet"
+            assert(client:bind(bound))
+            local _, errno = client:connect(to)
+            client:close()
+            assert.equal(expected and "EACCES", errno, bound .. " to " .. to)
+          end
+        end
+      end
+    end)
+  end
+
   for _, rules in ipairs { 30, 64, 65, 200 } do
     it(("is asked where %d rules may decide"):format(rules), function()
       local lines, sets = {}, 30
@@ -150,6 +185,57 @@ describe("a live set", function()
       end
     end)
   end
+
+  --- What connecting, and sending, to a place comes to from a socket that is bound.
+  local function from(own, to)
+    local client = socket.udp(own:sub(1, 1) == "[" and "inet6" or "inet")
+    assert(client:bind(own))
+    local sent, send_errno = client:sendto("x", to)
+    local connected, connect_errno = client:connect(to)
+    client:close()
+    return connected and "ok" or connect_errno, sent and "ok" or send_errno
+  end
+
+  it("is asked about the address that a socket is bound to, in from", function()
+    netns.own_all_addresses()
+    netns.add_address "2001:db8::1"
+    netns.add_address "2001:db8::2"
+    local gate = here:enforce [[
+      local mine, theirs = set "mine" { "192.0.2.0/24", "2001:db8::1", "0.0.0.0" }, set "theirs" { "198.51.100.1" }
+      deny { "port", egress = "*", from = { addr = mine, port = "1-1023" }, errno = "EACCES" }
+      deny { "both", egress = theirs, from = mine, errno = "EBUSY" }
+      deny { "but", egress = "203.0.113.0/24", from = { "192.0.2.0/24", -mine, "!10.0.0.0/8" }, errno = "EPERM" }
+      deny { "rest", egress = "203.0.113.9", from = -mine, errno = "EHOSTUNREACH" }
+    ]]
+    local mine = gate:set "mine"
+    local function expect(errno, own, to)
+      local connected, sent = from(own, to)
+      assert.equal(errno, connected, own .. " connects to " .. to)
+      assert.equal(errno, sent, own .. " sends to " .. to)
+      local decision = assert(gate:decide { op = "connect", addr = to, proto = "udp", from = own })
+      assert.equal(errno, decision.errno or "ok", own .. " to " .. to)
+    end
+    expect("EACCES", "192.0.2.7:7", "203.0.113.1:9")
+    expect("EACCES", "[2001:db8::1]:7", "[2001:db8::2]:9")
+    expect("EACCES", "[::ffff:192.0.2.7]:7", "[::ffff:203.0.113.1]:9")
+    expect("ok", "192.0.2.7:2000", "203.0.113.1:9")
+    expect("ok", "[2001:db8::2]:7", "[2001:db8::1]:9")
+    expect("EBUSY", "192.0.2.7:2001", "198.51.100.1:9")
+    expect("ok", "127.0.0.1:2002", "198.51.100.1:9")
+    expect("EHOSTUNREACH", "127.0.0.1:2003", "203.0.113.9:9")
+    expect("ok", "127.0.0.1:2004", "203.0.113.1:9")
+    assert.equal("EBUSY", socket.try("udp", "198.51.100.1:9")) -- unbound: 0.0.0.0
+    assert(mine:replace { "127.0.0.1" })
+    expect("EPERM", "192.0.2.7:2005", "203.0.113.1:9")
+    expect("EHOSTUNREACH", "192.0.3.7:2006", "203.0.113.9:9")
+    expect("ok", "127.0.0.1:2007", "203.0.113.9:9")
+    expect("EBUSY", "127.0.0.1:2008", "198.51.100.1:9")
+    assert.equal("EHOSTUNREACH", socket.try("udp", "203.0.113.9:9"))
+    local told = gate:explain { op = "connect", addr = "198.51.100.1:9", from = "192.0.2.7:2001" }
+    assert.equal("from differs", tostring(told):match '"both"%s+([^\n]*)')
+    told = gate:explain { op = "connect", addr = "198.51.100.2:9", from = "192.0.2.7:2001" }
+    assert.equal("address and from differ", tostring(told):match '"both"%s+([^\n]*)')
+  end)
 
   it("survives a publish, and goes with its declaration", function()
     local banned, gate = banning()

@@ -7,6 +7,8 @@ local reference = require "spec.support.reference"
 
 local M = {}
 
+local errnos = setmetatable({ EHOSTUNREACH = reference.EHOSTUNREACH }, { __index = reference.errnos })
+
 --- A value as Lua source.
 local function show(value)
   if type(value) ~= "table" then
@@ -60,7 +62,8 @@ end
 ---@param got string
 ---@return string
 function M.story(policy, call, expected, got)
-  local lines = { "policy " .. show { default = policy.default }, "sets " .. show(policy.sets or {}) }
+  local lines = { "policy " .. show { default = policy.default }, "sets " .. show(policy.sets or {}),
+    "services " .. show(policy.services or {}) }
   for index, rule in ipairs(policy.rules) do
     local fields = {}
     for key, value in pairs(rule) do
@@ -81,12 +84,23 @@ local function with_sets(gate, value)
   elseif value.set then
     local set = gate:set(value.set)
     return value.negative and -set or set
+  elseif value.services then
+    return gate:service(value.services)
   end
   local copy = {}
   for key, inner in pairs(value) do
     copy[key] = with_sets(gate, inner)
   end
   return copy
+end
+
+--- The VIPs of services that are in force, or declared.
+local function vips_of(handle)
+  local vips = {}
+  for vip in handle:each() do
+    vips[#vips + 1] = vip
+  end
+  return vips
 end
 
 --- Declare what sets hold, or, where they are in force, make it so.
@@ -96,6 +110,23 @@ local function stage_sets(gate, sets)
       assert(gate:set(name):replace(items))
     else
       gate:set(name)(items)
+    end
+  end
+end
+
+--- The same of services.
+local function stage_services(gate, services)
+  for name, by_vip in pairs(services or {}) do
+    local handle = gate:service(name)
+    if not gate.source.tables[name] then
+      handle(by_vip)
+    else
+      for _, vip in ipairs(vips_of(handle)) do
+        handle[vip] = nil
+      end
+      for vip, backends in pairs(by_vip) do
+        handle[vip] = backends
+      end
     end
   end
 end
@@ -110,6 +141,7 @@ function M.stage(gate, policy)
   end
   gate:policy { default = policy.default }
   stage_sets(gate, policy.sets)
+  stage_services(gate, policy.services)
   local handles = {}
   for index, rule in ipairs(policy.rules) do
     local fields = {}
@@ -125,27 +157,55 @@ local function endpoint_text(addr, port)
   return ("%s port %s"):format(addr and random_policy.address_text(addr, "inet6") or "-", tostring(port))
 end
 
+--- The same of several places, in no order.
+local function places_text(places)
+  local texts = {}
+  for index, place in ipairs(places) do
+    texts[index] = endpoint_text(place.addr, place.port)
+  end
+  table.sort(texts)
+  return table.concat(texts, " or ")
+end
+
 --- What the simulator should say, as one line.
-local function expectation(verdict, handles)
+local function expectation(verdict, call, handles)
   local rule = verdict.rule and handles[verdict.rule].name or "default"
   local text = ("%s by %s"):format(verdict.verb, rule)
   if verdict.errno then
     text = text .. " errno " .. verdict.errno
   end
-  text = text .. " to " .. endpoint_text(verdict.addr, verdict.port)
+  local places = { verdict }
+  if verdict.balance and not verdict.errno then
+    for index, place in ipairs(verdict.balance.places) do
+      places[index] = reference.settled(verdict, call, place)
+    end
+  end
+  text = text .. " to " .. places_text(places)
   if verdict.source then
     text = text .. " from " .. endpoint_text(verdict.source, verdict.source_port or 0)
   end
   return text .. (verdict.privileged and " privileged" or "")
 end
 
+--- Where a decision may lead.
+local function places_of(decision)
+  local places = {}
+  for _, backend in ipairs(decision.open and decision.backends or {}) do
+    if backend.state == "up" then
+      local addr, port = address.single(backend.address)
+      places[#places + 1] = { addr = addr, port = port or decision.port }
+    end
+  end
+  return decision.open and places or { { addr = address.parse(decision.addr), port = decision.port } }
+end
+
 --- What the simulator says, as the same line.
 local function finding(decision)
   local text = ("%s by %s"):format(decision.verb, decision.rule or "default")
   if decision.errno then
-    text = text .. " errno " .. tostring(reference.errnos[decision.errno])
+    text = text .. " errno " .. tostring(errnos[decision.errno])
   end
-  text = text .. " to " .. endpoint_text(address.parse(decision.addr), decision.port)
+  text = text .. " to " .. places_text(places_of(decision))
   if decision.source then
     local addr, port = address.single(decision.source)
     text = text .. " from " .. endpoint_text(addr, port or 0)
@@ -162,7 +222,7 @@ end
 ---@return string|nil
 function M.simulator(gate, policy, verdict, call, handles)
   local decision, message = gate:decide(M.question(call))
-  local expected = expectation(verdict, handles)
+  local expected = expectation(verdict, call, handles)
   local got = decision and finding(decision) or message
   if expected ~= got then
     return M.story(policy, call, expected, got)

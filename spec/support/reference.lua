@@ -9,6 +9,7 @@
 -- the break is noticed.
 
 local address = require "spec.support.reference.address"
+local balance = require "spec.support.reference.balance"
 local lists = require "spec.support.reference.lists"
 local names = require "spec.support.reference.names"
 
@@ -20,6 +21,9 @@ M.errnos = {
   EPERM = 1, EXDEV = 18, EL2HLT = 51, ENOANO = 55, EBADSLT = 57, EDOTDOT = 73, ENOTUNIQ = 76, ELIBACC = 79,
   ESTRPIPE = 86, EUSERS = 87, EUCLEAN = 117, ENAVAIL = 119, EKEYREVOKED = 128, EOWNERDEAD = 130, ERFKILL = 132,
 }
+
+--- What a balance without a backend fails with where its rule says nothing.
+M.EHOSTUNREACH = 113
 
 -- Rules ------------------------------------------------------------------------------
 
@@ -47,8 +51,12 @@ local function read_rule(rule)
   end
   if rule.verb == "deny" then
     own.errno = tonumber(rule.errno) or M.errnos[rule.errno or "EPERM"]
-  end
-  if rule.to then
+  elseif rule.verb == "balance" then
+    own.errno = rule.errno and M.errnos[rule.errno] or M.EHOSTUNREACH
+    own.key = rule.by == "hash" and rule.key or nil
+    own.backends = rule.to and balance.read(rule.to)
+    own.services = own.conditions[1]
+  elseif rule.to then
     own.to_addr, own.to_port = address.single(rule.to)
   end
   if rule.source then
@@ -67,11 +75,12 @@ function M.read(policy)
   end
   local rules = {}
   lists.read_sets(policy.sets)
+  local services = balance.read_services(policy.services)
   for index, rule in ipairs(policy.rules) do
     rules[index] = read_rule(rule)
   end
   return {
-    rules = rules,
+    rules = rules, services = services,
     default = {
       connect = default.connect or default.egress or "allow",
       sendmsg = default.sendmsg or default.egress or "allow",
@@ -128,6 +137,26 @@ function M.deciding(rules, call)
   end
 end
 
+--- Where a balance sends a call: the list, and the places in it that come into question.
+local function balanced(rule, call)
+  local list, service = rule.backends, nil
+  if not list then
+    service = lists.service(rule.services, call)
+    list = service.list
+  end
+  return { list = list, service = service, places = balance.choices(list, rule.key, call) }
+end
+
+--- The verdict of a balance of one backend of its list.
+---@param verdict spec.Verdict
+---@param call spec.Call
+---@param place integer
+---@return spec.Verdict
+function M.settled(verdict, call, place)
+  local backend = verdict.balance.list[place]
+  return setmetatable({ addr = backend.addr, port = backend.port or call.port, place = place }, { __index = verdict })
+end
+
 ---@class spec.Call
 ---@field op "connect"|"sendmsg"|"bind"|"recvmsg"|"getpeername"|"getsockname"
 ---@field addr string 16 bytes
@@ -149,7 +178,7 @@ end
 
 ---@class spec.Verdict
 ---@field rule integer|nil its number
----@field verb "allow"|"deny"|"rewrite"
+---@field verb "allow"|"deny"|"rewrite"|"balance"
 ---@field errno integer|nil
 ---@field addr string where it goes
 ---@field port integer
@@ -158,6 +187,8 @@ end
 ---@field reveal boolean|nil
 ---@field privileged boolean|nil
 ---@field unseen boolean|nil no hook looks at the call
+---@field balance { list: table, service: table|nil, places: integer[] }|nil where it may go; addr and port are as asked
+---@field place integer|nil where in the list the backend stands, once that is settled
 
 --- What becomes of a call.
 ---@param policy table from read()
@@ -183,6 +214,13 @@ function M.decide(policy, call)
   }
   if rule.verb == "deny" then
     verdict.errno = rule.errno or M.errnos.EPERM
+  elseif rule.verb == "balance" then
+    verdict.balance = balanced(rule, seen)
+    if #verdict.balance.places == 0 then
+      verdict.errno = rule.errno
+    elseif #verdict.balance.places == 1 then
+      return M.settled(verdict, call, verdict.balance.places[1])
+    end
   end
   return verdict
 end

@@ -1,6 +1,7 @@
 --- What the programs of this process's gates remember, as bpftool shows it.
 
 local command = require "spec.support.command"
+local footprint = require "spec.support.footprint"
 
 local M = {}
 
@@ -8,17 +9,9 @@ local bpftool = "/usr/sbin/bpftool"
 
 --- The ids of this process's maps of a name.
 local function map_ids(name)
-  local ids, own = {}, {}
-  local pipe = io.popen("cat /proc/" .. require("luv").os_getpid() .. "/fdinfo/* 2>/dev/null")
-  for line in pipe:lines() do
-    local id = line:match "^map_id:%s*(%d+)$"
-    if id then
-      own[id] = true
-    end
-  end
-  pipe:close()
+  local ids, own = {}, footprint.maps()
   for id, found in command.run({ bpftool, "map", "show" }).out:gmatch "(%d+): %S+%s+name (%S+)" do
-    if own[id] and found == name then
+    if own[tonumber(id)] and found == name then
       ids[#ids + 1] = id
     end
   end

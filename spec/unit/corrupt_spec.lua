@@ -8,9 +8,9 @@ local CORRUPTIONS = 10000
 -- What makes an image, and what reads it.
 local SOURCES = {
   "arena", "bitset", "blob", "blocks", "boundaries", "cgroup_set", "checksum", "compile", "guard", "image",
-  "image_hooks", "image_services", "image_tables", "more", "rows", "service", "set", "set_entry", "simulate",
-  "simulate_balance", "sweep", "table", "tables", "terms", "tree", "verify", "verify_bitset", "verify_tables",
-  "verify_tree",
+  "image_hooks", "image_services", "image_tables", "mismatch", "more", "rows", "service", "set", "set_entry",
+  "simulate", "simulate_balance", "sweep", "table", "tables", "terms", "tree", "verify", "verify_bitset",
+  "verify_tables", "verify_tree",
 }
 
 -- What corrupt.c consists of beside.

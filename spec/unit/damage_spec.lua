@@ -104,6 +104,12 @@ describe("a damaged image", function()
     assert.equal(message, refused { [term + 12] = 0 })
   end)
 
+  it("is none where some terms of a rule ask about sets, and some between do not", function()
+    local gate = assert(tidegate.compile [[
+      deny { connect = { "10.0.0.1:1", "10.0.0.2:2", "10.0.0.3:3" }, from = { "127.0.0.1", set "mine" {} } }]])
+    assert.equal("accepted", refusal_of(gate:image():data(), function() end))
+  end)
+
   it("is refused for its sets", function()
     local gate = assert(tidegate.compile [[
       local banned = set "banned" { "192.0.2.0/24", "2001:db8::/32" }

@@ -73,6 +73,7 @@ local who = {
   gid = { "0", [["!0"]], "4294967295" },
   comm = { [["curl"]], [["ngin*"]], [[{ "*", "!postfix" }]] },
   pid = { "1", [["100-199"]] },
+  from = { [["*:1-1023"]], 'set "one"', '{ "10.0.0.0/8", -set "two" }' },
 }
 
 local function rule(number, six)

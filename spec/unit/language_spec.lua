@@ -50,9 +50,13 @@ local refused = {
   { [[set(1)]], "web.lua:1: set wants a name; got 1" },
   { [[deny { "x", egress = set "s" }]],
     'web.lua:1: deny "x": set "s": is not declared: write set "s" { … } before the rule' },
-  { [[set "s" {} deny { "x", connect = "*", from = set "s" }]],
-    'web.lua:1: deny "x": from: set "s": a live set holds addresses that calls ask for: '
-      .. "only an operation can name one" },
+  { [[set "s" {} deny { "x", connect = "*", uid = set "s" }]],
+    'web.lua:1: deny "x": uid: set "s": a live set holds addresses: only an operation, or from, can name one' },
+  { [[deny { "x", connect = "*", from = set "s" }]],
+    'web.lua:1: deny "x": set "s": is not declared: write set "s" { … } before the rule' },
+  { [[services "s" {} deny { "x", connect = "*", from = services "s" }]],
+    'web.lua:1: deny "x": from: services "s": are what calls ask for, and no socket\'s own address: '
+      .. "name them in the operation, or a set here" },
 
   -- Operations.
   { [[deny { "x", errno = "EPERM" }]],

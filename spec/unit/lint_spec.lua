@@ -176,6 +176,67 @@ rewrite { "b", connect = "unix:@b", to = "unix:@a" }]])
     assert.equal("", findings 'rewrite { "a", connect = "unix:/run/docker.sock", to = "unix:/run/proxy.sock" }')
   end)
 
+  it("is found where a backend is balanced again", function()
+    assert.equal('web.lua:1: balance "a": its backend 10.96.0.10:80' .. LOOP,
+      findings 'balance { "a", connect = "10.96.0.10:80", to = { "10.0.0.1:80", "10.96.0.10:80" } }')
+    assert.equal('web.lua:1: balance "a": its backend 10.96.0.10' .. LOOP,
+      findings 'balance { "a", connect = "10.96.0.10:80", to = "10.96.0.10", by = "hash", key = "uid" }')
+    assert.equal('web.lua:1: balance "a": its backend [2001:db8::1]:80' .. LOOP,
+      findings 'balance { "a", connect = "[2001:db8::/32]:80", to = { "[2001:db9::1]:80", "[2001:db8::1]:80" } }')
+    assert.equal('web.lua:1: balance "a": its backend 10.0.0.2:80 is sent on by rewrite "b" (web.lua:2) to '
+      .. '10.96.0.10, which' .. LOOP, findings [[
+balance { "a", connect = "10.96.0.10:80", to = { "10.0.0.1:80", "10.0.0.2:80" } }
+rewrite { "b", connect = "10.0.0.2", to = "10.96.0.10" }]])
+    assert.equal('web.lua:1: rewrite "a": its target 10.96.0.10:80 is sent on by balance "b" (web.lua:2) to '
+      .. '10.0.0.3:1, which' .. LOOP, findings [[
+rewrite { "a", connect = "10.0.0.3", to = "10.96.0.10:80" }
+balance { "b", connect = "10.96.0.10", to = { "10.0.0.9", "10.0.0.3:1" } }]])
+    assert.equal("", findings [[
+allow { connect = "10.96.0.10:80", uid = "root" }
+balance { "a", connect = "10.96.0.10:80", to = { "10.0.0.1:80", "10.96.0.10:8080" } }
+rewrite { "b", connect = "10.0.0.1:81", to = "10.96.0.10:80" }]])
+  end)
+
+  it("is found among the services that a policy has at first", function()
+    local function services(list, rest)
+      return ('local svc = services "svc" { %s }\nbalance { "a", connect = svc }\n%s'):format(list, rest or "")
+    end
+    local own = 'web.lua:2: balance "a": its backend 10.96.0.10:80 for 10.96.0.10:80/tcp' .. LOOP
+    assert.equal(own, findings(services [=[["10.96.0.10:80/tcp"] = { "10.0.0.1:80", "10.96.0.10:80" }]=]))
+    assert.equal(own:gsub(":80 for", " for"), findings(services [=[["10.96.0.10:80/tcp"] = "10.96.0.10"]=]))
+    assert.equal('web.lua:2: balance "a": its backend [2001:db8::1]:53 for [2001:db8::1]:53/udp' .. LOOP,
+      findings(services [=[["[2001:db8::1]:53/udp"] = "[2001:db8::1]:53"]=]))
+    assert.equal('web.lua:2: balance "a": its backend 10.96.0.11:80 for 10.96.0.10:80/tcp is sent on by balance "a" '
+      .. "(web.lua:2) to 10.96.0.10:80, which" .. LOOP, findings(services [=[
+      ["10.96.0.10:80/tcp"] = { "10.96.0.11:80" }, ["10.96.0.11:80/tcp"] = "10.96.0.10:80"]=]))
+    assert.equal('web.lua:2: balance "a": its backend 10.0.0.1:80 for 10.96.0.10:80/tcp is sent on by rewrite "b" '
+      .. "(web.lua:3) to 10.96.0.10, which" .. LOOP, findings(services([=[["10.96.0.10:80/tcp"] = "10.0.0.1:80"]=],
+      'rewrite { "b", connect = "10.0.0.1", to = "10.96.0.10" }')))
+    -- One that nobody goes to, of another protocol, of another port, of another service.
+    assert.equal("", findings(services [=[["10.96.0.10:80/tcp"] = { { "10.96.0.10:80", state = "down" } }]=]))
+    assert.equal("", findings(services [=[["10.96.0.10:80/tcp"] = { "10.96.0.10:81" }]=]))
+    assert.equal("", findings(services [=[
+      ["10.96.0.10:80/tcp"] = "10.96.0.11:80", ["10.96.0.11:80/udp"] = "10.96.0.10:80"]=]))
+    assert.equal("", findings(services [=[
+      ["10.96.0.10:80/tcp"] = "10.96.0.11:80", ["10.96.0.11:80/tcp"] = "10.0.0.1:80"]=]))
+    assert.equal("", findings('local svc = services "svc" { ["10.96.0.10:80/tcp"] = "10.96.0.10:80" }\n'
+      .. 'allow { connect = "10.96.0.10:80" }\nbalance { connect = svc }'))
+  end)
+
+  it("is not looked for at length where many services lead to each other in many steps", function()
+    local lines = {}
+    for index = 1, 200 do
+      local backends = {}
+      for other = 1, 200 do
+        backends[other] = other ~= index and ('"10.97.0.%d:80"'):format(other) or '"10.0.0.1:80"'
+      end
+      lines[index] = ('["10.96.%d.1:80/tcp"] = { %s }'):format(index, table.concat(backends, ","))
+      lines[200 + index] = ('["10.97.0.%d:80/tcp"] = { "10.97.0.%d:80", "10.97.0.%d:80", "10.97.0.%d:80" }')
+        :format(index, index % 200 + 1, (index + 3) % 200 + 1, (index + 7) % 200 + 1)
+    end
+    assert.equal("", findings('balance { connect = services "svc" { ' .. table.concat(lines, ",\n") .. " } }"))
+  end)
+
   it("is none where the target is let through before, or is elsewhere", function()
     assert.equal("", findings [[
 allow { "proxy", connect = "127.0.0.1:3128" }

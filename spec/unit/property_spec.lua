@@ -3,6 +3,7 @@
 
 local address = require "spec.support.reference.address"
 local agreement = require "spec.support.agreement"
+local balance = require "spec.support.reference.balance"
 local cgroup = require "spec.support.cgroup"
 local env = require "spec.support.env"
 local lists = require "spec.support.reference.lists"
@@ -69,7 +70,7 @@ describe("the simulator", function()
     local verbs = {}
     local story = first_disagreement(POLICIES, verbs)
     assert(not story, story)
-    for _, verb in ipairs { "allow", "deny", "rewrite" } do
+    for _, verb in ipairs { "allow", "deny", "rewrite", "balance" } do
       assert(verbs[verb] > POLICIES * CALLS / 50, ("only %d calls got %s"):format(verbs[verb] or 0, verb))
     end
   end)
@@ -97,6 +98,9 @@ describe("the simulator", function()
       return false
     end },
     ["the last rule wins"] = { reference, "deciding", agreement.last_deciding },
+    ["weights do not count"] = { balance, "better", function(key, one, other)
+      return balance.draw(key, one) > balance.draw(key, other)
+    end },
     ["a cgroup does not hold those below"] = { lists, "below", function(path, above)
       return path == above
     end },

@@ -3,6 +3,7 @@
 -- Functions are called through M, as in spec/support/reference.lua.
 
 local address = require "spec.support.reference.address"
+local balance = require "spec.support.reference.balance"
 local names = require "spec.support.reference.names"
 
 local M = {}
@@ -78,6 +79,9 @@ function read.cgroup(text)
   end
 end
 
+-- The address that a field's endpoints are about.
+local addr_keys = { endpoint = "target", from = "from_addr" }
+
 local function read_endpoint(text, addr_key, read_port)
   local addr, port = text:match "^%[(.-)%]:?(.*)$"
   if not addr and text:find ":.*:" then
@@ -100,8 +104,8 @@ local function read_endpoint(text, addr_key, read_port)
   end
 end
 
-function read.endpoint(text) return read_endpoint(text, "target", read.port) end
-function read.from(text) return read_endpoint(text, "from_addr", read.from_port) end
+function read.endpoint(text) return read_endpoint(text, addr_keys.endpoint, read.port) end
+function read.from(text) return read_endpoint(text, addr_keys.from, read.from_port) end
 
 -- Lists ----------------------------------------------------------------------------
 
@@ -136,11 +140,11 @@ function M.read_sets(items_by_name)
   end
 end
 
-local function read_set(name)
+local function read_set(name, addr_key)
   local ranges = sets[name]
   return function(call)
     for _, range in ipairs(ranges) do
-      if address.within(call.target, range) then
+      if address.within(call[addr_key], range) then
         return true
       end
     end
@@ -151,8 +155,25 @@ end
 local function read_product(field, value)
   local addrs = value.addr ~= nil and M.read(field, value.addr)
   local ports = value.port ~= nil and M.read(field == "from" and "from_port" or "port", value.port)
-  return function(call)
+  local item = { negative = false, inner = addrs }
+  function item.matches(call)
     return (not addrs or M.holds(addrs, call)) and (not ports or M.holds(ports, call))
+  end
+  return item
+end
+
+local function read_services(name)
+  local function service(call) return balance.service(name, call) end
+  return { negative = false, service = service, matches = service }
+end
+
+--- The first service of a list that a call asks for, which holds it.
+function M.service(list, call)
+  for _, item in ipairs(list) do
+    local found = item.service and item.service(call) or item.inner and M.service(item.inner, call)
+    if found and item.matches(call) then
+      return found
+    end
   end
 end
 
@@ -163,9 +184,11 @@ function M.read(field, value, list)
     local sign, text = tostring(value):match "^(!?)(.*)$"
     list[#list + 1] = { negative = sign == "!", matches = read[field](text) }
   elseif value.set then
-    list[#list + 1] = { negative = value.negative or false, matches = read_set(value.set) }
+    list[#list + 1] = { negative = value.negative or false, matches = read_set(value.set, addr_keys[field]) }
+  elseif value.services then
+    list[#list + 1] = read_services(value.services)
   elseif value.addr ~= nil or value.port ~= nil then
-    list[#list + 1] = { negative = false, matches = read_product(field, value) }
+    list[#list + 1] = read_product(field, value)
   else
     for _, inner in ipairs(value) do
       M.read(field, inner, list)

@@ -1,0 +1,119 @@
+-- What a publish does to live tables: those that are new to the gate, those
+-- that want another size, and those that another process changes.
+
+local process = require "spec.support.process"
+local sandbox = require "spec.support.sandbox"
+local socket = require "spec.support.socket"
+
+if sandbox.reason then
+  return pending(sandbox.reason)
+end
+
+describe("a publish", function()
+  local here = sandbox.new()
+  before_each(function() here:enter() end)
+  after_each(function() here:leave() end)
+
+  local ANEW = "stop what holds the gate and start it again"
+
+  --- Have a policy enforced in place of the one before, as at a reload of nginx; its gate.
+  local function replace(policy)
+    local gate = here:gate(policy)
+    assert(gate:keep "spec")
+    local ok, message = gate:move(here.cgroup)
+    return ok and gate or nil, message
+  end
+
+  it("takes up what the gate before knew nothing of", function()
+    local gate = here:enforce [[deny { "plain", connect = "192.0.2.1", errno = "EACCES" }]]
+    assert.equal("EACCES", socket.try("udp", "192.0.2.1:9"))
+
+    local banned = gate:set "banned" { "192.0.2.2" }
+    gate:deny { "ban", connect = banned, errno = "EPERM" }
+    assert(gate:commit())
+    assert.equal("EPERM", socket.try("udp", "192.0.2.2:9"))
+    assert(banned:add "192.0.2.3")
+
+    local svc = gate:service "svc" { ["10.96.0.10:80/udp"] = "127.0.0.1:7" }
+    gate:balance { "svc", connect = svc, reveal = true }
+    gate:balance { "list", connect = "10.96.0.11", to = "127.0.0.1:8" }
+    assert(gate:commit())
+    svc["10.96.0.12:80/udp"] = {}
+    assert.equal("ok", socket.try("udp", "10.96.0.10:80"))
+    assert.equal("ok", socket.try("udp", "10.96.0.11:80"))
+    assert.equal("EHOSTUNREACH", socket.try("udp", "10.96.0.12:80"))
+
+    gate:deny { "own", connect = "127.0.0.0/8", from = gate:set "mine" { "127.0.0.9" }, errno = "EBUSY" }
+    gate:deny { "flood", connect = "127.0.0.5", over = "10/h burst 2", errno = "EUSERS" }
+    assert(gate:commit())
+    local client = here:keep(socket.udp "inet")
+    assert(client:bind "127.0.0.9:0")
+    assert.same({ nil, "EBUSY" }, { client:connect "127.0.0.1:9" })
+    for _, expected in ipairs { "ok", "ok", "EUSERS" } do
+      assert.equal(expected, socket.try("udp", "127.0.0.5:9"))
+    end
+    -- And what was there is there.
+    assert.equal("EACCES", socket.try("udp", "192.0.2.1:9"))
+    assert.equal("EPERM", socket.try("udp", "192.0.2.3:9"))
+    assert.equal(2, #banned)
+  end)
+
+  it("refuses a set or services that want more room than they have, says what to do, and changes nothing", function()
+    local first = [[
+      set "banned" { "192.0.2.1", size = 10 } services "svc" { ["10.96.0.10:80/udp"] = {}, size = 10 }
+      deny { connect = set "banned", errno = "EACCES" } balance { connect = services "svc" }]]
+    assert(replace(first))
+    for old, message in pairs {
+      ['"192.0.2.1", size = 10'] = 'set "banned": has room for 10 elements, the policy wants room for 1000, and what '
+        .. "is in force does not grow: give it another name, or " .. ANEW,
+      ["{}, size = 10"] = 'services "svc": have room for 10, the policy wants room for 1000, and what is in force does '
+        .. "not grow: give them another name, or " .. ANEW,
+    } do
+      local wider = first:gsub(old:gsub("%p", "%%%0"), (old:gsub("10$", "1000")))
+      assert.same({ nil, message }, { replace(wider) })
+      assert.equal("EACCES", socket.try("udp", "192.0.2.1:9"))
+      assert.equal("EHOSTUNREACH", socket.try("udp", "10.96.0.10:80"))
+    end
+    -- Another kind under the name.
+    assert.same({ nil, 'services "banned": in this gate the name is that of a live table of the other kind: give it '
+      .. "another name, or " .. ANEW }, { replace [[balance { connect = services "banned" {} }]] })
+    -- Less room, or none that is said, is what there is.
+    assert(replace((first:gsub("size = 10", "size = 5"))))
+    assert(replace((first:gsub(", size = 10", ""))))
+    assert.equal("EACCES", socket.try("udp", "192.0.2.1:9"))
+  end)
+
+  it("keeps a set whose list has grown in the policy, where no size is said", function()
+    local function policy(count)
+      local items = {}
+      for index = 1, count do
+        items[index] = ('"10.%d.%d.%d"'):format(index / 65536, index / 256 % 256, index % 256)
+      end
+      return ('deny { connect = set "banned" { %s }, errno = "EACCES" }'):format(table.concat(items, ", "))
+    end
+    local gate = assert(replace(policy(10)))
+    assert(gate:set "banned":add "192.0.2.1")
+    gate = assert(replace(policy(40000))) -- it would have room for 80,000; this one has some for 65,536
+    assert.equal("EACCES", socket.try("udp", "192.0.2.1:9"))
+    assert.equal(11, #gate:set "banned")
+  end)
+
+  it("tells a process that knew the gate before how it stands with a set", function()
+    local gate = here:enforce [[deny { connect = "192.0.2.1" }]]
+    local go, done = process.signal(), process.signal()
+    local child = process.fork(function()
+      go.wait()
+      local _, message = gate:set "late":add "192.0.2.2"
+      done.give()
+      return tostring(message)
+    end)
+    gate:deny { connect = gate:set "late" {} }
+    assert(gate:commit())
+    go.give()
+    done.wait()
+    assert.equal('set "late": the policy in force declares none of this name, or was published after this process had '
+      .. "the gate by fork", child:wait())
+    go.close()
+    done.close()
+  end)
+end)
