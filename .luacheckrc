@@ -4,5 +4,7 @@ max_line_length = 120
 files["spec/**/*_spec.lua"] = { std = "+busted" }
 -- A policy file runs in a world of its own.
 files["examples"] = {
-  read_globals = { "policy", "allow", "deny", "rewrite", "observe", "file", "set", "on", "every", "after" },
+  read_globals = {
+    "policy", "allow", "deny", "rewrite", "balance", "observe", "file", "set", "services", "on", "every", "after",
+  },
 }

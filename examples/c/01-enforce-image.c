@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Enforce an image on a cgroup and tell what happens, from a poll loop of the
- * program's own, in which its other work has a place too.
+ * program's own, in which its other work has a place too: here to change a set
+ * of the policy, as the lines say that it reads.
  *
  *   gcc -o enforce-image 01-enforce-image.c $(pkg-config --cflags --libs tidegate)
  *   tidegate compile web.lua -o web.image
  *   sudo ./enforce-image web.image /sys/fs/cgroup/app
+ *   ban 192.0.2.1
+ *   unban 192.0.2.1
+ *
+ * The set is what a policy says by: deny { "ban", egress = set "banned" {} }
  *
  * Where Tidegate was installed with a PREFIX of one's own, pkg-config wants
  * PKG_CONFIG_PATH=PREFIX/lib/pkgconfig, and the program LD_LIBRARY_PATH=PREFIX/lib.
@@ -19,6 +24,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <unistd.h>
 
 #include <tidegate.h>
 
@@ -85,7 +91,83 @@ static int tell_events(struct tg_gate *gate, const struct tg_image *image)
 	return 0;
 }
 
-/* A descriptor to read SIGINT and SIGTERM from; and where nobody reads our output, we stay. */
+/* "ban 192.0.2.1", "unban 192.0.2.0/24" */
+static void obey(const struct tg_gate *gate, char *line)
+{
+	const char *word = strtok(line, " \t\r");
+	const char *item = strtok(NULL, " \t\r");
+	bool add = word && !strcmp(word, "ban");
+	struct tg_set *banned;
+	int result;
+
+	if (!word)
+		return;
+	if (!item || strtok(NULL, " \t\r") || (!add && strcmp(word, "unban"))) {
+		warnx("wants ban ADDRESS or unban ADDRESS; also a prefix, 192.0.2.0/24");
+		return;
+	}
+	result = tg_gate_set(gate, "banned", &banned);
+	if (!result)
+		result = add ? tg_set_add(banned, &item, 1, TG_TTL_DEFAULT)
+			     : tg_set_remove(banned, item);
+	if (result < 0)
+		warnx("%s", tg_error());
+	else if (!add && !result)
+		warnx("%s was not banned", item);
+	else
+		warnx("%s is %s", item, add ? "banned" : "banned no more");
+}
+
+/* Lines, as far as they have come. */
+struct input {
+	char text[256];
+	size_t count;
+	bool skip; /* the rest of a line that is too long */
+};
+
+static void obey_input(struct input *input, const struct tg_gate *gate)
+{
+	char *end;
+
+	while ((end = memchr(input->text, '\n', input->count))) {
+		size_t taken = (size_t)(end - input->text) + 1;
+
+		*end = 0;
+		if (!input->skip)
+			obey(gate, input->text);
+		input->skip = false;
+		input->count -= taken;
+		memmove(input->text, end + 1, input->count);
+	}
+	if (input->count == sizeof(input->text)) {
+		if (!input->skip)
+			warnx("a line of more than %zu bytes is passed over",
+			      sizeof(input->text) - 1);
+		input->skip = true;
+		input->count = 0;
+	}
+}
+
+/* Do as the lines say that wait; false: there will be no more. */
+static bool read_input(struct input *input, const struct tg_gate *gate)
+{
+	ssize_t got =
+		read(STDIN_FILENO, input->text + input->count, sizeof(input->text) - input->count);
+
+	if (got < 0 && errno == EINTR)
+		return true;
+	if (got > 0)
+		input->count += (size_t)got;
+	else
+		input->text[input->count++] = '\n'; /* the last one may lack it */
+	obey_input(input, gate);
+	return got > 0;
+}
+
+/*
+ * A descriptor to read SIGINT and SIGTERM from; and where nobody reads our output, or the
+ * terminal is another's, we stay.
+ */
 static int open_signals(void)
 {
 	sigset_t ending;
@@ -96,6 +178,7 @@ static int open_signals(void)
 	sigaddset(&ending, SIGTERM);
 	sigprocmask(SIG_BLOCK, &ending, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGTTIN, SIG_IGN);
 	fd = signalfd(-1, &ending, SFD_CLOEXEC);
 	if (fd < 0)
 		err(1, "signalfd");
@@ -106,16 +189,20 @@ static int open_signals(void)
 static int serve(struct tg_gate *gate, const struct tg_image *image)
 {
 	struct tg_gate_status status = {.size = sizeof(status)};
+	struct input input = {0};
 	struct pollfd ready[] = {
 		{.fd = tg_gate_event_fd(gate), .events = POLLIN},
 		{.fd = open_signals(), .events = POLLIN},
+		{.fd = STDIN_FILENO, .events = POLLIN},
 	};
 	int error;
 
 	warnx("the image is enforced; Ctrl-C ends it");
 	do {
-		if (poll(ready, 2, -1) < 0 && errno != EINTR)
+		if (poll(ready, 3, -1) < 0 && errno != EINTR)
 			err(1, "poll");
+		if (ready[2].revents && !read_input(&input, gate))
+			ready[2].fd = -1;
 		error = tell_events(gate, image);
 	} while (!error && !ready[1].revents);
 	error = error || tg_gate_detach(gate) || tell_events(gate, image) ||

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Run a policy script in a program that embeds LuaJIT.  The script's handlers,
- * on("deny", function(event) ... end), are called from the program's own loop.
+ * on("deny", function(event) ... end), and its timers, every("5s", function() ... end),
+ * are called from the program's own loop.
  *
  *   gcc -o embed-luajit 02-embed-luajit.c $(pkg-config --cflags --libs luajit)
  *   sudo ./embed-luajit web.lua /sys/fs/cgroup/app
@@ -78,7 +79,26 @@ static int attach(lua_State *L, const char *cgroup)
 	return call_gate(L, "attach", 1);
 }
 
-/* Call the script's handlers for what is in the ring; how many events that was. */
+/* How long the loop may wait for events before the script's timers are due, in ms; -1: for ever. */
+static int timeout_ms(lua_State *L)
+{
+	double seconds = -1;
+
+	lua_getglobal(L, "gate");
+	lua_getfield(L, -1, "timeout");
+	lua_insert(L, -2);
+	if (!call(L, 1))
+		seconds = lua_tonumber(L, -1);
+	lua_pop(L, 1);
+	if (seconds > 3600)
+		seconds = 3600;
+	return seconds < 0 ? -1 : (int)(seconds * 1000) + 1;
+}
+
+/*
+ * Call the script's handlers for what is in the ring, and its timers that are due; how many
+ * events that was.
+ */
 static int dispatch(lua_State *L)
 {
 	lua_pushinteger(L, EVENTS_A_TURN);
@@ -113,7 +133,7 @@ static int serve(lua_State *L)
 
 	warnx("the policy is enforced; Ctrl-C ends it");
 	while (count >= 0 && !ready[1].revents) {
-		if (poll(ready, 2, -1) < 0 && errno != EINTR)
+		if (poll(ready, 2, timeout_ms(L)) < 0 && errno != EINTR)
 			err(1, "poll");
 		count = dispatch(L);
 	}

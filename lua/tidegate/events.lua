@@ -221,6 +221,10 @@ end
 ---@return integer|nil errno
 function Gate:dispatch(limit)
   local ring = published_reader(self, "dispatch")
+  -- Most turns find nothing, and hosts that look every few ms pay for each.
+  if ring:is_empty() and not self.timers:are_due() and not self.handlers.lost then
+    return 0
+  end
   local revision = self:revision()
   local count, message, errno = dispatch_events(self, ring, limit or math.huge)
   dispatch_lost(self)
@@ -228,7 +232,7 @@ function Gate:dispatch(limit)
   if not self.closed and self:revision() ~= revision then
     local ok, why = self:commit()
     if not ok then
-      report(self, why)
+      report(self, "what handlers changed of the rules is not in force: " .. why)
     end
   end
   return count, message, errno

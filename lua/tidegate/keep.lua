@@ -29,7 +29,9 @@ end
 --- Have the process know the gate by a name.  Where another Lua state of it has
 --- done so before, this one takes its place: what it publishes replaces what is
 --- in force there, without a moment in which nothing is.  The gate goes when
---- the last state that kept it does.  Only before anything is published.
+--- the last state that kept it does.  Processes that are forked from this one
+--- take turns at its timers: what one has called, another does not call again.
+--- Only before anything is published.
 ---@param name string
 ---@return true|nil
 ---@return string|nil message
@@ -41,6 +43,10 @@ function Gate:keep(name)
     error("keep: the gate is closed", 2)
   elseif self.cdata then
     error("keep: comes before attach and commit", 2)
+  end
+  local shared, problem, number = self.timers:share()
+  if not shared then
+    return nil, problem, number
   end
   local slot = library.slot "gate"
   local result = C.tg_gate_named(name, slot)

@@ -134,8 +134,9 @@ function M.stats(format)
   ngx.print(write.text(must(stats.collect(mine))))
 end
 
---- Which rule refused this request its upstream, nil where none did: for a
---- location that error_page sends a 502 to.
+--- Which rule refused this request its upstream, by denying it or because none of
+--- its backends is up; nil where none did: for a location that error_page sends a
+--- 502 to.
 ---@return tidegate.Decision|nil
 function M.refusal()
   return upstream.refusal(running "refusal", ngx.var.upstream_addr)

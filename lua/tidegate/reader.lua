@@ -72,8 +72,16 @@ local function refill(self)
     return library.failure(result)
   end
   self.left = self.count[0]
-  self.epoch = clock.epoch()
+  if self.left > 0 then
+    self.epoch = clock.epoch()
+  end
   return true
+end
+
+--- Whether there is nothing to read now; false also where that cannot be told.
+---@return boolean
+function Reader:is_empty()
+  return self.left == 0 and refill(self) == true and self.left == 0
 end
 
 --- The next record, nil where there is none now.

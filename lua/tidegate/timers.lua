@@ -4,6 +4,7 @@
 local clock = require "tidegate.clock"
 local duration = require "tidegate.duration"
 local literal = require "tidegate.literal"
+local shared = require "tidegate.shared"
 
 local M = {}
 
@@ -12,11 +13,13 @@ local M = {}
 ---@field due number|nil seconds of the monotonic clock; nil: stopped, or not started yet
 ---@field period number|nil seconds; nil: once
 ---@field wait number seconds to its first time
+---@field stopped boolean|nil
 local Timer = {}
 Timer.__index = Timer
 
 --- Have it called no more; stopping twice is harmless.
 function Timer:stop()
+  self.stopped = true
   self.owner.list[self] = nil
 end
 
@@ -24,12 +27,13 @@ end
 ---@class tidegate.Timers
 ---@field list table<tidegate.Timer, true>
 ---@field started boolean
+---@field taken { number: number } when take() was called last, by whichever process
 local Timers = {}
 Timers.__index = Timers
 
 ---@return tidegate.Timers
 function M.new()
-  return setmetatable({ list = {}, started = false, made = 0 }, Timers)
+  return setmetatable({ list = {}, started = false, made = 0, taken = { number = 0 } }, Timers)
 end
 
 --- Check what every() and after() are given.
@@ -64,6 +68,20 @@ function Timers:add(seconds, period, call)
   return timer
 end
 
+--- Have processes that are forked from this one take turns: what one of them has
+--- called, or was about to when it ended, another one does not call again.
+---@return true|nil
+---@return string|nil message
+---@return integer|nil errno
+function Timers:share()
+  local taken, message, errno = shared.number()
+  if not taken then
+    return nil, message, errno
+  end
+  self.taken = taken
+  return true
+end
+
 --- The policy is in force: from now on time runs.
 function Timers:start()
   if self.started then
@@ -88,13 +106,29 @@ function Timers:left()
   return first and math.max(0, first - clock.monotonic())
 end
 
---- The functions that are due, in the order of their times.  One that was
---- missed several times is due once.
----@return function[]
-function Timers:take()
-  local now, due = clock.monotonic(), {}
+---@return boolean
+function Timers:are_due()
+  return self:left() == 0
+end
+
+--- Its next time is the first one after `time`; it may have none.
+local function pass(self, timer, time)
+  if timer.period then
+    timer.due = timer.due + timer.period * math.floor((time - timer.due) / timer.period + 1)
+  else
+    self.list[timer] = nil
+  end
+end
+
+--- Take those that are due out of the list, in the order of their times.
+local function take_due(self)
+  local taken, now, due = self.taken.number, clock.monotonic(), {}
+  self.taken.number = now
   for timer in pairs(self.list) do
-    if timer.due and timer.due <= now then
+    if timer.due and timer.due <= taken then -- of another process, which has called it
+      pass(self, timer, taken)
+    end
+    if timer.due and timer.due <= now and self.list[timer] then
       due[#due + 1] = timer
     end
   end
@@ -104,15 +138,25 @@ function Timers:take()
     end
     return a.order < b.order
   end)
+  for _, timer in ipairs(due) do
+    pass(self, timer, now)
+  end
+  return due
+end
+
+local none = {}
+
+--- The functions that are due, in the order of their times.  One that was
+--- missed several times is due once.
+---@return function[]
+function Timers:take()
+  if not self:are_due() then
+    return none
+  end
+  local due = take_due(self)
   for index, timer in ipairs(due) do
-    if timer.period then
-      timer.due = timer.due + timer.period * math.floor((now - timer.due) / timer.period + 1)
-    else
-      self.list[timer] = nil
-    end
     due[index] = function()
-      -- One that ran before it may have stopped it.
-      if not timer.period or self.list[timer] then
+      if not timer.stopped then -- by one that ran before it
         timer.call()
       end
     end

@@ -117,6 +117,7 @@ local POLICY = [[
   allow   { "seen",        connect = "127.0.0.1:%d", log = true }
   on("deny", function(event) print(event.comm .. " was refused " .. event.asked) end)
   on("seed", function() error "a handler may fail" end)
+  every("20ms", function() io.stderr:write "tick\n" end)
 ]]
 
 local function real_calls()
@@ -176,6 +177,59 @@ local function real_calls()
     assert.equal(1, select(2, program.err:gsub("\n", "")))
   end)
 
+  it("are denied as the lines say that enforce-image reads", function()
+    prepare [[ deny { "ban", connect = set "banned" { ttl = "1h" }, errno = "EACCES" } ]]
+    start "enforce-image"
+    local function say(text, answer)
+      program.err = ""
+      program:write(text)
+      program:wait_for(answer and "enforce-image: " .. answer .. "\n" or "")
+    end
+    local function try(address)
+      return socket.try("tcp", address .. ":80")
+    end
+    say("ban 192.0.2.1\n", "192.0.2.1 is banned")
+    assert.equal("EACCES", try "192.0.2.1")
+    assert.equal("ENETUNREACH", try "192.0.2.2")
+    say("  unban\t192.0.2.1 \r\n", "192.0.2.1 is banned no more")
+    assert.equal("ENETUNREACH", try "192.0.2.1")
+    say("unban 192.0.2.1\n", "192.0.2.1 was not banned")
+    say("ban 192.0.2.0/24\nban 2001:db8::/32\n", "2001:db8::/32 is banned")
+    assert.same({ "EACCES", "EACCES" }, { try "192.0.2.7", try "[2001:db8::1]" })
+
+    local usage = "wants ban ADDRESS or unban ADDRESS; also a prefix, 192.0.2.0/24"
+    for _, line in ipairs { "ban", "allow 192.0.2.1", "unban 192.0.2.1 192.0.2.2", "192.0.2.0/24" } do
+      say(line .. "\n", usage)
+    end
+    say("ban 192.0.2.300\n", 'set "banned": "192.0.2.300": 300 is over 255')
+    say("unban 10.0.0.1-10.0.0.9\n",
+      'set "banned": "10.0.0.1-10.0.0.9": a set holds addresses and prefixes, not ranges: write it as prefixes')
+    say(("unban 192.0.2.0/24 "):rep(100) .. "\n", "a line of more than 255 bytes is passed over")
+    assert.equal("EACCES", try "192.0.2.7")
+
+    say "unban "
+    say("\n\n192.0.2.0/24\n", usage)
+    say "unb"
+    say "an 192.0.2."
+    program.input:write "0/24"
+    program.input:shutdown()
+    program:wait_for "enforce-image: 192.0.2.0/24 is banned no more\n"
+    assert.same({ "ENETUNREACH", "EACCES" }, { try "192.0.2.7", try "[2001:db8::1]" })
+    stop "sigterm"
+  end)
+
+  it("go on where enforce-image has no set to change, or nothing to read", function()
+    start "enforce-image"
+    program:write "ban 192.0.2.1\n"
+    program:wait_for 'enforce-image: set "banned": the policy in force declares none of this name\n'
+    program:kill "sigterm"
+    assert.equal(0, program:wait().status)
+    program = built:start("enforce-image", { file.image, here.cgroup }, { "sh", "-c", 'exec "$0" "$@" < /dev/null' })
+    program:wait_for "is enforced"
+    assert.equal("ECONNREFUSED", socket.try("tcp", "169.254.169.254:80"))
+    stop "sigterm"
+  end)
+
   it("to unix sockets are told without what a terminal would obey", function()
     prepare [[ deny { "docker", connect = "unix:/run/*" } deny { "names", connect = "unix:@*" } ]]
     if not here:gate('deny { connect = "unix:/run/x" }'):attach(here.cgroup) then
@@ -206,8 +260,9 @@ local function real_calls()
     end
   end)
 
-  it("reach the script's handlers in embed-luajit, until SIGINT", function()
+  it("reach the script's handlers in embed-luajit, beside its timers, until SIGINT", function()
     start "embed-luajit"
+    program:wait_for "tick\ntick\n"
     call()
     program:wait_for "web.lua:7: a handler may fail"
     assert.same({

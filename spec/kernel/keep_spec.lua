@@ -151,6 +151,24 @@ describe("a gate that is kept", function()
     assert.equal(-22, C.tg_gate_claim(here:enforce(FIRST).cdata))
   end)
 
+  it("has its timers called once, by whichever process turns", function()
+    local gate, called = kept(FIRST), ""
+    gate:after(0.001, function() called = called .. "once " end)
+    gate:every(0.001, function() called = called .. "often " end)
+    assert(gate:commit())
+    local function turn()
+      os.execute "sleep 0.01"
+      assert(gate:dispatch())
+      return called
+    end
+    assert.equal("once often ", process.run(turn))
+    assert.equal("often ", process.run(turn))
+    assert.equal("often ", turn())
+    assert.equal("often often ", turn())
+    gate:after(0.001, function() called = "new" end)
+    assert.equal("new", process.run(turn))
+  end)
+
   describe("and its waker", function()
     local function client_of(path)
       local client = socket.unix_stream()

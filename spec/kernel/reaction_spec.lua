@@ -51,6 +51,19 @@ describe("a reaction", function()
     assert.same({ "often", "once", "often", "often" }, calls)
   end)
 
+  it("is stopped by one before it that is due in the same turn", function()
+    local calls, later = {}, nil
+    running ""
+    gate:after("1ms", function()
+      calls[#calls + 1] = "first"
+      later:stop()
+    end)
+    later = gate:after("2ms", function() calls[#calls + 1] = "second" end)
+    uv.sleep(5)
+    gate:dispatch()
+    assert.same({ "first" }, calls)
+  end)
+
   it("keeps time from when its policy is in force", function()
     gate = here:gate [[
       after("10ms", function() deny { "late", connect = "127.0.0.1:9", errno = "EXDEV" } end)
@@ -139,6 +152,7 @@ describe("a reaction", function()
     assert.equal("EPERM", socket.try("udp", "127.0.0.1:9"))
     gate:dispatch()
     assert.equal(1, #errors)
+    assert.matches("^what handlers changed of the rules is not in force: ", errors[1])
     assert.truthy(errors[1]:find('"192.0.2": an IPv4 address has four numbers, this one 3', 1, true), errors[1])
     assert.equal("EPERM", socket.try("udp", "127.0.0.1:10"))
     env.write(list, "192.0.2.1\n\n")

@@ -22,7 +22,7 @@ describe("the README's nginx", function()
       load_module /usr/lib/nginx/modules/ndk_http_module.so;
       load_module /usr/lib/nginx/modules/ngx_http_lua_module.so;
       daemon off; pid nginx.pid; error_log error.log; events { }
-    ]]) .. conf)
+    ]]) .. conf:gsub("/etc/nginx/", server.folder .. "/"))
     local process = server:run()
     command.wait_until(function() return process.status or server:get "/stats" end, "an answer")
     local got = command.run { "curl", "-sS", url }

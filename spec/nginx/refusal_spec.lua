@@ -40,6 +40,17 @@ describe("the refusal of an upstream", function()
     assert.equal("second 127.0.0.1:82 EACCES 127.0.0.1:81, 127.0.0.1:82, 127.0.0.1:83", said(server, "/"))
   end)
 
+  it("is a balance that has no backend, while it has none", function()
+    local server = start([[
+      local svc = services "svc" { ["10.96.0.10:80/tcp"] = { { "127.0.0.1:81", state = "draining" } } }
+      balance { "app", connect = svc }
+    ]], "server 127.0.0.1:81;")
+    assert.equal("app 10.96.0.10:80 EHOSTUNREACH 10.96.0.10:80", said(server, "/to?a=10.96.0.10:80"))
+    server:write("web.lua", [[balance { "fixed", connect = "10.96.0.10:80", to = "127.0.0.1:81" }]])
+    server:reload()
+    assert.equal("none 10.96.0.10:80", said(server, "/to?a=10.96.0.10:80"))
+  end)
+
   it("is none where no rule had a part in it", function()
     local server = start([[deny { "other", connect = "127.0.0.1:82" }]], "server 127.0.0.1:81;")
     assert.equal("none 127.0.0.1:81", said(server, "/"))

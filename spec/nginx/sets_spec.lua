@@ -45,14 +45,17 @@ describe("a live set in nginx", function()
         return table.concat(said, "\n")
       end)
     end
-    local clients, workers, count = { ban(1, 50), ban(51, 100) }, {}, 0
-    for _, client in ipairs(clients) do
-      for pid, said in client:wait():gmatch "(%d+) ([^\n]*)" do
-        assert.equal("added", said)
-        count = count + (workers[pid] and 0 or 1)
-        workers[pid] = true
+    local workers, count, rounds = {}, 0, 0
+    repeat -- where one of them is quick enough for all, once more
+      for _, client in ipairs { ban(1, 50), ban(51, 100) } do
+        for pid, said in client:wait():gmatch "(%d+) ([^\n]*)" do
+          assert.equal("added", said)
+          count = count + (workers[pid] and 0 or 1)
+          workers[pid] = true
+        end
       end
-    end
+      rounds = rounds + 1
+    until count == 2 or rounds == 20
     assert.equal(2, count)
     for number = 1, 100 do
       assert.equal("ban", (ask(server, "192.0.2." .. number)))

@@ -4,6 +4,7 @@
 -- reader that ends, however it does, is followed by another within ELECTION_S.
 
 local ngx = require "ngx"
+local clock = require "tidegate.clock"
 local library = require "tidegate.ffi"
 
 local M = {}
@@ -22,7 +23,8 @@ local FOREVER_MS = 2 ^ 31 - 1
 ---@field reading boolean whether this process is the reader
 ---@field busy boolean a handler runs, or waits
 ---@field leaving boolean the process is about to end
----@field waker ffi.cdata*|nil
+---@field waker ffi.cdata*|nil what wakes it; nil: it looks every TURN_S
+---@field alarm number|nil when it is to turn without being woken, on the monotonic clock
 local Pump = {}
 Pump.__index = Pump
 
@@ -30,9 +32,9 @@ local function log(level, ...)
   ngx.log(level, "tidegate: ", ...)
 end
 
---- Hand the events that wait to their handlers.
+--- Hand the events that wait to their handlers, and call the timers that are due.
 function Pump:turn()
-  if self.busy then -- by a handler that waits
+  if self.busy or not self.reading then -- a handler waits; or another process reads by now
     return
   end
   self.busy = true
@@ -46,7 +48,31 @@ function Pump:turn()
   until count ~= BATCH
   self.busy = false
   if self.leaving then
+    self.reading = false
     self.gate:resign()
+  elseif self.waker then
+    self:set_alarm()
+  end
+end
+
+--- Nobody wakes for every() and after(): turn when the first of them is due.
+function Pump:set_alarm()
+  local left = self.gate:timeout()
+  local due = left and clock.monotonic() + left
+  if not due or (self.alarm and self.alarm <= due) then
+    return
+  end
+  self.alarm = due
+  local ok, message = ngx.timer.at(math.min(math.ceil(left * 1000), FOREVER_MS) / 1000, function(premature)
+    if self.alarm == due then
+      self.alarm = nil
+    end
+    if not premature then
+      self:turn()
+    end
+  end)
+  if not ok then
+    log(ngx.ERR, "cannot start a timer: ", message, "; every() and after() wait for the next event")
   end
 end
 
@@ -62,25 +88,30 @@ end
 function Pump:leave()
   self.leaving = true
   self:end_waker()
-  if self.reading then
-    self:turn()
-  end
+  self:turn()
 end
 
---- A timer for as long as the process lives.
-local function every(seconds, work)
-  local ok, message = ngx.timer.every(seconds, work)
+local function started(ok, message)
   if not ok then
     log(ngx.ERR, "cannot start a timer: ", message, "; events are not told")
   end
 end
 
-function Pump:run_on_timer()
-  every(TURN_S, function(premature)
+--- Run something where it may wait, which init_worker_by_lua may not.
+local function spawn(work)
+  started(ngx.timer.at(0, function(premature)
     if not premature then
-      self:turn()
+      work()
     end
-  end)
+  end))
+end
+
+--- One that sleeps costs less than a timer each time.
+function Pump:run_on_timer()
+  while not self.leaving do
+    self:turn()
+    ngx.sleep(TURN_S)
+  end
 end
 
 --- Until the waker ends, or the connection fails.
@@ -92,6 +123,9 @@ function Pump:listen(path)
   while ok do
     ok, message = socket:receive(1)
     if ok then
+      while self.busy do -- a handler that the alarm called waits
+        ngx.sleep(TURN_S)
+      end
       self:turn()
       ok, message = socket:send "x"
     end
@@ -102,6 +136,9 @@ end
 function Pump:run_on_socket()
   local waker, path = self.gate:waker()
   self.waker = waker
+  if waker then
+    self:set_alarm()
+  end
   local problem = not waker and path or self:listen(path)
   if problem then
     self:end_waker()
@@ -122,18 +159,13 @@ function Pump:elect()
   elseif claimed then
     self.reading = true
     log(ngx.INFO, "reads the events")
-    if self.wake and self.gate:timeout() then
-      self:run_on_timer() -- every() and after() of the policy: nobody wakes for those
-    end
-    if self.wake then
-      ngx.timer.at(0, function(premature)
-        if not premature then
-          self:run_on_socket()
-        end
-      end)
-    else
-      self:run_on_timer()
-    end
+    spawn(function()
+      if self.wake then
+        self:run_on_socket()
+      else
+        self:run_on_timer()
+      end
+    end)
   end
 end
 
@@ -143,13 +175,13 @@ end
 function M.start(gate, wake)
   local self = setmetatable({ gate = gate, wake = wake, reading = false, busy = false, leaving = false }, Pump)
   self:elect()
-  every(ELECTION_S, function(premature)
+  started(ngx.timer.every(ELECTION_S, function(premature)
     if premature then
       self:leave()
     else
       self:elect()
     end
-  end)
+  end))
 end
 
 return M

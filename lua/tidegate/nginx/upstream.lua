@@ -41,7 +41,8 @@ local function is_address(word)
   return word:find "^[%d.]+:%d+$" or word:find "^%[.*%]:%d+$" or word:find "^unix:"
 end
 
---- The first of nginx's `$upstream_addr` that the policy denies.
+--- The first of nginx's `$upstream_addr` that the policy denies, or for which no
+--- backend is up.
 ---@param gate tidegate.Gate
 ---@param tried string|nil "10.0.0.1:80, unix:/run/x.sock : [::1]:80"
 ---@return tidegate.Decision|nil
@@ -51,7 +52,7 @@ function M.refusal(gate, tried)
     if is_address(addr) then
       question.addr = addr
       local decision = gate.published:decide(question, gate.cdata)
-      if decision and decision.verb == "deny" then
+      if decision and decision.errno then
         return decision
       end
     end

@@ -1,0 +1,121 @@
+-- The backends of $vip.  Any worker changes them, and the next connect sees it.
+--
+--   GET    /backends                 what there is: { "10.0.1.5:8080": { "weight": 3, "state": "up", "picked": 17 } }
+--   PUT    /backends                 put such an object in place of all, in one step
+--   PUT    /backends/10.0.1.5:8080   add it, or change it: ?weight=3&state=draining
+--   DELETE /backends/10.0.1.5:8080   take it out
+--
+-- A backend that is draining, down or gone gets no more connections; those that
+-- it has go on.  Whatever is changed is answered with what there is then.
+
+local cjson = require "cjson.safe"
+local ngx = require "ngx"
+local tidegate = require "tidegate.nginx"
+
+local changing = ngx.shared.changing
+local backends = tidegate.gate():service "backends"
+local vip = ngx.var.vip
+
+--- A list without one of its backends, and that one.
+local function without(address)
+  local rest, found = {}, nil
+  for _, backend in ipairs(backends[vip] or {}) do
+    local item = { backend.address, weight = backend.weight, state = backend.state }
+    if backend.address == address then
+      found = item
+    else
+      rest[#rest + 1] = item
+    end
+  end
+  return rest, found
+end
+
+--- Addresses only: the library would look a name up, and the worker wait for it.
+local function is_address(text)
+  return text:find "^[%d.]+$" or text:find "^[%d.]+:%d+$" or text:find "^%[[%x:.]+%]:%d+$"
+end
+
+--- Put another list in place of the one in force; a connect sees one of them, whole.
+local function replace(list)
+  for _, item in ipairs(list) do
+    if not is_address(item[1]) then
+      return 400, ("%q: wants an address such as 10.0.1.5:8080"):format(item[1])
+    end
+  end
+  local called, done, message = pcall(backends.set, backends, vip, list)
+  if not called or not done then
+    return 400, message or done
+  end
+  return 200
+end
+
+local function put_all()
+  local said = cjson.decode(ngx.req.get_body_data() or "")
+  local list = {}
+  for address, fields in pairs(type(said) == "table" and said or { false }) do
+    if type(address) ~= "string" or type(fields) ~= "table" then
+      return 400, 'wants { "10.0.1.5:8080": { "weight": 3 }, "10.0.1.6:8080": {} }'
+    end
+    fields[1], fields.picked = address, nil
+    list[#list + 1] = fields
+  end
+  return replace(list)
+end
+
+local function put_one(address)
+  local list, backend = without(address)
+  backend = backend or { address }
+  for field, value in pairs(ngx.req.get_uri_args()) do
+    backend[field] = field == "weight" and tonumber(value) or value
+  end
+  list[#list + 1] = backend
+  return replace(list)
+end
+
+local function delete_one(address)
+  local list, found = without(address)
+  if not found then
+    return 404, ("%s is no backend of %s"):format(address, vip)
+  end
+  return replace(list)
+end
+
+--- Each change is of the list as it was read: of all workers one makes one at a time.
+local function alone(change, address)
+  while not changing:add(vip, true, 1) do
+    ngx.sleep(0.001)
+  end
+  local fine, status, message = pcall(change, address)
+  changing:delete(vip)
+  if not fine then
+    return 500, status
+  end
+  return status, message
+end
+
+local function answer(status, message)
+  ngx.status = status
+  if message then
+    ngx.header.content_type = "text/plain"
+    return ngx.say(message)
+  end
+  local found = {}
+  for _, backend in ipairs(backends[vip] or {}) do
+    found[backend.address] = { weight = backend.weight, state = backend.state, picked = backend.picked }
+  end
+  ngx.header.content_type = "application/json"
+  ngx.say(cjson.encode(found))
+end
+
+local method, address = ngx.req.get_method(), ngx.var.uri:match "^/backends/(.+)$"
+if method == "GET" then
+  answer(address and 404 or 200, address and "GET /backends tells of all")
+elseif method == "PUT" then
+  ngx.req.read_body()
+  answer(alone(address and put_one or put_all, address))
+elseif method == "DELETE" and address then
+  answer(alone(delete_one, address))
+else
+  ngx.header.allow = address and "PUT, DELETE" or "GET, PUT"
+  answer(405, "wants GET or PUT of /backends, PUT or DELETE of /backends/ADDRESS")
+end

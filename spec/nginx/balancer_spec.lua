@@ -1,0 +1,216 @@
+-- examples/nginx/balancer: backends come and go, and no request notices.
+
+local cjson = require "cjson"
+local env = require "spec.support.env"
+local http = require "spec.support.http"
+local netns = require "spec.support.netns"
+local nginx = require "spec.support.nginx"
+local process = require "spec.support.process"
+
+if nginx.reason then
+  return pending(nginx.reason)
+end
+
+local VIP = "10.96.0.10:80"
+local API = "127.0.0.1:8090"
+local ONE, TWO, THREE = "10.0.1.1:8080", "10.0.1.2:8080", "10.0.1.3:8080"
+
+describe("the balancer", function()
+  local balancer, servers
+
+  --- A server that answers with where it listens; /slow takes its time.
+  local function serve(endpoint)
+    servers[endpoint] = nginx.start { init = "", worker = "", workers = 1, listen = endpoint, locations = [[
+      location / { content_by_lua_block {
+        if ngx.var.uri == "/slow" then ngx.sleep(0.3) end
+        ngx.print("]] .. endpoint .. [[ ", ngx.var.uri)
+      } }
+    ]] }
+  end
+
+  -- Every address is this machine's: at the VIP itself somebody answers, too.
+  before_each(function()
+    nginx.enter()
+    netns.own_all_addresses()
+    servers = {}
+    for _, endpoint in ipairs { ONE, TWO, THREE, VIP } do
+      serve(endpoint)
+    end
+    balancer = nginx.example("examples/nginx/balancer", "127.0.0.1:8089")
+  end)
+  after_each(nginx.leave)
+
+  --- What there is after a change, or with "GET".
+  local function change(method, path, body)
+    local status, said = http.request(method, API, path, body)
+    assert.equal(200, status, said)
+    return cjson.decode(said)
+  end
+
+  --- Where so many requests lead: how many of them to each backend.
+  local function lead(count)
+    local led = {}
+    for _ = 1, count do
+      local status, said = balancer:get "/x"
+      local endpoint = status == 200 and said:match "^(%S+) /x$" or tostring(status)
+      led[endpoint] = (led[endpoint] or 0) + 1
+    end
+    return led
+  end
+
+  --- Ask until the file `stop` is there: the requests by what they got.
+  local function load(path)
+    local stop = balancer.folder .. "/stop"
+    return process.fork(function()
+      local answers = {}
+      repeat
+        local status, said = balancer:get(path)
+        local answer = status == 200 and said:match "^%S+" or tostring(status)
+        answers[answer] = (answers[answer] or 0) + 1
+        local ended = io.open(stop)
+      until ended
+      return cjson.encode(answers)
+    end)
+  end
+
+  local function keys(map)
+    local found = {}
+    for key in pairs(map) do
+      found[#found + 1] = key
+    end
+    table.sort(found)
+    return found
+  end
+
+  it("says that there is no backend, and does not ask the VIP itself", function()
+    assert.same({}, change("GET", "/backends"))
+    local status, said = balancer:get "/"
+    assert.same({ 503, "app: no backend is up for 10.96.0.10:80\n" }, { status, said })
+    change("PUT", "/backends/" .. ONE .. "?state=down")
+    assert.equal(503, (balancer:get "/"))
+    change("PUT", "/backends/" .. ONE .. "?state=up")
+    assert.same({ [ONE] = 5 }, lead(5))
+    change("PUT", "/backends", "{}")
+    assert.equal(503, (balancer:get "/"))
+  end)
+
+  it("leads requests by the weights, and counts where they went", function()
+    change("PUT", "/backends/" .. ONE)
+    local listed = change("PUT", "/backends/" .. TWO .. "?weight=3")
+    assert.same({ [ONE] = { weight = 1, state = "up", picked = 0 }, [TWO] = { weight = 3, state = "up", picked = 0 } },
+      listed)
+    local led = lead(400)
+    assert.equal(400, led[ONE] + led[TWO])
+    assert.is_true(math.abs(led[ONE] - 100) < 50, led[ONE] .. " of 400, where one in 4 was meant")
+    listed = change("GET", "/backends")
+    assert.same({ led[ONE], led[TWO] }, { listed[ONE].picked, listed[TWO].picked })
+    listed = change("PUT", "/backends/" .. TWO .. "?state=draining")
+    assert.same({ weight = 3, state = "draining", picked = led[TWO] }, listed[TWO])
+    assert.same({ [ONE] = 20 }, lead(20))
+  end)
+
+  it("loses no request while backends come and go", function()
+    change("PUT", "/backends/" .. ONE)
+    local loads = { load "/", load "/", load "/slow", load "/slow" }
+    os.execute "sleep 0.3"
+    change("PUT", "/backends/" .. TWO)
+    os.execute "sleep 0.3"
+    change("PUT", "/backends/" .. ONE .. "?state=draining")
+    os.execute "sleep 0.3"
+    change("DELETE", "/backends/" .. ONE)
+    servers[ONE]:stop() -- SIGQUIT: what it has got it answers
+    assert.same({ [TWO] = 10 }, lead(10))
+    change("PUT", "/backends", cjson.encode { [TWO] = { weight = 2 }, [THREE] = { weight = 5 } })
+    balancer:reload()
+    os.execute "sleep 0.3"
+    change("DELETE", "/backends/" .. TWO)
+    servers[TWO]:stop()
+    assert.same({ [THREE] = 10 }, lead(10))
+    balancer:write("stop", "")
+    local total, got = 0, {}
+    for _, each in ipairs(loads) do
+      for answer, count in pairs(cjson.decode(each:wait())) do
+        total, got[answer] = total + count, true
+      end
+    end
+    print(("    %d requests"):format(total))
+    assert.same({ ONE, TWO, THREE }, keys(got))
+  end)
+
+  it("lets a request try another backend where one has died", function()
+    change("PUT", "/backends", cjson.encode { [ONE] = {}, [TWO] = {}, [THREE] = {} })
+    servers[ONE]:stop "sigterm"
+    local led = lead(100)
+    assert.is_nil(led[ONE])
+    assert.is_true((led["502"] or 0) < 20, "every third try fails, and so every 27th request")
+    change("DELETE", "/backends/" .. ONE)
+    assert.same({ TWO, THREE }, keys(lead(50)))
+  end)
+
+  it("keeps its backends through a reload, also of a policy that names others", function()
+    change("PUT", "/backends/" .. ONE)
+    lead(3)
+    local policy = env.read(balancer.folder .. "/policy.lua")
+    balancer:write("policy.lua", (policy:gsub('tcp"%] = {}', ('tcp"] = { %q }'):format(TWO))))
+    balancer:reload()
+    assert.same({ [ONE] = { weight = 1, state = "up", picked = 3 } }, change("GET", "/backends"))
+    assert.same({ [ONE] = 5 }, lead(5))
+  end)
+
+  it("is changed by all workers at once, and loses no change", function()
+    local clients = {}
+    for number = 1, 4 do
+      clients[number] = process.fork(function()
+        for port = 1, 25 do
+          change("PUT", ("/backends/10.0.2.%d:%d"):format(number, port))
+        end
+      end)
+    end
+    for _, client in ipairs(clients) do
+      client:wait()
+    end
+    assert.equal(100, #keys(change("GET", "/backends")))
+  end)
+
+  it("refuses what is wrong, with what was meant, and changes nothing", function()
+    change("PUT", "/backends/" .. ONE)
+    local function refused(wanted, message, method, path, body)
+      local status, said = http.request(method, API, path, body)
+      assert.same({ wanted, message .. "\n" }, { status, said })
+    end
+    local of = 'services "backends": "10.96.0.10:80/tcp": '
+    refused(400, of .. 'to: "10.0.1.500:80": 500 is over 255', "PUT", "/backends/10.0.1.500:80")
+    refused(400, of .. 'to: "[::1]:80": is IPv6, and the first backend IPv4: those of one list are of one family',
+      "PUT", "/backends/[::1]:80")
+    refused(400, '"app.test:80": wants an address such as 10.0.1.5:8080', "PUT", "/backends/app.test:80")
+    refused(400, of .. '"10.0.1.2:80": weight: wants a whole number from 1 to 65535; got "much"',
+      "PUT", "/backends/10.0.1.2:80?weight=much")
+    refused(400, of .. '"10.0.1.2:80": weight: wants a whole number from 1 to 65535; got 0',
+      "PUT", "/backends/10.0.1.2:80?weight=0")
+    refused(400, of .. '"10.0.1.2:80": state: wants "up", "draining" or "down"; got "off"',
+      "PUT", "/backends/10.0.1.2:80?state=off")
+    refused(400, of .. '"10.0.1.2:80": unknown field "wieght" of a backend; did you mean "weight"?',
+      "PUT", "/backends/10.0.1.2:80?wieght=2")
+    for _, body in ipairs { "", "[", "7", '"10.0.1.2:80"', '["10.0.1.2:80"]', '{ "10.0.1.2:80": 3 }' } do
+      refused(400, 'wants { "10.0.1.5:8080": { "weight": 3 }, "10.0.1.6:8080": {} }', "PUT", "/backends", body)
+    end
+    refused(404, TWO .. " is no backend of 10.96.0.10:80/tcp", "DELETE", "/backends/" .. TWO)
+    refused(404, "GET /backends tells of all", "GET", "/backends/" .. ONE)
+    refused(405, "wants GET or PUT of /backends, PUT or DELETE of /backends/ADDRESS", "DELETE", "/backends")
+    refused(405, "wants GET or PUT of /backends, PUT or DELETE of /backends/ADDRESS", "POST", "/backends/" .. TWO)
+    local many = {}
+    for number = 1, 257 do
+      many["10.0.3.1:" .. number] = {}
+    end
+    local status, said = http.request("PUT", API, "/backends", cjson.encode(many))
+    assert.equal(400, status)
+    assert.matches("256", said)
+    assert.same({ ONE }, keys(change("GET", "/backends")))
+  end)
+
+  it("has its API on the loopback alone", function()
+    change("PUT", "/backends/" .. ONE)
+    assert.same({ nil, "ECONNREFUSED", "" }, { http.get("10.0.0.1:8090", "/backends") })
+    assert.equal(ONE .. " /backends", select(2, balancer:get "/backends"))
+  end)
+end)
