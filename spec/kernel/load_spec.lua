@@ -66,6 +66,7 @@ local effects = {
     congestion = 'reno' } }]]),
   ["sets"] = "local one, other = set 'one' {}, set 'other' {}\n"
     .. each(INET, "allow { %s = one } allow { %s = { addr = -other, port = 80 } }"),
+  ["sets of own addresses"] = "local own = set 'own' {}\n" .. each(INET, "allow { %s = '*', from = own }"),
   ["rates"] = each(INET, "allow { %s = '192.0.2.9', over = '10/s', per = 'dst' } allow { %s = '*', over = '9/s' }"),
   ["balance"] = each({ "connect", "sendmsg" }, "balance { %s = '192.0.2.10', to = " .. BACKENDS
     .. " } balance { %s = '192.0.2.11', to = " .. BACKENDS .. ", by = 'hash', key = 'destination' }"),
@@ -82,7 +83,7 @@ local conditions = {
   exe = condition("exe = '/bin/sh'", true), cgroup = condition("cgroup = '/'", true),
   netns = condition("netns = 7", true), mark = condition("mark = 7", true), device = condition "device = 'lo'",
 }
-local LONG = { "more than 64 rules", "sets", "services", "rates" }
+local LONG = { "more than 64 rules", "sets", "sets of own addresses", "services", "rates" }
 
 --- Names of a table, in order, so that a seed leads to the same ones.
 local function names_of(needs)
