@@ -58,7 +58,7 @@ local function turn_until(done, what, deadline)
 end
 
 --- Start a program.  `options`: env (added to ours), cwd, session (a session of its own),
---- slow (it compiles, or valgrind watches it: it may take minutes).
+--- slow (it may take minutes).
 ---@param arguments string[] the program first
 ---@return spec.Process
 function M.start(arguments, options)
