@@ -104,9 +104,12 @@ static __always_inline int tg_aim_service(struct tg_service_pick *pick)
 TG_GLOBAL int tg_aim_backend(struct bpf_sock_addr *ctx, __u64 where, __u64 stays,
 			     struct tg_target *target)
 {
-	struct tg_service_pick pick = {.table = where & 0xffff, .by.wanted = TG_SEED_OF_NONE};
+	__u32 by = where >> 16 & 0xffff, block = where >> 32;
+	struct tg_service_pick pick = {
+		.table = where & 0xffff,
+		.by.wanted = by == TG_BY_RANDOM ? TG_SEED_OF_ANY : TG_SEED_OF_NONE,
+	};
 	__u64 destination, client = 0, high, low, seed;
-	__u32 block = where >> 32;
 	int err;
 
 	if (!TG_BALANCES || !target)
@@ -116,7 +119,7 @@ TG_GLOBAL int tg_aim_backend(struct bpf_sock_addr *ctx, __u64 where, __u64 stays
 		pick.what =
 			TG_VIP_WHAT(bpf_ntohs(target->port_be), TG_VIP_PROTO(tg_call_proto(ctx)));
 	destination = tg_destination_key(pick.high, pick.low, bpf_ntohs(target->port_be));
-	pick.by.key = tg_balance_key(ctx, where >> 16 & 0xffff, destination);
+	pick.by.key = tg_balance_key(ctx, by, destination);
 	if (TG_STICKY && stays) {
 		client = tg_aim_client(ctx, stays, destination,
 				       pick.what ? destination ^ pick.what : 0);

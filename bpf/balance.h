@@ -6,7 +6,8 @@
  * the call's key and from its own address, and the best number wins.  So a
  * choice depends neither on the order nor on the history of the list, and when
  * one of n backends goes or comes, one call in n goes elsewhere.  A backend that
- * a client is to stay with wins before all others: see sticky.h.
+ * a client is to stay with wins before all others: see sticky.h.  Where chance
+ * decides, lots are drawn first, which do not look at the whole list.
  */
 #ifndef TG_BALANCE_H
 #define TG_BALANCE_H
@@ -35,7 +36,7 @@
  */
 struct tg_block {
 	__u32 backends;
-	__u32 weighted; /* their weights differ */
+	__u32 heaviest; /* the largest weight; 0: they are all the same */
 	__u32 rule;     /* whose list it is */
 	__u32 slot;     /* of the rule's counters, in the kernel's copy */
 	__u64 reserved[6];
@@ -68,7 +69,9 @@ static __always_inline __u64 tg_backend_seed(__u64 high, __u64 low, __u32 port)
 	return tg_mix128(0x54494445474154ull ^ port, high, low) >> 18;
 }
 
+/* In place of the seed of a backend to stay with: there is none, or, moreover, chance decides. */
 #define TG_SEED_OF_NONE (~0ull)
+#define TG_SEED_OF_ANY  (~1ull)
 
 _Static_assert(sizeof(struct tg_block) == TG_ROW_BYTES, "a row");
 _Static_assert(sizeof(struct tg_choices) == TG_ROW_BYTES, "choices fill a row");
@@ -185,7 +188,7 @@ static __always_inline __u64 tg_minus_log2(__u64 number)
 /* What a choice is made by. */
 struct tg_choice_by {
 	__u64 key;
-	__u64 wanted; /* the seed of the backend to stay with, or TG_SEED_OF_NONE */
+	__u64 wanted; /* the seed of the backend to stay with, or one of the above */
 };
 
 struct tg_pick {
@@ -274,17 +277,63 @@ static long tg_pick_weighted(__u32 step, struct tg_pick *pick)
 	return 0;
 }
 
+/* The place of backend `index` of a list: twice its row, and one more if it is the second there. */
+static __always_inline int tg_backend_place(__u32 block, __u32 backends, __u32 index)
+{
+	return (int)((block + 1 + tg_block_choice_rows(backends)) * TG_BLOCK_BACKENDS + index);
+}
+
+#define TG_LOTS 4
+
+/*
+ * The place of a backend that lots fall on, TG_NO_BACKEND or -TG_EFAULT.  A lot
+ * falls on any of them, and counts as often as its weight is of the heaviest: so
+ * what follows where none counts leaves the shares as they are.
+ */
+TG_GLOBAL int tg_pick_lot(tg_table_ref table, __u32 block, __u64 key)
+{
+	const struct tg_block *list = TG_BALANCES ? tg_table_row(table, block) : 0;
+	__u32 backends = list ? list->backends : 0, heaviest;
+
+	if (!list || backends > TG_MAX_BACKENDS)
+		return -TG_EFAULT;
+	if (!backends)
+		return TG_NO_BACKEND;
+	heaviest = list->heaviest;
+	TG_UNROLL
+	for (__u32 i = 0; i < TG_LOTS; i++) {
+		__u64 number = tg_mix(key ^ (__u64)i << 60), choice;
+		__u32 index = tg_reduce(number, backends);
+		const struct tg_choices *choices =
+			tg_table_row(table, (__u64)block + 1 + index / TG_BLOCK_CHOICES);
+
+		if (!choices)
+			return -TG_EFAULT;
+		choice = TG_LOAD(choices->choice[index % TG_BLOCK_CHOICES]);
+		if (TG_CHOICE_STATE(choice) == TG_BACKEND_UP &&
+		    (number & 0xffffffff) * heaviest >> 32 < TG_CHOICE_WEIGHT(choice))
+			return tg_backend_place(block, backends, index);
+	}
+	return TG_NO_BACKEND;
+}
+
 /*
  * Where in a table the backend stands that a key leads to, or the one that is
- * `wanted`: twice its row, and one more if it is the second there;
- * TG_NO_BACKEND: none is up; -TG_EFAULT: there is no such list.
+ * `wanted`; TG_NO_BACKEND: none is up; -TG_EFAULT: there is no such list.
  */
 TG_GLOBAL int tg_balance_pick(tg_table_ref table, __u32 block, __u64 key, __u64 wanted)
 {
-	const struct tg_block *list = TG_BALANCES ? tg_table_row(table, block) : 0;
 	struct tg_pick pick = {.table = table, .weight = 1, .found = TG_NO_BACKEND};
+	const struct tg_block *list;
 	__u32 backends, rows;
 
+	if (wanted == TG_SEED_OF_ANY) {
+		int place = tg_pick_lot(table, block, key);
+
+		if (place != TG_NO_BACKEND)
+			return place;
+	}
+	list = TG_BALANCES ? tg_table_row(table, block) : 0;
 	if (!list)
 		return -TG_EFAULT;
 	backends = list->backends;
@@ -293,15 +342,13 @@ TG_GLOBAL int tg_balance_pick(tg_table_ref table, __u32 block, __u64 key, __u64 
 	rows = tg_block_choice_rows(backends);
 	pick.by = (struct tg_choice_by){tg_mix(key), wanted};
 	pick.row = block + 1;
-	if (list->weighted) {
+	if (list->heaviest) {
 		pick.best = 1ull << (TG_LOG2_SHIFT + 7);
 		TG_LOOP(rows, tg_pick_weighted, &pick);
 	} else {
 		TG_LOOP(rows, tg_pick_equal, &pick);
 	}
-	if (pick.found < 0)
-		return pick.found;
-	return (int)((block + 1 + rows) * TG_BLOCK_BACKENDS + (__u32)pick.found);
+	return pick.found < 0 ? pick.found : tg_backend_place(block, backends, (__u32)pick.found);
 }
 
 /* What stands at such a place, or NULL. */

@@ -136,12 +136,18 @@ static uint64_t seed_of(const struct tg_backend_place *backend)
 			       ntohs(backend->port_be));
 }
 
-static bool weights_differ(const struct tg_backends *backends)
+/* 0: their weights are all the same. */
+static uint32_t heaviest_of(const struct tg_backends *backends)
 {
-	for (uint32_t i = 1; i < backends->count; i++)
-		if (backends->at[i].weight != backends->at[0].weight)
-			return true;
-	return false;
+	uint32_t heaviest = 0;
+	bool differ = false;
+
+	for (uint32_t i = 0; i < backends->count; i++) {
+		differ |= backends->at[i].weight != backends->at[0].weight;
+		if (backends->at[i].weight > heaviest)
+			heaviest = backends->at[i].weight;
+	}
+	return differ ? heaviest : 0;
 }
 
 static struct tg_choices *choices_of(const void *rows, uint32_t index)
@@ -162,7 +168,7 @@ void tg_block_write(const struct tg_backends *backends, uint32_t rule, void *row
 	struct tg_block *block = rows;
 
 	block->backends = backends->count;
-	block->weighted = weights_differ(backends);
+	block->heaviest = heaviest_of(backends);
 	block->rule = rule;
 	for (uint32_t i = 0; i < backends->count; i++) {
 		const struct tg_backend_place *spec = &backends->at[i];

@@ -51,9 +51,9 @@ static void free_list(struct list *list)
 }
 
 /* The address that a key leads to. */
-static uint32_t pick(const struct list *list, uint64_t key)
+static uint32_t pick(const struct list *list, uint64_t key, uint64_t wanted)
 {
-	int place = tg_balance_pick(&list->table, 0, key, TG_SEED_OF_NONE);
+	int place = tg_balance_pick(&list->table, 0, key, wanted);
 	const struct tg_backend *backend;
 
 	CHECK(place >= 0);
@@ -72,7 +72,8 @@ static double critical(double freedom)
 	return freedom * root * root * root;
 }
 
-static void check_shares(const uint32_t *weights, uint32_t count, uint64_t (*key)(uint32_t))
+static void check_shares(const uint32_t *weights, uint32_t count, uint64_t (*key)(uint32_t),
+			 uint64_t wanted)
 {
 	uint32_t picked[TG_MAX_BACKENDS] = {0};
 	struct list list = {0};
@@ -84,7 +85,7 @@ static void check_shares(const uint32_t *weights, uint32_t count, uint64_t (*key
 	}
 	write_list(&list);
 	for (uint32_t i = 0; i < PICKS; i++) {
-		uint32_t addr = pick(&list, key(i)) - 0x0a000000;
+		uint32_t addr = pick(&list, key(i), wanted) - 0x0a000000;
 
 		picked[(addr >> 8) * 200 + (addr & 255) - 1]++;
 	}
@@ -131,15 +132,19 @@ static void check_all_shares(void)
 
 		while (count < 12 && lists[i][count])
 			count++;
-		check_shares(lists[i], count, by_chance);
-		check_shares(lists[i], count, in_order);
+		check_shares(lists[i], count, by_chance, TG_SEED_OF_NONE);
+		check_shares(lists[i], count, by_chance, TG_SEED_OF_ANY);
+		check_shares(lists[i], count, in_order, TG_SEED_OF_NONE);
+		check_shares(lists[i], count, in_order, TG_SEED_OF_ANY);
 	}
 	for (uint32_t i = 0; i < TG_MAX_BACKENDS; i++)
 		many[i] = 1 + i % 3;
-	check_shares(many, TG_MAX_BACKENDS, by_chance);
+	check_shares(many, TG_MAX_BACKENDS, by_chance, TG_SEED_OF_NONE);
+	check_shares(many, TG_MAX_BACKENDS, by_chance, TG_SEED_OF_ANY);
 	for (uint32_t i = 0; i < TG_MAX_BACKENDS; i++)
 		many[i] = 4;
-	check_shares(many, TG_MAX_BACKENDS, in_order);
+	check_shares(many, TG_MAX_BACKENDS, in_order, TG_SEED_OF_NONE);
+	check_shares(many, TG_MAX_BACKENDS, in_order, TG_SEED_OF_ANY);
 }
 
 /* --- What moves ---------------------------------------------------------------------------- */
@@ -157,7 +162,7 @@ static void check_order(bool weighted)
 	for (uint32_t i = 0; i < PICKS / 10; i++) {
 		uint64_t key = draw();
 
-		CHECK(pick(&one, key) == pick(&other, key));
+		CHECK(pick(&one, key, TG_SEED_OF_NONE) == pick(&other, key, TG_SEED_OF_NONE));
 	}
 	free_list(&one);
 	free_list(&other);
@@ -184,7 +189,8 @@ static void check_moves(uint32_t count, bool weighted)
 	write_list(&less);
 	for (uint32_t i = 0; i < PICKS; i++) {
 		uint64_t key = draw();
-		uint32_t before = pick(&all, key), after = pick(&less, key);
+		uint32_t before = pick(&all, key, TG_SEED_OF_NONE),
+			 after = pick(&less, key, TG_SEED_OF_NONE);
 
 		if (before == 0x0a000001 + gone)
 			moved++;
@@ -210,9 +216,9 @@ static void check_weight(void)
 	write_list(&after);
 	for (uint32_t i = 0; i < PICKS; i++) {
 		uint64_t key = draw();
-		uint32_t now = pick(&after, key);
+		uint32_t now = pick(&after, key, TG_SEED_OF_NONE);
 
-		CHECK(now == pick(&before, key) || now == 0x0a000004);
+		CHECK(now == pick(&before, key, TG_SEED_OF_NONE) || now == 0x0a000004);
 	}
 	free_list(&before);
 	free_list(&after);
@@ -268,7 +274,7 @@ static void check_none(void)
 	list.backends.at[1].state = TG_BACKEND_NONE;
 	write_list(&list);
 	for (uint32_t i = 0; i < 100; i++)
-		CHECK(pick(&list, draw()) == 0x0a000001);
+		CHECK(pick(&list, draw(), TG_SEED_OF_NONE) == 0x0a000001);
 	CHECK(tg_balance_pick(&list.table, list.table.count, 1, TG_SEED_OF_NONE) == -TG_EFAULT);
 	((struct tg_choices *)list.table.rows)[1].choice[0] = 0;
 	CHECK(tg_balance_pick(&list.table, 0, 1, TG_SEED_OF_NONE) == TG_NO_BACKEND);
