@@ -221,7 +221,7 @@ local function real_calls()
   it("go on where enforce-image has no set to change, or nothing to read", function()
     start "enforce-image"
     program:write "ban 192.0.2.1\n"
-    program:wait_for 'enforce-image: set "banned": the policy in force declares none of this name\n'
+    program:wait_for 'enforce-image: set "banned": the policy in force declares none of this name'
     program:kill "sigterm"
     assert.equal(0, program:wait().status)
     program = built:start("enforce-image", { file.image, here.cgroup }, { "sh", "-c", 'exec "$0" "$@" < /dev/null' })
