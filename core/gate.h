@@ -46,7 +46,7 @@ struct tg_ring {
 
 /* A live table of a gate: a set, or services.  It stays, at its place in memory, until the gate is
  * closed. */
-struct tg_set {
+struct tg_live {
 	struct tg_gate *gate;  /* whose it is */
 	struct tg_table table; /* fd -1: no image names it any more */
 	char *name;
@@ -55,11 +55,20 @@ struct tg_set {
 	bool named; /* by the image under way */
 };
 
+/* As the users of either kind know it. */
+struct tg_set {
+	struct tg_live live;
+};
+
+struct tg_services {
+	struct tg_live live;
+};
+
 struct turned_bpf;
 struct bpf_link;
 
 struct tg_gate_tables {
-	struct tg_set *at[TG_MAX_TABLES];
+	struct tg_live *at[TG_MAX_TABLES];
 	uint32_t count;
 	int lock_fd;               /* -1: not needed yet */
 	struct tg_table blocks[2]; /* lists of backends: see gate_blocks.c; fd -1: none */
@@ -117,6 +126,9 @@ int tg_gate_tables_make(struct tg_gate *gate, const void *rows, uint32_t *number
 int tg_gate_tables_install(const struct tg_gate *gate, int outer);
 void tg_gate_tables_settle(struct tg_gate *gate, bool published);
 void tg_gate_tables_free(struct tg_gate *gate);
+
+/* A table that is in force, by its name and kind, or NULL. */
+struct tg_live *tg_gate_live(const struct tg_gate *gate, const char *name, enum tg_table_kind kind);
 
 /* Write the tables' numbers into the rows of a copy of the image. */
 void tg_gate_tables_stamp(const uint32_t *numbers, void *rows);

@@ -10,21 +10,15 @@
 #include "kill.h"
 #include "service.h"
 
-/* They are kept with the sets. */
-static const struct tg_set *live_of(const struct tg_services *services)
-{
-	return (const struct tg_set *)services;
-}
-
 static int fail_with_name(const struct tg_services *services, const char *vip, int error)
 {
-	return tg_fail(error, "services \"%s\": %s%s%s%s", live_of(services)->name, vip ? "\"" : "",
+	return tg_fail(error, "services \"%s\": %s%s%s%s", services->live.name, vip ? "\"" : "",
 		       vip ? vip : "", vip ? "\": " : "", tg_error());
 }
 
 static int check_alive(const struct tg_services *services)
 {
-	const struct tg_set *live = live_of(services);
+	const struct tg_live *live = &services->live;
 
 	return live->table.fd >= 0
 		       ? 0
@@ -35,16 +29,12 @@ static int check_alive(const struct tg_services *services)
 
 int tg_gate_services(const struct tg_gate *gate, const char *name, struct tg_services **services)
 {
-	for (uint32_t i = 0; i < gate->tables.count; i++) {
-		struct tg_set *live = gate->tables.at[i];
+	struct tg_live *found = tg_gate_live(gate, name, TG_TABLE_SERVICES);
 
-		if (strcmp(live->name, name) != 0 || live->table.fd < 0 ||
-		    live->kind != TG_TABLE_SERVICES)
-			continue;
-		*services = (struct tg_services *)live;
-		return 0;
-	}
-	return tg_fail(-ENOENT, "services \"%s\": " TG_NO_TABLE, name);
+	if (!found)
+		return tg_fail(-ENOENT, "services \"%s\": " TG_NO_TABLE, name);
+	*services = (struct tg_services *)found;
+	return 0;
 }
 
 /* Read a VIP and take up the lock. */
@@ -57,7 +47,7 @@ static int take_up(const struct tg_services *services, const char *text, struct 
 	error = tg_vip_parse(text, vip);
 	if (error)
 		return fail_with_name(services, NULL, error);
-	return tg_service_change(&live_of(services)->table);
+	return tg_service_change(&services->live.table);
 }
 
 /*
@@ -90,7 +80,7 @@ static int find_gone(const struct tg_table *table, const struct tg_vip_key *vip,
 static int change(const struct tg_services *services, const struct tg_vip_key *vip,
 		  const struct tg_backends *backends, struct tg_backends *gone)
 {
-	const struct tg_table *table = &live_of(services)->table;
+	const struct tg_table *table = &services->live.table;
 	int result = tg_service_change(table);
 
 	if (result)
@@ -108,7 +98,7 @@ static int change(const struct tg_services *services, const struct tg_vip_key *v
 static int change_and_kill(const struct tg_services *services, const struct tg_vip_key *vip,
 			   const struct tg_backends *backends, uint32_t *ended)
 {
-	struct tg_gate *gate = live_of(services)->gate;
+	struct tg_gate *gate = services->live.gate;
 	struct tg_backends gone = {0};
 	int error, result = tg_kill_prepare(gate);
 
@@ -131,8 +121,7 @@ static int put(const struct tg_services *services, const char *text, const struc
 	return tg_fail(error,
 		       "services \"%s\": \"%s\": has no room: there is some for %u services of "
 		       "ten backends: remove some, or declare them with a larger size",
-		       live_of(services)->name, text,
-		       tg_service_books_of(&live_of(services)->table)->size);
+		       services->live.name, text, tg_service_books_of(&services->live.table)->size);
 }
 
 int tg_services_put(struct tg_services *services, const char *text,
@@ -174,7 +163,7 @@ int tg_services_remove(struct tg_services *services, const char *text, uint32_t 
 
 int tg_services_info(const struct tg_services *services, struct tg_services_info *info)
 {
-	const struct tg_set *live = live_of(services);
+	const struct tg_live *live = &services->live;
 	int error = check_alive(services);
 
 	if (error)
@@ -191,7 +180,7 @@ int tg_services_info(const struct tg_services *services, struct tg_services_info
 
 int tg_services_next(const struct tg_services *services, uint64_t *cursor, struct tg_vip_info *vip)
 {
-	const struct tg_table *table = &live_of(services)->table;
+	const struct tg_table *table = &services->live.table;
 	struct tg_vip_key key;
 	uint32_t backends;
 	int found, error = check_alive(services);
@@ -210,7 +199,7 @@ int tg_services_next(const struct tg_services *services, uint64_t *cursor, struc
 int tg_services_backends(const struct tg_services *services, const char *text,
 			 struct tg_backend_info *backends, uint32_t room, uint32_t *count)
 {
-	const struct tg_table *table = &live_of(services)->table;
+	const struct tg_table *table = &services->live.table;
 	struct tg_vip_key vip;
 	int error = take_up(services, text, &vip), found;
 

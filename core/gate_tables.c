@@ -17,7 +17,7 @@
 
 #define ANEW "stop what holds the gate and start it again"
 
-static struct tg_set *find(const struct tg_gate *gate, const char *name)
+static struct tg_live *find(const struct tg_gate *gate, const char *name)
 {
 	for (uint32_t i = 0; i < gate->tables.count; i++)
 		if (!strcmp(gate->tables.at[i]->name, name))
@@ -25,66 +25,74 @@ static struct tg_set *find(const struct tg_gate *gate, const char *name)
 	return NULL;
 }
 
-static int add(struct tg_gate *gate, const char *name, struct tg_set **out)
+struct tg_live *tg_gate_live(const struct tg_gate *gate, const char *name, enum tg_table_kind kind)
 {
-	struct tg_set *set;
+	struct tg_live *live = find(gate, name);
+
+	return live && live->table.fd >= 0 && live->kind == kind ? live : NULL;
+}
+
+static int add(struct tg_gate *gate, const char *name, struct tg_live **out)
+{
+	struct tg_live *live;
 
 	if (gate->tables.count == TG_MAX_TABLES)
-		return tg_fail(-E2BIG,
-			       "set \"%s\": a gate knows at most %u names of sets: open a new one",
-			       name, TG_MAX_TABLES);
-	set = calloc(1, sizeof(*set));
-	if (set)
-		set->name = strdup(name);
-	if (!set || !set->name) {
-		free(set);
+		return tg_fail(
+			-E2BIG,
+			"set \"%s\": a gate knows at most %u names of live tables: open a new one",
+			name, TG_MAX_TABLES);
+	live = calloc(1, sizeof(*live));
+	if (live)
+		live->name = strdup(name);
+	if (!live || !live->name) {
+		free(live);
 		return tg_fail(-ENOMEM, "out of memory: no room for a set");
 	}
-	set->gate = gate;
-	set->table = (struct tg_table){.fd = -1, .lock_fd = -1};
-	gate->tables.at[gate->tables.count++] = set;
-	*out = set;
+	live->gate = gate;
+	live->table = (struct tg_table){.fd = -1, .lock_fd = -1};
+	gate->tables.at[gate->tables.count++] = live;
+	*out = live;
 	return 0;
 }
 
 static int make(struct tg_gate *gate, const void *rows, const struct tg_table_entry *entry,
-		struct tg_set *set, uint32_t number)
+		struct tg_live *live, uint32_t number)
 {
 	bool services = entry->kind == TG_TABLE_SERVICES;
 	uint64_t table_rows =
 		services ? tg_service_table_rows(entry->size) : tg_set_table_rows(entry->size);
-	int err = tg_table_make_map(&set->table, set->name, table_rows);
+	int err = tg_table_make_map(&live->table, live->name, table_rows);
 
 	if (err)
 		return err;
-	set->fresh = true;
-	set->kind = entry->kind;
-	set->table.lock_fd = gate->tables.lock_fd;
-	set->table.number = number;
+	live->fresh = true;
+	live->kind = entry->kind;
+	live->table.lock_fd = gate->tables.lock_fd;
+	live->table.number = number;
 	if (services) {
-		tg_service_table_init(&set->table, entry->size);
-		return tg_service_table_fill(&set->table, rows, entry);
+		tg_service_table_init(&live->table, entry->size);
+		return tg_service_table_fill(&live->table, rows, entry);
 	}
-	tg_set_table_init(&set->table, entry->size, entry->ttl_ms);
-	return tg_set_table_fill(&set->table, rows, entry);
+	tg_set_table_init(&live->table, entry->size, entry->ttl_ms);
+	return tg_set_table_fill(&live->table, rows, entry);
 }
 
 /*
  * A table that is there keeps what it holds.  Its room cannot change: other
  * processes have it mapped, and could not hear of another.
  */
-static int check_size(const struct tg_set *set, const struct tg_table_entry *entry)
+static int check_size(const struct tg_live *live, const struct tg_table_entry *entry)
 {
 	bool services = entry->kind == TG_TABLE_SERVICES;
-	uint32_t size = services ? tg_service_books_of(&set->table)->size
-				 : tg_set_books_of(&set->table)->size;
+	uint32_t size = services ? tg_service_books_of(&live->table)->size
+				 : tg_set_books_of(&live->table)->size;
 
-	if (set->kind != entry->kind)
+	if (live->kind != entry->kind)
 		return tg_fail(
 			-EEXIST,
 			"%s \"%s\": in this gate the name is that of a live table of the other "
 			"kind: give it another name, or " ANEW,
-			services ? "services" : "set", set->name);
+			services ? "services" : "set", live->name);
 	if (entry->size <= size || !entry->sized)
 		return 0;
 	if (services)
@@ -92,28 +100,29 @@ static int check_size(const struct tg_set *set, const struct tg_table_entry *ent
 			-ENOSPC,
 			"services \"%s\": have room for %u, the policy wants room for %u, and what "
 			"is in force does not grow: give them another name, or " ANEW,
-			set->name, size, entry->size);
+			live->name, size, entry->size);
 	return tg_fail(-ENOSPC,
 		       "set \"%s\": has room for %u elements, the policy wants room for %u, and "
 		       "what is in force does not grow: give it another name, or " ANEW,
-		       set->name, size, entry->size);
+		       live->name, size, entry->size);
 }
 
 static int take_up(struct tg_gate *gate, const void *rows, uint32_t index, uint32_t *number)
 {
 	const struct tg_table_entry *entry = tg_image_table(rows, index);
 	const char *name = tg_image_table_name(rows, entry);
-	struct tg_set *set = find(gate, name);
+	struct tg_live *live = find(gate, name);
 	int err = 0;
 
-	if (!set)
-		err = add(gate, name, &set);
+	if (!live)
+		err = add(gate, name, &live);
 	if (err)
 		return err;
-	for (*number = 0; gate->tables.at[*number] != set; (*number)++)
+	for (*number = 0; gate->tables.at[*number] != live; (*number)++)
 		;
-	set->named = true;
-	return set->table.fd < 0 ? make(gate, rows, entry, set, *number) : check_size(set, entry);
+	live->named = true;
+	return live->table.fd < 0 ? make(gate, rows, entry, live, *number)
+				  : check_size(live, entry);
 }
 
 int tg_gate_tables_make(struct tg_gate *gate, const void *rows, uint32_t *numbers)
@@ -145,16 +154,16 @@ int tg_gate_tables_install(const struct tg_gate *gate, int outer)
 void tg_gate_tables_settle(struct tg_gate *gate, bool published)
 {
 	for (uint32_t i = 0; i < gate->tables.count; i++) {
-		struct tg_set *set = gate->tables.at[i];
-		bool goes = published ? !set->named : set->fresh;
+		struct tg_live *live = gate->tables.at[i];
+		bool goes = published ? !live->named : live->fresh;
 
-		if (goes && set->table.fd >= 0) {
+		if (goes && live->table.fd >= 0) {
 			if (gate->shared.tables >= 0)
 				bpf_map_delete_elem(gate->shared.tables, &i);
-			tg_table_close(&set->table);
+			tg_table_close(&live->table);
 		}
-		set->fresh = false;
-		set->named = false;
+		live->fresh = false;
+		live->named = false;
 	}
 }
 
@@ -216,12 +225,13 @@ static int view_tables(const struct tg_gate *gate, const struct tg_image *image,
 
 	for (uint32_t i = 0; i < about->tables && !err; i++) {
 		const struct tg_table_entry *entry = tg_image_table(image->rows, i);
-		const struct tg_set *set = NULL;
+		const struct tg_live *live = NULL;
 
 		if (entry->kind != TG_TABLE_BLOCKS)
-			set = find(gate, tg_image_table_name(image->rows, entry));
-		view[i] = set && set->table.fd >= 0 && set->kind == entry->kind ? set->table.rows
-										: first[i];
+			live = find(gate, tg_image_table_name(image->rows, entry));
+		view[i] = live && live->table.fd >= 0 && live->kind == entry->kind
+				  ? live->table.rows
+				  : first[i];
 	}
 	return err;
 }
@@ -251,14 +261,4 @@ int tg_gate_mismatch(const struct tg_gate *gate, const struct tg_image *image,
 	int err = view_tables(gate, image, tables);
 
 	return err ? err : tg_mismatch(image, tables, query, index, fields);
-}
-
-int tg_gate_set(const struct tg_gate *gate, const char *name, struct tg_set **set)
-{
-	struct tg_set *found = find(gate, name);
-
-	if (!found || found->table.fd < 0 || found->kind != TG_TABLE_SET)
-		return tg_fail(-ENOENT, "set \"%s\": " TG_NO_TABLE, name);
-	*set = found;
-	return 0;
 }

@@ -195,13 +195,19 @@ static bool is_at_backend(const struct tg_turned *socket, const void *what)
 	return is_at(socket, what, 0);
 }
 
+/* A rule's backends stand in its field "to". */
+static const char *without_field(const char *text)
+{
+	return !strncmp(text, "to: ", 4) ? text + 4 : text;
+}
+
 int tg_gate_kill(struct tg_gate *gate, const char *text, uint32_t *ended)
 {
 	struct tg_backends backends = {0};
 	int error = tg_backends_add(&backends, text, 1, 1u << TG_OP_CONNECT);
 
 	if (error)
-		error = tg_fail(error, "kill: %s", tg_error());
+		error = tg_fail(error, "kill: %s", without_field(tg_error()));
 	if (!error)
 		error = tg_kill_prepare(gate);
 	if (!error)

@@ -251,7 +251,7 @@ describe("kill", function()
     assert.equal(0, gate:kill "10.0.0.1:80")
     local ended, message = gate:kill "10.0.0.0/8"
     assert.is_nil(ended)
-    assert.equal([[kill: to: "10.0.0.0/8": must be one address, not a prefix or a range]], message)
+    assert.equal([[kill: "10.0.0.0/8": must be one address, not a prefix or a range]], message)
     assert.has_error(function() gate:kill(80) end, 'kill wants a backend such as "10.0.1.5:8080"; got 80')
   end)
 
