@@ -176,7 +176,7 @@ demo: deps ## show a policy at work on real traffic
 	@$(MAKE) all
 	$(Q)TIDEGATE_BUILD=$(BUILD) examples/demo
 
-bench: deps ## measure; writes build/bench.json (QUICK=1: within a minute)
+bench: deps ## measure; writes build/bench.json (QUICK=1: some 90 s)
 	@$(MAKE) all $(B)/bench/measure
 	$(Q)TIDEGATE_BUILD=$(BUILD) QUICK=$(QUICK) $(LUAJIT) bench/run
 
