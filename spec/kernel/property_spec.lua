@@ -102,8 +102,12 @@ local function compare_bind(verdict, call, answer)
   return expected, found
 end
 
---- A datagram to :: from a socket that is bound to IPv4 is one to 127.0.0.1.
+--- A datagram to :: from a socket that is bound to IPv4 is one to 127.0.0.1.  Where a connect
+--- failed on its way to some backend, that is one of the list, which are all of one family.
 local function going_to(verdict, call)
+  if verdict.balance and not verdict.place then
+    verdict = reference.settled(verdict, call, verdict.balance.places[1])
+  end
   return call.op == "sendmsg" and reference.target(verdict.addr, call.from_addr) or verdict.addr
 end
 
