@@ -13,6 +13,7 @@ local RELOADS = 50
 --- After so many the master has all that it will ever have.
 local SETTLED = 10
 --- Of the master's memory that one reload too few gives back: a Lua state alone is more than that.
+--- What the C library keeps for a while, or has just given back, is 10 MiB: the least is what counts.
 local MOST_KIB = 2048
 
 local METADATA = "169.254.169.254"
@@ -70,10 +71,14 @@ describe("nginx under load", function()
     local stop = server.folder .. "/stop"
     local loads = { load(server, stop), load(server, stop) }
     local settled
+    local least = { math.huge, math.huge } -- of its memory, in the first half and in the second
     for number = 1, RELOADS do
       server:write("web.lua", policies[number % 2])
       server:reload()
-      settled = number == SETTLED and holdings(server) or settled
+      if number >= SETTLED then
+        local now, half = holdings(server), number <= (SETTLED + RELOADS) / 2 and 1 or 2
+        settled, least[half] = settled or now, math.min(least[half], now.kib)
+      end
     end
     server:write("stop", "")
     local total = 0
@@ -84,9 +89,9 @@ describe("nginx under load", function()
       total = total + count
     end
     local after = holdings(server)
-    print(("    %d requests; the master's memory went from %d to %d KiB"):format(total, settled.kib, after.kib))
+    print(("    %d requests; the master's memory went from %d to %d KiB"):format(total, least[1], least[2]))
     assert.same({ settled.fds, settled.maps, settled.programs }, { after.fds, after.maps, after.programs })
-    assert.is_true(after.kib - settled.kib < MOST_KIB)
+    assert.is_true(least[2] - least[1] < MOST_KIB)
     local _, stats = server:get "/stats"
     assert.truthy(stats:find(('"generation":%d'):format(RELOADS + 1), 1, true), stats)
     assert.equal(total, tonumber(stats:match('"no%-metadata":%b{}'):match '"hits":(%d+)'))
