@@ -8,6 +8,7 @@
 #ifndef TG_CALL_H
 #define TG_CALL_H
 
+#include "addr.h"
 #include "maps.h"
 #include "match.h"
 
@@ -15,8 +16,6 @@
 #define AF_INET6      10
 #define IPPROTO_TCP   6
 #define IPPROTO_MPTCP 262
-
-#define TG_MAPPED_BE bpf_htonl(0xffff) /* third word of ::ffff:0:0/96 */
 
 #define TG_READ(field) (*(volatile __u32 *)&(field))
 
@@ -42,36 +41,18 @@ static __always_inline int tg_hook_is4(enum tg_hook hook)
 	return TG_HOOKS4 >> hook & 1;
 }
 
+/* tg_is_mapped() without a branch: the verifier goes on with one number, not with two. */
+static __always_inline __u32 tg_mapped_bit(const __u32 addr_be[4])
+{
+	return tg_is_zero(addr_be[0] | addr_be[1] | (addr_be[2] ^ TG_MAPPED_BE));
+}
+
 /* Where a call goes in the end. */
 struct tg_target {
 	__u32 addr_be[4];
 	__u16 port_be;
 	__u16 error; /* no backend was there to go to: the errno, positive */
 };
-
-static __always_inline int tg_is_mapped(const __u32 addr_be[4])
-{
-	return !addr_be[0] && !addr_be[1] && addr_be[2] == TG_MAPPED_BE;
-}
-
-/* The same without a branch: the verifier goes on with one number, not with two. */
-static __always_inline __u32 tg_mapped_bit(const __u32 addr_be[4])
-{
-	return tg_is_zero(addr_be[0] | addr_be[1] | (addr_be[2] ^ TG_MAPPED_BE));
-}
-
-static __always_inline int tg_same_addr(const __u32 a[4], const __u32 b[4])
-{
-	return a[0] == b[0] && a[1] == b[1] && a[2] == b[2] && a[3] == b[3];
-}
-
-static __always_inline void tg_copy_addr(__u32 to[4], const __u32 from[4])
-{
-	to[0] = from[0];
-	to[1] = from[1];
-	to[2] = from[2];
-	to[3] = from[3];
-}
 
 static __always_inline void tg_call_read(struct tg_call *call)
 {

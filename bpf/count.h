@@ -60,11 +60,6 @@ static __always_inline struct tg_hook_totals *tg_totals_at(__u32 stripe, enum tg
 	return bpf_map_lookup_elem(&tg_totals, &index);
 }
 
-static __always_inline struct tg_hook_totals *tg_totals_of(enum tg_hook hook)
-{
-	return tg_totals_at(tg_stripe(), hook);
-}
-
 static __always_inline void tg_add_call(__u32 stripe, enum tg_hook hook, __u32 outcome)
 {
 	struct tg_hook_totals *totals = tg_totals_at(stripe, hook);
@@ -107,31 +102,13 @@ static __always_inline enum tg_outcome tg_outcome_of(const struct tg_term *term,
 	return TG_OUTCOME_PASSED;
 }
 
-/* An event that found the ring full. */
-static __always_inline void tg_count_lost(enum tg_hook hook)
-{
-	struct tg_hook_totals *totals = tg_totals_of(hook);
-
-	if (totals)
-		__sync_fetch_and_add(&totals->lost, 1);
-}
-
-/* A bucket of a rate that made room for another: of hook 0, for all. */
-static __always_inline void tg_count_evicted(void)
-{
-	struct tg_hook_totals *totals = tg_totals_of(0);
-
-	if (totals)
-		__sync_fetch_and_add(&totals->evicted, 1);
-}
-
-/* A client of sticky balance that did: likewise. */
-static __always_inline void tg_count_forgotten(void)
-{
-	struct tg_hook_totals *totals = tg_totals_of(0);
-
-	if (totals)
-		__sync_fetch_and_add(&totals->forgotten, 1);
-}
+/* One more in a hook's totals, beside its calls. */
+#define TG_COUNT(hook, member)                                                                     \
+	do {                                                                                       \
+		struct tg_hook_totals *totals_ = tg_totals_at(tg_stripe(), hook);                  \
+                                                                                                   \
+		if (totals_)                                                                       \
+			__sync_fetch_and_add(&totals_->member, 1);                                 \
+	} while (0)
 
 #endif

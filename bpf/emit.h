@@ -67,7 +67,7 @@ static __always_inline void *tg_record_reserve(const struct tg_term *term, enum 
 		return 0;
 	record = bpf_ringbuf_reserve(&tg_events, TG_RECORD_BYTES, 0);
 	if (!record)
-		tg_count_lost(hook);
+		TG_COUNT(hook, lost);
 	return record;
 }
 

@@ -28,22 +28,6 @@
 		storage_;                                                                          \
 	})
 
-/* 0.0.0.0 or ::, in place of which the kernel takes an address of this machine. */
-static __always_inline int tg_is_unspecified(const __u32 addr_be[4])
-{
-	return !(addr_be[0] | addr_be[1] | addr_be[3]) &&
-	       (!addr_be[2] || addr_be[2] == TG_MAPPED_BE);
-}
-
-static __always_inline int tg_turn_leads(const struct tg_turn *turn, const __u32 addr_be[4],
-					 __u16 port_be)
-{
-	if (!turn->final_port_be || turn->final_port_be != port_be)
-		return 0;
-	return tg_same_addr(turn->final_addr_be, addr_be) ||
-	       tg_is_unspecified(turn->final_addr_be) || tg_is_unspecified(addr_be);
-}
-
 static __always_inline void tg_turn_fill(struct tg_turn *turn, const struct tg_call *call,
 					 const struct tg_target *target, __u32 reveal)
 {

@@ -116,7 +116,7 @@ static __always_inline const void *tg_table_row(__u32 table, __u64 row)
 struct tg_rate_row {
 	struct bpf_spin_lock lock;
 	__u32 pad;
-	struct tg_bucket way[TG_RATE_WAYS];
+	struct tg_bucket way[TG_WAYS];
 };
 
 /* The rates that rules count, by whose calls they are. */
@@ -130,7 +130,7 @@ struct {
 struct tg_sticky_row {
 	struct bpf_spin_lock lock;
 	__u32 pad;
-	struct tg_client way[TG_STICKY_WAYS];
+	struct tg_client way[TG_WAYS];
 };
 
 /* Clients of sticky balance, and the backends that they stay with. */

@@ -68,7 +68,7 @@ TG_GLOBAL int tg_rate_exceeds(__u64 id, __u64 dst, __u64 interval, __u64 window)
 		bucket->until_ns = now;
 	bpf_spin_unlock(&row->lock);
 	if (evicts)
-		tg_count_evicted();
+		TG_COUNT(0, evicted);
 	return early + interval > window;
 }
 

@@ -94,11 +94,13 @@ struct tg_hook_totals {
 	__u64 pad;
 };
 
+/* Entries of a row of a table that forgets: see ways.h. */
+#define TG_WAYS 4
+
 /*
  * Buckets of rates: four a row, each for one rule and one of whose calls it
  * counts together.  One whose time is not after now is as good as none.
  */
-#define TG_RATE_WAYS 4
 #define TG_RATE_ROWS 16384
 
 struct tg_bucket {
@@ -111,7 +113,6 @@ struct tg_bucket {
  * the number by which its backend was chosen first, so that calls that come at
  * once choose the same; and the seed of the one that it has.
  */
-#define TG_STICKY_WAYS 4
 #define TG_STICKY_ROWS 16384
 
 struct tg_client {

@@ -50,7 +50,7 @@ TG_GLOBAL int tg_client_meet(__u64 tag, __u64 window_ns, struct tg_choice_by *by
 	by->wanted = client->seed;
 	bpf_spin_unlock(&row->lock);
 	if (forgets)
-		tg_count_forgotten();
+		TG_COUNT(0, forgotten);
 	return 0;
 }
 

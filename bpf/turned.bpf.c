@@ -11,7 +11,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#include "spec.h"
+#include "addr.h"
 #include "turned.h"
 
 #define AF_INET6    10
@@ -66,7 +66,7 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 static __always_inline void tg_read_mapped(__u32 addr_be[4], __u32 v4_be)
 {
 	addr_be[0] = addr_be[1] = 0;
-	addr_be[2] = bpf_htonl(0xffff);
+	addr_be[2] = TG_MAPPED_BE;
 	addr_be[3] = v4_be;
 }
 
@@ -99,35 +99,19 @@ static __always_inline int tg_is_connected(struct sock *sk, const struct tg_turn
 	return state != TCP_CLOSE && state != TCP_LISTEN && state != TCP_TIME_WAIT;
 }
 
-/* 0.0.0.0 and ::, for which the kernel has taken an address of this machine. */
-static __always_inline int tg_leads_anywhere(const __u32 addr_be[4])
-{
-	return !(addr_be[0] | addr_be[1] | addr_be[3]) &&
-	       (!addr_be[2] || addr_be[2] == bpf_htonl(0xffff));
-}
-
 /* Whether the socket is where a turn has led it; if it has no peer yet, it may be on its way. */
 static __always_inline int tg_is_there(const struct tg_turn *turn, const struct tg_turned *turned)
 {
-	const __u32 *final = turn->final_addr_be, *peer = turned->peer_addr_be;
-
-	if (!turn->final_port_be)
-		return 0;
 	if (!turned->connected)
-		return 1;
-	if (turn->final_port_be != turned->peer_port_be)
-		return 0;
-	return tg_leads_anywhere(final) || !((final[0] ^ peer[0]) | (final[1] ^ peer[1]) |
-					     (final[2] ^ peer[2]) | (final[3] ^ peer[3]));
+		return turn->final_port_be != 0;
+	return tg_turn_leads(turn, turned->peer_addr_be, turned->peer_port_be);
 }
 
 static __always_inline void tg_tell(struct seq_file *seq, const struct tg_turn *turn,
 				    struct tg_turned *turned)
 {
-	for (int i = 0; i < 4; i++) {
-		turned->asked_addr_be[i] = turn->asked_addr_be[i];
-		turned->final_addr_be[i] = turn->final_addr_be[i];
-	}
+	tg_copy_addr(turned->asked_addr_be, turn->asked_addr_be);
+	tg_copy_addr(turned->final_addr_be, turn->final_addr_be);
 	turned->asked_port_be = turn->asked_port_be;
 	turned->final_port_be = turn->final_port_be;
 	bpf_seq_write(seq, turned, sizeof(*turned));

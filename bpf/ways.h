@@ -10,6 +10,8 @@
 
 #include "count.h"
 
+_Static_assert(TG_WAYS == 4, "as TG_WAY() goes through them");
+
 /*
  * The entry of a row that has this tag, or else the one to give up for it.  A
  * macro, since a row's lock is held: no function may be called.

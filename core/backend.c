@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "address.h"
 #include "effect.h"
 #include "error.h"
 #include "unix_path.h"
@@ -129,11 +130,9 @@ void tg_backends_free(struct tg_backends *backends)
 
 static uint64_t seed_of(const struct tg_backend_place *backend)
 {
-	const uint32_t *addr_be = backend->addr_be;
+	const uint8_t *addr = (const uint8_t *)backend->addr_be;
 
-	return tg_backend_seed((uint64_t)ntohl(addr_be[0]) << 32 | ntohl(addr_be[1]),
-			       (uint64_t)ntohl(addr_be[2]) << 32 | ntohl(addr_be[3]),
-			       ntohs(backend->port_be));
+	return tg_backend_seed(tg_be64(addr), tg_be64(addr + 8), ntohs(backend->port_be));
 }
 
 /* 0: their weights are all the same. */

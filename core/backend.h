@@ -28,6 +28,7 @@ int tg_backends_add(struct tg_backends *backends, const char *text, uint32_t wei
 /* Append what users say of live ones. */
 int tg_backends_take(struct tg_backends *backends, const struct tg_backend_spec *specs,
 		     size_t count);
+
 /* Whether some backend of a list has this address and port, and is not down. */
 bool tg_backends_serve(const struct tg_backends *backends, const struct tg_backend_place *place);
 

@@ -90,7 +90,7 @@ static int restrict_families(const struct tg_reading *reading, const struct tg_w
 		int class = tg_class32(&reading->view, tree, world->families[i]);
 
 		if (class < 0)
-			return tg_fail(-EINVAL, "damaged image: a reference leads outside it");
+			return tg_fail_damaged();
 		if (!count || classes[0] != class)
 			classes[count++] = (uint16_t) class;
 	}

@@ -2,6 +2,7 @@
 /* error.c - the text of the last failure on this thread. */
 #include "error.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -46,4 +47,9 @@ int tg_fail_errno(int error, const char *format, ...)
 	va_end(arguments);
 	snprintf(text + length, sizeof(text) - (size_t)length, ": %s", strerror(-error));
 	return error;
+}
+
+int tg_fail_damaged(void)
+{
+	return tg_fail(-EINVAL, "damaged image: a reference leads outside it");
 }

@@ -14,4 +14,7 @@ int tg_fail(int error, const char *format, ...) __attribute__((format(printf, 2,
 /* The same, with ": " and the errno's own description behind the text. */
 int tg_fail_errno(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* -EINVAL, for whoever finds that an image leads outside itself. */
+int tg_fail_damaged(void);
+
 #endif

@@ -16,9 +16,9 @@
 
 #include "error.h"
 #include "gate.h"
-#include "turned.h"
 #include "image.h"
 #include "lack.h"
+#include "turned.h"
 
 #define DEFAULT_RING_BYTES (1u << 20)
 

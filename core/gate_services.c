@@ -37,17 +37,23 @@ int tg_gate_services(const struct tg_gate *gate, const char *name, struct tg_ser
 	return 0;
 }
 
-/* Read a VIP and take up the lock. */
-static int take_up(const struct tg_services *services, const char *text, struct tg_vip_key *vip)
+/* Read a VIP of services that are in force. */
+static int read_vip(const struct tg_services *services, const char *text, struct tg_vip_key *vip)
 {
 	int error = check_alive(services);
 
 	if (error)
 		return error;
 	error = tg_vip_parse(text, vip);
-	if (error)
-		return fail_with_name(services, NULL, error);
-	return tg_service_change(&services->live.table);
+	return error ? fail_with_name(services, NULL, error) : 0;
+}
+
+/* The same, and take up the lock. */
+static int take_up(const struct tg_services *services, const char *text, struct tg_vip_key *vip)
+{
+	int error = read_vip(services, text, vip);
+
+	return error ? error : tg_service_change(&services->live.table);
 }
 
 /*
@@ -129,13 +135,10 @@ int tg_services_put(struct tg_services *services, const char *text,
 {
 	struct tg_backends backends = {0};
 	struct tg_vip_key vip;
-	int error = check_alive(services);
+	int error = read_vip(services, text, &vip);
 
 	if (error)
 		return error;
-	error = tg_vip_parse(text, &vip);
-	if (error)
-		return fail_with_name(services, NULL, error);
 	error = tg_backends_take(&backends, specs, count);
 	if (!error)
 		error = tg_vip_check(&vip, &backends);
@@ -150,13 +153,10 @@ int tg_services_put(struct tg_services *services, const char *text,
 int tg_services_remove(struct tg_services *services, const char *text, uint32_t *ended)
 {
 	struct tg_vip_key vip;
-	int error = check_alive(services);
+	int error = read_vip(services, text, &vip);
 
 	if (error)
 		return error;
-	error = tg_vip_parse(text, &vip);
-	if (error)
-		return fail_with_name(services, NULL, error);
 	return ended ? change_and_kill(services, &vip, NULL, ended)
 		     : change(services, &vip, NULL, NULL);
 }

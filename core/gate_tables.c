@@ -228,10 +228,9 @@ static int view_tables(const struct tg_gate *gate, const struct tg_image *image,
 		const struct tg_live *live = NULL;
 
 		if (entry->kind != TG_TABLE_BLOCKS)
-			live = find(gate, tg_image_table_name(image->rows, entry));
-		view[i] = live && live->table.fd >= 0 && live->kind == entry->kind
-				  ? live->table.rows
-				  : first[i];
+			live = tg_gate_live(gate, tg_image_table_name(image->rows, entry),
+					    entry->kind);
+		view[i] = live ? live->table.rows : first[i];
 	}
 	return err;
 }

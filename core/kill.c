@@ -26,12 +26,15 @@
 #define TRIES   10
 #define WAIT_NS 2000000
 
+/* Whether a socket is one of those to end. */
+typedef bool (*wants_socket)(const struct tg_turned *socket, const void *what);
+
 struct victims {
 	struct tg_turned *at;
 	size_t count, room;
 	bool again;      /* they have been looked for before */
 	bool on_the_way; /* some may be about to be connected */
-	tg_kill_wants wants;
+	wants_socket wants;
 	const void *what;
 };
 
@@ -154,7 +157,9 @@ int tg_kill_prepare(struct tg_gate *gate)
 	return tg_turned_open(gate);
 }
 
-int tg_kill(const struct tg_gate *gate, tg_kill_wants wants, const void *what, uint32_t *ended)
+/* End those that are wanted, in every network namespace; *ended: how many. */
+static int end_sockets(const struct tg_gate *gate, wants_socket wants, const void *what,
+		       uint32_t *ended)
 {
 	const struct timespec wait = {.tv_nsec = WAIT_NS};
 	struct victims victims = {.wants = wants, .what = what};
@@ -211,7 +216,7 @@ int tg_gate_kill(struct tg_gate *gate, const char *text, uint32_t *ended)
 	if (!error)
 		error = tg_kill_prepare(gate);
 	if (!error)
-		error = tg_kill(gate, is_at_backend, backends.at, ended);
+		error = end_sockets(gate, is_at_backend, backends.at, ended);
 	tg_backends_free(&backends);
 	return error;
 }
@@ -246,5 +251,5 @@ int tg_kill_service(const struct tg_gate *gate, const struct tg_vip_key *vip,
 {
 	const struct gone gone = {vip, backends};
 
-	return tg_kill(gate, is_of_service, &gone, ended);
+	return end_sockets(gate, is_of_service, &gone, ended);
 }

@@ -26,7 +26,7 @@ static int restrict_to_udp(const struct tg_reading *reading, struct tg_box *box)
 		return 0;
 	class = tg_class32(&reading->view, tree, IPPROTO_UDP);
 	if (class < 0)
-		return tg_fail(-EINVAL, "damaged image: a reference leads outside it");
+		return tg_fail_damaged();
 	return tg_box_restrict(box, TG_KEY_PROTO, (uint32_t) class);
 }
 
@@ -300,7 +300,7 @@ static int restrict_to_loopback(const struct tg_reading *reading, const struct t
 		return 0;
 	class = tg_classify(&reading->view, reading->section, &keys, world->address);
 	if (class < 0)
-		return tg_fail(-EINVAL, "damaged image: a reference leads outside it");
+		return tg_fail_damaged();
 	error = is_named(reading, world->address, (uint32_t) class, limit, named);
 	return error ? error : tg_box_restrict(box, world->address, (uint32_t) class);
 }

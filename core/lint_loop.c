@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "../bpf/path.h"
+#include "address.h"
 #include "error.h"
 #include "lint_target.h"
 #include "service.h"
@@ -40,19 +41,9 @@ struct calls {
 	struct tg_box box;
 };
 
-static int damaged(void)
-{
-	return tg_fail(-EINVAL, "damaged image: a reference leads outside it");
-}
-
 static bool is_mapped(const uint32_t addr_be[4])
 {
 	return !addr_be[0] && !addr_be[1] && addr_be[2] == htonl(0xffff);
-}
-
-static uint64_t be64(const uint32_t *words_be)
-{
-	return (uint64_t)ntohl(words_be[0]) << 32 | ntohl(words_be[1]);
 }
 
 /* Leave only the calls for a target, as one field has it. */
@@ -61,10 +52,11 @@ static int restrict_to(const struct tg_lint *lint, struct calls *calls, enum tg_
 {
 	const struct tg_reading *reading = calls->reading;
 	uint32_t row = tg_image_section_row(lint->image->rows, reading->place);
+	const uint8_t *addr = (const uint8_t *)target->addr_be;
 	int rank, class;
 	struct tg_keys keys = {
 		.addr4 = ntohl(target->addr_be[3]),
-		.addr6 = {be64(target->addr_be), be64(target->addr_be + 2)},
+		.addr6 = {tg_be64(addr), tg_be64(addr + 8)},
 		.port = ntohs(target->port_be),
 		.proto = proto,
 	};
@@ -75,11 +67,11 @@ static int restrict_to(const struct tg_lint *lint, struct calls *calls, enum tg_
 		rank = target->path ? tg_path_rank(&reading->view, row, target->path->words_be)
 				    : -EFAULT;
 		if (rank < 0)
-			return damaged();
+			return tg_fail_damaged();
 		keys.path = (uint32_t)rank;
 	}
 	class = tg_classify(&reading->view, reading->section, &keys, key);
-	return class < 0 ? damaged() : tg_box_restrict(&calls->box, key, (uint32_t) class);
+	return class < 0 ? tg_fail_damaged() : tg_box_restrict(&calls->box, key, (uint32_t) class);
 }
 
 /* The calls of `from` as a turn leaves them. */
@@ -267,8 +259,7 @@ static void write_first(const struct tg_lint *lint, const struct tg_reading *rea
 	vip = services ? tg_vip_at(services, (uint32_t)path->turner[0].vip) : NULL;
 	if (!vip)
 		return;
-	for (int i = 0; i < 4; i++)
-		asked.addr_be[i] = htonl((uint32_t)(vip->addr[i / 2] >> (i % 2 ? 0 : 32)));
+	tg_address_bytes((struct tg_key128){vip->addr[0], vip->addr[1]}, (uint8_t *)asked.addr_be);
 	asked.port_be = htons((uint16_t)(vip->what >> 16));
 	fputs(" for ", stream);
 	tg_lint_target_write(&asked, stream);
@@ -342,9 +333,7 @@ static int check_services(struct tg_lint *lint, const struct tg_lint_rule *rule,
 		struct tg_turner turner = {term, TG_NO_VIP};
 		struct calls calls = {.reading = reading};
 
-		for (int i = 0; i < 4; i++)
-			at.addr_be[i] = htonl(
-				(uint32_t)((i < 2 ? vip->high : vip->low) >> (i % 2 ? 0 : 32)));
+		tg_address_bytes((struct tg_key128){vip->high, vip->low}, (uint8_t *)at.addr_be);
 		calls.world = &tg_worlds(reading->place)[is_mapped(at.addr_be) ? 0 : 1];
 		turner.vip = tg_lint_vip_at(services, &at, proto);
 		if (turner.vip != TG_NO_VIP)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../bpf/path.h"
+#include "address.h"
 #include "backend.h"
 
 static const struct tg_term *term_of(const struct tg_reading *reading, uint32_t term)
@@ -33,14 +34,13 @@ const struct tg_table_rows *tg_turner_services(const struct tg_lint *lint,
 int tg_lint_vip_at(const struct tg_table_rows *services, const struct tg_lint_target *target,
 		   uint32_t proto)
 {
-	const uint32_t *addr_be = target->addr_be;
+	const uint8_t *addr = (const uint8_t *)target->addr_be;
 	int place;
 
 	if (!target->has_addr || !target->has_port)
 		return TG_NO_VIP;
-	place = tg_vip_find(services, TG_VIP_WHAT(ntohs(target->port_be), proto),
-			    (uint64_t)ntohl(addr_be[0]) << 32 | ntohl(addr_be[1]),
-			    (uint64_t)ntohl(addr_be[2]) << 32 | ntohl(addr_be[3]));
+	place = tg_vip_find(services, TG_VIP_WHAT(ntohs(target->port_be), proto), tg_be64(addr),
+			    tg_be64(addr + 8));
 	return place < 0 ? TG_NO_VIP : place;
 }
 

@@ -147,7 +147,7 @@ int tg_mismatch(const struct tg_image *image, const struct tg_table_rows *tables
 	asked.keys.sets = tg_sets_with(asked.section, &asked.keys);
 	if (asked.keys.failed ||
 	    rule_mismatch(&asked.view, asked.section, &asked.keys, index, fields))
-		return tg_fail(-EINVAL, "damaged image: a reference leads outside it");
+		return tg_fail_damaged();
 	return 0;
 }
 

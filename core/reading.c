@@ -11,11 +11,6 @@
 /* Pairs of a term and a class, of one field: 32 MiB. */
 #define MOST_PAIRS (1u << 24)
 
-static int damaged(void)
-{
-	return tg_fail(-EINVAL, "damaged image: a reference leads outside it");
-}
-
 static void set_term(uint64_t *words, uint32_t term)
 {
 	words[term / 64] |= 1ull << (term % 64);
@@ -31,7 +26,7 @@ static int bitset_terms(const struct tg_reading *reading, const struct tg_bitset
 			continue;
 		word = tg_bitset_word(&reading->view, set, i / 64, i % 64);
 		if (!word)
-			return damaged();
+			return tg_fail_damaged();
 		words[i] = *word;
 	}
 	return 0;
@@ -47,14 +42,14 @@ int tg_reading_terms(const struct tg_reading *reading, enum tg_key key, uint32_t
 
 	memset(words, 0, reading->words * sizeof(*words));
 	if (!head)
-		return damaged();
+		return tg_fail_damaged();
 	if (section->terms <= TG_WORD_TERMS) {
 		words[0] = *head;
 		return 0;
 	}
 	if (!tg_head_lists(*head)) {
 		set = tg_row(&reading->view, TG_HEAD_ROW(*head));
-		return set ? bitset_terms(reading, set, words) : damaged();
+		return set ? bitset_terms(reading, set, words) : tg_fail_damaged();
 	}
 	for (int i = 0; i < TG_HEAD_TERMS; i++)
 		if (TG_HEAD_TERM(*head, i) < section->terms)
@@ -112,7 +107,7 @@ static int sample64(const struct tg_reading *reading, enum tg_key key, uint32_t 
 	int error = 0;
 
 	if (!node)
-		return damaged();
+		return tg_fail_damaged();
 	for (int i = 0; depth && i < 8 && !done && !error; i++) {
 		done = i == 7 || node->upper[i] >= bound;
 		error = sample64(reading, key, node->child + (uint32_t)i, depth - 1,
@@ -135,7 +130,7 @@ static int sample32(const struct tg_reading *reading, enum tg_key key, uint32_t 
 	int error = 0;
 
 	if (!node)
-		return damaged();
+		return tg_fail_damaged();
 	for (int i = 0; depth && i < 16 && !done && !error; i++) {
 		done = i == 15 || node->upper[i] >= bound;
 		error = sample32(reading, key, node->child + (uint32_t)i, depth - 1,
@@ -255,7 +250,7 @@ int tg_reading_open(const struct tg_image *image, int place, struct tg_reading *
 	reading.section =
 		tg_rows(&reading.view, tg_image_section_row(image->rows, place), TG_SECTION_ROWS);
 	if (!reading.section)
-		return damaged();
+		return tg_fail_damaged();
 	reading.terms =
 		tg_rows(&reading.view, reading.section->term_row, reading.section->terms + 1);
 	reading.words = (reading.section->terms + 63) / 64 + !reading.section->terms;
@@ -264,7 +259,7 @@ int tg_reading_open(const struct tg_image *image, int place, struct tg_reading *
 	if (!words || !reading.takers)
 		error = tg_fail(-ENOMEM, "out of memory: no room to read an image back");
 	else if (!reading.terms)
-		error = damaged();
+		error = tg_fail_damaged();
 	for (uint32_t i = 0; !error && i < reading.section->terms; i++)
 		if (!(reading.terms[i].effects &
 		      (TG_EFFECT_SHADOW | TG_EFFECT_LIVE | TG_EFFECT_RATE)))

@@ -258,11 +258,6 @@ static int ask_section(const struct tg_query *query, struct tg_asked *asked)
 	return err;
 }
 
-static int damaged(void)
-{
-	return tg_fail(-EINVAL, "damaged image: a reference leads outside it");
-}
-
 int tg_ask(const struct tg_image *image, const struct tg_table_rows *tables,
 	   const struct tg_query *query, struct tg_asked *asked)
 {
@@ -271,7 +266,7 @@ int tg_ask(const struct tg_image *image, const struct tg_table_rows *tables,
 	if (!err)
 		err = view_image(image, tables, &asked->view, &asked->keys);
 	if (!err && ask_section(query, asked))
-		err = damaged();
+		err = tg_fail_damaged();
 	return err;
 }
 
@@ -341,7 +336,7 @@ int tg_decide(const struct tg_image *image, const struct tg_table_rows *tables,
 	if (!err && found.term && found.term->verb == TG_VERB_BALANCE)
 		err = tg_balance_decide(&asked, found.term, query, &made);
 	if (err)
-		return damaged();
+		return tg_fail_damaged();
 	if (found.term)
 		fill_decision(found.term, query, &made);
 	*decision = made;
@@ -360,7 +355,7 @@ int tg_choice(const struct tg_image *image, const struct tg_table_rows *tables,
 	if (err)
 		return err;
 	if (match_query(query, &asked, &found))
-		return damaged();
+		return tg_fail_damaged();
 	if (found.term && found.term->verb == TG_VERB_BALANCE) {
 		more = tg_row(&asked.view, found.term->more_row);
 		list = more ? tg_balance_list(&asked, more) : NULL;

@@ -221,6 +221,7 @@ end
 ---@return integer|nil errno
 function Gate:dispatch(limit)
   local ring = published_reader(self, "dispatch")
+  self.view.at = nil -- to look at the ring gives back what was read of it
   -- Most turns find nothing, and hosts that look every few ms pay for each.
   if ring:is_empty() and not self.timers:are_due() and not self.handlers.lost then
     return 0

@@ -100,10 +100,7 @@ local function live_table(self, kind, word, name)
   elseif self.source then
     return live.named(self.source:live(kind, name), language.where(2), function(message) error(message, 0) end)
   end
-  local handles = self.handles[kind] or {}
-  self.handles[kind] = handles
-  handles[name] = handles[name] or live.of_gate(kind, self, name)
-  return handles[name]
+  return live.handle(self.handles, kind, name, "gate", self)
 end
 
 local function live_tables(self, kind)
@@ -386,7 +383,7 @@ function Gate:kill(backend)
   if not self.cdata then
     return 0
   end
-  local ended = ffi.new "uint32_t[1]"
+  local ended = library.index()
   local result = C.tg_gate_kill(self.cdata, backend, ended)
   if result ~= 0 then
     return library.failure(result)

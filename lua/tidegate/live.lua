@@ -245,22 +245,18 @@ local function new_handle(state)
   return handle
 end
 
---- A handle for a table of a policy; declare() says what it is.
+--- The handle of a table, one a kind and name, among those that its owner has.
+---@param handles table<tidegate.LiveKind, table<string, tidegate.Set|tidegate.Services>>
 ---@param kind tidegate.LiveKind
----@param policy tidegate.Policy
 ---@param name string
+---@param role "policy"|"gate" what the owner is: of a policy declare() says what the table is, of a gate its image has
+---@param owner tidegate.Policy|tidegate.Gate
 ---@return tidegate.Set|tidegate.Services
-function M.of_policy(kind, policy, name)
-  return new_handle { kind = kind, name = name, policy = policy }
-end
-
---- A handle for a table of a gate whose image declares it.
----@param kind tidegate.LiveKind
----@param gate tidegate.Gate
----@param name string
----@return tidegate.Set|tidegate.Services
-function M.of_gate(kind, gate, name)
-  return new_handle { kind = kind, name = name, gate = gate }
+function M.handle(handles, kind, name, role, owner)
+  local named = handles[kind] or {}
+  handles[kind] = named
+  named[name] = named[name] or new_handle { kind = kind, name = name, [role] = owner }
+  return named[name]
 end
 
 --- The handle, named at a place: a table behind it declares it.

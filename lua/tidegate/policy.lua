@@ -54,10 +54,7 @@ end
 ---@param name string
 ---@return tidegate.Set|tidegate.Services
 function Policy:live(kind, name)
-  local handles = self.handles[kind] or {}
-  self.handles[kind] = handles
-  handles[name] = handles[name] or live.of_policy(kind, self, name)
-  return handles[name]
+  return live.handle(self.handles, kind, name, "policy", self)
 end
 
 --- The sets, or the services, that it declares, in order.

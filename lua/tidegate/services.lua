@@ -152,7 +152,7 @@ function Services:set(vip, list, options)
   elseif services == nil then
     return stage(state, vip, backends)
   end
-  local ended = kill and ffi.new "uint32_t[1]" or nil
+  local ended = kill and library.index() or nil
   local result
   if backends then
     local array, count = specs(backends)

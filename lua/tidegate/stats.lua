@@ -54,6 +54,13 @@ local function gate_backends(self, index)
   return backend.read(function(position, info) return C.tg_gate_backend(self.cdata, index, position, info) end)
 end
 
+--- Those of all rules in force, by index, in one walk; of a rule without a list of its own nil.
+local function all_backends(self)
+  return backend.read_lists(function(cursor, rule, info)
+    return C.tg_gate_backend_next(self.cdata, cursor, rule, info)
+  end)
+end
+
 --- Have the handles of a policy's rules tell what the gate knows of them, once they are published.
 ---@param gate tidegate.Gate
 ---@param policy tidegate.Policy
@@ -76,13 +83,13 @@ function Gate:rules()
   if self.source then
     return self.source:list()
   end
-  local rules = {}
+  local rules, lists = {}, self.published and all_backends(self)
   for index = 0, self.fixed.count - 1 do
     local info = self.fixed:rule(index)
     local sums = self.published and counters(self, index) or no_counters
     info.hits, info.suppressed, info.last = sums.hits, sums.suppressed, sums.last
     if info.verb == "balance" then
-      local backends = self.published and gate_backends(self, index) or self.fixed:backends(index)
+      local backends = lists and (lists[index] or {}) or self.fixed:backends(index)
       info.backends = #backends > 0 and backends or nil
     end
     rules[index + 1] = info
@@ -150,10 +157,7 @@ local function add_rules(self, all, rules, epoch)
   for index = 0, count - 1 do
     all.rules[names[index]] = counted(rules[index], epoch)
   end
-  local lists = backend.read_lists(function(cursor, rule, info)
-    return C.tg_gate_backend_next(self.cdata, cursor, rule, info)
-  end)
-  for index, backends in pairs(lists) do
+  for index, backends in pairs(all_backends(self)) do
     all.rules[names[index]].backends = backends
   end
 end

@@ -64,6 +64,17 @@ describe("a gate on the kernel", function()
     assert.same({ 1, false, 1, 0, 0 }, { status.generation, status.staged, status.cgroups, status.lost, status.errors })
   end)
 
+  it("ends an event's turn with the next dispatch, though that finds nothing", function()
+    attached(policy)
+    local kept
+    gate:on("*", function(event) kept = event end)
+    connect("192.0.2.1", 80)
+    assert.equal(1, gate:dispatch(1))
+    assert.equal("refused", kept.rule)
+    assert.equal(0, gate:dispatch(1))
+    assert.has_error(function() return kept.rule end)
+  end)
+
   it("goes on where a loop was left", function()
     attached(policy)
     for _ = 1, 3 do

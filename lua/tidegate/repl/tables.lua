@@ -10,10 +10,6 @@ local M = {}
 -- What is shown of one rule, or of one table: a screen has no room for more.
 local MOST_BACKENDS, MOST_SERVICES = 16, 16
 
-local function must(value, message)
-  return value or error(message, 0)
-end
-
 local function show_table(session, head, rows, right)
   return show.table(head, rows, right, session.columns and session.columns())
 end
@@ -57,7 +53,7 @@ function M.rules(session)
     rows[#rows + 1] = { tostring(position), tostring(rule.hits), rule.verb, rule.name, body(rule) }
     add_backends(rows, rule)
   end
-  local stats = must(session.gate:stats())
+  local stats = assert(session.gate:stats())
   for _, op in ipairs(schema.op_names) do
     local counted = stats.default[op]
     if counted and counted.hits > 0 then
@@ -78,7 +74,7 @@ end
 function M.sets(session)
   local rows = {}
   for position, set in ipairs(session.gate:sets()) do
-    local info = must(set:info())
+    local info = assert(set:info())
     rows[position] = { info.name, tostring(info.count), tostring(info.size),
       info.ttl and duration.text(info.ttl * 1000) or "for ever" }
   end
@@ -123,7 +119,7 @@ end
 function M.services(session)
   local rows = {}
   for _, services in ipairs(session.gate:services()) do
-    local info = must(services:info())
+    local info = assert(services:info())
     rows[#rows + 1] = { info.name, ("%d, room for %d"):format(info.count, info.size), "", "", "" }
     add_services(rows, services, info)
   end
