@@ -83,6 +83,9 @@ struct group {
 	uint32_t cursor; /* of the stream; goes round */
 };
 
+/* Room for so many, of zeros; ends the benchmark where there is none. */
+void *allocate(size_t count, size_t size);
+
 /* Ends the benchmark; cgroups are removed on the way out. */
 _Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -159,11 +159,9 @@ void check_dropped(const struct group *group, const struct variant *ours,
 static bool is_backend_of(const struct prefix *vips, uint32_t count, uint32_t backends,
 			  uint32_t asked, uint32_t peer)
 {
-	for (uint32_t i = 0; i < count; i++)
-		if (prefix_addr4(&vips[i]) == asked &&
-		    peer - BACKEND_ADDR(i, backends, 0) < backends)
-			return true;
-	return false;
+	uint32_t number = (peer - BACKEND_ADDR(0, 0, 0)) / backends;
+
+	return number < count && prefix_addr4(&vips[number]) == asked;
 }
 
 /* Of a balancer that shows where it leads: each call goes to a backend of its own VIP. */

@@ -38,7 +38,7 @@ static uint32_t below(uint32_t limit)
 	return (uint32_t)((next() >> 32) * limit >> 32);
 }
 
-static void *allocate(size_t count, size_t size)
+void *allocate(size_t count, size_t size)
 {
 	void *place = calloc(count, size);
 

@@ -120,11 +120,9 @@ static void put_many(int map, const void *keys, const void *values, uint32_t cou
 static void fill_services(int map, const struct prefix *vips, uint32_t count, uint16_t port,
 			  uint32_t backends)
 {
-	struct rival_endpoint *keys = calloc(count, sizeof(*keys));
-	struct rival_service *values = calloc(count, sizeof(*values));
+	struct rival_endpoint *keys = allocate(count, sizeof(*keys));
+	struct rival_service *values = allocate(count, sizeof(*values));
 
-	if (!keys || !values)
-		die("out of memory");
 	for (uint32_t i = 0; i < count; i++) {
 		keys[i] = (struct rival_endpoint){htonl(prefix_addr4(&vips[i])), htons(port),
 						  IPPROTO_UDP};
@@ -137,11 +135,9 @@ static void fill_services(int map, const struct prefix *vips, uint32_t count, ui
 
 static void fill_backends(int map, uint32_t count, uint32_t backends)
 {
-	uint32_t *keys = calloc((size_t)count * backends, sizeof(*keys));
-	struct rival_endpoint *values = calloc((size_t)count * backends, sizeof(*values));
+	uint32_t *keys = allocate((size_t)count * backends, sizeof(*keys));
+	struct rival_endpoint *values = allocate((size_t)count * backends, sizeof(*values));
 
-	if (!keys || !values)
-		die("out of memory");
 	for (uint32_t i = 0; i < count * backends; i++) {
 		keys[i] = i;
 		values[i] = (struct rival_endpoint){

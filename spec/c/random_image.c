@@ -91,6 +91,16 @@ static void match_random(struct tg_policy *policy, uint32_t rule, enum tg_field 
 	tg_list_free(list);
 }
 
+static void match_endpoint(struct tg_policy *policy, uint32_t rule, const char *text)
+{
+	struct tg_list *list;
+
+	MUST(!tg_list_new(TG_FIELD_ENDPOINT, &list));
+	MUST(!tg_list_add(list, text));
+	MUST(!tg_policy_match(policy, rule, list));
+	tg_list_free(list);
+}
+
 /* Some live sets, for the rules that follow to name. */
 static void declare_sets(struct tg_policy *policy)
 {
@@ -116,16 +126,12 @@ static void add_path_rewrite(struct tg_policy *policy)
 		.ops = 1 << TG_OP_CONNECT | 1 << TG_OP_SENDMSG,
 		.to = below(2) ? "unix:/run/there" : "unix:@there",
 	};
-	struct tg_list *list;
 	uint32_t index;
 	char text[64];
 
 	snprintf(text, sizeof(text), "unix:/run/%u*", below(100));
 	MUST(!tg_policy_add(policy, &rule, &index));
-	MUST(!tg_list_new(TG_FIELD_ENDPOINT, &list));
-	MUST(!tg_list_add(list, text));
-	MUST(!tg_policy_match(policy, index, list));
-	tg_list_free(list);
+	match_endpoint(policy, index, text);
 }
 
 static void add_balance(struct tg_policy *policy)
@@ -136,10 +142,8 @@ static void add_balance(struct tg_policy *policy)
 		.verb = TG_VERB_BALANCE,
 		.ops = 1 << TG_OP_CONNECT | below(2) << TG_OP_SENDMSG,
 		.key = keys[below(4)],
-		.set = NULL,
 	};
 	uint32_t index, backends = below(4) ? 1 + below(20) : 1 + below(TG_MAX_BACKENDS);
-	struct tg_list *list;
 	char text[64];
 
 	rule.by = rule.key && below(2) ? "hash" : NULL;
@@ -149,11 +153,8 @@ static void add_balance(struct tg_policy *policy)
 		snprintf(text, sizeof(text), "10.0.%u.%u:%u", i / 200, i % 200 + 1, 1 + below(9));
 		MUST(!tg_policy_backend(policy, index, text, 1 + below(2) * below(9)));
 	}
-	MUST(!tg_list_new(TG_FIELD_ENDPOINT, &list));
 	snprintf(text, sizeof(text), "10.%u.0.0/16", below(9));
-	MUST(!tg_list_add(list, text));
-	MUST(!tg_policy_match(policy, index, list));
-	tg_list_free(list);
+	match_endpoint(policy, index, text);
 }
 
 /* Services, and a rule that leads to them. */

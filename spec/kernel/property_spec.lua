@@ -11,6 +11,7 @@ local env = require "spec.support.env"
 local names = require "spec.support.reference.names"
 local netns = require "spec.support.netns"
 local picks = require "spec.support.picks"
+local addresses = require "spec.support.random.address"
 local random_policy = require "spec.support.random_policy"
 local reference = require "spec.support.reference"
 local tidegate = require "tidegate"
@@ -83,7 +84,7 @@ local function possible(call, callers, policy)
 end
 
 local function endpoint_text(addr, port)
-  return addr and ("%s port %d"):format(random_policy.address_text(addr, "inet6"), port) or "nowhere"
+  return addr and ("%s port %d"):format(addresses.text(addr, "inet6"), port) or "nowhere"
 end
 
 --- The same of a bind.

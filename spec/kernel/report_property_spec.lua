@@ -9,6 +9,7 @@ local env = require "spec.support.env"
 local ffi = require "ffi"
 local libc = require "spec.support.libc"
 local netns = require "spec.support.netns"
+local addresses = require "spec.support.random.address"
 local random_policy = require "spec.support.random_policy"
 local reference = require "spec.support.reference"
 local sandbox = require "spec.support.sandbox"
@@ -28,7 +29,7 @@ local SOL_SOCKET, SO_REUSEADDR, SO_REUSEPORT, SO_MARK = 1, 2, 15, 36
 local REPORTS = { "recvmsg", "getpeername", "getsockname" }
 
 local function text_of(addr, port, family)
-  return (family == "inet" and "%s:%d" or "[%s]:%d"):format(random_policy.address_text(addr, family), port)
+  return (family == "inet" and "%s:%d" or "[%s]:%d"):format(addresses.text(addr, family), port)
 end
 
 --- What a socket says of an address, as the reference has them.

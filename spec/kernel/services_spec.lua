@@ -27,29 +27,20 @@ describe("live services", function()
     return gate:service "svc", gate
   end
 
-  --- Where connecting a new socket leads, or the errno's name.
-  local function leads(kind, address)
-    local client = socket.kinds[kind](address:sub(1, 1) == "[" and "inet6" or "inet"):abrupt()
-    local ok, errno = client:connect(address)
-    local peer = ok and client:getpeername() or errno
-    client:close()
-    return peer
-  end
-
   it("hold what the policy says at first, by protocol", function()
     local _, tcp = serve("tcp", "127.0.0.1:0")
     local _, udp = serve("udp", "127.0.0.2:0")
     local _, six = serve("tcp", "[::1]:0")
     local svc = balancing(([[{ ["10.96.0.10:80/tcp"] = %q, ["10.96.0.10:80/udp"] = { %q },
       ["[2001:db8::10]:80/tcp"] = { { %q, weight = 3 } } }]]):format(tcp, udp, six))
-    assert.equal(tcp, leads("tcp", "10.96.0.10:80"))
-    assert.equal(tcp, leads("mptcp", "10.96.0.10:80"))
-    assert.equal(udp, leads("udp", "10.96.0.10:80"))
-    assert.equal(six, leads("tcp", "[2001:db8::10]:80"))
-    assert.equal("[::ffff:" .. tcp:gsub(":", "]:"), leads("tcp", "[::ffff:10.96.0.10]:80"))
-    assert.equal("ENETUNREACH", leads("tcp", "10.96.0.10:81"))
-    assert.equal("ENETUNREACH", leads("tcp", "10.96.0.11:80"))
-    assert.equal("ENETUNREACH", leads("udp", "[2001:db8::10]:80"))
+    assert.equal(tcp, socket.lead("tcp", "10.96.0.10:80"))
+    assert.equal(tcp, socket.lead("mptcp", "10.96.0.10:80"))
+    assert.equal(udp, socket.lead("udp", "10.96.0.10:80"))
+    assert.equal(six, socket.lead("tcp", "[2001:db8::10]:80"))
+    assert.equal("[::ffff:" .. tcp:gsub(":", "]:"), socket.lead("tcp", "[::ffff:10.96.0.10]:80"))
+    assert.equal("ENETUNREACH", socket.lead("tcp", "10.96.0.10:81"))
+    assert.equal("ENETUNREACH", socket.lead("tcp", "10.96.0.11:80"))
+    assert.equal("ENETUNREACH", socket.lead("udp", "[2001:db8::10]:80"))
     assert.equal(3, #svc)
     assert.same({ { address = tcp, weight = 1, state = "up", picked = 3, share = 1 } }, svc["10.96.0.10:80/tcp"])
   end)
@@ -59,19 +50,19 @@ describe("live services", function()
     local _, two = serve("tcp", "127.0.0.2:0")
     local svc = balancing()
     local vip = "10.96.0.10:80/tcp"
-    assert.equal("ENETUNREACH", leads("tcp", "10.96.0.10:80"))
+    assert.equal("ENETUNREACH", socket.lead("tcp", "10.96.0.10:80"))
     svc[vip] = { one }
-    assert.equal(one, leads("tcp", "10.96.0.10:80"))
+    assert.equal(one, socket.lead("tcp", "10.96.0.10:80"))
     svc[vip] = two
-    assert.equal(two, leads("tcp", "10.96.0.10:80"))
+    assert.equal(two, socket.lead("tcp", "10.96.0.10:80"))
     svc[vip] = {}
-    assert.equal("EHOSTUNREACH", leads("tcp", "10.96.0.10:80"))
+    assert.equal("EHOSTUNREACH", socket.lead("tcp", "10.96.0.10:80"))
     assert.same({}, svc[vip])
     svc[vip] = { { one, state = "down" }, { two, state = "draining" } }
-    assert.equal("EHOSTUNREACH", leads("tcp", "10.96.0.10:80"))
+    assert.equal("EHOSTUNREACH", socket.lead("tcp", "10.96.0.10:80"))
     svc[vip] = { { one, state = "draining" }, { two, weight = 7 } }
     for _ = 1, 20 do
-      assert.equal(two, leads("tcp", "10.96.0.10:80"))
+      assert.equal(two, socket.lead("tcp", "10.96.0.10:80"))
     end
     local seen = {}
     for name, backends in svc:each() do
@@ -80,7 +71,7 @@ describe("live services", function()
     assert.same({ [vip] = 2 }, seen)
     svc[vip] = nil
     assert.is_nil(svc[vip])
-    assert.equal("ENETUNREACH", leads("tcp", "10.96.0.10:80"))
+    assert.equal("ENETUNREACH", socket.lead("tcp", "10.96.0.10:80"))
     assert.is_false(svc:set(vip, nil))
     assert.equal(0, #svc)
   end)
@@ -90,7 +81,7 @@ describe("live services", function()
       local svc = services "svc" { ["10.96.0.10:80/tcp"] = {}, ["10.96.0.10:53/udp"] = {} }
       balance { "mine", egress = svc, errno = "ECONNREFUSED", log = true }
     ]]
-    assert.equal("ECONNREFUSED", leads("tcp", "10.96.0.10:80"))
+    assert.equal("ECONNREFUSED", socket.lead("tcp", "10.96.0.10:80"))
     local client = here:keep(socket.udp "inet")
     assert.same({ nil, "ECONNREFUSED" }, { client:sendto("x", "10.96.0.10:53") })
     local told = {}
@@ -172,7 +163,7 @@ describe("live services", function()
     local svc, gate = balancing(([[{ ["10.96.0.10:80/tcp"] = { %q, { %q, weight = 3 } } }]]):format(one, two))
     local vip = "10.96.0.10:80/tcp"
     for _ = 1, 40 do
-      leads("tcp", "10.96.0.10:80")
+      socket.lead("tcp", "10.96.0.10:80")
     end
     local before = svc[vip]
     assert.equal(40, before[1].picked + before[2].picked)
@@ -203,10 +194,10 @@ describe("live services", function()
       local svc = gate:service "svc"
       svc["10.96.0.11:80/tcp"] = one
       svc["10.96.0.12:80/tcp"] = one
-      assert.equal(one, leads("tcp", "10.96.0.10:80"))
-      assert.equal("EPERM", leads("tcp", "10.96.0.11:80"))
-      assert.equal(one, leads("tcp", "10.96.0.12:80"))
-      assert.equal("EACCES", leads("tcp", "10.96.0.13:80"))
+      assert.equal(one, socket.lead("tcp", "10.96.0.10:80"))
+      assert.equal("EPERM", socket.lead("tcp", "10.96.0.11:80"))
+      assert.equal(one, socket.lead("tcp", "10.96.0.12:80"))
+      assert.equal("EACCES", socket.lead("tcp", "10.96.0.13:80"))
       local decision = assert(gate:decide { op = "connect", addr = "10.96.0.10:80", proto = "tcp", uid = 0 })
       assert.equal(one, decision.final)
       decision = assert(gate:decide { op = "connect", addr = "10.96.0.10:80", proto = "tcp", uid = 1 })
@@ -319,7 +310,7 @@ describe("live services", function()
         end
       end)
       for _ = 1, 1000 do
-        local place = leads("udp", "10.96.0.10:80")
+        local place = socket.lead("udp", "10.96.0.10:80")
         seen[place], calls = (seen[place] or 0) + 1, calls + 1
       end
       child:kill()
@@ -335,7 +326,7 @@ describe("live services", function()
       svc[("10.97.0.%d:80/udp"):format(index)] = made[9]
     end
     assert.equal(16, #svc)
-    assert.equal(two, leads("udp", "10.97.0.7:80"))
+    assert.equal(two, socket.lead("udp", "10.97.0.7:80"))
   end)
 
   it("are emptied and refilled under load, and no call goes to the VIP", function()
@@ -351,7 +342,7 @@ describe("live services", function()
     end)
     local seen = {}
     for _ = 1, 4000 do
-      local place = leads("udp", "10.96.0.10:80")
+      local place = socket.lead("udp", "10.96.0.10:80")
       seen[place] = (seen[place] or 0) + 1
     end
     child:kill()
@@ -367,7 +358,7 @@ describe("live services", function()
       assert(ffi.C.setresuid(65534, 65534, 65534) == 0)
       svc["10.96.0.10:80/tcp"] = one
     end)
-    assert.equal(one, leads("tcp", "10.96.0.10:80"))
+    assert.equal(one, socket.lead("tcp", "10.96.0.10:80"))
   end)
 
   it("are the same from an image file", function()
@@ -384,10 +375,10 @@ describe("live services", function()
     assert.equal(gate:dump(), loaded:dump())
     assert.equal(gate:dump(), assert(tidegate.compile(gate:dump())):dump())
     assert(loaded:attach(here.cgroup))
-    assert.equal(one, leads("tcp", "10.96.0.10:80"))
+    assert.equal(one, socket.lead("tcp", "10.96.0.10:80"))
     local svc = loaded:services()[1]
     assert.equal("svc", svc.name)
     svc["10.96.0.10:80/tcp"] = {}
-    assert.equal("EHOSTUNREACH", leads("tcp", "10.96.0.10:80"))
+    assert.equal("EHOSTUNREACH", socket.lead("tcp", "10.96.0.10:80"))
   end)
 end)

@@ -21,11 +21,7 @@ describe("sticky balance", function()
 
   -- A connect of UDP needs nobody at the other end.
   local function leads(asked)
-    local udp = socket.udp "inet"
-    local ok, errno = udp:connect(asked)
-    local peer = ok and udp:getpeername() or errno
-    udp:close()
-    return peer
+    return socket.lead("udp", asked)
   end
 
   local function all_lead()

@@ -2,7 +2,7 @@
 
 local address = require "spec.support.reference.address"
 local literal = require "tidegate.literal"
-local random_policy = require "spec.support.random_policy"
+local addresses = require "spec.support.random.address"
 local reference = require "spec.support.reference"
 
 local M = {}
@@ -40,7 +40,7 @@ local function own_text(call)
   end
   local hook4 = reference.family { op = call.op, family = call.family, target = call.addr } == 2
   local addr = call.from_addr or address.parse(hook4 and "0.0.0.0" or "::")
-  return ("[%s]:%d"):format(random_policy.address_text(addr, "inet6"), call.from_port or 0)
+  return ("[%s]:%d"):format(addresses.text(addr, "inet6"), call.from_port or 0)
 end
 
 --- A call, as gate:decide() is asked about it.
@@ -48,7 +48,7 @@ end
 ---@return tidegate.Question
 function M.question(call)
   return {
-    op = call.op, addr = random_policy.address_text(call.addr, call.family), port = call.port, family = call.family,
+    op = call.op, addr = addresses.text(call.addr, call.family), port = call.port, family = call.family,
     proto = call.proto, uid = call.uid, gid = call.gid, pid = call.pid, comm = call.comm ~= "" and call.comm or nil,
     type = call.type and type_names[call.type], from = own_text(call), exe = call.exe, cgroup = call.cgroup,
     netns = call.netns, mark = call.mark, device = call.device,
@@ -154,7 +154,7 @@ function M.stage(gate, policy)
 end
 
 local function endpoint_text(addr, port)
-  return ("%s port %s"):format(addr and random_policy.address_text(addr, "inet6") or "-", tostring(port))
+  return ("%s port %s"):format(addr and addresses.text(addr, "inet6") or "-", tostring(port))
 end
 
 --- The same of several places, in no order.

@@ -6,7 +6,6 @@
 --
 -- Uses math.random: whoever seeds it gets the same again.
 
-local addresses = require "spec.support.random.address"
 local backends = require "spec.support.random.backend"
 local calls = require "spec.support.random.call"
 local draw = require "spec.support.random.draw"
@@ -105,7 +104,5 @@ end
 function Maker:call()
   return calls.call(self)
 end
-
-M.address_text = addresses.text
 
 return M

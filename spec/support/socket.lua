@@ -381,6 +381,16 @@ function M.serve(kind, endpoint)
   return datagram[kind] and server or server:listen()
 end
 
+--- Where connecting a new socket of `kind` to an endpoint leads, or the errno's name.
+---@return string
+function M.lead(kind, endpoint)
+  local client = M.kinds[kind](family_of(endpoint)):abrupt()
+  local ok, errno = client:connect(endpoint)
+  local peer = ok and client:getpeername() or errno
+  client:close()
+  return peer
+end
+
 --- What connecting a new socket of `kind` to an endpoint comes to: "ok" or the errno's name.
 ---@return string
 function M.try(kind, endpoint)

@@ -71,17 +71,22 @@ local function format4(addr)
   return ("%d.%d.%d.%d"):format(addr:byte(13, 16))
 end
 
---- One of the ways in which an IPv6 address is written.
-local function format6(addr)
-  if address.is_v4(addr) and chance(50) then
-    return "::ffff:" .. format4(addr)
-  end
+--- "2001:db8:0:0:0:0:0:1"
+local function groups_of(addr)
   local groups = {}
   for index = 1, 15, 2 do
     local high, low = addr:byte(index, index + 1)
     groups[#groups + 1] = ("%x"):format(high * 256 + low)
   end
-  local text = table.concat(groups, ":")
+  return table.concat(groups, ":")
+end
+
+--- One of the ways in which an IPv6 address is written.
+local function format6(addr)
+  if address.is_v4(addr) and chance(50) then
+    return "::ffff:" .. format4(addr)
+  end
+  local text = groups_of(addr)
   if chance(80) then
     local shorter, count = (":" .. text .. ":"):gsub(":0:[0:]+", "::", 1)
     text = count == 1 and shorter:gsub("^:([^:])", "%1"):gsub("([^:]):$", "%1") or text
@@ -195,12 +200,7 @@ function M.text(addr, family)
   elseif address.is_v4(addr) then
     return "::ffff:" .. format4(addr)
   end
-  local groups = {}
-  for index = 1, 15, 2 do
-    local high, low = addr:byte(index, index + 1)
-    groups[#groups + 1] = ("%x"):format(high * 256 + low)
-  end
-  return table.concat(groups, ":")
+  return groups_of(addr)
 end
 
 return M
