@@ -34,7 +34,8 @@ function M.start(arguments, options)
   for name, value in pairs(options.env or {}) do
     words[#words + 1] = name .. "=" .. value
   end
-  local script = 'trap : INT; "$@"; echo "status $?"; exec sleep 1000'
+  -- A Ctrl-C that comes when the program has ended must not end what keeps the terminal.
+  local script = 'trap : INT; "$@"; status=$?; trap "" INT; echo "status $status"; exec sleep 1000'
   for _, word in ipairs { "sh", "-c", script, "sh", unpack(arguments) } do
     words[#words + 1] = word
   end
