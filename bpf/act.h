@@ -176,17 +176,19 @@ static __always_inline void tg_tell_shadows(const struct tg_call *call,
 	bpf_loop(TG_HEAD_TERMS, tg_tell_step, &telling, 0);
 }
 
-/* Do what the term says: 0 or TG_PRIVILEGED lets the call proceed, -errno fails it. */
-static __always_inline int tg_act(struct tg_call *call, const struct tg_term *term)
+/* Do what the term says that was found: 0 or TG_PRIVILEGED lets the call proceed, -errno fails it.
+ */
+static __always_inline int tg_act(struct tg_call *call, const struct tg_found *found)
 {
 	struct tg_target target = {.port_be = call->port_be};
+	const struct tg_term *term = found->term;
 	int err;
 
 	tg_copy_addr(target.addr_be, call->addr_be);
 	if (term->verb == TG_VERB_DENY)
 		err = -(int)term->error;
 	else
-		err = tg_aim(call, term, &target) ?: tg_proceed(call, term, &target);
+		err = tg_aim(call, found, &target) ?: tg_proceed(call, term, &target);
 	tg_count_decided(term, call->hook,
 			 target.error ? TG_OUTCOME_DENIED : tg_outcome_of(term, err));
 	if ((tg_spec.features & TG_FEATURE_LOG) && (term->effects & TG_EFFECT_LOG))

@@ -20,13 +20,14 @@ static __always_inline int tg_turns(const struct tg_term *term)
 
 /*
  * What a choice is made by.  A datagram's socket stands for chance: so it stays
- * with its backend, without anybody remembering which that is.
+ * with its backend, without anybody remembering which that is.  32 bits of
+ * chance are enough: whoever picks mixes them.
  */
 TG_GLOBAL __u64 tg_balance_key(struct bpf_sock_addr *ctx, __u32 by, __u64 destination)
 {
 	switch (by) {
 	case TG_BY_RANDOM:
-		return (__u64)bpf_get_prandom_u32() << 32 | bpf_get_prandom_u32();
+		return bpf_get_prandom_u32();
 	case TG_BY_PID:
 		return bpf_get_current_pid_tgid() >> 32;
 	case TG_BY_UID:
@@ -68,54 +69,52 @@ static __always_inline __u64 tg_aim_client(struct bpf_sock_addr *ctx, __u64 stay
 }
 
 /* The backend of a list of the image. */
-static __always_inline int tg_aim_block(struct tg_service_pick *pick, __u32 block)
+static __always_inline void tg_aim_block(struct tg_service_pick *pick, __u32 block, __u32 extent)
 {
-	int place = tg_balance_pick(pick->table, block, pick->by.key, pick->by.wanted);
-	struct tg_backend *backend;
+	const struct tg_backend *backend;
 
-	if (place < 0)
-		return place;
-	backend = tg_backend_at(pick->table, (__u32)place);
+	pick->place = tg_block_pick(pick->table, block, extent, pick->by.key, pick->by.wanted);
+	if (pick->place < 0)
+		return;
+	backend = tg_backend_at(pick->table, (__u32)pick->place);
 	if (!backend)
-		return -TG_EFAULT;
-	__sync_fetch_and_add(&backend->picked, 1);
+		return;
 	tg_copy_addr(pick->addr_be, backend->addr_be);
 	pick->port_be = backend->port_be;
-	return 0;
-}
-
-/* The backend of a live service. */
-static __always_inline int tg_aim_service(struct tg_service_pick *pick)
-{
-	tg_service_choose(pick);
-	if (!pick->result)
-		tg_service_count(pick->table, pick->place);
-	return pick->result;
 }
 
 /*
- * Choose among the backends of a list, `block` of a table, or, with
- * TG_AIM_SERVICE, of the live service that is asked for; `target` is what was
- * asked for before.  `stays`: see TG_STAYS().  0, TG_NO_BACKEND or -TG_EFAULT.
+ * Choose among the backends of a list, `at` a row of a table, or, with
+ * TG_AIM_SERVICE as its extent, of the live service that is asked for, `at` as
+ * TG_SEEN() has it; `target` is what was asked for before.  `stays`: see
+ * TG_STAYS().  0, TG_NO_BACKEND or -TG_EFAULT.
  */
-#define TG_AIM(by, table, block) ((__u64)(block) << 32 | (__u64)(by) << 16 | (table))
-#define TG_AIM_SERVICE           (~0u)
+#define TG_AIM(by, table, extent, at)                                                              \
+	((__u64)(at) << 32 | (__u64)(extent) << 16 | (__u64)(by) << 12 | (table))
+#define TG_AIM_TABLE(where)  ((__u32)(where)&0xfff)
+#define TG_AIM_BY(where)     ((__u32)(where) >> 12 & 0xf)
+#define TG_AIM_EXTENT(where) ((__u32)(where) >> 16)
+#define TG_AIM_AT(where)     ((__u32)((where) >> 32))
+#define TG_AIM_SERVICE       0xffffu
+
+_Static_assert(TG_ALL_TABLES <= 0xfff && TG_EXTENT_BITS < 16, "room for all");
 
 TG_GLOBAL int tg_aim_backend(struct bpf_sock_addr *ctx, __u64 where, __u64 stays,
 			     struct tg_target *target)
 {
-	__u32 by = where >> 16 & 0xffff, block = where >> 32;
+	__u32 by = TG_AIM_BY(where);
 	struct tg_service_pick pick = {
-		.table = where & 0xffff,
+		.table = TG_AIM_TABLE(where),
 		.by.wanted = by == TG_BY_RANDOM ? TG_SEED_OF_ANY : TG_SEED_OF_NONE,
+		.place = TG_SEEN_PLACE(TG_AIM_AT(where), TG_AIM_TABLE(where)),
 	};
 	__u64 destination, client = 0, high, low, seed;
-	int err;
+	struct tg_backend *backend;
 
 	if (!TG_BALANCES || !target)
 		return -TG_EFAULT;
 	tg_target_words(target, &pick.high, &pick.low);
-	if (TG_SERVICES && block == TG_AIM_SERVICE)
+	if (TG_SERVICES && TG_AIM_EXTENT(where) == TG_AIM_SERVICE)
 		pick.what =
 			TG_VIP_WHAT(bpf_ntohs(target->port_be), TG_VIP_PROTO(tg_call_proto(ctx)));
 	destination = tg_destination_key(pick.high, pick.low, bpf_ntohs(target->port_be));
@@ -125,10 +124,16 @@ TG_GLOBAL int tg_aim_backend(struct bpf_sock_addr *ctx, __u64 where, __u64 stays
 				       pick.what ? destination ^ pick.what : 0);
 		tg_client_meet(client, TG_STAYS_NS(stays), &pick.by);
 	}
-	err = TG_SERVICES && block == TG_AIM_SERVICE ? tg_aim_service(&pick)
-						     : tg_aim_block(&pick, block);
-	if (err)
-		return err;
+	if (TG_SERVICES && pick.what)
+		tg_service_choose(&pick);
+	else
+		tg_aim_block(&pick, TG_AIM_AT(where), TG_AIM_EXTENT(where));
+	if (pick.place < 0)
+		return pick.place;
+	backend = tg_backend_at(pick.table, (__u32)pick.place);
+	if (!backend)
+		return -TG_EFAULT;
+	__sync_fetch_and_add(&backend->picked, 1);
 	if (TG_STICKY && client) {
 		tg_addr_words(pick.addr_be, &high, &low);
 		seed = tg_backend_seed(high, low, bpf_ntohs(pick.port_be));
@@ -142,9 +147,10 @@ TG_GLOBAL int tg_aim_backend(struct bpf_sock_addr *ctx, __u64 where, __u64 stays
 }
 
 /* A call for which no backend is up fails: it never goes where it asked to. */
-static __always_inline int tg_aim_balance(struct tg_call *call, const struct tg_term *term,
+static __always_inline int tg_aim_balance(struct tg_call *call, const struct tg_found *found,
 					  struct tg_target *target)
 {
+	const struct tg_term *term = found->term;
 	const struct tg_image_header *header = call->view.rows;
 	const struct tg_more *more = tg_row(&call->view, term->more_row);
 	__u64 where, stays = 0;
@@ -156,9 +162,9 @@ static __always_inline int tg_aim_balance(struct tg_call *call, const struct tg_
 	by = more->by;
 	if (call->op == TG_OP_SENDMSG && by == TG_BY_RANDOM)
 		by = TG_BY_SOCKET;
-	where = TG_AIM(by, TG_BLOCKS_TABLE(header->generation), more->block);
+	where = TG_AIM(by, TG_BLOCKS_TABLE(header->generation), more->extent, more->block);
 	if (TG_SERVICES && more->services)
-		where = TG_AIM(by, more->services - 1, TG_AIM_SERVICE);
+		where = TG_AIM(by, more->services - 1, TG_AIM_SERVICE, found->vip);
 	if (TG_STICKY && more->sticky_ms)
 		stays = TG_STAYS(more->sticky_ms, more->sticky_by, term->slot);
 	tg_call_judged(call, target->addr_be);
@@ -173,13 +179,14 @@ static __always_inline int tg_aim_balance(struct tg_call *call, const struct tg_
  * `target` is what was asked for until it is known better.  Without branches:
  * the verifier would go each way through all that follows.
  */
-static __always_inline int tg_aim(struct tg_call *call, const struct tg_term *term,
+static __always_inline int tg_aim(struct tg_call *call, const struct tg_found *found,
 				  struct tg_target *target)
 {
+	const struct tg_term *term = found->term;
 	__u32 addr, port;
 
 	if (TG_BALANCES && term->verb == TG_VERB_BALANCE)
-		return tg_aim_balance(call, term, target);
+		return tg_aim_balance(call, found, target);
 	if (!(tg_spec.features & TG_FEATURE_REWRITE))
 		return 0;
 	addr = term->effects & -tg_is_zero(term->verb ^ TG_VERB_REWRITE);

@@ -31,15 +31,25 @@
 #define TG_BLOCKS_TABLE(generation) (TG_MAX_TABLES + ((__u32)(generation)&1))
 
 /*
- * A list is a block of rows: this one, the choices, eight a row, and what they
- * stand for, two a row.  A pick reads the choices and one of the latter.
+ * The extent of a list: how many backends, and whether their weights differ.
+ * Whoever leads to a list says that, too, so that a pick by lot reads one line
+ * of memory and no more: with very many lists each line is far away.
+ */
+#define TG_EXTENT(backends, weighted) ((__u32)(backends) << 1 | (__u32)(weighted))
+#define TG_EXTENT_BITS                10
+#define TG_EXTENT_BACKENDS(extent)    ((__u32)(extent) >> 1)
+#define TG_EXTENT_WEIGHTED(extent)    ((__u32)(extent)&1)
+
+/*
+ * A list has choices, eight a row, and what they stand for, two a row, which
+ * says by itself how lots fall on it.  In an image and its table a list is a
+ * block: this row, the choices, the backends.
  */
 struct tg_block {
-	__u32 backends;
-	__u32 heaviest; /* the largest weight; 0: they are all the same */
-	__u32 rule;     /* whose list it is */
-	__u32 slot;     /* of the rule's counters, in the kernel's copy */
-	__u64 reserved[6];
+	__u32 extent;
+	__u32 rule; /* whose list it is */
+	__u32 slot; /* of the rule's counters, in the kernel's copy */
+	__u32 reserved[13];
 };
 
 #define TG_BLOCK_CHOICES  8
@@ -59,9 +69,12 @@ struct tg_choices {
 struct tg_backend {
 	__u32 addr_be[4]; /* IPv4 is v4-mapped */
 	__u64 picked;
+	__u32 lot;     /* of 2^31 lots that fall on it, so many count */
 	__u16 port_be; /* 0: the port stays that of the call */
-	__u16 reserved[3];
+	__u16 reserved;
 };
+
+#define TG_ALL_LOTS (1u << 31)
 
 /* The seed of a backend, which is its name, too: it has the same in any list. */
 static __always_inline __u64 tg_backend_seed(__u64 high, __u64 low, __u32 port)
@@ -86,6 +99,18 @@ static __always_inline __u32 tg_block_rows(__u32 backends)
 {
 	return 1 + tg_block_choice_rows(backends) +
 	       (backends + TG_BLOCK_BACKENDS - 1) / TG_BLOCK_BACKENDS;
+}
+
+/* Where a list stands in a table: the rows of its first choices, and of its first backends. */
+struct tg_list_at {
+	__u32 choice_row;
+	__u32 backend_row;
+};
+
+static __always_inline struct tg_list_at tg_block_at(__u32 block, __u32 extent)
+{
+	return (struct tg_list_at){block + 1,
+				   block + 1 + tg_block_choice_rows(TG_EXTENT_BACKENDS(extent))};
 }
 
 /* --- What the choice is made by ------------------------------------------------------- */
@@ -196,8 +221,9 @@ struct tg_pick {
 	__u64 best;   /* of the one that is best so far: its number, or what it costs */
 	__u64 weight; /* and its weight */
 	tg_table_ref table;
-	__u32 row;   /* of the first choices */
-	__s32 found; /* its number in the list, TG_NO_BACKEND or -TG_EFAULT */
+	__u32 row;    /* of the first choices */
+	__s32 origin; /* the place of the first backend */
+	__s32 found;  /* the number in the list, TG_NO_BACKEND or -TG_EFAULT */
 };
 
 /* All ones where a backend may be chosen, else 0. */
@@ -277,10 +303,14 @@ static long tg_pick_weighted(__u32 step, struct tg_pick *pick)
 	return 0;
 }
 
-/* The place of backend `index` of a list: twice its row, and one more if it is the second there. */
-static __always_inline int tg_backend_place(__u32 block, __u32 backends, __u32 index)
+/* What stands at a place: twice its row, and one more if it is the second there; or NULL. */
+static __always_inline struct tg_backend *tg_backend_at(tg_table_ref table, __u32 place)
 {
-	return (int)((block + 1 + tg_block_choice_rows(backends)) * TG_BLOCK_BACKENDS + index);
+	const char *row = tg_table_row(table, place / TG_BLOCK_BACKENDS);
+
+	if (!row)
+		return 0;
+	return (struct tg_backend *)(row + place % TG_BLOCK_BACKENDS * sizeof(struct tg_backend));
 }
 
 #define TG_LOTS 4
@@ -290,75 +320,75 @@ static __always_inline int tg_backend_place(__u32 block, __u32 backends, __u32 i
  * falls on any of them, and counts as often as its weight is of the heaviest: so
  * what follows where none counts leaves the shares as they are.
  */
-TG_GLOBAL int tg_pick_lot(tg_table_ref table, __u32 block, __u64 key)
+TG_GLOBAL int tg_pick_lot(tg_table_ref table, __u32 backend_row, __u32 backends, __u64 key)
 {
-	const struct tg_block *list = TG_BALANCES ? tg_table_row(table, block) : 0;
-	__u32 backends = list ? list->backends : 0, heaviest;
-
-	if (!list || backends > TG_MAX_BACKENDS)
-		return -TG_EFAULT;
-	if (!backends)
+	if (!TG_BALANCES || !backends)
 		return TG_NO_BACKEND;
-	heaviest = list->heaviest;
 	TG_UNROLL
 	for (__u32 i = 0; i < TG_LOTS; i++) {
-		__u64 number = tg_mix(key ^ (__u64)i << 60), choice;
-		__u32 index = tg_reduce(number, backends);
-		const struct tg_choices *choices =
-			tg_table_row(table, (__u64)block + 1 + index / TG_BLOCK_CHOICES);
+		__u64 number = tg_mix(key ^ (__u64)i << 60);
+		__u32 place = backend_row * TG_BLOCK_BACKENDS + tg_reduce(number, backends);
+		const struct tg_backend *backend = tg_backend_at(table, place);
 
-		if (!choices)
+		if (!backend)
 			return -TG_EFAULT;
-		choice = TG_LOAD(choices->choice[index % TG_BLOCK_CHOICES]);
-		if (TG_CHOICE_STATE(choice) == TG_BACKEND_UP &&
-		    (number & 0xffffffff) * heaviest >> 32 < TG_CHOICE_WEIGHT(choice))
-			return tg_backend_place(block, backends, index);
+		if ((number & (TG_ALL_LOTS - 1)) < TG_LOAD(backend->lot))
+			return (int)place;
 	}
 	return TG_NO_BACKEND;
 }
 
-/*
- * Where in a table the backend stands that a key leads to, or the one that is
- * `wanted`; TG_NO_BACKEND: none is up; -TG_EFAULT: there is no such list.
- */
-TG_GLOBAL int tg_balance_pick(tg_table_ref table, __u32 block, __u64 key, __u64 wanted)
+/* The best of them all by the key, or the one that is wanted. */
+static __always_inline void tg_pick_best(struct tg_pick *pick, __u32 extent)
 {
-	struct tg_pick pick = {.table = table, .weight = 1, .found = TG_NO_BACKEND};
-	const struct tg_block *list;
-	__u32 backends, rows;
+	__u32 rows = tg_block_choice_rows(TG_EXTENT_BACKENDS(extent));
 
-	if (wanted == TG_SEED_OF_ANY) {
-		int place = tg_pick_lot(table, block, key);
+	pick->by.key = tg_mix(pick->by.key);
+	pick->weight = 1;
+	if (TG_EXTENT_WEIGHTED(extent)) {
+		pick->best = 1ull << (TG_LOG2_SHIFT + 7);
+		TG_LOOP(rows, tg_pick_weighted, pick);
+	} else {
+		pick->best = 0;
+		TG_LOOP(rows, tg_pick_equal, pick);
+	}
+}
+
+/*
+ * The place of the backend of a list: by lot where chance decides, else the one
+ * that a key leads to, or the one that is wanted; TG_NO_BACKEND: none is up;
+ * -TG_EFAULT: there is no such list.
+ */
+static __always_inline int tg_pick(tg_table_ref table, struct tg_list_at at, __u32 extent,
+				   struct tg_choice_by by)
+{
+	struct tg_pick pick = {
+		.by = by,
+		.table = table,
+		.row = at.choice_row,
+		.origin = (__s32)(at.backend_row * TG_BLOCK_BACKENDS),
+		.found = TG_NO_BACKEND,
+	};
+
+	if (TG_EXTENT_BACKENDS(extent) > TG_MAX_BACKENDS)
+		return -TG_EFAULT;
+	if (by.wanted == TG_SEED_OF_ANY) {
+		int place = tg_pick_lot(table, at.backend_row, TG_EXTENT_BACKENDS(extent), by.key);
 
 		if (place != TG_NO_BACKEND)
 			return place;
 	}
-	list = TG_BALANCES ? tg_table_row(table, block) : 0;
-	if (!list)
-		return -TG_EFAULT;
-	backends = list->backends;
-	if (backends > TG_MAX_BACKENDS)
-		return -TG_EFAULT;
-	rows = tg_block_choice_rows(backends);
-	pick.by = (struct tg_choice_by){tg_mix(key), wanted};
-	pick.row = block + 1;
-	if (list->heaviest) {
-		pick.best = 1ull << (TG_LOG2_SHIFT + 7);
-		TG_LOOP(rows, tg_pick_weighted, &pick);
-	} else {
-		TG_LOOP(rows, tg_pick_equal, &pick);
-	}
-	return pick.found < 0 ? pick.found : tg_backend_place(block, backends, (__u32)pick.found);
+	tg_pick_best(&pick, extent);
+	return pick.found < 0 ? pick.found : pick.origin + pick.found;
 }
 
-/* What stands at such a place, or NULL. */
-static __always_inline struct tg_backend *tg_backend_at(tg_table_ref table, __u32 place)
+/* The same of a list that is a block. */
+TG_GLOBAL int tg_block_pick(tg_table_ref table, __u32 block, __u32 extent, __u64 key, __u64 wanted)
 {
-	const char *row = tg_table_row(table, place / TG_BLOCK_BACKENDS);
-
-	if (!row)
-		return 0;
-	return (struct tg_backend *)(row + place % TG_BLOCK_BACKENDS * sizeof(struct tg_backend));
+	if (!TG_BALANCES)
+		return TG_NO_BACKEND;
+	return tg_pick(table, tg_block_at(block, extent), extent,
+		       (struct tg_choice_by){key, wanted});
 }
 
 #endif

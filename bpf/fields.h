@@ -25,6 +25,7 @@ struct tg_keys {
 	__u32 pid;
 	__u32 path; /* its rank */
 	__u32 sets; /* bits: those that have the own address; of a long section all that match */
+	__u32 vip;  /* TG_SEEN() */
 	__u32 rare_used; /* bits, from 1 for TG_KEY_RARE on: rare fields that are asked */
 	__u64 rare; /* at most 64 terms: those that all rare fields leave; more: a head of few */
 	__u16 rare_class[TG_KEYS - TG_KEY_RARE];

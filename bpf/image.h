@@ -375,11 +375,12 @@ struct tg_more {
 	__u64 rate_interval_ns;
 	__u64 rate_window_ns;
 	__u32 block;     /* balance: row of the backends' list, see balance.h; from data_row on */
+	__u32 extent;    /* TG_EXTENT() of that list */
 	__u32 by;        /* enum tg_balance_by */
 	__u32 services;  /* balance: the table that has the list, from 1; 0: `block` is it */
 	__u32 sticky_by; /* enum tg_balance_by: whose calls stay with one backend */
 	__u32 sticky_ms; /* for how long after the last; 0: not at all */
-	__u32 reserved[3];
+	__u32 reserved[2];
 };
 
 /* Whose calls a rate counts together. */

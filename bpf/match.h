@@ -74,6 +74,7 @@ struct tg_found {
 	const struct tg_term *term; /* NULL: nothing is said about the operation */
 	__u64 shadows;              /* see TG_NO_SHADOWS */
 	__u32 term_row;
+	__u32 vip; /* TG_SEEN() */
 };
 
 /*
@@ -107,6 +108,7 @@ static __always_inline int tg_match(const struct tg_view *view, const struct tg_
 	found->term = tg_row(view, (__u64)section->term_row + index);
 	found->term_row = section->term_row;
 	found->shadows = shadows;
+	found->vip = keys->vip;
 	return found->term ? 0 : -TG_EFAULT;
 }
 

@@ -14,7 +14,7 @@
 /*
  * 1 if a table has it, see tg_live_has(), else 0: a number without a branch, of
  * two known ones an older verifier would make a power of two.  Where there is no
- * such table, that is noted.
+ * such table, that is noted, and where a VIP stands.
  */
 static __always_inline __u64 tg_table_has(struct tg_keys *keys, __u64 set, __u64 what, __u64 high,
 					  __u64 low)
@@ -23,7 +23,9 @@ static __always_inline __u64 tg_table_has(struct tg_keys *keys, __u64 set, __u64
 
 	if (has < 0)
 		keys->failed = 1;
-	return (__u64)has & ~((__u64)has >> 63) & 1;
+	if (TG_SERVICES && has > 0 && (set & TG_SET_IS_SERVICES))
+		keys->vip = TG_SEEN(TG_SET_TABLE(set), has);
+	return -(__u64)has >> 63;
 }
 
 /* Whether what is asked for is in a table of the section. */

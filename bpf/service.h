@@ -2,14 +2,17 @@
 /*
  * service.h - the layout of a table of live services, and which backend a VIP has.
  *
- * A hash of VIPs, each with a state word: the row of its backends' block in
- * the arena behind, and a version.  A change writes a new block elsewhere, and
- * then the one word.  A reader reads the word, picks, copies, reads the word
- * again, and starts over where it has changed; what it read meanwhile of rows
- * that somebody else has by now can be anything, but is never outside.
+ * A hash of VIPs, each with a state word: where the list of its backends
+ * stands in the arena behind, its extent, and a version.  A change writes a new
+ * list elsewhere, and then the one word.  A reader reads the word, picks,
+ * copies, reads the word again, and starts over where it has changed; what it
+ * read meanwhile of rows that somebody else has by now can be anything, but is
+ * never outside.
  *
- * What is picked is counted beside the arena, not in it: a count that comes
- * late falls into a wrong place, but never into a list.
+ * The arena is of units: four rows of backends, and, elsewhere, one of their
+ * choices.  What is picked is counted where the backend stands; since nothing
+ * but backends stands there, a count that comes late falls into a wrong count,
+ * but never into a list.
  */
 #ifndef TG_SERVICE_H
 #define TG_SERVICE_H
@@ -26,24 +29,31 @@
 #endif
 
 /*
- * State of a VIP: the row of its block, among those of the arena, from 1 on (0: it is free); a
- * version that moves with the block; and one that moves when a VIP is taken or given up, so
- * that a reader who asks for the VIP alone does not miss one whose backends change.
+ * State of a VIP: the first unit of its list, from 1 on (0: it is free), and the list's extent; a
+ * version that moves with the list; and one that moves when a VIP is taken or given up, so that a
+ * reader who asks for the VIP alone does not miss one whose backends change.
  */
-#define TG_VIP_BLOCK(state)  ((__u32)(state)&0xffffff)
-#define TG_VIP_VERSION_SHIFT 24
-#define TG_VIP_VERSION       (0xfffffull << TG_VIP_VERSION_SHIFT)
-#define TG_VIP_OWNER_SHIFT   44
-#define TG_VIP_OWNER         (0xfffffull << TG_VIP_OWNER_SHIFT)
+#define TG_VIP_UNIT(state)  ((__u32)(state)&0x3fffff)
+#define TG_VIP_EXTENT_SHIFT 22
+#define TG_VIP_EXTENT(state)                                                                       \
+	((__u32)((state) >> TG_VIP_EXTENT_SHIFT) & ((1u << TG_EXTENT_BITS) - 1))
+#define TG_VIP_VERSION_SHIFT 32
+#define TG_VIP_VERSION       (0xffffull << TG_VIP_VERSION_SHIFT)
+#define TG_VIP_OWNER_SHIFT   48
+#define TG_VIP_OWNER         (0xffffull << TG_VIP_OWNER_SHIFT)
+
+/* A unit of the arena: a row of choices, and the rows of as many backends. */
+#define TG_UNIT_BACKENDS TG_BLOCK_CHOICES
+#define TG_UNIT_ROWS     (TG_UNIT_BACKENDS / TG_BLOCK_BACKENDS)
 
 /* Row 0 of services: what programs read. */
 struct tg_service_header {
 	__u64 seed;        /* of the hash */
 	__u32 rows;        /* of VIPs, from TG_SET_ROW on */
-	__u32 arena_row;   /* of blocks */
-	__u32 arena_rows;  /* the first of them is no block's */
-	__u32 counter_row; /* a counter for each half row of the arena */
-	__u32 bitmap_row;  /* the writers': a bit a row of the arena */
+	__u32 units;       /* of the arena; the first is nobody's */
+	__u32 choice_row;  /* of the first unit */
+	__u32 backend_row; /* likewise */
+	__u32 bitmap_row;  /* the writers': a bit a unit */
 	__u32 reserved[9];
 };
 
@@ -87,7 +97,7 @@ static __always_inline __u64 tg_vip_read(const struct tg_vip *vip, __u64 high, _
 		  (TG_LOAD(again->what) ^ what);
 	again = TG_AFTER(vip, differs);
 	after = TG_LOAD(again->state);
-	none = tg_is_zero(TG_VIP_BLOCK(before)) |
+	none = tg_is_zero(TG_VIP_UNIT(before)) |
 	       !tg_is_zero(differs | ((after ^ before) & TG_VIP_OWNER));
 	return before & (none - 1);
 }
@@ -109,6 +119,7 @@ static long tg_vip_step(__u32 step, struct tg_vip_probe *probe)
 {
 	__u32 at = probe->home + step;
 	const struct tg_vip *vip;
+	__u64 first, second;
 
 	at = TG_SET_ROW + (at < probe->rows ? at : at - probe->rows);
 	vip = tg_vip_at(probe->table, at * TG_VIPS);
@@ -116,12 +127,12 @@ static long tg_vip_step(__u32 step, struct tg_vip_probe *probe)
 		probe->found = -TG_EFAULT;
 		return 1;
 	}
-	if (tg_vip_read(vip, probe->high, probe->low, probe->what)) {
-		probe->found = (__s32)(at * TG_VIPS);
-		return 1;
-	}
-	if (tg_vip_read(vip + 1, probe->high, probe->low, probe->what)) {
-		probe->found = (__s32)(at * TG_VIPS + 1);
+	/* Which of the two it is, is anybody's guess, and a branch would make it the processor's.
+	 */
+	first = tg_vip_read(vip, probe->high, probe->low, probe->what);
+	second = tg_vip_read(vip + 1, probe->high, probe->low, probe->what);
+	if (first | second) {
+		probe->found = (__s32)(at * TG_VIPS + (__u32)tg_is_zero(first));
 		return 1;
 	}
 	return !TG_LOAD(vip->passed);
@@ -145,32 +156,6 @@ TG_GLOBAL int tg_vip_find(tg_table_ref table, __u32 what, __u64 high, __u64 low)
 	return probe.found;
 }
 
-/* Where in the table the block of a state starts. */
-TG_GLOBAL __u32 tg_arena_row(tg_table_ref table, __u32 block)
-{
-	const struct tg_service_header *header = TG_SERVICES ? tg_table_row(table, 0) : 0;
-
-	return header ? header->arena_row + block : ~0u;
-}
-
-/* Count a pick, by the place of the backend. */
-TG_GLOBAL int tg_service_count(tg_table_ref table, __u32 place)
-{
-	const struct tg_service_header *header = TG_SERVICES ? tg_table_row(table, 0) : 0;
-	const __u64 *row;
-
-	if (!header)
-		return -TG_EFAULT;
-	place -= header->arena_row * TG_BLOCK_BACKENDS;
-	if (place >= header->arena_rows * TG_BLOCK_BACKENDS)
-		return -TG_EFAULT;
-	row = tg_table_row(table, (__u64)header->counter_row + place / 8);
-	if (!row)
-		return -TG_EFAULT;
-	__sync_fetch_and_add((__u64 *)row + place % 8, 1);
-	return 0;
-}
-
 /* --- Choosing ------------------------------------------------------------------------- */
 
 struct tg_service_pick {
@@ -178,38 +163,57 @@ struct tg_service_pick {
 	struct tg_choice_by by;
 	tg_table_ref table;
 	__u32 what;
-	__u32 place;
-	__s32 result; /* 0, TG_NO_BACKEND, or -TG_EFAULT; there is no such VIP any more: no backend
-		       */
+	/*
+	 * At first where the VIP was seen, or TG_NO_SERVICE; in the end the backend's, or
+	 * TG_NO_BACKEND, as of a VIP that is no more, or -TG_EFAULT.
+	 */
+	__s32 place;
 	__u32 addr_be[4];
 	__u32 port_be;
 };
+
+/* Where the list of a state stands. */
+static __always_inline struct tg_list_at tg_unit_at(const struct tg_service_header *header,
+						    __u32 unit)
+{
+	return (struct tg_list_at){header->choice_row + unit,
+				   header->backend_row + unit * TG_UNIT_ROWS};
+}
+
+/* The place of the backend of such a list: see tg_pick(). */
+TG_GLOBAL int tg_state_pick(tg_table_ref table, __u64 state, __u64 key, __u64 wanted)
+{
+	const struct tg_service_header *header = TG_SERVICES ? tg_table_row(table, 0) : 0;
+
+	if (!header)
+		return -TG_EFAULT;
+	return tg_pick(table, tg_unit_at(header, TG_VIP_UNIT(state)), TG_VIP_EXTENT(state),
+		       (struct tg_choice_by){key, wanted});
+}
 
 /* A change every time is a change every microsecond. */
 #define TG_SERVICE_TRIES 64
 
 static long tg_service_step(__u32 step, struct tg_service_pick *pick)
 {
-	int place = tg_vip_find(pick->table, pick->what, pick->high, pick->low);
 	const struct tg_backend *backend;
 	const struct tg_vip *vip;
+	int place = pick->place;
 	__u64 state;
 
 	(void)step;
-	if (place < 0) {
-		pick->result = place == TG_NO_SERVICE ? TG_NO_BACKEND : -TG_EFAULT;
-		return 1;
-	}
-	vip = tg_vip_at(pick->table, (__u32)place);
+	if (place == TG_NO_SERVICE)
+		place = tg_vip_find(pick->table, pick->what, pick->high, pick->low);
+	vip = place < 0 ? 0 : tg_vip_at(pick->table, (__u32)place);
 	if (!vip) {
-		pick->result = -TG_EFAULT;
+		pick->place = place == TG_NO_SERVICE ? TG_NO_BACKEND : -TG_EFAULT;
 		return 1;
 	}
+	pick->place = TG_NO_SERVICE;
 	state = tg_vip_read(vip, pick->high, pick->low, pick->what);
 	if (!state)
 		return 0;
-	place = tg_balance_pick(pick->table, tg_arena_row(pick->table, TG_VIP_BLOCK(state)),
-				pick->by.key, pick->by.wanted);
+	place = tg_state_pick(pick->table, state, pick->by.key, pick->by.wanted);
 	backend = place < 0 ? 0 : tg_backend_at(pick->table, (__u32)place);
 	if (backend) {
 		pick->addr_be[0] = TG_LOAD(backend->addr_be[0]);
@@ -220,17 +224,30 @@ static long tg_service_step(__u32 step, struct tg_service_pick *pick)
 	}
 	if (TG_LOAD(vip->state) != state)
 		return 0;
-	pick->place = (__u32)place;
-	pick->result = backend ? 0 : place;
+	pick->place = place < 0 || backend ? place : -TG_EFAULT;
 	return 1;
 }
 
 /* The backend of a VIP that a key leads to. */
 static __always_inline void tg_service_choose(struct tg_service_pick *pick)
 {
-	pick->result = -TG_EFAULT;
 	TG_LOOP(TG_SERVICE_TRIES, tg_service_step, pick);
+	if (pick->place == TG_NO_SERVICE)
+		pick->place = -TG_EFAULT;
 }
+
+/*
+ * Where a VIP was seen, and in which table, in one number; 0: it was not.  It
+ * need not be there any more.
+ */
+#define TG_SEEN_TABLE_SHIFT   20
+#define TG_SEEN(table, place) ((__u32)(table) << TG_SEEN_TABLE_SHIFT | (__u32)(place))
+#define TG_SEEN_PLACE(seen, table)                                                                 \
+	((seen) && (seen) >> TG_SEEN_TABLE_SHIFT == (table)                                        \
+		 ? (__s32)((seen) & ((1u << TG_SEEN_TABLE_SHIFT) - 1))                             \
+		 : TG_NO_SERVICE)
+
+_Static_assert(TG_MAX_SERVICES * 3 < 1u << TG_SEEN_TABLE_SHIFT, "room for each place");
 
 /* --- As conditions ---------------------------------------------------------------------- */
 
@@ -238,7 +255,8 @@ static __always_inline void tg_service_choose(struct tg_service_pick *pick)
 
 /*
  * Whether what a call asks for is in a live table: an address in a set, or,
- * with TG_LIVE_SERVICE in `what`, a VIP among services.  1, 0 or -TG_EFAULT.
+ * with TG_LIVE_SERVICE in `what`, a VIP among services.  Above 0, for a VIP its
+ * place; 0; or -TG_EFAULT.
  */
 TG_GLOBAL int tg_live_has(tg_table_ref table, __u64 what, __u64 high, __u64 low)
 {
@@ -246,7 +264,7 @@ TG_GLOBAL int tg_live_has(tg_table_ref table, __u64 what, __u64 high, __u64 low)
 
 	if (TG_SERVICES && (what & TG_LIVE_SERVICE)) {
 		found = tg_vip_find(table, (__u32)what, high, low);
-		return found == -TG_EFAULT ? found : found >= 0;
+		return found == TG_NO_SERVICE ? 0 : found;
 	}
 	if (!high && low >> 32 == 0xffff)
 		return tg_set_has4(table, (__u32)low);

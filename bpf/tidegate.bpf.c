@@ -72,7 +72,7 @@ static __always_inline int tg_judge(struct tg_call *call)
 	} else if (found.term) {
 		if (TG_SHADOWS && found.shadows != TG_NO_SHADOWS)
 			tg_tell_shadows(call, &found);
-		return tg_act(call, found.term);
+		return tg_act(call, &found);
 	} else {
 		tg_count_call(call->hook, TG_OUTCOME_PASSED);
 	}
@@ -136,7 +136,7 @@ static __always_inline void tg_report(struct tg_call *call)
 	} else if (found.term) {
 		if (TG_SHADOWS && found.shadows != TG_NO_SHADOWS)
 			tg_tell_shadows(call, &found);
-		tg_act(call, found.term);
+		tg_act(call, &found);
 	} else {
 		tg_count_call(call->hook, TG_OUTCOME_PASSED);
 	}

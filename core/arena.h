@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* arena.h - the rows of a table of services that blocks of backends stand in. */
+/* arena.h - the units of a table of services that lists of backends stand in. */
 #ifndef TG_CORE_ARENA_H
 #define TG_CORE_ARENA_H
 
 #include "service.h"
 
-/* The rows that an arena for `size` services has. */
-uint32_t tg_arena_rows(uint32_t size);
+/* The units that an arena for `size` services has: whole rows of bits. */
+uint32_t tg_arena_units(uint32_t size);
 
-/* Room for a block of `backends`, 0: there is none. */
+/* The first unit of room for `backends`, 0: there is none. */
 uint32_t tg_arena_take(const struct tg_table *table, uint32_t backends);
-void tg_arena_give(const struct tg_table *table, uint32_t block, uint32_t backends);
+void tg_arena_give(const struct tg_table *table, uint32_t unit, uint32_t backends);
 
 /* Forget all, then say again what is taken. */
 void tg_arena_clear(const struct tg_table *table);
-void tg_arena_mark(const struct tg_table *table, uint32_t block, uint32_t backends);
+void tg_arena_mark(const struct tg_table *table, uint32_t unit, uint32_t backends);
 
 #endif

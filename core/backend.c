@@ -126,7 +126,7 @@ void tg_backends_free(struct tg_backends *backends)
 	*backends = (struct tg_backends){0};
 }
 
-/* --- Blocks ------------------------------------------------------------------------- */
+/* --- In memory ---------------------------------------------------------------------- */
 
 static uint64_t seed_of(const struct tg_backend_place *backend)
 {
@@ -135,55 +135,52 @@ static uint64_t seed_of(const struct tg_backend_place *backend)
 	return tg_backend_seed(tg_be64(addr), tg_be64(addr + 8), ntohs(backend->port_be));
 }
 
-/* 0: their weights are all the same. */
-static uint32_t heaviest_of(const struct tg_backends *backends)
+uint32_t tg_backends_extent(const struct tg_backends *backends)
 {
-	uint32_t heaviest = 0;
 	bool differ = false;
 
-	for (uint32_t i = 0; i < backends->count; i++) {
+	for (uint32_t i = 1; i < backends->count; i++)
 		differ |= backends->at[i].weight != backends->at[0].weight;
-		if (backends->at[i].weight > heaviest)
+	return TG_EXTENT(backends->count, differ);
+}
+
+/* The largest weight of those that lots may fall on. */
+static uint32_t heaviest_of(const struct tg_backends *backends)
+{
+	uint32_t heaviest = 1;
+
+	for (uint32_t i = 0; i < backends->count; i++)
+		if (backends->at[i].state == TG_BACKEND_UP && backends->at[i].weight > heaviest)
 			heaviest = backends->at[i].weight;
-	}
-	return differ ? heaviest : 0;
+	return heaviest;
 }
 
-static struct tg_choices *choices_of(const void *rows, uint32_t index)
+static __u64 *choice_of(const struct tg_backend_rows *rows, uint32_t index)
 {
-	return (struct tg_choices *)rows + 1 + index / TG_BLOCK_CHOICES;
+	return &rows->choices[index / TG_BLOCK_CHOICES].choice[index % TG_BLOCK_CHOICES];
 }
 
-struct tg_backend *tg_block_backend(void *rows, uint32_t index)
+void tg_backend_rows_write(const struct tg_backend_rows *rows, const struct tg_backends *backends)
 {
-	const struct tg_block *block = rows;
-	uint32_t first = 1 + tg_block_choice_rows(block->backends);
+	uint64_t heaviest = heaviest_of(backends);
 
-	return (struct tg_backend *)((char *)rows + (size_t)first * TG_ROW_BYTES) + index;
-}
-
-void tg_block_write(const struct tg_backends *backends, uint32_t rule, void *rows)
-{
-	struct tg_block *block = rows;
-
-	block->backends = backends->count;
-	block->heaviest = heaviest_of(backends);
-	block->rule = rule;
 	for (uint32_t i = 0; i < backends->count; i++) {
 		const struct tg_backend_place *spec = &backends->at[i];
-		struct tg_backend *backend = tg_block_backend(rows, i);
+		struct tg_backend *backend = &rows->backends[i];
 
-		choices_of(rows, i)->choice[i % TG_BLOCK_CHOICES] =
-			TG_CHOICE(seed_of(spec), spec->state, spec->weight);
+		*choice_of(rows, i) = TG_CHOICE(seed_of(spec), spec->state, spec->weight);
 		memcpy(backend->addr_be, spec->addr_be, sizeof(backend->addr_be));
 		backend->port_be = spec->port_be;
+		if (spec->state == TG_BACKEND_UP)
+			backend->lot = (uint32_t)(spec->weight * (uint64_t)TG_ALL_LOTS / heaviest);
 	}
 }
 
-void tg_block_read(const void *rows, uint32_t index, struct tg_backend_info *info)
+void tg_backend_rows_read(const struct tg_backend_rows *rows, uint32_t index,
+			  struct tg_backend_info *info)
 {
-	const struct tg_backend *backend = tg_block_backend((void *)rows, index);
-	uint64_t choice = choices_of(rows, index)->choice[index % TG_BLOCK_CHOICES];
+	const struct tg_backend *backend = &rows->backends[index];
+	uint64_t choice = *choice_of(rows, index);
 
 	*info = (struct tg_backend_info){
 		.size = sizeof(*info),
@@ -193,6 +190,41 @@ void tg_block_read(const void *rows, uint32_t index, struct tg_backend_info *inf
 		.picked = __atomic_load_n(&backend->picked, __ATOMIC_RELAXED),
 	};
 	memcpy(info->addr, backend->addr_be, sizeof(info->addr));
+}
+
+struct tg_backend *tg_backend_rows_find(const struct tg_backend_rows *rows,
+					const struct tg_backend *like)
+{
+	for (uint32_t i = 0; i < rows->count; i++) {
+		struct tg_backend *backend = &rows->backends[i];
+
+		if (backend->port_be == like->port_be &&
+		    !memcmp(backend->addr_be, like->addr_be, sizeof(like->addr_be)))
+			return backend;
+	}
+	return NULL;
+}
+
+struct tg_backend_rows tg_block_backends(const struct tg_block *block)
+{
+	struct tg_list_at at = tg_block_at(0, block->extent);
+
+	return (struct tg_backend_rows){
+		.choices = (struct tg_choices *)block + at.choice_row,
+		.backends = (struct tg_backend *)block + at.backend_row * TG_BLOCK_BACKENDS,
+		.count = TG_EXTENT_BACKENDS(block->extent),
+	};
+}
+
+void tg_block_write(const struct tg_backends *backends, uint32_t rule, void *rows)
+{
+	struct tg_block *block = rows;
+	struct tg_backend_rows list;
+
+	block->extent = tg_backends_extent(backends);
+	block->rule = rule;
+	list = tg_block_backends(block);
+	tg_backend_rows_write(&list, backends);
 }
 
 /* --- What the choice is made by ------------------------------------------------------- */

@@ -34,14 +34,30 @@ bool tg_backends_serve(const struct tg_backends *backends, const struct tg_backe
 
 void tg_backends_free(struct tg_backends *backends);
 
-/* Fill a block in rows of zeros; none of the backends has been picked yet. */
+uint32_t tg_backends_extent(const struct tg_backends *backends);
+
+/* A list in memory: what programs pick from. */
+struct tg_backend_rows {
+	struct tg_choices *choices;
+	struct tg_backend *backends;
+	uint32_t count;
+};
+
+/* Fill rows of zeros; none of the backends has been picked yet. */
+void tg_backend_rows_write(const struct tg_backend_rows *rows, const struct tg_backends *backends);
+
+void tg_backend_rows_read(const struct tg_backend_rows *rows, uint32_t index,
+			  struct tg_backend_info *info);
+
+/* The backend with this one's address and port, or NULL. */
+struct tg_backend *tg_backend_rows_find(const struct tg_backend_rows *rows,
+					const struct tg_backend *like);
+
+/* The list of a block; only to be read if the block may only be read. */
+struct tg_backend_rows tg_block_backends(const struct tg_block *block);
+
+/* Fill the rows of a block, which are zeros. */
 void tg_block_write(const struct tg_backends *backends, uint32_t rule, void *rows);
-
-/* Read one of a block's backends. */
-void tg_block_read(const void *rows, uint32_t index, struct tg_backend_info *info);
-
-/* Of a list in rows that are known to be good. */
-struct tg_backend *tg_block_backend(void *rows, uint32_t index);
 
 /* How a backend is chosen. */
 struct tg_balance {

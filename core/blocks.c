@@ -68,7 +68,8 @@ const struct tg_block *tg_block_next(const struct tg_table_rows *rows, const str
 	const char *first = rows->rows, *next = first;
 
 	if (block)
-		next = (const char *)block + (size_t)tg_block_rows(block->backends) * TG_ROW_BYTES;
+		next = (const char *)block +
+		       (size_t)tg_block_rows(TG_EXTENT_BACKENDS(block->extent)) * TG_ROW_BYTES;
 	return next == first + (size_t)rows->count * TG_ROW_BYTES ? NULL : (const void *)next;
 }
 
@@ -85,14 +86,16 @@ int tg_image_backend(const struct tg_image *image, uint32_t rule, uint32_t index
 		     struct tg_backend_info *info)
 {
 	struct tg_table_rows rows = tg_image_block_rows(image->rows);
+	struct tg_backend_rows backends = {0};
 	const struct tg_block *block = NULL;
 
 	while (rows.count && (block = tg_block_next(&rows, block)))
 		if (block->rule == rule)
 			break;
-	if (!block || index >= block->backends)
+	backends = block ? tg_block_backends(block) : backends;
+	if (index >= backends.count)
 		return tg_fail(-ERANGE, "rule %u has %u backends, not one numbered %u", rule,
-			       block ? block->backends : 0, index);
-	tg_block_read(block, index, info);
+			       backends.count, index);
+	tg_backend_rows_read(&backends, index, info);
 	return 0;
 }

@@ -55,37 +55,27 @@ int tg_gate_blocks_install(const struct tg_gate *gate, int outer)
 
 /* --- Counters ------------------------------------------------------------------------- */
 
-static struct tg_block *find_block(const struct tg_table *table, uint32_t slot)
+static const struct tg_block *find_block(const struct tg_table *table, uint32_t slot)
 {
 	const struct tg_block *block = NULL;
 
 	while (table->fd >= 0 && (block = tg_block_next(&table->rows, block)))
 		if (block->slot == slot)
 			break;
-	return (struct tg_block *)block;
-}
-
-static struct tg_backend *find_backend(struct tg_block *block, const struct tg_backend *like)
-{
-	for (uint32_t i = 0; i < block->backends; i++) {
-		struct tg_backend *backend = tg_block_backend(block, i);
-
-		if (backend->port_be == like->port_be &&
-		    !memcmp(backend->addr_be, like->addr_be, sizeof(like->addr_be)))
-			return backend;
-	}
-	return NULL;
+	return block;
 }
 
 /* What a list of the old table counted, which nobody picks from any more, goes on in the new. */
-static void carry_over(struct tg_block *from, struct tg_block *to)
+static void carry_over(const struct tg_block *from, const struct tg_block *to)
 {
-	for (uint32_t i = 0; i < from->backends; i++) {
-		const struct tg_backend *counted = tg_block_backend(from, i);
-		struct tg_backend *now = find_backend(to, counted);
+	struct tg_backend_rows counted = tg_block_backends(from), now = tg_block_backends(to);
 
-		if (now)
-			__atomic_fetch_add(&now->picked, counted->picked, __ATOMIC_RELAXED);
+	for (uint32_t i = 0; i < counted.count; i++) {
+		struct tg_backend *backend = tg_backend_rows_find(&now, &counted.backends[i]);
+
+		if (backend)
+			__atomic_fetch_add(&backend->picked, counted.backends[i].picked,
+					   __ATOMIC_RELAXED);
 	}
 }
 
@@ -94,10 +84,10 @@ static void carry_all_over(const struct tg_table *from, const struct tg_table *t
 	const struct tg_block *block = NULL;
 
 	while ((block = tg_block_next(&from->rows, block))) {
-		struct tg_block *now = find_block(to, block->slot);
+		const struct tg_block *now = find_block(to, block->slot);
 
 		if (now)
-			carry_over((struct tg_block *)block, now);
+			carry_over(block, now);
 	}
 }
 
@@ -119,16 +109,18 @@ void tg_gate_blocks_settle(struct tg_gate *gate, bool published)
 int tg_gate_backend(struct tg_gate *gate, uint32_t rule, uint32_t index,
 		    struct tg_backend_info *info)
 {
+	struct tg_backend_rows backends = {0};
 	const struct tg_block *block = NULL;
 
 	if (rule >= gate->table.rules)
 		return tg_fail(-ERANGE, "the image in force has %u rules, not one numbered %u",
 			       gate->table.rules, rule);
 	block = find_block(table_of(gate, gate->generation), gate->table.of_rule[rule]);
-	if (!block || index >= block->backends)
+	backends = block ? tg_block_backends(block) : backends;
+	if (index >= backends.count)
 		return tg_fail(-ERANGE, "rule %u has %u backends, not one numbered %u", rule,
-			       block ? block->backends : 0, index);
-	tg_block_read(block, index, info);
+			       backends.count, index);
+	tg_backend_rows_read(&backends, index, info);
 	return 0;
 }
 
@@ -137,16 +129,18 @@ int tg_gate_backend_next(struct tg_gate *gate, uint64_t *cursor, uint32_t *rule,
 			 struct tg_backend_info *info)
 {
 	const struct tg_table *table = table_of(gate, gate->generation);
-	const struct tg_block *block;
 	uint32_t row = *cursor >> 32, number = (uint32_t)*cursor;
+	struct tg_backend_rows backends;
+	const struct tg_block *block;
 
 	if (table->fd < 0 || row >= table->rows.count)
 		return 0;
 	block = tg_table_at(table, row);
 	*rule = block->rule;
-	tg_block_read(block, number, info);
-	if (++number == block->backends) {
-		row += tg_block_rows(block->backends);
+	backends = tg_block_backends(block);
+	tg_backend_rows_read(&backends, number, info);
+	if (++number == backends.count) {
+		row += tg_block_rows(backends.count);
 		number = 0;
 	}
 	*cursor = (uint64_t)row << 32 | number;

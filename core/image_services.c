@@ -15,26 +15,28 @@ const struct tg_vip_key *tg_image_service_at(const void *rows, const struct tg_t
 	return row < entry->rows ? tg_image_row(rows, entry->data_row + (uint32_t)row) : NULL;
 }
 
-static const struct tg_block *block_of(const struct tg_vip_key *vip)
+static struct tg_backend_rows backends_of(const struct tg_vip_key *vip)
 {
-	return (const struct tg_block *)(vip + 1);
+	return tg_block_backends((const struct tg_block *)(vip + 1));
 }
 
 uint64_t tg_image_service_behind(const struct tg_vip_key *vip, uint64_t row)
 {
-	return row + 1 + tg_block_rows(block_of(vip)->backends);
+	return row + 1 + tg_block_rows(backends_of(vip).count);
 }
 
-static int read_backends(const struct tg_block *block, struct tg_backends *backends)
+static int read_backends(const struct tg_vip_key *vip, struct tg_backends *backends)
 {
-	backends->at = calloc(block->backends + 1, sizeof(*backends->at));
+	struct tg_backend_rows rows = backends_of(vip);
+
+	backends->at = calloc(rows.count + 1, sizeof(*backends->at));
 	if (!backends->at)
 		return tg_fail(-ENOMEM, "out of memory: no room for backends");
-	for (uint32_t i = 0; i < block->backends; i++) {
+	for (uint32_t i = 0; i < rows.count; i++) {
 		struct tg_backend_place *place = &backends->at[backends->count++];
 		struct tg_backend_info info;
 
-		tg_block_read(block, i, &info);
+		tg_backend_rows_read(&rows, i, &info);
 		place->port_be = htons((uint16_t)info.port);
 		place->weight = (uint16_t)info.weight;
 		place->state = info.state;
@@ -53,7 +55,7 @@ int tg_service_table_fill(const struct tg_table *table, const void *rows,
 	     row = tg_image_service_behind(vip, row)) {
 		struct tg_backends backends = {0};
 
-		error = read_backends(block_of(vip), &backends);
+		error = read_backends(vip, &backends);
 		if (!error)
 			error = tg_service_table_put(table, vip, &backends);
 		if (error == -ENOSPC)
@@ -97,7 +99,7 @@ int tg_image_service_next(const struct tg_image *image, uint32_t index, uint64_t
 	vip = tg_image_service_at(image->rows, entry, row);
 	if (!vip)
 		return 0;
-	tg_vip_show(vip, block_of(vip)->backends, info);
+	tg_vip_show(vip, backends_of(vip).count, info);
 	*cursor = (uint64_t)row << 32 | tg_image_service_behind(vip, row);
 	return 1;
 }
@@ -108,9 +110,12 @@ int tg_image_service_backend(const struct tg_image *image, uint32_t index, uint6
 	const struct tg_table_entry *entry = tg_image_find(image, TG_TABLE_SERVICES, index);
 	const struct tg_vip_key *vip =
 		entry ? tg_image_service_at(image->rows, entry, cursor >> 32) : NULL;
+	struct tg_backend_rows rows = {0};
 
-	if (!vip || number >= block_of(vip)->backends)
+	if (vip)
+		rows = backends_of(vip);
+	if (number >= rows.count)
 		return tg_fail(-ERANGE, "the service has no backend %u", number);
-	tg_block_read(block_of(vip), number, info);
+	tg_backend_rows_read(&rows, number, info);
 	return 0;
 }

@@ -46,35 +46,35 @@ int tg_lint_vip_at(const struct tg_table_rows *services, const struct tg_lint_ta
 
 /* --- Targets -------------------------------------------------------------------------- */
 
-/* The backends of a turner; NULL: it is a rewrite. */
-static const struct tg_block *list_of(const struct tg_lint *lint, const struct tg_reading *reading,
-				      const struct tg_turner *turner)
+/* The backends of a turner; none: it is a rewrite. */
+static struct tg_backend_rows backends_of(const struct tg_lint *lint,
+					  const struct tg_reading *reading,
+					  const struct tg_turner *turner)
 {
 	const struct tg_table_rows *services = tg_turner_services(lint, reading, turner->term);
 	const struct tg_more *more = more_of(reading, turner->term);
-	struct tg_table_rows lists;
+	struct tg_backend_rows none = {0};
+	const struct tg_block *block;
+	struct tg_table_rows blocks;
 	const struct tg_vip *vip;
 
 	if (term_of(reading, turner->term)->verb != TG_VERB_BALANCE || !more)
-		return NULL;
+		return none;
 	if (services) {
 		vip = tg_vip_at(services, (uint32_t)turner->vip);
-		return vip ? tg_table_row(services,
-					  tg_arena_row(services, TG_VIP_BLOCK(vip->state)))
-			   : NULL;
+		return vip ? tg_service_list(services, vip->state) : none;
 	}
-	lists = tg_image_block_rows(lint->image->rows);
-	return tg_table_row(&lists, more->block);
+	blocks = tg_image_block_rows(lint->image->rows);
+	block = tg_table_row(&blocks, more->block);
+	return block ? tg_block_backends(block) : none;
 }
 
 uint32_t tg_turner_targets(const struct tg_lint *lint, const struct tg_reading *reading,
 			   const struct tg_turner *turner)
 {
-	const struct tg_block *list = list_of(lint, reading, turner);
-
 	if (term_of(reading, turner->term)->verb != TG_VERB_BALANCE)
 		return 1;
-	return list ? list->backends : 0;
+	return backends_of(lint, reading, turner).count;
 }
 
 static void rewrite_target(const struct tg_lint *lint, const struct tg_reading *reading,
@@ -96,14 +96,14 @@ static void rewrite_target(const struct tg_lint *lint, const struct tg_reading *
 bool tg_turner_target(const struct tg_lint *lint, const struct tg_reading *reading,
 		      const struct tg_turner *turner, uint32_t index, struct tg_lint_target *target)
 {
-	const struct tg_block *list = list_of(lint, reading, turner);
+	struct tg_backend_rows backends = backends_of(lint, reading, turner);
 	struct tg_backend_info backend;
 
-	if (!list) {
+	if (!backends.count) {
 		rewrite_target(lint, reading, term_of(reading, turner->term), target);
 		return true;
 	}
-	tg_block_read(list, index, &backend);
+	tg_backend_rows_read(&backends, index, &backend);
 	*target = (struct tg_lint_target){
 		.has_addr = true,
 		.has_port = backend.port,

@@ -3,7 +3,7 @@
 #ifndef TG_LINT_TARGET_H
 #define TG_LINT_TARGET_H
 
-#include "../bpf/service.h"
+#include "service.h"
 #include "lint.h"
 
 #define TG_NO_VIP (-1)

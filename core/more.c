@@ -95,10 +95,12 @@ static void fill_balance(const struct tg_policy *policy, uint32_t rule,
 	more->by = balance->by;
 	more->sticky_by = balance->sticky_by;
 	more->sticky_ms = balance->sticky_ms;
-	if (policy->rules[rule].backends.count)
+	if (policy->rules[rule].backends.count) {
 		more->block = block;
-	else
+		more->extent = tg_backends_extent(&policy->rules[rule].backends);
+	} else {
 		more->services = (uint32_t)tg_policy_find_table(policy, use->set) + 1;
+	}
 }
 
 static bool has_more(const struct tg_term *term)

@@ -3,7 +3,7 @@
  * service.c - changing services that others read.
  *
  * What counts is one store of one state word; what is behind it, a VIP's key or
- * a block, is whole before.  See bpf/service.h.
+ * a list, is whole before.  See bpf/service.h.
  */
 #include "service.h"
 
@@ -25,17 +25,15 @@ static uint32_t vip_rows(uint32_t size)
 	return rows < TG_MAX_PASSED + 1 ? TG_MAX_PASSED + 1 : (uint32_t)rows;
 }
 
-/* Where its parts are: rows of VIPs, arena, counters, bitmap. */
+/* Where its parts are: rows of VIPs, of choices, of backends, and of the bitmap. */
 static uint64_t lay_out(uint32_t size, struct tg_service_header *header)
 {
-	uint32_t arena_rows = tg_arena_rows(size);
-
 	header->rows = vip_rows(size);
-	header->arena_row = TG_SET_ROW + header->rows;
-	header->arena_rows = arena_rows;
-	header->counter_row = header->arena_row + arena_rows;
-	header->bitmap_row = header->counter_row + arena_rows * TG_BLOCK_BACKENDS / 8;
-	return header->bitmap_row + arena_rows / (TG_ROW_BYTES * 8);
+	header->units = tg_arena_units(size);
+	header->choice_row = TG_SET_ROW + header->rows;
+	header->backend_row = header->choice_row + header->units;
+	header->bitmap_row = header->backend_row + header->units * TG_UNIT_ROWS;
+	return header->bitmap_row + header->units / (TG_ROW_BYTES * 8);
 }
 
 uint64_t tg_service_table_rows(uint32_t size)
@@ -114,7 +112,7 @@ static struct tg_vip *reserve(const struct tg_table *table, const struct tg_vip_
 		for (uint32_t i = 0; i < TG_VIPS; i++) {
 			struct tg_vip *vip = row_of(table, row) + i;
 
-			if (TG_VIP_BLOCK(vip->state))
+			if (TG_VIP_UNIT(vip->state))
 				continue;
 			vip->addr[0] = key->high;
 			vip->addr[1] = key->low;
@@ -126,71 +124,74 @@ static struct tg_vip *reserve(const struct tg_table *table, const struct tg_vip_
 	return NULL;
 }
 
-/* The state that follows, with this block. */
-static void set_state(struct tg_vip *vip, uint32_t block)
+/* The state that follows, with this list; unit 0: with none. */
+static void set_state(struct tg_vip *vip, uint32_t unit, uint32_t extent)
 {
-	bool changes_hands = !block || !TG_VIP_BLOCK(vip->state);
+	bool changes_hands = !unit || !TG_VIP_UNIT(vip->state);
 	uint64_t version = vip->state & TG_VIP_VERSION, owner = vip->state & TG_VIP_OWNER;
 
 	version = (version + (1ull << TG_VIP_VERSION_SHIFT)) & TG_VIP_VERSION;
 	owner += (uint64_t)changes_hands << TG_VIP_OWNER_SHIFT;
-	__atomic_store_n(&vip->state, owner | version | block, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&vip->state,
+			 owner | version | (uint64_t)extent << TG_VIP_EXTENT_SHIFT | unit,
+			 __ATOMIC_SEQ_CST);
 }
 
-/* --- Blocks -------------------------------------------------------------------------------- */
+/* --- Lists ---------------------------------------------------------------------------------- */
 
-static void *block_rows(const struct tg_table *table, uint32_t block)
+static uint32_t backends_of(const struct tg_vip *vip)
 {
-	return tg_table_at(table, (uint64_t)header_of(table)->arena_row + block);
+	return TG_EXTENT_BACKENDS(TG_VIP_EXTENT(vip->state));
 }
 
-static uint32_t backends_of(const struct tg_table *table, uint32_t block)
+static struct tg_backend_rows rows_at(const struct tg_table_rows *table, uint32_t unit,
+				      uint32_t count)
 {
-	return ((const struct tg_block *)block_rows(table, block))->backends;
+	struct tg_list_at at = tg_unit_at(tg_table_row(table, 0), unit);
+
+	return (struct tg_backend_rows){
+		.choices = (struct tg_choices *)tg_table_row(table, at.choice_row),
+		.backends = (struct tg_backend *)tg_table_row(table, at.backend_row),
+		.count = count,
+	};
 }
 
-/* Where the picks of a backend are counted. */
-static uint64_t *counter_of(const struct tg_table *table, const struct tg_backend *backend)
+struct tg_backend_rows tg_service_list(const struct tg_table_rows *table, uint64_t state)
 {
-	const struct tg_backend *first = block_rows(table, 0);
-	uint64_t *counters = tg_table_at(table, header_of(table)->counter_row);
-
-	return counters + (backend - first);
+	return rows_at(table, TG_VIP_UNIT(state), TG_EXTENT_BACKENDS(TG_VIP_EXTENT(state)));
 }
 
-/* What the backend of this address had been picked in the block before, if there was one. */
-static uint64_t picked_before(const struct tg_table *table, uint32_t before,
-			      const struct tg_backend *backend)
+/* The list of a VIP; empty: there is no such VIP. */
+static struct tg_backend_rows rows_of(const struct tg_table *table, const struct tg_vip *vip)
 {
-	uint32_t count = before ? backends_of(table, before) : 0;
+	return vip ? tg_service_list(&table->rows, vip->state) : (struct tg_backend_rows){0};
+}
 
-	for (uint32_t i = 0; i < count; i++) {
-		const struct tg_backend *old = tg_block_backend(block_rows(table, before), i);
+/* What those have been picked that were in the list before. */
+static void carry_over(const struct tg_backend_rows *from, const struct tg_backend_rows *to)
+{
+	for (uint32_t i = 0; i < to->count; i++) {
+		const struct tg_backend *old = tg_backend_rows_find(from, &to->backends[i]);
 
-		if (old->port_be == backend->port_be &&
-		    !memcmp(old->addr_be, backend->addr_be, sizeof(old->addr_be)))
-			return __atomic_load_n(counter_of(table, old), __ATOMIC_RELAXED);
+		to->backends[i].picked = old ? __atomic_load_n(&old->picked, __ATOMIC_RELAXED) : 0;
 	}
-	return 0;
 }
 
-/* A new block, that nobody reads yet; 0: there is no room. */
-static uint32_t make_block(const struct tg_table *table, uint32_t before,
-			   const struct tg_backends *backends)
+/* A new list, that nobody reads yet; 0: there is no room. */
+static uint32_t make_list(const struct tg_table *table, const struct tg_vip *vip,
+			  const struct tg_backends *backends)
 {
-	uint32_t block = tg_arena_take(table, backends->count);
+	uint32_t unit = tg_arena_take(table, backends->count);
+	struct tg_backend_rows old = rows_of(table, vip), rows;
 
-	if (!block)
+	if (!unit)
 		return 0;
-	memset(block_rows(table, block), 0, tg_block_rows(backends->count) * TG_ROW_BYTES);
-	tg_block_write(backends, 0, block_rows(table, block));
-	for (uint32_t i = 0; i < backends->count; i++) {
-		struct tg_backend *backend = tg_block_backend(block_rows(table, block), i);
-
-		__atomic_store_n(counter_of(table, backend), picked_before(table, before, backend),
-				 __ATOMIC_RELAXED);
-	}
-	return block;
+	rows = rows_at(&table->rows, unit, backends->count);
+	memset(rows.choices, 0, tg_block_choice_rows(rows.count) * sizeof(*rows.choices));
+	memset(rows.backends, 0, rows.count * sizeof(*rows.backends));
+	tg_backend_rows_write(&rows, backends);
+	carry_over(&old, &rows);
+	return unit;
 }
 
 /* --- Changes ------------------------------------------------------------------------------- */
@@ -200,38 +201,39 @@ int tg_service_table_put(const struct tg_table *table, const struct tg_vip_key *
 {
 	struct tg_service_books *books = tg_service_books_of(table);
 	struct tg_vip *vip = find(table, key);
-	uint32_t before = vip ? TG_VIP_BLOCK(vip->state) : 0, block;
+	uint32_t before = vip ? TG_VIP_UNIT(vip->state) : 0, count = vip ? backends_of(vip) : 0;
+	uint32_t unit;
 
 	if (!vip && books->count >= books->size)
 		return -ENOSPC;
-	block = make_block(table, before, backends);
-	if (!block)
+	unit = make_list(table, vip, backends);
+	if (!unit)
 		return -ENOSPC;
 	if (!vip) {
 		vip = reserve(table, key);
 		if (!vip) {
-			tg_arena_give(table, block, backends->count);
+			tg_arena_give(table, unit, backends->count);
 			return -ENOSPC;
 		}
 		pass(table, vip, 1);
 		books->count++;
 	}
-	set_state(vip, block);
+	set_state(vip, unit, tg_backends_extent(backends));
 	if (before)
-		tg_arena_give(table, before, backends_of(table, before));
+		tg_arena_give(table, before, count);
 	return 0;
 }
 
 int tg_service_table_remove(const struct tg_table *table, const struct tg_vip_key *key)
 {
 	struct tg_vip *vip = find(table, key);
-	uint32_t block = vip ? TG_VIP_BLOCK(vip->state) : 0;
+	uint32_t unit = vip ? TG_VIP_UNIT(vip->state) : 0, count = vip ? backends_of(vip) : 0;
 
 	if (!vip)
 		return 0;
-	set_state(vip, 0);
+	set_state(vip, 0, 0);
 	pass(table, vip, (uint32_t)-1);
-	tg_arena_give(table, block, backends_of(table, block));
+	tg_arena_give(table, unit, count);
 	tg_service_books_of(table)->count--;
 	return 1;
 }
@@ -249,12 +251,12 @@ static int repair(const struct tg_table *table)
 	tg_arena_clear(table);
 	for (uint32_t i = 0; i < rows * TG_VIPS; i++) {
 		const struct tg_vip *vip = row_of(table, 0) + i;
-		uint32_t block = TG_VIP_BLOCK(vip->state);
+		uint32_t unit = TG_VIP_UNIT(vip->state);
 		uint32_t row = home_of(table, vip->addr[0], vip->addr[1], vip->what);
 
-		if (!block)
+		if (!unit)
 			continue;
-		tg_arena_mark(table, block, backends_of(table, block));
+		tg_arena_mark(table, unit, backends_of(vip));
 		for (; row != i / TG_VIPS; row = next_row(table, row))
 			passed[row]++;
 		books->count++;
@@ -298,12 +300,11 @@ int tg_service_table_next(const struct tg_table *table, uint64_t *at, struct tg_
 
 	for (; *at < vips; (*at)++) {
 		const struct tg_vip *vip = row_of(table, 0) + *at;
-		uint32_t block = TG_VIP_BLOCK(vip->state);
 
-		if (!block)
+		if (!TG_VIP_UNIT(vip->state))
 			continue;
 		*key = (struct tg_vip_key){vip->addr[0], vip->addr[1], vip->what, {0}};
-		*backends = backends_of(table, block);
+		*backends = backends_of(vip);
 		(*at)++;
 		return 1;
 	}
@@ -317,7 +318,7 @@ int tg_service_table_find(const struct tg_table *table, const struct tg_vip_key 
 
 	if (!vip)
 		return 0;
-	*backends = backends_of(table, TG_VIP_BLOCK(vip->state));
+	*backends = backends_of(vip);
 	return 1;
 }
 
@@ -325,13 +326,10 @@ int tg_service_table_backend(const struct tg_table *table, const struct tg_vip_k
 			     uint32_t index, struct tg_backend_info *info)
 {
 	const struct tg_vip *vip = find(table, key);
-	uint32_t block = vip ? TG_VIP_BLOCK(vip->state) : 0;
+	struct tg_backend_rows rows = rows_of(table, vip);
 
-	if (!vip || index >= backends_of(table, block))
+	if (index >= rows.count)
 		return -ERANGE;
-	tg_block_read(block_rows(table, block), index, info);
-	info->picked = __atomic_load_n(
-		counter_of(table, tg_block_backend(block_rows(table, block), index)),
-		__ATOMIC_RELAXED);
+	tg_backend_rows_read(&rows, index, info);
 	return 0;
 }

@@ -71,6 +71,9 @@ int tg_service_table_find(const struct tg_table *table, const struct tg_vip_key 
 int tg_service_table_backend(const struct tg_table *table, const struct tg_vip_key *vip,
 			     uint32_t index, struct tg_backend_info *info);
 
+/* The list of a VIP's state, without the lock: by now it may be somebody else's. */
+struct tg_backend_rows tg_service_list(const struct tg_table_rows *table, uint64_t state);
+
 /* Put in what an image's table has at first. */
 int tg_service_table_fill(const struct tg_table *table, const void *rows,
 			  const struct tg_table_entry *entry);

@@ -346,7 +346,7 @@ int tg_decide(const struct tg_image *image, const struct tg_table_rows *tables,
 int tg_choice(const struct tg_image *image, const struct tg_table_rows *tables,
 	      const struct tg_query *query, uint32_t index, struct tg_backend_info *info)
 {
-	const struct tg_block *list = NULL;
+	struct tg_backend_rows list = {0};
 	const struct tg_more *more;
 	struct tg_asked asked;
 	struct tg_found found;
@@ -358,11 +358,12 @@ int tg_choice(const struct tg_image *image, const struct tg_table_rows *tables,
 		return tg_fail_damaged();
 	if (found.term && found.term->verb == TG_VERB_BALANCE) {
 		more = tg_row(&asked.view, found.term->more_row);
-		list = more ? tg_balance_list(&asked, more) : NULL;
+		if (more)
+			tg_balance_list(&asked, more, &list);
 	}
-	if (!list || list->backends > TG_MAX_BACKENDS || index >= list->backends)
+	if (index >= list.count)
 		return tg_fail(-ERANGE, "the call has no backend %u", index);
-	tg_block_read(list, index, info);
+	tg_backend_rows_read(&list, index, info);
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include "../bpf/fields.h"
 #include "../bpf/service.h"
 #include "address.h"
+#include "backend.h"
 #include "tidegate.h"
 
 #define ROOT_CGROUP 1 /* its id */
@@ -31,8 +32,9 @@ struct tg_asked {
 int tg_ask(const struct tg_image *image, const struct tg_table_rows *tables,
 	   const struct tg_query *query, struct tg_asked *asked);
 
-/* The list that a call is balanced over; NULL: there is none. */
-const struct tg_block *tg_balance_list(const struct tg_asked *asked, const struct tg_more *more);
+/* The list that a call is balanced over; false: there is none. */
+bool tg_balance_list(const struct tg_asked *asked, const struct tg_more *more,
+		     struct tg_backend_rows *list);
 
 /* What becomes of a call that a balance term decides; -EFAULT. */
 int tg_balance_decide(const struct tg_asked *asked, const struct tg_term *term,

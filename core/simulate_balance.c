@@ -58,28 +58,33 @@ static struct tg_service_pick ask_service(const struct tg_keys *keys, const stru
 		.high = address.hi,
 		.low = address.lo,
 		.what = TG_VIP_WHAT(keys->port, TG_VIP_PROTO(keys->proto)),
+		.place = TG_NO_SERVICE,
 	};
 }
 
-/* The list that a call is balanced over; NULL: there is none. */
-const struct tg_block *tg_balance_list(const struct tg_asked *asked, const struct tg_more *more)
+bool tg_balance_list(const struct tg_asked *asked, const struct tg_more *more,
+		     struct tg_backend_rows *list)
 {
-	const struct tg_view *view = &asked->view;
-	const struct tg_image_about *about = tg_row(view, 1);
+	struct tg_table_rows blocks;
 	struct tg_service_pick pick;
+	const struct tg_block *block;
 	const struct tg_vip *vip;
 	int place;
 
-	if (!more->services)
-		return tg_image_blocks(view->rows)
-			       ? tg_table_row(TG_TABLE(view, about->tables - 1), more->block)
-			       : NULL;
+	if (!more->services) {
+		blocks = tg_image_block_rows(asked->view.rows);
+		block = tg_table_row(&blocks, more->block);
+		if (block)
+			*list = tg_block_backends(block);
+		return block;
+	}
 	pick = ask_service(&asked->keys, more);
 	place = tg_vip_find(pick.table, pick.what, pick.high, pick.low);
 	vip = place < 0 ? NULL : tg_vip_at(pick.table, (uint32_t)place);
-	if (!vip || !TG_VIP_BLOCK(vip->state))
-		return NULL;
-	return tg_table_row(pick.table, tg_arena_row(pick.table, TG_VIP_BLOCK(vip->state)));
+	if (!vip || !TG_VIP_UNIT(vip->state))
+		return false;
+	*list = tg_service_list(pick.table, vip->state);
+	return true;
 }
 
 /* Where a list of the image leads. */
@@ -88,7 +93,7 @@ static int choose_of_block(const struct tg_view *view, const struct tg_more *mor
 {
 	const struct tg_image_about *about = tg_row(view, 1);
 	tg_table_ref table = TG_TABLE(view, about->tables - 1);
-	int place = tg_balance_pick(table, more->block, key, TG_SEED_OF_NONE);
+	int place = tg_block_pick(table, more->block, more->extent, key, TG_SEED_OF_NONE);
 	const struct tg_backend *backend;
 
 	if (place == TG_NO_BACKEND)
@@ -109,8 +114,8 @@ static int choose_of_service(const struct tg_keys *keys, const struct tg_more *m
 
 	pick.by = (struct tg_choice_by){key, TG_SEED_OF_NONE};
 	tg_service_choose(&pick);
-	if (pick.result)
-		return pick.result;
+	if (pick.place < 0)
+		return pick.place;
 	memcpy(decision->addr, pick.addr_be, 16);
 	if (pick.port_be)
 		decision->port = ntohs((uint16_t)pick.port_be);
@@ -121,22 +126,26 @@ int tg_balance_decide(const struct tg_asked *asked, const struct tg_term *term,
 		      const struct tg_query *query, struct tg_decision *decision)
 {
 	const struct tg_more *more = tg_row(&asked->view, term->more_row);
-	const struct tg_block *list = more ? tg_balance_list(asked, more) : NULL;
 	struct tg_decision chosen = *decision;
-	uint64_t key;
+	struct tg_backend_rows list;
 	int err = TG_NO_BACKEND;
+	uint64_t key;
+	bool found;
 
-	if (!more || (!list && !more->services))
+	if (!more)
+		return -EFAULT;
+	found = tg_balance_list(asked, more, &list);
+	if (!found && !more->services)
 		return -EFAULT;
 	key = balance_key(query, &asked->keys, more->by);
-	if (list)
+	if (found)
 		err = more->services ? choose_of_service(&asked->keys, more, key, &chosen)
 				     : choose_of_block(&asked->view, more, key, &chosen);
 	if (err == TG_NO_BACKEND)
 		decision->error = term->error;
 	if (err)
 		return err == TG_NO_BACKEND ? 0 : err;
-	if ((more->by <= TG_BY_SOCKET || more->sticky_ms) && list->backends > 1)
+	if ((more->by <= TG_BY_SOCKET || more->sticky_ms) && list.count > 1)
 		decision->open = true;
 	else
 		*decision = chosen;

@@ -42,9 +42,16 @@ static int fail_blocks(void)
 
 static int check_block(const struct tg_verify *check, const struct tg_block *block)
 {
-	if (!block->backends || block->backends > TG_MAX_BACKENDS || block->rule >= check->rules)
+	uint32_t backends = TG_EXTENT_BACKENDS(block->extent);
+
+	if (!backends || backends > TG_MAX_BACKENDS || block->rule >= check->rules)
 		return fail_blocks();
 	return 0;
+}
+
+static uint32_t rows_of(const struct tg_block *block)
+{
+	return tg_block_rows(TG_EXTENT_BACKENDS(block->extent));
 }
 
 /* Each an address, and behind it a block, which may be empty. */
@@ -59,10 +66,10 @@ static int check_services(struct tg_verify *check, const struct tg_table_entry *
 		if (row + 1 >= entry->rows)
 			return fail_blocks();
 		tg_verify_read(check, entry->data_row + row + 1, &block);
-		if (block.backends > TG_MAX_BACKENDS ||
-		    1 + tg_block_rows(block.backends) > entry->rows - row)
+		if (TG_EXTENT_BACKENDS(block.extent) > TG_MAX_BACKENDS ||
+		    1 + rows_of(&block) > entry->rows - row)
 			return fail_blocks();
-		row += 1 + tg_block_rows(block.backends);
+		row += 1 + rows_of(&block);
 	}
 	if (!error && count != entry->count)
 		error = fail_blocks();
@@ -80,9 +87,9 @@ static int check_blocks(struct tg_verify *check, const struct tg_table_entry *en
 
 		tg_verify_read(check, entry->data_row + row, &block);
 		error = check_block(check, &block);
-		if (!error && tg_block_rows(block.backends) > entry->count - row)
+		if (!error && rows_of(&block) > entry->count - row)
 			error = fail_blocks();
-		row += tg_block_rows(block.backends);
+		row += rows_of(&block);
 	}
 	return error;
 }
@@ -119,12 +126,12 @@ static int check_uses(const struct tg_verify *check, const struct tg_image_about
 				return fail_blocks();
 			continue;
 		}
-		for (; row < more.block && row < entry->count; row += tg_block_rows(block.backends))
+		for (; row < more.block && row < entry->count; row += rows_of(&block))
 			tg_verify_read(check, entry->data_row + row, &block);
 		if (row != more.block || row >= entry->count)
 			return fail_blocks();
 		tg_verify_read(check, entry->data_row + row, &block);
-		if (block.rule != term.rule)
+		if (block.rule != term.rule || block.extent != more.extent)
 			return fail_blocks();
 	}
 	return 0;

@@ -24,6 +24,7 @@ static uint64_t draw(void)
 struct list {
 	struct tg_backends backends;
 	struct tg_table_rows table;
+	struct tg_block *block; /* its only one */
 };
 
 static void add(struct list *list, uint32_t number, uint32_t weight)
@@ -38,22 +39,35 @@ static void write_list(struct list *list)
 {
 	uint32_t rows = tg_block_rows(list->backends.count);
 
-	list->table = (struct tg_table_rows){aligned_alloc(64, rows * 64), rows};
-	memset((void *)list->table.rows, 0, rows * 64);
-	tg_block_write(&list->backends, 0, (void *)list->table.rows);
+	list->block = aligned_alloc(64, rows * 64);
+	list->table = (struct tg_table_rows){list->block, rows};
+	memset(list->block, 0, rows * 64);
+	tg_block_write(&list->backends, 0, list->block);
+}
+
+static void write_again(struct list *list)
+{
+	free(list->block);
+	write_list(list);
 }
 
 static void free_list(struct list *list)
 {
-	free((void *)list->table.rows);
+	free(list->block);
 	tg_backends_free(&list->backends);
 	*list = (struct list){0};
+}
+
+/* The place that a key leads to. */
+static int place_of(const struct list *list, uint64_t key, uint64_t wanted)
+{
+	return tg_block_pick(&list->table, 0, list->block->extent, key, wanted);
 }
 
 /* The address that a key leads to. */
 static uint32_t pick(const struct list *list, uint64_t key, uint64_t wanted)
 {
-	int place = tg_balance_pick(&list->table, 0, key, wanted);
+	int place = place_of(list, key, wanted);
 	const struct tg_backend *backend;
 
 	CHECK(place >= 0);
@@ -255,11 +269,11 @@ static void check_stays(bool weighted)
 		seed = tg_backend_seed(0, 0xffff0a000001ull + i / 3, 8080);
 		for (uint32_t k = 0; k < 200; k++) {
 			uint64_t key = draw();
-			int none = tg_balance_pick(&list.table, 0, key, TG_SEED_OF_NONE);
-			int stays = tg_balance_pick(&list.table, 0, key, seed);
+			int none = place_of(&list, key, TG_SEED_OF_NONE);
+			int stays = place_of(&list, key, seed);
 
 			CHECK(stays == (i % 3 == 2 ? none : (1 + 2) * 2 + (int)(i / 3)));
-			CHECK(tg_balance_pick(&list.table, 0, key, seed + 1) == none);
+			CHECK(place_of(&list, key, seed + 1) == none);
 		}
 		free_list(&list);
 	}
@@ -273,15 +287,24 @@ static void check_none(void)
 	add(&list, 1, 2);
 	list.backends.at[1].state = TG_BACKEND_NONE;
 	write_list(&list);
-	for (uint32_t i = 0; i < 100; i++)
+	for (uint32_t i = 0; i < 100; i++) {
 		CHECK(pick(&list, draw(), TG_SEED_OF_NONE) == 0x0a000001);
-	CHECK(tg_balance_pick(&list.table, list.table.count, 1, TG_SEED_OF_NONE) == -TG_EFAULT);
-	((struct tg_choices *)list.table.rows)[1].choice[0] = 0;
-	CHECK(tg_balance_pick(&list.table, 0, 1, TG_SEED_OF_NONE) == TG_NO_BACKEND);
-	((struct tg_block *)list.table.rows)->backends = TG_MAX_BACKENDS + 1;
-	CHECK(tg_balance_pick(&list.table, 0, 1, TG_SEED_OF_NONE) == -TG_EFAULT);
-	((struct tg_block *)list.table.rows)->backends = TG_MAX_BACKENDS;
-	CHECK(tg_balance_pick(&list.table, 0, 1, TG_SEED_OF_NONE) == -TG_EFAULT);
+		CHECK(pick(&list, draw(), TG_SEED_OF_ANY) == 0x0a000001);
+	}
+	list.backends.at[0].state = TG_BACKEND_DRAINING;
+	write_again(&list);
+	for (uint32_t i = 0; i < 100; i++) {
+		CHECK(place_of(&list, draw(), TG_SEED_OF_NONE) == TG_NO_BACKEND);
+		CHECK(place_of(&list, draw(), TG_SEED_OF_ANY) == TG_NO_BACKEND);
+	}
+	list.block->extent = TG_EXTENT(0, 0);
+	CHECK(place_of(&list, 1, TG_SEED_OF_NONE) == TG_NO_BACKEND);
+	CHECK(place_of(&list, 1, TG_SEED_OF_ANY) == TG_NO_BACKEND);
+	list.block->extent = TG_EXTENT(TG_MAX_BACKENDS + 1, 0);
+	CHECK(place_of(&list, 1, TG_SEED_OF_NONE) == -TG_EFAULT);
+	list.block->extent = TG_EXTENT(TG_MAX_BACKENDS, 0);
+	CHECK(place_of(&list, 1, TG_SEED_OF_NONE) == -TG_EFAULT);
+	CHECK(place_of(&list, 1, TG_SEED_OF_ANY) == -TG_EFAULT);
 	free_list(&list);
 }
 

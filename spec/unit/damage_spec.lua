@@ -300,11 +300,11 @@ describe("a damaged image", function()
 
     it("is refused for a list", function()
       assert.equal("accepted", refused_lists(function() end))
-      for _, count in ipairs { 0, 5, 257, 2 ^ 31 } do
-        assert.equal(message, refused_lists(function(words, _, list) words[list] = count end))
+      for _, count in ipairs { 0, 5, 257, 2 ^ 30 } do
+        assert.equal(message, refused_lists(function(words, _, list) words[list] = 2 * count + 1 end))
       end
-      assert.equal(message, refused_lists(function(words, _, list) words[list + 2] = 2 end))
-      assert.equal(message, refused_lists(function(words, _, list) words[list + 2] = 1 end))
+      assert.equal(message, refused_lists(function(words, _, list) words[list + 1] = 2 end))
+      assert.equal(message, refused_lists(function(words, _, list) words[list + 1] = 1 end))
       assert.equal("damaged image: lists of backends at row X reach behind its end",
         refused_lists(function(words, entry) words[entry + 4] = 9 end))
       assert.equal(message, refused_lists(function(words, entry) words[entry + 4] = 7 end))
@@ -328,8 +328,11 @@ describe("a damaged image", function()
       for _, block in ipairs { 1, 4, 8, 2 ^ 31 } do
         assert.equal(message, refused_lists(function(words) words[more(words) + 8] = block end))
       end
+      for _, extent in ipairs { 0, 2, 4, 2 ^ 31 } do
+        assert.equal(message, refused_lists(function(words) words[more(words) + 9] = extent end))
+      end
       assert.equal("damaged image: the term at row X contradicts itself",
-        refused_lists(function(words) words[more(words) + 9] = 7 end))
+        refused_lists(function(words) words[more(words) + 10] = 7 end))
       assert.equal("damaged image: the term at row X contradicts itself",
         refused_lists(function(words) words[(words[SECTION + 1]) * ROW_WORDS + 15] = 0 end))
     end)
@@ -370,11 +373,11 @@ describe("a damaged image", function()
       assert.equal(lists, refused_services(function(words, entry) words[entry + 5] = 5 end))
       assert.equal("damaged image: services at row X reach behind its end",
         refused_services(function(words, entry) words[entry + 5] = 7 end))
-      for _, count in ipairs { 0, 3, 257, 2 ^ 31 } do
-        assert.equal(lists, refused_services(function(words, _, data) words[data + ROW_WORDS] = count end))
+      for _, count in ipairs { 0, 3, 257, 2 ^ 30 } do
+        assert.equal(lists, refused_services(function(words, _, data) words[data + ROW_WORDS] = 2 * count end))
       end
       local more = function(words) return words[words[SECTION + 1] * ROW_WORDS + 15] * ROW_WORDS end
-      assert.equal(lists, refused_services(function(words) words[more(words) + 10] = 2 end))
+      assert.equal(lists, refused_services(function(words) words[more(words) + 11] = 2 end))
       assert.equal(lists, refused_services(function(words, entry) words[entry], words[entry + 4] = 0, 0 end))
     end)
   end)
