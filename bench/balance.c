@@ -5,6 +5,8 @@
  *
  * Nothing is asked for but VIPs.  The program is shown where the call went, as
  * by the one that is written by hand; "VIP shown" costs what remembering does.
+ * Beside very many services stands what it costs to read one line of as much
+ * memory, which is the least that they can cost more than one.
  */
 #include "rivals.h"
 
@@ -63,6 +65,8 @@ static void make_services(struct group *group, const char *id, const char *label
 	rival = group_add(group, "hand", "two lookups, by hand", empty);
 	rival_attach_balancer(rival, vips, count, VIP_PORT, SERVICE_BACKENDS, &cost);
 	check_balance(group, rival, vips, count, SERVICE_BACKENDS);
+	group_add_rival(group, "row", "one row of 64 MiB", empty, "row4", "rows",
+			1u << RIVAL_ROW_BITS);
 	report_cost(group, &cost);
 	free(vips);
 }

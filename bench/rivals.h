@@ -23,6 +23,10 @@ struct rival_service {
 	__u32 first;
 };
 
+/* 64 MiB of them. */
+#define RIVAL_ROW_BYTES 64
+#define RIVAL_ROW_BITS  20
+
 /* Keys of the kernel's LPM trie: a length, then the address. */
 struct rival_prefix4 {
 	__u32 length;
