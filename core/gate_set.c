@@ -208,15 +208,3 @@ int tg_gate_set(const struct tg_gate *gate, const char *name, struct tg_set **se
 	*set = (struct tg_set *)found;
 	return 0;
 }
-
-int tg_gate_set_at(const struct tg_gate *gate, uint32_t index, struct tg_set **set)
-{
-	for (uint32_t i = 0; i < gate->tables.count; i++) {
-		if (gate->tables.at[i]->table.fd < 0 || gate->tables.at[i]->kind != TG_TABLE_SET ||
-		    index--)
-			continue;
-		*set = (struct tg_set *)gate->tables.at[i];
-		return 0;
-	}
-	return tg_fail(-ERANGE, "the gate has no more sets");
-}

@@ -624,9 +624,6 @@ struct tg_set;
 
 int tg_gate_set(const struct tg_gate *gate, const char *name, struct tg_set **set);
 
-/** Set `index` of those that the image in force declares; -ERANGE past the last. */
-int tg_gate_set_at(const struct tg_gate *gate, uint32_t index, struct tg_set **set);
-
 /**
  * Add `count` items: "10.0.0.1", "10.0.0.0/8", "2001:db8::/32"; one that is there
  * gets the new time to live (ms; 0: for ever; TG_TTL_DEFAULT: the set's).  What
