@@ -221,6 +221,8 @@ static long tg_service_step(__u32 step, struct tg_service_pick *pick)
 		pick->addr_be[2] = TG_LOAD(backend->addr_be[2]);
 		pick->addr_be[3] = TG_LOAD(backend->addr_be[3]);
 		pick->port_be = TG_LOAD(backend->port_be);
+		vip = TG_AFTER(vip, pick->addr_be[0] ^ pick->addr_be[1] ^ pick->addr_be[2] ^
+					    pick->addr_be[3] ^ pick->port_be);
 	}
 	if (TG_LOAD(vip->state) != state)
 		return 0;

@@ -135,6 +135,8 @@ static void set_state(struct tg_vip *vip, uint32_t unit, uint32_t extent)
 	__atomic_store_n(&vip->state,
 			 owner | version | (uint64_t)extent << TG_VIP_EXTENT_SHIFT | unit,
 			 __ATOMIC_SEQ_CST);
+	/* The units given up may be written to from now on: not before. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
 /* --- Lists ---------------------------------------------------------------------------------- */
