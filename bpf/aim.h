@@ -23,7 +23,8 @@ static __always_inline int tg_turns(const struct tg_term *term)
  * with its backend, without anybody remembering which that is.  32 bits of
  * chance are enough: whoever picks mixes them.
  */
-TG_GLOBAL __u64 tg_balance_key(struct bpf_sock_addr *ctx, __u32 by, __u64 destination)
+TG_GLOBAL __u64 tg_balance_key(struct bpf_sock_addr *ctx, __u32 by, __u64 high, __u64 low,
+			       __u32 port)
 {
 	switch (by) {
 	case TG_BY_RANDOM:
@@ -37,7 +38,7 @@ TG_GLOBAL __u64 tg_balance_key(struct bpf_sock_addr *ctx, __u32 by, __u64 destin
 	case TG_BY_NETNS:
 		return bpf_get_netns_cookie(ctx);
 	case TG_BY_DESTINATION:
-		return destination;
+		return tg_destination_key(high, low, port);
 	default:
 		return bpf_get_socket_cookie(ctx);
 	}
@@ -59,26 +60,36 @@ static __always_inline void tg_target_words(const struct tg_target *target, __u6
 		*low |= TG_LOOPBACK4;
 }
 
-/* The client of a call; `service`: whose backends it has, 0 for a rule's own. */
+/* The client of a call; of a service each VIP has its own. */
 static __always_inline __u64 tg_aim_client(struct bpf_sock_addr *ctx, __u64 stays,
-					   __u64 destination, __u64 service)
+					   const struct tg_service_pick *pick, __u32 port)
 {
-	__u64 key = tg_balance_key(ctx, TG_STAYS_BY(stays), destination);
+	__u64 key = tg_balance_key(ctx, TG_STAYS_BY(stays), pick->high, pick->low, port);
+	__u64 service = 0;
 
+	if (pick->what)
+		service = tg_destination_key(pick->high, pick->low, port) ^ pick->what;
 	return tg_mix128(TG_STAYS_CLIENTS(stays), service, key) | 1;
 }
 
 /* The backend of a list of the image. */
 static __always_inline void tg_aim_block(struct tg_service_pick *pick, __u32 block, __u32 extent)
 {
-	const struct tg_backend *backend;
+	struct tg_backend *backend = tg_block_lot(pick->table, block, extent, pick->by);
 
-	pick->place = tg_block_pick(pick->table, block, extent, pick->by.key, pick->by.wanted);
-	if (pick->place < 0)
+	pick->place = 0;
+	if (!backend) {
+		pick->place =
+			tg_block_pick(pick->table, block, extent, pick->by.key, pick->by.wanted);
+		if (pick->place < 0)
+			return;
+		backend = tg_backend_at(pick->table, (__u32)pick->place);
+	}
+	if (!backend) {
+		pick->place = -TG_EFAULT;
 		return;
-	backend = tg_backend_at(pick->table, (__u32)pick->place);
-	if (!backend)
-		return;
+	}
+	TG_COUNT_PICK(backend);
 	tg_copy_addr(pick->addr_be, backend->addr_be);
 	pick->port_be = backend->port_be;
 }
@@ -108,8 +119,7 @@ TG_GLOBAL int tg_aim_backend(struct bpf_sock_addr *ctx, __u64 where, __u64 stays
 		.by.wanted = by == TG_BY_RANDOM ? TG_SEED_OF_ANY : TG_SEED_OF_NONE,
 		.place = TG_SEEN_PLACE(TG_AIM_AT(where), TG_AIM_TABLE(where)),
 	};
-	__u64 destination, client = 0, high, low, seed;
-	struct tg_backend *backend;
+	__u64 client = 0, high, low, seed;
 
 	if (!TG_BALANCES || !target)
 		return -TG_EFAULT;
@@ -117,11 +127,9 @@ TG_GLOBAL int tg_aim_backend(struct bpf_sock_addr *ctx, __u64 where, __u64 stays
 	if (TG_SERVICES && TG_AIM_EXTENT(where) == TG_AIM_SERVICE)
 		pick.what =
 			TG_VIP_WHAT(bpf_ntohs(target->port_be), TG_VIP_PROTO(tg_call_proto(ctx)));
-	destination = tg_destination_key(pick.high, pick.low, bpf_ntohs(target->port_be));
-	pick.by.key = tg_balance_key(ctx, by, destination);
+	pick.by.key = tg_balance_key(ctx, by, pick.high, pick.low, bpf_ntohs(target->port_be));
 	if (TG_STICKY && stays) {
-		client = tg_aim_client(ctx, stays, destination,
-				       pick.what ? destination ^ pick.what : 0);
+		client = tg_aim_client(ctx, stays, &pick, bpf_ntohs(target->port_be));
 		tg_client_meet(client, TG_STAYS_NS(stays), &pick.by);
 	}
 	if (TG_SERVICES && pick.what)
@@ -130,10 +138,6 @@ TG_GLOBAL int tg_aim_backend(struct bpf_sock_addr *ctx, __u64 where, __u64 stays
 		tg_aim_block(&pick, TG_AIM_AT(where), TG_AIM_EXTENT(where));
 	if (pick.place < 0)
 		return pick.place;
-	backend = tg_backend_at(pick.table, (__u32)pick.place);
-	if (!backend)
-		return -TG_EFAULT;
-	__sync_fetch_and_add(&backend->picked, 1);
 	if (TG_STICKY && client) {
 		tg_addr_words(pick.addr_be, &high, &low);
 		seed = tg_backend_seed(high, low, bpf_ntohs(pick.port_be));

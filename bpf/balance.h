@@ -76,6 +76,13 @@ struct tg_backend {
 
 #define TG_ALL_LOTS (1u << 31)
 
+/* The simulator picks, too, but nothing comes of it. */
+#ifdef __bpf__
+#define TG_COUNT_PICK(backend) __sync_fetch_and_add(&(backend)->picked, 1)
+#else
+#define TG_COUNT_PICK(backend) ((void)(backend))
+#endif
+
 /* The seed of a backend, which is its name, too: it has the same in any list. */
 static __always_inline __u64 tg_backend_seed(__u64 high, __u64 low, __u32 port)
 {
@@ -310,29 +317,59 @@ static __always_inline struct tg_backend *tg_backend_at(tg_table_ref table, __u3
 
 	if (!row)
 		return 0;
+	TG_OPAQUE(row); /* else it is added to before it is known to be there */
 	return (struct tg_backend *)(row + place % TG_BLOCK_BACKENDS * sizeof(struct tg_backend));
 }
 
-#define TG_LOTS 4
+/*
+ * A lot falls on any of a list's backends, and counts as often as its weight is
+ * of the heaviest: so what follows where it does not leaves the shares as they
+ * are.
+ */
+#define TG_LOTS        4
+#define TG_LOT(key, i) tg_mix((key) ^ (__u64)(i) << 60)
+
+static __always_inline __u32 tg_lot_place(__u32 backend_row, __u32 extent, __u64 lot)
+{
+	return backend_row * TG_BLOCK_BACKENDS + tg_reduce(lot, TG_EXTENT_BACKENDS(extent));
+}
+
+static __always_inline int tg_lot_counts(const struct tg_backend *backend, __u64 lot)
+{
+	return (lot & (TG_ALL_LOTS - 1)) < TG_LOAD(backend->lot);
+}
 
 /*
- * The place of a backend that lots fall on, TG_NO_BACKEND or -TG_EFAULT.  A lot
- * falls on any of them, and counts as often as its weight is of the heaviest: so
- * what follows where none counts leaves the shares as they are.
+ * The backend that the first lot falls on, where chance decides and it counts;
+ * else NULL.  Nearly all are chosen so: it is part of the caller, which has the
+ * backend at hand then.
  */
-TG_GLOBAL int tg_pick_lot(tg_table_ref table, __u32 backend_row, __u32 backends, __u64 key)
+static __always_inline struct tg_backend *tg_first_lot(tg_table_ref table, __u32 backend_row,
+						       __u32 extent, struct tg_choice_by by)
 {
-	if (!TG_BALANCES || !backends)
+	__u64 lot = TG_LOT(by.key, 0);
+	struct tg_backend *backend;
+
+	if (by.wanted != TG_SEED_OF_ANY || !TG_EXTENT_BACKENDS(extent))
+		return 0;
+	backend = tg_backend_at(table, tg_lot_place(backend_row, extent, lot));
+	return backend && tg_lot_counts(backend, lot) ? backend : 0;
+}
+
+/* The place that one of the other lots falls on, TG_NO_BACKEND or -TG_EFAULT. */
+TG_GLOBAL int tg_other_lots(tg_table_ref table, __u32 backend_row, __u32 extent, __u64 key)
+{
+	if (!TG_BALANCES || !TG_EXTENT_BACKENDS(extent))
 		return TG_NO_BACKEND;
 	TG_UNROLL
-	for (__u32 i = 0; i < TG_LOTS; i++) {
-		__u64 number = tg_mix(key ^ (__u64)i << 60);
-		__u32 place = backend_row * TG_BLOCK_BACKENDS + tg_reduce(number, backends);
+	for (__u32 i = 1; i < TG_LOTS; i++) {
+		__u64 lot = TG_LOT(key, i);
+		__u32 place = tg_lot_place(backend_row, extent, lot);
 		const struct tg_backend *backend = tg_backend_at(table, place);
 
 		if (!backend)
 			return -TG_EFAULT;
-		if ((number & (TG_ALL_LOTS - 1)) < TG_LOAD(backend->lot))
+		if (tg_lot_counts(backend, lot))
 			return (int)place;
 	}
 	return TG_NO_BACKEND;
@@ -355,8 +392,8 @@ static __always_inline void tg_pick_best(struct tg_pick *pick, __u32 extent)
 }
 
 /*
- * The place of the backend of a list: by lot where chance decides, else the one
- * that a key leads to, or the one that is wanted; TG_NO_BACKEND: none is up;
+ * The place of the backend of a list, where the first lot has not told: of the
+ * one that a key leads to, or that is wanted; TG_NO_BACKEND: none is up;
  * -TG_EFAULT: there is no such list.
  */
 static __always_inline int tg_pick(tg_table_ref table, struct tg_list_at at, __u32 extent,
@@ -373,7 +410,7 @@ static __always_inline int tg_pick(tg_table_ref table, struct tg_list_at at, __u
 	if (TG_EXTENT_BACKENDS(extent) > TG_MAX_BACKENDS)
 		return -TG_EFAULT;
 	if (by.wanted == TG_SEED_OF_ANY) {
-		int place = tg_pick_lot(table, at.backend_row, TG_EXTENT_BACKENDS(extent), by.key);
+		int place = tg_other_lots(table, at.backend_row, extent, by.key);
 
 		if (place != TG_NO_BACKEND)
 			return place;
@@ -382,13 +419,19 @@ static __always_inline int tg_pick(tg_table_ref table, struct tg_list_at at, __u
 	return pick.found < 0 ? pick.found : pick.origin + pick.found;
 }
 
-/* The same of a list that is a block. */
+/* The same of a list that is a block: tg_block_lot() comes before. */
 TG_GLOBAL int tg_block_pick(tg_table_ref table, __u32 block, __u32 extent, __u64 key, __u64 wanted)
 {
 	if (!TG_BALANCES)
 		return TG_NO_BACKEND;
 	return tg_pick(table, tg_block_at(block, extent), extent,
 		       (struct tg_choice_by){key, wanted});
+}
+
+static __always_inline struct tg_backend *tg_block_lot(tg_table_ref table, __u32 block,
+						       __u32 extent, struct tg_choice_by by)
+{
+	return tg_first_lot(table, tg_block_at(block, extent).backend_row, extent, by);
 }
 
 #endif

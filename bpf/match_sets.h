@@ -20,12 +20,18 @@ static __always_inline __u64 tg_table_has(struct tg_keys *keys, __u64 set, __u64
 					  __u64 low)
 {
 	int has = tg_live_has(TG_TABLE(keys, TG_SET_TABLE(set)), what, high, low);
+	__u64 is = (__u64)has;
 
 	if (has < 0)
 		keys->failed = 1;
-	if (TG_SERVICES && has > 0 && (set & TG_SET_IS_SERVICES))
-		keys->vip = TG_SEEN(TG_SET_TABLE(set), has);
-	return -(__u64)has >> 63;
+	TG_OPAQUE(is);
+	is = -is >> 63;
+	if (TG_SERVICES) {
+		__u32 seen = 0 - (__u32)(is & set >> 15);
+
+		keys->vip = (keys->vip & ~seen) | (TG_SEEN(TG_SET_TABLE(set), has) & seen);
+	}
+	return is;
 }
 
 /* Whether what is asked for is in a table of the section. */

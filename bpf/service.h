@@ -46,14 +46,18 @@
 #define TG_UNIT_BACKENDS TG_BLOCK_CHOICES
 #define TG_UNIT_ROWS     (TG_UNIT_BACKENDS / TG_BLOCK_BACKENDS)
 
+/* The rows of backends are the first, so that a state alone tells where they stand. */
+#define TG_ARENA_ROW              TG_SET_ROW
+#define TG_UNIT_BACKEND_ROW(unit) (TG_ARENA_ROW + (unit)*TG_UNIT_ROWS)
+
 /* Row 0 of services: what programs read. */
 struct tg_service_header {
-	__u64 seed;        /* of the hash */
-	__u32 rows;        /* of VIPs, from TG_SET_ROW on */
-	__u32 units;       /* of the arena; the first is nobody's */
-	__u32 choice_row;  /* of the first unit */
-	__u32 backend_row; /* likewise */
-	__u32 bitmap_row;  /* the writers': a bit a unit */
+	__u64 seed;       /* of the hash */
+	__u32 vip_row;    /* the first of VIPs */
+	__u32 vip_rows;   /* how many there are */
+	__u32 units;      /* of the arena; the first is nobody's */
+	__u32 choice_row; /* of the first unit */
+	__u32 bitmap_row; /* the writers': a bit a unit */
 	__u32 reserved[9];
 };
 
@@ -111,7 +115,7 @@ struct tg_vip_probe {
 	tg_table_ref table;
 	__u32 what;
 	__u32 home;
-	__u32 rows;
+	__u32 first, rows;
 	__s32 found; /* a place, TG_NO_SERVICE or -TG_EFAULT */
 };
 
@@ -121,7 +125,7 @@ static long tg_vip_step(__u32 step, struct tg_vip_probe *probe)
 	const struct tg_vip *vip;
 	__u64 first, second;
 
-	at = TG_SET_ROW + (at < probe->rows ? at : at - probe->rows);
+	at = probe->first + (at < probe->rows ? at : at - probe->rows);
 	vip = tg_vip_at(probe->table, at * TG_VIPS);
 	if (!vip) {
 		probe->found = -TG_EFAULT;
@@ -150,8 +154,9 @@ TG_GLOBAL int tg_vip_find(tg_table_ref table, __u32 what, __u64 high, __u64 low)
 	header = tg_table_row(table, 0);
 	if (!header)
 		return -TG_EFAULT;
-	probe.rows = header->rows;
-	probe.home = tg_vip_home(header->seed, high, low, what, header->rows);
+	probe.first = header->vip_row;
+	probe.rows = header->vip_rows;
+	probe.home = tg_vip_home(header->seed, high, low, what, header->vip_rows);
 	TG_LOOP(TG_MAX_PASSED + 1, tg_vip_step, &probe);
 	return probe.found;
 }
@@ -164,8 +169,8 @@ struct tg_service_pick {
 	tg_table_ref table;
 	__u32 what;
 	/*
-	 * At first where the VIP was seen, or TG_NO_SERVICE; in the end the backend's, or
-	 * TG_NO_BACKEND, as of a VIP that is no more, or -TG_EFAULT.
+	 * At first where the VIP was seen, or TG_NO_SERVICE; in the end 0, or TG_NO_BACKEND, as
+	 * of a VIP that is no more, or -TG_EFAULT.
 	 */
 	__s32 place;
 	__u32 addr_be[4];
@@ -176,8 +181,7 @@ struct tg_service_pick {
 static __always_inline struct tg_list_at tg_unit_at(const struct tg_service_header *header,
 						    __u32 unit)
 {
-	return (struct tg_list_at){header->choice_row + unit,
-				   header->backend_row + unit * TG_UNIT_ROWS};
+	return (struct tg_list_at){header->choice_row + unit, TG_UNIT_BACKEND_ROW(unit)};
 }
 
 /* The place of the backend of such a list: see tg_pick(). */
@@ -196,8 +200,8 @@ TG_GLOBAL int tg_state_pick(tg_table_ref table, __u64 state, __u64 key, __u64 wa
 
 static long tg_service_step(__u32 step, struct tg_service_pick *pick)
 {
-	const struct tg_backend *backend;
 	const struct tg_vip *vip;
+	struct tg_backend *backend;
 	int place = pick->place;
 	__u64 state;
 
@@ -213,8 +217,13 @@ static long tg_service_step(__u32 step, struct tg_service_pick *pick)
 	state = tg_vip_read(vip, pick->high, pick->low, pick->what);
 	if (!state)
 		return 0;
-	place = tg_state_pick(pick->table, state, pick->by.key, pick->by.wanted);
-	backend = place < 0 ? 0 : tg_backend_at(pick->table, (__u32)place);
+	place = 0;
+	backend = tg_first_lot(pick->table, TG_UNIT_BACKEND_ROW(TG_VIP_UNIT(state)),
+			       TG_VIP_EXTENT(state), pick->by);
+	if (!backend) {
+		place = tg_state_pick(pick->table, state, pick->by.key, pick->by.wanted);
+		backend = place < 0 ? 0 : tg_backend_at(pick->table, (__u32)place);
+	}
 	if (backend) {
 		pick->addr_be[0] = TG_LOAD(backend->addr_be[0]);
 		pick->addr_be[1] = TG_LOAD(backend->addr_be[1]);
@@ -226,7 +235,9 @@ static long tg_service_step(__u32 step, struct tg_service_pick *pick)
 	}
 	if (TG_LOAD(vip->state) != state)
 		return 0;
-	pick->place = place < 0 || backend ? place : -TG_EFAULT;
+	if (backend)
+		TG_COUNT_PICK(backend);
+	pick->place = backend ? 0 : place < 0 ? place : -TG_EFAULT;
 	return 1;
 }
 
@@ -242,14 +253,15 @@ static __always_inline void tg_service_choose(struct tg_service_pick *pick)
  * Where a VIP was seen, and in which table, in one number; 0: it was not.  It
  * need not be there any more.
  */
-#define TG_SEEN_TABLE_SHIFT   20
+#define TG_SEEN_TABLE_SHIFT   24
 #define TG_SEEN(table, place) ((__u32)(table) << TG_SEEN_TABLE_SHIFT | (__u32)(place))
 #define TG_SEEN_PLACE(seen, table)                                                                 \
 	((seen) && (seen) >> TG_SEEN_TABLE_SHIFT == (table)                                        \
 		 ? (__s32)((seen) & ((1u << TG_SEEN_TABLE_SHIFT) - 1))                             \
 		 : TG_NO_SERVICE)
 
-_Static_assert(TG_MAX_SERVICES * 3 < 1u << TG_SEEN_TABLE_SHIFT, "room for each place");
+_Static_assert(TG_MAX_SERVICES * 30 < 1u << TG_SEEN_TABLE_SHIFT && TG_MAX_TABLES <= 256,
+	       "room for each place of each table");
 
 /* --- As conditions ---------------------------------------------------------------------- */
 

@@ -25,14 +25,14 @@ static uint32_t vip_rows(uint32_t size)
 	return rows < TG_MAX_PASSED + 1 ? TG_MAX_PASSED + 1 : (uint32_t)rows;
 }
 
-/* Where its parts are: rows of VIPs, of choices, of backends, and of the bitmap. */
+/* Where its parts are: rows of backends, of VIPs, of choices, and of the bitmap. */
 static uint64_t lay_out(uint32_t size, struct tg_service_header *header)
 {
-	header->rows = vip_rows(size);
 	header->units = tg_arena_units(size);
-	header->choice_row = TG_SET_ROW + header->rows;
-	header->backend_row = header->choice_row + header->units;
-	header->bitmap_row = header->backend_row + header->units * TG_UNIT_ROWS;
+	header->vip_row = TG_UNIT_BACKEND_ROW(header->units);
+	header->vip_rows = vip_rows(size);
+	header->choice_row = header->vip_row + header->vip_rows;
+	header->bitmap_row = header->choice_row + header->units;
 	return header->bitmap_row + header->units / (TG_ROW_BYTES * 8);
 }
 
@@ -68,12 +68,12 @@ static const struct tg_service_header *header_of(const struct tg_table *table)
 
 static struct tg_vip *row_of(const struct tg_table *table, uint32_t row)
 {
-	return tg_table_at(table, TG_SET_ROW + row);
+	return tg_table_at(table, header_of(table)->vip_row + row);
 }
 
 static uint32_t home_of(const struct tg_table *table, uint64_t high, uint64_t low, uint32_t what)
 {
-	return tg_vip_home(header_of(table)->seed, high, low, what, header_of(table)->rows);
+	return tg_vip_home(header_of(table)->seed, high, low, what, header_of(table)->vip_rows);
 }
 
 static struct tg_vip *find(const struct tg_table *table, const struct tg_vip_key *key)
@@ -85,7 +85,7 @@ static struct tg_vip *find(const struct tg_table *table, const struct tg_vip_key
 
 static uint32_t next_row(const struct tg_table *table, uint32_t row)
 {
-	return row + 1 < header_of(table)->rows ? row + 1 : 0;
+	return row + 1 < header_of(table)->vip_rows ? row + 1 : 0;
 }
 
 /* The row that a VIP stands in. */
@@ -244,7 +244,7 @@ int tg_service_table_remove(const struct tg_table *table, const struct tg_vip_ke
 static int repair(const struct tg_table *table)
 {
 	struct tg_service_books *books = tg_service_books_of(table);
-	uint32_t rows = header_of(table)->rows;
+	uint32_t rows = header_of(table)->vip_rows;
 	uint32_t *passed = calloc(rows, sizeof(*passed));
 
 	if (!passed)
@@ -298,7 +298,7 @@ void tg_service_change_end(const struct tg_table *table)
 int tg_service_table_next(const struct tg_table *table, uint64_t *at, struct tg_vip_key *key,
 			  uint32_t *backends)
 {
-	uint64_t vips = (uint64_t)header_of(table)->rows * TG_VIPS;
+	uint64_t vips = (uint64_t)header_of(table)->vip_rows * TG_VIPS;
 
 	for (; *at < vips; (*at)++) {
 		const struct tg_vip *vip = row_of(table, 0) + *at;
