@@ -250,8 +250,7 @@ int tg_gate_publish(struct tg_gate *gate, const struct tg_image *image)
 	if (!err)
 		err = tg_gate_blocks_make(gate, rows, &new.table);
 	if (!err && new.shared.tables >= 0)
-		err = tg_gate_tables_install(gate, new.shared.tables)
-			      ?: tg_gate_blocks_install(gate, new.shared.tables);
+		err = tg_gate_tables_install(gate, new.shared.tables);
 	if (!err)
 		err = tg_image_map_make(rows, bytes, &new.table, tables, gate->generation + 1,
 					new.set.spec.rows, &new.image_fd);

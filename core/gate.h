@@ -123,7 +123,7 @@ void tg_counters_read(const struct tg_counter_maps *maps, uint32_t slot,
  * either drop those that nobody names any more, or those that were made.
  */
 int tg_gate_tables_make(struct tg_gate *gate, const void *rows, uint32_t *numbers);
-int tg_gate_tables_install(const struct tg_gate *gate, int outer);
+int tg_gate_tables_install(struct tg_gate *gate, int outer);
 void tg_gate_tables_settle(struct tg_gate *gate, bool published);
 void tg_gate_tables_free(struct tg_gate *gate);
 
@@ -133,9 +133,12 @@ struct tg_live *tg_gate_live(const struct tg_gate *gate, const char *name, enum 
 /* Write the tables' numbers into the rows of a copy of the image. */
 void tg_gate_tables_stamp(const uint32_t *numbers, void *rows);
 
-/* gate_blocks.c: the same of the backends' lists, which are made anew for each image. */
+/*
+ * gate_blocks.c: the same of the backends' lists, which are made anew for each
+ * image; tg_gate_tables_install() gives them, too.
+ */
 int tg_gate_blocks_make(struct tg_gate *gate, const void *rows, const struct tg_slot_table *slots);
-int tg_gate_blocks_install(const struct tg_gate *gate, int outer);
+const struct tg_table *tg_gate_blocks_made(struct tg_gate *gate); /* fd -1: none */
 void tg_gate_blocks_settle(struct tg_gate *gate, bool published);
 
 /* image_map.c */

@@ -6,7 +6,6 @@
  * An image's table is made with it, and has the number that its generation
  * says: two take turns, since both are read while one image follows another.
  */
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <string.h>
 
@@ -32,25 +31,16 @@ int tg_gate_blocks_make(struct tg_gate *gate, const void *rows, const struct tg_
 	err = tg_table_make_map(table, "backends", from.count);
 	if (err)
 		return err;
+	table->number = TG_BLOCKS_TABLE(gate->generation + 1);
 	memcpy(tg_table_at(table, 0), from.rows, (size_t)from.count * TG_ROW_BYTES);
 	while ((block = tg_block_next(&table->rows, block)))
 		((struct tg_block *)block)->slot = slots->of_rule[block->rule];
 	return 0;
 }
 
-int tg_gate_blocks_install(const struct tg_gate *gate, int outer)
+const struct tg_table *tg_gate_blocks_made(struct tg_gate *gate)
 {
-	for (uint32_t i = 0; i < 2; i++) {
-		const struct tg_table *table = &gate->tables.blocks[i];
-		__u32 number = TG_BLOCKS_TABLE(i);
-		int err = 0;
-
-		if (table->fd >= 0)
-			err = bpf_map_update_elem(outer, &number, &table->fd, BPF_ANY);
-		if (err)
-			return tg_fail_errno(err, "cannot put the backends in force");
-	}
-	return 0;
+	return table_of(gate, gate->generation + 1);
 }
 
 /* --- Counters ------------------------------------------------------------------------- */
@@ -95,15 +85,12 @@ static void carry_all_over(const struct tg_table *from, const struct tg_table *t
 void tg_gate_blocks_settle(struct tg_gate *gate, bool published)
 {
 	struct tg_table *gone = table_of(gate, gate->generation + 1);
-	__u32 number = TG_BLOCKS_TABLE(gate->generation + 1);
 
 	if (gone->fd < 0)
 		return;
 	if (published)
 		carry_all_over(gone, table_of(gate, gate->generation));
-	if (gate->shared.tables >= 0)
-		bpf_map_delete_elem(gate->shared.tables, &number);
-	tg_table_close(gone);
+	tg_table_take_out(gone, gate->shared.tables);
 }
 
 int tg_gate_backend(struct tg_gate *gate, uint32_t rule, uint32_t index,

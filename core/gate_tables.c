@@ -138,17 +138,32 @@ int tg_gate_tables_make(struct tg_gate *gate, const void *rows, uint32_t *number
 	return err;
 }
 
-int tg_gate_tables_install(const struct tg_gate *gate, int outer)
-{
-	for (uint32_t i = 0; i < gate->tables.count; i++) {
-		const struct tg_table *table = &gate->tables.at[i]->table;
-		int err = table->fd < 0 ? 0 : bpf_map_update_elem(outer, &i, &table->fd, BPF_ANY);
+struct batch {
+	__u32 number[TG_ALL_TABLES];
+	int fd[TG_ALL_TABLES];
+	__u32 count;
+};
 
-		if (err)
-			return tg_fail_errno(err, "cannot put set \"%s\" in force",
-					     gate->tables.at[i]->name);
-	}
-	return 0;
+static void add_if_new(struct batch *batch, const struct tg_table *table, int outer)
+{
+	if (table->fd < 0 || tg_table_is_in(table, outer))
+		return;
+	batch->number[batch->count] = table->number;
+	batch->fd[batch->count++] = table->fd;
+}
+
+/* At one go: the kernel waits for the programs, from 6.8 on once a call, not once a table. */
+int tg_gate_tables_install(struct tg_gate *gate, int outer)
+{
+	struct batch batch = {.count = 0};
+	int err = 0;
+
+	for (uint32_t i = 0; i < gate->tables.count; i++)
+		add_if_new(&batch, &gate->tables.at[i]->table, outer);
+	add_if_new(&batch, tg_gate_blocks_made(gate), outer);
+	if (batch.count)
+		err = bpf_map_update_batch(outer, batch.number, batch.fd, &batch.count, NULL);
+	return err ? tg_fail_errno(err, "cannot put sets, services and backends in force") : 0;
 }
 
 void tg_gate_tables_settle(struct tg_gate *gate, bool published)
@@ -157,11 +172,8 @@ void tg_gate_tables_settle(struct tg_gate *gate, bool published)
 		struct tg_live *live = gate->tables.at[i];
 		bool goes = published ? !live->named : live->fresh;
 
-		if (goes && live->table.fd >= 0) {
-			if (gate->shared.tables >= 0)
-				bpf_map_delete_elem(gate->shared.tables, &i);
-			tg_table_close(&live->table);
-		}
+		if (goes && live->table.fd >= 0)
+			tg_table_take_out(&live->table, gate->shared.tables);
 		live->fresh = false;
 		live->named = false;
 	}

@@ -70,6 +70,22 @@ void tg_table_close(struct tg_table *table)
 	*table = (struct tg_table){.fd = -1, .lock_fd = -1};
 }
 
+bool tg_table_is_in(const struct tg_table *table, int outer)
+{
+	struct bpf_map_info info = {0};
+	__u32 size = sizeof(info), id;
+
+	return !bpf_map_lookup_elem(outer, &table->number, &id) &&
+	       !bpf_obj_get_info_by_fd(table->fd, &info, &size) && info.id == id;
+}
+
+void tg_table_take_out(struct tg_table *table, int outer)
+{
+	if (tg_table_is_in(table, outer))
+		bpf_map_delete_elem(outer, &table->number);
+	tg_table_close(table);
+}
+
 int tg_lock_file_make(int *fd)
 {
 	int made = memfd_create("tidegate", MFD_CLOEXEC);

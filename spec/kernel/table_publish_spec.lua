@@ -58,6 +58,48 @@ describe("a publish", function()
     assert.equal(2, #banned)
   end)
 
+  it("takes up a set that no rule had asked about until now", function()
+    local gate = here:enforce [[deny { "plain", connect = "192.0.2.1", errno = "EACCES" }]]
+    local banned = gate:set "banned" { "192.0.2.2" }
+    assert(gate:commit())
+    assert(banned:add "192.0.2.3")
+    gate:deny { "ban", connect = banned, errno = "EPERM" }
+    gate:deny { "more", connect = gate:set "more" { "192.0.2.4" }, errno = "EBUSY" }
+    assert(gate:commit())
+    for address, expected in pairs {
+      ["192.0.2.1:9"] = "EACCES", ["192.0.2.2:9"] = "EPERM", ["192.0.2.3:9"] = "EPERM", ["192.0.2.4:9"] = "EBUSY",
+    } do
+      assert.equal(expected, socket.try("udp", address))
+    end
+  end)
+
+  it("has its own sets, whatever another process with the gate published before it", function()
+    local gate = here:enforce [[deny { connect = set "banned" { "192.0.2.1" }, errno = "EACCES" }]]
+    local go, done = process.signal(), process.signal()
+    local child = process.fork(function()
+      gate:deny { connect = gate:set "other" { "192.0.2.2" }, errno = "EBUSY" }
+      assert(gate:commit())
+      done.give()
+      go.wait()
+      gate:deny { connect = "192.0.2.4", errno = "EUSERS" }
+      assert(gate:commit())
+    end)
+    done.wait()
+    assert.equal("EBUSY", socket.try("udp", "192.0.2.2:9"))
+    gate:deny { connect = gate:set "more" { "192.0.2.3" }, errno = "EPERM" }
+    assert(gate:commit())
+    assert.equal("EPERM", socket.try("udp", "192.0.2.3:9"))
+    go.give()
+    child:wait()
+    for address, expected in pairs {
+      ["192.0.2.1:9"] = "EACCES", ["192.0.2.2:9"] = "EBUSY", ["192.0.2.4:9"] = "EUSERS",
+    } do
+      assert.equal(expected, socket.try("udp", address))
+    end
+    go.close()
+    done.close()
+  end)
+
   it("refuses a set or services that want more room than they have, says what to do, and changes nothing", function()
     local first = [[
       set "banned" { "192.0.2.1", size = 10 } services "svc" { ["10.96.0.10:80/udp"] = {}, size = 10 }
