@@ -5,6 +5,8 @@
  *
  * An image's table is made with it, and has the number that its generation
  * says: two take turns, since both are read while one image follows another.
+ * The one before stays, unread, until the next takes its place: the kernel would
+ * wait for the programs when it is taken away, as it does when one is put there.
  */
 #include <errno.h>
 #include <string.h>
@@ -14,9 +16,18 @@
 #include "gate.h"
 #include "image.h"
 
+/* A table that is larger does not stay. */
+#define MOST_LEFT_ROWS ((1u << 20) / TG_ROW_BYTES)
+
 static struct tg_table *table_of(struct tg_gate *gate, uint64_t generation)
 {
 	return &gate->tables.blocks[generation & 1];
+}
+
+static void take_out(struct tg_gate *gate, struct tg_table *table)
+{
+	if (table->fd >= 0)
+		tg_table_take_out(table, gate->shared.tables);
 }
 
 int tg_gate_blocks_make(struct tg_gate *gate, const void *rows, const struct tg_slot_table *slots)
@@ -24,13 +35,19 @@ int tg_gate_blocks_make(struct tg_gate *gate, const void *rows, const struct tg_
 	struct tg_table_rows from = tg_image_block_rows(rows);
 	struct tg_table *table = table_of(gate, gate->generation + 1);
 	const struct tg_block *block = NULL;
+	struct tg_table made;
 	int err;
 
-	if (!from.count)
+	if (!from.count) {
+		take_out(gate, table);
 		return 0;
-	err = tg_table_make_map(table, "backends", from.count);
+	}
+	err = tg_table_make_map(&made, "backends", from.count);
 	if (err)
 		return err;
+	if (table->fd >= 0)
+		tg_table_close(table); /* the programs let go of it where this one is put */
+	*table = made;
 	table->number = TG_BLOCKS_TABLE(gate->generation + 1);
 	memcpy(tg_table_at(table, 0), from.rows, (size_t)from.count * TG_ROW_BYTES);
 	while ((block = tg_block_next(&table->rows, block)))
@@ -81,16 +98,16 @@ static void carry_all_over(const struct tg_table *from, const struct tg_table *t
 	}
 }
 
-/* The generation tells whether the publish did it: the other table is the one to go. */
+/* The generation tells whether the publish did it: the other table is read no more. */
 void tg_gate_blocks_settle(struct tg_gate *gate, bool published)
 {
-	struct tg_table *gone = table_of(gate, gate->generation + 1);
+	struct tg_table *now = table_of(gate, gate->generation);
+	struct tg_table *before = table_of(gate, gate->generation + 1);
 
-	if (gone->fd < 0)
-		return;
-	if (published)
-		carry_all_over(gone, table_of(gate, gate->generation));
-	tg_table_take_out(gone, gate->shared.tables);
+	if (published && before->fd >= 0)
+		carry_all_over(before, now);
+	if (!published || now->fd < 0 || before->rows.count > MOST_LEFT_ROWS)
+		take_out(gate, before);
 }
 
 int tg_gate_backend(struct tg_gate *gate, uint32_t rule, uint32_t index,

@@ -4,6 +4,7 @@ local client = require "spec.support.client"
 local ffi = require "ffi"
 local libc = require "spec.support.libc"
 local netns = require "spec.support.netns"
+local process = require "spec.support.process"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
@@ -40,7 +41,7 @@ describe("a publish", function()
 
   --- Those that have to do with a gate.
   local function descriptors()
-    return output_of(("ls -l /proc/%d/fd | sed -n 's/.* -> //; /bpf\\|btf\\|cgroup/p' | sort | uniq -c")
+    return output_of(("ls -l /proc/%d/fd 2>/dev/null | sed -n 's/.* -> //; /bpf\\|btf\\|cgroup/p' | sort | uniq -c")
       :format(libc.call.getpid()))
   end
 
@@ -118,6 +119,59 @@ describe("a publish", function()
     assert.equal("ok", try "192.0.2.2:80")
     assert(gate:commit())
     assert.equal("EACCES", try "192.0.2.2:80")
+  end)
+
+  it("that fails leaves lists of backends, and what they count, as they are", function()
+    local gate = here:enforce [[
+      balance { "api", connect = "192.0.2.7:7", to = { "127.0.1.1:7", "127.0.1.2:7" }, reveal = true }]]
+    local calls, open = 0, descriptors()
+    local function count()
+      for _ = 1, 10 do
+        assert.equal("ok", try "192.0.2.7:7")
+      end
+      calls = calls + 10
+      local backends = gate:stats().rules.api.backends
+      assert.equal(calls, backends[1].picked + backends[2].picked)
+    end
+    count()
+    for _, name in ipairs { "second", "third" } do
+      gate:balance { name, connect = "192.0.2.8:7", to = "127.0.1.2:7", reveal = true }
+      local spare, ok = -1, false
+      while not ok do
+        spare = spare + 1
+        with_few_descriptors(spare, function()
+          ok = gate:commit()
+        end)
+        if not ok then
+          assert.equal(open, descriptors())
+        end
+        count()
+      end
+      assert.is_true(spare > 1) -- the lists were there, the image was not
+    end
+  end)
+
+  it("that fails takes away nothing that another process has published", function()
+    local gate = here:enforce ""
+    local function stage(to)
+      for _, rule in ipairs(gate:rules()) do
+        rule:remove()
+      end
+      gate:balance { "api", connect = "192.0.2.7:7", to = to, reveal = true }
+    end
+    for _, to in ipairs { "127.0.1.1:7", "127.0.1.2:7" } do
+      stage(to)
+      assert(gate:commit())
+    end
+    process.run(function()
+      stage "127.0.1.3:7"
+      assert(gate:commit())
+    end)
+    stage "127.0.1.4:7"
+    with_few_descriptors(0, function() assert.is_nil((gate:commit())) end)
+    local caller = here:keep(socket.udp "inet")
+    assert(caller:connect "192.0.2.7:7")
+    assert.equal("127.0.1.3:7", caller:getpeername())
   end)
 
   it("of more rules than an image holds is refused, and changes nothing", function()
