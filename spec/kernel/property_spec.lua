@@ -166,16 +166,18 @@ function Round.new(self, count)
   self.handles = agreement.stage(self.gate, self.policy)
   self.readable = reference.read(self.policy)
   assert(self.gate:commit())
-  self.hits = {}
+  self.hits, self.stays = {}, {}
   self.picks = picks.new(self.gate, self.readable, self.handles)
   return setmetatable(self, Round)
 end
 
---- Random calls, by the callers that are to make them.
+--- Random calls, by the callers that are to make them; some are made twice: a client stays.
 function Round:calls(count)
-  local calls = {}
-  for _ = 1, count do
-    local call = possible(self.maker:call(), self.callers, self.readable)
+  local calls, call = {}, nil
+  for number = 1, count do
+    if number == 1 or math.random(4) > 1 then
+      call = possible(self.maker:call(), self.callers, self.readable)
+    end
     calls[call.caller] = calls[call.caller] or {}
     table.insert(calls[call.caller], call)
   end
@@ -204,6 +206,21 @@ function Round:name(verdict, call, answer)
   return named
 end
 
+--- What is wrong with where a client went, given where it went before, or nil.
+function Round:judge_client(verdict)
+  local client = verdict.balance and verdict.place and verdict.balance.client
+  if not client or #verdict.balance.places == 1 then
+    return
+  end
+  local key = verdict.rule .. " " .. client
+  local before = self.stays[key]
+  self.stays[key] = before or verdict.place
+  self.totals.stayed = self.totals.stayed + (before and 1 or 0)
+  if before and before ~= verdict.place then
+    return ("backend %d, with which it is to stay"):format(before), ("backend %d"):format(verdict.place)
+  end
+end
+
 --- The story of a disagreement about one call, or nil.
 function Round:judge(call, answer)
   local decided = reference.decide(self.readable, call)
@@ -212,6 +229,9 @@ function Round:judge(call, answer)
     self:count(reference.decide(self.readable, binding_of(call)), "bind")
   end
   local expected, found = compare(verdict, self:name(verdict, call, answer), call, answer)
+  if expected == found then
+    expected, found = self:judge_client(verdict)
+  end
   if expected ~= found then
     return agreement.story(self.policy, call, expected, found)
   end
@@ -328,7 +348,7 @@ describe("the kernel", function()
     os.remove(copy)
   end)
 
-  local totals = { calls = 0, arrived = 0, turned = 0, balanced = 0, bound = 0 }
+  local totals = { calls = 0, arrived = 0, turned = 0, balanced = 0, bound = 0, stayed = 0 }
 
   --- A round that is to be played, knowing what rules that keep their names, and defaults, have counted.
   local function round(count)
@@ -360,8 +380,8 @@ describe("the kernel", function()
     end
     local story = first_disagreement(ROUNDS)
     assert(not story, story)
-    print(("    %d calls: %d arrived, %d of them turned, %d balanced, %d bound first"):format(totals.calls,
-      totals.arrived, totals.turned, totals.balanced, totals.bound))
+    print(("    %d calls: %d arrived, %d of them turned, %d balanced, %d by clients that stay, %d bound first"):format(
+      totals.calls, totals.arrived, totals.turned, totals.balanced, totals.stayed, totals.bound))
     for _, kind in ipairs { "arrived", "allow", "deny" } do
       assert(totals[kind] > totals.calls / 10, ("too few: %s %d"):format(kind, totals[kind] or 0))
     end

@@ -53,7 +53,7 @@ local function read_rule(rule)
     own.errno = tonumber(rule.errno) or M.errnos[rule.errno or "EPERM"]
   elseif rule.verb == "balance" then
     own.errno = rule.errno and M.errnos[rule.errno] or M.EHOSTUNREACH
-    own.key = rule.by == "hash" and rule.key or nil
+    own.key, own.sticky = rule.by == "hash" and rule.key or nil, rule.sticky and rule.key
     own.backends = rule.to and balance.read(rule.to)
     own.services = own.conditions[1]
   elseif rule.to then
@@ -137,14 +137,18 @@ function M.deciding(rules, call)
   end
 end
 
---- Where a balance sends a call: the list, and the places in it that come into question.
+--- Where a balance sends a call: the list, and the places in it that come into question.  A
+--- client may have been there before: then each does, but only one for all its calls.
 local function balanced(rule, call)
   local list, service = rule.backends, nil
   if not list then
     service = lists.service(rule.services, call)
     list = service.list
   end
-  return { list = list, service = service, places = balance.choices(list, rule.key, call) }
+  return {
+    list = list, service = service, places = balance.choices(list, not rule.sticky and rule.key, call),
+    client = rule.sticky and balance.client(rule.sticky, call),
+  }
 end
 
 --- The verdict of a balance of one backend of its list.
@@ -187,7 +191,8 @@ end
 ---@field reveal boolean|nil
 ---@field privileged boolean|nil
 ---@field unseen boolean|nil no hook looks at the call
----@field balance { list: table, service: table|nil, places: integer[] }|nil where it may go; addr and port are as asked
+---@field balance { list: table, service: table|nil, places: integer[], client: string|nil }|nil
+--- where it may go, and who stays there; addr and port are as asked
 ---@field place integer|nil where in the list the backend stands, once that is settled
 
 --- What becomes of a call.

@@ -80,8 +80,10 @@ function M.balance(maker, rule)
     rule.source = maker.sources and chance(15) and pick(to6 and destinations6 or destinations4) or nil
   end
   rule.by = pick { "random", "hash", "hash", "hash", false } or nil
-  rule.key = rule.by == "hash" and pick { "socket", "pid", "uid", "cgroup", "netns", "destination", "destination" }
-    or nil
+  -- Of services a client may still have a backend that an earlier policy gave it, and that drains now.
+  rule.sticky = rule.to and chance(60) and "10m" or nil
+  rule.key = (rule.by == "hash" or rule.sticky)
+    and pick { "socket", "pid", "uid", "cgroup", "netns", "destination", "destination" } or nil
   rule.errno = chance(30) and pick(errnos) or nil
   rule.reveal = chance(40) or nil
 end

@@ -111,6 +111,12 @@ function M.better(key, one, other)
   return cost < other_cost
 end
 
+--- Whose call it is, where clients stay with their backend; nil: nobody's, for its socket is new.
+---@return string|nil
+function M.client(key_name, call)
+  return keys[key_name] and tostring(keys[key_name](call))
+end
+
 --- The backends that a call may go to, by their places in the list: one, or,
 --- where chance or the socket decides, each that is up.
 ---@return integer[]
