@@ -3,7 +3,7 @@
  * service.h - the layout of a table of live services, and which backend a VIP has.
  *
  * A hash of VIPs, each with a state word: where the list of its backends
- * stands in the arena behind, its extent, and a version.  A change writes a new
+ * stands in the arena, its extent, and a version.  A change writes a new
  * list elsewhere, and then the one word.  A reader reads the word, picks,
  * copies, reads the word again, and starts over where it has changed; what it
  * read meanwhile of rows that somebody else has by now can be anything, but is
@@ -131,8 +131,7 @@ static long tg_vip_step(__u32 step, struct tg_vip_probe *probe)
 		probe->found = -TG_EFAULT;
 		return 1;
 	}
-	/* Which of the two it is, is anybody's guess, and a branch would make it the processor's.
-	 */
+	/* No branch tells which of the two: the processor could only guess. */
 	first = tg_vip_read(vip, probe->high, probe->low, probe->what);
 	second = tg_vip_read(vip + 1, probe->high, probe->low, probe->what);
 	if (first | second) {
