@@ -124,6 +124,20 @@ TG_GLOBAL int tg_call_pin4(struct bpf_sock_addr *ctx)
 	return 0;
 }
 
+/*
+ * Whether a call may ask for 0.0.0.0, mapped or not, or ::.  Hardly any does,
+ * and then nothing has to be called.  The verifier is not told what it means for
+ * the address: it would go on with each of two.
+ */
+static __always_inline int tg_call_may_be_any(const struct tg_call *call)
+{
+	const __u32 *addr_be = call->addr_be;
+	__u32 words = addr_be[0] | addr_be[1] | (addr_be[2] & ~TG_MAPPED_BE) | addr_be[3];
+
+	TG_OPAQUE(words);
+	return !words;
+}
+
 TG_GLOBAL int tg_call_pin6(struct bpf_sock_addr *ctx)
 {
 	__u32 words = TG_READ(ctx->user_ip6[0]) | TG_READ(ctx->user_ip6[1]) |
@@ -190,6 +204,8 @@ TG_GLOBAL __u32 tg_sendmsg4_addr4(struct bpf_sock_addr *ctx)
  */
 static __always_inline void tg_call_unspecified(const struct tg_call *call, struct tg_keys *keys)
 {
+	if (!tg_call_may_be_any(call))
+		return;
 	if (call->hook == TG_HOOK_CONNECT4) {
 		keys->addr4 = bpf_ntohl(tg_connect4_addr4(call->ctx));
 	} else if (call->hook == TG_HOOK_SENDMSG4) {

@@ -86,10 +86,12 @@ static __always_inline int tg_connect(struct bpf_sock_addr *ctx, enum tg_hook ho
 	struct tg_call call = {.ctx = ctx, .hook = hook, .op = TG_OP_CONNECT};
 
 	tg_call_read(&call);
-	if (tg_hook_is4(hook))
-		tg_call_pin4(ctx);
-	else
-		tg_call_pin6(ctx);
+	if (tg_call_may_be_any(&call)) {
+		if (tg_hook_is4(hook))
+			tg_call_pin4(ctx);
+		else
+			tg_call_pin6(ctx);
+	}
 	return tg_judge(&call);
 }
 
@@ -116,7 +118,7 @@ static __always_inline int tg_sendmsg(struct bpf_sock_addr *ctx, enum tg_hook ho
 		tg_count_call(hook, TG_OUTCOME_PASSED);
 		return 0;
 	}
-	if (hook == TG_HOOK_SENDMSG4)
+	if (hook == TG_HOOK_SENDMSG4 && tg_call_may_be_any(&call))
 		tg_call_pin_datagram(ctx);
 	return tg_judge(&call);
 }
