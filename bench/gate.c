@@ -87,19 +87,26 @@ static void add_rule(struct tg_policy *policy, const struct tg_rule *rule, const
 		match(policy, index, list_of(TG_FIELD_PROTO, proto));
 }
 
-struct tg_gate *gate_of_rule(const struct tg_rule *rule, const char *endpoint, const char *proto)
+/* Takes the policy. */
+static struct tg_gate *gate_of_policy(struct tg_policy *policy)
 {
-	struct tg_policy *policy;
 	struct tg_image *image;
 	struct tg_gate *gate;
 
-	check(tg_policy_new("bench", &policy));
-	add_rule(policy, rule, endpoint, proto);
 	check(tg_policy_compile(policy, &image));
 	tg_policy_free(policy);
 	gate = gate_of(image);
 	tg_image_free(image);
 	return gate;
+}
+
+struct tg_gate *gate_of_rule(const struct tg_rule *rule, const char *endpoint, const char *proto)
+{
+	struct tg_policy *policy;
+
+	check(tg_policy_new("bench", &policy));
+	add_rule(policy, rule, endpoint, proto);
+	return gate_of_policy(policy);
 }
 
 void gate_with_rule(struct variant *variant, const struct tg_rule *rule, const char *endpoint,
@@ -243,7 +250,21 @@ void gate_with_prefixes(struct variant *variant, int family, const struct prefix
 
 /* --- Live tables ------------------------------------------------------------------ */
 
-/* The set is empty when it comes into force; then it is loaded, as a feed would be. */
+/* One rule about a live table that the policy declares: it is empty when it comes into force. */
+static void run_table(struct variant *variant, int family, struct tg_policy *policy,
+		      const struct tg_rule *rule, const char *table, struct cost *cost)
+{
+	struct tg_list *list;
+	uint32_t index;
+
+	check(tg_list_new(TG_FIELD_ENDPOINT, &list));
+	check(tg_list_add_set(list, table, false));
+	check(tg_policy_add(policy, rule, &index));
+	match(policy, index, list);
+	run_large(variant, family, policy, cost);
+}
+
+/* Loaded as a feed would be. */
 void gate_with_set(struct variant *variant, int family, const struct prefix *prefixes,
 		   uint32_t count, struct cost *cost)
 {
@@ -251,20 +272,14 @@ void gate_with_set(struct variant *variant, int family, const struct prefix *pre
 	struct tg_set_info info = {.size = sizeof(info)};
 	int file = write_prefixes(family, prefixes, count);
 	struct tg_policy *policy;
-	struct tg_list *list;
 	struct tg_set *set;
-	uint32_t index;
 	char path[64];
 	double start;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
 	check(tg_policy_new("bench", &policy));
 	check(tg_policy_set(policy, "elements", count, 0));
-	check(tg_list_new(TG_FIELD_ENDPOINT, &list));
-	check(tg_list_add_set(list, "elements", false));
-	check(tg_policy_add(policy, &rule, &index));
-	match(policy, index, list);
-	run_large(variant, family, policy, cost);
+	run_table(variant, family, policy, &rule, "elements", cost);
 	check(tg_gate_set(variant->gate, "elements", &set));
 	start = now_ns();
 	check(tg_set_load(set, path));
@@ -296,7 +311,7 @@ static void put_service(struct tg_services *services, uint32_t number, const str
 	check(tg_services_put(services, vip_text, specs, backends, NULL));
 }
 
-/* They are none when they come into force, and are put one by one. */
+/* Put one by one. */
 void gate_with_services(struct variant *variant, const struct prefix *vips, uint32_t count,
 			uint32_t backends, struct cost *cost)
 {
@@ -304,18 +319,12 @@ void gate_with_services(struct variant *variant, const struct prefix *vips, uint
 	struct tg_services_info info = {.size = sizeof(info)};
 	struct tg_services *services;
 	struct tg_policy *policy;
-	struct tg_list *list;
-	uint32_t index;
 	double start;
 
 	rule.reveal = true;
 	check(tg_policy_new("bench", &policy));
 	check(tg_policy_services(policy, "services", count));
-	check(tg_list_new(TG_FIELD_ENDPOINT, &list));
-	check(tg_list_add_set(list, "services", false));
-	check(tg_policy_add(policy, &rule, &index));
-	match(policy, index, list);
-	run_large(variant, AF_INET, policy, cost);
+	run_table(variant, AF_INET, policy, &rule, "services", cost);
 	check(tg_gate_services(variant->gate, "services", &services));
 	start = now_ns();
 	for (uint32_t i = 0; i < count; i++)
@@ -332,7 +341,6 @@ void gate_with_backends(struct variant *variant, const char *endpoint, uint32_t 
 {
 	struct tg_rule rule = rule_for(variant, TG_VERB_BALANCE);
 	struct tg_policy *policy;
-	struct cost cost;
 	uint32_t index;
 	char text[32];
 
@@ -345,5 +353,5 @@ void gate_with_backends(struct variant *variant, const char *endpoint, uint32_t 
 		check(tg_policy_backend(policy, index, text,
 					weighted && i == backends - 1 ? 3 : 1));
 	}
-	run_large(variant, AF_INET, policy, &cost);
+	run(variant, AF_INET, gate_of_policy(policy));
 }
