@@ -169,31 +169,42 @@ static struct tg_backend_rows rows_of(const struct tg_table *table, const struct
 	return vip ? tg_service_list(&table->rows, vip->state) : (struct tg_backend_rows){0};
 }
 
-/* What those have been picked that were in the list before. */
-static void carry_over(const struct tg_backend_rows *from, const struct tg_backend_rows *to)
+/*
+ * What those have been picked that were in the list before, less what has been
+ * carried over already.
+ */
+static void carry_over(const struct tg_backend_rows *from, const struct tg_backend_rows *to,
+		       uint64_t carried[TG_MAX_BACKENDS])
 {
 	for (uint32_t i = 0; i < to->count; i++) {
 		const struct tg_backend *old = tg_backend_rows_find(from, &to->backends[i]);
+		uint64_t picked = old ? __atomic_load_n(&old->picked, __ATOMIC_RELAXED) : 0;
 
-		to->backends[i].picked = old ? __atomic_load_n(&old->picked, __ATOMIC_RELAXED) : 0;
+		__atomic_fetch_add(&to->backends[i].picked, picked - carried[i], __ATOMIC_RELAXED);
+		carried[i] = picked;
 	}
 }
 
-/* A new list, that nobody reads yet; 0: there is no room. */
-static uint32_t make_list(const struct tg_table *table, const struct tg_vip *vip,
-			  const struct tg_backends *backends)
+/* The rows of a new list, that nobody reads yet. */
+static void make_list(const struct tg_backend_rows *rows, const struct tg_backends *backends)
 {
-	uint32_t unit = tg_arena_take(table, backends->count);
-	struct tg_backend_rows old = rows_of(table, vip), rows;
+	memset(rows->choices, 0, tg_block_choice_rows(rows->count) * sizeof(*rows->choices));
+	memset(rows->backends, 0, rows->count * sizeof(*rows->backends));
+	tg_backend_rows_write(rows, backends);
+}
 
-	if (!unit)
-		return 0;
-	rows = rows_at(&table->rows, unit, backends->count);
-	memset(rows.choices, 0, tg_block_choice_rows(rows.count) * sizeof(*rows.choices));
-	memset(rows.backends, 0, rows.count * sizeof(*rows.backends));
-	tg_backend_rows_write(&rows, backends);
-	carry_over(&old, &rows);
-	return unit;
+/* A VIP has a list in place of another: what is picked meanwhile is counted, too. */
+static void change_list(const struct tg_table *table, struct tg_vip *vip, uint32_t unit,
+			const struct tg_backends *backends)
+{
+	struct tg_backend_rows now = rows_at(&table->rows, unit, backends->count);
+	struct tg_backend_rows before = rows_of(table, vip);
+	uint64_t carried[TG_MAX_BACKENDS] = {0};
+
+	make_list(&now, backends);
+	carry_over(&before, &now, carried);
+	set_state(vip, unit, tg_backends_extent(backends));
+	carry_over(&before, &now, carried);
 }
 
 /* --- Changes ------------------------------------------------------------------------------- */
@@ -208,7 +219,7 @@ int tg_service_table_put(const struct tg_table *table, const struct tg_vip_key *
 
 	if (!vip && books->count >= books->size)
 		return -ENOSPC;
-	unit = make_list(table, vip, backends);
+	unit = tg_arena_take(table, backends->count);
 	if (!unit)
 		return -ENOSPC;
 	if (!vip) {
@@ -220,7 +231,7 @@ int tg_service_table_put(const struct tg_table *table, const struct tg_vip_key *
 		pass(table, vip, 1);
 		books->count++;
 	}
-	set_state(vip, unit, tg_backends_extent(backends));
+	change_list(table, vip, unit, backends);
 	if (before)
 		tg_arena_give(table, before, count);
 	return 0;

@@ -4,6 +4,7 @@ local ffi = require "ffi"
 local process = require "spec.support.process"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
+local uv = require "luv"
 
 if sandbox.reason then
   return pending(sandbox.reason)
@@ -175,6 +176,48 @@ describe("live services", function()
     assert.equal(before[2].picked, after[1].picked)
     assert.equal(0, after[2].picked)
     assert.equal(before[1].picked, after[3].picked)
+  end)
+
+  -- Only a pick that was made and is not counted yet, when the list changes, counts nowhere.
+  it("count what is picked while their lists change", function()
+    local vip, lists = "10.96.0.10:80/udp", { {}, {} }
+    for index = 1, 8 do
+      lists[1][index] = ("127.0.0.%d:80"):format(index)
+      lists[2][9 - index] = lists[1][index]
+    end
+    local svc = balancing "{}"
+    svc[vip] = lists[1]
+    local stop = os.tmpname()
+    local clients = {}
+    for index = 1, 2 do
+      clients[index] = process.fork(function()
+        local client, calls = socket.udp "inet", 0
+        while calls % 64 > 0 or uv.fs_stat(stop) do
+          assert(client:connect "10.96.0.10:80")
+          calls = calls + 1
+        end
+        return tostring(calls)
+      end)
+    end
+    local changes = 0
+    for _ = 1, 500 do
+      for _ = 1, 20 do
+        changes = changes + 1
+        svc[vip] = lists[changes % 2 + 1]
+      end
+      uv.sleep(1)
+    end
+    os.remove(stop)
+    local calls, picked = 0, 0
+    for _, client in ipairs(clients) do
+      calls = calls + tonumber(client:wait())
+    end
+    for _, backend in ipairs(svc[vip]) do
+      picked = picked + backend.picked
+    end
+    assert(calls > changes, calls .. " calls are too few")
+    assert(picked <= calls and calls - picked < changes / 100,
+      ("%d changes, %d calls, %d picked"):format(changes, calls, picked))
   end)
 
   it("stand beside other rules and sets, in more than 64 terms too", function()
