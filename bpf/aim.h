@@ -75,20 +75,17 @@ static __always_inline __u64 tg_aim_client(struct bpf_sock_addr *ctx, __u64 stay
 /* The backend of a list of the image. */
 static __always_inline void tg_aim_block(struct tg_service_pick *pick, __u32 block, __u32 extent)
 {
-	struct tg_backend *backend = tg_block_lot(pick->table, block, extent, pick->by);
+	__u32 backend_row = tg_block_at(block, extent).backend_row;
+	struct tg_backend *backend = tg_draw(pick->table, backend_row, extent, pick->by);
+	int place = 0;
 
-	pick->place = 0;
 	if (!backend) {
-		pick->place =
-			tg_block_pick(pick->table, block, extent, pick->by.key, pick->by.wanted);
-		if (pick->place < 0)
-			return;
-		backend = tg_backend_at(pick->table, (__u32)pick->place);
+		place = tg_block_pick(pick->table, block, extent, pick->by.key, pick->by.wanted);
+		backend = place < 0 ? 0 : tg_backend_at(pick->table, (__u32)place);
 	}
-	if (!backend) {
-		pick->place = -TG_EFAULT;
+	pick->place = backend ? 0 : place < 0 ? place : -TG_EFAULT;
+	if (!backend)
 		return;
-	}
 	TG_COUNT_PICK(backend);
 	tg_copy_addr(pick->addr_be, backend->addr_be);
 	pick->port_be = backend->port_be;

@@ -6,8 +6,11 @@
  * the call's key and from its own address, and the best number wins.  So a
  * choice depends neither on the order nor on the history of the list, and when
  * one of n backends goes or comes, one call in n goes elsewhere.  A backend that
- * a client is to stay with wins before all others: see sticky.h.  Where chance
- * decides, lots are drawn first, which do not look at the whole list.
+ * a client is to stay with wins before all others: see sticky.h.
+ *
+ * Where chance decides, a lot is drawn instead, which looks at one backend, or
+ * at two: it falls on any of them, and there on that one or on another, so often
+ * that each gets its share (the alias method: Walker 1974, Vose 1991).
  */
 #ifndef TG_BALANCE_H
 #define TG_BALANCE_H
@@ -69,9 +72,9 @@ struct tg_choices {
 struct tg_backend {
 	__u32 addr_be[4]; /* IPv4 is v4-mapped */
 	__u64 picked;
-	__u32 lot;     /* of 2^31 lots that fall on it, so many count */
+	__u32 lot;     /* so many of TG_ALL_LOTS that fall here are its own */
 	__u16 port_be; /* 0: the port stays that of the call */
-	__u16 reserved;
+	__u16 other;   /* the rest are this one's, by its number; itself: no backend is up */
 };
 
 #define TG_ALL_LOTS (1u << 31)
@@ -321,58 +324,50 @@ static __always_inline struct tg_backend *tg_backend_at(tg_table_ref table, __u3
 	return (struct tg_backend *)(row + place % TG_BLOCK_BACKENDS * sizeof(struct tg_backend));
 }
 
-/*
- * A lot falls on any of a list's backends, and counts as often as its weight is
- * of the heaviest: so what follows where it does not leaves the shares as they
- * are.
- */
-#define TG_LOTS        4
-#define TG_LOT(key, i) tg_mix((key) ^ (__u64)(i) << 60)
-
 static __always_inline __u32 tg_lot_place(__u32 backend_row, __u32 extent, __u64 lot)
 {
 	return backend_row * TG_BLOCK_BACKENDS + tg_reduce(lot, TG_EXTENT_BACKENDS(extent));
 }
 
-static __always_inline int tg_lot_counts(const struct tg_backend *backend, __u64 lot)
+static __always_inline int tg_lot_is_own(const struct tg_backend *backend, __u64 lot)
 {
 	return (lot & (TG_ALL_LOTS - 1)) < TG_LOAD(backend->lot);
 }
 
 /*
- * The backend that the first lot falls on, where chance decides and it counts;
+ * The backend that a lot falls on, where chance decides and the lot is its own;
  * else NULL.  Nearly all are chosen so: it is part of the caller, which has the
  * backend at hand then.
  */
-static __always_inline struct tg_backend *tg_first_lot(tg_table_ref table, __u32 backend_row,
-						       __u32 extent, struct tg_choice_by by)
+static __always_inline struct tg_backend *tg_draw(tg_table_ref table, __u32 backend_row,
+						  __u32 extent, struct tg_choice_by by)
 {
-	__u64 lot = TG_LOT(by.key, 0);
+	__u64 lot = tg_mix(by.key);
 	struct tg_backend *backend;
 
 	if (by.wanted != TG_SEED_OF_ANY || !TG_EXTENT_BACKENDS(extent))
 		return 0;
 	backend = tg_backend_at(table, tg_lot_place(backend_row, extent, lot));
-	return backend && tg_lot_counts(backend, lot) ? backend : 0;
+	return backend && tg_lot_is_own(backend, lot) ? backend : 0;
 }
 
-/* The place that one of the other lots falls on, TG_NO_BACKEND or -TG_EFAULT. */
-TG_GLOBAL int tg_other_lots(tg_table_ref table, __u32 backend_row, __u32 extent, __u64 key)
+/* The place of the backend that a lot falls on, its own or another's; or as tg_pick(). */
+static __always_inline int tg_draw_place(tg_table_ref table, __u32 backend_row, __u32 extent,
+					 __u64 key)
 {
-	if (!TG_BALANCES || !TG_EXTENT_BACKENDS(extent))
-		return TG_NO_BACKEND;
-	TG_UNROLL
-	for (__u32 i = 1; i < TG_LOTS; i++) {
-		__u64 lot = TG_LOT(key, i);
-		__u32 place = tg_lot_place(backend_row, extent, lot);
-		const struct tg_backend *backend = tg_backend_at(table, place);
+	__u64 lot = tg_mix(key);
+	__u32 place = tg_lot_place(backend_row, extent, lot), other;
+	const struct tg_backend *backend;
 
-		if (!backend)
-			return -TG_EFAULT;
-		if (tg_lot_counts(backend, lot))
-			return (int)place;
-	}
-	return TG_NO_BACKEND;
+	if (!TG_EXTENT_BACKENDS(extent))
+		return TG_NO_BACKEND;
+	backend = tg_backend_at(table, place);
+	if (!backend)
+		return -TG_EFAULT;
+	if (tg_lot_is_own(backend, lot))
+		return (int)place;
+	other = backend_row * TG_BLOCK_BACKENDS + TG_LOAD(backend->other);
+	return other == place ? TG_NO_BACKEND : (int)other;
 }
 
 /* The best of them all by the key, or the one that is wanted. */
@@ -392,9 +387,8 @@ static __always_inline void tg_pick_best(struct tg_pick *pick, __u32 extent)
 }
 
 /*
- * The place of the backend of a list, where the first lot has not told: of the
- * one that a key leads to, or that is wanted; TG_NO_BACKEND: none is up;
- * -TG_EFAULT: there is no such list.
+ * The place of the backend of a list that a lot falls on, or a key leads to, or
+ * that is wanted; TG_NO_BACKEND: none is up; -TG_EFAULT: there is no such list.
  */
 static __always_inline int tg_pick(tg_table_ref table, struct tg_list_at at, __u32 extent,
 				   struct tg_choice_by by)
@@ -409,29 +403,19 @@ static __always_inline int tg_pick(tg_table_ref table, struct tg_list_at at, __u
 
 	if (TG_EXTENT_BACKENDS(extent) > TG_MAX_BACKENDS)
 		return -TG_EFAULT;
-	if (by.wanted == TG_SEED_OF_ANY) {
-		int place = tg_other_lots(table, at.backend_row, extent, by.key);
-
-		if (place != TG_NO_BACKEND)
-			return place;
-	}
+	if (by.wanted == TG_SEED_OF_ANY)
+		return tg_draw_place(table, at.backend_row, extent, by.key);
 	tg_pick_best(&pick, extent);
 	return pick.found < 0 ? pick.found : pick.origin + pick.found;
 }
 
-/* The same of a list that is a block: tg_block_lot() comes before. */
+/* The same of a list that is a block. */
 TG_GLOBAL int tg_block_pick(tg_table_ref table, __u32 block, __u32 extent, __u64 key, __u64 wanted)
 {
 	if (!TG_BALANCES)
 		return TG_NO_BACKEND;
 	return tg_pick(table, tg_block_at(block, extent), extent,
 		       (struct tg_choice_by){key, wanted});
-}
-
-static __always_inline struct tg_backend *tg_block_lot(tg_table_ref table, __u32 block,
-						       __u32 extent, struct tg_choice_by by)
-{
-	return tg_first_lot(table, tg_block_at(block, extent).backend_row, extent, by);
 }
 
 #endif

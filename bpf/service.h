@@ -217,8 +217,8 @@ static long tg_service_step(__u32 step, struct tg_service_pick *pick)
 	if (!state)
 		return 0;
 	place = 0;
-	backend = tg_first_lot(pick->table, TG_UNIT_BACKEND_ROW(TG_VIP_UNIT(state)),
-			       TG_VIP_EXTENT(state), pick->by);
+	backend = tg_draw(pick->table, TG_UNIT_BACKEND_ROW(TG_VIP_UNIT(state)),
+			  TG_VIP_EXTENT(state), pick->by);
 	if (!backend) {
 		place = tg_state_pick(pick->table, state, pick->by.key, pick->by.wanted);
 		backend = place < 0 ? 0 : tg_backend_at(pick->table, (__u32)place);

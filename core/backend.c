@@ -144,17 +144,6 @@ uint32_t tg_backends_extent(const struct tg_backends *backends)
 	return TG_EXTENT(backends->count, differ);
 }
 
-/* The largest weight of those that lots may fall on. */
-static uint32_t heaviest_of(const struct tg_backends *backends)
-{
-	uint32_t heaviest = 1;
-
-	for (uint32_t i = 0; i < backends->count; i++)
-		if (backends->at[i].state == TG_BACKEND_UP && backends->at[i].weight > heaviest)
-			heaviest = backends->at[i].weight;
-	return heaviest;
-}
-
 static __u64 *choice_of(const struct tg_backend_rows *rows, uint32_t index)
 {
 	return &rows->choices[index / TG_BLOCK_CHOICES].choice[index % TG_BLOCK_CHOICES];
@@ -162,8 +151,6 @@ static __u64 *choice_of(const struct tg_backend_rows *rows, uint32_t index)
 
 void tg_backend_rows_write(const struct tg_backend_rows *rows, const struct tg_backends *backends)
 {
-	uint64_t heaviest = heaviest_of(backends);
-
 	for (uint32_t i = 0; i < backends->count; i++) {
 		const struct tg_backend_place *spec = &backends->at[i];
 		struct tg_backend *backend = &rows->backends[i];
@@ -171,9 +158,8 @@ void tg_backend_rows_write(const struct tg_backend_rows *rows, const struct tg_b
 		*choice_of(rows, i) = TG_CHOICE(seed_of(spec), spec->state, spec->weight);
 		memcpy(backend->addr_be, spec->addr_be, sizeof(backend->addr_be));
 		backend->port_be = spec->port_be;
-		if (spec->state == TG_BACKEND_UP)
-			backend->lot = (uint32_t)(spec->weight * (uint64_t)TG_ALL_LOTS / heaviest);
 	}
+	tg_lots_share(backends, rows->backends);
 }
 
 void tg_backend_rows_read(const struct tg_backend_rows *rows, uint32_t index,

@@ -40,6 +40,22 @@ static int fail_blocks(void)
 	return tg_fail(-EINVAL, "damaged image: lists of backends that no policy can have");
 }
 
+/* A list at `row`, which has its rows: lots that fall on its backends stay within it. */
+static int check_lots(const struct tg_verify *check, uint32_t row, const struct tg_block *block)
+{
+	uint32_t backends = TG_EXTENT_BACKENDS(block->extent);
+	uint32_t first = tg_block_at(row, block->extent).backend_row;
+	struct tg_backend pair[TG_BLOCK_BACKENDS];
+
+	for (uint32_t i = 0; i < backends; i++) {
+		if (i % TG_BLOCK_BACKENDS == 0)
+			tg_verify_read(check, first + i / TG_BLOCK_BACKENDS, pair);
+		if (pair[i % TG_BLOCK_BACKENDS].other >= backends)
+			return fail_blocks();
+	}
+	return 0;
+}
+
 static int check_block(const struct tg_verify *check, const struct tg_block *block)
 {
 	uint32_t backends = TG_EXTENT_BACKENDS(block->extent);
@@ -89,6 +105,8 @@ static int check_blocks(struct tg_verify *check, const struct tg_table_entry *en
 		error = check_block(check, &block);
 		if (!error && rows_of(&block) > entry->count - row)
 			error = fail_blocks();
+		if (!error)
+			error = check_lots(check, entry->data_row + row, &block);
 		row += rows_of(&block);
 	}
 	return error;

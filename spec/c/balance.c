@@ -217,6 +217,34 @@ static void check_moves(uint32_t count, bool weighted)
 	free_list(&less);
 }
 
+/* By lot, nobody gets what is one's own who is not up; the others get it all. */
+static void check_lots(void)
+{
+	for (uint32_t round = 0; round < 200; round++) {
+		uint32_t count = 1 + (uint32_t)(draw() % (round % 4 ? 12 : TG_MAX_BACKENDS));
+		uint32_t picked[TG_MAX_BACKENDS] = {0}, up = 0;
+		struct list list = {0};
+
+		for (uint32_t i = 0; i < count; i++) {
+			add(&list, i, round % 2 ? 1 : 1 + (uint32_t)(draw() % TG_MAX_WEIGHT));
+			list.backends.at[i].state = TG_BACKEND_UP + (uint32_t)(draw() % 3);
+			up += list.backends.at[i].state == TG_BACKEND_UP;
+		}
+		write_list(&list);
+		for (uint32_t i = 0; i < 1000; i++) {
+			int place = place_of(&list, draw(), TG_SEED_OF_ANY);
+			uint32_t first = tg_block_at(0, list.block->extent).backend_row * 2;
+
+			CHECK(up ? place >= (int)first : place == TG_NO_BACKEND);
+			if (up)
+				picked[(uint32_t)place - first]++;
+		}
+		for (uint32_t i = 0; i < count; i++)
+			CHECK(list.backends.at[i].state == TG_BACKEND_UP || !picked[i]);
+		free_list(&list);
+	}
+}
+
 /* More weight for one takes from all, and moves nobody between the others. */
 static void check_weight(void)
 {
@@ -302,9 +330,9 @@ static void check_none(void)
 	CHECK(place_of(&list, 1, TG_SEED_OF_ANY) == TG_NO_BACKEND);
 	list.block->extent = TG_EXTENT(TG_MAX_BACKENDS + 1, 0);
 	CHECK(place_of(&list, 1, TG_SEED_OF_NONE) == -TG_EFAULT);
+	CHECK(place_of(&list, 1, TG_SEED_OF_ANY) == -TG_EFAULT);
 	list.block->extent = TG_EXTENT(TG_MAX_BACKENDS, 0);
 	CHECK(place_of(&list, 1, TG_SEED_OF_NONE) == -TG_EFAULT);
-	CHECK(place_of(&list, 1, TG_SEED_OF_ANY) == -TG_EFAULT);
 	free_list(&list);
 }
 
@@ -319,6 +347,7 @@ int main(int count, char **arguments)
 		check_moves(n, false);
 		check_moves(n, true);
 	}
+	check_lots();
 	check_weight();
 	check_stays(false);
 	check_stays(true);

@@ -9,8 +9,8 @@ local flags = table.concat({
 
 -- What stands between the text of patterns and a policy in memory.
 local sources = {
-  "address", "backend", "cgroup", "cgroup_chain", "cgroup_unit", "effect", "element", "endpoint", "error",
-  "exe", "inside", "interval", "lines", "list", "list_file", "meaning", "netns", "options", "policy", "policy_check",
+  "address", "backend", "cgroup", "cgroup_chain", "cgroup_unit", "effect", "element", "endpoint", "error", "exe",
+  "inside", "interval", "lines", "list", "list_file", "lots", "meaning", "netns", "options", "policy", "policy_check",
   "policy_tables", "products", "query", "rate", "set_use", "unix_path", "value", "vip", "words",
 }
 

@@ -303,6 +303,13 @@ describe("a damaged image", function()
       for _, count in ipairs { 0, 5, 257, 2 ^ 30 } do
         assert.equal(message, refused_lists(function(words, _, list) words[list] = 2 * count + 1 end))
       end
+      -- The choices' row, and a backend's lots.
+      for _, other in ipairs { 3, 4, 65535 } do
+        assert.equal(message, refused_lists(function(words, _, list)
+          local backend = list + 2 * ROW_WORDS
+          words[backend + 7] = bit.bor(bit.band(words[backend + 7], 0xffff), bit.lshift(other, 16))
+        end))
+      end
       assert.equal(message, refused_lists(function(words, _, list) words[list + 1] = 2 end))
       assert.equal(message, refused_lists(function(words, _, list) words[list + 1] = 1 end))
       assert.equal("damaged image: lists of backends at row X reach behind its end",
