@@ -40,13 +40,18 @@ static int fail_blocks(void)
 	return tg_fail(-EINVAL, "damaged image: lists of backends that no policy can have");
 }
 
-/* A list at `row`, which has its rows: lots that fall on its backends stay within it. */
-static int check_lots(const struct tg_verify *check, uint32_t row, const struct tg_block *block)
+/* A list at `row`, which has its rows: what its choices and its lots lead to is in it. */
+static int check_list(const struct tg_verify *check, uint32_t row, const struct tg_block *block)
 {
 	uint32_t backends = TG_EXTENT_BACKENDS(block->extent);
 	uint32_t first = tg_block_at(row, block->extent).backend_row;
 	struct tg_backend pair[TG_BLOCK_BACKENDS];
+	struct tg_choices last;
 
+	tg_verify_read(check, first - 1, &last);
+	for (uint32_t i = backends; i % TG_BLOCK_CHOICES; i++)
+		if (last.choice[i % TG_BLOCK_CHOICES])
+			return fail_blocks();
 	for (uint32_t i = 0; i < backends; i++) {
 		if (i % TG_BLOCK_BACKENDS == 0)
 			tg_verify_read(check, first + i / TG_BLOCK_BACKENDS, pair);
@@ -106,7 +111,7 @@ static int check_blocks(struct tg_verify *check, const struct tg_table_entry *en
 		if (!error && rows_of(&block) > entry->count - row)
 			error = fail_blocks();
 		if (!error)
-			error = check_lots(check, entry->data_row + row, &block);
+			error = check_list(check, entry->data_row + row, &block);
 		row += rows_of(&block);
 	}
 	return error;

@@ -310,6 +310,10 @@ describe("a damaged image", function()
           words[backend + 7] = bit.bor(bit.band(words[backend + 7], 0xffff), bit.lshift(other, 16))
         end))
       end
+      -- A choice behind the last, in the same row.
+      assert.equal(message, refused_lists(function(words, _, list)
+        words[list + ROW_WORDS + 6] = 2 ^ 16 * C.TG_BACKEND_UP + 1
+      end))
       assert.equal(message, refused_lists(function(words, _, list) words[list + 1] = 2 end))
       assert.equal(message, refused_lists(function(words, _, list) words[list + 1] = 1 end))
       assert.equal("damaged image: lists of backends at row X reach behind its end",
