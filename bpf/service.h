@@ -166,7 +166,7 @@ struct tg_service_pick {
 	__u64 high, low; /* the VIP */
 	struct tg_choice_by by;
 	tg_table_ref table;
-	__u32 what;
+	__u32 what; /* likewise; 0: the list is a block */
 	/*
 	 * At first where the VIP was seen, or TG_NO_SERVICE; in the end 0, or TG_NO_BACKEND, as
 	 * of a VIP that is no more, or -TG_EFAULT.

@@ -11,7 +11,7 @@
 
 #define WORD_UNITS 64u
 
-/* Ten backends are two units; then there is as much for those that are being changed. */
+/* Ten backends are two units; the rest is for lists that are longer, or being changed. */
 #define SERVICE_UNITS 2u
 #define SPARE_UNITS   256u
 #define SPARE_EIGHTHS 2u

@@ -2,7 +2,7 @@
 /*
  * service.h - a table of services: who changes it, how.
  *
- * All but tg_service_table_rows() want the table's lock.
+ * All but tg_service_table_rows() and tg_service_list() want the table's lock.
  */
 #ifndef TG_CORE_SERVICE_H
 #define TG_CORE_SERVICE_H
@@ -16,7 +16,7 @@ struct tg_service_books {
 	uint32_t size;     /* services that it has room for */
 	uint32_t count;    /* services */
 	uint32_t changing; /* a writer is at it, or died at it */
-	uint32_t word;     /* of the bitmap, where the next search for rows starts */
+	uint32_t word;     /* of the bitmap, where the next search for units starts */
 };
 
 /* A VIP, as tables have it; where an image says what services there are at first, before a block.
