@@ -43,6 +43,8 @@
 #define TG_EXTENT_BACKENDS(extent)    ((__u32)(extent) >> 1)
 #define TG_EXTENT_WEIGHTED(extent)    ((__u32)(extent)&1)
 
+_Static_assert(TG_EXTENT(TG_MAX_BACKENDS, 1) < 1u << TG_EXTENT_BITS, "room for the longest list");
+
 /*
  * A list has choices, eight a row, and what they stand for, two a row, which
  * says by itself how lots fall on it.  In an image and its table a list is a

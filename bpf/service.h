@@ -42,6 +42,8 @@
 #define TG_VIP_OWNER_SHIFT   48
 #define TG_VIP_OWNER         (0xffffull << TG_VIP_OWNER_SHIFT)
 
+_Static_assert(TG_VIP_EXTENT_SHIFT + TG_EXTENT_BITS <= TG_VIP_VERSION_SHIFT, "beside each other");
+
 /* A unit of the arena: a row of choices, and the rows of as many backends. */
 #define TG_UNIT_BACKENDS TG_BLOCK_CHOICES
 #define TG_UNIT_ROWS     (TG_UNIT_BACKENDS / TG_BLOCK_BACKENDS)

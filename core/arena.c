@@ -16,6 +16,9 @@
 #define SPARE_UNITS   256u
 #define SPARE_EIGHTHS 2u
 
+_Static_assert(2 * SERVICE_UNITS * TG_MAX_SERVICES < 1u << TG_VIP_EXTENT_SHIFT,
+	       "a state has room for each unit");
+
 uint32_t tg_arena_units(uint32_t size)
 {
 	uint32_t units = size * SERVICE_UNITS;
