@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* gate_set.c - the sets of a running gate, for its users. */
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "error.h"
 #include "gate.h"
