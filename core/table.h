@@ -27,10 +27,10 @@ int tg_table_make_memory(struct tg_table *table, uint64_t rows);
 void tg_table_close(struct tg_table *table);
 
 /*
- * Whether `outer`, a map of tables by their numbers, has this one; take it out
- * of there, and close it.  Who puts a table in, or takes one out, waits for all
- * programs that are under way, some 10 ms; who looks does not.  So both look
- * first: another process that has the gate may have put others there.
+ * Whether `outer`, a map of tables by their numbers, has this one; if it has,
+ * take it out of there (another process that has the gate may have put another
+ * in its place), and close it.  Who puts a table in, or takes one out, waits for
+ * all programs that are under way, some 10 ms; who looks does not.
  */
 bool tg_table_is_in(const struct tg_table *table, int outer);
 void tg_table_take_out(struct tg_table *table, int outer); /* -1: there is no such map */
