@@ -178,11 +178,11 @@ void tg_backend_rows_read(const struct tg_backend_rows *rows, uint32_t index,
 	memcpy(info->addr, backend->addr_be, sizeof(info->addr));
 }
 
-struct tg_backend *tg_backend_rows_find(const struct tg_backend_rows *rows,
+struct tg_backend *tg_backend_rows_find(const struct tg_backend_rows *rows, uint32_t guess,
 					const struct tg_backend *like)
 {
 	for (uint32_t i = 0; i < rows->count; i++) {
-		struct tg_backend *backend = &rows->backends[i];
+		struct tg_backend *backend = &rows->backends[(guess + i) % rows->count];
 
 		if (backend->port_be == like->port_be &&
 		    !memcmp(backend->addr_be, like->addr_be, sizeof(like->addr_be)))

@@ -52,8 +52,8 @@ void tg_backend_rows_write(const struct tg_backend_rows *rows, const struct tg_b
 void tg_backend_rows_read(const struct tg_backend_rows *rows, uint32_t index,
 			  struct tg_backend_info *info);
 
-/* The backend with this one's address and port, or NULL. */
-struct tg_backend *tg_backend_rows_find(const struct tg_backend_rows *rows,
+/* The backend with this one's address and port, or NULL; most likely it is number `guess`. */
+struct tg_backend *tg_backend_rows_find(const struct tg_backend_rows *rows, uint32_t guess,
 					const struct tg_backend *like);
 
 /* The list of a block; only to be read if the block may only be read. */

@@ -78,7 +78,7 @@ static void carry_over(const struct tg_block *from, const struct tg_block *to)
 	struct tg_backend_rows counted = tg_block_backends(from), now = tg_block_backends(to);
 
 	for (uint32_t i = 0; i < counted.count; i++) {
-		struct tg_backend *backend = tg_backend_rows_find(&now, &counted.backends[i]);
+		struct tg_backend *backend = tg_backend_rows_find(&now, i, &counted.backends[i]);
 
 		if (backend)
 			__atomic_fetch_add(&backend->picked, counted.backends[i].picked,

@@ -177,7 +177,7 @@ static void carry_over(const struct tg_backend_rows *from, const struct tg_backe
 		       uint64_t carried[TG_MAX_BACKENDS])
 {
 	for (uint32_t i = 0; i < to->count; i++) {
-		const struct tg_backend *old = tg_backend_rows_find(from, &to->backends[i]);
+		const struct tg_backend *old = tg_backend_rows_find(from, i, &to->backends[i]);
 		uint64_t picked = old ? __atomic_load_n(&old->picked, __ATOMIC_RELAXED) : 0;
 
 		__atomic_fetch_add(&to->backends[i].picked, picked - carried[i], __ATOMIC_RELAXED);
