@@ -176,8 +176,7 @@ static __always_inline void tg_tell_shadows(const struct tg_call *call,
 	bpf_loop(TG_HEAD_TERMS, tg_tell_step, &telling, 0);
 }
 
-/* Do what the term says that was found: 0 or TG_PRIVILEGED lets the call proceed, -errno fails it.
- */
+/* Do what the found term says: 0 or TG_PRIVILEGED lets the call proceed, -errno fails it. */
 static __always_inline int tg_act(struct tg_call *call, const struct tg_found *found)
 {
 	struct tg_target target = {.port_be = call->port_be};

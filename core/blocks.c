@@ -82,20 +82,36 @@ struct tg_table_rows tg_image_block_rows(const void *rows)
 	return (struct tg_table_rows){tg_image_row(rows, entry->data_row), entry->count};
 }
 
-int tg_image_backend(const struct tg_image *image, uint32_t rule, uint32_t index,
+struct tg_backend_rows tg_image_list(const void *rows, uint32_t block)
+{
+	struct tg_table_rows blocks = tg_image_block_rows(rows);
+	const struct tg_block *list = tg_table_row(&blocks, block);
+
+	return list ? tg_block_backends(list) : (struct tg_backend_rows){0};
+}
+
+int tg_block_backend(const struct tg_block *block, uint32_t rule, uint32_t index,
 		     struct tg_backend_info *info)
 {
-	struct tg_table_rows rows = tg_image_block_rows(image->rows);
 	struct tg_backend_rows backends = {0};
-	const struct tg_block *block = NULL;
 
-	while (rows.count && (block = tg_block_next(&rows, block)))
-		if (block->rule == rule)
-			break;
-	backends = block ? tg_block_backends(block) : backends;
+	if (block)
+		backends = tg_block_backends(block);
 	if (index >= backends.count)
 		return tg_fail(-ERANGE, "rule %u has %u backends, not one numbered %u", rule,
 			       backends.count, index);
 	tg_backend_rows_read(&backends, index, info);
 	return 0;
+}
+
+int tg_image_backend(const struct tg_image *image, uint32_t rule, uint32_t index,
+		     struct tg_backend_info *info)
+{
+	struct tg_table_rows rows = tg_image_block_rows(image->rows);
+	const struct tg_block *block = NULL;
+
+	while (rows.count && (block = tg_block_next(&rows, block)))
+		if (block->rule == rule)
+			break;
+	return tg_block_backend(block, rule, index, info);
 }

@@ -113,19 +113,13 @@ void tg_gate_blocks_settle(struct tg_gate *gate, bool published)
 int tg_gate_backend(struct tg_gate *gate, uint32_t rule, uint32_t index,
 		    struct tg_backend_info *info)
 {
-	struct tg_backend_rows backends = {0};
-	const struct tg_block *block = NULL;
+	const struct tg_block *block;
 
 	if (rule >= gate->table.rules)
 		return tg_fail(-ERANGE, "the image in force has %u rules, not one numbered %u",
 			       gate->table.rules, rule);
 	block = find_block(table_of(gate, gate->generation), gate->table.of_rule[rule]);
-	backends = block ? tg_block_backends(block) : backends;
-	if (index >= backends.count)
-		return tg_fail(-ERANGE, "rule %u has %u backends, not one numbered %u", rule,
-			       backends.count, index);
-	tg_backend_rows_read(&backends, index, info);
-	return 0;
+	return tg_block_backend(block, rule, index, info);
 }
 
 /* A cursor's upper half is a list's row, its lower how many of its backends have been passed. */

@@ -6,8 +6,8 @@
 #ifndef TG_CORE_IMAGE_H
 #define TG_CORE_IMAGE_H
 
-#include "../bpf/balance.h"
 #include "../bpf/image.h"
+#include "backend.h"
 #include "table.h"
 #include "tidegate.h"
 
@@ -47,6 +47,13 @@ struct tg_table_rows tg_image_block_rows(const void *rows);
 /* The first list, and the one behind another; NULL: there are no more. */
 const struct tg_block *tg_block_next(const struct tg_table_rows *rows,
 				     const struct tg_block *block);
+
+/* The list at a row of those; without backends: there is none. */
+struct tg_backend_rows tg_image_list(const void *rows, uint32_t block);
+
+/* Backend `index` of a rule's list, NULL: it has none; -ERANGE. */
+int tg_block_backend(const struct tg_block *block, uint32_t rule, uint32_t index,
+		     struct tg_backend_info *info);
 
 static inline const void *tg_image_row(const void *rows, uint32_t row)
 {

@@ -54,8 +54,6 @@ static struct tg_backend_rows backends_of(const struct tg_lint *lint,
 	const struct tg_table_rows *services = tg_turner_services(lint, reading, turner->term);
 	const struct tg_more *more = more_of(reading, turner->term);
 	struct tg_backend_rows none = {0};
-	const struct tg_block *block;
-	struct tg_table_rows blocks;
 	const struct tg_vip *vip;
 
 	if (term_of(reading, turner->term)->verb != TG_VERB_BALANCE || !more)
@@ -64,9 +62,7 @@ static struct tg_backend_rows backends_of(const struct tg_lint *lint,
 		vip = tg_vip_at(services, (uint32_t)turner->vip);
 		return vip ? tg_service_list(services, vip->state) : none;
 	}
-	blocks = tg_image_block_rows(lint->image->rows);
-	block = tg_table_row(&blocks, more->block);
-	return block ? tg_block_backends(block) : none;
+	return tg_image_list(lint->image->rows, more->block);
 }
 
 uint32_t tg_turner_targets(const struct tg_lint *lint, const struct tg_reading *reading,

@@ -65,18 +65,13 @@ static struct tg_service_pick ask_service(const struct tg_keys *keys, const stru
 bool tg_balance_list(const struct tg_asked *asked, const struct tg_more *more,
 		     struct tg_backend_rows *list)
 {
-	struct tg_table_rows blocks;
 	struct tg_service_pick pick;
-	const struct tg_block *block;
 	const struct tg_vip *vip;
 	int place;
 
 	if (!more->services) {
-		blocks = tg_image_block_rows(asked->view.rows);
-		block = tg_table_row(&blocks, more->block);
-		if (block)
-			*list = tg_block_backends(block);
-		return block;
+		*list = tg_image_list(asked->view.rows, more->block);
+		return list->count;
 	}
 	pick = ask_service(&asked->keys, more);
 	place = tg_vip_find(pick.table, pick.what, pick.high, pick.low);
