@@ -16,9 +16,9 @@ ARCH := $(shell uname -m)
 BPF_ARCH := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(ARCH)))
 
 CFLAGS ?= -O2 -g
-ALL_CFLAGS = -std=gnu11 -Wall -Wextra -Werror -fPIC -fvisibility=hidden -Icore -Ibpf -I$(B) $(CFLAGS)
+ALL_CFLAGS = -std=gnu11 -Wall -Wextra -Werror -fPIC -fvisibility=hidden -iquote core -iquote . -iquote $(B) $(CFLAGS)
 BPF_CFLAGS = -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) -Wall -Wextra -Werror \
-	-I/usr/include/$(shell $(CC) -print-multiarch) -Ibpf
+	-I/usr/include/$(shell $(CC) -print-multiarch) -iquote .
 
 # Debian's names.  luajit2 takes the place of luajit, which nginx's Lua module cannot stand beside.
 PACKAGES := gcc make libc6-dev clang llvm clang-format libbpf-dev libelf-dev zlib1g-dev libedit-dev bpftool pkg-config \
@@ -35,9 +35,9 @@ Q =
 say = @:
 endif
 
-CORE := $(wildcard core/*.c)
+CORE := $(wildcard core/*/*.c)
 OBJECTS = $(CORE:core/%.c=$(B)/core/%.o)
-HEADERS := $(wildcard core/*.h bpf/*.h)
+HEADERS := $(wildcard core/*.h core/*/*.h bpf/*/*.h)
 BUILD = $(abspath $(B))
 
 # What there is without the prompt, which needs libedit.
@@ -48,7 +48,7 @@ all: $(LIBRARY) $(B)/$(REPL) \
 
 library: $(LIBRARY)
 
-$(B)/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) | $(B)
+$(B)/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*/*.h) | $(B)
 	$(call say,BPF,$@)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
 	$(Q)llvm-strip -g $@ 2>/dev/null || true
@@ -63,11 +63,12 @@ $(B)/%.skel.h: $(B)/%.bpf.o
 
 $(B)/core/%.o: core/%.c $(HEADERS) | $(B)
 	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -DTG_VERSION='"$(VERSION)"' -c $< -o $@
 
-$(B)/core/program.o: $(B)/tidegate.skel.h
-$(B)/core/program_unix.o: $(B)/unix.skel.h
-$(B)/core/turned.o: $(B)/turned.skel.h
+$(B)/core/gate/program.o: $(B)/tidegate.skel.h
+$(B)/core/gate/program_unix.o: $(B)/unix.skel.h
+$(B)/core/gate/redirected.o: $(B)/redirected.skel.h
 
 $(B)/$(SONAME): $(OBJECTS) core/tidegate.map
 	$(call say,LINK,$@)
@@ -83,9 +84,9 @@ cdef = { echo 'return [['; \
 	    $(2); \
 	  echo ']]'; } > $(1)
 
-$(B)/lua/tidegate/cdef.lua: bpf/event.h core/tidegate.h Makefile | $(B)
+$(B)/lua/tidegate/cdef.lua: bpf/layout/event.h core/tidegate.h Makefile | $(B)
 	$(call say,CDEF,$@)
-	$(Q)$(call cdef,$@,bpf/event.h core/tidegate.h)
+	$(Q)$(call cdef,$@,bpf/layout/event.h core/tidegate.h)
 
 $(B)/lua/tidegate/repl/cdef.lua: repl/repl.h Makefile | $(B)
 	$(call say,CDEF,$@)
@@ -106,9 +107,9 @@ $(B)/tidegate: bin/tidegate Makefile | $(B)
 	$(Q)$(call launcher,$@,$(shell realpath -m --relative-to=$(B) lua) lua)
 
 # tidegate.h is one file for those who include it: event.h stands inside.
-$(B)/tidegate.h: core/tidegate.h bpf/event.h | $(B)
+$(B)/tidegate.h: core/tidegate.h bpf/layout/event.h | $(B)
 	$(call say,HEADER,$@)
-	$(Q)sed -e '/^#include "event.h"/{r bpf/event.h' -e 'd}' core/tidegate.h > $@
+	$(Q)sed -e '/^#include "bpf\/layout\/event.h"/{r bpf/layout/event.h' -e 'd}' core/tidegate.h > $@
 
 # It holds PREFIX, so it is written anew by each install.  There is no static
 # library, so nothing is private: who builds with it needs no libbpf-dev.
@@ -119,14 +120,14 @@ pkgconfig = printf '%s\n' 'prefix=$(PREFIX)' 'includedir=$${prefix}/include' \
 	'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -ltidegate'
 
 # Programs for the kernel specs, which are no Lua.
-SPEC_PROGRAMS = $(B)/client $(B)/escape $(B)/owner $(B)/watch.bpf.o $(B)/other.bpf.o
+SPEC_PROGRAMS = $(B)/client $(B)/escape $(B)/attach_conflict $(B)/watch.bpf.o $(B)/other.bpf.o
 
 $(B)/client $(B)/escape: $(B)/%: spec/c/%.c | $(B)
 	$(call say,CC,$@)
 	$(Q)$(CC) -std=gnu11 -Wall -Wextra -Werror -O1 -static -pthread $< -o $@
 
 # Programs of other owners, for the kernel specs, and what attaches them.
-$(B)/owner: spec/c/owner.c | $(B)
+$(B)/attach_conflict: spec/c/attach_conflict.c | $(B)
 	$(call say,CC,$@)
 	$(Q)$(CC) -std=gnu11 -Wall -Wextra -Werror -O1 $< -o $@ -lbpf
 
@@ -192,7 +193,7 @@ $(B)/bench/rivals.skel.h: bench/rivals.bpf.c bench/rivals.h
 
 $(B)/bench/measure: $(wildcard bench/*.[ch]) $(HEADERS) $(B)/bench/rivals.skel.h $(B)/libtidegate.so
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -I$(B)/bench -o $@ $(filter-out %.bpf.c,$(wildcard bench/*.c)) \
+	$(Q)$(CC) $(ALL_CFLAGS) -iquote $(B)/bench -o $@ $(filter-out %.bpf.c,$(wildcard bench/*.c)) \
 	  -L$(B) -l:$(SONAME) -Wl,-rpath,'$$ORIGIN/..' -lbpf
 
 lint: deps ## check style, and that headers, symbol map and library agree
@@ -200,7 +201,7 @@ lint: deps ## check style, and that headers, symbol map and library agree
 	$(call say,LUACHECK,'lua bin spec examples bench')
 	$(Q)luacheck -q lua bin/tidegate spec spec/run examples bench/run bench/nginx
 	$(call say,FORMAT,'core bpf repl bench spec/c examples/c')
-	$(Q)clang-format --dry-run -Werror core/*.[ch] bpf/*.[ch] repl/*.[ch] $(wildcard bench/*.[ch] spec/c/*.c examples/c/*.c)
+	$(Q)clang-format --dry-run -Werror core/*.h core/*/*.[ch] bpf/*.c bpf/*/*.h repl/*.[ch] $(wildcard bench/*.[ch] spec/c/*.c examples/c/*.c)
 	$(call say,SYMBOLS,$(B)/$(SONAME))
 	$(Q)sed -n 's/^\t\t\(tg_[a-z0-9_]*\);$$/\1/p' core/tidegate.map | LC_ALL=C sort > $(B)/symbols.map
 	$(Q)nm -D --defined-only $(B)/$(SONAME) | sed -n 's/.* [A-Z] \(tg_[a-z0-9_]*\)@.*/\1/p' | \
@@ -238,7 +239,7 @@ install-rock: $(LIBRARY)
 ROCK = tidegate-$(VERSION)
 ROCKSPEC = rockspec/$(ROCK)-1.rockspec
 
-rock: $(B)/tidegate.skel.h $(B)/unix.skel.h $(B)/turned.skel.h ## pack a rock, which LuaRocks builds without clang and bpftool
+rock: $(B)/tidegate.skel.h $(B)/unix.skel.h $(B)/redirected.skel.h ## pack a rock, which LuaRocks builds without clang and bpftool
 	$(call say,ROCK,$(B)/$(ROCK)-1.src.rock)
 	$(Q)rm -rf $(B)/rock $(B)/$(ROCK)-1.src.rock
 	$(Q)mkdir -p $(B)/rock/$(ROCK)/prebuilt

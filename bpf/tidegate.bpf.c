@@ -15,10 +15,10 @@
 #define TG_EINVAL       22
 #define TG_EAFNOSUPPORT 97
 
-#include "maps.h"
+#include "bpf/hook/maps.h"
 
-#include "act.h"
-#include "rare.h"
+#include "bpf/hook/act.h"
+#include "bpf/hook/rare_keys.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 

@@ -14,11 +14,11 @@
 #define TG_EPERM  1
 #define TG_ENOMEM 12
 
-#include "maps.h"
+#include "bpf/hook/maps.h"
 
-#include "emit.h"
-#include "unix_back.h"
-#include "unix_call.h"
+#include "bpf/hook/emit.h"
+#include "bpf/hook/unix_origin.h"
+#include "bpf/hook/unix_context.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 

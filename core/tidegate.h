@@ -22,7 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "event.h"
+#include "bpf/layout/event.h"
 
 #ifdef __cplusplus
 extern "C" {

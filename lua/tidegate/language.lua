@@ -3,7 +3,7 @@
 
 local file = require "tidegate.file"
 local literal = require "tidegate.literal"
-local live = require "tidegate.live"
+local live = require "tidegate.live_table"
 local schema = require "tidegate.schema"
 local services = require "tidegate.services"
 local set = require "tidegate.set"

@@ -7,7 +7,7 @@
 local file = require "tidegate.file"
 local library = require "tidegate.ffi"
 local literal = require "tidegate.literal"
-local live = require "tidegate.live"
+local live = require "tidegate.live_table"
 local set = require "tidegate.set"
 local suggest = require "tidegate.suggest"
 

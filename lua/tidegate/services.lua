@@ -6,7 +6,7 @@ local ffi = require "ffi"
 local backend = require "tidegate.backend"
 local library = require "tidegate.ffi"
 local literal = require "tidegate.literal"
-local live = require "tidegate.live"
+local live = require "tidegate.live_table"
 local suggest = require "tidegate.suggest"
 
 local C = library.C

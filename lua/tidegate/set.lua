@@ -8,7 +8,7 @@ local duration = require "tidegate.duration"
 local file = require "tidegate.file"
 local library = require "tidegate.ffi"
 local literal = require "tidegate.literal"
-local live = require "tidegate.live"
+local live = require "tidegate.live_table"
 local suggest = require "tidegate.suggest"
 
 local C = library.C

@@ -4,7 +4,7 @@
 local clock = require "tidegate.clock"
 local duration = require "tidegate.duration"
 local literal = require "tidegate.literal"
-local shared = require "tidegate.shared"
+local shared = require "tidegate.shared_number"
 
 local M = {}
 

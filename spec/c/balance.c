@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backend.h"
+#include "parse/backend.h"
 #include "check.h"
 
 #define PICKS 100000

@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#include "../../core/image.h"
+#include "image/image.h"
 #include "damage.h"
 #include "draw.h"
 #include "random_image.h"

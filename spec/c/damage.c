@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../core/image.h"
+#include "image/image.h"
 #include "damage.h"
 #include "draw.h"
 

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../../core/tidegate.h"
+#include "tidegate.h"
 
 #define MUST(condition)                                                                            \
 	do {                                                                                       \

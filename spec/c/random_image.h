@@ -3,7 +3,7 @@
 #ifndef TG_SPEC_RANDOM_IMAGE_H
 #define TG_SPEC_RANDOM_IMAGE_H
 
-#include "../../core/image.h"
+#include "image/image.h"
 
 /* The image of a policy that draw() makes up, of all that policies have. */
 struct tg_image *random_image(void);

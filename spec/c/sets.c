@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "check.h"
-#include "interval.h"
+#include "base/interval.h"
 
 #define WINDOW 64
 

@@ -3,7 +3,7 @@
 -- on where a call goes.
 
 local netns = require "spec.support.netns"
-local owner = require "spec.support.owner"
+local owner = require "spec.support.attach_conflict"
 local process = require "spec.support.process"
 local cgroup = require "spec.support.cgroup"
 local sandbox = require "spec.support.sandbox"

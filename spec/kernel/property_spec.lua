@@ -12,7 +12,7 @@ local names = require "spec.support.reference.names"
 local netns = require "spec.support.netns"
 local picks = require "spec.support.picks"
 local addresses = require "spec.support.random.address"
-local random_policy = require "spec.support.random_policy"
+local random_policy = require "spec.support.random.policy"
 local reference = require "spec.support.reference"
 local tidegate = require "tidegate"
 

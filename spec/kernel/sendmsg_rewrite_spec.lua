@@ -3,7 +3,7 @@
 
 local libc = require "spec.support.libc"
 local netns = require "spec.support.netns"
-local owner = require "spec.support.owner"
+local owner = require "spec.support.attach_conflict"
 local process = require "spec.support.process"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"

@@ -3,7 +3,7 @@
 -- TIDEGATE_SEED repeats a run.
 
 local env = require "spec.support.env"
-local random_paths = require "spec.support.random_paths"
+local random_paths = require "spec.support.random.unix_policy"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 

@@ -157,7 +157,7 @@ M.UMOUNT_CGROUP2 = "for point in $(sed -n 's/.* \\(\\/[^ ]*\\) [^ ]* [^-]*- cgro
 --- there too, and nobody else's is.  leave_cgroup() undoes it.
 ---@return string path
 function M.enter_cgroup()
-  local cgroup = require "tidegate.command.cgroup"
+  local cgroup = require "tidegate.host.cgroup"
   M.home = assert(cgroup.find "self")
   local path = ("%s/tidegate-spec-%d"):format(M.home, uv.os_getpid())
   assert(uv.fs_mkdir(path, 493)) -- 0755
@@ -167,7 +167,7 @@ end
 
 --- Go back, and remove the cgroup and those below it, which must be empty.
 function M.leave_cgroup()
-  local cgroup = require "tidegate.command.cgroup"
+  local cgroup = require "tidegate.host.cgroup"
   local path = assert(cgroup.find "self")
   assert(cgroup.enter(M.home))
   assert(cgroup.remove(path))

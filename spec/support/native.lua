@@ -4,15 +4,11 @@ local M = {}
 
 local flags = table.concat({
   "-std=gnu11 -Wall -Wextra -Werror -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all",
-  "-Icore -Ibpf", [['-DTG_VERSION="0"']],
+  "-iquote core -iquote .", [['-DTG_VERSION="0"']],
 }, " ")
 
--- What stands between the text of patterns and a policy in memory.
-local sources = {
-  "address", "backend", "cgroup", "cgroup_chain", "cgroup_unit", "effect", "element", "endpoint", "error", "exe",
-  "inside", "interval", "lines", "list", "list_file", "lots", "meaning", "netns", "options", "policy", "policy_check",
-  "policy_tables", "products", "query", "rate", "set_use", "unix_path", "value", "vip", "words",
-}
+-- The rooms of core/ between the text of a policy and a policy in memory.
+local rooms = { "base", "system", "parse", "policy", "table" }
 
 local function output_of(command)
   local pipe = assert(io.popen(command .. " 2>&1"))
@@ -24,17 +20,16 @@ end
 --- Build spec/c/NAME.c, run it, and return what it printed: "ok\n" where all was well.
 ---@param name string
 ---@param argument string|number
----@param more string[]|nil sources of the core that it needs beside
+---@param more string[]|nil rooms of core/ that it also needs
 ---@param parts string[]|nil sources in spec/c that it needs beside
 ---@return string
 function M.run(name, argument, more, parts)
   local program = os.tmpname()
   local paths = {}
-  for index, source in ipairs(sources) do
-    paths[index] = "core/" .. source .. ".c"
-  end
-  for _, source in ipairs(more or {}) do
-    paths[#paths + 1] = "core/" .. source .. ".c"
+  for _, list in ipairs { rooms, more or {} } do
+    for _, room in ipairs(list) do
+      paths[#paths + 1] = "core/" .. room .. "/*.c"
+    end
   end
   for _, part in ipairs { name, unpack(parts or {}) } do
     paths[#paths + 1] = "spec/c/" .. part .. ".c"

@@ -1,7 +1,7 @@
 local ffi = require "ffi"
 local event = require "tidegate.event"
 local library = require "tidegate.ffi"
-local reader = require "tidegate.reader"
+local reader = require "tidegate.ring"
 
 local C = library.C
 

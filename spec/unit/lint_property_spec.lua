@@ -3,7 +3,7 @@
 
 local agreement = require "spec.support.agreement"
 local env = require "spec.support.env"
-local random_policy = require "spec.support.random_policy"
+local random_policy = require "spec.support.random.policy"
 local tidegate = require "tidegate"
 
 local POLICIES = tonumber(os.getenv "TIDEGATE_POLICIES") or 400
@@ -67,7 +67,7 @@ describe("tidegate check", function()
     end
   end)
 
-  --- Of the fields that few rules ask about the checks make no claims: see core/box.c.
+  --- Of the fields that few rules ask about the checks make no claims: see core/lint/coverage_box.c.
   local rare = { "type", "mark", "device", "netns", "exe", "cgroup", "from" }
 
   it("finds every rule that stands behind its like", function()

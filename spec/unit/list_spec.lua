@@ -312,6 +312,6 @@ describe("the meaning of lists", function()
   end)
 
   it("is what the items mean one by one", function()
-    assert.equal("ok\n", native.run("meaning", seed))
+    assert.equal("ok\n", native.run("list_sets", seed))
   end)
 end)

@@ -7,7 +7,7 @@ local balance = require "spec.support.reference.balance"
 local cgroup = require "spec.support.cgroup"
 local env = require "spec.support.env"
 local lists = require "spec.support.reference.lists"
-local random_policy = require "spec.support.random_policy"
+local random_policy = require "spec.support.random.policy"
 local reference = require "spec.support.reference"
 local tidegate = require "tidegate"
 

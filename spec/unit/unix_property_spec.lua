@@ -2,7 +2,7 @@
 -- obvious matcher does.  TIDEGATE_SEED repeats a run.
 
 local env = require "spec.support.env"
-local random_paths = require "spec.support.random_paths"
+local random_paths = require "spec.support.random.unix_policy"
 local tidegate = require "tidegate"
 
 local POLICIES, CALLS = 600, 40

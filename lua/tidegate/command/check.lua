@@ -1,7 +1,7 @@
 --- tidegate check: whether policies compile, and do what they seem to say.
 
-local policy = require "tidegate.command.policy"
-local status = require "tidegate.command.status"
+local policy = require "tidegate.command.load"
+local status = require "tidegate.host.exit_status"
 
 local M = {}
 

@@ -1,8 +1,8 @@
 --- tidegate compile: a policy's image, to a file.
 
-local policy = require "tidegate.command.policy"
-local report = require "tidegate.command.report"
-local status = require "tidegate.command.status"
+local policy = require "tidegate.command.load"
+local report = require "tidegate.host.report"
+local status = require "tidegate.host.exit_status"
 
 local M = {}
 

@@ -3,7 +3,7 @@
 local cjson = require "cjson"
 local ffi = require "ffi"
 local library = require "tidegate.ffi"
-local status = require "tidegate.command.status"
+local status = require "tidegate.host.exit_status"
 
 local M = {}
 

@@ -1,11 +1,11 @@
 --- tidegate explain: which rule decides a call, and why the earlier ones do not.
 
 local cjson = require "cjson"
-local policy = require "tidegate.command.policy"
+local policy = require "tidegate.command.load"
 local query = require "tidegate.query"
-local report = require "tidegate.command.report"
+local report = require "tidegate.host.report"
 local schema = require "tidegate.schema"
-local status = require "tidegate.command.status"
+local status = require "tidegate.host.exit_status"
 
 local M = {}
 

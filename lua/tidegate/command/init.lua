@@ -1,7 +1,7 @@
 --- The command line: what there is to say, who does it, and how it ends.
 
 local argparse = require "argparse"
-local status = require "tidegate.command.status"
+local status = require "tidegate.host.exit_status"
 
 local M = {}
 

@@ -1,8 +1,8 @@
 --- tidegate repl: the policy language at a prompt, live on the kernel.
 
-local cgroup = require "tidegate.command.cgroup"
-local report = require "tidegate.command.report"
-local status = require "tidegate.command.status"
+local cgroup = require "tidegate.host.cgroup"
+local report = require "tidegate.host.report"
+local status = require "tidegate.host.exit_status"
 local uv = require "luv"
 
 local M = {}

@@ -1,12 +1,12 @@
 --- tidegate run: enforce a policy, and print what happens.
 
-local cgroup = require "tidegate.command.cgroup"
-local child = require "tidegate.command.child"
+local cgroup = require "tidegate.host.cgroup"
+local child = require "tidegate.host.child"
 local doctor = require "tidegate.command.doctor"
-local policy = require "tidegate.command.policy"
-local report = require "tidegate.command.report"
-local status = require "tidegate.command.status"
-local terminal = require "tidegate.command.terminal"
+local policy = require "tidegate.command.load"
+local report = require "tidegate.host.report"
+local status = require "tidegate.host.exit_status"
+local terminal = require "tidegate.host.terminal"
 local uv = require "luv"
 
 local M = {}

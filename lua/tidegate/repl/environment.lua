@@ -5,7 +5,7 @@ local help = require "tidegate.repl.help"
 local language = require "tidegate.language"
 local schema = require "tidegate.schema"
 local suggest = require "tidegate.suggest"
-local words = require "tidegate.repl.words"
+local words = require "tidegate.repl.vocabulary"
 
 local M = {}
 

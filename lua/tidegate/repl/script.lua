@@ -2,8 +2,8 @@
 
 local environment = require "tidegate.repl.environment"
 local interrupt = require "tidegate.repl.interrupt"
-local report = require "tidegate.command.report"
-local status = require "tidegate.command.status"
+local report = require "tidegate.host.report"
+local status = require "tidegate.host.exit_status"
 
 local M = {}
 

@@ -8,7 +8,7 @@ local diff = require "tidegate.diff"
 local doctor = require "tidegate.command.doctor"
 local interrupt = require "tidegate.repl.interrupt"
 local language = require "tidegate.language"
-local place = require "tidegate.repl.place"
+local place = require "tidegate.repl.own_cgroup"
 local tidegate = require "tidegate"
 local uv = require "luv"
 

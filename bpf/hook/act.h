@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * act.h - from the term that decides to what becomes of the call.
+ *
+ * Each operation has its way of letting a call proceed: what it turns, and
+ * what it remembers of that.  What it turned is in `target`, which starts as
+ * what was asked for.
+ */
+#ifndef TG_BPF_HOOK_ACT_H
+#define TG_BPF_HOOK_ACT_H
+
+#include "bpf/hook/choose_target.h"
+#include "bpf/hook/bind_source.h"
+#include "bpf/hook/emit.h"
+#include "bpf/hook/origin.h"
+#include "bpf/hook/setsockopt.h"
+
+/* A bind that needs no capability for a port below 1024; 0 and -errno are the other outcomes. */
+#define TG_PRIVILEGED 1
+
+/* Elsewhere the kernel has no bpf_setsockopt(), or has read the options already. */
+#define TG_OPS_SETTING (1u << TG_OP_CONNECT | 1u << TG_OP_BIND)
+
+/* Turn the call to where the term leads. */
+static __always_inline void tg_turn_call(struct tg_call *call, const struct tg_target *target)
+{
+	tg_call_write_addr(call, target->addr_be);
+	call->ctx->user_port = target->port_be;
+}
+
+static __always_inline int tg_connect_proceed(struct tg_call *call, const struct tg_term *term,
+					      struct tg_target *target)
+{
+	int err = 0;
+
+	if ((tg_spec.features & TG_FEATURE_SOURCE) && (term->effects & TG_EFFECT_SOURCE))
+		err = tg_bind_source(call, term, target);
+	if (err)
+		return err;
+	if (tg_turns(term))
+		tg_turn_call(call, target);
+	if (!(tg_spec.features & TG_FEATURE_PEER))
+		return 0;
+	if (tg_turns(term))
+		return tg_peer_keep(call, target, term->effects & TG_EFFECT_REVEAL);
+	tg_peer_forget(call, target);
+	return 0;
+}
+
+static __always_inline int tg_bind_proceed(struct tg_call *call, const struct tg_term *term,
+					   struct tg_target *target)
+{
+	int err = 0;
+
+	if (tg_turns(term))
+		tg_turn_call(call, target);
+	if (tg_spec.features & TG_FEATURE_LOCAL) {
+		if (tg_turns(term) && !(term->effects & TG_EFFECT_REVEAL))
+			err = tg_local_keep(call, target);
+		else
+			tg_local_forget(call);
+	}
+	if (err)
+		return err;
+	return term->effects & TG_EFFECT_PRIVILEGED ? TG_PRIVILEGED : 0;
+}
+
+/* The datagram leaves from the term's source, for this once. */
+static __always_inline int tg_send_source(struct tg_call *call, const struct tg_term *term,
+					  const struct tg_target *target)
+{
+	struct bpf_sock_addr *ctx = call->ctx;
+
+	if (tg_is_mapped(target->addr_be) != tg_is_mapped(term->source_addr_be))
+		return -TG_EAFNOSUPPORT;
+	if (tg_hook_is4(call->hook)) {
+		ctx->msg_src_ip4 = term->source_addr_be[3];
+	} else {
+		ctx->msg_src_ip6[0] = term->source_addr_be[0];
+		ctx->msg_src_ip6[1] = term->source_addr_be[1];
+		ctx->msg_src_ip6[2] = term->source_addr_be[2];
+		ctx->msg_src_ip6[3] = term->source_addr_be[3];
+	}
+	return 0;
+}
+
+static __always_inline int tg_sendmsg_proceed(struct tg_call *call, const struct tg_term *term,
+					      struct tg_target *target)
+{
+	int err = 0;
+
+	if (tg_turns(term))
+		tg_turn_call(call, target);
+	if ((tg_spec.features & TG_FEATURE_SOURCE) && (term->effects & TG_EFFECT_SOURCE))
+		err = tg_send_source(call, term, target);
+	if (err || !(tg_spec.features & TG_FEATURE_SENT))
+		return err;
+	if (tg_turns(term) && !(term->effects & TG_EFFECT_REVEAL))
+		return tg_sent_keep(call, target);
+	tg_sent_forget(call, target);
+	return 0;
+}
+
+/* recvmsg, getpeername, getsockname: only what is reported changes. */
+static __always_inline int tg_report_proceed(struct tg_call *call, const struct tg_term *term,
+					     struct tg_target *target)
+{
+	if (tg_turns(term))
+		tg_turn_call(call, target);
+	return 0;
+}
+
+static __always_inline int tg_proceed(struct tg_call *call, const struct tg_term *term,
+				      struct tg_target *target)
+{
+	if ((tg_spec.features & TG_FEATURE_SET) && (TG_OPS_SETTING >> call->op & 1) &&
+	    (term->effects & TG_EFFECT_SET)) {
+		int err = tg_set_options(call, term);
+
+		if (err)
+			return err;
+	}
+	switch (call->op) {
+	case TG_OP_CONNECT:
+		return tg_connect_proceed(call, term, target);
+	case TG_OP_BIND:
+		return tg_bind_proceed(call, term, target);
+	case TG_OP_SENDMSG:
+		return tg_sendmsg_proceed(call, term, target);
+	default:
+		return tg_report_proceed(call, term, target);
+	}
+}
+
+/* What telling of shadows carries along. */
+struct tg_telling {
+	struct tg_call call;
+	struct tg_target target;
+	__u64 shadows; /* still to tell of */
+	__u32 term_row;
+	__u32 told; /* the rule before: one rule may match by several terms */
+};
+
+static long tg_tell_step(__u32 step, struct tg_telling *telling)
+{
+	__u64 index = telling->shadows >> 48;
+	const struct tg_term *term;
+
+	(void)step;
+	telling->shadows <<= 16;
+	if (index == TG_HEAD_NONE)
+		return 0;
+	term = tg_row(&telling->call.view, telling->term_row + index);
+	if (!term || term->rule == telling->told)
+		return 0;
+	telling->told = term->rule;
+	tg_count_shadow(term);
+	if ((tg_spec.features & TG_FEATURE_LOG) && (term->effects & TG_EFFECT_LOG))
+		tg_emit(&telling->call, term, &telling->target);
+	return 0;
+}
+
+/* Count the shadows, and tell of them: the call goes on as if they were not there. */
+static __always_inline void tg_tell_shadows(const struct tg_call *call,
+					    const struct tg_found *found)
+{
+	struct tg_telling telling = {
+		.call = *call,
+		.target.port_be = call->port_be,
+		.shadows = found->shadows,
+		.term_row = found->term_row,
+		.told = TG_RULE_DEFAULT,
+	};
+
+	tg_copy_addr(telling.target.addr_be, call->addr_be);
+	bpf_loop(TG_HEAD_TERMS, tg_tell_step, &telling, 0);
+}
+
+/* Do what the found term says: 0 or TG_PRIVILEGED lets the call proceed, -errno fails it. */
+static __always_inline int tg_act(struct tg_call *call, const struct tg_found *found)
+{
+	struct tg_target target = {.port_be = call->port_be};
+	const struct tg_term *term = found->term;
+	int err;
+
+	tg_copy_addr(target.addr_be, call->addr_be);
+	if (term->verb == TG_VERB_DENY)
+		err = -(int)term->error;
+	else
+		err = tg_aim(call, found, &target) ?: tg_proceed(call, term, &target);
+	tg_count_decided(term, call->hook,
+			 target.error ? TG_OUTCOME_DENIED : tg_outcome_of(term, err));
+	if ((tg_spec.features & TG_FEATURE_LOG) && (term->effects & TG_EFFECT_LOG))
+		tg_emit(call, term, &target);
+	return err;
+}
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/* addr.h - addresses as programs have them: four words in network order, IPv4 v4-mapped. */
+#ifndef TG_BPF_HOOK_ADDR_H
+#define TG_BPF_HOOK_ADDR_H
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/layout/program_spec.h"
+
+#define TG_MAPPED_BE bpf_htonl(0xffff) /* third word of ::ffff:0:0/96 */
+
+static __always_inline int tg_is_mapped(const __u32 addr_be[4])
+{
+	return !addr_be[0] && !addr_be[1] && addr_be[2] == TG_MAPPED_BE;
+}
+
+static __always_inline int tg_same_addr(const __u32 a[4], const __u32 b[4])
+{
+	return a[0] == b[0] && a[1] == b[1] && a[2] == b[2] && a[3] == b[3];
+}
+
+static __always_inline void tg_copy_addr(__u32 to[4], const __u32 from[4])
+{
+	to[0] = from[0];
+	to[1] = from[1];
+	to[2] = from[2];
+	to[3] = from[3];
+}
+
+/* 0.0.0.0 or ::, in place of which the kernel takes an address of this machine. */
+static __always_inline int tg_is_unspecified(const __u32 addr_be[4])
+{
+	return !(addr_be[0] | addr_be[1] | addr_be[3]) &&
+	       (!addr_be[2] || addr_be[2] == TG_MAPPED_BE);
+}
+
+/* Whether a turn led to this address: what the kernel reports, or where a socket is connected. */
+static __always_inline int tg_turn_leads(const struct tg_turn *turn, const __u32 addr_be[4],
+					 __u16 port_be)
+{
+	if (!turn->final_port_be || turn->final_port_be != port_be)
+		return 0;
+	return tg_same_addr(turn->final_addr_be, addr_be) ||
+	       tg_is_unspecified(turn->final_addr_be) || tg_is_unspecified(addr_be);
+}
+
+#endif

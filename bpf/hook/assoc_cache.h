@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * assoc_cache.h - bounded tables that forget: rows of four entries, each with a tag
+ * and a time up to which it is worth keeping.
+ *
+ * Who has a place in no row takes that of the one whose time is over first.
+ */
+#ifndef TG_BPF_HOOK_ASSOC_CACHE_H
+#define TG_BPF_HOOK_ASSOC_CACHE_H
+
+#include "bpf/hook/count.h"
+
+_Static_assert(TG_WAYS == 4, "as TG_WAY() goes through them");
+
+/*
+ * The entry of a row that has this tag, or else the one to give up for it.  A
+ * macro, since a row's lock is held: no function may be called.
+ */
+#define TG_WAY(row, wanted)                                                                        \
+	({                                                                                         \
+		__typeof__(&(row)->way[0]) way_ = &(row)->way[0];                                  \
+		if ((row)->way[1].until_ns < way_->until_ns)                                       \
+			way_ = &(row)->way[1];                                                     \
+		if ((row)->way[2].until_ns < way_->until_ns)                                       \
+			way_ = &(row)->way[2];                                                     \
+		if ((row)->way[3].until_ns < way_->until_ns)                                       \
+			way_ = &(row)->way[3];                                                     \
+		if ((row)->way[0].tag == (wanted))                                                 \
+			way_ = &(row)->way[0];                                                     \
+		if ((row)->way[1].tag == (wanted))                                                 \
+			way_ = &(row)->way[1];                                                     \
+		if ((row)->way[2].tag == (wanted))                                                 \
+			way_ = &(row)->way[2];                                                     \
+		if ((row)->way[3].tag == (wanted))                                                 \
+			way_ = &(row)->way[3];                                                     \
+		way_;                                                                              \
+	})
+
+/* The row of a tag, whose lowest bit is set so that none is 0. */
+#define TG_WAY_ROW(tag, rows) ((__u32)((tag) >> 1) % (rows))
+
+#endif

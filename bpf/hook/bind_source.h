@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/* bind_source.h - letting a connect proceed: from its source, to its target. */
+#ifndef TG_BPF_HOOK_BIND_SOURCE_H
+#define TG_BPF_HOOK_BIND_SOURCE_H
+
+#include "bpf/hook/origin.h"
+
+#define TG_SOCKADDR_IN_BYTES  16
+#define TG_SOCKADDR_IN6_BYTES 28
+
+/* A sockaddr of either family, as bpf_bind() takes it. */
+struct tg_sockaddr {
+	__u16 family;
+	__u16 port_be;
+	__u32 word_be[6]; /* AF_INET: the address; AF_INET6: flow, address, scope */
+};
+
+/* Whether the socket is bound to the term's source already: by an attempt before this one. */
+static __always_inline int tg_source_holds(struct tg_call *call, const struct tg_term *term)
+{
+	struct bpf_sock *sk = call->ctx->sk;
+
+	if (!sk || !sk->src_port)
+		return 0;
+	if (term->source_port_be && bpf_htons(sk->src_port) != term->source_port_be)
+		return 0;
+	if (tg_hook_is4(call->hook))
+		return sk->src_ip4 == term->source_addr_be[3];
+	return sk->src_ip6[0] == term->source_addr_be[0] &&
+	       sk->src_ip6[1] == term->source_addr_be[1] &&
+	       sk->src_ip6[2] == term->source_addr_be[2] &&
+	       sk->src_ip6[3] == term->source_addr_be[3];
+}
+
+/* Bind before connecting.  A source that cannot be had fails the call: it was promised. */
+static __always_inline int tg_bind_source(struct tg_call *call, const struct tg_term *term,
+					  const struct tg_target *target)
+{
+	struct tg_sockaddr source = {.port_be = term->source_port_be};
+
+	if (tg_source_holds(call, term))
+		return 0;
+	/* As the kernel itself says, but that :: would lead to 127.0.0.1 from a mapped source. */
+	if (tg_is_mapped(target->addr_be) != tg_is_mapped(term->source_addr_be))
+		return -TG_EAFNOSUPPORT;
+	if (tg_hook_is4(call->hook)) {
+		source.family = AF_INET;
+		source.word_be[0] = term->source_addr_be[3];
+		return bpf_bind(call->ctx, (struct sockaddr *)&source, TG_SOCKADDR_IN_BYTES);
+	}
+	source.family = AF_INET6;
+	tg_copy_addr(&source.word_be[1], term->source_addr_be);
+	return bpf_bind(call->ctx, (struct sockaddr *)&source, TG_SOCKADDR_IN6_BYTES);
+}
+
+#endif

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/* choose_target.h - where a term turns a call: to what it says, or to one of its backends. */
+#ifndef TG_BPF_HOOK_CHOOSE_TARGET_H
+#define TG_BPF_HOOK_CHOOSE_TARGET_H
+
+#include "bpf/hook/context.h"
+#include "bpf/layout/service_layout.h"
+#include "bpf/hook/sticky.h"
+
+/* Balance is a rewrite whose target is chosen; the two are neighbours, so one comparison tells. */
+static __always_inline int tg_turns(const struct tg_term *term)
+{
+	__u32 verb = term->verb;
+
+	if (!(tg_spec.features & TG_FEATURE_REWRITE))
+		return 0;
+	return TG_BALANCES ? verb - TG_VERB_REWRITE <= TG_VERB_BALANCE - TG_VERB_REWRITE
+			   : verb == TG_VERB_REWRITE;
+}
+
+/*
+ * What a choice is made by.  A datagram's socket stands for chance: so it stays
+ * with its backend, without anybody remembering which that is.  32 bits of
+ * chance are enough: whoever picks mixes them.
+ */
+TG_GLOBAL __u64 tg_balance_key(struct bpf_sock_addr *ctx, __u32 by, __u64 high, __u64 low,
+			       __u32 port)
+{
+	switch (by) {
+	case TG_BY_RANDOM:
+		return bpf_get_prandom_u32();
+	case TG_BY_PID:
+		return bpf_get_current_pid_tgid() >> 32;
+	case TG_BY_UID:
+		return (__u32)bpf_get_current_uid_gid();
+	case TG_BY_CGROUP:
+		return bpf_get_current_cgroup_id();
+	case TG_BY_NETNS:
+		return bpf_get_netns_cookie(ctx);
+	case TG_BY_DESTINATION:
+		return tg_destination_key(high, low, port);
+	default:
+		return bpf_get_socket_cookie(ctx);
+	}
+}
+
+/* An address as two numbers. */
+static __always_inline void tg_addr_words(const __u32 addr_be[4], __u64 *high, __u64 *low)
+{
+	*high = (__u64)bpf_ntohl(addr_be[0]) << 32 | bpf_ntohl(addr_be[1]);
+	*low = (__u64)bpf_ntohl(addr_be[2]) << 32 | bpf_ntohl(addr_be[3]);
+}
+
+/* The same: 0.0.0.0 and :: as what they mean. */
+static __always_inline void tg_target_words(const struct tg_target *target, __u64 *high, __u64 *low)
+{
+	tg_addr_words(target->addr_be, high, low);
+	*low |= tg_is_zero(*high | *low);
+	if (!*high && *low == 0xffffull << 32)
+		*low |= TG_LOOPBACK4;
+}
+
+/* The client of a call; of a service each VIP has its own. */
+static __always_inline __u64 tg_aim_client(struct bpf_sock_addr *ctx, __u64 stays,
+					   const struct tg_service_pick *pick, __u32 port)
+{
+	__u64 key = tg_balance_key(ctx, TG_STAYS_BY(stays), pick->high, pick->low, port);
+	__u64 service = 0;
+
+	if (pick->what)
+		service = tg_destination_key(pick->high, pick->low, port) ^ pick->what;
+	return tg_mix128(TG_STAYS_CLIENTS(stays), service, key) | 1;
+}
+
+/* The backend of a list of the image. */
+static __always_inline void tg_aim_block(struct tg_service_pick *pick, __u32 block, __u32 extent)
+{
+	__u32 backend_row = tg_block_at(block, extent).backend_row;
+	struct tg_backend *backend = tg_draw(pick->table, backend_row, extent, pick->by);
+	int place = 0;
+
+	if (!backend) {
+		place = tg_block_pick(pick->table, block, extent, pick->by.key, pick->by.wanted);
+		backend = place < 0 ? 0 : tg_backend_at(pick->table, (__u32)place);
+	}
+	pick->place = backend ? 0 : place < 0 ? place : -TG_EFAULT;
+	if (!backend)
+		return;
+	TG_COUNT_PICK(backend);
+	tg_copy_addr(pick->addr_be, backend->addr_be);
+	pick->port_be = backend->port_be;
+}
+
+/*
+ * Choose among the backends of a list, `at` a row of a table, or, with
+ * TG_AIM_SERVICE as its extent, of the live service that is asked for, `at` as
+ * TG_SEEN() has it; `target` is what was asked for before.  `stays`: see
+ * TG_STAYS().  0, TG_NO_BACKEND or -TG_EFAULT.
+ */
+#define TG_AIM(by, table, extent, at)                                                              \
+	((__u64)(at) << 32 | (__u64)(extent) << 16 | (__u64)(by) << 12 | (table))
+#define TG_AIM_TABLE(where)  ((__u32)(where)&0xfff)
+#define TG_AIM_BY(where)     ((__u32)(where) >> 12 & 0xf)
+#define TG_AIM_EXTENT(where) ((__u32)(where) >> 16)
+#define TG_AIM_AT(where)     ((__u32)((where) >> 32))
+#define TG_AIM_SERVICE       0xffffu
+
+_Static_assert(TG_ALL_TABLES <= 0xfff && TG_EXTENT_BITS < 16, "room for all");
+
+TG_GLOBAL int tg_aim_backend(struct bpf_sock_addr *ctx, __u64 where, __u64 stays,
+			     struct tg_target *target)
+{
+	__u32 by = TG_AIM_BY(where);
+	struct tg_service_pick pick = {
+		.table = TG_AIM_TABLE(where),
+		.by.wanted = by == TG_BY_RANDOM ? TG_SEED_OF_ANY : TG_SEED_OF_NONE,
+		.place = TG_SEEN_PLACE(TG_AIM_AT(where), TG_AIM_TABLE(where)),
+	};
+	__u64 client = 0, high, low, seed;
+
+	if (!TG_BALANCES || !target)
+		return -TG_EFAULT;
+	tg_target_words(target, &pick.high, &pick.low);
+	if (TG_SERVICES && TG_AIM_EXTENT(where) == TG_AIM_SERVICE)
+		pick.what =
+			TG_VIP_WHAT(bpf_ntohs(target->port_be), TG_VIP_PROTO(tg_call_proto(ctx)));
+	pick.by.key = tg_balance_key(ctx, by, pick.high, pick.low, bpf_ntohs(target->port_be));
+	if (TG_STICKY && stays) {
+		client = tg_aim_client(ctx, stays, &pick, bpf_ntohs(target->port_be));
+		tg_client_meet(client, TG_STAYS_NS(stays), &pick.by);
+	}
+	if (TG_SERVICES && pick.what)
+		tg_service_choose(&pick);
+	else
+		tg_aim_block(&pick, TG_AIM_AT(where), TG_AIM_EXTENT(where));
+	if (pick.place < 0)
+		return pick.place;
+	if (TG_STICKY && client) {
+		tg_addr_words(pick.addr_be, &high, &low);
+		seed = tg_backend_seed(high, low, bpf_ntohs(pick.port_be));
+		if (seed != pick.by.wanted)
+			tg_client_keep(client, seed);
+	}
+	tg_copy_addr(target->addr_be, pick.addr_be);
+	if (pick.port_be)
+		target->port_be = pick.port_be;
+	return 0;
+}
+
+/* A call for which no backend is up fails: it never goes where it asked to. */
+static __always_inline int tg_aim_balance(struct tg_call *call, const struct tg_found *found,
+					  struct tg_target *target)
+{
+	const struct tg_term *term = found->term;
+	const struct tg_image_header *header = call->view.rows;
+	const struct tg_more *more = tg_row(&call->view, term->more_row);
+	__u64 where, stays = 0;
+	__u32 by;
+	int err;
+
+	if (!more)
+		return -TG_EFAULT;
+	by = more->by;
+	if (call->op == TG_OP_SENDMSG && by == TG_BY_RANDOM)
+		by = TG_BY_SOCKET;
+	where = TG_AIM(by, TG_BLOCKS_TABLE(header->generation), more->extent, more->block);
+	if (TG_SERVICES && more->services)
+		where = TG_AIM(by, more->services - 1, TG_AIM_SERVICE, found->vip);
+	if (TG_STICKY && more->sticky_ms)
+		stays = TG_STAYS(more->sticky_ms, more->sticky_by, term->slot);
+	tg_call_judged(call, target->addr_be);
+	err = tg_aim_backend(call->ctx, where, stays, target);
+	if (err != TG_NO_BACKEND)
+		return err;
+	target->error = term->error;
+	return -(int)term->error;
+}
+
+/*
+ * `target` is what was asked for until it is known better.  Without branches:
+ * the verifier would go each way through all that follows.
+ */
+static __always_inline int tg_aim(struct tg_call *call, const struct tg_found *found,
+				  struct tg_target *target)
+{
+	const struct tg_term *term = found->term;
+	__u32 addr, port;
+
+	if (TG_BALANCES && term->verb == TG_VERB_BALANCE)
+		return tg_aim_balance(call, found, target);
+	if (!(tg_spec.features & TG_FEATURE_REWRITE))
+		return 0;
+	addr = term->effects & -tg_is_zero(term->verb ^ TG_VERB_REWRITE);
+	port = -(addr >> 1 & 1);
+	addr = -(addr & 1);
+	TG_UNROLL
+	for (int i = 0; i < 4; i++)
+		target->addr_be[i] ^= (target->addr_be[i] ^ term->to_addr_be[i]) & addr;
+	target->port_be ^= (target->port_be ^ term->to_port_be) & port;
+	return 0;
+}
+
+_Static_assert(TG_EFFECT_TO_ADDR == 1 && TG_EFFECT_TO_PORT == 2, "as the masks are made");
+
+#endif

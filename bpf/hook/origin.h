@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * origin.h - what a rewritten socket had asked for.
+ *
+ * The hooks that report an address run for every socket of the cgroup, servers
+ * too, and also behind accept4() and SO_PEERNAME.  So the state is kept with
+ * the socket, and used only where the kernel still reports the address that
+ * the call was turned to.
+ */
+#ifndef TG_BPF_HOOK_ORIGIN_H
+#define TG_BPF_HOOK_ORIGIN_H
+
+#include "bpf/hook/context.h"
+
+/*
+ * The hooks that turn calls see the subflow of an MPTCP socket, those that
+ * report the socket itself: the state is kept on the latter.
+ */
+#define TG_STORAGE_OF(map, call, flags)                                                            \
+	({                                                                                         \
+		struct bpf_sock *sk_ = (call)->ctx->sk;                                            \
+		struct mptcp_sock *parent_ = sk_ ? bpf_skc_to_mptcp_sock(sk_) : 0;                 \
+		void *storage_ = 0;                                                                \
+		if (parent_)                                                                       \
+			storage_ = bpf_sk_storage_get(map, parent_, 0, flags);                     \
+		else if (sk_)                                                                      \
+			storage_ = bpf_sk_storage_get(map, sk_, 0, flags);                         \
+		storage_;                                                                          \
+	})
+
+static __always_inline void tg_turn_fill(struct tg_turn *turn, const struct tg_call *call,
+					 const struct tg_target *target, __u32 reveal)
+{
+	tg_copy_addr(turn->asked_addr_be, call->addr_be);
+	tg_copy_addr(turn->final_addr_be, target->addr_be);
+	turn->asked_port_be = call->port_be;
+	turn->final_port_be = target->port_be;
+	turn->reveal = reveal;
+}
+
+/* Report what was asked for; 1 where the reported address is the turn's. */
+static __always_inline int tg_turn_show(struct tg_call *call, const struct tg_turn *turn)
+{
+	if (!tg_turn_leads(turn, call->addr_be, call->port_be))
+		return 0;
+	if (turn->reveal)
+		return 1;
+	/* Of an unspecified address only the port was turned. */
+	if (!tg_is_unspecified(turn->final_addr_be))
+		tg_call_write_addr(call, turn->asked_addr_be);
+	call->ctx->user_port = turn->asked_port_be;
+	return 1;
+}
+
+/* --- connect: the peer -------------------------------------------------------------- */
+
+/*
+ * The socket is about to have this peer, and getpeername to say so.  A connect
+ * that goes there under its own name ends the state; one that fails leaves it,
+ * as it leaves a datagram socket's peer.
+ */
+static __always_inline void tg_peer_forget(struct tg_call *call, const struct tg_target *target)
+{
+	struct tg_forward *forward = TG_STORAGE_OF(&tg_forwards, call, 0);
+
+	if (!forward)
+		return;
+	if (tg_turn_leads(&forward->last, target->addr_be, target->port_be))
+		forward->last.final_port_be = 0;
+	if (tg_turn_leads(&forward->before, target->addr_be, target->port_be))
+		forward->before.final_port_be = 0;
+}
+
+static __always_inline int tg_peer_keep(struct tg_call *call, const struct tg_target *target,
+					__u32 reveal)
+{
+	struct tg_forward *forward = TG_STORAGE_OF(&tg_forwards, call, BPF_SK_STORAGE_GET_F_CREATE);
+
+	if (!forward)
+		return -TG_ENOMEM;
+	forward->before = forward->last;
+	tg_turn_fill(&forward->last, call, target, reveal);
+	return 0;
+}
+
+/*
+ * A v6 socket that is connected to a mapped address sends each datagram by
+ * sendmsg4, to where the connect was turned: that has been decided already.
+ * Only for as long as it is connected there: what was turned once is no leave
+ * to go there ever after.
+ */
+TG_GLOBAL int tg_peer_is(struct bpf_sock_addr *ctx)
+{
+	struct tg_call call = {.ctx = ctx, .hook = TG_HOOK_SENDMSG4};
+	struct tg_forward *forward;
+	struct bpf_sock *sk = ctx->sk;
+
+	if (!(tg_spec.features & TG_FEATURE_PEER) || !sk || ctx->family != AF_INET6)
+		return 0;
+	tg_call_read(&call);
+	if (sk->dst_ip4 != call.addr_be[3] || sk->dst_port != (__u16)call.port_be)
+		return 0;
+	forward = TG_STORAGE_OF(&tg_forwards, &call, 0);
+	return forward && (tg_turn_leads(&forward->last, call.addr_be, call.port_be) ||
+			   tg_turn_leads(&forward->before, call.addr_be, call.port_be));
+}
+
+static __always_inline int tg_peer_show(struct tg_call *call)
+{
+	struct tg_forward *forward = TG_STORAGE_OF(&tg_forwards, call, 0);
+
+	return forward &&
+	       (tg_turn_show(call, &forward->last) || tg_turn_show(call, &forward->before));
+}
+
+/* The same, which the verifier looks at once: the many ways through it are not those of the
+ * matcher.
+ */
+TG_GLOBAL int tg_peer_shown4(struct bpf_sock_addr *ctx)
+{
+	struct tg_call call = {.ctx = ctx, .hook = TG_HOOK_RECVMSG4};
+
+	if (!(tg_spec.features & TG_FEATURE_PEER))
+		return 0;
+	tg_call_read(&call);
+	return tg_peer_show(&call);
+}
+
+TG_GLOBAL int tg_peer_shown6(struct bpf_sock_addr *ctx)
+{
+	struct tg_call call = {.ctx = ctx, .hook = TG_HOOK_RECVMSG6};
+
+	if (!(tg_spec.features & TG_FEATURE_PEER))
+		return 0;
+	tg_call_read(&call);
+	return tg_peer_show(&call);
+}
+
+/* --- bind: the local address --------------------------------------------------------- */
+
+/* The kernel will refuse it: what was asked for before holds. */
+static __always_inline int tg_local_is_bound(struct tg_call *call)
+{
+	struct bpf_sock *sk = call->ctx->sk;
+
+	return sk && sk->src_port;
+}
+
+static __always_inline void tg_local_forget(struct tg_call *call)
+{
+	struct tg_local *local = TG_STORAGE_OF(&tg_locals, call, 0);
+
+	if (local && !tg_local_is_bound(call))
+		local->turned = 0;
+}
+
+static __always_inline int tg_local_keep(struct tg_call *call, const struct tg_target *target)
+{
+	struct tg_local *local;
+
+	if (tg_local_is_bound(call))
+		return 0;
+	local = TG_STORAGE_OF(&tg_locals, call, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!local)
+		return -TG_ENOMEM;
+	tg_turn_fill(&local->turn, call, target, 0);
+	local->port_turned = call->port_be && target->port_be != call->port_be;
+	local->turned = 1;
+	return 0;
+}
+
+/*
+ * Where the kernel was to choose the port, its choice is shown.  A socket that
+ * was turned to any address has one of its own once it has a peer, and one that
+ * had asked for any shows that then.
+ */
+static __always_inline int tg_local_show(struct tg_call *call)
+{
+	struct tg_local *local = TG_STORAGE_OF(&tg_locals, call, 0);
+	struct bpf_sock *sk = call->ctx->sk;
+	const struct tg_turn *turn;
+
+	if (!sk || !local || !local->turned)
+		return 0;
+	turn = &local->turn;
+	if (!tg_is_unspecified(turn->final_addr_be) &&
+	    !tg_same_addr(turn->final_addr_be, call->addr_be))
+		return 0;
+	if (turn->final_port_be && turn->final_port_be != call->port_be)
+		return 0;
+	if (!sk->dst_port || !tg_is_unspecified(turn->asked_addr_be))
+		tg_call_write_addr(call, turn->asked_addr_be);
+	if (local->port_turned)
+		call->ctx->user_port = turn->asked_port_be;
+	return 1;
+}
+
+/* --- sendmsg: the destinations --------------------------------------------------------- */
+
+static __always_inline void tg_sent_key_of(struct bpf_sock_addr *ctx, const __u32 addr_be[4],
+					   __u16 port_be, struct tg_sent_key *key)
+{
+	key->cookie = bpf_get_socket_cookie(ctx);
+	tg_copy_addr(key->final_addr_be, addr_be);
+	key->final_port_be = port_be;
+	key->pad = 0;
+}
+
+/*
+ * A further destination: written only where it is new, or asked for by another
+ * name.  Its key has a frame of its own.
+ */
+static TG_SUBPROGRAM int tg_sent_keep_more(struct bpf_sock_addr *ctx, const struct tg_sent *asked,
+					   const struct tg_target *target)
+{
+	struct tg_sent_key key;
+	const struct tg_sent *known;
+
+	tg_sent_key_of(ctx, target->addr_be, target->port_be, &key);
+	known = bpf_map_lookup_elem(&tg_sents, &key);
+	if (known && known->asked_port_be == asked->asked_port_be &&
+	    tg_same_addr(known->asked_addr_be, asked->asked_addr_be))
+		return 0;
+	return bpf_map_update_elem(&tg_sents, &key, asked, BPF_ANY) ? -TG_ENOMEM : 0;
+}
+
+static TG_SUBPROGRAM int tg_sent_forget_more(struct bpf_sock_addr *ctx,
+					     const struct tg_target *target)
+{
+	struct tg_sent_key key;
+
+	tg_sent_key_of(ctx, target->addr_be, target->port_be, &key);
+	bpf_map_delete_elem(&tg_sents, &key);
+	return 0;
+}
+
+/* Two threads may send on one socket at once: the first destination is written by one of them. */
+static __always_inline int tg_sent_keep(struct tg_call *call, const struct tg_target *target)
+{
+	struct tg_forward *forward = TG_STORAGE_OF(&tg_forwards, call, BPF_SK_STORAGE_GET_F_CREATE);
+	struct tg_sent asked;
+
+	if (!forward)
+		return -TG_ENOMEM;
+	if (forward->sent_state == TG_SENT_READY &&
+	    tg_turn_leads(&forward->sent, target->addr_be, target->port_be)) {
+		if (forward->sent.asked_port_be == (__u16)call->port_be &&
+		    tg_same_addr(forward->sent.asked_addr_be, call->addr_be))
+			return 0;
+		/* Two names for one destination: the newest is in the map. */
+		forward->sent_state = TG_SENT_STALE;
+	}
+	if (__sync_val_compare_and_swap(&forward->sent_state, TG_SENT_NONE, TG_SENT_BUSY) ==
+	    TG_SENT_NONE) {
+		tg_turn_fill(&forward->sent, call, target, 0);
+		__sync_val_compare_and_swap(&forward->sent_state, TG_SENT_BUSY, TG_SENT_READY);
+		return 0;
+	}
+	forward->sent_more = 1;
+	tg_copy_addr(asked.asked_addr_be, call->addr_be);
+	asked.asked_port_be = call->port_be;
+	return tg_sent_keep_more(call->ctx, &asked, target);
+}
+
+/* A datagram goes there under its own name: its answers are shown as they are. */
+static __always_inline void tg_sent_forget(struct tg_call *call, const struct tg_target *target)
+{
+	struct tg_forward *forward = TG_STORAGE_OF(&tg_forwards, call, 0);
+
+	if (!forward)
+		return;
+	if (forward->sent_state == TG_SENT_READY &&
+	    tg_turn_leads(&forward->sent, target->addr_be, target->port_be))
+		forward->sent_state = TG_SENT_STALE;
+	if (forward->sent_more)
+		tg_sent_forget_more(call->ctx, target);
+}
+
+static __always_inline int tg_sent_show(struct tg_call *call)
+{
+	struct tg_forward *forward = TG_STORAGE_OF(&tg_forwards, call, 0);
+	const struct tg_sent *asked;
+	struct tg_sent_key key;
+
+	if (!forward)
+		return 0;
+	if (forward->sent_state == TG_SENT_READY && tg_turn_show(call, &forward->sent))
+		return 1;
+	if (!forward->sent_more)
+		return 0;
+	tg_sent_key_of(call->ctx, call->addr_be, call->port_be, &key);
+	asked = bpf_map_lookup_elem(&tg_sents, &key);
+	if (!asked)
+		return 0;
+	tg_call_write_addr(call, asked->asked_addr_be);
+	call->ctx->user_port = asked->asked_port_be;
+	return 1;
+}
+
+#endif

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * rare_keys.h - the fields that few rules ask about: read, and classified at once.
+ *
+ * The values together would be 90 bytes of stack, of which there are 512.
+ */
+#ifndef TG_BPF_HOOK_RARE_KEYS_H
+#define TG_BPF_HOOK_RARE_KEYS_H
+
+#include "bpf/hook/context.h"
+#include "bpf/hook/task.h"
+
+#define TG_HOOKS_UNIX                                                                              \
+	(1u << TG_HOOK_CONNECT_UNIX | 1u << TG_HOOK_SENDMSG_UNIX | 1u << TG_HOOK_RECVMSG_UNIX |    \
+	 1u << TG_HOOK_GETPEERNAME_UNIX | 1u << TG_HOOK_GETSOCKNAME_UNIX)
+
+/* What classifying takes; made in the subprogram, so that its members are constants. */
+struct tg_rare {
+	struct bpf_sock_addr *ctx;
+	struct bpf_sock *sk;
+	const struct tg_view *view;
+	const struct tg_section *section;
+	struct tg_keys *keys;
+	__u64 wanted;
+};
+
+static __always_inline int tg_rare_take(struct tg_rare *rare, enum tg_key key, int class)
+{
+	return tg_take_rare(rare->view, rare->section, TG_MANY, rare->keys, key, class);
+}
+
+static __always_inline int tg_rare_take32(struct tg_rare *rare, enum tg_key key, __u32 value)
+{
+	if (!(rare->wanted >> key & 1))
+		return 0;
+	return tg_rare_take(rare, key, tg_class32(rare->view, &rare->section->tree[key], value));
+}
+
+static __always_inline int tg_rare_take128(struct tg_rare *rare, enum tg_key key, __u64 high,
+					   __u64 low)
+{
+	if (!(rare->wanted >> key & 1))
+		return 0;
+	return tg_rare_take(rare, key,
+			    tg_class128(rare->view, &rare->section->tree[key], high, low));
+}
+
+/*
+ * The address that the socket is bound to, or that a datagram is sent from;
+ * 0.0.0.0 or :: where there is none.
+ */
+static __always_inline void tg_own_address(struct bpf_sock_addr *ctx, const struct bpf_sock *sk,
+					   enum tg_hook hook, __u32 addr_be[4])
+{
+	if (tg_hook_is4(hook)) {
+		addr_be[0] = 0;
+		addr_be[1] = 0;
+		addr_be[2] = TG_MAPPED_BE;
+		addr_be[3] = hook == TG_HOOK_SENDMSG4 ? TG_READ(ctx->msg_src_ip4) : sk->src_ip4;
+	} else if (hook == TG_HOOK_SENDMSG6) {
+		addr_be[0] = TG_READ(ctx->msg_src_ip6[0]);
+		addr_be[1] = TG_READ(ctx->msg_src_ip6[1]);
+		addr_be[2] = TG_READ(ctx->msg_src_ip6[2]);
+		addr_be[3] = TG_READ(ctx->msg_src_ip6[3]);
+	} else {
+		addr_be[0] = sk->src_ip6[0];
+		addr_be[1] = sk->src_ip6[1];
+		addr_be[2] = sk->src_ip6[2];
+		addr_be[3] = sk->src_ip6[3];
+	}
+}
+
+static __always_inline int tg_rare_from(struct tg_rare *rare, enum tg_hook hook)
+{
+	__u32 addr_be[4];
+	int err;
+
+	if (!(rare->wanted & (1ull << TG_KEY_FROM4 | 1ull << TG_KEY_FROM6)))
+		return 0;
+	tg_own_address(rare->ctx, rare->sk, hook, addr_be);
+	tg_ask_own(rare->keys, tg_is_zero((__u64)addr_be[0] << 32 | addr_be[1]) &
+				       tg_is_zero(addr_be[2] ^ TG_MAPPED_BE));
+	err = tg_rare_take32(rare, TG_KEY_FROM4, bpf_ntohl(addr_be[3]));
+	if (err)
+		return err;
+	return tg_rare_take128(rare, TG_KEY_FROM6,
+			       (__u64)bpf_ntohl(addr_be[0]) << 32 | bpf_ntohl(addr_be[1]),
+			       (__u64)bpf_ntohl(addr_be[2]) << 32 | bpf_ntohl(addr_be[3]));
+}
+
+/* The class of the deepest named cgroup that the task is in. */
+static __always_inline int tg_rare_cgroup(struct tg_rare *rare)
+{
+	const struct tg_section *section = rare->section;
+	int class = 0;
+
+	if (!(rare->wanted >> TG_KEY_CGROUP & 1))
+		return 0;
+	TG_ROLL
+	for (__u32 i = 0; i < TG_CGROUP_LEVELS && i < section->levels && !class; i++)
+		class = tg_class128(rare->view, &section->tree[TG_KEY_CGROUP],
+				    bpf_get_current_ancestor_cgroup_id((int)section->level[i]), 0);
+	return tg_rare_take(rare, TG_KEY_CGROUP, tg_forget(class));
+}
+
+static __always_inline int tg_rare_exe(struct tg_rare *rare)
+{
+	__u64 device = 0, inode = 0;
+
+	if (!(rare->wanted >> TG_KEY_EXE & 1))
+		return 0;
+	tg_task_exe(&device, &inode);
+	return tg_rare_take128(rare, TG_KEY_EXE, device, inode);
+}
+
+static __always_inline int tg_rare_netns(struct tg_rare *rare)
+{
+	if (!(rare->wanted >> TG_KEY_NETNS & 1))
+		return 0;
+	return tg_rare_take128(rare, TG_KEY_NETNS, bpf_get_netns_cookie(rare->ctx), 0);
+}
+
+/* Fill in what `keys` has of the rare fields; `what` is TG_WHAT(), a constant.  0 or -TG_EFAULT. */
+static TG_SUBPROGRAM int tg_rare_classify(struct bpf_sock_addr *ctx, __u32 what,
+					  const struct tg_view *view,
+					  const struct tg_section *section, struct tg_keys *keys)
+{
+	struct tg_rare rare = {
+		.ctx = ctx,
+		.sk = ctx->sk,
+		.view = view,
+		.section = section,
+		.keys = keys,
+		.wanted = TG_HOOKS_UNIX >> TG_WHAT_HOOK(what) & 1
+				  ? tg_spec.unix_keys[TG_WHAT_OP(what)]
+				  : tg_spec.keys[TG_WHAT_OP(what)],
+	};
+
+	if (!rare.sk)
+		return -TG_EFAULT;
+	tg_start_rare(section, keys);
+	if (tg_rare_cgroup(&rare) || tg_rare_exe(&rare) || tg_rare_netns(&rare) ||
+	    tg_rare_take32(&rare, TG_KEY_TYPE, TG_READ(ctx->type)) ||
+	    tg_rare_take32(&rare, TG_KEY_MARK, rare.sk->mark) ||
+	    tg_rare_take32(&rare, TG_KEY_DEVICE, rare.sk->bound_dev_if) ||
+	    tg_rare_take32(&rare, TG_KEY_FROM_PORT, rare.sk->src_port) ||
+	    tg_rare_from(&rare, TG_WHAT_HOOK(what)))
+		return -TG_EFAULT;
+	return 0;
+}
+
+/* Note which sets have the own address.  `what` is TG_WHAT(), a constant.  0 or -TG_EFAULT. */
+static TG_SUBPROGRAM int tg_own_sets(struct bpf_sock_addr *ctx, __u32 what,
+				     const struct tg_section *section, struct tg_keys *keys)
+{
+	const struct bpf_sock *sk = ctx->sk;
+	__u32 addr_be[4];
+
+	if (!sk)
+		return -TG_EFAULT;
+	tg_own_address(ctx, sk, TG_WHAT_HOOK(what), addr_be);
+	keys->sets = tg_own_sets_with(section, keys,
+				      (__u64)bpf_ntohl(addr_be[0]) << 32 | bpf_ntohl(addr_be[1]),
+				      (__u64)bpf_ntohl(addr_be[2]) << 32 | bpf_ntohl(addr_be[3]));
+	return 0;
+}
+
+#endif

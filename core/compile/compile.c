@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT */
+/* compile.c - from a policy to an image. */
+#include "compile/compile.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/effect.h"
+#include "base/error.h"
+#include "image/image.h"
+
+static const char *const key_names[TG_KEYS] = {
+	[TG_KEY_ADDR4] = "IPv4 addresses",
+	[TG_KEY_ADDR6] = "IPv6 addresses",
+	[TG_KEY_PORT] = "ports",
+	[TG_KEY_PROTO] = "protocols",
+	[TG_KEY_FAMILY] = "families",
+	[TG_KEY_UID] = "uids",
+	[TG_KEY_GID] = "gids",
+	[TG_KEY_PID] = "pids",
+	[TG_KEY_COMM] = "comms",
+	[TG_KEY_PATH] = "paths",
+	[TG_KEY_TYPE] = "types",
+	[TG_KEY_MARK] = "marks",
+	[TG_KEY_DEVICE] = "devices",
+	[TG_KEY_FROM4] = "own IPv4 addresses",
+	[TG_KEY_FROM6] = "own IPv6 addresses",
+	[TG_KEY_FROM_PORT] = "own ports",
+	[TG_KEY_EXE] = "executables",
+	[TG_KEY_NETNS] = "network namespaces",
+	[TG_KEY_CGROUP] = "cgroups",
+};
+
+/* The kernel goes to loopback where a program asks for 0.0.0.0 or ::. */
+static bool op_aliases_zero(enum tg_op op)
+{
+	return op == TG_OP_CONNECT || op == TG_OP_SENDMSG;
+}
+
+static void alias_zero(struct tg_partition *partition, enum tg_op op, enum tg_key key)
+{
+	const struct tg_key128 loopback4 = {0, 0x7f000001};
+	const struct tg_key128 loopback6 = {0, 1};
+
+	if (!op_aliases_zero(op))
+		return;
+	if (key == TG_KEY_ADDR4)
+		tg_partition_alias_zero(partition, loopback4);
+	else if (key == TG_KEY_ADDR6)
+		tg_partition_alias_zero(partition, loopback6);
+}
+
+static int compile_key(const struct tg_terms *terms, enum tg_op op, enum tg_key key,
+		       struct tg_rows *rows, struct tg_section *section)
+{
+	struct tg_tree *tree = &section->tree[key];
+	struct tg_partition partition = {0};
+	int error = tg_partition_sweep(terms, key, &partition);
+
+	if (!error && TG_SINGLES >> key & 1)
+		error = tg_singles_part(&partition, key, &section->singles);
+	if (!error) {
+		alias_zero(&partition, op, key);
+		error = tg_tree_write(&partition, key, rows, tree);
+	}
+	if (!error)
+		error = tg_bitsets_write(&partition.bitsets, rows, &tree->bitset);
+	if (error)
+		error = tg_fail(error, "%s: %s: %s", tg_op_name(op), key_names[key], tg_error());
+	else
+		tree->classes = partition.bitsets.count;
+	tg_partition_free(&partition);
+	return error;
+}
+
+/* A default does what a rule of its verb does where nothing else is said. */
+static int make_default(const struct tg_policy *policy, enum tg_op op, struct tg_term *term)
+{
+	const struct tg_rule rule = {
+		.size = sizeof(rule),
+		.verb = policy->defaults[op],
+		.ops = 1u << TG_OP_CONNECT,
+	};
+	int error = tg_effect_parse(term, &rule);
+
+	if (error)
+		return error;
+	term->slot = op;
+	term->rule = TG_RULE_DEFAULT;
+	return 0;
+}
+
+static int write_terms(const struct tg_policy *policy, enum tg_op op, const struct tg_terms *terms,
+		       struct tg_rows *rows, struct tg_section *section)
+{
+	struct tg_term *at;
+	int error = tg_rows_add(rows, terms->count + 1, &section->term_row);
+
+	if (error)
+		return error;
+	at = (struct tg_term *)rows->at[section->term_row];
+	if (terms->count)
+		memcpy(at, terms->at, terms->count * sizeof(*at));
+	section->terms = terms->count;
+	tg_section_summary(terms->count, section->summary);
+	return make_default(policy, op, &at[terms->count]);
+}
+
+static int write_shadows(const struct tg_terms *terms, struct tg_rows *rows,
+			 struct tg_section *section)
+{
+	const uint32_t row_terms = TG_ROW_BYTES * 8;
+	uint64_t *words;
+	bool any = false;
+	int error;
+
+	for (uint32_t i = 0; i < terms->count && !any; i++)
+		any = terms->at[i].effects & TG_EFFECT_SHADOW;
+	if (!any)
+		return 0;
+	error = tg_rows_add(rows, (terms->count + row_terms - 1) / row_terms, &section->shadow_row);
+	if (error)
+		return error;
+	words = (uint64_t *)rows->at[section->shadow_row];
+	for (uint32_t i = 0; i < terms->count; i++)
+		if (terms->at[i].effects & TG_EFFECT_SHADOW)
+			words[i / TG_WORD_TERMS] |= 1ull << (i % TG_WORD_TERMS);
+	return 0;
+}
+
+static int compile_trees(const struct tg_terms *terms, enum tg_op op, struct tg_rows *rows,
+			 struct tg_section *section)
+{
+	int error;
+
+	section->keys = tg_terms_keys(terms);
+	section->levels = terms->cgroups.levels;
+	memcpy(section->level, terms->cgroups.level, sizeof(section->level));
+	error = tg_guards_write(terms, rows, section);
+	for (int key = 0; !error && key < TG_KEYS; key++)
+		if (section->keys & (1u << key))
+			error = compile_key(terms, op, key, rows, section);
+	return error;
+}
+
+/* The paths that the policy's rules lead to, in the order of their terms. */
+static int write_targets(const struct tg_policy *policy, const struct tg_terms *terms,
+			 struct tg_rows *rows, struct tg_section *section)
+{
+	struct tg_path_target *target;
+	int error;
+
+	if (!terms->targets)
+		return 0;
+	error = tg_rows_add(rows, (uint64_t)terms->targets * TG_PATH_ROWS, &section->target_row);
+	if (error)
+		return error;
+	section->targets = terms->targets;
+	target = (struct tg_path_target *)rows->at[section->target_row];
+	for (uint32_t i = 0; i < terms->count; i++) {
+		const struct tg_policy_rule *rule = &policy->rules[terms->at[i].rule];
+
+		if (!rule->to_path_bytes)
+			continue;
+		memcpy(target->path.at, rule->to_path.at, sizeof(target->path.at));
+		target->path.bytes = rule->to_path_bytes;
+		target++;
+	}
+	return 0;
+}
+
+/* What only the sections of unix sockets have. */
+static int write_paths(const struct tg_policy *policy, const struct tg_terms *terms,
+		       struct tg_rows *rows, struct tg_section *section)
+{
+	int error = tg_boundaries_write(&terms->boundaries, rows, section);
+
+	return error ? error : write_targets(policy, terms, rows, section);
+}
+
+static bool ops_have_same_trees(const struct tg_policy *policy, enum tg_op a, enum tg_op b)
+{
+	if (op_aliases_zero(a) != op_aliases_zero(b))
+		return false;
+	for (uint32_t i = 0; i < policy->rule_count; i++)
+		if ((policy->rules[i].ops >> a ^ policy->rules[i].ops >> b) & 1)
+			return false;
+	return true;
+}
+
+/* The section of an earlier operation with the same rules ("egress"): its trees serve both. */
+static const struct tg_section *find_twin(const struct tg_policy *policy, enum tg_op op,
+					  const struct tg_rows *rows, const __u32 *sections)
+{
+	for (int twin = 0; twin < (int)op; twin++)
+		if (sections[twin] && ops_have_same_trees(policy, twin, op))
+			return (const struct tg_section *)rows->at[sections[twin]];
+	return NULL;
+}
+
+/* `sections` are those of unix sockets, or of all others. */
+static int compile_section(const struct tg_policy *policy, enum tg_op op, bool is_unix,
+			   struct tg_rows *rows, __u32 *sections)
+{
+	struct tg_section section = {0};
+	const struct tg_section *twin;
+	struct tg_terms terms = {0};
+	uint32_t row;
+	int error = tg_terms_collect(policy, op, is_unix, &terms);
+
+	if (error)
+		return error;
+	error = tg_rows_add(rows, TG_SECTION_ROWS, &row);
+	if (!error)
+		error = write_terms(policy, op, &terms, rows, &section);
+	if (!error)
+		error = tg_mores_write(policy, op, &terms, rows, &section);
+	if (!error)
+		error = write_shadows(&terms, rows, &section);
+	if (!error)
+		error = write_paths(policy, &terms, rows, &section);
+	if (error)
+		goto out;
+	twin = find_twin(policy, op, rows, sections);
+	if (twin) {
+		section.keys = twin->keys;
+		section.plain = twin->plain;
+		section.guard_row = twin->guard_row;
+		section.singles = twin->singles;
+		section.levels = twin->levels;
+		memcpy(section.level, twin->level, sizeof(section.level));
+		memcpy(section.tree, twin->tree, sizeof(section.tree));
+	} else {
+		error = compile_trees(&terms, op, rows, &section);
+		if (error)
+			goto out;
+	}
+	memcpy(rows->at[row], &section, sizeof(section));
+	sections[op] = row;
+out:
+	tg_terms_free(&terms);
+	return error;
+}
+
+/* A rule whose endpoints are all unix sockets says nothing of others. */
+static bool op_is_free(const struct tg_policy *policy, enum tg_op op)
+{
+	for (uint32_t i = 0; i < policy->rule_count; i++) {
+		const struct tg_meaning *endpoint = &policy->rules[i].match[TG_FIELD_ENDPOINT];
+
+		if (policy->rules[i].ops & (1u << op) &&
+		    (endpoint->product_count || endpoint->uses || !endpoint->paths.count))
+			return false;
+	}
+	return policy->defaults[op] == TG_VERB_ALLOW;
+}
+
+/* The default alone says nothing of unix sockets: many a program needs some to run at all. */
+static bool op_is_unix_free(const struct tg_policy *policy, enum tg_op op)
+{
+	for (uint32_t i = 0; i < policy->rule_count; i++)
+		if (policy->rules[i].ops & (1u << op) &&
+		    policy->rules[i].match[TG_FIELD_ENDPOINT].paths.count)
+			return false;
+	return true;
+}
+
+/* Of all terms, ORed. */
+static uint32_t all_effects(const struct tg_rows *rows)
+{
+	uint32_t effects = 0;
+
+	for (int place = 0; place < TG_PLACES; place++) {
+		uint32_t row = tg_image_section_row(rows->at, place);
+		const struct tg_section *section;
+		const struct tg_term *term;
+
+		if (!row)
+			continue;
+		section = (const struct tg_section *)rows->at[row];
+		term = (const struct tg_term *)rows->at[section->term_row];
+		for (uint32_t i = 0; i <= section->terms; i++)
+			effects |= term[i].effects;
+	}
+	return effects;
+}
+
+static int compile_rows(const struct tg_policy *policy, struct tg_rows *rows)
+{
+	struct tg_image_header header = {.magic = TG_IMAGE_MAGIC, .layout = TG_IMAGE_LAYOUT};
+	struct tg_image_about about = {.verb_on_error = policy->on_error};
+	uint32_t names[TG_MAX_TABLES];
+	uint32_t first;
+	int error = tg_policy_check(policy);
+
+	if (!error)
+		error = tg_rows_add(rows, 2, &first);
+	for (int op = 0; !error && op < TG_OPS; op++)
+		if (!op_is_free(policy, op))
+			error = compile_section(policy, op, false, rows, header.section);
+	for (int op = 0; !error && op < TG_OPS; op++)
+		if (!op_is_unix_free(policy, op))
+			error = compile_section(policy, op, true, rows, about.unix_section);
+	if (!error)
+		error = tg_blob_write(policy, rows, &about, names);
+	if (!error)
+		error = tg_tables_write(policy, names, rows, &about);
+	if (error)
+		return error;
+	header.rows = rows->count;
+	memcpy(rows->at[0], &header, sizeof(header));
+	memcpy(rows->at[1], &about, sizeof(about));
+	about.effects = all_effects(rows);
+	memcpy(rows->at[1], &about, sizeof(about));
+	tg_image_seal(rows->at, (size_t)rows->count * TG_ROW_BYTES);
+	return 0;
+}
+
+int tg_policy_compile(const struct tg_policy *policy, struct tg_image **image)
+{
+	struct tg_rows rows = {0};
+	struct tg_image *fresh = calloc(1, sizeof(*fresh));
+	int error = fresh ? compile_rows(policy, &rows)
+			  : tg_fail(-ENOMEM, "out of memory: no room for an image");
+	void *exact;
+
+	if (error) {
+		free(rows.at);
+		free(fresh);
+		return error;
+	}
+	fresh->bytes = (size_t)rows.count * TG_ROW_BYTES;
+	exact = realloc(rows.at, fresh->bytes);
+	fresh->rows = exact ? exact : (void *)rows.at;
+	*image = fresh;
+	return 0;
+}

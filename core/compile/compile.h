@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * compile.h - the steps from a policy to an image, in the order in which
+ * compile.c takes them.
+ *
+ *   terms       the rules of one operation as products of sets
+ *   guards      what each term asks of the fields that are one interval
+ *   partition   one field's values cut into spans that satisfy the same terms
+ *   tree        the spans as a search tree
+ *   bitsets     which terms hold in each class of spans
+ *   blob        what people and tools want to know
+ */
+#ifndef TG_COMPILE_COMPILE_H
+#define TG_COMPILE_COMPILE_H
+
+#include "compile/named_cgroups.h"
+#include "policy/policy.h"
+#include "policy/set_use.h"
+
+/* --- rows.c: the image as it grows ------------------------------------------ */
+
+struct tg_rows {
+	unsigned char (*at)[TG_ROW_BYTES];
+	uint32_t count;
+	uint32_t room;
+};
+
+/* Add `count` rows of zeros.  Pointers to earlier rows are invalid after it.  -E2BIG, -ENOMEM. */
+int tg_rows_add(struct tg_rows *rows, uint64_t count, uint32_t *first);
+
+/* --- path_ranks.c --------------------------------------------------------- */
+
+/* The first paths of the elementary intervals. */
+struct tg_boundaries {
+	struct tg_path *at;
+	size_t count;
+};
+
+/* Add the ends of a set; then sort, once; then ask for ranks, and write. */
+int tg_boundaries_add(struct tg_boundaries *boundaries, const struct tg_path_set *set);
+int tg_boundaries_sort(struct tg_boundaries *boundaries);
+int tg_boundaries_ranks(const struct tg_boundaries *boundaries, const struct tg_path_set *set,
+			struct tg_intervals *ranks);
+int tg_boundaries_write(const struct tg_boundaries *boundaries, struct tg_rows *rows,
+			struct tg_section *section);
+
+/* --- terms.c ---------------------------------------------------------------- */
+
+/* What one term asks: a set for each field it restricts, NULL for the others. */
+struct tg_condition {
+	const struct tg_intervals *set[TG_KEYS];
+	const struct tg_set_use *use;     /* live sets of the address asked for; NULL: none */
+	const struct tg_set_use *own_use; /* of the address that the socket is bound to */
+};
+
+struct tg_terms {
+	struct tg_term *at;
+	struct tg_condition *conditions;
+	uint32_t count;
+	uint32_t room;
+	struct tg_intervals **owned; /* sets that no rule has as they are */
+	size_t owned_count;
+	struct tg_named_cgroups cgroups;
+	struct tg_boundaries boundaries; /* of unix sockets */
+	uint32_t targets;                /* terms that lead to a unix socket */
+};
+
+/*
+ * The terms of the rules for one operation, of unix sockets or of all others;
+ * *terms is new.  -E2BIG names the rule.
+ */
+int tg_terms_collect(const struct tg_policy *policy, enum tg_op op, bool is_unix,
+		     struct tg_terms *terms);
+void tg_terms_free(struct tg_terms *terms);
+
+/* Bits, 1 << enum tg_key: the fields that some term restricts. */
+uint32_t tg_terms_keys(const struct tg_terms *terms);
+
+/* --- term_rest.c ---------------------------------------------------------- */
+
+/* What the terms of a section do that has no room in them, for terms that are written already. */
+int tg_mores_write(const struct tg_policy *policy, enum tg_op op, const struct tg_terms *terms,
+		   struct tg_rows *rows, struct tg_section *section);
+
+/* --- backend_blocks.c ----------------------------------------------------- */
+
+/* Where the lists of backends stand among each other, gone through in the order of the rules. */
+struct tg_block_cursor {
+	uint32_t rule;
+	uint32_t row;
+};
+
+void tg_block_seek(const struct tg_policy *policy, uint32_t rule, struct tg_block_cursor *cursor);
+
+bool tg_blocks_any(const struct tg_policy *policy);
+int tg_blocks_write(const struct tg_policy *policy, struct tg_rows *rows,
+		    struct tg_table_entry *entry);
+
+/* --- table_directory.c ---------------------------------------------------- */
+
+/* Write the directory of the tables, and what they hold; `about` gets where it is. */
+int tg_tables_write(const struct tg_policy *policy, const uint32_t *names, struct tg_rows *rows,
+		    struct tg_image_about *about);
+
+/* --- guard.c ---------------------------------------------------------------- */
+
+/* Guards, for a section of more than 64 terms whose `keys` are set. */
+int tg_guards_write(const struct tg_terms *terms, struct tg_rows *rows, struct tg_section *section);
+
+/* --- bitset.c --------------------------------------------------------------- */
+
+#define TG_BITSET_WORDS (TG_MAX_TERMS / TG_WORD_TERMS)
+
+/* One class's terms: its words that are not zero are words[first .. first + count). */
+struct tg_sparse {
+	uint64_t summary[TG_SUMMARY_WORDS];
+	size_t first;
+	uint32_t count;
+};
+
+struct tg_bitsets {
+	uint32_t terms;
+	struct tg_sparse *at;
+	uint32_t count;
+	uint32_t room;
+	uint64_t *words;
+	size_t word_count;
+	size_t word_room;
+};
+
+/* Append a class from its TG_BITSET_WORDS words. */
+int tg_bitsets_add(struct tg_bitsets *bitsets, const uint64_t *words);
+int tg_bitsets_write(const struct tg_bitsets *bitsets, struct tg_rows *rows, uint32_t *row);
+void tg_bitsets_free(struct tg_bitsets *bitsets);
+
+/* --- sweep.c ---------------------------------------------------------------- */
+
+/* The values up to `last` that the span before does not hold. */
+struct tg_span {
+	struct tg_key128 last;
+	uint32_t class;
+};
+
+/* All values of a field: `at` ends with the field's largest value. */
+struct tg_partition {
+	struct tg_span *at;
+	size_t count;
+	struct tg_span *memory; /* `at` starts one behind it, or here */
+	struct tg_bitsets bitsets;
+};
+
+/* *partition is new.  -E2BIG: a limit of the field was passed; the text names neither field nor
+ * operation. */
+int tg_partition_sweep(const struct tg_terms *terms, enum tg_key key,
+		       struct tg_partition *partition);
+
+/* Give the value 0 alone the class of `key`. */
+void tg_partition_alias_zero(struct tg_partition *partition, struct tg_key128 key);
+void tg_partition_free(struct tg_partition *partition);
+
+/* --- single_terms.c ------------------------------------------------------- */
+
+/* Put the classes of one term each last, if they are many: then `*singles` gets the key's bit. */
+int tg_singles_part(struct tg_partition *partition, enum tg_key key, uint32_t *singles);
+
+/* --- btree.c -------------------------------------------------------------- */
+
+/* Write a field's tree; `tree` gets root and depth. */
+int tg_tree_write(const struct tg_partition *partition, enum tg_key key, struct tg_rows *rows,
+		  struct tg_tree *tree);
+
+/* --- texts.c -------------------------------------------------------------- */
+
+/*
+ * Write rule directory and strings; `about` gets where they are, `names` where
+ * those of the tables are.
+ */
+int tg_blob_write(const struct tg_policy *policy, struct tg_rows *rows,
+		  struct tg_image_about *about, uint32_t *names);
+
+#endif

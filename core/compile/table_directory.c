@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* table_directory.c - the live tables of a policy, in its image. */
+#include <string.h>
+
+#include "compile/compile.h"
+#include "base/error.h"
+
+static int write_services(const struct tg_policy_table *table, struct tg_rows *rows,
+			  struct tg_table_entry *entry)
+{
+	uint64_t count = tg_policy_service_rows(table);
+	int error = tg_rows_add(rows, count, &entry->data_row);
+	uint32_t row = entry->data_row;
+
+	entry->count = table->service_count;
+	entry->rows = (uint32_t)count;
+	for (uint32_t i = 0; i < table->service_count && !error; i++) {
+		const struct tg_policy_service *service = &table->services[i];
+
+		memcpy(rows->at[row], &service->vip, sizeof(service->vip));
+		tg_block_write(&service->backends, 0, rows->at[row + 1]);
+		row += 1 + tg_block_rows(service->backends.count);
+	}
+	return error;
+}
+
+static int write_elements(const struct tg_policy_table *table, struct tg_rows *rows,
+			  struct tg_table_entry *entry)
+{
+	size_t bytes = table->elements.count * sizeof(struct tg_element);
+	int error = tg_rows_add(rows, (bytes + TG_ROW_BYTES - 1) / TG_ROW_BYTES, &entry->data_row);
+
+	entry->count = (uint32_t)table->elements.count;
+	if (!error && bytes)
+		memcpy(rows->at[entry->data_row], table->elements.at, bytes);
+	return error;
+}
+
+int tg_tables_write(const struct tg_policy *policy, const uint32_t *names, struct tg_rows *rows,
+		    struct tg_image_about *about)
+{
+	uint32_t tables = policy->table_count + tg_blocks_any(policy);
+	int error = tg_rows_add(rows, tables, &about->table_row);
+
+	about->tables = tables;
+	for (uint32_t i = 0; i < policy->table_count && !error; i++) {
+		const struct tg_policy_table *table = &policy->tables[i];
+		struct tg_table_entry entry = {
+			.kind = table->kind,
+			.name = names[i],
+			.size = tg_policy_table_size(table),
+			.sized = table->size > 0,
+			.ttl_ms = table->ttl_ms,
+		};
+
+		error = table->kind == TG_TABLE_SERVICES ? write_services(table, rows, &entry)
+							 : write_elements(table, rows, &entry);
+		if (error)
+			return tg_fail(error, "\"%s\": %s", table->name, tg_error());
+		memcpy(rows->at[about->table_row + i], &entry, sizeof(entry));
+	}
+	if (!error && tables > policy->table_count) {
+		struct tg_table_entry entry;
+
+		error = tg_blocks_write(policy, rows, &entry);
+		memcpy(rows->at[about->table_row + tables - 1], &entry, sizeof(entry));
+	}
+	return error;
+}

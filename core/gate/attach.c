@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * attach.c - the links between a gate's programs and its cgroups.
+ *
+ * A link is closed, and so undone, by the kernel when its last descriptor is:
+ * a host that dies leaves nothing attached.
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "system/capability.h"
+#include "base/error.h"
+#include "gate/gate.h"
+#include "base/hook.h"
+#include "system/attach_conflict.h"
+
+static void close_link(int *link)
+{
+	if (*link >= 0)
+		close(*link);
+	*link = -1;
+}
+
+static int link_failed(int err, const struct tg_cgroup *cgroup, enum tg_hook hook)
+{
+	const char *name = tg_hook_name(hook);
+	char owner[2 * PATH_MAX + 512];
+
+	if (err == -EPERM && !tg_owner_describe(cgroup->fd, hook, owner, sizeof(owner)))
+		return tg_fail(err, "cannot attach %s: %s", name, owner);
+	if (err == -EPERM)
+		return tg_fail(err,
+			       "cannot attach %s: not permitted; needs " TG_CAPABILITIES
+			       "; run `tidegate doctor`",
+			       name);
+	return tg_fail_errno(err, "cannot attach %s", name);
+}
+
+static int make_link(struct tg_cgroup *cgroup, const struct tg_program_set *set, enum tg_hook hook)
+{
+	int link = bpf_link_create(set->program[hook], cgroup->fd, tg_hook_kinds[hook].attach_type,
+				   NULL);
+
+	if (link == -ENOENT) {
+		cgroup->removed = true;
+		return 0;
+	}
+	if (link < 0)
+		return link_failed(link, cgroup, hook);
+	cgroup->link[hook] = link;
+	cgroup->fresh |= 1u << hook;
+	return 0;
+}
+
+/* --- All cgroups of a gate --------------------------------------------------------- */
+
+static int move_links(struct tg_gate *gate, const struct tg_program_set *to)
+{
+	for (uint32_t i = 0; i < gate->cgroup_count; i++) {
+		for (int hook = 0; hook < TG_HOOKS; hook++) {
+			int link = gate->cgroups[i].link[hook];
+			int err;
+
+			if (link < 0)
+				continue;
+			err = bpf_link_update(link, to->program[hook], NULL);
+			if (err == -ENOLINK)
+				gate->cgroups[i].removed = true;
+			else if (err)
+				return tg_fail_errno(err, "cannot replace the program of %s",
+						     tg_hook_name(hook));
+		}
+	}
+	return 0;
+}
+
+/* Give every link the program of another set; where one cannot have it, none does. */
+int tg_links_move(struct tg_gate *gate, const struct tg_program_set *from,
+		  const struct tg_program_set *to)
+{
+	int err = move_links(gate, to);
+
+	if (err)
+		move_links(gate, from);
+	return err;
+}
+
+static int add_links(struct tg_gate *gate, const struct tg_program_set *set, uint32_t hooks)
+{
+	for (uint32_t i = 0; i < gate->cgroup_count; i++) {
+		for (int hook = 0; hook < TG_HOOKS; hook++) {
+			int err;
+
+			if (!(hooks >> hook & 1) || gate->cgroups[i].link[hook] >= 0 ||
+			    gate->cgroups[i].removed)
+				continue;
+			err = make_link(&gate->cgroups[i], set, (enum tg_hook)hook);
+			if (err)
+				return err;
+		}
+	}
+	return 0;
+}
+
+/* Attach `hooks` wherever they are not yet. */
+int tg_links_add(struct tg_gate *gate, const struct tg_program_set *set, uint32_t hooks)
+{
+	for (uint32_t i = 0; i < gate->cgroup_count; i++)
+		gate->cgroups[i].fresh = 0;
+	return add_links(gate, set, hooks);
+}
+
+/* Undo what tg_links_add() did last, all of it or the part that it got to. */
+void tg_links_undo(struct tg_gate *gate)
+{
+	for (uint32_t i = 0; i < gate->cgroup_count; i++) {
+		for (int hook = 0; hook < TG_HOOKS; hook++) {
+			if (gate->cgroups[i].fresh >> hook & 1)
+				close_link(&gate->cgroups[i].link[hook]);
+		}
+		gate->cgroups[i].fresh = 0;
+	}
+}
+
+static void drop_links(struct tg_cgroup *cgroup, uint32_t hooks)
+{
+	for (int hook = 0; hook < TG_HOOKS; hook++) {
+		if (hooks >> hook & 1)
+			close_link(&cgroup->link[hook]);
+	}
+}
+
+/* Detach `hooks`, and everything from cgroups that are no more. */
+void tg_links_drop(struct tg_gate *gate, uint32_t hooks)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < gate->cgroup_count; i++) {
+		struct tg_cgroup *cgroup = &gate->cgroups[i];
+
+		drop_links(cgroup, cgroup->removed ? ~0u : hooks);
+		if (cgroup->removed)
+			close(cgroup->fd);
+		else
+			gate->cgroups[kept++] = *cgroup;
+	}
+	gate->cgroup_count = kept;
+}
+
+/* --- One cgroup --------------------------------------------------------------------- */
+
+static int open_cgroup(const char *path, struct tg_cgroup *cgroup)
+{
+	struct statfs filesystem;
+	struct stat status;
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int err;
+
+	if (fd < 0)
+		return tg_fail_errno(-errno, "%s", path);
+	if (fstatfs(fd, &filesystem) || fstat(fd, &status)) {
+		err = tg_fail_errno(-errno, "%s", path);
+		goto fail;
+	}
+	if (filesystem.f_type != CGROUP2_SUPER_MAGIC) {
+		err = tg_fail(-EINVAL,
+			      "%s is not a cgroup2 folder; run `tidegate doctor` to see where "
+			      "cgroup2 is mounted",
+			      path);
+		goto fail;
+	}
+	*cgroup = (struct tg_cgroup){.fd = fd, .id = {status.st_dev, status.st_ino}};
+	for (int hook = 0; hook < TG_HOOKS; hook++)
+		cgroup->link[hook] = -1;
+	return 0;
+fail:
+	close(fd);
+	return err;
+}
+
+static bool attached_to(const struct tg_gate *gate, const struct tg_cgroup *cgroup)
+{
+	for (uint32_t i = 0; i < gate->cgroup_count; i++) {
+		if (!memcmp(gate->cgroups[i].id, cgroup->id, sizeof(cgroup->id)))
+			return true;
+	}
+	return false;
+}
+
+int tg_gate_attach(struct tg_gate *gate, const char *path)
+{
+	struct tg_cgroup *cgroups;
+	struct tg_cgroup cgroup;
+	int err;
+
+	if (!gate->loaded)
+		return tg_fail(-EINVAL, "nothing to attach: publish an image first");
+	err = open_cgroup(path, &cgroup);
+	if (err)
+		return err;
+	if (attached_to(gate, &cgroup)) {
+		close(cgroup.fd);
+		return tg_fail(-EEXIST, "%s: this gate is attached there already", path);
+	}
+	cgroups = realloc(gate->cgroups, (gate->cgroup_count + 1) * sizeof(*cgroups));
+	if (!cgroups) {
+		close(cgroup.fd);
+		return tg_fail(-ENOMEM, "out of memory for the list of cgroups");
+	}
+	gate->cgroups = cgroups;
+	cgroups[gate->cgroup_count++] = cgroup;
+	err = tg_links_add(gate, &gate->set, gate->hooks);
+	if (!err && cgroups[gate->cgroup_count - 1].removed)
+		err = tg_fail(-ENOENT, "%s: this cgroup has just been removed", path);
+	if (err) {
+		tg_links_undo(gate);
+		close(cgroups[--gate->cgroup_count].fd);
+	}
+	return err;
+}
+
+int tg_gate_move(struct tg_gate *gate, const char *path)
+{
+	struct tg_cgroup wanted;
+	int err = tg_gate_attach(gate, path);
+
+	if (err && err != -EEXIST)
+		return err;
+	err = open_cgroup(path, &wanted);
+	if (err)
+		return err;
+	for (uint32_t i = 0; i < gate->cgroup_count; i++) {
+		if (memcmp(gate->cgroups[i].id, wanted.id, sizeof(wanted.id)))
+			gate->cgroups[i].removed = true; /* as far as this gate goes */
+	}
+	close(wanted.fd);
+	tg_links_drop(gate, 0);
+	return 0;
+}
+
+int tg_gate_detach(struct tg_gate *gate)
+{
+	tg_links_drop(gate, ~0u);
+	for (uint32_t i = 0; i < gate->cgroup_count; i++)
+		close(gate->cgroups[i].fd);
+	free(gate->cgroups);
+	gate->cgroups = NULL;
+	gate->cgroup_count = 0;
+	return 0;
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gate_backends.c - the lists of backends of the image in force, in a table of
+ * their own, where the programs count what they pick.
+ *
+ * An image's table is made with it, and has the number that its generation
+ * says: two take turns, since both are read while one image follows another.
+ * The one before stays, unread, until the next takes its place: the kernel would
+ * wait for the programs when it is taken away, as it does when one is put there.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "parse/backend.h"
+#include "base/error.h"
+#include "gate/gate.h"
+#include "image/image.h"
+
+/* A table that is larger does not stay. */
+#define MOST_LEFT_ROWS ((1u << 20) / TG_ROW_BYTES)
+
+static struct tg_table *table_of(struct tg_gate *gate, uint64_t generation)
+{
+	return &gate->tables.blocks[generation & 1];
+}
+
+static void take_out(struct tg_gate *gate, struct tg_table *table)
+{
+	if (table->fd >= 0)
+		tg_table_take_out(table, gate->shared.tables);
+}
+
+int tg_gate_blocks_make(struct tg_gate *gate, const void *rows, const struct tg_slot_table *slots)
+{
+	struct tg_table_rows from = tg_image_block_rows(rows);
+	struct tg_table *table = table_of(gate, gate->generation + 1);
+	const struct tg_block *block = NULL;
+	struct tg_table made;
+	int err;
+
+	if (!from.count) {
+		take_out(gate, table);
+		return 0;
+	}
+	err = tg_table_make_map(&made, "backends", from.count);
+	if (err)
+		return err;
+	if (table->fd >= 0)
+		tg_table_close(table); /* the programs let go of it where this one is put */
+	*table = made;
+	table->number = TG_BLOCKS_TABLE(gate->generation + 1);
+	memcpy(tg_table_at(table, 0), from.rows, (size_t)from.count * TG_ROW_BYTES);
+	while ((block = tg_block_next(&table->rows, block)))
+		((struct tg_block *)block)->slot = slots->of_rule[block->rule];
+	return 0;
+}
+
+const struct tg_table *tg_gate_blocks_made(struct tg_gate *gate)
+{
+	return table_of(gate, gate->generation + 1);
+}
+
+/* --- Counters ------------------------------------------------------------------------- */
+
+static const struct tg_block *find_block(const struct tg_table *table, uint32_t slot)
+{
+	const struct tg_block *block = NULL;
+
+	while (table->fd >= 0 && (block = tg_block_next(&table->rows, block)))
+		if (block->slot == slot)
+			break;
+	return block;
+}
+
+/* What a list of the old table counted, which nobody picks from any more, goes on in the new. */
+static void carry_over(const struct tg_block *from, const struct tg_block *to)
+{
+	struct tg_backend_rows counted = tg_block_backends(from), now = tg_block_backends(to);
+
+	for (uint32_t i = 0; i < counted.count; i++) {
+		struct tg_backend *backend = tg_backend_rows_find(&now, i, &counted.backends[i]);
+
+		if (backend)
+			__atomic_fetch_add(&backend->picked, counted.backends[i].picked,
+					   __ATOMIC_RELAXED);
+	}
+}
+
+static void carry_all_over(const struct tg_table *from, const struct tg_table *to)
+{
+	const struct tg_block *block = NULL;
+
+	while ((block = tg_block_next(&from->rows, block))) {
+		const struct tg_block *now = find_block(to, block->slot);
+
+		if (now)
+			carry_over(block, now);
+	}
+}
+
+/* The generation tells whether the publish did it: the other table is read no more. */
+void tg_gate_blocks_settle(struct tg_gate *gate, bool published)
+{
+	struct tg_table *now = table_of(gate, gate->generation);
+	struct tg_table *before = table_of(gate, gate->generation + 1);
+
+	if (published && before->fd >= 0)
+		carry_all_over(before, now);
+	if (!published || now->fd < 0 || before->rows.count > MOST_LEFT_ROWS)
+		take_out(gate, before);
+}
+
+int tg_gate_backend(struct tg_gate *gate, uint32_t rule, uint32_t index,
+		    struct tg_backend_info *info)
+{
+	const struct tg_block *block;
+
+	if (rule >= gate->table.rules)
+		return tg_fail(-ERANGE, "the image in force has %u rules, not one numbered %u",
+			       gate->table.rules, rule);
+	block = find_block(table_of(gate, gate->generation), gate->table.of_rule[rule]);
+	return tg_block_backend(block, rule, index, info);
+}
+
+/* A cursor's upper half is a list's row, its lower how many of its backends have been passed. */
+int tg_gate_backend_next(struct tg_gate *gate, uint64_t *cursor, uint32_t *rule,
+			 struct tg_backend_info *info)
+{
+	const struct tg_table *table = table_of(gate, gate->generation);
+	uint32_t row = *cursor >> 32, number = (uint32_t)*cursor;
+	struct tg_backend_rows backends;
+	const struct tg_block *block;
+
+	if (table->fd < 0 || row >= table->rows.count)
+		return 0;
+	block = tg_table_at(table, row);
+	*rule = block->rule;
+	backends = tg_block_backends(block);
+	tg_backend_rows_read(&backends, number, info);
+	if (++number == backends.count) {
+		row += tg_block_rows(backends.count);
+		number = 0;
+	}
+	*cursor = (uint64_t)row << 32 | number;
+	return 1;
+}

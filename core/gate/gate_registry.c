@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gate_registry.c - gates that a process knows by a name, and the one of its children
+ * that reads their events.
+ *
+ * A host such as nginx throws its Lua state away with each reload, and forks
+ * the processes that do the work.  What it holds of a gate has to pass from one
+ * state to the next without a moment in which nobody holds it.
+ */
+#define _GNU_SOURCE /* memfd_create() */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "gate/gate.h"
+
+struct tg_name {
+	struct tg_name *next;
+	struct tg_gate *gate;
+	uint32_t holders;
+	int reader; /* a file that nobody reads: the reader has a lock on it */
+	char text[];
+};
+
+static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;
+static struct tg_name *names;
+
+static int name_gate(const char *text, struct tg_gate *gate, struct tg_name **out)
+{
+	struct tg_name *name = malloc(sizeof(*name) + strlen(text) + 1);
+	int reader;
+
+	if (!name)
+		return tg_fail(-ENOMEM, "out of memory for the gate's name");
+	reader = memfd_create("tidegate-reader", MFD_CLOEXEC);
+	if (reader < 0) {
+		int err = tg_fail_errno(-errno, "cannot make the lock of the gate's reader");
+
+		free(name);
+		return err;
+	}
+	*name = (struct tg_name){.gate = gate, .holders = 1, .reader = reader};
+	strcpy(name->text, text);
+	*out = name;
+	return 0;
+}
+
+static struct tg_name *find_name(const char *text)
+{
+	struct tg_name *name = names;
+
+	while (name && strcmp(name->text, text))
+		name = name->next;
+	return name;
+}
+
+static int open_named(const char *text, struct tg_gate **out)
+{
+	struct tg_gate *gate;
+	int err = tg_gate_open(NULL, &gate);
+
+	if (err)
+		return err;
+	err = name_gate(text, gate, &gate->name);
+	if (err) {
+		tg_gate_close(gate);
+		return err;
+	}
+	gate->name->next = names;
+	names = gate->name;
+	*out = gate;
+	return 0;
+}
+
+int tg_gate_named(const char *text, struct tg_gate **gate)
+{
+	struct tg_name *name;
+	int err = 0;
+
+	pthread_mutex_lock(&guard);
+	name = find_name(text);
+	if (name) {
+		name->holders++;
+		*gate = name->gate;
+	} else {
+		err = open_named(text, gate);
+	}
+	pthread_mutex_unlock(&guard);
+	return err;
+}
+
+/* One holder less.  True if there are others; else the name is gone. */
+bool tg_name_release(struct tg_gate *gate)
+{
+	struct tg_name *name = gate->name;
+	struct tg_name **at = &names;
+	bool held;
+
+	if (!name)
+		return false;
+	pthread_mutex_lock(&guard);
+	held = --name->holders > 0;
+	if (!held) {
+		while (*at != name)
+			at = &(*at)->next;
+		*at = name->next;
+	}
+	pthread_mutex_unlock(&guard);
+	if (!held) {
+		close(name->reader);
+		free(name);
+	}
+	return held;
+}
+
+/* --- The reader -------------------------------------------------------------------- */
+
+/*
+ * A POSIX lock is the process's: children do not inherit it, and the kernel
+ * drops it however the process ends.
+ */
+static int set_lock(const struct tg_gate *gate, short type)
+{
+	struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_len = 1};
+
+	if (!gate->name)
+		return tg_fail(-EINVAL, "the gate has no name: nobody else can read its events");
+	if (!fcntl(gate->name->reader, F_SETLK, &lock))
+		return 0;
+	return errno == EACCES || errno == EAGAIN
+		       ? -EAGAIN
+		       : tg_fail_errno(-errno, "cannot become the reader");
+}
+
+int tg_gate_claim(struct tg_gate *gate)
+{
+	int err = set_lock(gate, F_WRLCK);
+
+	return err == -EAGAIN ? 0 : err ?: 1;
+}
+
+int tg_gate_resign(struct tg_gate *gate)
+{
+	return set_lock(gate, F_UNLCK);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * image_map.c - images in the kernel.
+ *
+ * An image is the one value of an array map, as large as the program set's
+ * capacity, filled through a mapping: a million prefixes are one copy.  It is
+ * whole before any program can see it, and nobody writes to it afterwards.
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "bpf/layout/program_spec.h"
+#include "system/capability.h"
+#include "base/error.h"
+#include "gate/gate.h"
+
+static int create_map(uint32_t capacity_rows, int *fd)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = TG_IMAGE_MAP_FLAGS);
+	int made = bpf_map_create(BPF_MAP_TYPE_ARRAY, "tg_image", sizeof(__u32),
+				  capacity_rows * TG_ROW_BYTES, 1, &options);
+
+	if (made == -EPERM)
+		return tg_fail(made, "cannot make the image's map: needs " TG_CAPABILITIES
+				     "; run `tidegate doctor`");
+	if (made < 0)
+		return tg_fail_errno(made, "cannot make a map of %u KiB for the image",
+				     capacity_rows / (1024 / TG_ROW_BYTES));
+	*fd = made;
+	return 0;
+}
+
+/* Make a map that holds `rows`, with the slots, tables and number that it has in this gate. */
+int tg_image_map_make(const void *rows, size_t bytes, const struct tg_slot_table *table,
+		      const uint32_t *tables, uint64_t generation, uint32_t capacity_rows, int *fd)
+{
+	struct tg_image_header *place;
+	int made;
+	int err = create_map(capacity_rows, &made);
+
+	if (err)
+		return err;
+	place = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, made, 0);
+	if (place == MAP_FAILED) {
+		err = tg_fail_errno(-errno, "cannot map the image");
+		close(made);
+		return err;
+	}
+	memcpy(place, rows, bytes);
+	place->generation = generation;
+	tg_slots_stamp(table, place);
+	tg_gate_tables_stamp(tables, place);
+	munmap(place, bytes);
+	*fd = made;
+	return 0;
+}
+
+/* Make a map of another capacity that holds the same image. */
+int tg_image_map_copy(int from, size_t bytes, uint32_t capacity_rows, int *fd)
+{
+	void *source = mmap(NULL, bytes, PROT_READ, MAP_SHARED, from, 0);
+	void *place = MAP_FAILED;
+	int made = -1;
+	int err = 0;
+
+	if (source == MAP_FAILED)
+		return tg_fail_errno(-errno, "cannot map the image in force");
+	err = create_map(capacity_rows, &made);
+	if (err)
+		goto out;
+	place = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, made, 0);
+	if (place == MAP_FAILED) {
+		err = tg_fail_errno(-errno, "cannot map the image");
+		close(made);
+		goto out;
+	}
+	memcpy(place, source, bytes);
+	munmap(place, bytes);
+	*fd = made;
+out:
+	munmap(source, bytes);
+	return err;
+}
+
+/* Put an image in force for a program set.  Returns when no program sees the one before. */
+int tg_image_map_install(int outer, int fd)
+{
+	__u32 zero = 0;
+	int err = bpf_map_update_elem(outer, &zero, &fd, BPF_ANY);
+
+	return err ? tg_fail_errno(err, "cannot put the image in force") : 0;
+}

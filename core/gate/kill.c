@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kill.c - ending sockets that a gate has connected to backends.
+ *
+ * Connected sockets only: one that sends datagrams without is at its next
+ * backend with the next of them.
+ */
+#include "gate/kill.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "system/capability.h"
+#include "base/error.h"
+#include "system/netns_call.h"
+#include "system/sock_destroy.h"
+
+/*
+ * A socket that has chosen its backend just before the list changed is on its
+ * way there; how often, and after how many ns, it is looked for again.
+ */
+#define TRIES   10
+#define WAIT_NS 2000000
+
+/* Whether a socket is one of those to end. */
+typedef bool (*wants_socket)(const struct tg_turned *socket, const void *what);
+
+struct victims {
+	struct tg_turned *at;
+	size_t count, room;
+	bool again;      /* they have been looked for before */
+	bool on_the_way; /* some may be about to be connected */
+	wants_socket wants;
+	const void *what;
+};
+
+static int choose(const struct tg_turned *socket, void *context)
+{
+	struct victims *victims = context;
+
+	if (!victims->wants(socket, victims->what))
+		return 0;
+	/* It stays connected for a while, without a path. */
+	if (socket->proto == IPPROTO_MPTCP && victims->again)
+		return 0;
+	if (!socket->connected) {
+		victims->on_the_way = true;
+		return 0;
+	}
+	if (victims->count == victims->room) {
+		size_t room = victims->room ? 2 * victims->room : 64;
+		struct tg_turned *at = realloc(victims->at, room * sizeof(*at));
+
+		if (!at)
+			return tg_fail(-ENOMEM, "out of memory: no room for %zu sockets", room);
+		victims->at = at;
+		victims->room = room;
+	}
+	victims->at[victims->count++] = *socket;
+	return 0;
+}
+
+static int by_namespace(const void *a, const void *b)
+{
+	const struct tg_turned *one = a, *other = b;
+
+	return one->netns < other->netns ? -1 : one->netns > other->netns;
+}
+
+/* --- In their namespaces ------------------------------------------------------------------ */
+
+struct group {
+	const struct tg_turned *at;
+	size_t count;
+};
+
+static void destroy(const void *question, void *answer)
+{
+	const struct group *group = question;
+
+	tg_sock_destroy(group->at, group->count, answer);
+}
+
+static int fail(int error, size_t sockets)
+{
+	const char *many = sockets == 1 ? "socket stays" : "sockets stay";
+
+	if (error == -ENOENT)
+		return tg_fail(error,
+			       "%zu %s as it was: in a network namespace that no process seen "
+			       "from here is in, and that is mounted nowhere",
+			       sockets, many);
+	if (error == -EPERM)
+		return tg_fail(error,
+			       "%zu %s as it was: ending it takes CAP_NET_ADMIN, and, in another "
+			       "network namespace, CAP_SYS_ADMIN",
+			       sockets, many);
+	if (error == -EOPNOTSUPP)
+		return tg_fail(error,
+			       "%zu %s as it was: this kernel has no tcp_diag or udp_diag, or is "
+			       "built without CONFIG_INET_DIAG_DESTROY; run `tidegate doctor`",
+			       sockets, many);
+	return tg_fail_errno(error, "%zu %s as it was", sockets, many);
+}
+
+static int destroy_group(const struct group *group, uint32_t *ended)
+{
+	struct tg_destroyed destroyed = {0};
+	int namespace = -1, error = tg_inside_find(group->at->netns, &namespace);
+
+	if (!error)
+		error = tg_inside(namespace, destroy, group, &destroyed, sizeof(destroyed));
+	if (namespace >= 0)
+		close(namespace);
+	*ended += destroyed.count;
+	if (!error)
+		error = destroyed.error;
+	return error ? fail(error, group->count - destroyed.count) : 0;
+}
+
+/* All of them, whatever becomes of some; the first failure is returned. */
+static int destroy_all(struct victims *victims, uint32_t *ended)
+{
+	int result = 0;
+
+	qsort(victims->at, victims->count, sizeof(*victims->at), by_namespace);
+	for (size_t first = 0, end; first < victims->count; first = end) {
+		struct group group = {.at = &victims->at[first]};
+		int error;
+
+		for (end = first; end < victims->count; end++)
+			if (victims->at[end].netns != group.at->netns)
+				break;
+		group.count = end - first;
+		error = destroy_group(&group, ended);
+		result = result ? result : error;
+	}
+	return result;
+}
+
+/* --- Which ones ---------------------------------------------------------------------------- */
+
+int tg_kill_prepare(struct tg_gate *gate)
+{
+	char missing[64];
+
+	tg_capabilities_missing(missing, sizeof(missing));
+	if (*missing)
+		return tg_fail(-EPERM,
+			       "kill: to end sockets takes " TG_CAPABILITIES
+			       "; this process lacks %s",
+			       missing);
+	return tg_turned_open(gate);
+}
+
+/* End those that are wanted, in every network namespace; *ended: how many. */
+static int end_sockets(const struct tg_gate *gate, wants_socket wants, const void *what,
+		       uint32_t *ended)
+{
+	const struct timespec wait = {.tv_nsec = WAIT_NS};
+	struct victims victims = {.wants = wants, .what = what};
+	uint32_t count = 0, before = 0;
+	int error = 0;
+
+	for (int tries = 0; tries < TRIES && !error; tries++) {
+		victims.count = 0;
+		victims.on_the_way = false;
+		before = count;
+		error = tg_turned_each(gate, choose, &victims);
+		if (!error && victims.count)
+			error = destroy_all(&victims, &count);
+		if (!victims.on_the_way && !victims.count)
+			break;
+		victims.again = true;
+		nanosleep(&wait, NULL);
+	}
+	if (!error && count - before < victims.count)
+		error = fail(-EOPNOTSUPP, victims.count - (count - before));
+	free(victims.at);
+	if (!error)
+		*ended = count;
+	return error;
+}
+
+static bool is_at(const struct tg_turned *socket, const struct tg_backend_place *backend,
+		  uint16_t own_port_be)
+{
+	uint16_t port_be = backend->port_be ? backend->port_be : own_port_be;
+
+	return !memcmp(socket->final_addr_be, backend->addr_be, sizeof(backend->addr_be)) &&
+	       (!port_be || socket->final_port_be == port_be);
+}
+
+static bool is_at_backend(const struct tg_turned *socket, const void *what)
+{
+	return is_at(socket, what, 0);
+}
+
+/* A rule's backends stand in its field "to". */
+static const char *without_field(const char *text)
+{
+	return !strncmp(text, "to: ", 4) ? text + 4 : text;
+}
+
+int tg_gate_kill(struct tg_gate *gate, const char *text, uint32_t *ended)
+{
+	struct tg_backends backends = {0};
+	int error = tg_backends_add(&backends, text, 1, 1u << TG_OP_CONNECT);
+
+	if (error)
+		error = tg_fail(error, "kill: %s", without_field(tg_error()));
+	if (!error)
+		error = tg_kill_prepare(gate);
+	if (!error)
+		error = end_sockets(gate, is_at_backend, backends.at, ended);
+	tg_backends_free(&backends);
+	return error;
+}
+
+struct gone {
+	const struct tg_vip_key *vip;
+	const struct tg_backends *backends;
+};
+
+static bool asked_for(const struct tg_turned *socket, const struct tg_vip_key *vip)
+{
+	struct tg_vip_key asked = tg_vip_asked((const uint8_t *)socket->asked_addr_be,
+					       ntohs(socket->asked_port_be), socket->proto);
+
+	return !memcmp(&asked, vip, sizeof(asked));
+}
+
+static bool is_of_service(const struct tg_turned *socket, const void *what)
+{
+	const struct gone *gone = what;
+
+	if (!asked_for(socket, gone->vip))
+		return false;
+	for (uint32_t i = 0; i < gone->backends->count; i++)
+		if (is_at(socket, &gone->backends->at[i], socket->asked_port_be))
+			return true;
+	return false;
+}
+
+int tg_kill_service(const struct tg_gate *gate, const struct tg_vip_key *vip,
+		    const struct tg_backends *backends, uint32_t *ended)
+{
+	const struct gone gone = {vip, backends};
+
+	return end_sockets(gate, is_of_service, &gone, ended);
+}

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: MIT */
+/* program.c - loading the BPF programs for what an image needs. */
+#define _GNU_SOURCE /* vasprintf() */
+#include "gate/program.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "system/capability.h"
+#include "base/error.h"
+#include "base/hook.h"
+#include "image/image.h"
+#include "tidegate.skel.h"
+#include "tidegate.h"
+
+/* --- What an image needs ------------------------------------------------------ */
+
+#define LEAST_ROWS  1024u /* 64 KiB: room for most policies to grow without a new set */
+#define LEAST_SLOTS 256u
+
+static uint32_t power_of_two(uint32_t least, uint32_t value)
+{
+	while (least < value)
+		least *= 2;
+	return least;
+}
+
+/* What is remembered of the calls that are turned. */
+static uint32_t rewrite_features(const struct tg_image_header *header)
+{
+	uint32_t features = 0;
+
+	for (int op = 0; op < TG_OPS; op++)
+		if (tg_image_op_rewrites(header, (enum tg_op)op, true))
+			features |= TG_FEATURE_REWRITE;
+	/* Shown or not: a datagram may go by such a peer, and its sockets may be to end. */
+	if (tg_image_op_rewrites(header, TG_OP_CONNECT, true))
+		features |= TG_FEATURE_PEER;
+	if (tg_image_op_rewrites(header, TG_OP_BIND, false))
+		features |= TG_FEATURE_LOCAL;
+	if (tg_image_op_rewrites(header, TG_OP_SENDMSG, false))
+		features |= TG_FEATURE_SENT;
+	return features;
+}
+
+void tg_spec_of_image(const void *rows, uint32_t slots, struct tg_spec *spec, uint32_t *hooks)
+{
+	const struct tg_image_header *header = rows;
+	const struct tg_image_about *about = (const void *)((const char *)rows + TG_ROW_BYTES);
+	struct tg_spec need = {
+		.rows = power_of_two(LEAST_ROWS, header->rows),
+		.slots = power_of_two(LEAST_SLOTS, slots),
+		.stripes = power_of_two(1, (uint32_t)libbpf_num_possible_cpus()),
+		.deny_on_error = about->verb_on_error == TG_VERB_DENY,
+	};
+
+	if (need.stripes > TG_MOST_STRIPES)
+		need.stripes = TG_MOST_STRIPES;
+	for (int place = 0; place < TG_PLACES; place++) {
+		uint32_t row = tg_image_section_row(rows, place);
+		const struct tg_section *section = tg_image_row(rows, row);
+
+		if (!row)
+			continue;
+		if (place < TG_OPS)
+			need.keys[place] = section->keys;
+		else
+			need.unix_keys[place - TG_OPS] = section->keys;
+		if (section->terms > TG_WORD_TERMS)
+			need.features |= TG_FEATURE_MANY;
+		for (uint32_t i = 0; i < section->sets; i++)
+			if (section->set[i] & TG_SET_IS_OWN)
+				need.features |= TG_FEATURE_OWN_SETS;
+	}
+	if (about->effects & TG_EFFECT_LOG)
+		need.features |= TG_FEATURE_LOG;
+	if (about->effects & TG_EFFECT_SOURCE)
+		need.features |= TG_FEATURE_SOURCE;
+	if (tg_image_turns_paths(rows, false))
+		need.features |= TG_FEATURE_PATH;
+	if (tg_image_turns_paths(rows, true))
+		need.features |= TG_FEATURE_PATH_BACK;
+	if (about->effects & TG_EFFECT_SHADOW)
+		need.features |= TG_FEATURE_SHADOW;
+	if (about->effects & TG_EFFECT_SET)
+		need.features |= TG_FEATURE_SET;
+	if (about->effects & TG_EFFECT_RATE)
+		need.features |= TG_FEATURE_RATES;
+	if (about->effects & TG_EFFECT_STICKY)
+		need.features |= TG_FEATURE_STICKY;
+	if (about->effects & TG_EFFECT_LIVE)
+		need.features |= TG_FEATURE_SETS;
+	if (tg_image_table_of(rows, TG_TABLE_SERVICES, 0))
+		need.features |= TG_FEATURE_SERVICES | TG_FEATURE_BALANCE;
+	if (tg_image_blocks(rows))
+		need.features |= TG_FEATURE_BALANCE;
+	need.features |= rewrite_features(header);
+	*hooks = tg_image_hooks(header);
+	*spec = need;
+}
+
+void tg_spec_widen(struct tg_spec *spec, const struct tg_spec *other)
+{
+	spec->rows = spec->rows > other->rows ? spec->rows : other->rows;
+	spec->slots = spec->slots > other->slots ? spec->slots : other->slots;
+	spec->features |= other->features;
+	for (int op = 0; op < TG_OPS; op++) {
+		spec->keys[op] |= other->keys[op];
+		spec->unix_keys[op] |= other->unix_keys[op];
+	}
+}
+
+bool tg_spec_covers(const struct tg_spec *spec, const struct tg_spec *other)
+{
+	if (spec->rows < other->rows || spec->slots < other->slots)
+		return false;
+	if (spec->deny_on_error != other->deny_on_error || other->features & ~spec->features)
+		return false;
+	for (int op = 0; op < TG_OPS; op++) {
+		if (other->keys[op] & ~spec->keys[op] ||
+		    other->unix_keys[op] & ~spec->unix_keys[op])
+			return false;
+	}
+	return true;
+}
+
+/* --- Loading ------------------------------------------------------------------- */
+
+/*
+ * The end of what libbpf has to say while this thread loads, which becomes part of the error: of a
+ * verifier's log the end is what has the reason.
+ */
+static _Thread_local char complaint[8192];
+static _Thread_local size_t complaint_length;
+
+static int hear(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	const size_t room = sizeof(complaint) - 1;
+	size_t length, keep;
+	char *message;
+	int whole;
+
+	if (level != LIBBPF_WARN)
+		return 0;
+	whole = vasprintf(&message, format, arguments);
+	if (whole < 0)
+		return 0;
+	length = (size_t)whole < room ? (size_t)whole : room;
+	keep = complaint_length < room - length ? complaint_length : room - length;
+	memmove(complaint, complaint + complaint_length - keep, keep);
+	memcpy(complaint + keep, message + whole - length, length + 1);
+	complaint_length = keep + length;
+	free(message);
+	return 0;
+}
+
+#define BTF "/sys/kernel/btf/vmlinux"
+
+static int load_failed(int err)
+{
+	if (err == -EPERM || !tg_capabilities_suffice())
+		return tg_fail(-EPERM, "cannot load programs: needs " TG_CAPABILITIES
+				       "; run `tidegate doctor`");
+	if (access(BTF, R_OK))
+		return tg_fail(
+			-EOPNOTSUPP,
+			"cannot load programs: this kernel has no BTF (%s: %s): use one that is "
+			"built with CONFIG_DEBUG_INFO_BTF=y",
+			BTF, strerror(errno));
+	while (complaint_length && complaint[complaint_length - 1] == '\n')
+		complaint[--complaint_length] = 0;
+	return tg_fail(err, "cannot load programs: %s\n%s", strerror(-err), complaint);
+}
+
+/* A map's inner maps are described to the kernel by one of their kind. */
+static int describe_inner(struct bpf_map *map, __u32 flags, __u32 value_bytes, int *pattern)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = flags);
+
+	*pattern = bpf_map_create(BPF_MAP_TYPE_ARRAY, "tg_pattern", sizeof(__u32), value_bytes, 1,
+				  &options);
+	return *pattern < 0 ? *pattern : bpf_map__set_inner_map_fd(map, *pattern);
+}
+
+/* Use the map that is there; make it if it is needed, and only then. */
+static int share_map(struct bpf_map *map, int fd, bool needed)
+{
+	if (fd >= 0)
+		return bpf_map__reuse_fd(map, fd);
+	return bpf_map__set_autocreate(map, needed);
+}
+
+static int configure(struct tidegate_bpf *skeleton, const struct tg_spec *spec, uint32_t hooks,
+		     const struct tg_shared_maps *maps)
+{
+	struct tg_spec *place = (struct tg_spec *)&skeleton->rodata->tg_spec;
+	int err;
+
+	*place = *spec;
+	for (int hook = 0; hook < TG_HOOKS; hook++) {
+		struct bpf_program *program =
+			bpf_object__find_program_by_name(skeleton->obj, tg_hook_kinds[hook].name);
+
+		if (program)
+			bpf_program__set_autoload(program, hooks >> hook & 1);
+	}
+	err = bpf_map__set_max_entries(skeleton->maps.tg_hits, spec->slots * spec->stripes);
+	if (!err)
+		err = bpf_map__set_max_entries(skeleton->maps.tg_totals, TG_HOOKS * spec->stripes);
+	if (!err)
+		err = bpf_map__set_max_entries(skeleton->maps.tg_slots, spec->slots);
+	if (!err)
+		err = bpf_map__set_max_entries(skeleton->maps.tg_events, maps->ring_bytes);
+	if (!err)
+		err = share_map(skeleton->maps.tg_totals, maps->totals, true);
+	if (!err)
+		err = share_map(skeleton->maps.tg_forwards, maps->forwards,
+				spec->features & (TG_FEATURE_PEER | TG_FEATURE_SENT));
+	if (!err)
+		err = share_map(skeleton->maps.tg_locals, maps->locals,
+				spec->features & TG_FEATURE_LOCAL);
+	if (!err)
+		err = share_map(skeleton->maps.tg_sents, maps->sents,
+				spec->features & TG_FEATURE_SENT);
+	if (!err)
+		err = share_map(skeleton->maps.tg_events, maps->events, true);
+	if (!err)
+		err = share_map(skeleton->maps.tg_tables, maps->tables,
+				spec->features & (TG_FEATURE_SETS | TG_FEATURE_BALANCE));
+	if (!err)
+		err = share_map(skeleton->maps.tg_rates, maps->rates,
+				spec->features & TG_FEATURE_RATES);
+	if (!err)
+		err = share_map(skeleton->maps.tg_clients, maps->clients,
+				spec->features & TG_FEATURE_STICKY);
+	return err;
+}
+
+static void keep_shared(int *fd, const struct bpf_map *map)
+{
+	if (*fd < 0 && bpf_map__fd(map) >= 0)
+		*fd = fcntl(bpf_map__fd(map), F_DUPFD_CLOEXEC, 3);
+}
+
+static void close_shared(int *fd, int keep)
+{
+	if (*fd >= 0 && *fd != keep)
+		close(*fd);
+	*fd = -1;
+}
+
+void tg_shared_maps_close(struct tg_shared_maps *maps, const struct tg_shared_maps *keep)
+{
+	static const struct tg_shared_maps none = {-1, -1, -1, -1, -1, -1, -1, -1, -1, 0};
+
+	if (!keep)
+		keep = &none;
+	close_shared(&maps->totals, keep->totals);
+	close_shared(&maps->forwards, keep->forwards);
+	close_shared(&maps->locals, keep->locals);
+	close_shared(&maps->sents, keep->sents);
+	close_shared(&maps->events, keep->events);
+	close_shared(&maps->path_turns, keep->path_turns);
+	close_shared(&maps->tables, keep->tables);
+	close_shared(&maps->rates, keep->rates);
+	close_shared(&maps->clients, keep->clients);
+}
+
+static void fill_set(struct tg_program_set *set, struct tidegate_bpf *skeleton,
+		     const struct tg_spec *spec, uint32_t hooks)
+{
+	*set = (struct tg_program_set){
+		.spec = *spec,
+		.hooks = hooks,
+		.skeleton = skeleton,
+		.object = skeleton->obj,
+		.image = bpf_map__fd(skeleton->maps.tg_image),
+		.hits = bpf_map__fd(skeleton->maps.tg_hits),
+		.slots = bpf_map__fd(skeleton->maps.tg_slots),
+	};
+	for (int hook = 0; hook < TG_HOOKS; hook++) {
+		const struct bpf_program *program =
+			bpf_object__find_program_by_name(skeleton->obj, tg_hook_kinds[hook].name);
+
+		set->program[hook] = program && hooks >> hook & 1 ? bpf_program__fd(program) : -1;
+	}
+}
+
+int tg_program_set_load(const struct tg_spec *spec, uint32_t hooks, struct tg_shared_maps *maps,
+			struct tg_program_set *set)
+{
+	libbpf_print_fn_t before = libbpf_set_print(hear);
+	struct tg_program_set fresh;
+	struct tidegate_bpf *skeleton;
+	int image = -1, table = -1;
+	int err;
+
+	complaint_length = 0;
+	complaint[0] = 0;
+	skeleton = tidegate_bpf__open();
+	err = skeleton ? configure(skeleton, spec, hooks, maps) : -errno;
+	if (!err)
+		err = describe_inner(skeleton->maps.tg_image, TG_IMAGE_MAP_FLAGS,
+				     spec->rows * TG_ROW_BYTES, &image);
+	if (!err)
+		err = describe_inner(skeleton->maps.tg_tables, TG_TABLE_MAP_FLAGS, TG_ROW_BYTES,
+				     &table);
+	if (!err)
+		err = tidegate_bpf__load(skeleton);
+	if (err) {
+		err = load_failed(err);
+		tidegate_bpf__destroy(skeleton);
+		goto out;
+	}
+	fill_set(&fresh, skeleton, spec, hooks);
+	if (hooks & TG_UNIX_HOOKS)
+		err = tg_unix_programs_load(&fresh, maps);
+	if (err) {
+		err = load_failed(err);
+		tg_program_set_free(&fresh);
+		goto out;
+	}
+	keep_shared(&maps->totals, skeleton->maps.tg_totals);
+	keep_shared(&maps->forwards, skeleton->maps.tg_forwards);
+	keep_shared(&maps->locals, skeleton->maps.tg_locals);
+	keep_shared(&maps->sents, skeleton->maps.tg_sents);
+	keep_shared(&maps->events, skeleton->maps.tg_events);
+	keep_shared(&maps->tables, skeleton->maps.tg_tables);
+	keep_shared(&maps->rates, skeleton->maps.tg_rates);
+	keep_shared(&maps->clients, skeleton->maps.tg_clients);
+	*set = fresh;
+out:
+	if (image >= 0)
+		close(image);
+	if (table >= 0)
+		close(table);
+	libbpf_set_print(before);
+	return err;
+}
+
+void tg_program_set_free(struct tg_program_set *set)
+{
+	tg_unix_programs_free(set);
+	tidegate_bpf__destroy(set->skeleton);
+	set->skeleton = NULL;
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/* coverage_box.c - products of classes, and the kinds of calls that there are. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "lint/cover.h"
+#include "base/error.h"
+
+/* The fields of which a call has one. */
+#define ADDRESS_KEYS (1u << TG_KEY_ADDR4 | 1u << TG_KEY_ADDR6 | 1u << TG_KEY_PATH)
+
+int tg_world_count(int place)
+{
+	return place < TG_OPS ? TG_WORLDS : 1;
+}
+
+const struct tg_world *tg_worlds(int place)
+{
+	/* A v4-mapped address comes by the IPv6 hooks, but for datagrams. */
+	static const struct tg_world worlds[TG_WORLDS] = {
+		{TG_KEY_ADDR4, {AF_INET, AF_INET6}},
+		{TG_KEY_ADDR6, {AF_INET6}},
+	};
+	static const struct tg_world paths = {TG_KEY_PATH, {AF_UNIX}};
+	static const struct tg_world datagrams[TG_WORLDS] = {
+		{TG_KEY_ADDR4, {AF_INET}},
+		{TG_KEY_ADDR6, {AF_INET6}},
+	};
+
+	if (place >= TG_OPS)
+		return &paths;
+	return place == TG_OP_SENDMSG ? datagrams : worlds;
+}
+
+static int own_list(struct tg_box *box, enum tg_key key, const uint16_t *classes, uint32_t count)
+{
+	uint16_t *own = malloc((count + 1) * sizeof(*own));
+
+	if (!own)
+		return tg_fail(-ENOMEM, "out of memory: no room for a list of classes");
+	if (count)
+		memcpy(own, classes, count * sizeof(*own));
+	free(box->owned[key]);
+	box->owned[key] = own;
+	box->key[key] = (struct tg_class_list){own, count};
+	return 0;
+}
+
+static uint32_t common(struct tg_class_list a, struct tg_class_list b, uint16_t *out)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0, j = 0; i < a.count && j < b.count;) {
+		if (a.at[i] == b.at[j])
+			out[count++] = a.at[i++], j++;
+		else if (a.at[i] < b.at[j])
+			i++;
+		else
+			j++;
+	}
+	return count;
+}
+
+static int restrict_list(struct tg_box *box, enum tg_key key, struct tg_class_list list)
+{
+	uint32_t least = box->key[key].count < list.count ? box->key[key].count : list.count;
+	uint16_t *both;
+	int error;
+
+	if (box->key[key].at == list.at)
+		return 0;
+	both = malloc((least + 1) * sizeof(*both));
+	if (!both)
+		return tg_fail(-ENOMEM, "out of memory: no room for a list of classes");
+	error = own_list(box, key, both, common(box->key[key], list, both));
+	free(both);
+	return error;
+}
+
+static int restrict_families(const struct tg_reading *reading, const struct tg_world *world,
+			     struct tg_box *box)
+{
+	const struct tg_tree *tree = &reading->section->tree[TG_KEY_FAMILY];
+	uint16_t classes[2];
+	uint32_t count = 0;
+
+	for (int i = 0; i < 2 && world->families[i]; i++) {
+		int class = tg_class32(&reading->view, tree, world->families[i]);
+
+		if (class < 0)
+			return tg_fail_damaged();
+		if (!count || classes[0] != class)
+			classes[count++] = (uint16_t) class;
+	}
+	if (count == 2 && classes[0] > classes[1]) {
+		uint16_t first = classes[1];
+
+		classes[1] = classes[0];
+		classes[0] = first;
+	}
+	return restrict_list(box, TG_KEY_FAMILY, (struct tg_class_list){classes, count});
+}
+
+int tg_box_of_world(const struct tg_reading *reading, const struct tg_world *world,
+		    struct tg_box *out)
+{
+	struct tg_box box = {
+		.keys = reading->section->keys & ~(ADDRESS_KEYS & ~(1u << world->address)),
+	};
+	int error = 0;
+
+	for (int key = 0; key < TG_KEYS; key++)
+		if (box.keys >> key & 1)
+			box.key[key] = reading->key[key].all;
+	if (box.keys >> TG_KEY_FAMILY & 1)
+		error = restrict_families(reading, world, &box);
+	if (error)
+		tg_box_free(&box);
+	else
+		*out = box;
+	return error;
+}
+
+int tg_box_of_term(const struct tg_reading *reading, const struct tg_world *world, uint32_t term,
+		   struct tg_box *out)
+{
+	struct tg_box box;
+	int error = tg_box_of_world(reading, world, &box);
+
+	if (error)
+		return error;
+	for (int key = 0; key < TG_KEYS && !error; key++) {
+		struct tg_class_list held;
+
+		if (!(box.keys >> key & 1))
+			continue;
+		held = tg_reading_classes(reading, (enum tg_key)key, term);
+		if (key == TG_KEY_FAMILY)
+			error = restrict_list(&box, TG_KEY_FAMILY, held);
+		else
+			box.key[key] = held;
+	}
+	if (error)
+		tg_box_free(&box);
+	else
+		*out = box;
+	return error;
+}
+
+int tg_box_intersect(struct tg_box *box, const struct tg_box *other)
+{
+	int error = 0;
+
+	for (int key = 0; key < TG_KEYS && !error; key++)
+		if (box->keys & other->keys & (1u << key))
+			error = restrict_list(box, (enum tg_key)key, other->key[key]);
+	return error;
+}
+
+int tg_box_restrict(struct tg_box *box, enum tg_key key, uint32_t class)
+{
+	const uint16_t one = (uint16_t) class;
+
+	if (!(box->keys >> key & 1))
+		return 0;
+	return restrict_list(box, key, (struct tg_class_list){&one, 1});
+}
+
+bool tg_box_is_empty(const struct tg_box *box, uint32_t keys)
+{
+	for (int key = 0; key < TG_KEYS; key++)
+		if ((box->keys & keys & (1u << key)) && !box->key[key].count)
+			return true;
+	return false;
+}
+
+void tg_box_free(struct tg_box *box)
+{
+	for (int key = 0; key < TG_KEYS; key++)
+		free(box->owned[key]);
+	*box = (struct tg_box){0};
+}

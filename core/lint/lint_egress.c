@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lint_egress.c - denials of what leaves that do less than they say, or more:
+ * datagrams that get past them by a connected socket, and the loopback, which
+ * is an address, too.
+ */
+#include "lint/lint.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+
+#include "bpf/engine/match.h"
+#include "parse/address.h"
+#include "base/error.h"
+
+/* --- Datagrams ------------------------------------------------------------------------ */
+
+/* Leave of a box only UDP. */
+static int restrict_to_udp(const struct tg_reading *reading, struct tg_box *box)
+{
+	const struct tg_tree *tree = &reading->section->tree[TG_KEY_PROTO];
+	int class;
+
+	if (!(box->keys >> TG_KEY_PROTO & 1))
+		return 0;
+	class = tg_class32(&reading->view, tree, IPPROTO_UDP);
+	if (class < 0)
+		return tg_fail_damaged();
+	return tg_box_restrict(box, TG_KEY_PROTO, (uint32_t) class);
+}
+
+static struct tg_key128 sample(const struct tg_reading *reading, const struct tg_cover *cover,
+			       enum tg_key key)
+{
+	if (!(reading->section->keys >> key & 1))
+		return (struct tg_key128){0, 0};
+	return reading->key[key].sample[cover->call[key]];
+}
+
+/* Whether a call can be made up of the values of the classes that were found. */
+static bool can_ask(const struct tg_lint *lint)
+{
+	static const enum tg_op ops[] = {TG_OP_CONNECT, TG_OP_SENDMSG};
+	uint32_t keys = 0;
+
+	for (int i = 0; i < 2; i++)
+		if (lint->known[ops[i]])
+			keys |= lint->reading[ops[i]].section->keys;
+	return !(keys & ~TG_COMMON_KEYS);
+}
+
+static void make_address(const struct tg_reading *reading, const struct tg_world *world,
+			 const struct tg_cover *cover, uint8_t bytes[16])
+{
+	struct tg_key128 address = sample(reading, cover, world->address);
+
+	if (world->address == TG_KEY_ADDR4)
+		address = (struct tg_key128){0, TG_MAPPED_LO | address.lo};
+	else if (!(reading->section->keys >> TG_KEY_ADDR6 & 1))
+		address = (struct tg_key128){0, 1};
+	tg_address_bytes(address, bytes);
+}
+
+/* A UDP call of the classes that were found, with the family of its address. */
+static void make_call(const struct tg_reading *reading, const struct tg_world *world,
+		      const struct tg_cover *cover, struct tg_query *call)
+{
+	struct tg_key128 comm = sample(reading, cover, TG_KEY_COMM);
+
+	*call = (struct tg_query){
+		.size = sizeof(*call),
+		.port = (uint32_t)sample(reading, cover, TG_KEY_PORT).lo,
+		.proto = IPPROTO_UDP,
+		.uid = (uint32_t)sample(reading, cover, TG_KEY_UID).lo,
+		.gid = (uint32_t)sample(reading, cover, TG_KEY_GID).lo,
+		.pid = (uint32_t)sample(reading, cover, TG_KEY_PID).lo,
+	};
+	if (!(reading->section->keys >> TG_KEY_PORT & 1))
+		call->port = 1;
+	make_address(reading, world, cover, call->addr);
+	tg_address_bytes(comm, call->comm);
+}
+
+static int decide(const struct tg_lint *lint, enum tg_op op, struct tg_query *call,
+		  struct tg_decision *decision)
+{
+	*decision = (struct tg_decision){.size = sizeof(*decision)};
+	call->op = op;
+	return tg_image_decide(lint->image, call, decision);
+}
+
+static void write_address(const struct tg_reading *reading, const struct tg_world *world,
+			  const struct tg_query *call, FILE *stream)
+{
+	char text[64];
+
+	if (reading->section->keys >> world->address & 1) {
+		tg_addr_format(call->addr, text, sizeof(text));
+		fputs(text, stream);
+	} else {
+		fputs("any address", stream);
+	}
+}
+
+/* A rule for egress: an allow of connects alone before it lets a socket connect there. */
+static int report_connected(struct tg_lint *lint, const struct tg_lint_rule *rule,
+			    const struct tg_world *world, const struct tg_query *call, uint32_t by)
+{
+	struct tg_lint_text text;
+	int error = tg_lint_begin(rule, &text);
+
+	if (error)
+		return error;
+	fputs("does not keep UDP from ", text.stream);
+	write_address(&lint->reading[TG_OP_CONNECT], world, call, text.stream);
+	fputs(": ", text.stream);
+	tg_lint_name(lint, by, text.stream);
+	fputs(" before it lets sockets connect there, and what a connected socket sends is not "
+	      "looked at again; give that rule proto = \"tcp\", or, if UDP is meant, egress",
+	      text.stream);
+	return tg_lint_end(lint, rule, TG_FINDING_DEFEATED, &text);
+}
+
+/* Whether the calls that both terms hold for are such that the first lets them connect: 1. */
+static int connects(struct tg_lint *lint, const struct tg_lint_rule *rule,
+		    const struct tg_world *world, const struct tg_box *denied, uint32_t allow)
+{
+	const struct tg_reading *reading = &lint->reading[TG_OP_CONNECT];
+	struct tg_decision decision;
+	struct tg_cover cover;
+	struct tg_query call;
+	struct tg_box box;
+	int result = tg_box_of_term(reading, world, allow, &box);
+
+	if (result)
+		return result;
+	result = tg_box_intersect(&box, denied);
+	if (!result)
+		result = tg_cover_ask(&lint->work, reading, &box, allow, &cover);
+	if (result || cover.answer != TG_COVER_PART)
+		goto out;
+	make_call(reading, world, &cover, &call);
+	result = decide(lint, TG_OP_SENDMSG, &call, &decision);
+	if (!result && decision.rule == rule->index)
+		result =
+			report_connected(lint, rule, world, &call, reading->terms[allow].rule) ?: 1;
+out:
+	tg_box_free(&box);
+	return result;
+}
+
+static bool allows_connect_alone(const struct tg_lint *lint, uint32_t term)
+{
+	const struct tg_term *at = &lint->reading[TG_OP_CONNECT].terms[term];
+	struct tg_rule_info info = {.size = sizeof(info)};
+
+	return at->verb == TG_VERB_ALLOW && !tg_image_rule(lint->image, at->rule, &info) &&
+	       !(info.ops >> TG_OP_SENDMSG & 1);
+}
+
+/* The allows before one term of a rule for egress. */
+static int check_connects(struct tg_lint *lint, const struct tg_lint_rule *rule,
+			  const struct tg_world *world, uint32_t term)
+{
+	const struct tg_reading *reading = &lint->reading[TG_OP_CONNECT];
+	uint64_t *touching = calloc(reading->words, sizeof(*touching));
+	struct tg_box box = {0};
+	int result = touching ? tg_box_of_term(reading, world, term, &box)
+			      : tg_fail(-ENOMEM, "out of memory: no room to compare terms");
+
+	if (!result)
+		result = restrict_to_udp(reading, &box);
+	if (!result && !tg_box_is_empty(&box, ~0u))
+		result = tg_cover_touching(&lint->work, reading, &box, term, touching);
+	for (uint32_t i = 0; touching && i < reading->words && !result; i++) {
+		for (uint64_t word = touching[i]; word && !result; word &= word - 1) {
+			uint32_t allow = i * 64 + (uint32_t)__builtin_ctzll(word);
+
+			if (allows_connect_alone(lint, allow))
+				result = connects(lint, rule, world, &box, allow);
+		}
+	}
+	tg_box_free(&box);
+	free(touching);
+	return result == -E2BIG ? 0 : result;
+}
+
+/* A rule for sendmsg alone: somebody, or the default, lets a socket connect there. */
+static int report_unconnected(struct tg_lint *lint, const struct tg_lint_rule *rule,
+			      const struct tg_world *world, const struct tg_query *call,
+			      uint32_t by)
+{
+	struct tg_lint_text text;
+	int error = tg_lint_begin(rule, &text);
+
+	if (error)
+		return error;
+	fputs("does not keep UDP from ", text.stream);
+	write_address(&lint->reading[TG_OP_SENDMSG], world, call, text.stream);
+	fputs(": ", text.stream);
+	if (by != TG_RULE_DEFAULT)
+		tg_lint_name(lint, by, text.stream);
+	else
+		fputs("nothing keeps sockets from connecting there", text.stream);
+	fputs(by != TG_RULE_DEFAULT ? " lets sockets connect there" : "", text.stream);
+	fputs(", and what a connected socket sends is not looked at again; write egress instead of "
+	      "sendmsg",
+	      text.stream);
+	return tg_lint_end(lint, rule, TG_FINDING_DEFEATED, &text);
+}
+
+static int check_sends(struct tg_lint *lint, const struct tg_lint_rule *rule,
+		       const struct tg_world *world, uint32_t term)
+{
+	const struct tg_reading *reading = &lint->reading[TG_OP_SENDMSG];
+	struct tg_cover cover = {.answer = TG_COVER_UNKNOWN};
+	struct tg_decision by;
+	struct tg_query call;
+	struct tg_box box;
+	int result = tg_box_of_term(reading, world, term, &box);
+
+	if (result)
+		return result;
+	result = restrict_to_udp(reading, &box);
+	if (!result && !tg_box_is_empty(&box, ~0u))
+		result = tg_cover_ask(&lint->work, reading, &box, term, &cover);
+	if (result || cover.answer != TG_COVER_PART)
+		goto out;
+	make_call(reading, world, &cover, &call);
+	result = decide(lint, TG_OP_CONNECT, &call, &by);
+	if (!result && by.verb == TG_VERB_ALLOW)
+		result = report_unconnected(lint, rule, world, &call, by.rule) ?: 1;
+out:
+	tg_box_free(&box);
+	return result;
+}
+
+int tg_lint_defeated(struct tg_lint *lint, const struct tg_lint_rule *rule)
+{
+	bool egress = rule->info.ops >> TG_OP_CONNECT & 1;
+	enum tg_op op = egress ? TG_OP_CONNECT : TG_OP_SENDMSG;
+	const struct tg_world *worlds = tg_worlds(op);
+	int result = 0;
+
+	if (rule->info.verb != TG_VERB_DENY || !(rule->info.ops >> TG_OP_SENDMSG & 1) ||
+	    !can_ask(lint))
+		return 0;
+	for (uint32_t term = rule->first[op]; term < rule->end[op]; term++)
+		for (int i = 0; i < TG_WORLDS && !result; i++)
+			result = egress ? check_connects(lint, rule, &worlds[i], term)
+					: check_sends(lint, rule, &worlds[i], term);
+	return result < 0 ? result : 0;
+}
+
+/* --- The loopback ---------------------------------------------------------------------- */
+
+/* What a denial of everything catches. */
+struct caught {
+	uint32_t ops;
+	bool world[TG_WORLDS];
+};
+
+static bool has(const uint64_t *words, uint32_t term)
+{
+	return words[term / 64] >> (term % 64) & 1;
+}
+
+/* Whether a term asks for none of some field's values more than for another. */
+static bool takes_all(const struct tg_reading *reading, enum tg_key key, uint32_t term)
+{
+	return !(reading->section->keys >> key & 1) || has(reading->key[key].every, term);
+}
+
+/* Whether one of the first terms is about a class of addresses, and not about all of them. */
+static int is_named(const struct tg_reading *reading, enum tg_key key, uint32_t class,
+		    uint32_t limit, bool *named)
+{
+	uint64_t *words = calloc(reading->words, sizeof(*words));
+	int error = words ? tg_reading_terms(reading, key, class, words)
+			  : tg_fail(-ENOMEM, "out of memory: no room to compare terms");
+
+	*named = false;
+	for (uint32_t term = 0; term < limit && !error; term++)
+		if (has(words, term) && !has(reading->key[key].every, term))
+			*named = true;
+	free(words);
+	return error;
+}
+
+/* Of a kind of calls, those to the loopback; *named: a rule before `limit` is about them. */
+static int restrict_to_loopback(const struct tg_reading *reading, const struct tg_world *world,
+				uint32_t limit, struct tg_box *box, bool *named)
+{
+	const struct tg_keys keys = {.addr4 = INADDR_LOOPBACK, .addr6 = {0, 1}};
+	int class, error;
+
+	*named = false;
+	if (!(box->keys >> world->address & 1))
+		return 0;
+	class = tg_classify(&reading->view, reading->section, &keys, world->address);
+	if (class < 0)
+		return tg_fail_damaged();
+	error = is_named(reading, world->address, (uint32_t) class, limit, named);
+	return error ? error : tg_box_restrict(box, world->address, (uint32_t) class);
+}
+
+/* Whether the terms before `limit` leave loopback calls of a box; the box goes. */
+static int catches(struct tg_lint *lint, const struct tg_reading *reading,
+		   const struct tg_world *world, struct tg_box *box, uint32_t limit, bool *caught)
+{
+	struct tg_cover cover;
+	bool named;
+	int error = restrict_to_loopback(reading, world, limit, box, &named);
+
+	if (!error && !named && !tg_box_is_empty(box, ~0u)) {
+		error = tg_cover_ask(&lint->work, reading, box, limit, &cover);
+		*caught = *caught || (!error && cover.answer == TG_COVER_PART);
+	}
+	tg_box_free(box);
+	return error;
+}
+
+static int report_loopback(struct tg_lint *lint, const struct tg_lint_rule *rule,
+			   const struct caught *caught)
+{
+	bool both = caught->world[0] && caught->world[1];
+	uint32_t egress = 1u << TG_OP_CONNECT | 1u << TG_OP_SENDMSG;
+	struct tg_lint_text text;
+	int error = tg_lint_begin(rule, &text);
+
+	if (error)
+		return error;
+	fprintf(text.stream,
+		"%scatches %s, too, where programs reach services of this machine; if that is not "
+		"meant, put before it: allow { %s = %s }",
+		rule ? "" : "policy: default = \"deny\" ",
+		both               ? "127.0.0.1 and ::1"
+		: caught->world[0] ? "127.0.0.1"
+				   : "::1",
+		caught->ops == egress ? "egress" : tg_op_name(__builtin_ctz(caught->ops)),
+		both               ? "{ \"127.0.0.0/8\", \"::1\" }"
+		: caught->world[0] ? "\"127.0.0.0/8\""
+				   : "\"::1\"");
+	return tg_lint_end(lint, rule, TG_FINDING_LOOPBACK, &text);
+}
+
+/* The loopback in one operation, before one term or, where `all` is set, before the default. */
+static int check_loopback(struct tg_lint *lint, enum tg_op op, uint32_t term, bool all,
+			  struct caught *caught)
+{
+	const struct tg_reading *reading = &lint->reading[op];
+	const struct tg_world *worlds = tg_worlds(op);
+	int error = 0;
+
+	for (int i = 0; i < TG_WORLDS && !error; i++) {
+		bool found = false;
+		struct tg_box box;
+
+		if (!all && !takes_all(reading, worlds[i].address, term))
+			continue;
+		error = all ? tg_box_of_world(reading, &worlds[i], &box)
+			    : tg_box_of_term(reading, &worlds[i], term, &box);
+		if (!error)
+			error = catches(lint, reading, &worlds[i], &box, term, &found);
+		if (found) {
+			caught->ops |= 1u << op;
+			caught->world[i] = true;
+		}
+	}
+	return error;
+}
+
+int tg_lint_loopback(struct tg_lint *lint, const struct tg_lint_rule *rule)
+{
+	static const enum tg_op ops[] = {TG_OP_CONNECT, TG_OP_SENDMSG};
+	struct caught caught = {0};
+	int error = 0;
+
+	if (rule->info.verb != TG_VERB_DENY)
+		return 0;
+	for (int i = 0; i < 2; i++)
+		for (uint32_t term = rule->first[ops[i]]; term < rule->end[ops[i]] && !error;
+		     term++)
+			/* What is in a live set is known to nobody yet. */
+			if (!(lint->reading[ops[i]].terms[term].effects & TG_EFFECT_LIVE) &&
+			    takes_all(&lint->reading[ops[i]], TG_KEY_PORT, term))
+				error = check_loopback(lint, ops[i], term, false, &caught);
+	return error || !caught.ops ? error : report_loopback(lint, rule, &caught);
+}
+
+int tg_lint_default_loopback(struct tg_lint *lint)
+{
+	static const enum tg_op ops[] = {TG_OP_CONNECT, TG_OP_SENDMSG};
+	struct caught caught = {0};
+	int error = 0;
+
+	for (int i = 0; i < 2 && !error; i++) {
+		const struct tg_reading *reading = &lint->reading[ops[i]];
+		uint32_t terms = lint->known[ops[i]] ? reading->section->terms : 0;
+
+		if (lint->known[ops[i]] && reading->terms[terms].verb == TG_VERB_DENY)
+			error = check_loopback(lint, ops[i], terms, true, &caught);
+	}
+	return error || !caught.ops ? error : report_loopback(lint, NULL, &caught);
+}

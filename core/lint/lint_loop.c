@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lint_loop.c - rewrites and balances that send calls round in a loop.
+ *
+ * The kernel does not look again at a call that it has turned.  But what
+ * listens at the target may run under the same policy: it connects on, is
+ * turned itself, and at last is sent back to where it listens.  Of live
+ * services counts what the policy says that they hold.
+ */
+#include "lint/lint.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bpf/engine/path_rank.h"
+#include "parse/address.h"
+#include "base/error.h"
+#include "lint/lint_target.h"
+#include "table/service.h"
+
+#define MOST_STEPS 8
+
+/* Turns that are followed, of all rules together: about a second. */
+#define MOST_TURNS 100000u
+
+/* A way that calls go: who turns them, and where to. */
+struct path {
+	struct tg_turner turner[MOST_STEPS];
+	struct tg_lint_target target[MOST_STEPS];
+	uint32_t steps;
+	struct tg_lint_target at; /* what is known of where they are, after the last */
+	uint32_t proto;           /* 0: any */
+};
+
+/* Calls of one kind, of an operation. */
+struct calls {
+	const struct tg_reading *reading;
+	const struct tg_world *world;
+	struct tg_box box;
+};
+
+static bool is_mapped(const uint32_t addr_be[4])
+{
+	return !addr_be[0] && !addr_be[1] && addr_be[2] == htonl(0xffff);
+}
+
+/* Leave only the calls for a target, as one field has it. */
+static int restrict_to(const struct tg_lint *lint, struct calls *calls, enum tg_key key,
+		       const struct tg_lint_target *target, uint32_t proto)
+{
+	const struct tg_reading *reading = calls->reading;
+	uint32_t row = tg_image_section_row(lint->image->rows, reading->place);
+	const uint8_t *addr = (const uint8_t *)target->addr_be;
+	int rank, class;
+	struct tg_keys keys = {
+		.addr4 = ntohl(target->addr_be[3]),
+		.addr6 = {tg_be64(addr), tg_be64(addr + 8)},
+		.port = ntohs(target->port_be),
+		.proto = proto,
+	};
+
+	if (!(calls->box.keys >> key & 1))
+		return 0;
+	if (key == TG_KEY_PATH) {
+		rank = target->path ? tg_path_rank(&reading->view, row, target->path->words_be)
+				    : -EFAULT;
+		if (rank < 0)
+			return tg_fail_damaged();
+		keys.path = (uint32_t)rank;
+	}
+	class = tg_classify(&reading->view, reading->section, &keys, key);
+	return class < 0 ? tg_fail_damaged() : tg_box_restrict(&calls->box, key, (uint32_t) class);
+}
+
+/* The calls of `from` as a turn leaves them. */
+static int turn_calls(const struct tg_lint *lint, const struct calls *from,
+		      const struct tg_lint_target *target, struct calls *calls)
+{
+	const struct tg_reading *reading = from->reading;
+	struct tg_box kept = from->box; /* borrows the lists */
+	int error;
+
+	*calls = (struct calls){.reading = reading, .world = from->world};
+	if (target->has_addr && reading->place < TG_OPS)
+		calls->world = &tg_worlds(reading->place)[is_mapped(target->addr_be) ? 0 : 1];
+	error = tg_box_of_world(reading, calls->world, &calls->box);
+	if (error)
+		return error;
+	if (target->has_addr)
+		kept.keys &= ~(1u << TG_KEY_ADDR4 | 1u << TG_KEY_ADDR6 | 1u << TG_KEY_PATH);
+	if (target->has_port)
+		kept.keys &= ~(1u << TG_KEY_PORT);
+	error = tg_box_intersect(&calls->box, &kept);
+	if (!error && target->has_addr)
+		error = restrict_to(lint, calls, calls->world->address, target, 0);
+	if (!error && target->has_port)
+		error = restrict_to(lint, calls, TG_KEY_PORT, target, 0);
+	if (error)
+		tg_box_free(&calls->box);
+	return error;
+}
+
+/* Those of `from` that a turner takes, which may be none. */
+static int taken_calls(const struct tg_lint *lint, const struct calls *from,
+		       const struct tg_turner *turner, uint32_t proto,
+		       const struct tg_lint_target *at, struct calls *calls)
+{
+	int error = tg_box_of_term(from->reading, from->world, turner->term, &calls->box);
+
+	calls->reading = from->reading;
+	calls->world = from->world;
+	if (error)
+		return error;
+	error = tg_box_intersect(&calls->box, &from->box);
+	if (!error && turner->vip != TG_NO_VIP)
+		error = restrict_to(lint, calls, TG_KEY_PROTO, at, proto);
+	if (error)
+		tg_box_free(&calls->box);
+	return error;
+}
+
+static int follow(struct tg_lint *lint, const struct calls *from, struct path *path);
+
+/* Go on by one turner: 1 where that leads back to the first. */
+static int follow_turner(struct tg_lint *lint, const struct calls *from,
+			 const struct tg_turner *turner, uint32_t proto, struct path *path)
+{
+	const struct tg_reading *reading = from->reading;
+	uint32_t first = reading->terms[path->turner[0].term].rule;
+	uint32_t rule = reading->terms[turner->term].rule;
+	struct tg_cover cover = {.answer = TG_COVER_UNKNOWN};
+	struct calls part;
+	int result = taken_calls(lint, from, turner, proto, &path->at, &part);
+
+	if (result)
+		return result;
+	if (!tg_box_is_empty(&part.box, ~0u))
+		result = tg_cover_ask(&lint->work, reading, &part.box, turner->term, &cover);
+	if (result || cover.answer != TG_COVER_PART)
+		goto out;
+	if (rule == first && turner->vip == path->turner[0].vip) {
+		result = 1;
+	} else if ((rule > first || turner->vip != TG_NO_VIP) && path->steps < MOST_STEPS) {
+		path->turner[path->steps++] = *turner;
+		result = follow(lint, &part, path);
+		path->steps -= !result;
+	}
+out:
+	tg_box_free(&part.box);
+	return result;
+}
+
+/* Go on by the services that have a VIP where the calls are. */
+static int follow_services(struct tg_lint *lint, const struct calls *from, uint32_t term,
+			   struct path *path)
+{
+	static const uint32_t protos[] = {IPPROTO_TCP, IPPROTO_UDP};
+	const struct tg_table_rows *services = tg_turner_services(lint, from->reading, term);
+	uint32_t before = path->proto;
+	int result = 0;
+
+	for (int i = 0; i < 2 && services && !result; i++) {
+		struct tg_turner turner = {term, TG_NO_VIP};
+
+		if (!before || before == protos[i])
+			turner.vip = tg_lint_vip_at(services, &path->at, protos[i]);
+		if (turner.vip == TG_NO_VIP)
+			continue;
+		path->proto = protos[i];
+		result = follow_turner(lint, from, &turner, protos[i], path);
+		path->proto = before;
+	}
+	return result;
+}
+
+/* Whether calls could be for services: then all terms are gone through. */
+static bool asks_services(const struct tg_lint *lint, const struct path *path)
+{
+	return lint->services && path->at.has_addr && path->at.has_port;
+}
+
+/* Look who turns these calls next. */
+static int follow_calls(struct tg_lint *lint, const struct calls *calls, struct path *path)
+{
+	const struct tg_reading *reading = calls->reading;
+	uint64_t *touching = calloc(reading->words, sizeof(*touching));
+	int result = touching ? 0 : tg_fail(-ENOMEM, "out of memory: no room to follow a call");
+
+	if (!result)
+		result = tg_cover_touching(&lint->work, reading, &calls->box,
+					   reading->section->terms, touching);
+	for (uint32_t i = 0; i < reading->words && !result; i++) {
+		for (uint64_t word = touching[i]; word && !result; word &= word - 1) {
+			struct tg_turner turner = {i * 64 + (uint32_t)__builtin_ctzll(word),
+						   TG_NO_VIP};
+			uint8_t verb = reading->terms[turner.term].verb;
+
+			if (verb == TG_VERB_REWRITE || verb == TG_VERB_BALANCE)
+				result = follow_turner(lint, calls, &turner, 0, path);
+		}
+	}
+	for (uint32_t i = 0; i < reading->section->terms && !result && asks_services(lint, path);
+	     i++)
+		result = follow_services(lint, calls, i, path);
+	free(touching);
+	return result;
+}
+
+/* Turn calls by the path's last turner, each way that it may, and see where they go. */
+static int follow(struct tg_lint *lint, const struct calls *from, struct path *path)
+{
+	uint32_t last = path->steps - 1;
+	uint32_t targets = tg_turner_targets(lint, from->reading, &path->turner[last]);
+	struct tg_lint_target before = path->at;
+	int result = 0;
+
+	for (uint32_t i = 0; i < targets && !result; i++) {
+		struct tg_lint_target target;
+		struct calls calls;
+
+		if (!tg_turner_target(lint, from->reading, &path->turner[last], i, &target))
+			continue;
+		lint->turns += 1 + (lint->services ? from->reading->section->terms / 256 : 0);
+		if (lint->turns > MOST_TURNS)
+			return -E2BIG;
+		path->target[last] = path->at = target;
+		if (!target.has_addr && before.has_addr)
+			memcpy(path->at.addr_be, before.addr_be, sizeof(before.addr_be));
+		if (!target.has_port)
+			path->at.port_be = before.port_be;
+		path->at.has_addr |= before.has_addr;
+		path->at.has_port |= before.has_port;
+		result = turn_calls(lint, from, &target, &calls);
+		if (result)
+			break;
+		if (!tg_box_is_empty(&calls.box, ~0u))
+			result = follow_calls(lint, &calls, path);
+		tg_box_free(&calls.box);
+	}
+	if (!result)
+		path->at = before;
+	return result;
+}
+
+/* "target 127.0.0.1:3128", "backend 10.0.1.5:80 for 10.96.0.10:80/tcp" */
+static void write_first(const struct tg_lint *lint, const struct tg_reading *reading,
+			const struct path *path, FILE *stream)
+{
+	bool balances = reading->terms[path->turner[0].term].verb == TG_VERB_BALANCE;
+	const struct tg_table_rows *services =
+		tg_turner_services(lint, reading, path->turner[0].term);
+	const struct tg_vip *vip;
+	struct tg_lint_target asked = {.has_addr = true, .has_port = true};
+
+	fputs(balances ? "its backend " : "its target ", stream);
+	tg_lint_target_write(&path->target[0], stream);
+	vip = services ? tg_vip_at(services, (uint32_t)path->turner[0].vip) : NULL;
+	if (!vip)
+		return;
+	tg_address_bytes((struct tg_key128){vip->addr[0], vip->addr[1]}, (uint8_t *)asked.addr_be);
+	asked.port_be = htons((uint16_t)(vip->what >> 16));
+	fputs(" for ", stream);
+	tg_lint_target_write(&asked, stream);
+	fputs((vip->what & 0xffff) == IPPROTO_TCP ? "/tcp" : "/udp", stream);
+}
+
+static int report(struct tg_lint *lint, const struct tg_lint_rule *rule,
+		  const struct tg_reading *reading, const struct path *path)
+{
+	bool connects = reading->place % TG_OPS == TG_OP_CONNECT;
+	struct tg_lint_text text;
+	int error = tg_lint_begin(rule, &text);
+
+	if (error)
+		return error;
+	write_first(lint, reading, path, text.stream);
+	for (uint32_t i = 1; i < path->steps; i++) {
+		fputs(i > 1 ? ", by " : " is sent on by ", text.stream);
+		tg_lint_name(lint, reading->terms[path->turner[i].term].rule, text.stream);
+		fputs(" to ", text.stream);
+		tg_lint_target_write(&path->target[i], text.stream);
+	}
+	fprintf(text.stream,
+		"%s matches it again: what listens there, if the policy holds for it, too, is sent "
+		"round in a loop when it %s on; let its own calls through before, as in "
+		"allow { %s = \"%s\", uid = \"proxy\" }",
+		path->steps > 1 ? ", which" : "", connects ? "connects" : "sends",
+		connects ? "connect" : "sendmsg", reading->place < TG_OPS ? "*" : "unix:*");
+	return tg_lint_end(lint, rule, TG_FINDING_LOOP, &text);
+}
+
+/* Follow the calls of one kind that a turner takes; `at` is what they ask for, as far as that is
+ * one.  1: a loop was found and told. */
+static int check_kind(struct tg_lint *lint, const struct tg_lint_rule *rule, struct calls *calls,
+		      const struct tg_turner *turner, const struct tg_lint_target *at,
+		      uint32_t proto)
+{
+	struct path path = {.turner = {*turner}, .steps = 1, .at = *at, .proto = proto};
+	int result = tg_box_of_term(calls->reading, calls->world, turner->term, &calls->box);
+
+	if (result)
+		return result;
+	if (turner->vip != TG_NO_VIP)
+		result = restrict_to(lint, calls, calls->world->address, at, 0) ?:
+			 restrict_to(lint, calls, TG_KEY_PORT, at, 0)		?:
+			 restrict_to(lint, calls, TG_KEY_PROTO, at, proto);
+	if (!result && !tg_box_is_empty(&calls->box, ~0u))
+		result = follow(lint, calls, &path);
+	tg_box_free(&calls->box);
+	if (result == 1)
+		result = report(lint, rule, calls->reading, &path) ?: 1;
+	return result;
+}
+
+static int check_services(struct tg_lint *lint, const struct tg_lint_rule *rule,
+			  const struct tg_reading *reading, uint32_t term,
+			  const struct tg_table_rows *services)
+{
+	const struct tg_more *more = tg_row(&reading->view, reading->terms[term].more_row);
+	const struct tg_table_entry *entry = tg_image_table(lint->image->rows, more->services - 1);
+	const struct tg_vip_key *vip;
+	int result = 0;
+
+	for (uint64_t row = 0;
+	     !result && (vip = tg_image_service_at(lint->image->rows, entry, row));
+	     row = tg_image_service_behind(vip, row)) {
+		struct tg_lint_target at = {.has_addr = true,
+					    .has_port = true,
+					    .port_be = htons((uint16_t)(vip->what >> 16))};
+		uint32_t proto = vip->what & 0xffff;
+		struct tg_turner turner = {term, TG_NO_VIP};
+		struct calls calls = {.reading = reading};
+
+		tg_address_bytes((struct tg_key128){vip->high, vip->low}, (uint8_t *)at.addr_be);
+		calls.world = &tg_worlds(reading->place)[is_mapped(at.addr_be) ? 0 : 1];
+		turner.vip = tg_lint_vip_at(services, &at, proto);
+		if (turner.vip != TG_NO_VIP)
+			result = check_kind(lint, rule, &calls, &turner, &at, proto);
+	}
+	return result;
+}
+
+static int check_term(struct tg_lint *lint, const struct tg_lint_rule *rule, int place,
+		      uint32_t term)
+{
+	const struct tg_reading *reading = &lint->reading[place];
+	const struct tg_table_rows *services = tg_turner_services(lint, reading, term);
+	const struct tg_lint_target anywhere = {.has_addr = false};
+	const struct tg_turner turner = {term, TG_NO_VIP};
+	int result = 0;
+
+	if (services)
+		return check_services(lint, rule, reading, term, services);
+	for (int i = 0; i < tg_world_count(place) && !result; i++) {
+		struct calls calls = {.reading = reading, .world = &tg_worlds(place)[i]};
+
+		result = check_kind(lint, rule, &calls, &turner, &anywhere, 0);
+	}
+	return result;
+}
+
+int tg_lint_loop(struct tg_lint *lint, const struct tg_lint_rule *rule)
+{
+	static const int places[] = {TG_OP_CONNECT, TG_OP_SENDMSG, TG_OPS + TG_OP_CONNECT,
+				     TG_OPS + TG_OP_SENDMSG};
+	int result = 0;
+
+	if (rule->info.verb != TG_VERB_REWRITE && rule->info.verb != TG_VERB_BALANCE)
+		return 0;
+	for (int i = 0; i < 4 && !result; i++)
+		for (uint32_t term = rule->first[places[i]]; term < rule->end[places[i]] && !result;
+		     term++)
+			result = check_term(lint, rule, places[i], term);
+	return result < 0 && result != -E2BIG ? result : 0;
+}

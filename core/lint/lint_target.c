@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/* lint_target.c - where the terms that turn calls lead. */
+#include "lint/lint_target.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "bpf/engine/path_rank.h"
+#include "parse/address.h"
+#include "parse/backend.h"
+
+static const struct tg_term *term_of(const struct tg_reading *reading, uint32_t term)
+{
+	return &reading->terms[term];
+}
+
+static const struct tg_more *more_of(const struct tg_reading *reading, uint32_t term)
+{
+	return tg_row(&reading->view, term_of(reading, term)->more_row);
+}
+
+/* --- Services ------------------------------------------------------------------------ */
+
+const struct tg_table_rows *tg_turner_services(const struct tg_lint *lint,
+					       const struct tg_reading *reading, uint32_t term)
+{
+	const struct tg_more *more = more_of(reading, term);
+
+	if (term_of(reading, term)->verb != TG_VERB_BALANCE || !more || !more->services)
+		return NULL;
+	return &lint->tables[more->services - 1];
+}
+
+int tg_lint_vip_at(const struct tg_table_rows *services, const struct tg_lint_target *target,
+		   uint32_t proto)
+{
+	const uint8_t *addr = (const uint8_t *)target->addr_be;
+	int place;
+
+	if (!target->has_addr || !target->has_port)
+		return TG_NO_VIP;
+	place = tg_vip_find(services, TG_VIP_WHAT(ntohs(target->port_be), proto), tg_be64(addr),
+			    tg_be64(addr + 8));
+	return place < 0 ? TG_NO_VIP : place;
+}
+
+/* --- Targets -------------------------------------------------------------------------- */
+
+/* The backends of a turner; none: it is a rewrite. */
+static struct tg_backend_rows backends_of(const struct tg_lint *lint,
+					  const struct tg_reading *reading,
+					  const struct tg_turner *turner)
+{
+	const struct tg_table_rows *services = tg_turner_services(lint, reading, turner->term);
+	const struct tg_more *more = more_of(reading, turner->term);
+	struct tg_backend_rows none = {0};
+	const struct tg_vip *vip;
+
+	if (term_of(reading, turner->term)->verb != TG_VERB_BALANCE || !more)
+		return none;
+	if (services) {
+		vip = tg_vip_at(services, (uint32_t)turner->vip);
+		return vip ? tg_service_list(services, vip->state) : none;
+	}
+	return tg_image_list(lint->image->rows, more->block);
+}
+
+uint32_t tg_turner_targets(const struct tg_lint *lint, const struct tg_reading *reading,
+			   const struct tg_turner *turner)
+{
+	if (term_of(reading, turner->term)->verb != TG_VERB_BALANCE)
+		return 1;
+	return backends_of(lint, reading, turner).count;
+}
+
+static void rewrite_target(const struct tg_lint *lint, const struct tg_reading *reading,
+			   const struct tg_term *term, struct tg_lint_target *target)
+{
+	uint32_t row = tg_image_section_row(lint->image->rows, reading->place);
+
+	*target = (struct tg_lint_target){
+		.has_addr = term->effects & TG_EFFECT_TO_ADDR,
+		.has_port = term->effects & TG_EFFECT_TO_PORT,
+		.port_be = term->to_port_be,
+	};
+	if (reading->place >= TG_OPS)
+		target->path = tg_path_target(&reading->view, row, term);
+	else
+		memcpy(target->addr_be, term->to_addr_be, sizeof(target->addr_be));
+}
+
+bool tg_turner_target(const struct tg_lint *lint, const struct tg_reading *reading,
+		      const struct tg_turner *turner, uint32_t index, struct tg_lint_target *target)
+{
+	struct tg_backend_rows backends = backends_of(lint, reading, turner);
+	struct tg_backend_info backend;
+
+	if (!backends.count) {
+		rewrite_target(lint, reading, term_of(reading, turner->term), target);
+		return true;
+	}
+	tg_backend_rows_read(&backends, index, &backend);
+	*target = (struct tg_lint_target){
+		.has_addr = true,
+		.has_port = backend.port,
+		.port_be = htons((uint16_t)backend.port),
+	};
+	memcpy(target->addr_be, backend.addr, sizeof(target->addr_be));
+	return backend.state == TG_BACKEND_UP;
+}
+
+/* --- Text ------------------------------------------------------------------------------- */
+
+/* "unix:/run/x.sock", "unix:@name" */
+static void write_path(const struct tg_unix_path *path, FILE *stream)
+{
+	bool abstract = !path->at[0];
+
+	fputs(abstract ? "unix:@" : "unix:", stream);
+	fwrite(path->at + abstract, 1, (size_t)path->bytes - abstract, stream);
+}
+
+void tg_lint_target_write(const struct tg_lint_target *target, FILE *stream)
+{
+	char address[64];
+
+	if (target->path) {
+		write_path(target->path, stream);
+		return;
+	}
+	if (!target->has_addr) {
+		fprintf(stream, "port %u", ntohs(target->port_be));
+		return;
+	}
+	tg_addr_format((const uint8_t *)target->addr_be, address, sizeof(address));
+	if (target->has_port && strchr(address, ':'))
+		fprintf(stream, "[%s]:%u", address, ntohs(target->port_be));
+	else if (target->has_port)
+		fprintf(stream, "%s:%u", address, ntohs(target->port_be));
+	else
+		fputs(address, stream);
+}

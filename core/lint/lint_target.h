@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* lint_target.h - where the terms that turn calls lead: rewrites, and balances by each backend. */
+#ifndef TG_LINT_LINT_TARGET_H
+#define TG_LINT_LINT_TARGET_H
+
+#include "table/service.h"
+#include "lint/lint.h"
+
+#define TG_NO_VIP (-1)
+
+/* A term that turns calls; of one that balances live services, those for one of their VIPs. */
+struct tg_turner {
+	uint32_t term;
+	int vip; /* its place in its table, or TG_NO_VIP */
+};
+
+/* What is known of where calls go: by one turn, or after several. */
+struct tg_lint_target {
+	bool has_addr, has_port;
+	uint32_t addr_be[4]; /* IPv4 is v4-mapped */
+	uint16_t port_be;
+	const struct tg_unix_path *path; /* in place of all that; NULL: not a unix socket's */
+};
+
+/* The services whose backends a term has; NULL: it has its own, or does not balance. */
+const struct tg_table_rows *tg_turner_services(const struct tg_lint *lint,
+					       const struct tg_reading *reading, uint32_t term);
+
+/* The VIP that is at a target, for those who connect by `proto`; or TG_NO_VIP. */
+int tg_lint_vip_at(const struct tg_table_rows *services, const struct tg_lint_target *target,
+		   uint32_t proto);
+
+/* How many targets a turner has; one of them, false where no call goes there now. */
+uint32_t tg_turner_targets(const struct tg_lint *lint, const struct tg_reading *reading,
+			   const struct tg_turner *turner);
+bool tg_turner_target(const struct tg_lint *lint, const struct tg_reading *reading,
+		      const struct tg_turner *turner, uint32_t index,
+		      struct tg_lint_target *target);
+
+/* Write `127.0.0.1:80`, `[::1]:80`, `127.0.0.1`, `port 80`, `unix:/run/x.sock`. */
+void tg_lint_target_write(const struct tg_lint_target *target, FILE *stream);
+
+#endif

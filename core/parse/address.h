@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * address.h - IPv4 and IPv6 addresses as text.
+ *
+ * Written by hand because a list may hold millions of them: they read in
+ * place, and leave the reader at what follows the address.
+ */
+#ifndef TG_PARSE_ADDRESS_H
+#define TG_PARSE_ADDRESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/interval.h"
+
+/* ::ffff:0:0, above which the v4-mapped addresses are. */
+#define TG_MAPPED_LO 0x0000ffff00000000ull
+
+/* Read "10.0.0.1" and move *text behind it; on failure *text stays. */
+bool tg_address_scan4(const char **text, uint32_t *address);
+
+/* The same for "2001:db8::1" and "::ffff:1.2.3.4". */
+bool tg_address_scan6(const char **text, struct tg_key128 *address);
+
+static inline bool tg_address_is_mapped(struct tg_key128 address)
+{
+	return !address.hi && address.lo >> 32 == TG_MAPPED_LO >> 32;
+}
+
+static inline uint64_t tg_be64(const uint8_t *bytes)
+{
+	uint64_t value = 0;
+
+	for (int i = 0; i < 8; i++)
+		value = value << 8 | bytes[i];
+	return value;
+}
+
+/* 16 bytes, network order. */
+void tg_address_bytes(struct tg_key128 address, uint8_t bytes[16]);
+
+#endif

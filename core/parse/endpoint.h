@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* endpoint.h - one item of an endpoint list: "10.0.0.0/8:443". */
+#ifndef TG_PARSE_ENDPOINT_H
+#define TG_PARSE_ENDPOINT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/interval.h"
+#include "parse/unix_path.h"
+
+/* More addresses than that of one name are an error. */
+#define TG_HOST_ADDRESSES 64
+
+struct tg_address_range {
+	bool v6; /* false: IPv4 or v4-mapped, as a key of 32 bits */
+	struct tg_key128 first, last;
+};
+
+struct tg_endpoint {
+	bool negated;
+	bool is_unix; /* `path`, and nothing of what follows it */
+	struct tg_path_interval path;
+	bool any_address; /* "*", which is also ranges[0] and [1] */
+	bool text_v6;     /* written as IPv6, even where it is v4-mapped */
+	bool has_port;    /* false: any port */
+	uint16_t port_first, port_last;
+	unsigned int count;
+	struct tg_address_range ranges[TG_HOST_ADDRESSES]; /* several: the addresses of a name */
+};
+
+/* A failure leaves *endpoint undefined. */
+int tg_endpoint_parse(const char *item, struct tg_endpoint *endpoint);
+
+/* Whether the item is the one address 0.0.0.0 or ::, perhaps among a name's. */
+bool tg_endpoint_names_any(const struct tg_endpoint *endpoint, bool v6);
+
+#endif

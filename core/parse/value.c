@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: MIT */
+/* value.c - items of the fields that are one number or name: ports, users, commands … */
+#include "parse/value.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <net/if.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/error.h"
+#include "system/named_file.h"
+
+#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+#define DIGITS       "0123456789"
+
+/* The kernel keeps this much of a command's name, and a NUL. */
+#define COMM_CHARACTERS 15
+
+static const struct {
+	const char *name;
+	uint32_t number;
+} protos[] = {
+	{"tcp", IPPROTO_TCP},         {"udp", IPPROTO_UDP},   {"icmp", IPPROTO_ICMP},
+	{"icmpv6", IPPROTO_ICMPV6},   {"sctp", IPPROTO_SCTP}, {"mptcp", 262},
+	{"udplite", IPPROTO_UDPLITE}, {"dccp", IPPROTO_DCCP}, {"raw", IPPROTO_RAW},
+};
+
+static const struct {
+	const char *name;
+	uint32_t number;
+} types[] = {
+	{"stream", SOCK_STREAM},
+	{"dgram", SOCK_DGRAM},
+	{"raw", SOCK_RAW},
+	{"seqpacket", SOCK_SEQPACKET},
+};
+
+bool tg_number_scan(const char **text, uint64_t max, uint64_t *number)
+{
+	const char *s = *text;
+	uint64_t value = 0;
+
+	if (*s < '0' || *s > '9')
+		return false;
+	for (; *s >= '0' && *s <= '9'; s++) {
+		value = value * 10 + (uint64_t)(*s - '0');
+		if (value > max)
+			return false;
+	}
+	*number = value;
+	*text = s;
+	return true;
+}
+
+int tg_item_start(const char *item, const char **text, bool *negated)
+{
+	bool negative = *item == '!';
+	const char *rest = item + negative;
+
+	if (!*item)
+		return tg_fail(-EINVAL, "\"\": an empty item: write a value, or \"*\" for all");
+	if (strlen(item) > TG_ITEM_MAX)
+		return tg_fail(-EINVAL, "\"%.20s…\": %zu characters are too many for one item",
+			       item, strlen(item));
+	if (!*rest)
+		return tg_fail(-EINVAL, "\"!\": nothing after '!': write what to leave out");
+	if (*rest == '!')
+		return tg_fail(-EINVAL, "\"%s\": one '!' is enough", item);
+	*text = rest;
+	*negated = negative;
+	return 0;
+}
+
+#define HEX_DIGITS DIGITS "abcdefABCDEF"
+
+/* How many characters are a number: digits, or, of a mark, "0x" and its digits. */
+static size_t number_length(const char *text, bool hexadecimal)
+{
+	if (hexadecimal && !strncasecmp(text, "0x", 2) && text[2] && strchr(HEX_DIGITS, text[2]))
+		return 2 + strspn(text + 2, HEX_DIGITS);
+	return strspn(text, DIGITS);
+}
+
+static bool scan_number(const char *text, size_t length, uint64_t max, uint64_t *number)
+{
+	if (length < 3 || !strchr("xX", text[1]))
+		return tg_number_scan(&text, max, number);
+	text += 2 + strspn(text + 2, "0");
+	*number = strchr(HEX_DIGITS, *text) && *text ? strtoull(text, NULL, 16) : 0;
+	return strspn(text, HEX_DIGITS) <= 8 && *number <= max;
+}
+
+/* "80" or "80-90", where `text` begins with a digit; `what` is what messages call it. */
+static int parse_numbers(const char *item, const char *text, const char *what, uint32_t max,
+			 bool hexadecimal, uint32_t *first, uint32_t *last)
+{
+	const char *ends[2] = {text, strchr(text, '-')};
+	uint64_t number[2];
+	int count = ends[1] ? 2 : 1;
+
+	if (ends[1])
+		ends[1]++;
+	for (int i = 0; i < count; i++) {
+		size_t digits = number_length(ends[i], hexadecimal);
+		char after = ends[i][digits];
+
+		if (!digits)
+			return tg_fail(-EINVAL, "\"%s\": the range \"%s\" has no end", item, text);
+		if (i && after == '-')
+			return tg_fail(-EINVAL,
+				       "\"%s\": two ranges in one: write them as two items", item);
+		if (after && (i || after != '-'))
+			return tg_fail(-EINVAL, "\"%s\": \"%s\" is not a %s", item, text, what);
+		if (!scan_number(ends[i], digits, max, &number[i]))
+			return tg_fail(-EINVAL, "\"%s\": %s %.*s is over %u", item, what,
+				       (int)digits, ends[i], max);
+	}
+	*first = (uint32_t)number[0];
+	*last = (uint32_t)number[count - 1];
+	if (*first > *last)
+		return tg_fail(-EINVAL, "\"%s\": the range is upside down: write %u-%u", item,
+			       *last, *first);
+	return 0;
+}
+
+/* What is not a name either: a negative number, or a space. */
+static int check_word(const char *item, const char *text, const char *what)
+{
+	if (*text == '-')
+		return tg_fail(-EINVAL, "\"%s\": a %s is not negative", item, what);
+	if (strpbrk(text, " \t"))
+		return tg_fail(-EINVAL, "\"%s\": there is a space in it", item);
+	return 0;
+}
+
+static int find_service(const char *item, const char *name, uint32_t *port)
+{
+	struct servent entry, *found = NULL;
+	char room[4096];
+
+	if (getservbyname_r(name, NULL, &entry, room, sizeof(room), &found) || !found)
+		return tg_fail(-ENOENT,
+			       "\"%s\": service \"%s\" is not in /etc/services: write its number",
+			       item, name);
+	*port = ntohs((uint16_t)found->s_port);
+	return 0;
+}
+
+int tg_port_parse(const char *item, const char *text, uint32_t *first, uint32_t *last)
+{
+	int error;
+
+	if (!*text)
+		return tg_fail(-EINVAL,
+			       "\"%s\": no port after the ':': write one, or leave the ':' out",
+			       item);
+	if (!strcmp(text, "*")) {
+		*first = 0;
+		*last = 65535;
+		return 0;
+	}
+	if (strchr(DIGITS, *text))
+		return parse_numbers(item, text, "port", 65535, false, first, last);
+	error = check_word(item, text, "port");
+	if (error)
+		return error;
+	if (strpbrk(text, "!:/*[],"))
+		return tg_fail(-EINVAL, "\"%s\": \"%s\" is not a port, such as 443, 80-90 or https",
+			       item, text);
+	error = find_service(item, text, first);
+	if (!error)
+		*last = *first;
+	return error;
+}
+
+static int find_proto(const char *item, const char *name, uint32_t *number)
+{
+	for (size_t i = 0; i < COUNT(protos); i++) {
+		if (!strcmp(name, protos[i].name)) {
+			*number = protos[i].number;
+			return 0;
+		}
+	}
+	for (size_t i = 0; i < COUNT(protos); i++)
+		if (!strcasecmp(name, protos[i].name))
+			return tg_fail(-EINVAL, "\"%s\": protocols are in small letters: write %s",
+				       item, protos[i].name);
+	return tg_fail(-EINVAL,
+		       "\"%s\": not a protocol: write tcp, udp, icmp, icmpv6, sctp, mptcp, "
+		       "udplite, dccp, raw, or a number",
+		       item);
+}
+
+static int find_type(const char *item, const char *name, uint32_t *number)
+{
+	for (size_t i = 0; i < COUNT(types); i++) {
+		if (!strcmp(name, types[i].name)) {
+			*number = types[i].number;
+			return 0;
+		}
+	}
+	return tg_fail(-EINVAL,
+		       "\"%s\": not a type of sockets: write stream, dgram, seqpacket or raw",
+		       item);
+}
+
+static int find_device(const char *item, const char *name, uint32_t *number)
+{
+	*number = strcmp(name, "none") ? if_nametoindex(name) : 0;
+	if (!*number && strcmp(name, "none"))
+		return tg_fail(-ENOENT,
+			       "\"%s\": there is no network device \"%s\" here: make it first, or "
+			       "write its number",
+			       item, name);
+	return 0;
+}
+
+static int find_family(const char *item, const char *name, uint32_t *number)
+{
+	if (!strcmp(name, "inet"))
+		*number = AF_INET;
+	else if (!strcmp(name, "inet6"))
+		*number = AF_INET6;
+	else if (!strcmp(name, "unix"))
+		*number = AF_UNIX;
+	else
+		return tg_fail(
+			-EINVAL,
+			"\"%s\": not a family: write inet (for IPv4), inet6 (for IPv6) or unix",
+			item);
+	return 0;
+}
+
+/* The getpw and getgr calls say when their room was too small: an entry may list many members. */
+static int find_user_or_group(const char *item, const char *name, bool user, uint32_t *number)
+{
+	struct passwd password, *found_user = NULL;
+	struct group group, *found_group = NULL;
+	char *room = NULL;
+	int reason = ERANGE;
+
+	for (size_t size = 4096; reason == ERANGE && size <= 4 << 20; size *= 4) {
+		char *grown = realloc(room, size);
+
+		if (!grown) {
+			reason = ENOMEM;
+			break;
+		}
+		room = grown;
+		reason = user ? getpwnam_r(name, &password, room, size, &found_user)
+			      : getgrnam_r(name, &group, room, size, &found_group);
+	}
+	if (found_user)
+		*number = password.pw_uid;
+	else if (found_group)
+		*number = group.gr_gid;
+	free(room);
+	if (found_user || found_group)
+		return 0;
+	return tg_fail(reason == ENOMEM ? -ENOMEM : -ENOENT,
+		       "\"%s\": %s \"%s\" is not known on this machine", item,
+		       user ? "user" : "group", name);
+}
+
+/* Fields of numbers that may also have names. */
+static int parse_number_or_name(enum tg_field field, const char *item, const char *text,
+				uint32_t *first, uint32_t *last)
+{
+	static const char *const what[TG_FIELDS] = {
+		[TG_FIELD_PROTO] = "protocol number",
+		[TG_FIELD_FAMILY] = "family",
+		[TG_FIELD_UID] = "user ID",
+		[TG_FIELD_GID] = "group ID",
+		[TG_FIELD_PID] = "process ID",
+		[TG_FIELD_TYPE] = "type",
+		[TG_FIELD_MARK] = "mark",
+		[TG_FIELD_DEVICE] = "device number",
+	};
+	uint32_t max = field == TG_FIELD_PROTO ? 65535 : UINT32_MAX;
+	int error;
+
+	if (field != TG_FIELD_FAMILY && field != TG_FIELD_TYPE && strchr(DIGITS, *text))
+		return parse_numbers(item, text, what[field], max, field == TG_FIELD_MARK, first,
+				     last);
+	error = check_word(item, text, what[field]);
+	if (error)
+		return error;
+	switch (field) {
+	case TG_FIELD_PROTO:
+		error = find_proto(item, text, first);
+		break;
+	case TG_FIELD_FAMILY:
+		error = find_family(item, text, first);
+		break;
+	case TG_FIELD_UID:
+	case TG_FIELD_GID:
+		error = find_user_or_group(item, text, field == TG_FIELD_UID, first);
+		break;
+	case TG_FIELD_TYPE:
+		error = find_type(item, text, first);
+		break;
+	case TG_FIELD_DEVICE:
+		error = find_device(item, text, first);
+		break;
+	case TG_FIELD_MARK:
+		error = tg_fail(-EINVAL, "\"%s\": not a mark, such as 16, 0x10 or 0x10-0x1f", item);
+		break;
+	default:
+		error = tg_fail(-EINVAL, "\"%s\": not a process ID, such as 42 or 100-200", item);
+	}
+	if (!error)
+		*last = *first;
+	return error;
+}
+
+/* Sixteen bytes, as a big-endian number, so that a prefix is an interval. */
+static struct tg_key128 comm_key(const char *text, size_t length, uint8_t padding)
+{
+	struct tg_key128 key = {0, 0};
+
+	for (size_t i = 0; i < 16; i++) {
+		uint64_t byte = i < length ? (uint8_t)text[i] : padding;
+
+		if (i < 8)
+			key.hi = key.hi << 8 | byte;
+		else
+			key.lo = key.lo << 8 | byte;
+	}
+	return key;
+}
+
+static int parse_comm(const char *item, const char *text, struct tg_value *value)
+{
+	size_t length = strlen(text);
+	const char *star = strchr(text, '*');
+	bool prefix = star && star == text + length - 1;
+
+	if (star && !prefix)
+		return tg_fail(-EINVAL, "\"%s\": '*' may only stand at the end", item);
+	if (prefix)
+		length--;
+	if (length > COMM_CHARACTERS)
+		return tg_fail(-EINVAL,
+			       "\"%s\": the kernel cuts a command's name at %d characters: "
+			       "write \"%.*s\"",
+			       item, COMM_CHARACTERS, COMM_CHARACTERS, text);
+	value->first = comm_key(text, length, 0);
+	value->last = comm_key(text, length, prefix ? 0xff : 0);
+	return 0;
+}
+
+/* Fields of 128 bits: the kernel's names for what has a path, and comm. */
+static int parse_wide(enum tg_field field, const char *item, const char *text,
+		      struct tg_value *value)
+{
+	bool all = !strcmp(text, "*");
+	uint64_t cookie;
+	int error = 0;
+
+	if (field == TG_FIELD_COMM)
+		return parse_comm(item, text, value);
+	if (field == TG_FIELD_CGROUP)
+		return tg_cgroup_chain_find(item, text, &value->cgroup);
+	value->first = (struct tg_key128){0, 0};
+	value->last = (struct tg_key128){UINT64_MAX, UINT64_MAX};
+	if (!all && field == TG_FIELD_EXE) {
+		error = tg_exe_find(item, text, &value->first);
+		value->last = value->first;
+	} else if (!all) {
+		error = tg_netns_find(item, text, &cookie);
+		if (!error)
+			value->first.hi = value->last.hi = cookie;
+	}
+	return error;
+}
+
+static bool is_wide(enum tg_field field)
+{
+	return field == TG_FIELD_COMM || field == TG_FIELD_EXE || field == TG_FIELD_NETNS ||
+	       field == TG_FIELD_CGROUP;
+}
+
+int tg_value_parse(enum tg_field field, const char *item, struct tg_value *value)
+{
+	struct tg_value parsed = {0};
+	uint32_t first = 0, last = UINT32_MAX;
+	const char *text;
+	int error = tg_item_start(item, &text, &parsed.negated);
+
+	if (error)
+		return error;
+	if (is_wide(field)) {
+		error = parse_wide(field, item, text, &parsed);
+	} else {
+		if (field == TG_FIELD_PORT)
+			error = tg_port_parse(item, text, &first, &last);
+		else if (strcmp(text, "*") != 0)
+			error = parse_number_or_name(field, item, text, &first, &last);
+		else if (field == TG_FIELD_PROTO || field == TG_FIELD_FAMILY ||
+			 field == TG_FIELD_TYPE)
+			last = 65535;
+		parsed.first.lo = first;
+		parsed.last.lo = last;
+	}
+	/* A rule for TCP that MPTCP did not meet would be escaped by asking for MPTCP. */
+	parsed.and_mptcp = field == TG_FIELD_PROTO && !strcmp(text, "tcp");
+	if (!error)
+		*value = parsed;
+	return error;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/* rate.c - a rule's rate, from its text. */
+#include "policy/rate.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "bpf/layout/image_layout.h"
+#include "base/error.h"
+#include "parse/value.h"
+
+#define SECOND_NS  1000000000ull
+#define MOST       1000000ull /* a second */
+#define MOST_BURST (1u << 24)
+
+static const char *const pers[TG_PERS] = {
+	[TG_PER_UID] = "uid",
+	[TG_PER_CGROUP] = "cgroup",
+	[TG_PER_PID] = "pid",
+	[TG_PER_DST] = "dst",
+};
+
+static int parse_per(const char *text, uint32_t *per)
+{
+	for (uint32_t i = TG_PER_UID; i < TG_PERS; i++) {
+		if (strcmp(pers[i], text) != 0)
+			continue;
+		*per = i;
+		return 0;
+	}
+	return tg_fail(-EINVAL, "per: \"%s\": write \"uid\", \"cgroup\", \"pid\" or \"dst\"", text);
+}
+
+static int bad_rate(const char *text)
+{
+	return tg_fail(-EINVAL,
+		       "over: \"%s\": write a rate such as \"100/s\", \"10/m\" or \"100/s burst "
+		       "200\"",
+		       text);
+}
+
+static uint64_t unit_seconds(char unit)
+{
+	return unit == 's' ? 1 : unit == 'm' ? 60 : unit == 'h' ? 3600 : 0;
+}
+
+static int parse_over(const char *text, struct tg_rate *rate)
+{
+	const char *s = text;
+	uint64_t count, seconds, burst;
+
+	if (!tg_number_scan(&s, UINT32_MAX, &count) || *s++ != '/')
+		return bad_rate(text);
+	seconds = unit_seconds(*s);
+	if (!seconds)
+		return bad_rate(text);
+	if (!count)
+		return tg_fail(-EINVAL, "over: \"%s\": every call exceeds that: leave it out",
+			       text);
+	if (count > MOST * seconds)
+		return tg_fail(-EINVAL, "over: \"%s\": the limit is %llu/s", text, MOST);
+	/* One second's worth, or one call where that is less. */
+	burst = count / seconds ? count / seconds : 1;
+	s++;
+	if (!strncmp(s, " burst ", 7)) {
+		s += 7;
+		if (!tg_number_scan(&s, MOST_BURST, &burst))
+			return bad_rate(text);
+	}
+	if (*s)
+		return bad_rate(text);
+	if (!burst)
+		return tg_fail(-EINVAL, "over: \"%s\": a burst is one call at least", text);
+	rate->interval_ns = seconds * SECOND_NS / count;
+	rate->window_ns = rate->interval_ns * burst;
+	return 0;
+}
+
+int tg_rate_parse(const char *over, const char *per, struct tg_rate *rate)
+{
+	struct tg_rate parsed = {.per = TG_PER_RULE};
+	int error = 0;
+
+	if (per && !over)
+		return tg_fail(-EINVAL, "per: says whose calls over counts together: add over");
+	if (over)
+		error = parse_over(over, &parsed);
+	if (!error && per)
+		error = parse_per(per, &parsed.per);
+	if (!error)
+		*rate = parsed;
+	return error;
+}

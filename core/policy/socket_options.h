@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* socket_options.h - the socket options that a rule sets, from their text. */
+#ifndef TG_POLICY_SOCKET_OPTIONS_H
+#define TG_POLICY_SOCKET_OPTIONS_H
+
+#include "bpf/layout/image_layout.h"
+
+/*
+ * Read "mark=0x10 priority=6 congestion=bbr" into a new struct.  Errors are
+ * about the options only and start with "set: ".
+ */
+int tg_options_parse(const char *text, struct tg_options *options);
+
+/* The name of one of the options given that only TCP has; NULL: there is none. */
+const char *tg_options_of_tcp(const struct tg_options *options);
+
+#endif

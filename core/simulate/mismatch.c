@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/* mismatch.c - why a rule does not match a call: the fields that keep it from that. */
+#include <errno.h>
+
+#include "bpf/engine/match.h"
+#include "base/error.h"
+#include "image/image.h"
+#include "simulate/simulate.h"
+
+/* Whether `term` is among those of the call's class in one field: 1, 0 or -EFAULT. */
+static int holds(const struct tg_view *view, const struct tg_section *section,
+		 const struct tg_keys *keys, enum tg_key key, uint32_t term)
+{
+	int class = tg_classify(view, section, keys, key);
+	const __u64 *word;
+
+	if (class < 0)
+		return -EFAULT;
+	word = tg_word(view, (uint64_t)section->tree[key].bitset * 8 + (uint32_t) class);
+	if (!word)
+		return -EFAULT;
+	if (section->terms <= TG_WORD_TERMS)
+		return *word >> term & 1;
+	return tg_head_has(view, *word, term);
+}
+
+static enum tg_field field_of(enum tg_key key)
+{
+	static const uint8_t fields[TG_KEYS] = {
+		[TG_KEY_ADDR4] = TG_FIELD_ENDPOINT, [TG_KEY_ADDR6] = TG_FIELD_ENDPOINT,
+		[TG_KEY_PORT] = TG_FIELD_PORT,      [TG_KEY_PROTO] = TG_FIELD_PROTO,
+		[TG_KEY_FAMILY] = TG_FIELD_FAMILY,  [TG_KEY_UID] = TG_FIELD_UID,
+		[TG_KEY_GID] = TG_FIELD_GID,        [TG_KEY_PID] = TG_FIELD_PID,
+		[TG_KEY_COMM] = TG_FIELD_COMM,      [TG_KEY_PATH] = TG_FIELD_ENDPOINT,
+		[TG_KEY_TYPE] = TG_FIELD_TYPE,      [TG_KEY_MARK] = TG_FIELD_MARK,
+		[TG_KEY_DEVICE] = TG_FIELD_DEVICE,  [TG_KEY_FROM4] = TG_FIELD_FROM,
+		[TG_KEY_FROM6] = TG_FIELD_FROM,     [TG_KEY_FROM_PORT] = TG_FIELD_FROM,
+		[TG_KEY_EXE] = TG_FIELD_EXE,        [TG_KEY_NETNS] = TG_FIELD_NETNS,
+		[TG_KEY_CGROUP] = TG_FIELD_CGROUP,
+	};
+
+	return fields[key];
+}
+
+static bool asks(const struct tg_section *section, const struct tg_keys *keys, enum tg_key key)
+{
+	if (key >= TG_KEY_RARE)
+		return tg_rare_mask(keys, key);
+	return TG_ASKS(TG_ALL_KEYS, section, keys, key);
+}
+
+/* The fields whose sets keep one term from matching. */
+static int sets_mismatch(const struct tg_view *view, const struct tg_section *section,
+			 const struct tg_keys *keys, uint32_t index, uint32_t *fields)
+{
+	const struct tg_term *term = tg_row(view, (uint64_t)section->term_row + index);
+	const struct tg_more *more;
+	uint32_t wrong;
+
+	if (!term)
+		return -EFAULT;
+	if (!(term->effects & TG_EFFECT_LIVE))
+		return 0;
+	more = tg_row(view, term->more_row);
+	if (!more)
+		return -EFAULT;
+	wrong = (more->in_sets & ~keys->sets) | (more->out_sets & keys->sets);
+	for (uint32_t i = 0; i < TG_SECTION_SETS; i++)
+		if (wrong >> i & 1)
+			*fields |= 1u << (tg_set_is_own(section, i) ? TG_FIELD_FROM
+								    : TG_FIELD_ENDPOINT);
+	return 0;
+}
+
+/* The fields that keep one term from matching. */
+static int term_mismatch(const struct tg_view *view, const struct tg_section *section,
+			 const struct tg_keys *keys, uint32_t term, uint32_t *fields)
+{
+	uint32_t found = 0;
+	int err;
+
+	for (int key = 0; key < TG_KEYS; key++) {
+		int held;
+
+		if (!asks(section, keys, (enum tg_key)key))
+			continue;
+		held = holds(view, section, keys, (enum tg_key)key, term);
+		if (held < 0)
+			return held;
+		if (!held)
+			found |= 1u << field_of((enum tg_key)key);
+	}
+	err = sets_mismatch(view, section, keys, term, &found);
+	if (err)
+		return err;
+	if (found & 1u << TG_FIELD_ENDPOINT)
+		found &= ~(1u << TG_FIELD_PORT);
+	else if (found & 1u << TG_FIELD_PORT)
+		found |= 1u << TG_FIELD_ENDPOINT;
+	if (!found && ((const struct tg_term *)tg_row(view, section->term_row + term))->effects &
+			      TG_EFFECT_RATE)
+		found = TG_MISMATCH_RATE;
+	*fields = found;
+	return 0;
+}
+
+/* Of a rule's terms, the one that comes nearest to a match says why it does not. */
+static int rule_mismatch(const struct tg_view *view, const struct tg_section *section,
+			 const struct tg_keys *keys, uint32_t rule, uint32_t *fields)
+{
+	uint32_t nearest = 1u << TG_FIELD_ENDPOINT;
+	bool any = false;
+
+	for (uint32_t i = 0; i < section->terms; i++) {
+		const struct tg_term *term = tg_row(view, (uint64_t)section->term_row + i);
+		uint32_t found;
+
+		if (!term)
+			return -EFAULT;
+		if (term->rule != rule)
+			continue;
+		if (term_mismatch(view, section, keys, i, &found))
+			return -EFAULT;
+		if (!any || __builtin_popcount(found) < __builtin_popcount(nearest))
+			nearest = found;
+		any = true;
+	}
+	*fields = nearest;
+	return 0;
+}
+
+int tg_mismatch(const struct tg_image *image, const struct tg_table_rows *tables,
+		const struct tg_query *query, uint32_t index, uint32_t *fields)
+{
+	struct tg_rule_info rule = {.size = sizeof(rule)};
+	struct tg_asked asked;
+	int err = tg_ask(image, tables, query, &asked);
+
+	if (!err)
+		err = tg_image_rule(image, index, &rule);
+	if (err)
+		return err;
+	if (!(rule.ops >> query->op & 1) || !asked.section) {
+		*fields = TG_MISMATCH_OP;
+		return 0;
+	}
+	asked.keys.sets = tg_sets_with(asked.section, &asked.keys);
+	if (asked.keys.failed ||
+	    rule_mismatch(&asked.view, asked.section, &asked.keys, index, fields))
+		return tg_fail_damaged();
+	return 0;
+}
+
+int tg_image_mismatch(const struct tg_image *image, const struct tg_query *query, uint32_t index,
+		      uint32_t *fields)
+{
+	return tg_mismatch(image, NULL, query, index, fields);
+}

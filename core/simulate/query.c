@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/* query.c - questions to the simulator, from their text. */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "parse/address.h"
+#include "parse/endpoint.h"
+#include "base/error.h"
+#include "tidegate.h"
+#include "parse/value.h"
+
+/* Longer names are cut, as the kernel does. */
+#define COMM_CHARACTERS 15
+
+static int check_size(const struct tg_query *query)
+{
+	if (query->size < sizeof(*query))
+		return tg_fail(-EINVAL, "size of struct tg_query is %zu: set it to sizeof, %zu",
+			       query->size, sizeof(*query));
+	return 0;
+}
+
+static bool is_single(struct tg_key128 first, struct tg_key128 last)
+{
+	return tg_key128_cmp(first, last) == 0;
+}
+
+static int set_path(struct tg_query *query, const char *endpoint)
+{
+	struct tg_path path;
+	int error = tg_path_parse_one(endpoint, &path, &query->path_bytes);
+
+	if (error)
+		return error;
+	memcpy(query->path, path.at, sizeof(query->path));
+	query->family = AF_UNIX;
+	return 0;
+}
+
+int tg_query_endpoint(struct tg_query *query, const char *endpoint)
+{
+	struct tg_endpoint parsed;
+	struct tg_key128 address;
+	int error = check_size(query);
+
+	if (!error && tg_path_is(endpoint))
+		return set_path(query, endpoint);
+	if (!error)
+		error = tg_endpoint_parse(endpoint, &parsed);
+	if (error)
+		return error;
+	if (parsed.negated || !is_single(parsed.ranges[0].first, parsed.ranges[0].last))
+		return tg_fail(-EINVAL, "\"%s\": a call has one address, such as 1.2.3.4:80",
+			       endpoint);
+	if (!parsed.has_port || parsed.port_first != parsed.port_last)
+		return tg_fail(-EINVAL, "\"%s\": a call has one port: write %s:80", endpoint,
+			       parsed.text_v6 ? "[ADDRESS]" : "ADDRESS");
+	address = parsed.ranges[0].first;
+	if (!parsed.ranges[0].v6)
+		address.lo |= TG_MAPPED_LO;
+	tg_address_bytes(address, query->addr);
+	query->port = parsed.port_first;
+	query->family = parsed.text_v6 ? AF_INET6 : AF_INET;
+	return 0;
+}
+
+static int set_comm(struct tg_query *query, const char *text)
+{
+	if (!*text)
+		return tg_fail(-EINVAL, "\"\": a command has a name");
+	memset(query->comm, 0, sizeof(query->comm));
+	memcpy(query->comm, text, strnlen(text, COMM_CHARACTERS));
+	return 0;
+}
+
+static int set_from(struct tg_query *query, const char *text)
+{
+	struct tg_endpoint parsed;
+	struct tg_key128 address;
+	int error = tg_endpoint_parse(text, &parsed);
+
+	if (error)
+		return error;
+	if (parsed.negated || !is_single(parsed.ranges[0].first, parsed.ranges[0].last))
+		return tg_fail(-EINVAL, "\"%s\": a socket has one address, such as 127.0.0.1:5000",
+			       text);
+	if (parsed.has_port && parsed.port_first != parsed.port_last)
+		return tg_fail(-EINVAL, "\"%s\": a socket has one port", text);
+	address = parsed.ranges[0].first;
+	if (!parsed.ranges[0].v6)
+		address.lo |= TG_MAPPED_LO;
+	tg_address_bytes(address, query->from);
+	query->from_port = parsed.has_port ? parsed.port_first : 0;
+	return 0;
+}
+
+/* What is more than a number, or not that of the items alone. */
+static void set_wide(struct tg_query *query, enum tg_field field, const struct tg_value *value)
+{
+	if (field == TG_FIELD_NETNS) {
+		query->netns = value->first.hi;
+	} else if (field == TG_FIELD_EXE) {
+		query->exe_device = value->first.hi;
+		query->exe_inode = value->first.lo;
+	} else {
+		memcpy(query->cgroup, value->cgroup.id, sizeof(query->cgroup));
+	}
+}
+
+static void set_number(struct tg_query *query, enum tg_field field, uint32_t number)
+{
+	uint32_t *const at[TG_FIELDS] = {
+		[TG_FIELD_PORT] = &query->port,     [TG_FIELD_PROTO] = &query->proto,
+		[TG_FIELD_FAMILY] = &query->family, [TG_FIELD_UID] = &query->uid,
+		[TG_FIELD_GID] = &query->gid,       [TG_FIELD_PID] = &query->pid,
+		[TG_FIELD_TYPE] = &query->type,     [TG_FIELD_MARK] = &query->mark,
+		[TG_FIELD_DEVICE] = &query->device,
+	};
+
+	*at[field] = number;
+}
+
+/* Whether an item is one value.  That of a network namespace is the high half of a key. */
+static bool is_one(enum tg_field field, const struct tg_value *value)
+{
+	if (field == TG_FIELD_NETNS)
+		return value->first.hi == value->last.hi;
+	return is_single(value->first, value->last);
+}
+
+int tg_query_set(struct tg_query *query, enum tg_field field, const char *text)
+{
+	struct tg_value value;
+	int error = check_size(query);
+
+	if (error)
+		return error;
+	if (field == TG_FIELD_ENDPOINT)
+		return tg_query_endpoint(query, text);
+	if (field == TG_FIELD_FROM)
+		return set_from(query, text);
+	if (field == TG_FIELD_COMM)
+		return set_comm(query, text);
+	if ((unsigned int)field >= TG_FIELDS)
+		return tg_fail(-EINVAL, "%d is not a field", (int)field);
+	error = tg_value_parse(field, text, &value);
+	if (error)
+		return error;
+	if (value.negated || !is_one(field, &value))
+		return tg_fail(-EINVAL, "\"%s\": a call has one value here", text);
+	if (field == TG_FIELD_NETNS || field == TG_FIELD_EXE || field == TG_FIELD_CGROUP)
+		set_wide(query, field, &value);
+	else
+		set_number(query, field, (uint32_t)value.first.lo);
+	return 0;
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/* simulate_balance.c - the backend that a call goes to, as far as a query tells. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+
+#include "parse/address.h"
+#include "image/image.h"
+#include "table/service.h"
+#include "simulate/simulate.h"
+
+/* The task's own cgroup. */
+static uint64_t query_cgroup(const struct tg_query *query)
+{
+	uint64_t id = ROOT_CGROUP;
+
+	for (int level = 0; level <= TG_CGROUP_DEPTH && query->cgroup[level]; level++)
+		id = query->cgroup[level];
+	return id;
+}
+
+/* What is asked for, as it is judged: 0.0.0.0 and :: as what they mean. */
+static struct tg_key128 judged_address(const struct tg_keys *keys)
+{
+	if (keys->is4)
+		return (struct tg_key128){0, TG_MAPPED_LO | keys->addr4};
+	return (struct tg_key128){keys->addr6[0], keys->addr6[1]};
+}
+
+/* As tg_balance_key() has it, where a query can tell. */
+static uint64_t balance_key(const struct tg_query *query, const struct tg_keys *keys, uint32_t by)
+{
+	struct tg_key128 address = judged_address(keys);
+
+	switch (by) {
+	case TG_BY_PID:
+		return query->pid;
+	case TG_BY_UID:
+		return query->uid;
+	case TG_BY_CGROUP:
+		return query_cgroup(query);
+	case TG_BY_NETNS:
+		return query->netns;
+	case TG_BY_DESTINATION:
+		return tg_destination_key(address.hi, address.lo, query->port);
+	default:
+		return 0;
+	}
+}
+
+/* What is asked for, as a VIP. */
+static struct tg_service_pick ask_service(const struct tg_keys *keys, const struct tg_more *more)
+{
+	struct tg_key128 address = judged_address(keys);
+
+	return (struct tg_service_pick){
+		.table = TG_TABLE(keys, more->services - 1),
+		.high = address.hi,
+		.low = address.lo,
+		.what = TG_VIP_WHAT(keys->port, TG_VIP_PROTO(keys->proto)),
+		.place = TG_NO_SERVICE,
+	};
+}
+
+bool tg_balance_list(const struct tg_asked *asked, const struct tg_more *more,
+		     struct tg_backend_rows *list)
+{
+	struct tg_service_pick pick;
+	const struct tg_vip *vip;
+	int place;
+
+	if (!more->services) {
+		*list = tg_image_list(asked->view.rows, more->block);
+		return list->count;
+	}
+	pick = ask_service(&asked->keys, more);
+	place = tg_vip_find(pick.table, pick.what, pick.high, pick.low);
+	vip = place < 0 ? NULL : tg_vip_at(pick.table, (uint32_t)place);
+	if (!vip || !TG_VIP_UNIT(vip->state))
+		return false;
+	*list = tg_service_list(pick.table, vip->state);
+	return true;
+}
+
+/* Where a list of the image leads. */
+static int choose_of_block(const struct tg_view *view, const struct tg_more *more, uint64_t key,
+			   struct tg_decision *decision)
+{
+	const struct tg_image_about *about = tg_row(view, 1);
+	tg_table_ref table = TG_TABLE(view, about->tables - 1);
+	int place = tg_block_pick(table, more->block, more->extent, key, TG_SEED_OF_NONE);
+	const struct tg_backend *backend;
+
+	if (place == TG_NO_BACKEND)
+		return place;
+	backend = place < 0 ? NULL : tg_backend_at(table, (uint32_t)place);
+	if (!backend)
+		return -EFAULT;
+	memcpy(decision->addr, backend->addr_be, 16);
+	if (backend->port_be)
+		decision->port = ntohs(backend->port_be);
+	return 0;
+}
+
+static int choose_of_service(const struct tg_keys *keys, const struct tg_more *more, uint64_t key,
+			     struct tg_decision *decision)
+{
+	struct tg_service_pick pick = ask_service(keys, more);
+
+	pick.by = (struct tg_choice_by){key, TG_SEED_OF_NONE};
+	tg_service_choose(&pick);
+	if (pick.place < 0)
+		return pick.place;
+	memcpy(decision->addr, pick.addr_be, 16);
+	if (pick.port_be)
+		decision->port = ntohs((uint16_t)pick.port_be);
+	return 0;
+}
+
+int tg_balance_decide(const struct tg_asked *asked, const struct tg_term *term,
+		      const struct tg_query *query, struct tg_decision *decision)
+{
+	const struct tg_more *more = tg_row(&asked->view, term->more_row);
+	struct tg_decision chosen = *decision;
+	struct tg_backend_rows list;
+	int err = TG_NO_BACKEND;
+	uint64_t key;
+	bool found;
+
+	if (!more)
+		return -EFAULT;
+	found = tg_balance_list(asked, more, &list);
+	if (!found && !more->services)
+		return -EFAULT;
+	key = balance_key(query, &asked->keys, more->by);
+	if (found)
+		err = more->services ? choose_of_service(&asked->keys, more, key, &chosen)
+				     : choose_of_block(&asked->view, more, key, &chosen);
+	if (err == TG_NO_BACKEND)
+		decision->error = term->error;
+	if (err)
+		return err == TG_NO_BACKEND ? 0 : err;
+	if ((more->by <= TG_BY_SOCKET || more->sticky_ms) && list.count > 1)
+		decision->open = true;
+	else
+		*decision = chosen;
+	return 0;
+}

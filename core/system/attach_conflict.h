@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* attach_conflict.h - whose program keeps ours from a cgroup. */
+#ifndef TG_SYSTEM_ATTACH_CONFLICT_H
+#define TG_SYSTEM_ATTACH_CONFLICT_H
+
+#include <stddef.h>
+
+#include "tidegate.h"
+
+/*
+ * Tell of the program that was attached to this cgroup, or to one above, so
+ * that no other may be.  -ENOENT: there is none.
+ */
+int tg_owner_describe(int cgroup, enum tg_hook hook, char *text, size_t size);
+
+#endif

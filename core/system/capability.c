@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* capability.c - the capabilities of this process that loading and attaching programs takes. */
+#include "system/capability.h"
+
+#include <linux/capability.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static const struct wanted {
+	const char *name;
+	int number;
+	bool of_admin; /* CAP_SYS_ADMIN, which it was once part of, stands for it */
+} all_wanted[] = {
+	{"CAP_BPF", CAP_BPF, true},
+	{"CAP_NET_ADMIN", CAP_NET_ADMIN, false},
+	{"CAP_PERFMON", CAP_PERFMON, true},
+};
+
+/* The effective ones, 1 << CAP_*.  Not from /proc: descriptors may be what is wanting. */
+static unsigned long long held(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
+
+	syscall(SYS_capget, &header, data);
+	return data[0].effective | (unsigned long long)data[1].effective << 32;
+}
+
+bool tg_capabilities_admin(void)
+{
+	return held() >> CAP_SYS_ADMIN & 1;
+}
+
+void tg_capabilities_missing(char *text, size_t size)
+{
+	unsigned long long bits = held();
+	bool admin = bits >> CAP_SYS_ADMIN & 1;
+	size_t length = 0;
+
+	*text = 0;
+	for (size_t i = 0; i < sizeof(all_wanted) / sizeof(*all_wanted); i++) {
+		const struct wanted *wanted = &all_wanted[i];
+
+		if (bits >> wanted->number & 1 || (admin && wanted->of_admin) || length >= size)
+			continue;
+		length += (size_t)snprintf(text + length, size - length, "%s%s", length ? ", " : "",
+					   wanted->name);
+	}
+}
+
+bool tg_capabilities_suffice(void)
+{
+	char missing[64];
+
+	tg_capabilities_missing(missing, sizeof(missing));
+	return !*missing;
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/* doctor_try.c - what the doctor tries out. */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/bpf.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "system/doctor.h"
+#include "system/sock_destroy.h"
+
+void tg_probe_memlock(char *text, size_t size)
+{
+	struct rlimit limit = {0};
+
+	getrlimit(RLIMIT_MEMLOCK, &limit);
+	if (limit.rlim_cur == RLIM_INFINITY)
+		snprintf(text, size, "unlimited");
+	else
+		snprintf(text, size, "%llu KiB", (unsigned long long)limit.rlim_cur >> 10);
+}
+
+/* libbpf 1.x answers -errno; what came is not kept. */
+static int close_result(int fd)
+{
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
+int tg_probe_map(void)
+{
+	return close_result(bpf_map_create(BPF_MAP_TYPE_ARRAY, "tg_doctor", 4, 8, 1, NULL));
+}
+
+int tg_probe_attach(const char *cgroup)
+{
+	static const struct bpf_insn code[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_CGROUP_INET4_CONNECT);
+	int folder = -1, program, error;
+
+	program = bpf_prog_load(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, "tg_doctor", "Dual MIT/GPL", code,
+				sizeof(code) / sizeof(*code), &options);
+	if (program < 0)
+		return program;
+	folder = open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (folder < 0)
+		error = -errno;
+	else
+		error = close_result(
+			bpf_link_create(program, folder, BPF_CGROUP_INET4_CONNECT, NULL));
+	close_result(folder);
+	close(program);
+	return error;
+}
+
+int tg_probe_make_cgroup(char *path, size_t size)
+{
+	char own[PATH_MAX];
+	int error;
+
+	error = tg_cgroup_find("self", own, sizeof(own));
+	if (error)
+		return error;
+	if (snprintf(path, size, "%s/tidegate-doctor-%d", own, getpid()) >= (int)size)
+		return -ENAMETOOLONG;
+	return mkdir(path, 0755) ? -errno : 0;
+}
+
+/* Connect to loopback; -errno where it cannot be told, the descriptor else. */
+static int connect_here(int kind, const struct sockaddr_in *to)
+{
+	int fd = socket(AF_INET, kind | SOCK_CLOEXEC, 0);
+	int error;
+
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (const struct sockaddr *)to, sizeof(*to))) {
+		error = -errno;
+		close(fd);
+		return error;
+	}
+	return fd;
+}
+
+static void describe(int fd, uint16_t proto, struct tg_turned *described)
+{
+	struct sockaddr_in own = {0}, peer = {0};
+	socklen_t own_size = sizeof(own), peer_size = sizeof(peer), cookie_size = sizeof(uint64_t);
+
+	*described = (struct tg_turned){.family = AF_INET, .proto = proto};
+	getsockname(fd, (struct sockaddr *)&own, &own_size);
+	getpeername(fd, (struct sockaddr *)&peer, &peer_size);
+	getsockopt(fd, SOL_SOCKET, SO_COOKIE, &described->cookie, &cookie_size);
+	described->own_addr_be[3] = own.sin_addr.s_addr;
+	described->own_port_be = own.sin_port;
+	described->peer_addr_be[3] = peer.sin_addr.s_addr;
+	described->peer_port_be = peer.sin_port;
+}
+
+/* A socket that waits on loopback, and where. */
+static int wait_here(int kind, struct sockaddr_in *at)
+{
+	socklen_t size = sizeof(*at);
+	int fd = socket(AF_INET, kind | SOCK_CLOEXEC, 0), error = 0;
+
+	*at = (struct sockaddr_in){.sin_family = AF_INET,
+				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (const struct sockaddr *)at, size) ||
+	    getsockname(fd, (struct sockaddr *)at, &size) || (kind == SOCK_STREAM && listen(fd, 1)))
+		error = -errno;
+	if (error)
+		close(fd);
+	return error ? error : fd;
+}
+
+int tg_probe_kill(int kind)
+{
+	struct tg_destroyed destroyed = {0};
+	struct tg_turned described;
+	struct sockaddr_in at;
+	int server = wait_here(kind, &at), client;
+
+	if (server < 0)
+		return server;
+	client = connect_here(kind, &at);
+	if (client >= 0) {
+		describe(client, kind == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP, &described);
+		tg_sock_destroy(&described, 1, &destroyed);
+		close(client);
+	}
+	close(server);
+	if (client < 0)
+		return client;
+	return destroyed.count || destroyed.error ? destroyed.error : -EOPNOTSUPP;
+}

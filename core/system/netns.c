@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* netns.c - the cookie of a network namespace, which only a socket in it tells. */
+#define _GNU_SOURCE /* CLONE_NEWNET */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/nsfs.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "system/netns_call.h"
+#include "system/named_file.h"
+
+struct answer {
+	int error;
+	uint64_t cookie;
+};
+
+static void ask_socket(const void *question, void *out)
+{
+	struct answer *answer = out;
+	socklen_t size = sizeof(answer->cookie);
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	(void)question;
+	answer->error = 0;
+	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &answer->cookie, &size))
+		answer->error = -errno;
+	if (fd >= 0)
+		close(fd);
+}
+
+static void ask_inside(int namespace, struct answer *answer)
+{
+	int error = tg_inside(namespace, ask_socket, NULL, answer, sizeof(*answer));
+
+	if (error)
+		answer->error = error;
+}
+
+static int find_path(const char *item, const char *path, struct answer *answer)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return tg_fail(-errno, "\"%s\": no network namespace is found there: %s", item,
+			       strerror(errno));
+	if (ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET) {
+		close(fd);
+		return tg_fail(-EINVAL,
+			       "\"%s\": is no network namespace, such as /run/netns/NAME or "
+			       "/proc/PID/ns/net",
+			       item);
+	}
+	ask_inside(fd, answer);
+	close(fd);
+	return 0;
+}
+
+static int parse_cookie(const char *item, const char *text, uint64_t *cookie)
+{
+	char *end;
+
+	errno = 0;
+	*cookie = strtoull(text, &end, 10);
+	if (*end)
+		return tg_fail(-EINVAL, "\"%s\": a cookie is a number", item);
+	if (errno || !*cookie)
+		return tg_fail(-EINVAL, "\"%s\": no network namespace has this cookie", item);
+	return 0;
+}
+
+int tg_netns_find(const char *item, const char *text, uint64_t *cookie)
+{
+	struct answer answer = {0};
+	int error = 0;
+
+	if (*text >= '0' && *text <= '9')
+		return parse_cookie(item, text, cookie);
+	if (!strcmp(text, "self"))
+		ask_inside(-1, &answer);
+	else if (*text == '/')
+		error = find_path(item, text, &answer);
+	else
+		error = tg_fail(-EINVAL,
+				"\"%s\": not a network namespace: write self, a path such as "
+				"/run/netns/NAME, or a cookie",
+				item);
+	if (error)
+		return error;
+	if (answer.error == -EPERM)
+		return tg_fail(-EPERM,
+			       "\"%s\": to find its cookie takes entering it, and that takes "
+			       "CAP_SYS_ADMIN: run as root, or write the cookie",
+			       item);
+	if (answer.error)
+		return tg_fail_errno(answer.error, "\"%s\": its cookie cannot be found", item);
+	*cookie = answer.cookie;
+	return 0;
+}

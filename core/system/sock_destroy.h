@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* sock_destroy.h - ending connected sockets of this network namespace, whoever has them. */
+#ifndef TG_SYSTEM_SOCK_DESTROY_H
+#define TG_SYSTEM_SOCK_DESTROY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bpf/layout/redirected_socket.h"
+
+struct tg_destroyed {
+	int32_t error;  /* the first that is not that a socket has gone by itself */
+	uint32_t count; /* sockets that were ended */
+};
+
+/*
+ * End these sockets.  System calls only: see netns_call.h.  -EPERM: it takes
+ * CAP_NET_ADMIN; -EOPNOTSUPP: the kernel cannot, see CONFIG_INET_DIAG_DESTROY.
+ */
+void tg_sock_destroy(const struct tg_turned *sockets, size_t count, struct tg_destroyed *destroyed);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * alias_table.c - how the lots of a list are shared out, where chance decides.
+ *
+ * Vose's construction of Walker's alias table, in whole numbers, so that it
+ * comes out even: M. D. Vose, "A linear algorithm for generating random numbers
+ * with a given distribution", IEEE Trans. Softw. Eng. 17(9), 1991.
+ */
+#include "parse/backend.h"
+
+/* What is still to be given out, in parts of `sum`: each backend's place has room for `sum`. */
+struct shares {
+	uint64_t part[TG_MAX_BACKENDS];
+	uint64_t sum;
+	uint16_t number[TG_MAX_BACKENDS]; /* first those with too little for their place, ... */
+	uint32_t small, large;            /* ... last those with enough; so many */
+	uint32_t count;
+};
+
+static void put(struct shares *shares, uint32_t i)
+{
+	if (shares->part[i] < shares->sum)
+		shares->number[shares->small++] = (uint16_t)i;
+	else
+		shares->number[shares->count - ++shares->large] = (uint16_t)i;
+}
+
+static void begin(struct shares *shares, const struct tg_backends *backends)
+{
+	*shares = (struct shares){.count = backends->count};
+	for (uint32_t i = 0; i < backends->count; i++) {
+		const struct tg_backend_place *place = &backends->at[i];
+
+		shares->part[i] = place->state == TG_BACKEND_UP ? place->weight : 0;
+		shares->sum += shares->part[i];
+	}
+	for (uint32_t i = 0; i < backends->count; i++) {
+		shares->part[i] *= shares->count;
+		put(shares, i);
+	}
+}
+
+void tg_lots_share(const struct tg_backends *backends, struct tg_backend *at)
+{
+	struct shares shares;
+
+	begin(&shares, backends);
+	for (uint32_t i = 0; i < shares.count; i++) {
+		at[i].lot = shares.sum ? TG_ALL_LOTS : 0;
+		at[i].other = (uint16_t)i;
+	}
+	while (shares.sum && shares.small) {
+		uint32_t i = shares.number[--shares.small];
+		uint32_t rich = shares.number[shares.count - shares.large--];
+
+		at[i].lot = (uint32_t)(shares.part[i] * TG_ALL_LOTS / shares.sum);
+		at[i].other = (uint16_t)rich;
+		shares.part[rich] -= shares.sum - shares.part[i];
+		put(&shares, rich);
+	}
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kernel_feature.c - needs that no kernel meets, in place of the table in
+ * core/system/kernel_feature.c:
+ * the programs and maps are tried on the real kernel, which refuses them.
+ */
+#include <linux/bpf.h>
+#include <stddef.h>
+
+#include "bpf/layout/program_spec.h"
+#include "system/kernel_probe.h"
+
+/* What there is; a helper of another type of program, a number that is none, a type of maps that is
+ * none. */
+const struct tg_need tg_needs[] = {
+	{"the hook connect4", "4.17", tg_try_hook, TG_HOOK_CONNECT4, 1u << TG_HOOK_CONNECT4, 0, 0},
+	{"source", "99.1", tg_try_helper, TG_TRY_IN(TG_HOOK_CONNECT4, BPF_FUNC_xdp_adjust_head), 0,
+	 TG_EFFECT_SOURCE, 0},
+	{"the hook sendmsg4", "99.2", tg_try_helper, TG_TRY_IN(TG_HOOK_SENDMSG4, 9999),
+	 1u << TG_HOOK_SENDMSG4, 0, 0},
+	{"more than 64 rules", "99.3", tg_try_map, 9999, 0, 0, TG_FEATURE_MANY},
+	{"socket storage", "5.3", tg_try_helper,
+	 TG_TRY_IN(TG_HOOK_CONNECT4, BPF_FUNC_sk_storage_get), 0, 0, TG_FEATURE_PEER},
+	{NULL, NULL, NULL, 0, 0, 0, 0},
+};
