@@ -70,67 +70,69 @@ static __always_inline void tg_read_mapped(__u32 addr_be[4], __u32 v4_be)
 	addr_be[3] = v4_be;
 }
 
-static __always_inline void tg_read_socket(struct sock *sk, struct tg_turned *turned)
+static __always_inline void tg_read_socket(struct sock *sk, struct tg_redirected *redirected)
 {
-	turned->cookie = bpf_get_socket_cookie(sk);
-	turned->netns = sk->__sk_common.skc_net.net->ns.inum;
-	turned->family = sk->__sk_common.skc_family;
-	turned->proto = sk->sk_protocol;
-	turned->device = sk->__sk_common.skc_bound_dev_if;
-	turned->peer_port_be = sk->__sk_common.skc_dport;
-	turned->own_port_be = bpf_htons(sk->__sk_common.skc_num);
-	if (turned->family == AF_INET6) {
-		bpf_probe_read_kernel(turned->peer_addr_be, 16, &sk->__sk_common.skc_v6_daddr);
-		bpf_probe_read_kernel(turned->own_addr_be, 16, &sk->__sk_common.skc_v6_rcv_saddr);
+	redirected->cookie = bpf_get_socket_cookie(sk);
+	redirected->netns = sk->__sk_common.skc_net.net->ns.inum;
+	redirected->family = sk->__sk_common.skc_family;
+	redirected->proto = sk->sk_protocol;
+	redirected->device = sk->__sk_common.skc_bound_dev_if;
+	redirected->peer_port_be = sk->__sk_common.skc_dport;
+	redirected->own_port_be = bpf_htons(sk->__sk_common.skc_num);
+	if (redirected->family == AF_INET6) {
+		bpf_probe_read_kernel(redirected->peer_addr_be, 16, &sk->__sk_common.skc_v6_daddr);
+		bpf_probe_read_kernel(redirected->own_addr_be, 16,
+				      &sk->__sk_common.skc_v6_rcv_saddr);
 	} else {
-		tg_read_mapped(turned->peer_addr_be, sk->__sk_common.skc_daddr);
-		tg_read_mapped(turned->own_addr_be, sk->__sk_common.skc_rcv_saddr);
+		tg_read_mapped(redirected->peer_addr_be, sk->__sk_common.skc_daddr);
+		tg_read_mapped(redirected->own_addr_be, sk->__sk_common.skc_rcv_saddr);
 	}
 }
 
-static __always_inline int tg_is_connected(struct sock *sk, const struct tg_turned *turned)
+static __always_inline int tg_is_connected(struct sock *sk, const struct tg_redirected *redirected)
 {
 	int state = sk->__sk_common.skc_state;
 
-	if (!turned->peer_port_be)
+	if (!redirected->peer_port_be)
 		return 0;
-	if (turned->proto == IPPROTO_UDP)
+	if (redirected->proto == IPPROTO_UDP)
 		return state == TCP_ESTABLISHED;
 	return state != TCP_CLOSE && state != TCP_LISTEN && state != TCP_TIME_WAIT;
 }
 
 /* Whether the socket is where a turn has led it; if it has no peer yet, it may be on its way. */
-static __always_inline int tg_is_there(const struct tg_turn *turn, const struct tg_turned *turned)
+static __always_inline int tg_is_there(const struct tg_rewrite *rewrite,
+				       const struct tg_redirected *redirected)
 {
-	if (!turned->connected)
-		return turn->final_port_be != 0;
-	return tg_turn_leads(turn, turned->peer_addr_be, turned->peer_port_be);
+	if (!redirected->connected)
+		return rewrite->final_port_be != 0;
+	return tg_rewrite_leads(rewrite, redirected->peer_addr_be, redirected->peer_port_be);
 }
 
-static __always_inline void tg_tell(struct seq_file *seq, const struct tg_turn *turn,
-				    struct tg_turned *turned)
+static __always_inline void tg_report(struct seq_file *seq, const struct tg_rewrite *rewrite,
+				      struct tg_redirected *redirected)
 {
-	tg_copy_addr(turned->asked_addr_be, turn->asked_addr_be);
-	tg_copy_addr(turned->final_addr_be, turn->final_addr_be);
-	turned->asked_port_be = turn->asked_port_be;
-	turned->final_port_be = turn->final_port_be;
-	bpf_seq_write(seq, turned, sizeof(*turned));
+	tg_copy_addr(redirected->asked_addr_be, rewrite->asked_addr_be);
+	tg_copy_addr(redirected->final_addr_be, rewrite->final_addr_be);
+	redirected->asked_port_be = rewrite->asked_port_be;
+	redirected->final_port_be = rewrite->final_port_be;
+	bpf_seq_write(seq, redirected, sizeof(*redirected));
 }
 
 SEC("iter/bpf_sk_storage_map")
-int turned(struct bpf_iter__bpf_sk_storage_map *ctx)
+int redirected(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
-	const struct tg_forward *forward = ctx->value;
-	struct tg_turned turned = {};
+	const struct tg_origin *origin = ctx->value;
+	struct tg_redirected redirected = {};
 	struct sock *sk = ctx->sk;
 
-	if (!sk || !forward)
+	if (!sk || !origin)
 		return 0;
-	tg_read_socket(sk, &turned);
-	turned.connected = tg_is_connected(sk, &turned);
-	if (tg_is_there(&forward->last, &turned))
-		tg_tell(ctx->meta->seq, &forward->last, &turned);
-	else if (tg_is_there(&forward->before, &turned))
-		tg_tell(ctx->meta->seq, &forward->before, &turned);
+	tg_read_socket(sk, &redirected);
+	redirected.connected = tg_is_connected(sk, &redirected);
+	if (tg_is_there(&origin->last, &redirected))
+		tg_report(ctx->meta->seq, &origin->last, &redirected);
+	else if (tg_is_there(&origin->before, &redirected))
+		tg_report(ctx->meta->seq, &origin->before, &redirected);
 	return 0;
 }

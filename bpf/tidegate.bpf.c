@@ -71,7 +71,7 @@ static __always_inline int tg_judge(struct tg_call *call)
 		err = tg_on_error(call);
 	} else if (found.term) {
 		if (TG_SHADOWS && found.shadows != TG_NO_SHADOWS)
-			tg_tell_shadows(call, &found);
+			tg_report_shadows(call, &found);
 		return tg_act(call, &found);
 	} else {
 		tg_count_call(call->hook, TG_OUTCOME_PASSED);
@@ -137,7 +137,7 @@ static __always_inline void tg_report(struct tg_call *call)
 		tg_count_call(call->hook, TG_OUTCOME_ERROR);
 	} else if (found.term) {
 		if (TG_SHADOWS && found.shadows != TG_NO_SHADOWS)
-			tg_tell_shadows(call, &found);
+			tg_report_shadows(call, &found);
 		tg_act(call, &found);
 	} else {
 		tg_count_call(call->hook, TG_OUTCOME_PASSED);

@@ -99,10 +99,11 @@ static TG_SUBPROGRAM int tg_unix_act(struct bpf_sock_addr *ctx, enum tg_hook hoo
 }
 
 /* Count the shadows, and tell of them: the call goes on as if they were not there. */
-static TG_SUBPROGRAM void tg_unix_tell(struct bpf_sock_addr *ctx, enum tg_hook hook,
-				       const struct tg_view *view, __u64 shadows, __u64 term_row)
+static TG_SUBPROGRAM void tg_unix_report_shadows(struct bpf_sock_addr *ctx, enum tg_hook hook,
+						 const struct tg_view *view, __u64 shadows,
+						 __u64 term_row)
 {
-	__u32 told = TG_RULE_DEFAULT;
+	__u32 reported = TG_RULE_DEFAULT;
 	struct tg_unix_path asked;
 
 	if (tg_unix_read(ctx, &asked))
@@ -111,9 +112,9 @@ static TG_SUBPROGRAM void tg_unix_tell(struct bpf_sock_addr *ctx, enum tg_hook h
 		__u64 index = shadows >> 48;
 		const struct tg_term *term = tg_row(view, term_row + index);
 
-		if (index == TG_HEAD_NONE || !term || term->rule == told)
+		if (index == TG_HEAD_NONE || !term || term->rule == reported)
 			continue;
-		told = term->rule;
+		reported = term->rule;
 		tg_count_shadow(term);
 		if ((tg_spec.features & TG_FEATURE_LOG) && (term->effects & TG_EFFECT_LOG))
 			tg_unix_emit(ctx, term, hook, &asked, &asked);
@@ -141,7 +142,7 @@ static __always_inline int tg_unix_judge(struct bpf_sock_addr *ctx, enum tg_hook
 		return 0;
 	}
 	if (TG_SHADOWS && found.shadows != TG_NO_SHADOWS)
-		tg_unix_tell(ctx, hook, &view, found.shadows, found.term_row);
+		tg_unix_report_shadows(ctx, hook, &view, found.shadows, found.term_row);
 	if ((tg_spec.features & TG_FEATURE_PATH) && (found.term->effects & TG_EFFECT_TO_ADDR))
 		to = tg_path_target(&view, row, found.term);
 	return tg_unix_act(ctx, hook, op, found.term, to);

@@ -124,15 +124,15 @@ static __always_inline void tg_ask_own(struct tg_keys *keys, __u32 is4)
  */
 static __always_inline int tg_take_rare(const struct tg_view *view,
 					const struct tg_section *section, int many,
-					struct tg_keys *keys, int key, int class)
+					struct tg_keys *keys, int key, int cls)
 {
 	__u64 mask = tg_rare_mask(keys, key);
 	const __u64 *word;
 	__u64 take;
 
-	if (class < 0)
+	if (cls < 0)
 		return -TG_EFAULT;
-	keys->rare_class[key - TG_KEY_RARE] = (__u16)((__u64) class & mask);
+	keys->rare_class[key - TG_KEY_RARE] = (__u16)((__u64)cls & mask);
 	word = tg_rare_word(view, section, keys, key);
 	if (!word)
 		return -TG_EFAULT;

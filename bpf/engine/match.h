@@ -24,14 +24,14 @@ static __always_inline int tg_match_short(const struct tg_view *view,
 	TG_UNROLL
 	for (int key = 0; key < TG_KEY_RARE; key++) {
 		const __u64 *word;
-		int class;
+		int cls;
 
 		if (!TG_ASKS(wanted, section, keys, key))
 			continue;
-		class = tg_classify(view, section, keys, key);
-		if (class < 0)
-			return class;
-		word = tg_word(view, (__u64)section->tree[key].bitset * 8 + (__u32) class);
+		cls = tg_classify(view, section, keys, key);
+		if (cls < 0)
+			return cls;
+		word = tg_word(view, (__u64)section->tree[key].bitset * 8 + (__u32)cls);
 		if (!word)
 			return -TG_EFAULT;
 		terms &= *word;

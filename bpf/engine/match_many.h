@@ -22,18 +22,18 @@ static __always_inline __u64 tg_find_head(const struct tg_view *view,
 					  const struct tg_section *section,
 					  const struct tg_keys *keys, enum tg_key key)
 {
-	int class = tg_classify(view, section, keys, key);
+	int cls = tg_classify(view, section, keys, key);
 	const __u64 *head;
 
-	if (class < 0)
+	if (cls < 0)
 		return 0;
 	if (TG_SINGLES >> key & 1 && section->singles >> key & 1) {
 		__u32 first = section->tree[key].classes - section->terms;
 
-		if ((__u32) class >= first)
-			return TG_HEAD_SINGLE((__u32) class - first);
+		if ((__u32)cls >= first)
+			return TG_HEAD_SINGLE((__u32)cls - first);
 	}
-	head = tg_word(view, (__u64)section->tree[key].bitset * 8 + (__u32) class);
+	head = tg_word(view, (__u64)section->tree[key].bitset * 8 + (__u32)cls);
 	return head ? *head : 0;
 }
 

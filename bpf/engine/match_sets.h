@@ -120,16 +120,16 @@ static __always_inline int tg_term_admits(const struct tg_view *view,
 					  const struct tg_section *section, __u32 sets, __u32 index)
 {
 	const struct tg_term *term = tg_row(view, (__u64)section->term_row + index);
-	const struct tg_more *more;
+	const struct tg_term_rest *rest;
 
 	if (!term)
 		return -TG_EFAULT;
 	if (!(term->effects & TG_EFFECT_LIVE))
 		return 1;
-	more = tg_row(view, term->more_row);
-	if (!more)
+	rest = tg_row(view, term->rest_row);
+	if (!rest)
 		return -TG_EFAULT;
-	return !((more->in_sets & ~sets) | (more->out_sets & sets));
+	return !((rest->in_sets & ~sets) | (rest->out_sets & sets));
 }
 
 #endif

@@ -47,14 +47,14 @@ TG_GLOBAL int tg_rate_exceeds(__u64 id, __u64 dst, __u64 interval, __u64 window)
 	if (!TG_RATES)
 		return 0;
 	tag = tg_mix128(id, tg_rate_value(id & 0xff, dst), id) | 1;
-	index = TG_WAY_ROW(tag, TG_RATE_ROWS);
+	index = TG_ASSOC_ROW(tag, TG_RATE_ROWS);
 	row = bpf_map_lookup_elem(&tg_rates, &index);
 	if (!row)
 		return 0;
 	now = bpf_ktime_get_ns();
 	bpf_spin_lock(&row->lock);
 	/* Its own bucket; else the one that is nearest to being as good as none. */
-	bucket = TG_WAY(row, tag);
+	bucket = TG_ASSOC_ENTRY(row, tag);
 	from = bucket->until_ns;
 	if (bucket->tag != tag) {
 		evicts = from > now;
@@ -105,7 +105,7 @@ static __always_inline int tg_term_exceeds(const struct tg_view *view,
 					   __u64 *asked)
 {
 	const struct tg_term *term = tg_row(view, (__u64)section->term_row + index);
-	const struct tg_more *more;
+	const struct tg_term_rest *rest;
 
 	if (!term)
 		return -TG_EFAULT;
@@ -114,11 +114,11 @@ static __always_inline int tg_term_exceeds(const struct tg_view *view,
 	if (term->rule == *asked)
 		return 0;
 	*asked = term->rule;
-	more = tg_row(view, term->more_row);
-	if (!more)
+	rest = tg_row(view, term->rest_row);
+	if (!rest)
 		return -TG_EFAULT;
-	return tg_rate_exceeds(TG_RATE_ID(term->slot, more->rate_per & 0xff), dst,
-			       more->rate_interval_ns, more->rate_window_ns);
+	return tg_rate_exceeds(TG_RATE_ID(term->slot, rest->rate_per & 0xff), dst,
+			       rest->rate_interval_ns, rest->rate_window_ns);
 }
 
 /* --- At most 64 terms ------------------------------------------------------------------ */

@@ -24,7 +24,7 @@ struct tg_set_probe {
 	tg_table_ref table;
 	__u32 base; /* the first row of its family */
 	__u32 rows;
-	__u32 turn;
+	__u32 epoch;
 	__u32 length; /* of the prefix at hand */
 	__u32 at;     /* the row to look at, among `rows` */
 	__s32 found;  /* 1, 0 or -TG_EFAULT */
@@ -44,7 +44,7 @@ static __always_inline int tg_entry_counts(const struct tg_set_probe *probe, __u
 	if ((before ^ after) & TG_ENTRY_VERSION || TG_ENTRY_LENGTH(after) != probe->length)
 		return 0;
 	if (!(before & TG_ENTRY_MEMBERS) ||
-	    !(after >> (TG_ENTRY_MEMBER_SHIFT + (probe->turn & 1)) & 1))
+	    !(after >> (TG_ENTRY_MEMBER_SHIFT + (probe->epoch & 1)) & 1))
 		return 0;
 	return !tg_entry_expired(after);
 }
@@ -129,7 +129,7 @@ static __always_inline int tg_set_next_length(const struct tg_set_header *header
 static __always_inline int tg_set_first_length(const struct tg_set_header *header,
 					       struct tg_set_probe *probe, int is6)
 {
-	probe->turn = TG_LOAD(header->turn);
+	probe->epoch = TG_LOAD(header->epoch);
 	probe->length = is6 ? TG_SET_BEFORE6 : TG_SET_BEFORE4;
 	return tg_set_next_length(header, probe, is6);
 }
@@ -148,7 +148,7 @@ static __always_inline long tg_set_go_on(struct tg_set_probe *probe, __u64 passe
 		return 1;
 	if (tg_set_next_length(header, probe, is6))
 		return 0;
-	if (TG_LOAD(header->turn) == probe->turn)
+	if (TG_LOAD(header->epoch) == probe->epoch)
 		return 1;
 	/* Meanwhile the set was replaced, and what was in it taken out: once more. */
 	return !tg_set_first_length(header, probe, is6);

@@ -237,7 +237,7 @@ static TG_SUBPROGRAM int tg_class32(const struct tg_view *view, const struct tg_
 	leaf = tg_row(view, row);
 	if (!leaf)
 		return -TG_EFAULT;
-	return leaf->class[TG_COUNT_BELOW(32, leaf->upper, value)];
+	return leaf->cls[TG_COUNT_BELOW(32, leaf->upper, value)];
 }
 
 static __always_inline int tg_entry64(const struct tg_view *view, __u32 root, __u32 depth,

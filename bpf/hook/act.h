@@ -22,7 +22,7 @@
 #define TG_OPS_SETTING (1u << TG_OP_CONNECT | 1u << TG_OP_BIND)
 
 /* Turn the call to where the term leads. */
-static __always_inline void tg_turn_call(struct tg_call *call, const struct tg_target *target)
+static __always_inline void tg_rewrite_call(struct tg_call *call, const struct tg_target *target)
 {
 	tg_call_write_addr(call, target->addr_be);
 	call->ctx->user_port = target->port_be;
@@ -37,11 +37,11 @@ static __always_inline int tg_connect_proceed(struct tg_call *call, const struct
 		err = tg_bind_source(call, term, target);
 	if (err)
 		return err;
-	if (tg_turns(term))
-		tg_turn_call(call, target);
+	if (tg_is_rewrite(term))
+		tg_rewrite_call(call, target);
 	if (!(tg_spec.features & TG_FEATURE_PEER))
 		return 0;
-	if (tg_turns(term))
+	if (tg_is_rewrite(term))
 		return tg_peer_keep(call, target, term->effects & TG_EFFECT_REVEAL);
 	tg_peer_forget(call, target);
 	return 0;
@@ -52,10 +52,10 @@ static __always_inline int tg_bind_proceed(struct tg_call *call, const struct tg
 {
 	int err = 0;
 
-	if (tg_turns(term))
-		tg_turn_call(call, target);
+	if (tg_is_rewrite(term))
+		tg_rewrite_call(call, target);
 	if (tg_spec.features & TG_FEATURE_LOCAL) {
-		if (tg_turns(term) && !(term->effects & TG_EFFECT_REVEAL))
+		if (tg_is_rewrite(term) && !(term->effects & TG_EFFECT_REVEAL))
 			err = tg_local_keep(call, target);
 		else
 			tg_local_forget(call);
@@ -89,13 +89,13 @@ static __always_inline int tg_sendmsg_proceed(struct tg_call *call, const struct
 {
 	int err = 0;
 
-	if (tg_turns(term))
-		tg_turn_call(call, target);
+	if (tg_is_rewrite(term))
+		tg_rewrite_call(call, target);
 	if ((tg_spec.features & TG_FEATURE_SOURCE) && (term->effects & TG_EFFECT_SOURCE))
 		err = tg_send_source(call, term, target);
 	if (err || !(tg_spec.features & TG_FEATURE_SENT))
 		return err;
-	if (tg_turns(term) && !(term->effects & TG_EFFECT_REVEAL))
+	if (tg_is_rewrite(term) && !(term->effects & TG_EFFECT_REVEAL))
 		return tg_sent_keep(call, target);
 	tg_sent_forget(call, target);
 	return 0;
@@ -105,8 +105,8 @@ static __always_inline int tg_sendmsg_proceed(struct tg_call *call, const struct
 static __always_inline int tg_report_proceed(struct tg_call *call, const struct tg_term *term,
 					     struct tg_target *target)
 {
-	if (tg_turns(term))
-		tg_turn_call(call, target);
+	if (tg_is_rewrite(term))
+		tg_rewrite_call(call, target);
 	return 0;
 }
 
@@ -133,47 +133,47 @@ static __always_inline int tg_proceed(struct tg_call *call, const struct tg_term
 }
 
 /* What telling of shadows carries along. */
-struct tg_telling {
+struct tg_shadow_report {
 	struct tg_call call;
 	struct tg_target target;
 	__u64 shadows; /* still to tell of */
 	__u32 term_row;
-	__u32 told; /* the rule before: one rule may match by several terms */
+	__u32 reported; /* the rule before: one rule may match by several terms */
 };
 
-static long tg_tell_step(__u32 step, struct tg_telling *telling)
+static long tg_report_step(__u32 step, struct tg_shadow_report *report)
 {
-	__u64 index = telling->shadows >> 48;
+	__u64 index = report->shadows >> 48;
 	const struct tg_term *term;
 
 	(void)step;
-	telling->shadows <<= 16;
+	report->shadows <<= 16;
 	if (index == TG_HEAD_NONE)
 		return 0;
-	term = tg_row(&telling->call.view, telling->term_row + index);
-	if (!term || term->rule == telling->told)
+	term = tg_row(&report->call.view, report->term_row + index);
+	if (!term || term->rule == report->reported)
 		return 0;
-	telling->told = term->rule;
+	report->reported = term->rule;
 	tg_count_shadow(term);
 	if ((tg_spec.features & TG_FEATURE_LOG) && (term->effects & TG_EFFECT_LOG))
-		tg_emit(&telling->call, term, &telling->target);
+		tg_emit(&report->call, term, &report->target);
 	return 0;
 }
 
 /* Count the shadows, and tell of them: the call goes on as if they were not there. */
-static __always_inline void tg_tell_shadows(const struct tg_call *call,
-					    const struct tg_found *found)
+static __always_inline void tg_report_shadows(const struct tg_call *call,
+					      const struct tg_found *found)
 {
-	struct tg_telling telling = {
+	struct tg_shadow_report report = {
 		.call = *call,
 		.target.port_be = call->port_be,
 		.shadows = found->shadows,
 		.term_row = found->term_row,
-		.told = TG_RULE_DEFAULT,
+		.reported = TG_RULE_DEFAULT,
 	};
 
-	tg_copy_addr(telling.target.addr_be, call->addr_be);
-	bpf_loop(TG_HEAD_TERMS, tg_tell_step, &telling, 0);
+	tg_copy_addr(report.target.addr_be, call->addr_be);
+	bpf_loop(TG_HEAD_TERMS, tg_report_step, &report, 0);
 }
 
 /* Do what the found term says: 0 or TG_PRIVILEGED lets the call proceed, -errno fails it. */
@@ -187,7 +187,7 @@ static __always_inline int tg_act(struct tg_call *call, const struct tg_found *f
 	if (term->verb == TG_VERB_DENY)
 		err = -(int)term->error;
 	else
-		err = tg_aim(call, found, &target) ?: tg_proceed(call, term, &target);
+		err = tg_choose_target(call, found, &target) ?: tg_proceed(call, term, &target);
 	tg_count_decided(term, call->hook,
 			 target.error ? TG_OUTCOME_DENIED : tg_outcome_of(term, err));
 	if ((tg_spec.features & TG_FEATURE_LOG) && (term->effects & TG_EFFECT_LOG))

@@ -36,13 +36,13 @@ static __always_inline int tg_is_unspecified(const __u32 addr_be[4])
 }
 
 /* Whether a turn led to this address: what the kernel reports, or where a socket is connected. */
-static __always_inline int tg_turn_leads(const struct tg_turn *turn, const __u32 addr_be[4],
-					 __u16 port_be)
+static __always_inline int tg_rewrite_leads(const struct tg_rewrite *rewrite,
+					    const __u32 addr_be[4], __u16 port_be)
 {
-	if (!turn->final_port_be || turn->final_port_be != port_be)
+	if (!rewrite->final_port_be || rewrite->final_port_be != port_be)
 		return 0;
-	return tg_same_addr(turn->final_addr_be, addr_be) ||
-	       tg_is_unspecified(turn->final_addr_be) || tg_is_unspecified(addr_be);
+	return tg_same_addr(rewrite->final_addr_be, addr_be) ||
+	       tg_is_unspecified(rewrite->final_addr_be) || tg_is_unspecified(addr_be);
 }
 
 #endif

@@ -10,13 +10,13 @@
 
 #include "bpf/hook/count.h"
 
-_Static_assert(TG_WAYS == 4, "as TG_WAY() goes through them");
+_Static_assert(TG_ASSOC_WAYS == 4, "as TG_WAY() goes through them");
 
 /*
  * The entry of a row that has this tag, or else the one to give up for it.  A
  * macro, since a row's lock is held: no function may be called.
  */
-#define TG_WAY(row, wanted)                                                                        \
+#define TG_ASSOC_ENTRY(row, wanted)                                                                \
 	({                                                                                         \
 		__typeof__(&(row)->way[0]) way_ = &(row)->way[0];                                  \
 		if ((row)->way[1].until_ns < way_->until_ns)                                       \
@@ -37,6 +37,6 @@ _Static_assert(TG_WAYS == 4, "as TG_WAY() goes through them");
 	})
 
 /* The row of a tag, whose lowest bit is set so that none is 0. */
-#define TG_WAY_ROW(tag, rows) ((__u32)((tag) >> 1) % (rows))
+#define TG_ASSOC_ROW(tag, rows) ((__u32)((tag) >> 1) % (rows))
 
 #endif

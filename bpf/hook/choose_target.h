@@ -8,7 +8,7 @@
 #include "bpf/hook/sticky.h"
 
 /* Balance is a rewrite whose target is chosen; the two are neighbours, so one comparison tells. */
-static __always_inline int tg_turns(const struct tg_term *term)
+static __always_inline int tg_is_rewrite(const struct tg_term *term)
 {
 	__u32 verb = term->verb;
 
@@ -61,8 +61,8 @@ static __always_inline void tg_target_words(const struct tg_target *target, __u6
 }
 
 /* The client of a call; of a service each VIP has its own. */
-static __always_inline __u64 tg_aim_client(struct bpf_sock_addr *ctx, __u64 stays,
-					   const struct tg_service_pick *pick, __u32 port)
+static __always_inline __u64 tg_choose_client(struct bpf_sock_addr *ctx, __u64 stays,
+					      const struct tg_service_pick *pick, __u32 port)
 {
 	__u64 key = tg_balance_key(ctx, TG_STAYS_BY(stays), pick->high, pick->low, port);
 	__u64 service = 0;
@@ -73,7 +73,8 @@ static __always_inline __u64 tg_aim_client(struct bpf_sock_addr *ctx, __u64 stay
 }
 
 /* The backend of a list of the image. */
-static __always_inline void tg_aim_block(struct tg_service_pick *pick, __u32 block, __u32 extent)
+static __always_inline void tg_choose_from_block(struct tg_service_pick *pick, __u32 block,
+						 __u32 extent)
 {
 	__u32 backend_row = tg_block_at(block, extent).backend_row;
 	struct tg_backend *backend = tg_draw(pick->table, backend_row, extent, pick->by);
@@ -93,46 +94,46 @@ static __always_inline void tg_aim_block(struct tg_service_pick *pick, __u32 blo
 
 /*
  * Choose among the backends of a list, `at` a row of a table, or, with
- * TG_AIM_SERVICE as its extent, of the live service that is asked for, `at` as
+ * TG_CHOOSE_SERVICE as its extent, of the live service that is asked for, `at` as
  * TG_SEEN() has it; `target` is what was asked for before.  `stays`: see
  * TG_STAYS().  0, TG_NO_BACKEND or -TG_EFAULT.
  */
-#define TG_AIM(by, table, extent, at)                                                              \
+#define TG_CHOOSE(by, table, extent, at)                                                           \
 	((__u64)(at) << 32 | (__u64)(extent) << 16 | (__u64)(by) << 12 | (table))
-#define TG_AIM_TABLE(where)  ((__u32)(where)&0xfff)
-#define TG_AIM_BY(where)     ((__u32)(where) >> 12 & 0xf)
-#define TG_AIM_EXTENT(where) ((__u32)(where) >> 16)
-#define TG_AIM_AT(where)     ((__u32)((where) >> 32))
-#define TG_AIM_SERVICE       0xffffu
+#define TG_CHOOSE_TABLE(where)  ((__u32)(where)&0xfff)
+#define TG_CHOOSE_BY(where)     ((__u32)(where) >> 12 & 0xf)
+#define TG_CHOOSE_EXTENT(where) ((__u32)(where) >> 16)
+#define TG_CHOOSE_AT(where)     ((__u32)((where) >> 32))
+#define TG_CHOOSE_SERVICE       0xffffu
 
 _Static_assert(TG_ALL_TABLES <= 0xfff && TG_EXTENT_BITS < 16, "room for all");
 
-TG_GLOBAL int tg_aim_backend(struct bpf_sock_addr *ctx, __u64 where, __u64 stays,
-			     struct tg_target *target)
+TG_GLOBAL int tg_choose_backend(struct bpf_sock_addr *ctx, __u64 where, __u64 stays,
+				struct tg_target *target)
 {
-	__u32 by = TG_AIM_BY(where);
+	__u32 by = TG_CHOOSE_BY(where);
 	struct tg_service_pick pick = {
-		.table = TG_AIM_TABLE(where),
+		.table = TG_CHOOSE_TABLE(where),
 		.by.wanted = by == TG_BY_RANDOM ? TG_SEED_OF_ANY : TG_SEED_OF_NONE,
-		.place = TG_SEEN_PLACE(TG_AIM_AT(where), TG_AIM_TABLE(where)),
+		.place = TG_SEEN_PLACE(TG_CHOOSE_AT(where), TG_CHOOSE_TABLE(where)),
 	};
 	__u64 client = 0, high, low, seed;
 
 	if (!TG_BALANCES || !target)
 		return -TG_EFAULT;
 	tg_target_words(target, &pick.high, &pick.low);
-	if (TG_SERVICES && TG_AIM_EXTENT(where) == TG_AIM_SERVICE)
+	if (TG_SERVICES && TG_CHOOSE_EXTENT(where) == TG_CHOOSE_SERVICE)
 		pick.what =
 			TG_VIP_WHAT(bpf_ntohs(target->port_be), TG_VIP_PROTO(tg_call_proto(ctx)));
 	pick.by.key = tg_balance_key(ctx, by, pick.high, pick.low, bpf_ntohs(target->port_be));
 	if (TG_STICKY && stays) {
-		client = tg_aim_client(ctx, stays, &pick, bpf_ntohs(target->port_be));
+		client = tg_choose_client(ctx, stays, &pick, bpf_ntohs(target->port_be));
 		tg_client_meet(client, TG_STAYS_NS(stays), &pick.by);
 	}
 	if (TG_SERVICES && pick.what)
 		tg_service_choose(&pick);
 	else
-		tg_aim_block(&pick, TG_AIM_AT(where), TG_AIM_EXTENT(where));
+		tg_choose_from_block(&pick, TG_CHOOSE_AT(where), TG_CHOOSE_EXTENT(where));
 	if (pick.place < 0)
 		return pick.place;
 	if (TG_STICKY && client) {
@@ -148,28 +149,28 @@ TG_GLOBAL int tg_aim_backend(struct bpf_sock_addr *ctx, __u64 where, __u64 stays
 }
 
 /* A call for which no backend is up fails: it never goes where it asked to. */
-static __always_inline int tg_aim_balance(struct tg_call *call, const struct tg_found *found,
-					  struct tg_target *target)
+static __always_inline int tg_choose_balance(struct tg_call *call, const struct tg_found *found,
+					     struct tg_target *target)
 {
 	const struct tg_term *term = found->term;
 	const struct tg_image_header *header = call->view.rows;
-	const struct tg_more *more = tg_row(&call->view, term->more_row);
+	const struct tg_term_rest *rest = tg_row(&call->view, term->rest_row);
 	__u64 where, stays = 0;
 	__u32 by;
 	int err;
 
-	if (!more)
+	if (!rest)
 		return -TG_EFAULT;
-	by = more->by;
+	by = rest->by;
 	if (call->op == TG_OP_SENDMSG && by == TG_BY_RANDOM)
 		by = TG_BY_SOCKET;
-	where = TG_AIM(by, TG_BLOCKS_TABLE(header->generation), more->extent, more->block);
-	if (TG_SERVICES && more->services)
-		where = TG_AIM(by, more->services - 1, TG_AIM_SERVICE, found->vip);
-	if (TG_STICKY && more->sticky_ms)
-		stays = TG_STAYS(more->sticky_ms, more->sticky_by, term->slot);
+	where = TG_CHOOSE(by, TG_BLOCKS_TABLE(header->generation), rest->extent, rest->block);
+	if (TG_SERVICES && rest->services)
+		where = TG_CHOOSE(by, rest->services - 1, TG_CHOOSE_SERVICE, found->vip);
+	if (TG_STICKY && rest->sticky_ms)
+		stays = TG_STAYS(rest->sticky_ms, rest->sticky_by, term->slot);
 	tg_call_judged(call, target->addr_be);
-	err = tg_aim_backend(call->ctx, where, stays, target);
+	err = tg_choose_backend(call->ctx, where, stays, target);
 	if (err != TG_NO_BACKEND)
 		return err;
 	target->error = term->error;
@@ -180,14 +181,14 @@ static __always_inline int tg_aim_balance(struct tg_call *call, const struct tg_
  * `target` is what was asked for until it is known better.  Without branches:
  * the verifier would go each way through all that follows.
  */
-static __always_inline int tg_aim(struct tg_call *call, const struct tg_found *found,
-				  struct tg_target *target)
+static __always_inline int tg_choose_target(struct tg_call *call, const struct tg_found *found,
+					    struct tg_target *target)
 {
 	const struct tg_term *term = found->term;
 	__u32 addr, port;
 
 	if (TG_BALANCES && term->verb == TG_VERB_BALANCE)
-		return tg_aim_balance(call, found, target);
+		return tg_choose_balance(call, found, target);
 	if (!(tg_spec.features & TG_FEATURE_REWRITE))
 		return 0;
 	addr = term->effects & -tg_is_zero(term->verb ^ TG_VERB_REWRITE);

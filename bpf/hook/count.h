@@ -12,21 +12,21 @@
 #include "bpf/hook/maps.h"
 
 /* The copy that this call adds to: it stays on its processor to the end. */
-static __always_inline __u32 tg_stripe(void)
+static __always_inline __u32 tg_cpu_copy(void)
 {
-	return bpf_get_smp_processor_id() & (tg_spec.stripes - 1);
+	return bpf_get_smp_processor_id() & (tg_spec.copies - 1);
 }
 
-struct tg_look tg_looks[TG_MOST_STRIPES];
+struct tg_look tg_looks[TG_MAX_COPIES];
 
 /*
  * A clock costs more than all the rest of this file, so each stripe looks once a
  * tick.  The tick is written last, and read first: whoever finds it the present
  * one has the time that belongs to it.
  */
-TG_GLOBAL __u64 tg_look_anew(__u32 stripe, __u64 tick)
+TG_GLOBAL __u64 tg_look_anew(__u32 copy, __u64 tick)
 {
-	struct tg_look *look = &tg_looks[stripe % TG_MOST_STRIPES];
+	struct tg_look *look = &tg_looks[copy % TG_MAX_COPIES];
 	__u64 ns = bpf_ktime_get_boot_ns();
 
 	TG_LOAD(look->ns) = ns;
@@ -34,35 +34,35 @@ TG_GLOBAL __u64 tg_look_anew(__u32 stripe, __u64 tick)
 	return ns;
 }
 
-static __always_inline __u64 tg_tick_ns(__u32 stripe)
+static __always_inline __u64 tg_tick_ns(__u32 copy)
 {
-	const struct tg_look *look = &tg_looks[stripe % TG_MOST_STRIPES];
+	const struct tg_look *look = &tg_looks[copy % TG_MAX_COPIES];
 	__u64 tick = bpf_jiffies64(), seen = TG_LOAD(look->tick);
 
-	return seen == tick ? TG_LOAD(TG_AFTER(look, seen)->ns) : tg_look_anew(stripe, tick);
+	return seen == tick ? TG_LOAD(TG_AFTER(look, seen)->ns) : tg_look_anew(copy, tick);
 }
 
-static __always_inline void tg_add_hit(__u32 stripe, const struct tg_term *term)
+static __always_inline void tg_add_hit(__u32 copy, const struct tg_term *term)
 {
-	__u32 index = stripe * tg_spec.slots + (term->slot & (tg_spec.slots - 1));
+	__u32 index = copy * tg_spec.slots + (term->slot & (tg_spec.slots - 1));
 	struct tg_hits *hits = bpf_map_lookup_elem(&tg_hits, &index);
 
 	if (!hits)
 		return;
 	__sync_fetch_and_add(&hits->count, 1);
-	hits->last_ns = tg_tick_ns(stripe);
+	hits->last_ns = tg_tick_ns(copy);
 }
 
-static __always_inline struct tg_hook_totals *tg_totals_at(__u32 stripe, enum tg_hook hook)
+static __always_inline struct tg_hook_totals *tg_totals_at(__u32 copy, enum tg_hook hook)
 {
-	__u32 index = stripe * TG_HOOKS + hook;
+	__u32 index = copy * TG_HOOKS + hook;
 
 	return bpf_map_lookup_elem(&tg_totals, &index);
 }
 
-static __always_inline void tg_add_call(__u32 stripe, enum tg_hook hook, __u32 outcome)
+static __always_inline void tg_add_call(__u32 copy, enum tg_hook hook, __u32 outcome)
 {
-	struct tg_hook_totals *totals = tg_totals_at(stripe, hook);
+	struct tg_hook_totals *totals = tg_totals_at(copy, hook);
 
 	if (totals)
 		__sync_fetch_and_add(&totals->calls[outcome % TG_OUTCOMES], 1);
@@ -71,23 +71,23 @@ static __always_inline void tg_add_call(__u32 stripe, enum tg_hook hook, __u32 o
 /* A term that is only told of. */
 static __always_inline void tg_count_shadow(const struct tg_term *term)
 {
-	tg_add_hit(tg_stripe(), term);
+	tg_add_hit(tg_cpu_copy(), term);
 }
 
 /* A call that no term decided.  Each call is counted once, by this or by the next. */
 static __always_inline void tg_count_call(enum tg_hook hook, enum tg_outcome outcome)
 {
-	tg_add_call(tg_stripe(), hook, outcome);
+	tg_add_call(tg_cpu_copy(), hook, outcome);
 }
 
 /* A call, and the term that decided it. */
 static __always_inline void tg_count_decided(const struct tg_term *term, enum tg_hook hook,
 					     enum tg_outcome outcome)
 {
-	__u32 stripe = tg_stripe();
+	__u32 copy = tg_cpu_copy();
 
-	tg_add_hit(stripe, term);
-	tg_add_call(stripe, hook, outcome);
+	tg_add_hit(copy, term);
+	tg_add_call(copy, hook, outcome);
 }
 
 /* Of a call that a term decided, and that ends with `err`. */
@@ -105,7 +105,7 @@ static __always_inline enum tg_outcome tg_outcome_of(const struct tg_term *term,
 /* One more in a hook's totals, beside its calls. */
 #define TG_COUNT(hook, member)                                                                     \
 	do {                                                                                       \
-		struct tg_hook_totals *totals_ = tg_totals_at(tg_stripe(), hook);                  \
+		struct tg_hook_totals *totals_ = tg_totals_at(tg_cpu_copy(), hook);                \
                                                                                                    \
 		if (totals_)                                                                       \
 			__sync_fetch_and_add(&totals_->member, 1);                                 \

@@ -70,8 +70,8 @@ struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
-	__type(value, struct tg_forward);
-} tg_forwards SEC(".maps");
+	__type(value, struct tg_origin);
+} tg_origins SEC(".maps");
 
 /* What each socket that was bound elsewhere had asked for; accepted sockets inherit it. */
 struct {
@@ -116,7 +116,7 @@ static __always_inline const void *tg_table_row(__u32 table, __u64 row)
 struct tg_rate_row {
 	struct bpf_spin_lock lock;
 	__u32 pad;
-	struct tg_bucket way[TG_WAYS];
+	struct tg_bucket way[TG_ASSOC_WAYS];
 };
 
 /* The rates that rules count, by whose calls they are. */
@@ -130,7 +130,7 @@ struct {
 struct tg_sticky_row {
 	struct bpf_spin_lock lock;
 	__u32 pad;
-	struct tg_client way[TG_WAYS];
+	struct tg_client way[TG_ASSOC_WAYS];
 };
 
 /* Clients of sticky balance, and the backends that they stay with. */

@@ -28,27 +28,27 @@
 		storage_;                                                                          \
 	})
 
-static __always_inline void tg_turn_fill(struct tg_turn *turn, const struct tg_call *call,
-					 const struct tg_target *target, __u32 reveal)
+static __always_inline void tg_rewrite_fill(struct tg_rewrite *rewrite, const struct tg_call *call,
+					    const struct tg_target *target, __u32 reveal)
 {
-	tg_copy_addr(turn->asked_addr_be, call->addr_be);
-	tg_copy_addr(turn->final_addr_be, target->addr_be);
-	turn->asked_port_be = call->port_be;
-	turn->final_port_be = target->port_be;
-	turn->reveal = reveal;
+	tg_copy_addr(rewrite->asked_addr_be, call->addr_be);
+	tg_copy_addr(rewrite->final_addr_be, target->addr_be);
+	rewrite->asked_port_be = call->port_be;
+	rewrite->final_port_be = target->port_be;
+	rewrite->reveal = reveal;
 }
 
 /* Report what was asked for; 1 where the reported address is the turn's. */
-static __always_inline int tg_turn_show(struct tg_call *call, const struct tg_turn *turn)
+static __always_inline int tg_rewrite_report(struct tg_call *call, const struct tg_rewrite *rewrite)
 {
-	if (!tg_turn_leads(turn, call->addr_be, call->port_be))
+	if (!tg_rewrite_leads(rewrite, call->addr_be, call->port_be))
 		return 0;
-	if (turn->reveal)
+	if (rewrite->reveal)
 		return 1;
 	/* Of an unspecified address only the port was turned. */
-	if (!tg_is_unspecified(turn->final_addr_be))
-		tg_call_write_addr(call, turn->asked_addr_be);
-	call->ctx->user_port = turn->asked_port_be;
+	if (!tg_is_unspecified(rewrite->final_addr_be))
+		tg_call_write_addr(call, rewrite->asked_addr_be);
+	call->ctx->user_port = rewrite->asked_port_be;
 	return 1;
 }
 
@@ -61,25 +61,25 @@ static __always_inline int tg_turn_show(struct tg_call *call, const struct tg_tu
  */
 static __always_inline void tg_peer_forget(struct tg_call *call, const struct tg_target *target)
 {
-	struct tg_forward *forward = TG_STORAGE_OF(&tg_forwards, call, 0);
+	struct tg_origin *origin = TG_STORAGE_OF(&tg_origins, call, 0);
 
-	if (!forward)
+	if (!origin)
 		return;
-	if (tg_turn_leads(&forward->last, target->addr_be, target->port_be))
-		forward->last.final_port_be = 0;
-	if (tg_turn_leads(&forward->before, target->addr_be, target->port_be))
-		forward->before.final_port_be = 0;
+	if (tg_rewrite_leads(&origin->last, target->addr_be, target->port_be))
+		origin->last.final_port_be = 0;
+	if (tg_rewrite_leads(&origin->before, target->addr_be, target->port_be))
+		origin->before.final_port_be = 0;
 }
 
 static __always_inline int tg_peer_keep(struct tg_call *call, const struct tg_target *target,
 					__u32 reveal)
 {
-	struct tg_forward *forward = TG_STORAGE_OF(&tg_forwards, call, BPF_SK_STORAGE_GET_F_CREATE);
+	struct tg_origin *origin = TG_STORAGE_OF(&tg_origins, call, BPF_SK_STORAGE_GET_F_CREATE);
 
-	if (!forward)
+	if (!origin)
 		return -TG_ENOMEM;
-	forward->before = forward->last;
-	tg_turn_fill(&forward->last, call, target, reveal);
+	origin->before = origin->last;
+	tg_rewrite_fill(&origin->last, call, target, reveal);
 	return 0;
 }
 
@@ -92,7 +92,7 @@ static __always_inline int tg_peer_keep(struct tg_call *call, const struct tg_ta
 TG_GLOBAL int tg_peer_is(struct bpf_sock_addr *ctx)
 {
 	struct tg_call call = {.ctx = ctx, .hook = TG_HOOK_SENDMSG4};
-	struct tg_forward *forward;
+	struct tg_origin *origin;
 	struct bpf_sock *sk = ctx->sk;
 
 	if (!(tg_spec.features & TG_FEATURE_PEER) || !sk || ctx->family != AF_INET6)
@@ -100,17 +100,17 @@ TG_GLOBAL int tg_peer_is(struct bpf_sock_addr *ctx)
 	tg_call_read(&call);
 	if (sk->dst_ip4 != call.addr_be[3] || sk->dst_port != (__u16)call.port_be)
 		return 0;
-	forward = TG_STORAGE_OF(&tg_forwards, &call, 0);
-	return forward && (tg_turn_leads(&forward->last, call.addr_be, call.port_be) ||
-			   tg_turn_leads(&forward->before, call.addr_be, call.port_be));
+	origin = TG_STORAGE_OF(&tg_origins, &call, 0);
+	return origin && (tg_rewrite_leads(&origin->last, call.addr_be, call.port_be) ||
+			  tg_rewrite_leads(&origin->before, call.addr_be, call.port_be));
 }
 
 static __always_inline int tg_peer_show(struct tg_call *call)
 {
-	struct tg_forward *forward = TG_STORAGE_OF(&tg_forwards, call, 0);
+	struct tg_origin *origin = TG_STORAGE_OF(&tg_origins, call, 0);
 
-	return forward &&
-	       (tg_turn_show(call, &forward->last) || tg_turn_show(call, &forward->before));
+	return origin &&
+	       (tg_rewrite_report(call, &origin->last) || tg_rewrite_report(call, &origin->before));
 }
 
 /* The same, which the verifier looks at once: the many ways through it are not those of the
@@ -151,7 +151,7 @@ static __always_inline void tg_local_forget(struct tg_call *call)
 	struct tg_local *local = TG_STORAGE_OF(&tg_locals, call, 0);
 
 	if (local && !tg_local_is_bound(call))
-		local->turned = 0;
+		local->rewritten = 0;
 }
 
 static __always_inline int tg_local_keep(struct tg_call *call, const struct tg_target *target)
@@ -163,9 +163,9 @@ static __always_inline int tg_local_keep(struct tg_call *call, const struct tg_t
 	local = TG_STORAGE_OF(&tg_locals, call, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!local)
 		return -TG_ENOMEM;
-	tg_turn_fill(&local->turn, call, target, 0);
-	local->port_turned = call->port_be && target->port_be != call->port_be;
-	local->turned = 1;
+	tg_rewrite_fill(&local->rewrite, call, target, 0);
+	local->port_rewritten = call->port_be && target->port_be != call->port_be;
+	local->rewritten = 1;
 	return 0;
 }
 
@@ -178,20 +178,20 @@ static __always_inline int tg_local_show(struct tg_call *call)
 {
 	struct tg_local *local = TG_STORAGE_OF(&tg_locals, call, 0);
 	struct bpf_sock *sk = call->ctx->sk;
-	const struct tg_turn *turn;
+	const struct tg_rewrite *rewrite;
 
-	if (!sk || !local || !local->turned)
+	if (!sk || !local || !local->rewritten)
 		return 0;
-	turn = &local->turn;
-	if (!tg_is_unspecified(turn->final_addr_be) &&
-	    !tg_same_addr(turn->final_addr_be, call->addr_be))
+	rewrite = &local->rewrite;
+	if (!tg_is_unspecified(rewrite->final_addr_be) &&
+	    !tg_same_addr(rewrite->final_addr_be, call->addr_be))
 		return 0;
-	if (turn->final_port_be && turn->final_port_be != call->port_be)
+	if (rewrite->final_port_be && rewrite->final_port_be != call->port_be)
 		return 0;
-	if (!sk->dst_port || !tg_is_unspecified(turn->asked_addr_be))
-		tg_call_write_addr(call, turn->asked_addr_be);
-	if (local->port_turned)
-		call->ctx->user_port = turn->asked_port_be;
+	if (!sk->dst_port || !tg_is_unspecified(rewrite->asked_addr_be))
+		tg_call_write_addr(call, rewrite->asked_addr_be);
+	if (local->port_rewritten)
+		call->ctx->user_port = rewrite->asked_port_be;
 	return 1;
 }
 
@@ -237,26 +237,26 @@ static TG_SUBPROGRAM int tg_sent_forget_more(struct bpf_sock_addr *ctx,
 /* Two threads may send on one socket at once: the first destination is written by one of them. */
 static __always_inline int tg_sent_keep(struct tg_call *call, const struct tg_target *target)
 {
-	struct tg_forward *forward = TG_STORAGE_OF(&tg_forwards, call, BPF_SK_STORAGE_GET_F_CREATE);
+	struct tg_origin *origin = TG_STORAGE_OF(&tg_origins, call, BPF_SK_STORAGE_GET_F_CREATE);
 	struct tg_sent asked;
 
-	if (!forward)
+	if (!origin)
 		return -TG_ENOMEM;
-	if (forward->sent_state == TG_SENT_READY &&
-	    tg_turn_leads(&forward->sent, target->addr_be, target->port_be)) {
-		if (forward->sent.asked_port_be == (__u16)call->port_be &&
-		    tg_same_addr(forward->sent.asked_addr_be, call->addr_be))
+	if (origin->sent_state == TG_SENT_READY &&
+	    tg_rewrite_leads(&origin->sent, target->addr_be, target->port_be)) {
+		if (origin->sent.asked_port_be == (__u16)call->port_be &&
+		    tg_same_addr(origin->sent.asked_addr_be, call->addr_be))
 			return 0;
 		/* Two names for one destination: the newest is in the map. */
-		forward->sent_state = TG_SENT_STALE;
+		origin->sent_state = TG_SENT_STALE;
 	}
-	if (__sync_val_compare_and_swap(&forward->sent_state, TG_SENT_NONE, TG_SENT_BUSY) ==
+	if (__sync_val_compare_and_swap(&origin->sent_state, TG_SENT_NONE, TG_SENT_BUSY) ==
 	    TG_SENT_NONE) {
-		tg_turn_fill(&forward->sent, call, target, 0);
-		__sync_val_compare_and_swap(&forward->sent_state, TG_SENT_BUSY, TG_SENT_READY);
+		tg_rewrite_fill(&origin->sent, call, target, 0);
+		__sync_val_compare_and_swap(&origin->sent_state, TG_SENT_BUSY, TG_SENT_READY);
 		return 0;
 	}
-	forward->sent_more = 1;
+	origin->sent_more = 1;
 	tg_copy_addr(asked.asked_addr_be, call->addr_be);
 	asked.asked_port_be = call->port_be;
 	return tg_sent_keep_more(call->ctx, &asked, target);
@@ -265,28 +265,28 @@ static __always_inline int tg_sent_keep(struct tg_call *call, const struct tg_ta
 /* A datagram goes there under its own name: its answers are shown as they are. */
 static __always_inline void tg_sent_forget(struct tg_call *call, const struct tg_target *target)
 {
-	struct tg_forward *forward = TG_STORAGE_OF(&tg_forwards, call, 0);
+	struct tg_origin *origin = TG_STORAGE_OF(&tg_origins, call, 0);
 
-	if (!forward)
+	if (!origin)
 		return;
-	if (forward->sent_state == TG_SENT_READY &&
-	    tg_turn_leads(&forward->sent, target->addr_be, target->port_be))
-		forward->sent_state = TG_SENT_STALE;
-	if (forward->sent_more)
+	if (origin->sent_state == TG_SENT_READY &&
+	    tg_rewrite_leads(&origin->sent, target->addr_be, target->port_be))
+		origin->sent_state = TG_SENT_STALE;
+	if (origin->sent_more)
 		tg_sent_forget_more(call->ctx, target);
 }
 
 static __always_inline int tg_sent_show(struct tg_call *call)
 {
-	struct tg_forward *forward = TG_STORAGE_OF(&tg_forwards, call, 0);
+	struct tg_origin *origin = TG_STORAGE_OF(&tg_origins, call, 0);
 	const struct tg_sent *asked;
 	struct tg_sent_key key;
 
-	if (!forward)
+	if (!origin)
 		return 0;
-	if (forward->sent_state == TG_SENT_READY && tg_turn_show(call, &forward->sent))
+	if (origin->sent_state == TG_SENT_READY && tg_rewrite_report(call, &origin->sent))
 		return 1;
-	if (!forward->sent_more)
+	if (!origin->sent_more)
 		return 0;
 	tg_sent_key_of(call->ctx, call->addr_be, call->port_be, &key);
 	asked = bpf_map_lookup_elem(&tg_sents, &key);

@@ -24,9 +24,9 @@ struct tg_rare {
 	__u64 wanted;
 };
 
-static __always_inline int tg_rare_take(struct tg_rare *rare, enum tg_key key, int class)
+static __always_inline int tg_rare_take(struct tg_rare *rare, enum tg_key key, int cls)
 {
-	return tg_take_rare(rare->view, rare->section, TG_MANY, rare->keys, key, class);
+	return tg_take_rare(rare->view, rare->section, TG_MANY, rare->keys, key, cls);
 }
 
 static __always_inline int tg_rare_take32(struct tg_rare *rare, enum tg_key key, __u32 value)
@@ -92,15 +92,15 @@ static __always_inline int tg_rare_from(struct tg_rare *rare, enum tg_hook hook)
 static __always_inline int tg_rare_cgroup(struct tg_rare *rare)
 {
 	const struct tg_section *section = rare->section;
-	int class = 0;
+	int cls = 0;
 
 	if (!(rare->wanted >> TG_KEY_CGROUP & 1))
 		return 0;
 	TG_ROLL
-	for (__u32 i = 0; i < TG_CGROUP_LEVELS && i < section->levels && !class; i++)
-		class = tg_class128(rare->view, &section->tree[TG_KEY_CGROUP],
-				    bpf_get_current_ancestor_cgroup_id((int)section->level[i]), 0);
-	return tg_rare_take(rare, TG_KEY_CGROUP, tg_forget(class));
+	for (__u32 i = 0; i < TG_CGROUP_LEVELS && i < section->levels && !cls; i++)
+		cls = tg_class128(rare->view, &section->tree[TG_KEY_CGROUP],
+				  bpf_get_current_ancestor_cgroup_id((int)section->level[i]), 0);
+	return tg_rare_take(rare, TG_KEY_CGROUP, tg_forget(cls));
 }
 
 static __always_inline int tg_rare_exe(struct tg_rare *rare)

@@ -33,8 +33,8 @@
 /* What a rule promised and the kernel refuses fails the call. */
 static __always_inline int tg_set_options(struct tg_call *call, const struct tg_term *term)
 {
-	const struct tg_more *more = tg_row(&call->view, term->more_row);
-	const struct tg_options *options = more ? tg_row(&call->view, more->options_row) : 0;
+	const struct tg_term_rest *rest = tg_row(&call->view, term->rest_row);
+	const struct tg_options *options = rest ? tg_row(&call->view, rest->options_row) : 0;
 	long err = 0;
 
 	if (!options)

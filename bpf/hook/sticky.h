@@ -26,7 +26,7 @@ _Static_assert(TG_BYS <= 16, "four bits");
  */
 TG_GLOBAL int tg_client_meet(__u64 tag, __u64 window_ns, struct tg_choice_by *by)
 {
-	__u32 index = TG_WAY_ROW(tag, TG_STICKY_ROWS);
+	__u32 index = TG_ASSOC_ROW(tag, TG_STICKY_ROWS);
 	struct tg_client *client;
 	struct tg_sticky_row *row;
 	__u64 now, forgets;
@@ -38,7 +38,7 @@ TG_GLOBAL int tg_client_meet(__u64 tag, __u64 window_ns, struct tg_choice_by *by
 		return 0;
 	now = bpf_ktime_get_ns();
 	bpf_spin_lock(&row->lock);
-	client = TG_WAY(row, tag);
+	client = TG_ASSOC_ENTRY(row, tag);
 	forgets = client->tag != tag && client->until_ns > now;
 	if (client->tag != tag || client->until_ns <= now) {
 		client->tag = tag;
@@ -57,14 +57,14 @@ TG_GLOBAL int tg_client_meet(__u64 tag, __u64 window_ns, struct tg_choice_by *by
 /* It has this backend from now on. */
 TG_GLOBAL int tg_client_keep(__u64 tag, __u64 seed)
 {
-	__u32 index = TG_WAY_ROW(tag, TG_STICKY_ROWS);
+	__u32 index = TG_ASSOC_ROW(tag, TG_STICKY_ROWS);
 	struct tg_sticky_row *row = TG_STICKY ? bpf_map_lookup_elem(&tg_clients, &index) : 0;
 	struct tg_client *client;
 
 	if (!row)
 		return 0;
 	bpf_spin_lock(&row->lock);
-	client = TG_WAY(row, tag);
+	client = TG_ASSOC_ENTRY(row, tag);
 	if (client->tag == tag)
 		client->seed = seed;
 	bpf_spin_unlock(&row->lock);

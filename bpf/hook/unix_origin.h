@@ -15,10 +15,10 @@
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, TG_PATH_TURNS);
-	__type(key, struct tg_path_turn);
+	__uint(max_entries, TG_PATH_REWRITES);
+	__type(key, struct tg_path_rewrite);
 	__type(value, struct tg_unix_path);
-} tg_path_turns SEC(".maps");
+} tg_path_rewrites SEC(".maps");
 
 static __always_inline int tg_same_path(const struct tg_unix_path *a, const struct tg_unix_path *b)
 {
@@ -33,24 +33,24 @@ static __always_inline int tg_same_path(const struct tg_unix_path *a, const stru
 static TG_SUBPROGRAM int tg_path_keep(struct bpf_sock_addr *ctx, const struct tg_unix_path *path,
 				      const struct tg_unix_path *final)
 {
-	struct tg_path_turn turn = {.cookie = bpf_get_socket_cookie(ctx)};
+	struct tg_path_rewrite rewrite = {.cookie = bpf_get_socket_cookie(ctx)};
 	const struct tg_unix_path *known;
 
-	__builtin_memcpy(turn.final, final->words_be, sizeof(turn.final));
-	known = bpf_map_lookup_elem(&tg_path_turns, &turn);
+	__builtin_memcpy(rewrite.final, final->words_be, sizeof(rewrite.final));
+	known = bpf_map_lookup_elem(&tg_path_rewrites, &rewrite);
 	if (known && tg_same_path(known, path))
 		return 0;
-	return bpf_map_update_elem(&tg_path_turns, &turn, path, BPF_ANY);
+	return bpf_map_update_elem(&tg_path_rewrites, &rewrite, path, BPF_ANY);
 }
 
 /* A call goes there under its own name, or is to see it: that is shown from now on. */
 static TG_SUBPROGRAM void tg_path_forget(struct bpf_sock_addr *ctx,
 					 const struct tg_unix_path *final)
 {
-	struct tg_path_turn turn = {.cookie = bpf_get_socket_cookie(ctx)};
+	struct tg_path_rewrite rewrite = {.cookie = bpf_get_socket_cookie(ctx)};
 
-	__builtin_memcpy(turn.final, final->words_be, sizeof(turn.final));
-	bpf_map_delete_elem(&tg_path_turns, &turn);
+	__builtin_memcpy(rewrite.final, final->words_be, sizeof(rewrite.final));
+	bpf_map_delete_elem(&tg_path_rewrites, &rewrite);
 }
 
 /* The socket that asks for its peer's name; 0: it cannot be told. */
@@ -70,7 +70,7 @@ static __always_inline __u64 tg_asker_cookie(struct bpf_sock_addr *ctx)
 /* Report what was asked for; 1: nothing was turned, and there is a name to report. */
 static TG_SUBPROGRAM int tg_path_show(struct bpf_sock_addr *ctx, __u64 cookie)
 {
-	struct tg_path_turn turn = {.cookie = cookie};
+	struct tg_path_rewrite rewrite = {.cookie = cookie};
 	const struct tg_unix_path *asked;
 	struct tg_unix_path reported;
 
@@ -78,8 +78,8 @@ static TG_SUBPROGRAM int tg_path_show(struct bpf_sock_addr *ctx, __u64 cookie)
 		return 0;
 	if (!cookie || !(tg_spec.features & TG_FEATURE_PATH_BACK))
 		return 1;
-	__builtin_memcpy(turn.final, reported.words_be, sizeof(turn.final));
-	asked = bpf_map_lookup_elem(&tg_path_turns, &turn);
+	__builtin_memcpy(rewrite.final, reported.words_be, sizeof(rewrite.final));
+	asked = bpf_map_lookup_elem(&tg_path_rewrites, &rewrite);
 	if (!asked)
 		return 1;
 	tg_unix_write(ctx, asked);

@@ -74,12 +74,12 @@ struct tg_choices {
 struct tg_backend {
 	__u32 addr_be[4]; /* IPv4 is v4-mapped */
 	__u64 picked;
-	__u32 lot;     /* so many of TG_ALL_LOTS that fall here are its own */
+	__u32 lot;     /* so many of TG_ALIAS_ONE that fall here are its own */
 	__u16 port_be; /* 0: the port stays that of the call */
 	__u16 other;   /* the rest are this one's, by its number; itself: no backend is up */
 };
 
-#define TG_ALL_LOTS (1u << 31)
+#define TG_ALIAS_ONE (1u << 31)
 
 /* The simulator picks, too, but nothing comes of it. */
 #ifdef __bpf__
@@ -326,14 +326,14 @@ static __always_inline struct tg_backend *tg_backend_at(tg_table_ref table, __u3
 	return (struct tg_backend *)(row + place % TG_BLOCK_BACKENDS * sizeof(struct tg_backend));
 }
 
-static __always_inline __u32 tg_lot_place(__u32 backend_row, __u32 extent, __u64 lot)
+static __always_inline __u32 tg_alias_place(__u32 backend_row, __u32 extent, __u64 lot)
 {
 	return backend_row * TG_BLOCK_BACKENDS + tg_reduce(lot, TG_EXTENT_BACKENDS(extent));
 }
 
-static __always_inline int tg_lot_is_own(const struct tg_backend *backend, __u64 lot)
+static __always_inline int tg_alias_is_own(const struct tg_backend *backend, __u64 lot)
 {
-	return (lot & (TG_ALL_LOTS - 1)) < TG_LOAD(backend->lot);
+	return (lot & (TG_ALIAS_ONE - 1)) < TG_LOAD(backend->lot);
 }
 
 /*
@@ -349,8 +349,8 @@ static __always_inline struct tg_backend *tg_draw(tg_table_ref table, __u32 back
 
 	if (by.wanted != TG_SEED_OF_ANY || !TG_EXTENT_BACKENDS(extent))
 		return 0;
-	backend = tg_backend_at(table, tg_lot_place(backend_row, extent, lot));
-	return backend && tg_lot_is_own(backend, lot) ? backend : 0;
+	backend = tg_backend_at(table, tg_alias_place(backend_row, extent, lot));
+	return backend && tg_alias_is_own(backend, lot) ? backend : 0;
 }
 
 /* The place of the backend that a lot falls on, its own or another's; or as tg_pick(). */
@@ -358,7 +358,7 @@ static __always_inline int tg_draw_place(tg_table_ref table, __u32 backend_row, 
 					 __u64 key)
 {
 	__u64 lot = tg_mix(key);
-	__u32 place = tg_lot_place(backend_row, extent, lot), other;
+	__u32 place = tg_alias_place(backend_row, extent, lot), other;
 	const struct tg_backend *backend;
 
 	if (!TG_EXTENT_BACKENDS(extent))
@@ -366,7 +366,7 @@ static __always_inline int tg_draw_place(tg_table_ref table, __u32 backend_row, 
 	backend = tg_backend_at(table, place);
 	if (!backend)
 		return -TG_EFAULT;
-	if (tg_lot_is_own(backend, lot))
+	if (tg_alias_is_own(backend, lot))
 		return (int)place;
 	other = backend_row * TG_BLOCK_BACKENDS + TG_LOAD(backend->other);
 	return other == place ? TG_NO_BACKEND : (int)other;

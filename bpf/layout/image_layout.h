@@ -149,7 +149,7 @@ struct tg_node32 { /* 16 children */
 
 struct tg_leaf32 { /* 11 intervals */
 	__u32 upper[10];
-	__u16 class[11];
+	__u16 cls[11];
 	__u16 reserved;
 };
 
@@ -182,7 +182,7 @@ struct tg_leaf64 { /* 6 intervals */
  * tables; in the kernel's copy of an image by their number in the gate.
  *
  * In a short section, of at most 64 terms, a set leaves the terms that the
- * words say.  The terms of a long one say it themselves: struct tg_more.
+ * words say.  The terms of a long one say it themselves: struct tg_term_rest.
  */
 #define TG_SECTION_SETS 32
 
@@ -337,10 +337,11 @@ enum tg_effect {
 	TG_EFFECT_PRIVILEGED = 1 << 5, /* bind needs no CAP_NET_BIND_SERVICE */
 	TG_EFFECT_SHADOW = 1 << 6, /* count and tell, then go on as if the rule were not there */
 	TG_EFFECT_SET = 1 << 7,    /* set socket options: see options_row */
-	TG_EFFECT_LIVE = 1 << 8,   /* it asks about live sets: see struct tg_more */
+	TG_EFFECT_LIVE = 1 << 8,   /* it asks about live sets: see struct tg_term_rest */
 	TG_EFFECT_STICKY =
-		1 << 9, /* balance: clients stay with their backends: see struct tg_more */
-	TG_EFFECT_RATE = 1 << 11, /* it matches only what exceeds its rate: see struct tg_more */
+		1 << 9, /* balance: clients stay with their backends: see struct tg_term_rest */
+	TG_EFFECT_RATE =
+		1 << 11, /* it matches only what exceeds its rate: see struct tg_term_rest */
 };
 
 /* What to do: one row.  IPv4 addresses are v4-mapped. */
@@ -362,11 +363,11 @@ struct tg_term {
 	__u32 log_every;
 	__u32 log_interval_us;
 	__u32 log_window_s;
-	__u32 more_row; /* of struct tg_more; 0: there is none */
+	__u32 rest_row; /* of struct tg_term_rest; 0: there is none */
 };
 
 /* The rest of a term.  One with TG_EFFECT_LIVE matches only as its sets say. */
-struct tg_more {
+struct tg_term_rest {
 	__u32 options_row; /* of struct tg_options; 0: none */
 	__u32 in_sets;     /* bits: sets of the section that their address has to be in */
 	__u32 out_sets;    /* that it must not be in */

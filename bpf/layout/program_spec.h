@@ -33,12 +33,12 @@ enum tg_feature {
 };
 
 /* Copies of the counters: where there are more processors, some share one. */
-#define TG_MOST_STRIPES 16u
+#define TG_MAX_COPIES 16u
 
 struct tg_spec {
 	__u32 rows;     /* that an image may have: the size of the map's one value */
 	__u32 slots;    /* a power of two */
-	__u32 stripes;  /* copies of the counters, a power of two */
+	__u32 copies;   /* copies of the counters, a power of two */
 	__u32 features; /* enum tg_feature */
 	__u32 deny_on_error;
 	__u32 keys[TG_OPS];      /* bits, 1 << enum tg_key: that some term may restrict */
@@ -95,7 +95,7 @@ struct tg_hook_totals {
 };
 
 /* Entries of a row of a table that forgets: see bpf/hook/assoc_cache.h. */
-#define TG_WAYS 4
+#define TG_ASSOC_WAYS 4
 
 /*
  * Buckets of rates: four a row, each for one rule and one of whose calls it
@@ -127,7 +127,7 @@ struct tg_client {
  * It holds for as long as the kernel reports final_*.  Addresses as in struct
  * tg_term; final_port_be 0: nothing was turned.
  */
-struct tg_turn {
+struct tg_rewrite {
 	__u32 asked_addr_be[4];
 	__u32 final_addr_be[4];
 	__u16 asked_port_be;
@@ -146,10 +146,10 @@ enum tg_sent_state { TG_SENT_NONE, TG_SENT_BUSY, TG_SENT_READY, TG_SENT_STALE };
  * socket that keeps sending there costs no map write; any others are in a
  * bounded map, by struct tg_sent_key.
  */
-struct tg_forward {
-	struct tg_turn last;
-	struct tg_turn before;
-	struct tg_turn sent;
+struct tg_origin {
+	struct tg_rewrite last;
+	struct tg_rewrite before;
+	struct tg_rewrite sent;
 	__u32 sent_state; /* enum tg_sent_state */
 	__u32 sent_more;  /* there may be some in the map */
 };
@@ -159,9 +159,9 @@ struct tg_forward {
  * is shown the real one.
  */
 struct tg_local {
-	struct tg_turn turn;
-	__u32 turned;
-	__u32 port_turned;
+	struct tg_rewrite rewrite;
+	__u32 rewritten;
+	__u32 port_rewritten;
 };
 
 struct tg_sent_key {
@@ -184,11 +184,11 @@ struct tg_sent {
  * not always see the socket itself, so this cannot be kept with it; the least
  * recently used are forgotten, and then the truth is shown.
  */
-struct tg_path_turn {
+struct tg_path_rewrite {
 	__u64 cookie; /* of the socket */
 	__u64 final[TG_PATH_WORDS];
 };
 
-#define TG_PATH_TURNS 16384
+#define TG_PATH_REWRITES 16384
 
 #endif

@@ -6,7 +6,7 @@
 #include <linux/types.h>
 
 /* Addresses of IPv4 are v4-mapped. */
-struct tg_turned {
+struct tg_redirected {
 	__u64 cookie;
 	__u32 netns;  /* inode of its network namespace */
 	__u16 family; /* of the socket: AF_INET6 may be connected to IPv4 */

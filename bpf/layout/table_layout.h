@@ -48,7 +48,7 @@ struct tg_set_header {
 	__u64 lengths4;    /* bit 32 - n: there are IPv4 prefixes of n bits */
 	__u64 lengths6[3]; /* bit 128 - n, likewise */
 	__u64 seed;        /* of the hash, a secret: elements may be chosen by an attacker */
-	__u32 turn;        /* times that the set was replaced; odd: the second membership counts */
+	__u32 epoch;       /* times that the set was replaced; odd: the second membership counts */
 	__u32 rows4;       /* from TG_SET_ROW on */
 	__u32 rows6;       /* behind them */
 	__u32 reserved;

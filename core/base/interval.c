@@ -32,18 +32,18 @@ static bool key_is_last(struct tg_key128 key)
 	return key.hi == UINT64_MAX && key.lo == UINT64_MAX;
 }
 
-int tg_intervals_reserve(struct tg_intervals *set, size_t more)
+int tg_intervals_reserve(struct tg_intervals *set, size_t rest)
 {
 	struct tg_interval *at;
 	size_t room = set->room;
 
-	if (set->room - set->count >= more)
+	if (set->room - set->count >= rest)
 		return 0;
 	/* The first few exactly: most sets hold one or two intervals for good. */
 	if (room)
 		room *= 2;
-	if (room < set->count + more)
-		room = set->count + more;
+	if (room < set->count + rest)
+		room = set->count + rest;
 	at = realloc(set->at, room * sizeof(*at));
 	if (!at)
 		return tg_fail(-ENOMEM, "out of memory: no room for %zu intervals", room);
@@ -120,7 +120,7 @@ static int radix_sort(struct tg_intervals *set)
 
 	scratch = malloc(set->count * sizeof(*scratch));
 	if (!scratch)
-		return tg_fail(-ENOMEM, "out of memory: cannot sort %zu intervals", set->count);
+		return tg_fail(-ENOMEM, "out of memory: no room to sort %zu intervals", set->count);
 	to = scratch;
 	for (size_t i = 1; i < set->count; i++) {
 		differ.hi |= from[i].first.hi ^ from[0].first.hi;

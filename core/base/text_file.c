@@ -29,7 +29,8 @@ static int read_all(int file, const char *path, char **text, size_t *length)
 			grown = realloc(buffer, room);
 			if (!grown) {
 				free(buffer);
-				return tg_fail(-ENOMEM, "%s: out of memory", path);
+				return tg_fail(-ENOMEM, "%s: out of memory: no room for the file",
+					       path);
 			}
 			buffer = grown;
 		}

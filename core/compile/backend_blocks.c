@@ -21,7 +21,7 @@ void tg_block_seek(const struct tg_policy *policy, uint32_t rule, struct tg_bloc
 		cursor->row += rule_rows(&policy->rules[cursor->rule++]);
 }
 
-bool tg_blocks_any(const struct tg_policy *policy)
+bool tg_backend_blocks_any(const struct tg_policy *policy)
 {
 	for (uint32_t i = 0; i < policy->rule_count; i++)
 		if (policy->rules[i].backends.count)
@@ -29,8 +29,8 @@ bool tg_blocks_any(const struct tg_policy *policy)
 	return false;
 }
 
-int tg_blocks_write(const struct tg_policy *policy, struct tg_rows *rows,
-		    struct tg_table_entry *entry)
+int tg_backend_blocks_write(const struct tg_policy *policy, struct tg_rows *rows,
+			    struct tg_table_entry *entry)
 {
 	struct tg_block_cursor cursor = {0};
 	int error;

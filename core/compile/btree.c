@@ -77,9 +77,9 @@ static void fill_leaf(const struct plan *plan, void *row, const struct tg_span *
 		if (i < intervals - 1)
 			put_upper(plan, row, i, spans, index);
 		if (plan->shape->wide)
-			((struct tg_leaf64 *)row)->entry[i] = spans[index].class;
+			((struct tg_leaf64 *)row)->entry[i] = spans[index].cls;
 		else
-			((struct tg_leaf32 *)row)->class[i] = (uint16_t)spans[index].class;
+			((struct tg_leaf32 *)row)->cls[i] = (uint16_t)spans[index].cls;
 	}
 }
 
@@ -196,9 +196,9 @@ static int write_tree128(const struct tg_partition *partition, struct tg_rows *r
 		struct step step = next_step(partition, span, high);
 
 		spans[i].last = (struct tg_key128){0, step.last};
-		spans[i].class = partition->at[step.first].class;
+		spans[i].cls = partition->at[step.first].cls;
 		if (step.low)
-			error = write_chain(partition, &step, rows, &spans[i].class);
+			error = write_chain(partition, &step, rows, &spans[i].cls);
 		span = step.next;
 		high = step.last + 1;
 	}
@@ -208,8 +208,8 @@ static int write_tree128(const struct tg_partition *partition, struct tg_rows *r
 	return error;
 }
 
-int tg_tree_write(const struct tg_partition *partition, enum tg_key key, struct tg_rows *rows,
-		  struct tg_tree *tree)
+int tg_btree_write(const struct tg_partition *partition, enum tg_key key, struct tg_rows *rows,
+		   struct tg_tree *tree)
 {
 	struct plan plan;
 	int error;

@@ -59,10 +59,10 @@ static int compile_key(const struct tg_terms *terms, enum tg_op op, enum tg_key 
 	int error = tg_partition_sweep(terms, key, &partition);
 
 	if (!error && TG_SINGLES >> key & 1)
-		error = tg_singles_part(&partition, key, &section->singles);
+		error = tg_single_terms_part(&partition, key, &section->singles);
 	if (!error) {
 		alias_zero(&partition, op, key);
-		error = tg_tree_write(&partition, key, rows, tree);
+		error = tg_btree_write(&partition, key, rows, tree);
 	}
 	if (!error)
 		error = tg_bitsets_write(&partition.bitsets, rows, &tree->bitset);
@@ -174,7 +174,7 @@ static int write_targets(const struct tg_policy *policy, const struct tg_terms *
 static int write_paths(const struct tg_policy *policy, const struct tg_terms *terms,
 		       struct tg_rows *rows, struct tg_section *section)
 {
-	int error = tg_boundaries_write(&terms->boundaries, rows, section);
+	int error = tg_path_ranks_write(&terms->ranks, rows, section);
 
 	return error ? error : write_targets(policy, terms, rows, section);
 }
@@ -215,7 +215,7 @@ static int compile_section(const struct tg_policy *policy, enum tg_op op, bool i
 	if (!error)
 		error = write_terms(policy, op, &terms, rows, &section);
 	if (!error)
-		error = tg_mores_write(policy, op, &terms, rows, &section);
+		error = tg_term_rests_write(policy, op, &terms, rows, &section);
 	if (!error)
 		error = write_shadows(&terms, rows, &section);
 	if (!error)
@@ -247,7 +247,7 @@ out:
 static bool op_is_free(const struct tg_policy *policy, enum tg_op op)
 {
 	for (uint32_t i = 0; i < policy->rule_count; i++) {
-		const struct tg_meaning *endpoint = &policy->rules[i].match[TG_FIELD_ENDPOINT];
+		const struct tg_list_sets *endpoint = &policy->rules[i].match[TG_FIELD_ENDPOINT];
 
 		if (policy->rules[i].ops & (1u << op) &&
 		    (endpoint->product_count || endpoint->uses || !endpoint->paths.count))
@@ -303,9 +303,9 @@ static int compile_rows(const struct tg_policy *policy, struct tg_rows *rows)
 		if (!op_is_unix_free(policy, op))
 			error = compile_section(policy, op, true, rows, about.unix_section);
 	if (!error)
-		error = tg_blob_write(policy, rows, &about, names);
+		error = tg_texts_write(policy, rows, &about, names);
 	if (!error)
-		error = tg_tables_write(policy, names, rows, &about);
+		error = tg_table_directory_write(policy, names, rows, &about);
 	if (error)
 		return error;
 	header.rows = rows->count;

@@ -31,17 +31,17 @@ int tg_rows_add(struct tg_rows *rows, uint64_t count, uint32_t *first);
 /* --- path_ranks.c --------------------------------------------------------- */
 
 /* The first paths of the elementary intervals. */
-struct tg_boundaries {
+struct tg_path_ranks {
 	struct tg_path *at;
 	size_t count;
 };
 
 /* Add the ends of a set; then sort, once; then ask for ranks, and write. */
-int tg_boundaries_add(struct tg_boundaries *boundaries, const struct tg_path_set *set);
-int tg_boundaries_sort(struct tg_boundaries *boundaries);
-int tg_boundaries_ranks(const struct tg_boundaries *boundaries, const struct tg_path_set *set,
-			struct tg_intervals *ranks);
-int tg_boundaries_write(const struct tg_boundaries *boundaries, struct tg_rows *rows,
+int tg_path_ranks_add(struct tg_path_ranks *ranks, const struct tg_path_set *set);
+int tg_path_ranks_sort(struct tg_path_ranks *ranks);
+int tg_path_ranks_of(const struct tg_path_ranks *ranks, const struct tg_path_set *set,
+		     struct tg_intervals *out);
+int tg_path_ranks_write(const struct tg_path_ranks *ranks, struct tg_rows *rows,
 			struct tg_section *section);
 
 /* --- terms.c ---------------------------------------------------------------- */
@@ -61,8 +61,8 @@ struct tg_terms {
 	struct tg_intervals **owned; /* sets that no rule has as they are */
 	size_t owned_count;
 	struct tg_named_cgroups cgroups;
-	struct tg_boundaries boundaries; /* of unix sockets */
-	uint32_t targets;                /* terms that lead to a unix socket */
+	struct tg_path_ranks ranks; /* of unix sockets */
+	uint32_t targets;           /* terms that lead to a unix socket */
 };
 
 /*
@@ -79,8 +79,8 @@ uint32_t tg_terms_keys(const struct tg_terms *terms);
 /* --- term_rest.c ---------------------------------------------------------- */
 
 /* What the terms of a section do that has no room in them, for terms that are written already. */
-int tg_mores_write(const struct tg_policy *policy, enum tg_op op, const struct tg_terms *terms,
-		   struct tg_rows *rows, struct tg_section *section);
+int tg_term_rests_write(const struct tg_policy *policy, enum tg_op op, const struct tg_terms *terms,
+			struct tg_rows *rows, struct tg_section *section);
 
 /* --- backend_blocks.c ----------------------------------------------------- */
 
@@ -92,15 +92,15 @@ struct tg_block_cursor {
 
 void tg_block_seek(const struct tg_policy *policy, uint32_t rule, struct tg_block_cursor *cursor);
 
-bool tg_blocks_any(const struct tg_policy *policy);
-int tg_blocks_write(const struct tg_policy *policy, struct tg_rows *rows,
-		    struct tg_table_entry *entry);
+bool tg_backend_blocks_any(const struct tg_policy *policy);
+int tg_backend_blocks_write(const struct tg_policy *policy, struct tg_rows *rows,
+			    struct tg_table_entry *entry);
 
 /* --- table_directory.c ---------------------------------------------------- */
 
 /* Write the directory of the tables, and what they hold; `about` gets where it is. */
-int tg_tables_write(const struct tg_policy *policy, const uint32_t *names, struct tg_rows *rows,
-		    struct tg_image_about *about);
+int tg_table_directory_write(const struct tg_policy *policy, const uint32_t *names,
+			     struct tg_rows *rows, struct tg_image_about *about);
 
 /* --- guard.c ---------------------------------------------------------------- */
 
@@ -138,7 +138,7 @@ void tg_bitsets_free(struct tg_bitsets *bitsets);
 /* The values up to `last` that the span before does not hold. */
 struct tg_span {
 	struct tg_key128 last;
-	uint32_t class;
+	uint32_t cls;
 };
 
 /* All values of a field: `at` ends with the field's largest value. */
@@ -161,13 +161,13 @@ void tg_partition_free(struct tg_partition *partition);
 /* --- single_terms.c ------------------------------------------------------- */
 
 /* Put the classes of one term each last, if they are many: then `*singles` gets the key's bit. */
-int tg_singles_part(struct tg_partition *partition, enum tg_key key, uint32_t *singles);
+int tg_single_terms_part(struct tg_partition *partition, enum tg_key key, uint32_t *singles);
 
 /* --- btree.c -------------------------------------------------------------- */
 
 /* Write a field's tree; `tree` gets root and depth. */
-int tg_tree_write(const struct tg_partition *partition, enum tg_key key, struct tg_rows *rows,
-		  struct tg_tree *tree);
+int tg_btree_write(const struct tg_partition *partition, enum tg_key key, struct tg_rows *rows,
+		   struct tg_tree *tree);
 
 /* --- texts.c -------------------------------------------------------------- */
 
@@ -175,7 +175,7 @@ int tg_tree_write(const struct tg_partition *partition, enum tg_key key, struct 
  * Write rule directory and strings; `about` gets where they are, `names` where
  * those of the tables are.
  */
-int tg_blob_write(const struct tg_policy *policy, struct tg_rows *rows,
-		  struct tg_image_about *about, uint32_t *names);
+int tg_texts_write(const struct tg_policy *policy, struct tg_rows *rows,
+		   struct tg_image_about *about, uint32_t *names);
 
 #endif

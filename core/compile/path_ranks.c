@@ -22,38 +22,38 @@ static bool is_lowest(const struct tg_path *path)
 	return !tg_path_cmp(path, &tg_path_any.first);
 }
 
-int tg_boundaries_add(struct tg_boundaries *boundaries, const struct tg_path_set *set)
+int tg_path_ranks_add(struct tg_path_ranks *ranks, const struct tg_path_set *set)
 {
-	size_t room = boundaries->count + 2 * set->count;
-	struct tg_path *at = realloc(boundaries->at, (room + 1) * sizeof(*at));
+	size_t room = ranks->count + 2 * set->count;
+	struct tg_path *at = realloc(ranks->at, (room + 1) * sizeof(*at));
 
 	if (!at)
 		return tg_fail(-ENOMEM, "out of memory: no room for %zu paths", room);
-	boundaries->at = at;
+	ranks->at = at;
 	for (size_t i = 0; i < set->count; i++) {
 		struct tg_path behind = set->at[i].last;
 
 		if (!is_lowest(&set->at[i].first))
-			at[boundaries->count++] = set->at[i].first;
+			at[ranks->count++] = set->at[i].first;
 		if (tg_path_next(&behind))
-			at[boundaries->count++] = behind;
+			at[ranks->count++] = behind;
 	}
 	return 0;
 }
 
-int tg_boundaries_sort(struct tg_boundaries *boundaries)
+int tg_path_ranks_sort(struct tg_path_ranks *ranks)
 {
 	size_t kept = 0;
 
-	if (boundaries->count)
-		qsort(boundaries->at, boundaries->count, sizeof(*boundaries->at), compare);
-	for (size_t i = 0; i < boundaries->count; i++) {
-		const struct tg_path *before = kept ? &boundaries->at[kept - 1] : NULL;
+	if (ranks->count)
+		qsort(ranks->at, ranks->count, sizeof(*ranks->at), compare);
+	for (size_t i = 0; i < ranks->count; i++) {
+		const struct tg_path *before = kept ? &ranks->at[kept - 1] : NULL;
 
-		if (!before || tg_path_cmp(before, &boundaries->at[i]))
-			boundaries->at[kept++] = boundaries->at[i];
+		if (!before || tg_path_cmp(before, &ranks->at[i]))
+			ranks->at[kept++] = ranks->at[i];
 	}
-	boundaries->count = kept;
+	ranks->count = kept;
 	if (kept > TG_MAX_PATHS)
 		return tg_fail(-E2BIG,
 			       "the rules have %zu boundaries between paths, the limit is %u; use "
@@ -63,16 +63,16 @@ int tg_boundaries_sort(struct tg_boundaries *boundaries)
 }
 
 /* The number of boundaries up to a path that is one. */
-static uint32_t rank_of(const struct tg_boundaries *boundaries, const struct tg_path *path)
+static uint32_t rank_of(const struct tg_path_ranks *ranks, const struct tg_path *path)
 {
 	const struct tg_path *at =
-		bsearch(path, boundaries->at, boundaries->count, sizeof(*boundaries->at), compare);
+		bsearch(path, ranks->at, ranks->count, sizeof(*ranks->at), compare);
 
-	return (uint32_t)(at - boundaries->at) + 1;
+	return (uint32_t)(at - ranks->at) + 1;
 }
 
-int tg_boundaries_ranks(const struct tg_boundaries *boundaries, const struct tg_path_set *set,
-			struct tg_intervals *ranks)
+int tg_path_ranks_of(const struct tg_path_ranks *ranks, const struct tg_path_set *set,
+		     struct tg_intervals *out)
 {
 	struct tg_intervals fresh = TG_INTERVALS_EMPTY;
 	int error = 0;
@@ -83,9 +83,9 @@ int tg_boundaries_ranks(const struct tg_boundaries *boundaries, const struct tg_
 		struct tg_path behind = set->at[i].last;
 
 		if (!is_lowest(&set->at[i].first))
-			first.lo = rank_of(boundaries, &set->at[i].first);
+			first.lo = rank_of(ranks, &set->at[i].first);
 		if (tg_path_next(&behind))
-			last.lo = rank_of(boundaries, &behind) - 1;
+			last.lo = rank_of(ranks, &behind) - 1;
 		error = tg_intervals_add(&fresh, first, last);
 	}
 	if (!error)
@@ -93,7 +93,7 @@ int tg_boundaries_ranks(const struct tg_boundaries *boundaries, const struct tg_
 	if (error)
 		tg_intervals_free(&fresh);
 	else
-		*ranks = fresh;
+		*out = fresh;
 	return error;
 }
 
@@ -106,22 +106,22 @@ static uint64_t word_at(const uint8_t *bytes)
 	return word;
 }
 
-int tg_boundaries_write(const struct tg_boundaries *boundaries, struct tg_rows *rows,
+int tg_path_ranks_write(const struct tg_path_ranks *ranks, struct tg_rows *rows,
 			struct tg_section *section)
 {
 	struct tg_path_key *key;
 	int error;
 
-	if (!boundaries->count)
+	if (!ranks->count)
 		return 0;
-	error = tg_rows_add(rows, (uint64_t)boundaries->count * TG_PATH_ROWS, &section->path_row);
+	error = tg_rows_add(rows, (uint64_t)ranks->count * TG_PATH_ROWS, &section->path_row);
 	if (error)
 		return error;
 	key = (struct tg_path_key *)rows->at[section->path_row];
-	for (size_t i = 0; i < boundaries->count; i++)
+	for (size_t i = 0; i < ranks->count; i++)
 		for (int word = 0; word < TG_PATH_WORDS; word++)
-			key[i].word[word] = word_at(boundaries->at[i].at + 8 * word);
-	section->paths = (uint32_t)boundaries->count;
+			key[i].word[word] = word_at(ranks->at[i].at + 8 * word);
+	section->paths = (uint32_t)ranks->count;
 	while (1u << section->path_steps <= section->paths)
 		section->path_steps++;
 	return 0;

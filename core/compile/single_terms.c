@@ -71,7 +71,7 @@ static int fill(struct tg_bitsets *bitsets, struct tg_sparse *singles)
 	return error;
 }
 
-int tg_singles_part(struct tg_partition *partition, enum tg_key key, uint32_t *singles)
+int tg_single_terms_part(struct tg_partition *partition, enum tg_key key, uint32_t *singles)
 {
 	struct tg_bitsets *bitsets = &partition->bitsets;
 	struct tg_sparse *at;
@@ -91,7 +91,7 @@ int tg_singles_part(struct tg_partition *partition, enum tg_key key, uint32_t *s
 	if (error)
 		goto out;
 	for (size_t i = 0; i < partition->count; i++)
-		partition->at[i].class = number[partition->at[i].class];
+		partition->at[i].cls = number[partition->at[i].cls];
 	free(bitsets->at);
 	bitsets->at = at;
 	bitsets->count = bitsets->room = others + bitsets->terms;

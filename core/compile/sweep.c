@@ -33,7 +33,7 @@ struct event {
 
 struct known {
 	struct tg_key128 hash;
-	uint32_t class; /* counts from 1; 0: a free place */
+	uint32_t cls; /* counts from 1; 0: a free place */
 };
 
 struct sweep {
@@ -68,9 +68,9 @@ static bool key_is(struct tg_key128 a, struct tg_key128 b)
 	return a.hi == b.hi && a.lo == b.lo;
 }
 
-static int out_of_memory(size_t boundaries)
+static int out_of_memory(size_t ranks)
 {
-	return tg_fail(-ENOMEM, "out of memory: no room for %zu boundaries", boundaries);
+	return tg_fail(-ENOMEM, "out of memory: no room for %zu boundaries", ranks);
 }
 
 /* --- Columns ----------------------------------------------------------------- */
@@ -251,7 +251,7 @@ static struct known *known_place(const struct sweep *sweep, struct tg_key128 has
 {
 	size_t i = hash.lo;
 
-	while (sweep->known[i & (sweep->known_room - 1)].class &&
+	while (sweep->known[i & (sweep->known_room - 1)].cls &&
 	       !key_is(sweep->known[i & (sweep->known_room - 1)].hash, hash))
 		i++;
 	return &sweep->known[i & (sweep->known_room - 1)];
@@ -269,7 +269,7 @@ static int known_grow(struct sweep *sweep)
 	sweep->known = known;
 	sweep->known_room = room;
 	for (size_t i = 0; i < old_room; i++)
-		if (old[i].class)
+		if (old[i].cls)
 			*known_place(sweep, old[i].hash) = old[i];
 	free(old);
 	return 0;
@@ -297,7 +297,7 @@ static int add_class(const struct sweep *sweep, struct tg_bitsets *bitsets)
 	return tg_bitsets_add(bitsets, words);
 }
 
-static int find_class(struct sweep *sweep, struct tg_bitsets *bitsets, uint32_t *class)
+static int find_class(struct sweep *sweep, struct tg_bitsets *bitsets, uint32_t *cls)
 {
 	struct known *known;
 	int error;
@@ -308,13 +308,13 @@ static int find_class(struct sweep *sweep, struct tg_bitsets *bitsets, uint32_t 
 			return error;
 	}
 	known = known_place(sweep, sweep->hash);
-	if (!known->class) {
+	if (!known->cls) {
 		error = add_class(sweep, bitsets);
 		if (error)
 			return error;
 		*known = (struct known){sweep->hash, bitsets->count};
 	}
-	*class = known->class - 1;
+	*cls = known->cls - 1;
 	return 0;
 }
 
@@ -334,7 +334,7 @@ static int walk_events(struct sweep *sweep, struct tg_partition *partition)
 
 	for (;;) {
 		struct tg_key128 last = sweep->max;
-		uint32_t class;
+		uint32_t cls;
 		int error;
 
 		for (; i < sweep->event_count && key_is(sweep->events[i].key, start); i++)
@@ -343,13 +343,13 @@ static int walk_events(struct sweep *sweep, struct tg_partition *partition)
 			start = last = sweep->events[i].key;
 			last.hi -= last.lo-- == 0;
 		}
-		error = find_class(sweep, &partition->bitsets, &class);
+		error = find_class(sweep, &partition->bitsets, &cls);
 		if (error)
 			return error;
-		if (partition->count && partition->at[partition->count - 1].class == class)
+		if (partition->count && partition->at[partition->count - 1].cls == cls)
 			partition->at[partition->count - 1].last = last;
 		else
-			partition->at[partition->count++] = (struct tg_span){last, class};
+			partition->at[partition->count++] = (struct tg_span){last, cls};
 		if (key_is(last, sweep->max))
 			break;
 	}
@@ -400,20 +400,20 @@ out:
 void tg_partition_alias_zero(struct tg_partition *partition, struct tg_key128 key)
 {
 	const struct tg_span *span = partition->at;
-	uint32_t class;
+	uint32_t cls;
 
 	while (tg_key128_cmp(span->last, key) < 0)
 		span++;
-	class = span->class;
-	if (partition->at[0].class == class)
+	cls = span->cls;
+	if (partition->at[0].cls == cls)
 		return;
 	if (!key_is(partition->at[0].last, (struct tg_key128){0, 0})) {
 		partition->at--;
 		partition->count++;
 		partition->at[0].last = (struct tg_key128){0, 0};
 	}
-	partition->at[0].class = class;
-	if (partition->at[1].class == class) {
+	partition->at[0].cls = cls;
+	if (partition->at[1].cls == cls) {
 		partition->at++;
 		partition->count--;
 	}

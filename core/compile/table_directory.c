@@ -36,10 +36,10 @@ static int write_elements(const struct tg_policy_table *table, struct tg_rows *r
 	return error;
 }
 
-int tg_tables_write(const struct tg_policy *policy, const uint32_t *names, struct tg_rows *rows,
-		    struct tg_image_about *about)
+int tg_table_directory_write(const struct tg_policy *policy, const uint32_t *names,
+			     struct tg_rows *rows, struct tg_image_about *about)
 {
-	uint32_t tables = policy->table_count + tg_blocks_any(policy);
+	uint32_t tables = policy->table_count + tg_backend_blocks_any(policy);
 	int error = tg_rows_add(rows, tables, &about->table_row);
 
 	about->tables = tables;
@@ -62,7 +62,7 @@ int tg_tables_write(const struct tg_policy *policy, const uint32_t *names, struc
 	if (!error && tables > policy->table_count) {
 		struct tg_table_entry entry;
 
-		error = tg_blocks_write(policy, rows, &entry);
+		error = tg_backend_blocks_write(policy, rows, &entry);
 		memcpy(rows->at[about->table_row + tables - 1], &entry, sizeof(entry));
 	}
 	return error;

@@ -35,14 +35,14 @@ static int set_bit(const struct tg_policy *policy, enum tg_op op, uint32_t rule,
 
 static int fill_sets(const struct tg_policy *policy, enum tg_op op, uint32_t rule,
 		     const struct tg_set_use *use, uint16_t own, struct tg_section *section,
-		     struct tg_more *more)
+		     struct tg_term_rest *rest)
 {
 	int error = 0;
 
 	if (use && use->set)
-		error = set_bit(policy, op, rule, use->set, own, section, &more->in_sets);
+		error = set_bit(policy, op, rule, use->set, own, section, &rest->in_sets);
 	for (uint32_t i = 0; use && i < use->not_count && !error; i++)
-		error = set_bit(policy, op, rule, use->not [i], own, section, &more -> out_sets);
+		error = set_bit(policy, op, rule, use->except[i], own, section, &rest->out_sets);
 	return error;
 }
 
@@ -69,7 +69,7 @@ static int write_words(struct tg_rows *rows, struct tg_section *section)
 		return error;
 	terms = (const struct tg_term *)rows->at[section->term_row];
 	for (uint32_t i = 0; i < section->terms; i++) {
-		const struct tg_more *more = (const void *)rows->at[terms[i].more_row];
+		const struct tg_term_rest *rest = (const void *)rows->at[terms[i].rest_row];
 
 		if (terms[i].effects & (TG_EFFECT_LIVE | TG_EFFECT_RATE | TG_EFFECT_SHADOW))
 			words.passable |= 1ull << i;
@@ -78,8 +78,8 @@ static int write_words(struct tg_rows *rows, struct tg_section *section)
 		if (terms[i].effects & TG_EFFECT_SHADOW)
 			words.shadows |= 1ull << i;
 		for (uint32_t k = 0; terms[i].effects & TG_EFFECT_LIVE && k < section->sets; k++) {
-			words.in[k] |= (uint64_t)(more->in_sets >> k & 1) << i;
-			words.out[k] |= (uint64_t)(more->out_sets >> k & 1) << i;
+			words.in[k] |= (uint64_t)(rest->in_sets >> k & 1) << i;
+			words.out[k] |= (uint64_t)(rest->out_sets >> k & 1) << i;
 		}
 	}
 	memcpy(rows->at[section->set_row], &words, sizeof(words));
@@ -88,30 +88,30 @@ static int write_words(struct tg_rows *rows, struct tg_section *section)
 
 /* Without backends of its own a rule has those of the services that it is about. */
 static void fill_balance(const struct tg_policy *policy, uint32_t rule,
-			 const struct tg_set_use *use, uint32_t block, struct tg_more *more)
+			 const struct tg_set_use *use, uint32_t block, struct tg_term_rest *rest)
 {
 	const struct tg_balance *balance = &policy->rules[rule].balance;
 
-	more->by = balance->by;
-	more->sticky_by = balance->sticky_by;
-	more->sticky_ms = balance->sticky_ms;
+	rest->by = balance->by;
+	rest->sticky_by = balance->sticky_by;
+	rest->sticky_ms = balance->sticky_ms;
 	if (policy->rules[rule].backends.count) {
-		more->block = block;
-		more->extent = tg_backends_extent(&policy->rules[rule].backends);
+		rest->block = block;
+		rest->extent = tg_backends_extent(&policy->rules[rule].backends);
 	} else {
-		more->services = (uint32_t)tg_policy_find_table(policy, use->set) + 1;
+		rest->services = (uint32_t)tg_policy_find_table(policy, use->set) + 1;
 	}
 }
 
-static bool has_more(const struct tg_term *term)
+static bool has_rest(const struct tg_term *term)
 {
 	return term->effects & (TG_EFFECT_SET | TG_EFFECT_LIVE | TG_EFFECT_RATE) ||
 	       term->verb == TG_VERB_BALANCE;
 }
 
 /* Terms of one rule stand together, and share what they have in common. */
-int tg_mores_write(const struct tg_policy *policy, enum tg_op op, const struct tg_terms *terms,
-		   struct tg_rows *rows, struct tg_section *section)
+int tg_term_rests_write(const struct tg_policy *policy, enum tg_op op, const struct tg_terms *terms,
+			struct tg_rows *rows, struct tg_section *section)
 {
 	uint32_t rule = TG_RULE_DEFAULT, row = 0, options_row = 0;
 	const struct tg_set_use *use = NULL, *own_use = NULL;
@@ -119,10 +119,10 @@ int tg_mores_write(const struct tg_policy *policy, enum tg_op op, const struct t
 
 	for (uint32_t i = 0; i < section->terms; i++) {
 		const struct tg_term *term = &terms->at[i];
-		struct tg_more more = {0};
+		struct tg_term_rest rest = {0};
 		int error = 0;
 
-		if (!has_more(term))
+		if (!has_rest(term))
 			continue;
 		section->rated += !!(term->effects & TG_EFFECT_RATE);
 		if (term->rule != rule)
@@ -132,10 +132,10 @@ int tg_mores_write(const struct tg_policy *policy, enum tg_op op, const struct t
 			rule = term->rule;
 			use = terms->conditions[i].use;
 			own_use = terms->conditions[i].own_use;
-			error = fill_sets(policy, op, rule, use, 0, section, &more);
+			error = fill_sets(policy, op, rule, use, 0, section, &rest);
 			if (!error)
 				error = fill_sets(policy, op, rule, own_use, TG_SET_IS_OWN, section,
-						  &more);
+						  &rest);
 			if (!error)
 				error = tg_rows_add(rows, 1, &row);
 			if (!error && term->effects & TG_EFFECT_SET && !options_row)
@@ -143,16 +143,16 @@ int tg_mores_write(const struct tg_policy *policy, enum tg_op op, const struct t
 						    &options_row);
 			if (error)
 				return error;
-			more.options_row = options_row;
-			more.rate_per = policy->rules[rule].rate.per;
-			more.rate_interval_ns = policy->rules[rule].rate.interval_ns;
-			more.rate_window_ns = policy->rules[rule].rate.window_ns;
+			rest.options_row = options_row;
+			rest.rate_per = policy->rules[rule].rate.per;
+			rest.rate_interval_ns = policy->rules[rule].rate.interval_ns;
+			rest.rate_window_ns = policy->rules[rule].rate.window_ns;
 			tg_block_seek(policy, rule, &cursor);
 			if (term->verb == TG_VERB_BALANCE)
-				fill_balance(policy, rule, use, cursor.row, &more);
-			memcpy(rows->at[row], &more, sizeof(more));
+				fill_balance(policy, rule, use, cursor.row, &rest);
+			memcpy(rows->at[row], &rest, sizeof(rest));
 		}
-		((struct tg_term *)rows->at[section->term_row])[i].more_row = row;
+		((struct tg_term *)rows->at[section->term_row])[i].rest_row = row;
 	}
 	return write_words(rows, section);
 }

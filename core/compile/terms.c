@@ -179,8 +179,7 @@ static int add_path_term(struct tg_terms *terms, const struct tg_policy *policy,
 	if (!rule->match[TG_FIELD_ENDPOINT].paths.count || condition->set[TG_KEY_PORT] ||
 	    rule->given & 1u << TG_FIELD_FROM)
 		return 0;
-	error = tg_boundaries_ranks(&terms->boundaries, &rule->match[TG_FIELD_ENDPOINT].paths,
-				    &ranks);
+	error = tg_path_ranks_of(&terms->ranks, &rule->match[TG_FIELD_ENDPOINT].paths, &ranks);
 	if (!error)
 		error = terms_own(terms, ranks, &kept);
 	if (!error)
@@ -217,18 +216,18 @@ static int add_products(struct tg_terms *terms, const struct tg_policy *policy, 
 			uint32_t index, const struct tg_condition *common, size_t first)
 {
 	const struct tg_policy_rule *rule = &policy->rules[index];
-	const struct tg_meaning *meaning;
+	const struct tg_list_sets *sets;
 	int error;
 
 	if (first == PLACES)
 		return add_term(terms, policy, op, index, common);
 	if (!(rule->given & (1u << places[first].field)))
 		return add_products(terms, policy, op, index, common, first + 1);
-	meaning = &rule->match[places[first].field];
-	error = add_each(terms, policy, op, index, common, first, meaning->products,
-			 meaning->product_count);
-	for (size_t i = 0; meaning->uses && i < meaning->uses->count && !error; i++) {
-		const struct tg_set_use *use = &meaning->uses->at[i];
+	sets = &rule->match[places[first].field];
+	error = add_each(terms, policy, op, index, common, first, sets->products,
+			 sets->product_count);
+	for (size_t i = 0; sets->uses && i < sets->uses->count && !error; i++) {
+		const struct tg_set_use *use = &sets->uses->at[i];
 		struct tg_condition condition = *common;
 
 		if (places[first].field == TG_FIELD_FROM)
@@ -254,16 +253,16 @@ static int add_rule(struct tg_terms *terms, const struct tg_policy *policy, enum
 }
 
 static int collect_boundaries(const struct tg_policy *policy, enum tg_op op,
-			      struct tg_boundaries *boundaries)
+			      struct tg_path_ranks *ranks)
 {
 	int error = 0;
 
 	for (uint32_t i = 0; i < policy->rule_count && !error; i++)
 		if (policy->rules[i].ops & (1u << op))
-			error = tg_boundaries_add(boundaries,
+			error = tg_path_ranks_add(ranks,
 						  &policy->rules[i].match[TG_FIELD_ENDPOINT].paths);
 	if (!error)
-		error = tg_boundaries_sort(boundaries);
+		error = tg_path_ranks_sort(ranks);
 	return error ? tg_fail(error, "%s: %s", tg_op_name(op), tg_error()) : 0;
 }
 
@@ -271,7 +270,7 @@ int tg_terms_collect(const struct tg_policy *policy, enum tg_op op, bool is_unix
 		     struct tg_terms *terms)
 {
 	struct tg_terms fresh = {0};
-	int error = is_unix ? collect_boundaries(policy, op, &fresh.boundaries) : 0;
+	int error = is_unix ? collect_boundaries(policy, op, &fresh.ranks) : 0;
 
 	if (!error)
 		error = tg_named_cgroups_collect(policy, op, &fresh.cgroups);
@@ -304,7 +303,7 @@ void tg_terms_free(struct tg_terms *terms)
 	}
 	free(terms->owned);
 	tg_named_cgroups_free(&terms->cgroups);
-	free(terms->boundaries.at);
+	free(terms->ranks.at);
 	free(terms->conditions);
 	free(terms->at);
 	*terms = (struct tg_terms){0};

@@ -45,8 +45,8 @@ static uint32_t put_text(struct blob *blob, const char *text)
 	return offset;
 }
 
-int tg_blob_write(const struct tg_policy *policy, struct tg_rows *rows,
-		  struct tg_image_about *about, uint32_t *names)
+int tg_texts_write(const struct tg_policy *policy, struct tg_rows *rows,
+		   struct tg_image_about *about, uint32_t *names)
 {
 	size_t bytes = blob_bytes(policy);
 	struct tg_rule_entry *entries;

@@ -29,19 +29,19 @@ static void close_link(int *link)
 	*link = -1;
 }
 
-static int link_failed(int err, const struct tg_cgroup *cgroup, enum tg_hook hook)
+static int link_failed(int error, const struct tg_cgroup *cgroup, enum tg_hook hook)
 {
 	const char *name = tg_hook_name(hook);
 	char owner[2 * PATH_MAX + 512];
 
-	if (err == -EPERM && !tg_owner_describe(cgroup->fd, hook, owner, sizeof(owner)))
-		return tg_fail(err, "cannot attach %s: %s", name, owner);
-	if (err == -EPERM)
-		return tg_fail(err,
+	if (error == -EPERM && !tg_owner_describe(cgroup->fd, hook, owner, sizeof(owner)))
+		return tg_fail(error, "cannot attach %s: %s", name, owner);
+	if (error == -EPERM)
+		return tg_fail(error,
 			       "cannot attach %s: not permitted; needs " TG_CAPABILITIES
 			       "; run `tidegate doctor`",
 			       name);
-	return tg_fail_errno(err, "cannot attach %s", name);
+	return tg_fail_errno(error, "cannot attach %s", name);
 }
 
 static int make_link(struct tg_cgroup *cgroup, const struct tg_program_set *set, enum tg_hook hook)
@@ -67,15 +67,15 @@ static int move_links(struct tg_gate *gate, const struct tg_program_set *to)
 	for (uint32_t i = 0; i < gate->cgroup_count; i++) {
 		for (int hook = 0; hook < TG_HOOKS; hook++) {
 			int link = gate->cgroups[i].link[hook];
-			int err;
+			int error;
 
 			if (link < 0)
 				continue;
-			err = bpf_link_update(link, to->program[hook], NULL);
-			if (err == -ENOLINK)
+			error = bpf_link_update(link, to->program[hook], NULL);
+			if (error == -ENOLINK)
 				gate->cgroups[i].removed = true;
-			else if (err)
-				return tg_fail_errno(err, "cannot replace the program of %s",
+			else if (error)
+				return tg_fail_errno(error, "cannot replace the program of %s",
 						     tg_hook_name(hook));
 		}
 	}
@@ -86,25 +86,25 @@ static int move_links(struct tg_gate *gate, const struct tg_program_set *to)
 int tg_links_move(struct tg_gate *gate, const struct tg_program_set *from,
 		  const struct tg_program_set *to)
 {
-	int err = move_links(gate, to);
+	int error = move_links(gate, to);
 
-	if (err)
+	if (error)
 		move_links(gate, from);
-	return err;
+	return error;
 }
 
 static int add_links(struct tg_gate *gate, const struct tg_program_set *set, uint32_t hooks)
 {
 	for (uint32_t i = 0; i < gate->cgroup_count; i++) {
 		for (int hook = 0; hook < TG_HOOKS; hook++) {
-			int err;
+			int error;
 
 			if (!(hooks >> hook & 1) || gate->cgroups[i].link[hook] >= 0 ||
 			    gate->cgroups[i].removed)
 				continue;
-			err = make_link(&gate->cgroups[i], set, (enum tg_hook)hook);
-			if (err)
-				return err;
+			error = make_link(&gate->cgroups[i], set, (enum tg_hook)hook);
+			if (error)
+				return error;
 		}
 	}
 	return 0;
@@ -162,19 +162,19 @@ static int open_cgroup(const char *path, struct tg_cgroup *cgroup)
 	struct statfs filesystem;
 	struct stat status;
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int err;
+	int error;
 
 	if (fd < 0)
 		return tg_fail_errno(-errno, "%s", path);
 	if (fstatfs(fd, &filesystem) || fstat(fd, &status)) {
-		err = tg_fail_errno(-errno, "%s", path);
+		error = tg_fail_errno(-errno, "%s", path);
 		goto fail;
 	}
 	if (filesystem.f_type != CGROUP2_SUPER_MAGIC) {
-		err = tg_fail(-EINVAL,
-			      "%s is not a cgroup2 folder; run `tidegate doctor` to see where "
-			      "cgroup2 is mounted",
-			      path);
+		error = tg_fail(-EINVAL,
+				"%s is not a cgroup2 folder; run `tidegate doctor` to see where "
+				"cgroup2 is mounted",
+				path);
 		goto fail;
 	}
 	*cgroup = (struct tg_cgroup){.fd = fd, .id = {status.st_dev, status.st_ino}};
@@ -183,7 +183,7 @@ static int open_cgroup(const char *path, struct tg_cgroup *cgroup)
 	return 0;
 fail:
 	close(fd);
-	return err;
+	return error;
 }
 
 static bool attached_to(const struct tg_gate *gate, const struct tg_cgroup *cgroup)
@@ -199,13 +199,13 @@ int tg_gate_attach(struct tg_gate *gate, const char *path)
 {
 	struct tg_cgroup *cgroups;
 	struct tg_cgroup cgroup;
-	int err;
+	int error;
 
 	if (!gate->loaded)
 		return tg_fail(-EINVAL, "nothing to attach: publish an image first");
-	err = open_cgroup(path, &cgroup);
-	if (err)
-		return err;
+	error = open_cgroup(path, &cgroup);
+	if (error)
+		return error;
 	if (attached_to(gate, &cgroup)) {
 		close(cgroup.fd);
 		return tg_fail(-EEXIST, "%s: this gate is attached there already", path);
@@ -213,30 +213,30 @@ int tg_gate_attach(struct tg_gate *gate, const char *path)
 	cgroups = realloc(gate->cgroups, (gate->cgroup_count + 1) * sizeof(*cgroups));
 	if (!cgroups) {
 		close(cgroup.fd);
-		return tg_fail(-ENOMEM, "out of memory for the list of cgroups");
+		return tg_fail(-ENOMEM, "out of memory: no room for the list of cgroups");
 	}
 	gate->cgroups = cgroups;
 	cgroups[gate->cgroup_count++] = cgroup;
-	err = tg_links_add(gate, &gate->set, gate->hooks);
-	if (!err && cgroups[gate->cgroup_count - 1].removed)
-		err = tg_fail(-ENOENT, "%s: this cgroup has just been removed", path);
-	if (err) {
+	error = tg_links_add(gate, &gate->set, gate->hooks);
+	if (!error && cgroups[gate->cgroup_count - 1].removed)
+		error = tg_fail(-ENOENT, "%s: this cgroup has just been removed", path);
+	if (error) {
 		tg_links_undo(gate);
 		close(cgroups[--gate->cgroup_count].fd);
 	}
-	return err;
+	return error;
 }
 
 int tg_gate_move(struct tg_gate *gate, const char *path)
 {
 	struct tg_cgroup wanted;
-	int err = tg_gate_attach(gate, path);
+	int error = tg_gate_attach(gate, path);
 
-	if (err && err != -EEXIST)
-		return err;
-	err = open_cgroup(path, &wanted);
-	if (err)
-		return err;
+	if (error && error != -EEXIST)
+		return error;
+	error = open_cgroup(path, &wanted);
+	if (error)
+		return error;
 	for (uint32_t i = 0; i < gate->cgroup_count; i++) {
 		if (memcmp(gate->cgroups[i].id, wanted.id, sizeof(wanted.id)))
 			gate->cgroups[i].removed = true; /* as far as this gate goes */

@@ -34,14 +34,14 @@ int tg_gate_open(const struct tg_gate_options *options, struct tg_gate **out)
 			       ring_bytes);
 	gate = calloc(1, sizeof(*gate));
 	if (!gate)
-		return tg_fail(-ENOMEM, "out of memory for a gate");
+		return tg_fail(-ENOMEM, "out of memory: no room for a gate");
 	gate->shared = (struct tg_shared_maps){
 		.totals = -1,
-		.forwards = -1,
+		.origins = -1,
 		.locals = -1,
 		.sents = -1,
 		.events = -1,
-		.path_turns = -1,
+		.path_rewrites = -1,
 		.tables = -1,
 		.rates = -1,
 		.clients = -1,
@@ -61,18 +61,18 @@ static void close_fd(int *fd)
 	*fd = -1;
 }
 
-static size_t totals_bytes(uint32_t stripes)
+static size_t totals_bytes(uint32_t copies)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 
-	return (stripes * TG_HOOKS * sizeof(struct tg_hook_totals) + page - 1) / page * page;
+	return (copies * TG_HOOKS * sizeof(struct tg_hook_totals) + page - 1) / page * page;
 }
 
 static void unmap_shared(struct tg_gate *gate)
 {
 	tg_ring_unmap(&gate->ring);
 	if (gate->totals)
-		munmap(gate->totals, totals_bytes(gate->stripes));
+		munmap(gate->totals, totals_bytes(gate->copies));
 	gate->totals = NULL;
 }
 
@@ -81,7 +81,7 @@ void tg_gate_close(struct tg_gate *gate)
 	if (!gate || tg_name_release(gate))
 		return;
 	tg_gate_detach(gate);
-	tg_turned_close(gate);
+	tg_redirected_close(gate);
 	tg_counters_unmap(&gate->counters);
 	unmap_shared(gate);
 	if (gate->loaded)
@@ -108,18 +108,18 @@ struct publication {
 };
 
 /* The shared maps are made by the first set; their mappings stay as long as the gate. */
-static int map_shared(struct tg_gate *gate, const struct tg_shared_maps *shared, uint32_t stripes)
+static int map_shared(struct tg_gate *gate, const struct tg_shared_maps *shared, uint32_t copies)
 {
 	void *totals;
 
 	if (gate->totals)
 		return 0;
-	totals = mmap(NULL, totals_bytes(stripes), PROT_READ | PROT_WRITE, MAP_SHARED,
+	totals = mmap(NULL, totals_bytes(copies), PROT_READ | PROT_WRITE, MAP_SHARED,
 		      shared->totals, 0);
 	if (totals == MAP_FAILED)
 		return tg_fail_errno(-errno, "cannot map the hooks' counters");
 	gate->totals = totals;
-	gate->stripes = stripes;
+	gate->copies = copies;
 	return tg_ring_map(&gate->ring, shared->events, shared->ring_bytes);
 }
 
@@ -127,22 +127,22 @@ static int map_shared(struct tg_gate *gate, const struct tg_shared_maps *shared,
 static int hand_over_image(const struct tg_gate *gate, const struct tg_program_set *set)
 {
 	int fd;
-	int err;
+	int error;
 
 	if (gate->image_fd < 0)
 		return 0;
-	err = tg_image_map_copy(gate->image_fd, gate->image_bytes, set->spec.rows, &fd);
-	if (err)
-		return err;
-	err = tg_image_map_install(set->image, fd);
+	error = tg_image_map_copy(gate->image_fd, gate->image_bytes, set->spec.rows, &fd);
+	if (error)
+		return error;
+	error = tg_image_map_install(set->image, fd);
 	close(fd);
-	return err;
+	return error;
 }
 
 static int load_wider(struct tg_gate *gate, struct publication *new)
 {
 	uint32_t hooks = new->hooks | gate->hooks;
-	int err;
+	int error;
 
 	/*
 	 * Both images have to fit, the old one for as long as the links move.
@@ -150,22 +150,22 @@ static int load_wider(struct tg_gate *gate, struct publication *new)
 	 * need it while there is an image.
 	 */
 	if (gate->loaded)
-		tg_spec_widen(&new->spec, &gate->set.spec);
-	err = tg_program_set_load(&new->spec, hooks, &new->shared, &new->set);
-	if (err)
-		return err;
+		tg_program_spec_widen(&new->spec, &gate->set.spec);
+	error = tg_program_set_load(&new->spec, hooks, &new->shared, &new->set);
+	if (error)
+		return error;
 	new->widens = true;
-	err = tg_counters_map(&new->set, &new->counters);
-	if (!err)
-		err = map_shared(gate, &new->shared, new->spec.stripes);
-	if (!err)
-		err = hand_over_image(gate, &new->set);
-	return err;
+	error = tg_counters_map(&new->set, &new->counters);
+	if (!error)
+		error = map_shared(gate, &new->shared, new->spec.copies);
+	if (!error)
+		error = hand_over_image(gate, &new->set);
+	return error;
 }
 
 static bool set_suffices(const struct tg_gate *gate, const struct publication *new)
 {
-	return gate->loaded && tg_spec_covers(&gate->set.spec, &new->spec) &&
+	return gate->loaded && tg_program_spec_covers(&gate->set.spec, &new->spec) &&
 	       !(new->hooks & ~gate->set.hooks);
 }
 
@@ -187,21 +187,21 @@ static void discard(struct tg_gate *gate, struct publication *new)
 /* Links to what the image needs, then the image itself; whatever fails is undone. */
 static int enforce(struct tg_gate *gate, const struct publication *new)
 {
-	int err = 0;
+	int error = 0;
 
 	if (new->widens)
-		err = tg_links_move(gate, &gate->set, &new->set);
-	if (err)
-		return err;
-	err = tg_links_add(gate, &new->set, new->hooks);
-	if (!err)
-		err = tg_image_map_install(new->set.image, new->image_fd);
-	if (err) {
+		error = tg_links_move(gate, &gate->set, &new->set);
+	if (error)
+		return error;
+	error = tg_links_add(gate, &new->set, new->hooks);
+	if (!error)
+		error = tg_image_map_install(new->set.image, new->image_fd);
+	if (error) {
 		tg_links_undo(gate);
 		if (new->widens)
 			tg_links_move(gate, &new->set, &gate->set);
 	}
-	return err;
+	return error;
 }
 
 /* The image is in force: what only the old one needed goes. */
@@ -236,31 +236,31 @@ int tg_gate_publish(struct tg_gate *gate, const struct tg_image *image)
 	uint32_t tables[TG_MAX_TABLES + 1] = {0};
 	size_t bytes;
 	const void *rows = tg_image_bytes(image, &bytes);
-	int err = tg_slots_assign(&gate->table, image, &new.table);
+	int error = tg_slots_assign(&gate->table, image, &new.table);
 
-	if (err)
-		return err;
-	tg_spec_of_image(rows, tg_slots_needed(&new.table), &new.spec, &new.hooks);
+	if (error)
+		return error;
+	tg_program_spec_of_image(rows, tg_slots_needed(&new.table), &new.spec, &new.hooks);
 	if (set_suffices(gate, &new))
 		new.set = gate->set;
 	else
-		err = tg_lack_check(image) ?: load_wider(gate, &new);
-	if (!err)
-		err = tg_gate_tables_make(gate, rows, tables);
-	if (!err)
-		err = tg_gate_blocks_make(gate, rows, &new.table);
-	if (!err && new.shared.tables >= 0)
-		err = tg_gate_tables_install(gate, new.shared.tables);
-	if (!err)
-		err = tg_image_map_make(rows, bytes, &new.table, tables, gate->generation + 1,
-					new.set.spec.rows, &new.image_fd);
-	if (!err)
-		err = enforce(gate, &new);
-	if (err)
+		error = tg_unsupported_check(image) ?: load_wider(gate, &new);
+	if (!error)
+		error = tg_gate_tables_make(gate, rows, tables);
+	if (!error)
+		error = tg_gate_blocks_make(gate, rows, &new.table);
+	if (!error && new.shared.tables >= 0)
+		error = tg_gate_tables_install(gate, new.shared.tables);
+	if (!error)
+		error = tg_image_map_make(rows, bytes, &new.table, tables, gate->generation + 1,
+					  new.set.spec.rows, &new.image_fd);
+	if (!error)
+		error = enforce(gate, &new);
+	if (error)
 		discard(gate, &new);
 	else
 		take_over(gate, &new, rows, bytes);
-	tg_gate_tables_settle(gate, !err);
-	tg_gate_blocks_settle(gate, !err);
-	return err;
+	tg_gate_tables_settle(gate, !error);
+	tg_gate_blocks_settle(gate, !error);
+	return error;
 }

@@ -24,7 +24,7 @@ struct tg_counter_maps {
 	struct tg_hits *hits;
 	struct tg_slot *slots;
 	uint32_t slot_count;
-	uint32_t stripes;
+	uint32_t copies;
 };
 
 struct tg_cgroup {
@@ -85,14 +85,14 @@ struct tg_gate {
 	struct tg_slot_table table;
 	struct tg_counter_maps counters;
 	struct tg_hook_totals *totals; /* [stripe * TG_HOOKS + hook] */
-	uint32_t stripes;              /* of the totals */
+	uint32_t copies;               /* of the totals */
 	struct tg_cgroup *cgroups;
 	uint32_t cgroup_count;
 	struct tg_ring ring;
 	struct tg_gate_tables tables;
-	struct tg_name *name;          /* that the process knows it by; NULL: none */
-	struct redirected_bpf *turned; /* see redirected.h; NULL: not asked for yet */
-	struct bpf_link *turned_link;
+	struct tg_name *name;              /* that the process knows it by; NULL: none */
+	struct redirected_bpf *redirected; /* see redirected.h; NULL: not asked for yet */
+	struct bpf_link *redirected_link;
 };
 
 /* slots.c */

@@ -36,15 +36,15 @@ int tg_gate_blocks_make(struct tg_gate *gate, const void *rows, const struct tg_
 	struct tg_table *table = table_of(gate, gate->generation + 1);
 	const struct tg_block *block = NULL;
 	struct tg_table made;
-	int err;
+	int error;
 
 	if (!from.count) {
 		take_out(gate, table);
 		return 0;
 	}
-	err = tg_table_make_map(&made, "backends", from.count);
-	if (err)
-		return err;
+	error = tg_table_make_map(&made, "backends", from.count);
+	if (error)
+		return error;
 	if (table->fd >= 0)
 		tg_table_close(table); /* the programs let go of it where this one is put */
 	*table = made;

@@ -36,13 +36,13 @@ static int name_gate(const char *text, struct tg_gate *gate, struct tg_name **ou
 	int reader;
 
 	if (!name)
-		return tg_fail(-ENOMEM, "out of memory for the gate's name");
+		return tg_fail(-ENOMEM, "out of memory: no room for the gate's name");
 	reader = memfd_create("tidegate-reader", MFD_CLOEXEC);
 	if (reader < 0) {
-		int err = tg_fail_errno(-errno, "cannot make the lock of the gate's reader");
+		int error = tg_fail_errno(-errno, "cannot make the lock of the gate's reader");
 
 		free(name);
-		return err;
+		return error;
 	}
 	*name = (struct tg_name){.gate = gate, .holders = 1, .reader = reader};
 	strcpy(name->text, text);
@@ -62,14 +62,14 @@ static struct tg_name *find_name(const char *text)
 static int open_named(const char *text, struct tg_gate **out)
 {
 	struct tg_gate *gate;
-	int err = tg_gate_open(NULL, &gate);
+	int error = tg_gate_open(NULL, &gate);
 
-	if (err)
-		return err;
-	err = name_gate(text, gate, &gate->name);
-	if (err) {
+	if (error)
+		return error;
+	error = name_gate(text, gate, &gate->name);
+	if (error) {
 		tg_gate_close(gate);
-		return err;
+		return error;
 	}
 	gate->name->next = names;
 	names = gate->name;
@@ -80,7 +80,7 @@ static int open_named(const char *text, struct tg_gate **out)
 int tg_gate_named(const char *text, struct tg_gate **gate)
 {
 	struct tg_name *name;
-	int err = 0;
+	int error = 0;
 
 	pthread_mutex_lock(&guard);
 	name = find_name(text);
@@ -88,10 +88,10 @@ int tg_gate_named(const char *text, struct tg_gate **gate)
 		name->holders++;
 		*gate = name->gate;
 	} else {
-		err = open_named(text, gate);
+		error = open_named(text, gate);
 	}
 	pthread_mutex_unlock(&guard);
-	return err;
+	return error;
 }
 
 /* One holder less.  True if there are others; else the name is gone. */
@@ -139,9 +139,9 @@ static int set_lock(const struct tg_gate *gate, short type)
 
 int tg_gate_claim(struct tg_gate *gate)
 {
-	int err = set_lock(gate, F_WRLCK);
+	int error = set_lock(gate, F_WRLCK);
 
-	return err == -EAGAIN ? 0 : err ?: 1;
+	return error == -EAGAIN ? 0 : error ?: 1;
 }
 
 int tg_gate_resign(struct tg_gate *gate)

@@ -61,10 +61,10 @@ static int make(struct tg_gate *gate, const void *rows, const struct tg_table_en
 	bool services = entry->kind == TG_TABLE_SERVICES;
 	uint64_t table_rows =
 		services ? tg_service_table_rows(entry->size) : tg_set_table_rows(entry->size);
-	int err = tg_table_make_map(&live->table, live->name, table_rows);
+	int error = tg_table_make_map(&live->table, live->name, table_rows);
 
-	if (err)
-		return err;
+	if (error)
+		return error;
 	live->fresh = true;
 	live->kind = entry->kind;
 	live->table.lock_fd = gate->tables.lock_fd;
@@ -112,12 +112,12 @@ static int take_up(struct tg_gate *gate, const void *rows, uint32_t index, uint3
 	const struct tg_table_entry *entry = tg_image_table(rows, index);
 	const char *name = tg_image_table_name(rows, entry);
 	struct tg_live *live = find(gate, name);
-	int err = 0;
+	int error = 0;
 
 	if (!live)
-		err = add(gate, name, &live);
-	if (err)
-		return err;
+		error = add(gate, name, &live);
+	if (error)
+		return error;
 	for (*number = 0; gate->tables.at[*number] != live; (*number)++)
 		;
 	live->named = true;
@@ -128,14 +128,14 @@ static int take_up(struct tg_gate *gate, const void *rows, uint32_t index, uint3
 int tg_gate_tables_make(struct tg_gate *gate, const void *rows, uint32_t *numbers)
 {
 	const struct tg_image_about *about = tg_image_row(rows, 1);
-	int err = 0;
+	int error = 0;
 
 	if (about->tables && gate->tables.lock_fd < 0)
-		err = tg_lock_file_make(&gate->tables.lock_fd);
-	for (uint32_t i = 0; i < about->tables && !err; i++)
+		error = tg_lock_file_make(&gate->tables.lock_fd);
+	for (uint32_t i = 0; i < about->tables && !error; i++)
 		if (tg_image_table(rows, i)->kind != TG_TABLE_BLOCKS)
-			err = take_up(gate, rows, i, &numbers[i]);
-	return err;
+			error = take_up(gate, rows, i, &numbers[i]);
+	return error;
 }
 
 struct batch {
@@ -156,14 +156,14 @@ static void add_if_new(struct batch *batch, const struct tg_table *table, int ou
 int tg_gate_tables_install(struct tg_gate *gate, int outer)
 {
 	struct batch batch = {.count = 0};
-	int err = 0;
+	int error = 0;
 
 	for (uint32_t i = 0; i < gate->tables.count; i++)
 		add_if_new(&batch, &gate->tables.at[i]->table, outer);
 	add_if_new(&batch, tg_gate_blocks_made(gate), outer);
 	if (batch.count)
-		err = bpf_map_update_batch(outer, batch.number, batch.fd, &batch.count, NULL);
-	return err ? tg_fail_errno(err, "cannot put sets, services and backends in force") : 0;
+		error = bpf_map_update_batch(outer, batch.number, batch.fd, &batch.count, NULL);
+	return error ? tg_fail_errno(error, "cannot put sets, services and backends in force") : 0;
 }
 
 void tg_gate_tables_settle(struct tg_gate *gate, bool published)
@@ -201,12 +201,12 @@ static void stamp_terms(const uint32_t *numbers, void *rows, const struct tg_sec
 	uint32_t before = 0;
 
 	for (uint32_t i = 0; i < section->terms; i++) {
-		struct tg_more *more = (void *)tg_image_row(rows, terms[i].more_row);
+		struct tg_term_rest *rest = (void *)tg_image_row(rows, terms[i].rest_row);
 
-		if (terms[i].verb == TG_VERB_BALANCE && terms[i].more_row != before &&
-		    more->services)
-			more->services = numbers[more->services - 1] + 1;
-		before = terms[i].more_row;
+		if (terms[i].verb == TG_VERB_BALANCE && terms[i].rest_row != before &&
+		    rest->services)
+			rest->services = numbers[rest->services - 1] + 1;
+		before = terms[i].rest_row;
 	}
 }
 
@@ -233,9 +233,9 @@ static int view_tables(const struct tg_gate *gate, const struct tg_image *image,
 {
 	const struct tg_image_about *about = tg_image_row(image->rows, 1);
 	const struct tg_table_rows *first = NULL;
-	int err = tg_image_tables(image, &first);
+	int error = tg_image_tables(image, &first);
 
-	for (uint32_t i = 0; i < about->tables && !err; i++) {
+	for (uint32_t i = 0; i < about->tables && !error; i++) {
 		const struct tg_table_entry *entry = tg_image_table(image->rows, i);
 		const struct tg_live *live = NULL;
 
@@ -244,32 +244,32 @@ static int view_tables(const struct tg_gate *gate, const struct tg_image *image,
 					    entry->kind);
 		view[i] = live ? live->table.rows : first[i];
 	}
-	return err;
+	return error;
 }
 
 int tg_gate_decide(const struct tg_gate *gate, const struct tg_image *image,
 		   const struct tg_query *query, struct tg_decision *decision)
 {
 	struct tg_table_rows tables[TG_MAX_TABLES + 1];
-	int err = view_tables(gate, image, tables);
+	int error = view_tables(gate, image, tables);
 
-	return err ? err : tg_decide(image, tables, query, decision);
+	return error ? error : tg_decide(image, tables, query, decision);
 }
 
 int tg_gate_choice(const struct tg_gate *gate, const struct tg_image *image,
 		   const struct tg_query *query, uint32_t index, struct tg_backend_info *info)
 {
 	struct tg_table_rows tables[TG_MAX_TABLES + 1];
-	int err = view_tables(gate, image, tables);
+	int error = view_tables(gate, image, tables);
 
-	return err ? err : tg_choice(image, tables, query, index, info);
+	return error ? error : tg_choice(image, tables, query, index, info);
 }
 
 int tg_gate_mismatch(const struct tg_gate *gate, const struct tg_image *image,
 		     const struct tg_query *query, uint32_t index, uint32_t *fields)
 {
 	struct tg_table_rows tables[TG_MAX_TABLES + 1];
-	int err = view_tables(gate, image, tables);
+	int error = view_tables(gate, image, tables);
 
-	return err ? err : tg_mismatch(image, tables, query, index, fields);
+	return error ? error : tg_mismatch(image, tables, query, index, fields);
 }

@@ -39,15 +39,15 @@ int tg_image_map_make(const void *rows, size_t bytes, const struct tg_slot_table
 {
 	struct tg_image_header *place;
 	int made;
-	int err = create_map(capacity_rows, &made);
+	int error = create_map(capacity_rows, &made);
 
-	if (err)
-		return err;
+	if (error)
+		return error;
 	place = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, made, 0);
 	if (place == MAP_FAILED) {
-		err = tg_fail_errno(-errno, "cannot map the image");
+		error = tg_fail_errno(-errno, "cannot map the image");
 		close(made);
-		return err;
+		return error;
 	}
 	memcpy(place, rows, bytes);
 	place->generation = generation;
@@ -64,16 +64,16 @@ int tg_image_map_copy(int from, size_t bytes, uint32_t capacity_rows, int *fd)
 	void *source = mmap(NULL, bytes, PROT_READ, MAP_SHARED, from, 0);
 	void *place = MAP_FAILED;
 	int made = -1;
-	int err = 0;
+	int error = 0;
 
 	if (source == MAP_FAILED)
 		return tg_fail_errno(-errno, "cannot map the image in force");
-	err = create_map(capacity_rows, &made);
-	if (err)
+	error = create_map(capacity_rows, &made);
+	if (error)
 		goto out;
 	place = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, made, 0);
 	if (place == MAP_FAILED) {
-		err = tg_fail_errno(-errno, "cannot map the image");
+		error = tg_fail_errno(-errno, "cannot map the image");
 		close(made);
 		goto out;
 	}
@@ -82,14 +82,14 @@ int tg_image_map_copy(int from, size_t bytes, uint32_t capacity_rows, int *fd)
 	*fd = made;
 out:
 	munmap(source, bytes);
-	return err;
+	return error;
 }
 
 /* Put an image in force for a program set.  Returns when no program sees the one before. */
 int tg_image_map_install(int outer, int fd)
 {
 	__u32 zero = 0;
-	int err = bpf_map_update_elem(outer, &zero, &fd, BPF_ANY);
+	int error = bpf_map_update_elem(outer, &zero, &fd, BPF_ANY);
 
-	return err ? tg_fail_errno(err, "cannot put the image in force") : 0;
+	return error ? tg_fail_errno(error, "cannot put the image in force") : 0;
 }

@@ -27,10 +27,10 @@
 #define WAIT_NS 2000000
 
 /* Whether a socket is one of those to end. */
-typedef bool (*wants_socket)(const struct tg_turned *socket, const void *what);
+typedef bool (*wants_socket)(const struct tg_redirected *socket, const void *what);
 
 struct victims {
-	struct tg_turned *at;
+	struct tg_redirected *at;
 	size_t count, room;
 	bool again;      /* they have been looked for before */
 	bool on_the_way; /* some may be about to be connected */
@@ -38,7 +38,7 @@ struct victims {
 	const void *what;
 };
 
-static int choose(const struct tg_turned *socket, void *context)
+static int choose(const struct tg_redirected *socket, void *context)
 {
 	struct victims *victims = context;
 
@@ -53,7 +53,7 @@ static int choose(const struct tg_turned *socket, void *context)
 	}
 	if (victims->count == victims->room) {
 		size_t room = victims->room ? 2 * victims->room : 64;
-		struct tg_turned *at = realloc(victims->at, room * sizeof(*at));
+		struct tg_redirected *at = realloc(victims->at, room * sizeof(*at));
 
 		if (!at)
 			return tg_fail(-ENOMEM, "out of memory: no room for %zu sockets", room);
@@ -66,7 +66,7 @@ static int choose(const struct tg_turned *socket, void *context)
 
 static int by_namespace(const void *a, const void *b)
 {
-	const struct tg_turned *one = a, *other = b;
+	const struct tg_redirected *one = a, *other = b;
 
 	return one->netns < other->netns ? -1 : one->netns > other->netns;
 }
@@ -74,7 +74,7 @@ static int by_namespace(const void *a, const void *b)
 /* --- In their namespaces ------------------------------------------------------------------ */
 
 struct group {
-	const struct tg_turned *at;
+	const struct tg_redirected *at;
 	size_t count;
 };
 
@@ -110,10 +110,10 @@ static int fail(int error, size_t sockets)
 static int destroy_group(const struct group *group, uint32_t *ended)
 {
 	struct tg_destroyed destroyed = {0};
-	int namespace = -1, error = tg_inside_find(group->at->netns, &namespace);
+	int namespace = -1, error = tg_netns_open(group->at->netns, &namespace);
 
 	if (!error)
-		error = tg_inside(namespace, destroy, group, &destroyed, sizeof(destroyed));
+		error = tg_netns_call(namespace, destroy, group, &destroyed, sizeof(destroyed));
 	if (namespace >= 0)
 		close(namespace);
 	*ended += destroyed.count;
@@ -154,7 +154,7 @@ int tg_kill_prepare(struct tg_gate *gate)
 			       "kill: to end sockets takes " TG_CAPABILITIES
 			       "; this process lacks %s",
 			       missing);
-	return tg_turned_open(gate);
+	return tg_redirected_open(gate);
 }
 
 /* End those that are wanted, in every network namespace; *ended: how many. */
@@ -170,7 +170,7 @@ static int end_sockets(const struct tg_gate *gate, wants_socket wants, const voi
 		victims.count = 0;
 		victims.on_the_way = false;
 		before = count;
-		error = tg_turned_each(gate, choose, &victims);
+		error = tg_redirected_each(gate, choose, &victims);
 		if (!error && victims.count)
 			error = destroy_all(&victims, &count);
 		if (!victims.on_the_way && !victims.count)
@@ -186,7 +186,7 @@ static int end_sockets(const struct tg_gate *gate, wants_socket wants, const voi
 	return error;
 }
 
-static bool is_at(const struct tg_turned *socket, const struct tg_backend_place *backend,
+static bool is_at(const struct tg_redirected *socket, const struct tg_backend_place *backend,
 		  uint16_t own_port_be)
 {
 	uint16_t port_be = backend->port_be ? backend->port_be : own_port_be;
@@ -195,7 +195,7 @@ static bool is_at(const struct tg_turned *socket, const struct tg_backend_place 
 	       (!port_be || socket->final_port_be == port_be);
 }
 
-static bool is_at_backend(const struct tg_turned *socket, const void *what)
+static bool is_at_backend(const struct tg_redirected *socket, const void *what)
 {
 	return is_at(socket, what, 0);
 }
@@ -226,7 +226,7 @@ struct gone {
 	const struct tg_backends *backends;
 };
 
-static bool asked_for(const struct tg_turned *socket, const struct tg_vip_key *vip)
+static bool asked_for(const struct tg_redirected *socket, const struct tg_vip_key *vip)
 {
 	struct tg_vip_key asked = tg_vip_asked((const uint8_t *)socket->asked_addr_be,
 					       ntohs(socket->asked_port_be), socket->proto);
@@ -234,7 +234,7 @@ static bool asked_for(const struct tg_turned *socket, const struct tg_vip_key *v
 	return !memcmp(&asked, vip, sizeof(asked));
 }
 
-static bool is_of_service(const struct tg_turned *socket, const void *what)
+static bool is_of_service(const struct tg_redirected *socket, const void *what)
 {
 	const struct gone *gone = what;
 

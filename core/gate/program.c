@@ -50,19 +50,20 @@ static uint32_t rewrite_features(const struct tg_image_header *header)
 	return features;
 }
 
-void tg_spec_of_image(const void *rows, uint32_t slots, struct tg_spec *spec, uint32_t *hooks)
+void tg_program_spec_of_image(const void *rows, uint32_t slots, struct tg_spec *spec,
+			      uint32_t *hooks)
 {
 	const struct tg_image_header *header = rows;
 	const struct tg_image_about *about = (const void *)((const char *)rows + TG_ROW_BYTES);
 	struct tg_spec need = {
 		.rows = power_of_two(LEAST_ROWS, header->rows),
 		.slots = power_of_two(LEAST_SLOTS, slots),
-		.stripes = power_of_two(1, (uint32_t)libbpf_num_possible_cpus()),
+		.copies = power_of_two(1, (uint32_t)libbpf_num_possible_cpus()),
 		.deny_on_error = about->verb_on_error == TG_VERB_DENY,
 	};
 
-	if (need.stripes > TG_MOST_STRIPES)
-		need.stripes = TG_MOST_STRIPES;
+	if (need.copies > TG_MAX_COPIES)
+		need.copies = TG_MAX_COPIES;
 	for (int place = 0; place < TG_PLACES; place++) {
 		uint32_t row = tg_image_section_row(rows, place);
 		const struct tg_section *section = tg_image_row(rows, row);
@@ -83,9 +84,9 @@ void tg_spec_of_image(const void *rows, uint32_t slots, struct tg_spec *spec, ui
 		need.features |= TG_FEATURE_LOG;
 	if (about->effects & TG_EFFECT_SOURCE)
 		need.features |= TG_FEATURE_SOURCE;
-	if (tg_image_turns_paths(rows, false))
+	if (tg_image_rewrites_paths(rows, false))
 		need.features |= TG_FEATURE_PATH;
-	if (tg_image_turns_paths(rows, true))
+	if (tg_image_rewrites_paths(rows, true))
 		need.features |= TG_FEATURE_PATH_BACK;
 	if (about->effects & TG_EFFECT_SHADOW)
 		need.features |= TG_FEATURE_SHADOW;
@@ -106,7 +107,7 @@ void tg_spec_of_image(const void *rows, uint32_t slots, struct tg_spec *spec, ui
 	*spec = need;
 }
 
-void tg_spec_widen(struct tg_spec *spec, const struct tg_spec *other)
+void tg_program_spec_widen(struct tg_spec *spec, const struct tg_spec *other)
 {
 	spec->rows = spec->rows > other->rows ? spec->rows : other->rows;
 	spec->slots = spec->slots > other->slots ? spec->slots : other->slots;
@@ -117,7 +118,7 @@ void tg_spec_widen(struct tg_spec *spec, const struct tg_spec *other)
 	}
 }
 
-bool tg_spec_covers(const struct tg_spec *spec, const struct tg_spec *other)
+bool tg_program_spec_covers(const struct tg_spec *spec, const struct tg_spec *other)
 {
 	if (spec->rows < other->rows || spec->slots < other->slots)
 		return false;
@@ -163,9 +164,9 @@ static int hear(enum libbpf_print_level level, const char *format, va_list argum
 
 #define BTF "/sys/kernel/btf/vmlinux"
 
-static int load_failed(int err)
+static int load_failed(int error)
 {
-	if (err == -EPERM || !tg_capabilities_suffice())
+	if (error == -EPERM || !tg_capabilities_suffice())
 		return tg_fail(-EPERM, "cannot load programs: needs " TG_CAPABILITIES
 				       "; run `tidegate doctor`");
 	if (access(BTF, R_OK))
@@ -176,7 +177,7 @@ static int load_failed(int err)
 			BTF, strerror(errno));
 	while (complaint_length && complaint[complaint_length - 1] == '\n')
 		complaint[--complaint_length] = 0;
-	return tg_fail(err, "cannot load programs: %s\n%s", strerror(-err), complaint);
+	return tg_fail(error, "cannot load programs: %s\n%s", strerror(-error), complaint);
 }
 
 /* A map's inner maps are described to the kernel by one of their kind. */
@@ -201,7 +202,7 @@ static int configure(struct tidegate_bpf *skeleton, const struct tg_spec *spec, 
 		     const struct tg_shared_maps *maps)
 {
 	struct tg_spec *place = (struct tg_spec *)&skeleton->rodata->tg_spec;
-	int err;
+	int error;
 
 	*place = *spec;
 	for (int hook = 0; hook < TG_HOOKS; hook++) {
@@ -211,36 +212,36 @@ static int configure(struct tidegate_bpf *skeleton, const struct tg_spec *spec, 
 		if (program)
 			bpf_program__set_autoload(program, hooks >> hook & 1);
 	}
-	err = bpf_map__set_max_entries(skeleton->maps.tg_hits, spec->slots * spec->stripes);
-	if (!err)
-		err = bpf_map__set_max_entries(skeleton->maps.tg_totals, TG_HOOKS * spec->stripes);
-	if (!err)
-		err = bpf_map__set_max_entries(skeleton->maps.tg_slots, spec->slots);
-	if (!err)
-		err = bpf_map__set_max_entries(skeleton->maps.tg_events, maps->ring_bytes);
-	if (!err)
-		err = share_map(skeleton->maps.tg_totals, maps->totals, true);
-	if (!err)
-		err = share_map(skeleton->maps.tg_forwards, maps->forwards,
-				spec->features & (TG_FEATURE_PEER | TG_FEATURE_SENT));
-	if (!err)
-		err = share_map(skeleton->maps.tg_locals, maps->locals,
-				spec->features & TG_FEATURE_LOCAL);
-	if (!err)
-		err = share_map(skeleton->maps.tg_sents, maps->sents,
-				spec->features & TG_FEATURE_SENT);
-	if (!err)
-		err = share_map(skeleton->maps.tg_events, maps->events, true);
-	if (!err)
-		err = share_map(skeleton->maps.tg_tables, maps->tables,
-				spec->features & (TG_FEATURE_SETS | TG_FEATURE_BALANCE));
-	if (!err)
-		err = share_map(skeleton->maps.tg_rates, maps->rates,
-				spec->features & TG_FEATURE_RATES);
-	if (!err)
-		err = share_map(skeleton->maps.tg_clients, maps->clients,
-				spec->features & TG_FEATURE_STICKY);
-	return err;
+	error = bpf_map__set_max_entries(skeleton->maps.tg_hits, spec->slots * spec->copies);
+	if (!error)
+		error = bpf_map__set_max_entries(skeleton->maps.tg_totals, TG_HOOKS * spec->copies);
+	if (!error)
+		error = bpf_map__set_max_entries(skeleton->maps.tg_slots, spec->slots);
+	if (!error)
+		error = bpf_map__set_max_entries(skeleton->maps.tg_events, maps->ring_bytes);
+	if (!error)
+		error = share_map(skeleton->maps.tg_totals, maps->totals, true);
+	if (!error)
+		error = share_map(skeleton->maps.tg_origins, maps->origins,
+				  spec->features & (TG_FEATURE_PEER | TG_FEATURE_SENT));
+	if (!error)
+		error = share_map(skeleton->maps.tg_locals, maps->locals,
+				  spec->features & TG_FEATURE_LOCAL);
+	if (!error)
+		error = share_map(skeleton->maps.tg_sents, maps->sents,
+				  spec->features & TG_FEATURE_SENT);
+	if (!error)
+		error = share_map(skeleton->maps.tg_events, maps->events, true);
+	if (!error)
+		error = share_map(skeleton->maps.tg_tables, maps->tables,
+				  spec->features & (TG_FEATURE_SETS | TG_FEATURE_BALANCE));
+	if (!error)
+		error = share_map(skeleton->maps.tg_rates, maps->rates,
+				  spec->features & TG_FEATURE_RATES);
+	if (!error)
+		error = share_map(skeleton->maps.tg_clients, maps->clients,
+				  spec->features & TG_FEATURE_STICKY);
+	return error;
 }
 
 static void keep_shared(int *fd, const struct bpf_map *map)
@@ -263,11 +264,11 @@ void tg_shared_maps_close(struct tg_shared_maps *maps, const struct tg_shared_ma
 	if (!keep)
 		keep = &none;
 	close_shared(&maps->totals, keep->totals);
-	close_shared(&maps->forwards, keep->forwards);
+	close_shared(&maps->origins, keep->origins);
 	close_shared(&maps->locals, keep->locals);
 	close_shared(&maps->sents, keep->sents);
 	close_shared(&maps->events, keep->events);
-	close_shared(&maps->path_turns, keep->path_turns);
+	close_shared(&maps->path_rewrites, keep->path_rewrites);
 	close_shared(&maps->tables, keep->tables);
 	close_shared(&maps->rates, keep->rates);
 	close_shared(&maps->clients, keep->clients);
@@ -300,35 +301,35 @@ int tg_program_set_load(const struct tg_spec *spec, uint32_t hooks, struct tg_sh
 	struct tg_program_set fresh;
 	struct tidegate_bpf *skeleton;
 	int image = -1, table = -1;
-	int err;
+	int error;
 
 	complaint_length = 0;
 	complaint[0] = 0;
 	skeleton = tidegate_bpf__open();
-	err = skeleton ? configure(skeleton, spec, hooks, maps) : -errno;
-	if (!err)
-		err = describe_inner(skeleton->maps.tg_image, TG_IMAGE_MAP_FLAGS,
-				     spec->rows * TG_ROW_BYTES, &image);
-	if (!err)
-		err = describe_inner(skeleton->maps.tg_tables, TG_TABLE_MAP_FLAGS, TG_ROW_BYTES,
-				     &table);
-	if (!err)
-		err = tidegate_bpf__load(skeleton);
-	if (err) {
-		err = load_failed(err);
+	error = skeleton ? configure(skeleton, spec, hooks, maps) : -errno;
+	if (!error)
+		error = describe_inner(skeleton->maps.tg_image, TG_IMAGE_MAP_FLAGS,
+				       spec->rows * TG_ROW_BYTES, &image);
+	if (!error)
+		error = describe_inner(skeleton->maps.tg_tables, TG_TABLE_MAP_FLAGS, TG_ROW_BYTES,
+				       &table);
+	if (!error)
+		error = tidegate_bpf__load(skeleton);
+	if (error) {
+		error = load_failed(error);
 		tidegate_bpf__destroy(skeleton);
 		goto out;
 	}
 	fill_set(&fresh, skeleton, spec, hooks);
 	if (hooks & TG_UNIX_HOOKS)
-		err = tg_unix_programs_load(&fresh, maps);
-	if (err) {
-		err = load_failed(err);
+		error = tg_unix_programs_load(&fresh, maps);
+	if (error) {
+		error = load_failed(error);
 		tg_program_set_free(&fresh);
 		goto out;
 	}
 	keep_shared(&maps->totals, skeleton->maps.tg_totals);
-	keep_shared(&maps->forwards, skeleton->maps.tg_forwards);
+	keep_shared(&maps->origins, skeleton->maps.tg_origins);
 	keep_shared(&maps->locals, skeleton->maps.tg_locals);
 	keep_shared(&maps->sents, skeleton->maps.tg_sents);
 	keep_shared(&maps->events, skeleton->maps.tg_events);
@@ -342,7 +343,7 @@ out:
 	if (table >= 0)
 		close(table);
 	libbpf_set_print(before);
-	return err;
+	return error;
 }
 
 void tg_program_set_free(struct tg_program_set *set)

@@ -16,14 +16,14 @@
 /* Descriptors of the maps that sets share; -1: not made yet. */
 struct tg_shared_maps {
 	int totals;
-	int forwards;
+	int origins;
 	int locals;
 	int sents;
 	int events;
-	int path_turns; /* of unix sockets */
-	int tables;     /* of live tables, by number */
-	int rates;      /* buckets */
-	int clients;    /* of sticky balance */
+	int path_rewrites; /* of unix sockets */
+	int tables;        /* of live tables, by number */
+	int rates;         /* buckets */
+	int clients;       /* of sticky balance */
 	uint32_t ring_bytes;
 };
 
@@ -54,12 +54,13 @@ int tg_unix_programs_load(struct tg_program_set *set, struct tg_shared_maps *map
 void tg_unix_programs_free(struct tg_program_set *set);
 
 /* What an image needs: the narrowest spec for it and the hooks it attaches. */
-void tg_spec_of_image(const void *rows, uint32_t slots, struct tg_spec *spec, uint32_t *hooks);
+void tg_program_spec_of_image(const void *rows, uint32_t slots, struct tg_spec *spec,
+			      uint32_t *hooks);
 
 /* The narrowest spec that covers both. */
-void tg_spec_widen(struct tg_spec *spec, const struct tg_spec *other);
+void tg_program_spec_widen(struct tg_spec *spec, const struct tg_spec *other);
 
-bool tg_spec_covers(const struct tg_spec *spec, const struct tg_spec *other);
+bool tg_program_spec_covers(const struct tg_spec *spec, const struct tg_spec *other);
 
 /* Load.  Fills in those of `maps` that are -1, with descriptors that are the caller's. */
 int tg_program_set_load(const struct tg_spec *spec, uint32_t hooks, struct tg_shared_maps *maps,

@@ -23,16 +23,16 @@ static int share_maps(const struct unix_bpf *skeleton, const struct tg_program_s
 	{
 		const struct bpf_map *same =
 			bpf_object__find_map_by_name(set->object, bpf_map__name(map));
-		int err = 0;
+		int error = 0;
 
 		if (!same || bpf_map__is_internal(map))
 			continue;
 		if (bpf_map__fd(same) < 0)
-			err = bpf_map__set_autocreate(map, false);
+			error = bpf_map__set_autocreate(map, false);
 		else
-			err = bpf_map__reuse_fd(map, bpf_map__fd(same));
-		if (err)
-			return err;
+			error = bpf_map__reuse_fd(map, bpf_map__fd(same));
+		if (error)
+			return error;
 	}
 	return 0;
 }
@@ -42,7 +42,7 @@ static int configure(const struct unix_bpf *skeleton, const struct tg_program_se
 {
 	struct tg_spec *place = (struct tg_spec *)&skeleton->rodata->tg_spec;
 	struct bpf_program *program;
-	int err;
+	int error;
 
 	*place = set->spec;
 	bpf_object__for_each_program(program, skeleton->obj)
@@ -57,24 +57,24 @@ static int configure(const struct unix_bpf *skeleton, const struct tg_program_se
 		bpf_program__set_expected_attach_type(program, tg_hook_kinds[hook].attach_type);
 		bpf_program__set_autoload(program, set->hooks >> hook & 1);
 	}
-	err = share_maps(skeleton, set);
-	if (!err && maps->path_turns >= 0)
-		err = bpf_map__reuse_fd(skeleton->maps.tg_path_turns, maps->path_turns);
-	else if (!err && !(set->spec.features & TG_FEATURE_PATH_BACK))
-		err = bpf_map__set_max_entries(skeleton->maps.tg_path_turns, 1);
-	return err;
+	error = share_maps(skeleton, set);
+	if (!error && maps->path_rewrites >= 0)
+		error = bpf_map__reuse_fd(skeleton->maps.tg_path_rewrites, maps->path_rewrites);
+	else if (!error && !(set->spec.features & TG_FEATURE_PATH_BACK))
+		error = bpf_map__set_max_entries(skeleton->maps.tg_path_rewrites, 1);
+	return error;
 }
 
 int tg_unix_programs_load(struct tg_program_set *set, struct tg_shared_maps *maps)
 {
 	struct unix_bpf *skeleton = unix_bpf__open();
-	int err = skeleton ? configure(skeleton, set, maps) : -errno;
+	int error = skeleton ? configure(skeleton, set, maps) : -errno;
 
-	if (!err)
-		err = unix_bpf__load(skeleton);
-	if (err) {
+	if (!error)
+		error = unix_bpf__load(skeleton);
+	if (error) {
 		unix_bpf__destroy(skeleton);
-		return err;
+		return error;
 	}
 	set->unix_skeleton = skeleton;
 	for (int hook = 0; hook < TG_HOOKS; hook++) {
@@ -85,9 +85,9 @@ int tg_unix_programs_load(struct tg_program_set *set, struct tg_shared_maps *map
 			set->program[hook] = bpf_program__fd(program);
 	}
 	/* Kept from when it is as large as it gets. */
-	if (maps->path_turns < 0 && set->spec.features & TG_FEATURE_PATH_BACK)
-		maps->path_turns =
-			fcntl(bpf_map__fd(skeleton->maps.tg_path_turns), F_DUPFD_CLOEXEC, 3);
+	if (maps->path_rewrites < 0 && set->spec.features & TG_FEATURE_PATH_BACK)
+		maps->path_rewrites =
+			fcntl(bpf_map__fd(skeleton->maps.tg_path_rewrites), F_DUPFD_CLOEXEC, 3);
 	return 0;
 }
 

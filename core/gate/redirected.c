@@ -24,7 +24,7 @@ static int attach(struct redirected_bpf *skeleton, int map, struct bpf_link **li
 	union bpf_iter_link_info info = {.map.map_fd = (__u32)map};
 	LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &info,
 		    .link_info_len = sizeof(info));
-	struct bpf_link *made = bpf_program__attach_iter(skeleton->progs.turned, &options);
+	struct bpf_link *made = bpf_program__attach_iter(skeleton->progs.redirected, &options);
 
 	if (!made)
 		return -errno;
@@ -32,46 +32,47 @@ static int attach(struct redirected_bpf *skeleton, int map, struct bpf_link **li
 	return 0;
 }
 
-int tg_turned_open(struct tg_gate *gate)
+int tg_redirected_open(struct tg_gate *gate)
 {
 	libbpf_print_fn_t before;
-	int err;
+	int error;
 
 	/* Where no connect was ever turned, there is nothing to go through. */
-	if (gate->turned_link || gate->shared.forwards < 0)
+	if (gate->redirected_link || gate->shared.origins < 0)
 		return 0;
 	before = libbpf_set_print(quiet);
-	gate->turned = redirected_bpf__open_and_load();
-	err = gate->turned ? attach(gate->turned, gate->shared.forwards, &gate->turned_link)
-			   : -errno;
+	gate->redirected = redirected_bpf__open_and_load();
+	error = gate->redirected
+			? attach(gate->redirected, gate->shared.origins, &gate->redirected_link)
+			: -errno;
 	libbpf_set_print(before);
-	if (!err)
+	if (!error)
 		return 0;
-	tg_turned_close(gate);
-	if (err == -EPERM || err == -EACCES || !tg_capabilities_suffice())
+	tg_redirected_close(gate);
+	if (error == -EPERM || error == -EACCES || !tg_capabilities_suffice())
 		return tg_fail(-EPERM,
 			       "cannot go through the gate's sockets: needs " TG_CAPABILITIES
 			       "; run `tidegate doctor`");
-	return tg_fail_errno(err, "cannot go through the gate's sockets, which takes Linux 5.9");
+	return tg_fail_errno(error, "cannot go through the gate's sockets, which takes Linux 5.9");
 }
 
-void tg_turned_close(struct tg_gate *gate)
+void tg_redirected_close(struct tg_gate *gate)
 {
-	bpf_link__destroy(gate->turned_link);
-	redirected_bpf__destroy(gate->turned);
-	gate->turned_link = NULL;
-	gate->turned = NULL;
+	bpf_link__destroy(gate->redirected_link);
+	redirected_bpf__destroy(gate->redirected);
+	gate->redirected_link = NULL;
+	gate->redirected = NULL;
 }
 
-int tg_turned_each(const struct tg_gate *gate, tg_turned_visit visit, void *context)
+int tg_redirected_each(const struct tg_gate *gate, tg_redirected_visit visit, void *context)
 {
-	struct tg_turned sockets[64];
+	struct tg_redirected sockets[64];
 	ssize_t got = 0;
 	int result = 0, fd;
 
-	if (!gate->turned_link)
+	if (!gate->redirected_link)
 		return 0;
-	fd = bpf_iter_create(bpf_link__fd(gate->turned_link));
+	fd = bpf_iter_create(bpf_link__fd(gate->redirected_link));
 	if (fd < 0)
 		return tg_fail_errno(fd, "cannot go through the gate's sockets");
 	while (!result && (got = read(fd, sockets, sizeof(sockets))) != 0) {

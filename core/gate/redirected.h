@@ -10,12 +10,12 @@
  * Have the kernel's iterator ready: before that a gate has none.  Takes the
  * capabilities of who loads a gate.
  */
-int tg_turned_open(struct tg_gate *gate);
-void tg_turned_close(struct tg_gate *gate);
+int tg_redirected_open(struct tg_gate *gate);
+void tg_redirected_close(struct tg_gate *gate);
 
 /* Visit each socket; what visit() returns but 0 ends it, and is returned. */
-typedef int (*tg_turned_visit)(const struct tg_turned *socket, void *context);
+typedef int (*tg_redirected_visit)(const struct tg_redirected *socket, void *context);
 
-int tg_turned_each(const struct tg_gate *gate, tg_turned_visit visit, void *context);
+int tg_redirected_each(const struct tg_gate *gate, tg_redirected_visit visit, void *context);
 
 #endif

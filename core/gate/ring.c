@@ -29,10 +29,10 @@ int tg_ring_map(struct tg_ring *ring, int fd, size_t bytes)
 		return tg_fail_errno(-errno, "cannot map the event ring");
 	producer = mmap(NULL, page + 2 * bytes, PROT_READ, MAP_SHARED, fd, (off_t)page);
 	if (producer == MAP_FAILED) {
-		int err = -errno;
+		int error = -errno;
 
 		munmap(consumer, page);
-		return tg_fail_errno(err, "cannot map the event ring");
+		return tg_fail_errno(error, "cannot map the event ring");
 	}
 	*ring = (struct tg_ring){
 		.consumer = consumer,

@@ -45,7 +45,7 @@ static int index_names(const struct tg_slot_table *table, struct name_index *ind
 	index->mask = size - 1;
 	index->place = calloc(size, sizeof(*index->place));
 	if (!index->place)
-		return tg_fail(-ENOMEM, "out of memory for the rules' slots");
+		return tg_fail(-ENOMEM, "out of memory: no room for the rules' slots");
 	for (uint32_t slot = TG_OPS; slot < table->room; slot++) {
 		uint64_t at;
 
@@ -75,7 +75,8 @@ static int take_slot(struct tg_slot_table *table, uint32_t rule, uint32_t slot, 
 {
 	table->name[slot] = strdup(name);
 	table->of_rule[rule] = slot;
-	return table->name[slot] ? 0 : tg_fail(-ENOMEM, "out of memory for the rules' slots");
+	return table->name[slot] ? 0
+				 : tg_fail(-ENOMEM, "out of memory: no room for the rules' slots");
 }
 
 static const char *rule_name(const struct tg_image *image, uint32_t rule)
@@ -90,24 +91,24 @@ static int fill_table(const struct tg_slot_table *old, const struct name_index *
 		      const struct tg_image *image, struct tg_slot_table *table)
 {
 	uint32_t free_slot = TG_OPS;
-	int err = 0;
+	int error = 0;
 
-	for (uint32_t rule = 0; rule < table->rules && !err; rule++) {
+	for (uint32_t rule = 0; rule < table->rules && !error; rule++) {
 		const char *name = rule_name(image, rule);
 		uint32_t slot = find_name(index, old, name);
 
 		if (slot)
-			err = take_slot(table, rule, slot, name);
+			error = take_slot(table, rule, slot, name);
 	}
-	for (uint32_t rule = 0; rule < table->rules && !err; rule++) {
+	for (uint32_t rule = 0; rule < table->rules && !error; rule++) {
 		if (table->of_rule[rule])
 			continue;
 		/* Not what the old image still counts in: it is in force until this one is. */
 		while (table->name[free_slot] || (free_slot < old->room && old->name[free_slot]))
 			free_slot++;
-		err = take_slot(table, rule, free_slot, rule_name(image, rule));
+		error = take_slot(table, rule, free_slot, rule_name(image, rule));
 	}
-	return err;
+	return error;
 }
 
 int tg_slots_assign(const struct tg_slot_table *old, const struct tg_image *image,
@@ -116,24 +117,24 @@ int tg_slots_assign(const struct tg_slot_table *old, const struct tg_image *imag
 	struct tg_image_info info = {.size = sizeof(info)};
 	struct name_index index = {0};
 	struct tg_slot_table made = {0};
-	int err = tg_image_info(image, &info);
+	int error = tg_image_info(image, &info);
 
-	if (err)
-		return err;
+	if (error)
+		return error;
 	made.rules = info.rules;
 	made.room = TG_OPS + old->room + info.rules;
 	made.name = calloc(made.room, sizeof(*made.name));
 	made.of_rule = calloc(made.rules + 1, sizeof(*made.of_rule));
 	if (!made.name || !made.of_rule)
-		err = tg_fail(-ENOMEM, "out of memory for the rules' slots");
-	if (!err)
-		err = index_names(old, &index);
-	if (!err)
-		err = fill_table(old, &index, image, &made);
+		error = tg_fail(-ENOMEM, "out of memory: no room for the rules' slots");
+	if (!error)
+		error = index_names(old, &index);
+	if (!error)
+		error = fill_table(old, &index, image, &made);
 	free(index.place);
-	if (err) {
+	if (error) {
 		tg_slots_free(&made);
-		return err;
+		return error;
 	}
 	while (made.room > TG_OPS && !made.name[made.room - 1])
 		made.room--;
@@ -189,7 +190,7 @@ static size_t whole_pages(size_t bytes)
 
 static size_t hits_bytes(const struct tg_counter_maps *counters)
 {
-	return whole_pages((size_t)counters->slot_count * counters->stripes *
+	return whole_pages((size_t)counters->slot_count * counters->copies *
 			   sizeof(struct tg_hits));
 }
 
@@ -200,7 +201,7 @@ static size_t slots_bytes(const struct tg_counter_maps *counters)
 
 int tg_counters_map(const struct tg_program_set *set, struct tg_counter_maps *counters)
 {
-	struct tg_counter_maps made = {.slot_count = set->spec.slots, .stripes = set->spec.stripes};
+	struct tg_counter_maps made = {.slot_count = set->spec.slots, .copies = set->spec.copies};
 
 	made.hits = mmap(NULL, hits_bytes(&made), PROT_READ | PROT_WRITE, MAP_SHARED, set->hits, 0);
 	if (made.hits == MAP_FAILED)
@@ -208,10 +209,10 @@ int tg_counters_map(const struct tg_program_set *set, struct tg_counter_maps *co
 	made.slots =
 		mmap(NULL, slots_bytes(&made), PROT_READ | PROT_WRITE, MAP_SHARED, set->slots, 0);
 	if (made.slots == MAP_FAILED) {
-		int err = -errno;
+		int error = -errno;
 
 		munmap(made.hits, hits_bytes(&made));
-		return tg_fail_errno(err, "cannot map the counters");
+		return tg_fail_errno(error, "cannot map the counters");
 	}
 	*counters = made;
 	return 0;
@@ -226,10 +227,9 @@ void tg_counters_unmap(struct tg_counter_maps *counters)
 	*counters = (struct tg_counter_maps){0};
 }
 
-static struct tg_hits *hits_of(const struct tg_counter_maps *counters, uint32_t stripe,
-			       uint32_t slot)
+static struct tg_hits *hits_of(const struct tg_counter_maps *counters, uint32_t copy, uint32_t slot)
 {
-	return &counters->hits[(size_t)stripe * counters->slot_count + slot];
+	return &counters->hits[(size_t)copy * counters->slot_count + slot];
 }
 
 /* Over all stripes. */
@@ -237,8 +237,8 @@ static struct tg_hits sum_hits(const struct tg_counter_maps *counters, uint32_t 
 {
 	struct tg_hits sum = {0};
 
-	for (uint32_t stripe = 0; stripe < counters->stripes; stripe++) {
-		const struct tg_hits *hits = hits_of(counters, stripe, slot);
+	for (uint32_t copy = 0; copy < counters->copies; copy++) {
+		const struct tg_hits *hits = hits_of(counters, copy, slot);
 		uint64_t last = __atomic_load_n(&hits->last_ns, __ATOMIC_RELAXED);
 
 		sum.count += __atomic_load_n(&hits->count, __ATOMIC_RELAXED);
@@ -331,8 +331,8 @@ void tg_counters_clear(struct tg_counter_maps *counters, const struct tg_slot_ta
 	for (uint32_t slot = TG_OPS; slot < old->room && slot < counters->slot_count; slot++) {
 		if (!old->name[slot] || (slot < now->room && now->name[slot]))
 			continue;
-		for (uint32_t stripe = 0; stripe < counters->stripes; stripe++)
-			*hits_of(counters, stripe, slot) = (struct tg_hits){0};
+		for (uint32_t copy = 0; copy < counters->copies; copy++)
+			*hits_of(counters, copy, slot) = (struct tg_hits){0};
 		counters->slots[slot] = (struct tg_slot){0};
 	}
 }

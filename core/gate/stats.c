@@ -14,8 +14,8 @@ static uint64_t load(const __u64 *place)
 static void sum_hook(const struct tg_gate *gate, int hook, struct tg_hook_counters *sum)
 {
 	*sum = (struct tg_hook_counters){0};
-	for (uint32_t stripe = 0; gate->totals && stripe < gate->stripes; stripe++) {
-		const struct tg_hook_totals *totals = &gate->totals[stripe * TG_HOOKS + hook];
+	for (uint32_t copy = 0; gate->totals && copy < gate->copies; copy++) {
+		const struct tg_hook_totals *totals = &gate->totals[copy * TG_HOOKS + hook];
 
 		sum->denied += load(&totals->calls[TG_OUTCOME_DENIED]);
 		sum->rewritten += load(&totals->calls[TG_OUTCOME_REWRITTEN]);
@@ -36,9 +36,9 @@ int tg_gate_status(struct tg_gate *gate, struct tg_gate_status *status)
 		.cgroups = gate->cgroup_count,
 	};
 
-	for (uint32_t stripe = 0; gate->totals && stripe < gate->stripes; stripe++) {
-		now.evicted += load(&gate->totals[stripe * TG_HOOKS].evicted);
-		now.forgotten += load(&gate->totals[stripe * TG_HOOKS].forgotten);
+	for (uint32_t copy = 0; gate->totals && copy < gate->copies; copy++) {
+		now.evicted += load(&gate->totals[copy * TG_HOOKS].evicted);
+		now.forgotten += load(&gate->totals[copy * TG_HOOKS].forgotten);
 	}
 	for (int hook = 0; hook < TG_HOOKS; hook++) {
 		struct tg_hook_counters sum;

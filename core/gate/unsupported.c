@@ -106,7 +106,7 @@ static struct wants image_wants(const struct tg_image *image)
 	struct wants wants = {.effects = about->effects};
 	struct tg_spec spec;
 
-	tg_spec_of_image(image->rows, 0, &spec, &wants.hooks);
+	tg_program_spec_of_image(image->rows, 0, &spec, &wants.hooks);
 	wants.features = spec.features;
 	return wants;
 }
@@ -130,24 +130,24 @@ static struct wants rule_wants(const struct tg_image *image, const struct wants 
 	return wants;
 }
 
-static bool is_wanted(const struct tg_need *need, const struct wants *wants)
+static bool is_wanted(const struct tg_kernel_feature *feature, const struct wants *wants)
 {
-	return (!need->hooks || need->hooks & wants->hooks) &&
-	       (!need->effects || need->effects & wants->effects) &&
-	       (!need->features || need->features & wants->features);
+	return (!feature->hooks || feature->hooks & wants->hooks) &&
+	       (!feature->effects || feature->effects & wants->effects) &&
+	       (!feature->features || feature->features & wants->features);
 }
 
 /* The first row that is wanted and not there; NULL: all are, or nobody may know. */
-static const struct tg_need *find_lack(const struct wants *wants)
+static const struct tg_kernel_feature *find_unsupported(const struct wants *wants)
 {
-	for (uint32_t i = 0; tg_needs[i].name; i++)
-		if (is_wanted(&tg_needs[i], wants) && tg_probe(i) == -ENOTSUP)
-			return &tg_needs[i];
+	for (uint32_t i = 0; tg_kernel_features[i].name; i++)
+		if (is_wanted(&tg_kernel_features[i], wants) && tg_probe(i) == -ENOTSUP)
+			return &tg_kernel_features[i];
 	return NULL;
 }
 
 static void describe(struct tg_lack *lack, const struct tg_rule_info *info,
-		     const struct tg_need *need)
+		     const struct tg_kernel_feature *feature)
 {
 	size_t size = sizeof(lack->text), length = 0;
 	struct utsname host;
@@ -162,7 +162,7 @@ static void describe(struct tg_lack *lack, const struct tg_rule_info *info,
 					  info->name);
 	snprintf(lack->text + length, size - length,
 		 "needs %s, which this kernel, Linux %.64s, does not have; Linux %s and newer do",
-		 need->name, host.release, need->since);
+		 feature->name, host.release, feature->since);
 }
 
 int tg_image_lack(const struct tg_image *image, uint32_t from, struct tg_lack *out)
@@ -170,41 +170,42 @@ int tg_image_lack(const struct tg_image *image, uint32_t from, struct tg_lack *o
 	struct tg_rule_info info = {.size = sizeof(info)};
 	struct tg_lack lack = {.size = sizeof(lack), .rule = TG_RULE_DEFAULT};
 	struct wants all = image_wants(image);
-	const struct tg_need *lacking = find_lack(&all), *need = NULL;
+	const struct tg_kernel_feature *missing = find_unsupported(&all), *feature = NULL;
 
 	if (out->size < sizeof(*out))
 		return tg_fail(-EINVAL, "tg_image_lack: size is %zu, not %zu", out->size,
 			       sizeof(*out));
-	for (uint32_t rule = from; lacking && !need && !tg_image_rule(image, rule, &info); rule++) {
+	for (uint32_t rule = from; missing && !feature && !tg_image_rule(image, rule, &info);
+	     rule++) {
 		struct wants wants = rule_wants(image, &all, rule, &info);
 
-		need = find_lack(&wants);
+		feature = find_unsupported(&wants);
 		lack.rule = rule;
 	}
 	/* Nobody's fault in particular. */
-	if (lacking && !need && !from) {
-		need = lacking;
+	if (missing && !feature && !from) {
+		feature = missing;
 		lack.rule = TG_RULE_DEFAULT;
 	}
-	if (!need)
+	if (!feature)
 		return tg_fail(-ERANGE, "no rule from %u on needs what this kernel does not have",
 			       from);
-	describe(&lack, &info, need);
+	describe(&lack, &info, feature);
 	*out = lack;
 	return 0;
 }
 
-#define NAMED_LACKS 8
+#define MAX_NAMED_RULES 8
 
-int tg_lack_check(const struct tg_image *image)
+int tg_unsupported_check(const struct tg_image *image)
 {
 	struct tg_lack lack = {.size = sizeof(lack)};
-	char text[NAMED_LACKS * sizeof(lack.text) + 32] = "";
+	char text[MAX_NAMED_RULES * sizeof(lack.text) + 32] = "";
 	size_t length = 0;
 	uint32_t named = 0;
 
 	while (lack.rule != TG_RULE_DEFAULT && !tg_image_lack(image, lack.rule, &lack)) {
-		if (named++ == NAMED_LACKS) {
+		if (named++ == MAX_NAMED_RULES) {
 			strcpy(text + length, "and more\n");
 			break;
 		}

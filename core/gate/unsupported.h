@@ -7,6 +7,6 @@
 #include "image/image.h"
 
 /* -EOPNOTSUPP: the kernel lacks something; the text names each rule, its need, and who has it. */
-int tg_lack_check(const struct tg_image *image);
+int tg_unsupported_check(const struct tg_image *image);
 
 #endif

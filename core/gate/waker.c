@@ -109,10 +109,10 @@ static int make_listener(struct tg_waker *waker)
 	sprintf(waker->address.sun_path, "%s/wake", waker->folder);
 	if (bind(waker->listener, (struct sockaddr *)&waker->address, sizeof(waker->address)) ||
 	    listen(waker->listener, 4)) {
-		int err = -errno;
+		int error = -errno;
 
 		remove_socket(waker);
-		return tg_fail_errno(err, "cannot listen on %s", waker->address.sun_path);
+		return tg_fail_errno(error, "cannot listen on %s", waker->address.sun_path);
 	}
 	return 0;
 }
@@ -121,13 +121,13 @@ static int make_listener(struct tg_waker *waker)
 static int start_thread(struct tg_waker *waker)
 {
 	sigset_t all, before;
-	int err;
+	int error;
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	err = pthread_create(&waker->thread, NULL, run, waker);
+	error = pthread_create(&waker->thread, NULL, run, waker);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return err ? tg_fail_errno(-err, "cannot start a thread") : 0;
+	return error ? tg_fail_errno(-error, "cannot start a thread") : 0;
 }
 
 static void free_waker(struct tg_waker *waker)
@@ -143,28 +143,28 @@ int tg_waker_start(const struct tg_gate *gate, char *path, size_t size, struct t
 {
 	int events = tg_gate_event_fd(gate);
 	struct tg_waker *waker;
-	int err;
+	int error;
 
 	if (events < 0)
 		return events;
 	waker = calloc(1, sizeof(*waker));
 	if (!waker)
-		return tg_fail(-ENOMEM, "out of memory for a waker");
+		return tg_fail(-ENOMEM, "out of memory: no room for a waker");
 	waker->owner = getpid();
 	waker->events = events;
 	waker->stop = eventfd(0, EFD_CLOEXEC);
 	waker->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (waker->stop < 0 || waker->listener < 0)
-		err = tg_fail_errno(-errno, "cannot make a waker's socket");
+		error = tg_fail_errno(-errno, "cannot make a waker's socket");
 	else
-		err = make_listener(waker);
-	if (err)
+		error = make_listener(waker);
+	if (error)
 		goto fail;
 	if (strlen(waker->address.sun_path) >= size)
-		err = tg_fail(-ENOSPC, "no room for %s", waker->address.sun_path);
+		error = tg_fail(-ENOSPC, "no room for %s", waker->address.sun_path);
 	else
-		err = start_thread(waker);
-	if (err) {
+		error = start_thread(waker);
+	if (error) {
 		remove_socket(waker);
 		goto fail;
 	}
@@ -173,7 +173,7 @@ int tg_waker_start(const struct tg_gate *gate, char *path, size_t size, struct t
 	return 0;
 fail:
 	free_waker(waker);
-	return err;
+	return error;
 }
 
 void tg_waker_stop(struct tg_waker *waker)

@@ -65,7 +65,7 @@ static int load_fd(int fd, const char *path, struct tg_image *image)
 	image->bytes = (size_t)status.st_size;
 	image->rows = malloc(image->bytes + 1);
 	if (!image->rows)
-		return tg_fail(-ENOMEM, "%s: out of memory", path);
+		return tg_fail(-ENOMEM, "%s: out of memory: no room for the file", path);
 	error = read_whole(fd, path, image->rows, image->bytes);
 	if (error)
 		return error;
@@ -81,7 +81,7 @@ int tg_image_load(const char *path, struct tg_image **image)
 	int fd, error;
 
 	if (!fresh)
-		return tg_fail(-ENOMEM, "%s: out of memory", path);
+		return tg_fail(-ENOMEM, "%s: out of memory: no room for the file", path);
 	/* Not to wait for whoever writes to a pipe. */
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0) {
@@ -139,7 +139,7 @@ static int save_beside(const struct tg_image *image, const char *path)
 	int fd, error;
 
 	if (asprintf(&beside, "%s.%ld.tmp", path, (long)getpid()) < 0)
-		return tg_fail(-ENOMEM, "%s: out of memory", path);
+		return tg_fail(-ENOMEM, "%s: out of memory: no room for the file", path);
 	unlink(beside); /* of a process that had our number and died */
 	fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	if (fd < 0) {

@@ -78,7 +78,7 @@ static inline uint32_t tg_image_section_row(const void *rows, int place)
  * Whether some term of unix sockets rewrites; `shown`: one of connect or sendmsg
  * that does not reveal it.
  */
-bool tg_image_turns_paths(const void *rows, bool shown);
+bool tg_image_rewrites_paths(const void *rows, bool shown);
 
 /* Of whole rows, the header's checksum and generation taken as 0. */
 uint64_t tg_image_checksum(const void *rows, size_t bytes);

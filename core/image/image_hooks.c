@@ -73,7 +73,7 @@ static bool rewrites_datagram_peers(const struct tg_image_header *header)
 
 /* --- Unix sockets --------------------------------------------------------------- */
 
-static bool section_turns(const void *rows, uint32_t row, bool shown)
+static bool section_rewrites(const void *rows, uint32_t row, bool shown)
 {
 	const struct tg_section *section = tg_image_row(rows, row);
 	const struct tg_term *term = tg_image_row(rows, section->term_row);
@@ -84,14 +84,14 @@ static bool section_turns(const void *rows, uint32_t row, bool shown)
 	return false;
 }
 
-bool tg_image_turns_paths(const void *rows, bool shown)
+bool tg_image_rewrites_paths(const void *rows, bool shown)
 {
 	const uint32_t goes = 1u << TG_OP_CONNECT | 1u << TG_OP_SENDMSG;
 
 	for (int op = 0; op < TG_OPS; op++) {
 		uint32_t row = tg_image_section_row(rows, TG_OPS + op);
 
-		if (row && (!shown || goes >> op & 1) && section_turns(rows, row, shown))
+		if (row && (!shown || goes >> op & 1) && section_rewrites(rows, row, shown))
 			return true;
 	}
 	return false;
@@ -112,7 +112,7 @@ static uint32_t unix_hooks(const void *rows)
 	for (int op = 0; op < TG_OPS; op++)
 		if (tg_image_section_row(rows, TG_OPS + op))
 			hooks |= hook_of[op];
-	if (tg_image_turns_paths(rows, true))
+	if (tg_image_rewrites_paths(rows, true))
 		hooks |= hook_of[TG_OP_RECVMSG] | hook_of[TG_OP_GETPEERNAME];
 	return hooks;
 }

@@ -61,7 +61,7 @@ static bool term_is_good(const struct tg_verify *check, const struct tg_term *te
 		return false;
 	if (is_default)
 		return term->rule == TG_RULE_DEFAULT && term->verb <= TG_VERB_DENY &&
-		       !term->more_row;
+		       !term->rest_row;
 	return term->rule < check->rules;
 }
 
@@ -187,56 +187,56 @@ static int check_options(struct tg_verify *check, uint32_t row)
 }
 
 /* What a term says of itself has to stand there. */
-static bool more_is_good(const struct tg_section *section, const struct tg_term *term,
-			 const struct tg_more *more)
+static bool rest_is_good(const struct tg_section *section, const struct tg_term *term,
+			 const struct tg_term_rest *rest)
 {
-	uint32_t sets = more->in_sets | more->out_sets;
+	uint32_t sets = rest->in_sets | rest->out_sets;
 
-	if (!(term->effects & TG_EFFECT_SET) != !more->options_row)
+	if (!(term->effects & TG_EFFECT_SET) != !rest->options_row)
 		return false;
 	if (!(term->effects & TG_EFFECT_LIVE) != !sets)
 		return false;
-	if (!(term->effects & TG_EFFECT_RATE) != !more->rate_interval_ns)
+	if (!(term->effects & TG_EFFECT_RATE) != !rest->rate_interval_ns)
 		return false;
-	if (more->rate_per >= TG_PERS || more->rate_interval_ns > more->rate_window_ns)
+	if (rest->rate_per >= TG_PERS || rest->rate_interval_ns > rest->rate_window_ns)
 		return false;
-	if (term->verb == TG_VERB_BALANCE && (!term->more_row || more->by >= TG_BYS))
+	if (term->verb == TG_VERB_BALANCE && (!term->rest_row || rest->by >= TG_BYS))
 		return false;
-	if (!(term->effects & TG_EFFECT_STICKY) != !more->sticky_ms || more->sticky_by >= TG_BYS ||
-	    more->sticky_ms > TG_MAX_STICKY_MS)
+	if (!(term->effects & TG_EFFECT_STICKY) != !rest->sticky_ms || rest->sticky_by >= TG_BYS ||
+	    rest->sticky_ms > TG_MAX_STICKY_MS)
 		return false;
-	if (more->services && !sets)
+	if (rest->services && !sets)
 		return false;
 	return !(sets >> section->sets);
 }
 
 /* Terms of one rule share rows; some that have none may stand between. */
-static int check_mores(struct tg_verify *check, const struct tg_section *section)
+static int check_rests(struct tg_verify *check, const struct tg_section *section)
 {
 	uint32_t before = 0, options_before = 0;
 	int error = 0;
 
 	for (uint32_t i = 0; !error && i < section->terms; i++) {
-		struct tg_more more = {0};
+		struct tg_term_rest rest = {0};
 		struct tg_term term;
 
 		tg_verify_read(check, section->term_row + i, &term);
-		if (term.more_row && term.more_row != before)
-			error = tg_verify_take(check, term.more_row, 1, "the rest of a term");
+		if (term.rest_row && term.rest_row != before)
+			error = tg_verify_take(check, term.rest_row, 1, "the rest of a term");
 		if (error)
 			return error;
-		if (term.more_row)
-			tg_verify_read(check, term.more_row, &more);
-		if (!more_is_good(section, &term, &more))
+		if (term.rest_row)
+			tg_verify_read(check, term.rest_row, &rest);
+		if (!rest_is_good(section, &term, &rest))
 			return tg_fail(-EINVAL,
 				       "damaged image: the term at row %u contradicts itself",
 				       section->term_row + i);
-		if (more.options_row && more.options_row != options_before)
-			error = check_options(check, more.options_row);
-		if (!term.more_row)
+		if (rest.options_row && rest.options_row != options_before)
+			error = check_options(check, rest.options_row);
+		if (!term.rest_row)
 			continue;
-		before = term.more_row;
-		options_before = more.options_row;
+		before = term.rest_row;
+		options_before = rest.options_row;
 	}
 	return error;
 }
@@ -351,7 +351,7 @@ static int check_section(struct tg_verify *check, uint32_t row, bool is_unix)
 			       section.terms);
 	error = check_sets(check, &section, is_unix);
 	if (!error)
-		error = check_mores(check, &section);
+		error = check_rests(check, &section);
 	if (!error && section.set_row)
 		error = tg_verify_take(check, section.set_row, TG_SET_WORDS_ROWS, "words of sets");
 	if (!error)

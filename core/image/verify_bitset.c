@@ -96,11 +96,11 @@ static bool list_is_good(uint64_t head, uint32_t terms)
 	return true;
 }
 
-static uint64_t read_head(const struct tg_verify *check, const struct tg_tree *tree, uint32_t class)
+static uint64_t read_head(const struct tg_verify *check, const struct tg_tree *tree, uint32_t cls)
 {
 	uint64_t head;
 
-	memcpy(&head, check->bytes + ((size_t)tree->bitset * ROW_WORDS + class) * sizeof(head),
+	memcpy(&head, check->bytes + ((size_t)tree->bitset * ROW_WORDS + cls) * sizeof(head),
 	       sizeof(head));
 	return head;
 }

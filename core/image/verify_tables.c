@@ -137,24 +137,24 @@ static int check_uses(const struct tg_verify *check, const struct tg_image_about
 	uint32_t row = 0;
 
 	for (uint32_t i = 0; i < section->terms; i++) {
-		struct tg_more more;
+		struct tg_term_rest rest;
 		struct tg_term term;
 
 		tg_verify_read(check, section->term_row + i, &term);
 		if (term.verb != TG_VERB_BALANCE)
 			continue;
-		tg_verify_read(check, term.more_row, &more);
-		if (more.services) {
-			if (!are_services(check, about, more.services - 1))
+		tg_verify_read(check, term.rest_row, &rest);
+		if (rest.services) {
+			if (!are_services(check, about, rest.services - 1))
 				return fail_blocks();
 			continue;
 		}
-		for (; row < more.block && row < entry->count; row += rows_of(&block))
+		for (; row < rest.block && row < entry->count; row += rows_of(&block))
 			tg_verify_read(check, entry->data_row + row, &block);
-		if (row != more.block || row >= entry->count)
+		if (row != rest.block || row >= entry->count)
 			return fail_blocks();
 		tg_verify_read(check, entry->data_row + row, &block);
-		if (block.rule != term.rule || block.extent != more.extent)
+		if (block.rule != term.rule || block.extent != rest.extent)
 			return fail_blocks();
 	}
 	return 0;

@@ -76,11 +76,11 @@ static int check_levels(struct tg_verify *check, uint32_t root, uint32_t depth, 
 	return error;
 }
 
-static int check_class(uint32_t class, uint32_t classes, uint32_t row)
+static int check_class(uint32_t cls, uint32_t classes, uint32_t row)
 {
-	if (class >= classes)
-		return tg_fail(-EINVAL, "damaged image: class %u in the leaf at row %u, of %u",
-			       class, row, classes);
+	if (cls >= classes)
+		return tg_fail(-EINVAL, "damaged image: class %u in the leaf at row %u, of %u", cls,
+			       row, classes);
 	return 0;
 }
 
@@ -95,7 +95,7 @@ static int check_tree32(struct tg_verify *check, const struct tg_tree *tree)
 
 		tg_verify_read(check, leaves.row + i, &leaf);
 		for (int k = 0; !error && k < 11; k++)
-			error = check_class(leaf.class[k], classes, leaves.row + i);
+			error = check_class(leaf.cls[k], classes, leaves.row + i);
 	}
 	return error;
 }

@@ -28,7 +28,7 @@ struct mask {
 /* Classes of one field for which the same candidates are left. */
 struct group {
 	struct mask mask;
-	uint16_t class;
+	uint16_t cls;
 };
 
 struct search {
@@ -37,7 +37,7 @@ struct search {
 	uint32_t groups[TG_KEYS];
 	enum tg_key key[TG_KEYS];      /* by step */
 	struct mask rest[TG_KEYS + 1]; /* candidates that take all of the fields from a step on */
-	struct mask takers;
+	struct mask covering;
 	uint32_t steps;
 	uint32_t pieces;
 	struct tg_cover *cover;
@@ -97,13 +97,13 @@ static void mask_take_first(struct mask *into, const struct mask *mask)
 /* --- Who comes into question ---------------------------------------------------------- */
 
 /* Narrow `some` to the terms that hold for some class of the box, `whole` to those for all. */
-static int narrow(struct tg_cover_work *work, const struct tg_reading *reading,
+static int narrow(struct tg_cover_work *work, const struct tg_section_reader *reader,
 		  const struct tg_box *box, enum tg_key key, uint64_t *some, uint64_t *whole)
 {
-	const struct tg_reading_key *at = &reading->key[key];
-	uint32_t words = reading->words;
+	const struct tg_section_reader_key *at = &reader->key[key];
+	uint32_t words = reader->words;
 	uint64_t *any = calloc(3 * (size_t)words, sizeof(*any));
-	uint64_t *every = any + words, *class = every + words;
+	uint64_t *every = any + words, *cls = every + words;
 	int error = any ? 0 : no_memory();
 
 	if (error)
@@ -116,10 +116,10 @@ static int narrow(struct tg_cover_work *work, const struct tg_reading *reading,
 		if (!spend(work, (uint64_t)box->key[key].count * words))
 			error = -E2BIG;
 		for (uint32_t i = 0; i < box->key[key].count && !error; i++) {
-			error = tg_reading_terms(reading, key, box->key[key].at[i], class);
+			error = tg_section_reader_terms(reader, key, box->key[key].at[i], cls);
 			for (uint32_t j = 0; j < words && !error; j++) {
-				any[j] |= class[j];
-				every[j] &= class[j];
+				any[j] |= cls[j];
+				every[j] &= cls[j];
 			}
 		}
 	}
@@ -218,7 +218,7 @@ static struct mask all_candidates(uint32_t count)
 }
 
 /* Group the classes that the box has of a field; `whole` are the candidates in all of them. */
-static int group_classes(struct tg_cover_work *work, const struct tg_reading *reading,
+static int group_classes(struct tg_cover_work *work, const struct tg_section_reader *reader,
 			 struct search *search, enum tg_key key, uint32_t candidates,
 			 struct mask *whole)
 {
@@ -230,10 +230,10 @@ static int group_classes(struct tg_cover_work *work, const struct tg_reading *re
 	search->group[search->steps] = groups;
 	search->key[search->steps] = key;
 	for (uint32_t i = 0; i < box.count; i++)
-		groups[i].class = box.at[i];
+		groups[i].cls = box.at[i];
 	for (uint32_t i = 0; i < candidates; i++) {
 		struct tg_class_list held =
-			tg_reading_classes(reading, key, search->cover->taker[i]);
+			tg_section_reader_classes(reader, key, search->cover->covering[i]);
 
 		if (!spend(work, box.count + held.count))
 			return -E2BIG;
@@ -252,7 +252,7 @@ static int cut(struct search *search, uint32_t step, const struct mask *left)
 	struct mask alone = mask_and(left, &search->rest[step]);
 
 	if (!mask_is_empty(&alone)) {
-		mask_take_first(&search->takers, &alone);
+		mask_take_first(&search->covering, &alone);
 		return 1;
 	}
 	if (++search->pieces > MOST_PIECES)
@@ -266,25 +266,25 @@ static int cut(struct search *search, uint32_t step, const struct mask *left)
 		if (taken == 1)
 			continue;
 		if (!taken)
-			search->cover->call[search->key[step]] = search->group[step][i].class;
+			search->cover->call[search->key[step]] = search->group[step][i].cls;
 		return taken;
 	}
 	return 1;
 }
 
 /* Terms in place of candidates. */
-static void name_takers(const struct search *search, uint32_t candidates)
+static void name_covering(const struct search *search, uint32_t candidates)
 {
 	struct tg_cover *cover = search->cover;
 
-	cover->takers = 0;
+	cover->covering_count = 0;
 	for (uint32_t i = 0; i < candidates; i++)
-		if (search->takers.word[i / 64] >> (i % 64) & 1)
-			cover->taker[cover->takers++] = cover->taker[i];
+		if (search->covering.word[i / 64] >> (i % 64) & 1)
+			cover->covering[cover->covering_count++] = cover->covering[i];
 }
 
-/* cover->taker[] holds the candidates. */
-static int cut_box(struct tg_cover_work *work, const struct tg_reading *reading,
+/* cover->covering[] holds the candidates. */
+static int cut_box(struct tg_cover_work *work, const struct tg_section_reader *reader,
 		   const struct tg_box *box, uint32_t candidates, struct tg_cover *cover)
 {
 	struct search search = {.box = box, .cover = cover};
@@ -293,7 +293,7 @@ static int cut_box(struct tg_cover_work *work, const struct tg_reading *reading,
 
 	for (int key = 0; key < TG_KEYS && taken >= 0; key++)
 		if (box->keys >> key & 1)
-			taken = group_classes(work, reading, &search, (enum tg_key)key, candidates,
+			taken = group_classes(work, reader, &search, (enum tg_key)key, candidates,
 					      &search.rest[search.steps]);
 	if (taken >= 0) {
 		search.rest[search.steps] = left;
@@ -308,40 +308,40 @@ static int cut_box(struct tg_cover_work *work, const struct tg_reading *reading,
 		return taken;
 	cover->answer = taken == 1 ? TG_COVER_WHOLE : taken == 0 ? TG_COVER_PART : TG_COVER_UNKNOWN;
 	if (taken == 1)
-		name_takers(&search, candidates);
+		name_covering(&search, candidates);
 	return 0;
 }
 
 /* Narrow `some` and `whole` by all fields of the box. */
-static int narrow_all(struct tg_cover_work *work, const struct tg_reading *reading,
+static int narrow_all(struct tg_cover_work *work, const struct tg_section_reader *reader,
 		      const struct tg_box *box, uint32_t limit, uint64_t *some, uint64_t *whole)
 {
 	int error = 0;
 
-	first_terms(some, reading->words, limit);
-	for (uint32_t i = 0; i < reading->words; i++)
-		whole[i] = some[i] &= reading->takers[i];
+	first_terms(some, reader->words, limit);
+	for (uint32_t i = 0; i < reader->words; i++)
+		whole[i] = some[i] &= reader->deciding[i];
 	for (int key = 0; key < TG_KEYS && !error; key++)
 		if (box->keys >> key & 1)
-			error = narrow(work, reading, box, (enum tg_key)key, some, whole);
+			error = narrow(work, reader, box, (enum tg_key)key, some, whole);
 	return error;
 }
 
-int tg_cover_touching(struct tg_cover_work *work, const struct tg_reading *reading,
+int tg_cover_touching(struct tg_cover_work *work, const struct tg_section_reader *reader,
 		      const struct tg_box *box, uint32_t limit, uint64_t *words)
 {
-	uint64_t *whole = calloc(reading->words, sizeof(*whole));
-	int error = whole ? narrow_all(work, reading, box, limit, words, whole) : no_memory();
+	uint64_t *whole = calloc(reader->words, sizeof(*whole));
+	int error = whole ? narrow_all(work, reader, box, limit, words, whole) : no_memory();
 
 	free(whole);
 	return error;
 }
 
-int tg_cover_ask(struct tg_cover_work *work, const struct tg_reading *reading,
+int tg_cover_ask(struct tg_cover_work *work, const struct tg_section_reader *reader,
 		 const struct tg_box *box, uint32_t limit, struct tg_cover *cover)
 {
-	uint64_t *some = calloc(2 * (size_t)reading->words, sizeof(*some));
-	uint64_t *whole = some + reading->words;
+	uint64_t *some = calloc(2 * (size_t)reader->words, sizeof(*some));
+	uint64_t *whole = some + reader->words;
 	uint32_t candidates;
 	int error = some ? 0 : no_memory();
 
@@ -351,17 +351,17 @@ int tg_cover_ask(struct tg_cover_work *work, const struct tg_reading *reading,
 	for (int key = 0; key < TG_KEYS; key++)
 		if (box->keys >> key & 1)
 			cover->call[key] = box->key[key].at[0];
-	error = narrow_all(work, reading, box, limit, some, whole);
+	error = narrow_all(work, reader, box, limit, some, whole);
 	if (error)
 		goto out;
-	if (list_terms(whole, reading->words, cover->taker, 1)) {
+	if (list_terms(whole, reader->words, cover->covering, 1)) {
 		cover->answer = TG_COVER_WHOLE;
-		cover->takers = 1;
+		cover->covering_count = 1;
 		goto out;
 	}
-	candidates = list_terms(some, reading->words, cover->taker, TG_COVER_TERMS);
+	candidates = list_terms(some, reader->words, cover->covering, TG_COVER_TERMS);
 	if (candidates <= TG_COVER_TERMS)
-		error = cut_box(work, reading, box, candidates, cover);
+		error = cut_box(work, reader, box, candidates, cover);
 out:
 	free(some);
 	return error == -E2BIG ? 0 : error;

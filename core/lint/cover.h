@@ -23,26 +23,26 @@ struct tg_box {
  * A kind of calls: an address of one field, and none of the others; and the
  * families that the hooks for it can have.
  */
-struct tg_world {
+struct tg_call_kind {
 	enum tg_key address;
 	uint16_t families[2]; /* 0: none more */
 };
 
-#define TG_WORLDS 2 /* of Internet sockets: IPv4 and IPv6 */
+#define TG_CALL_KINDS 2 /* of Internet sockets: IPv4 and IPv6 */
 
 /* The kinds that there are in a section, and how many. */
-const struct tg_world *tg_worlds(int place);
-int tg_world_count(int place);
+const struct tg_call_kind *tg_call_kinds(int place);
+int tg_call_kind_count(int place);
 
 /* Every call of a kind; those of them for which a term holds.  *box is new.  -ENOMEM. */
-int tg_box_of_world(const struct tg_reading *reading, const struct tg_world *world,
-		    struct tg_box *box);
-int tg_box_of_term(const struct tg_reading *reading, const struct tg_world *world, uint32_t term,
-		   struct tg_box *box);
+int tg_box_of_call_kind(const struct tg_section_reader *reader, const struct tg_call_kind *kind,
+			struct tg_box *box);
+int tg_box_of_term(const struct tg_section_reader *reader, const struct tg_call_kind *kind,
+		   uint32_t term, struct tg_box *box);
 
 /* Leave of a field only the classes of another box, or only one class. */
 int tg_box_intersect(struct tg_box *box, const struct tg_box *other);
-int tg_box_restrict(struct tg_box *box, enum tg_key key, uint32_t class);
+int tg_box_restrict(struct tg_box *box, enum tg_key key, uint32_t cls);
 
 /* Whether it has no class in some of these fields. */
 bool tg_box_is_empty(const struct tg_box *box, uint32_t keys);
@@ -63,8 +63,8 @@ enum tg_cover_answer {
 
 struct tg_cover {
 	enum tg_cover_answer answer;
-	uint32_t taker[TG_COVER_TERMS]; /* WHOLE: terms that take the box, ascending */
-	uint32_t takers;
+	uint32_t covering[TG_COVER_TERMS]; /* WHOLE: terms that take the box, ascending */
+	uint32_t covering_count;
 	uint16_t call[TG_KEYS]; /* PART: by field the class of a call that no term takes */
 };
 
@@ -72,12 +72,12 @@ struct tg_cover {
  * The terms before `limit`, less the shadows, that hold for some call of a box, as reading->words
  * words.  -E2BIG: too much work.
  */
-int tg_cover_touching(struct tg_cover_work *work, const struct tg_reading *reading,
+int tg_cover_touching(struct tg_cover_work *work, const struct tg_section_reader *reader,
 		      const struct tg_box *box, uint32_t limit, uint64_t *words);
 
 /* Ask whether the terms before `limit`, less the shadows, take all of a box, which is not empty.
  * -ENOMEM, -EINVAL. */
-int tg_cover_ask(struct tg_cover_work *work, const struct tg_reading *reading,
+int tg_cover_ask(struct tg_cover_work *work, const struct tg_section_reader *reader,
 		 const struct tg_box *box, uint32_t limit, struct tg_cover *cover);
 
 #endif

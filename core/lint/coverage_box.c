@@ -11,27 +11,27 @@
 /* The fields of which a call has one. */
 #define ADDRESS_KEYS (1u << TG_KEY_ADDR4 | 1u << TG_KEY_ADDR6 | 1u << TG_KEY_PATH)
 
-int tg_world_count(int place)
+int tg_call_kind_count(int place)
 {
-	return place < TG_OPS ? TG_WORLDS : 1;
+	return place < TG_OPS ? TG_CALL_KINDS : 1;
 }
 
-const struct tg_world *tg_worlds(int place)
+const struct tg_call_kind *tg_call_kinds(int place)
 {
 	/* A v4-mapped address comes by the IPv6 hooks, but for datagrams. */
-	static const struct tg_world worlds[TG_WORLDS] = {
+	static const struct tg_call_kind kinds[TG_CALL_KINDS] = {
 		{TG_KEY_ADDR4, {AF_INET, AF_INET6}},
 		{TG_KEY_ADDR6, {AF_INET6}},
 	};
-	static const struct tg_world paths = {TG_KEY_PATH, {AF_UNIX}};
-	static const struct tg_world datagrams[TG_WORLDS] = {
+	static const struct tg_call_kind paths = {TG_KEY_PATH, {AF_UNIX}};
+	static const struct tg_call_kind datagrams[TG_CALL_KINDS] = {
 		{TG_KEY_ADDR4, {AF_INET}},
 		{TG_KEY_ADDR6, {AF_INET6}},
 	};
 
 	if (place >= TG_OPS)
 		return &paths;
-	return place == TG_OP_SENDMSG ? datagrams : worlds;
+	return place == TG_OP_SENDMSG ? datagrams : kinds;
 }
 
 static int own_list(struct tg_box *box, enum tg_key key, const uint16_t *classes, uint32_t count)
@@ -79,20 +79,20 @@ static int restrict_list(struct tg_box *box, enum tg_key key, struct tg_class_li
 	return error;
 }
 
-static int restrict_families(const struct tg_reading *reading, const struct tg_world *world,
-			     struct tg_box *box)
+static int restrict_families(const struct tg_section_reader *reader,
+			     const struct tg_call_kind *kind, struct tg_box *box)
 {
-	const struct tg_tree *tree = &reading->section->tree[TG_KEY_FAMILY];
+	const struct tg_tree *tree = &reader->section->tree[TG_KEY_FAMILY];
 	uint16_t classes[2];
 	uint32_t count = 0;
 
-	for (int i = 0; i < 2 && world->families[i]; i++) {
-		int class = tg_class32(&reading->view, tree, world->families[i]);
+	for (int i = 0; i < 2 && kind->families[i]; i++) {
+		int cls = tg_class32(&reader->view, tree, kind->families[i]);
 
-		if (class < 0)
+		if (cls < 0)
 			return tg_fail_damaged();
-		if (!count || classes[0] != class)
-			classes[count++] = (uint16_t) class;
+		if (!count || classes[0] != cls)
+			classes[count++] = (uint16_t)cls;
 	}
 	if (count == 2 && classes[0] > classes[1]) {
 		uint16_t first = classes[1];
@@ -103,19 +103,19 @@ static int restrict_families(const struct tg_reading *reading, const struct tg_w
 	return restrict_list(box, TG_KEY_FAMILY, (struct tg_class_list){classes, count});
 }
 
-int tg_box_of_world(const struct tg_reading *reading, const struct tg_world *world,
-		    struct tg_box *out)
+int tg_box_of_call_kind(const struct tg_section_reader *reader, const struct tg_call_kind *kind,
+			struct tg_box *out)
 {
 	struct tg_box box = {
-		.keys = reading->section->keys & ~(ADDRESS_KEYS & ~(1u << world->address)),
+		.keys = reader->section->keys & ~(ADDRESS_KEYS & ~(1u << kind->address)),
 	};
 	int error = 0;
 
 	for (int key = 0; key < TG_KEYS; key++)
 		if (box.keys >> key & 1)
-			box.key[key] = reading->key[key].all;
+			box.key[key] = reader->key[key].all;
 	if (box.keys >> TG_KEY_FAMILY & 1)
-		error = restrict_families(reading, world, &box);
+		error = restrict_families(reader, kind, &box);
 	if (error)
 		tg_box_free(&box);
 	else
@@ -123,11 +123,11 @@ int tg_box_of_world(const struct tg_reading *reading, const struct tg_world *wor
 	return error;
 }
 
-int tg_box_of_term(const struct tg_reading *reading, const struct tg_world *world, uint32_t term,
-		   struct tg_box *out)
+int tg_box_of_term(const struct tg_section_reader *reader, const struct tg_call_kind *kind,
+		   uint32_t term, struct tg_box *out)
 {
 	struct tg_box box;
-	int error = tg_box_of_world(reading, world, &box);
+	int error = tg_box_of_call_kind(reader, kind, &box);
 
 	if (error)
 		return error;
@@ -136,7 +136,7 @@ int tg_box_of_term(const struct tg_reading *reading, const struct tg_world *worl
 
 		if (!(box.keys >> key & 1))
 			continue;
-		held = tg_reading_classes(reading, (enum tg_key)key, term);
+		held = tg_section_reader_classes(reader, (enum tg_key)key, term);
 		if (key == TG_KEY_FAMILY)
 			error = restrict_list(&box, TG_KEY_FAMILY, held);
 		else
@@ -159,9 +159,9 @@ int tg_box_intersect(struct tg_box *box, const struct tg_box *other)
 	return error;
 }
 
-int tg_box_restrict(struct tg_box *box, enum tg_key key, uint32_t class)
+int tg_box_restrict(struct tg_box *box, enum tg_key key, uint32_t cls)
 {
-	const uint16_t one = (uint16_t) class;
+	const uint16_t one = (uint16_t)cls;
 
 	if (!(box->keys >> key & 1))
 		return 0;

@@ -11,7 +11,7 @@
 /* Words of bitsets and pieces of boxes: about a second. */
 #define WORK (1ull << 30)
 
-#define NAMED_TAKERS 3
+#define MAX_NAMED 3
 
 /* --- Texts --------------------------------------------------------------------------- */
 
@@ -76,40 +76,40 @@ struct reach {
 	uint32_t nothing; /* … it holds for no call */
 	uint32_t taken;   /* … earlier rules take all of its calls */
 	uint32_t open;    /* … it may match */
-	uint32_t taker[TG_COVER_TERMS];
-	uint32_t takers;
+	uint32_t covering[TG_COVER_TERMS];
+	uint32_t covering_count;
 };
 
-static void add_taker(struct reach *reach, uint32_t rule)
+static void add_covering(struct reach *reach, uint32_t rule)
 {
-	for (uint32_t i = 0; i < reach->takers; i++)
-		if (reach->taker[i] == rule)
+	for (uint32_t i = 0; i < reach->covering_count; i++)
+		if (reach->covering[i] == rule)
 			return;
-	if (reach->takers < sizeof(reach->taker) / sizeof(*reach->taker))
-		reach->taker[reach->takers++] = rule;
+	if (reach->covering_count < sizeof(reach->covering) / sizeof(*reach->covering))
+		reach->covering[reach->covering_count++] = rule;
 }
 
 /* Of one term and one kind of calls; bits of `op` go to the reach. */
-static int term_reach(struct tg_lint *lint, int place, const struct tg_world *world, uint32_t term,
-		      struct reach *reach)
+static int term_reach(struct tg_lint *lint, int place, const struct tg_call_kind *kind,
+		      uint32_t term, struct reach *reach)
 {
-	const struct tg_reading *reading = &lint->reading[place];
+	const struct tg_section_reader *reader = &lint->reader[place];
 	uint32_t op = (uint32_t)place % TG_OPS;
 	struct tg_cover cover;
 	struct tg_box box;
-	int error = tg_box_of_term(reading, world, term, &box);
+	int error = tg_box_of_term(reader, kind, term, &box);
 
 	if (error)
 		return error;
 	if (!tg_box_is_empty(&box, ~0u)) {
-		error = tg_cover_ask(&lint->work, reading, &box, term, &cover);
+		error = tg_cover_ask(&lint->work, reader, &box, term, &cover);
 		if (!error && cover.answer != TG_COVER_WHOLE)
 			reach->open |= 1u << op;
 		reach->taken |= 1u << op;
-		for (uint32_t i = 0; !error && cover.answer == TG_COVER_WHOLE && i < cover.takers;
-		     i++)
-			if (reading->terms[cover.taker[i]].rule != reading->terms[term].rule)
-				add_taker(reach, reading->terms[cover.taker[i]].rule);
+		for (uint32_t i = 0;
+		     !error && cover.answer == TG_COVER_WHOLE && i < cover.covering_count; i++)
+			if (reader->terms[cover.covering[i]].rule != reader->terms[term].rule)
+				add_covering(reach, reader->terms[cover.covering[i]].rule);
 	} else if (!tg_box_is_empty(&box, TG_COMMON_KEYS)) {
 		/* Empty by a field that may be one of several of which a call has one. */
 		reach->open |= 1u << op;
@@ -122,19 +122,19 @@ static int term_reach(struct tg_lint *lint, int place, const struct tg_world *wo
 static int place_reach(struct tg_lint *lint, const struct tg_lint_rule *rule, int place,
 		       struct reach *reach)
 {
-	const struct tg_world *worlds = tg_worlds(place);
+	const struct tg_call_kind *kinds = tg_call_kinds(place);
 	int error = 0;
 
 	for (uint32_t term = rule->first[place]; term < rule->end[place]; term++)
-		for (int i = 0; i < tg_world_count(place) && !reach->open && !error; i++)
-			error = term_reach(lint, place, &worlds[i], term, reach);
+		for (int i = 0; i < tg_call_kind_count(place) && !reach->open && !error; i++)
+			error = term_reach(lint, place, &kinds[i], term, reach);
 	return error;
 }
 
 static int op_reach(struct tg_lint *lint, const struct tg_lint_rule *rule, enum tg_op op,
 		    struct reach *reach)
 {
-	struct reach own = {.takers = 0};
+	struct reach own = {.covering_count = 0};
 	int error = place_reach(lint, rule, op, &own);
 
 	if (!error)
@@ -145,8 +145,8 @@ static int op_reach(struct tg_lint *lint, const struct tg_lint_rule *rule, enum 
 		reach->open |= 1u << op;
 	} else if (own.taken) {
 		reach->taken |= 1u << op;
-		for (uint32_t i = 0; i < own.takers; i++)
-			add_taker(reach, own.taker[i]);
+		for (uint32_t i = 0; i < own.covering_count; i++)
+			add_covering(reach, own.covering[i]);
 	} else {
 		reach->nothing |= 1u << op;
 	}
@@ -179,18 +179,18 @@ static int rule_reach(struct tg_lint *lint, const struct tg_lint_rule *rule, str
 }
 
 /* `allow "a" (web.lua:1), deny "b" (web.lua:2) and 3 more before it take` */
-static void write_takers(const struct tg_lint *lint, const struct reach *reach, FILE *stream)
+static void write_covering(const struct tg_lint *lint, const struct reach *reach, FILE *stream)
 {
-	uint32_t named = reach->takers <= NAMED_TAKERS ? reach->takers : NAMED_TAKERS - 1;
+	uint32_t named = reach->covering_count <= MAX_NAMED ? reach->covering_count : MAX_NAMED - 1;
 
 	for (uint32_t i = 0; i < named; i++) {
 		if (i)
-			fputs(i == reach->takers - 1 ? " and " : ", ", stream);
-		tg_lint_name(lint, reach->taker[i], stream);
+			fputs(i == reach->covering_count - 1 ? " and " : ", ", stream);
+		tg_lint_name(lint, reach->covering[i], stream);
 	}
-	if (named < reach->takers)
-		fprintf(stream, " and %u more", reach->takers - named);
-	fputs(reach->takers == 1 ? " before it takes" : " before it take", stream);
+	if (named < reach->covering_count)
+		fprintf(stream, " and %u more", reach->covering_count - named);
+	fputs(reach->covering_count == 1 ? " before it takes" : " before it take", stream);
 }
 
 static void write_ops(uint32_t ops, FILE *stream)
@@ -214,13 +214,13 @@ static int report_never(struct tg_lint *lint, const struct tg_lint_rule *rule,
 		      text.stream);
 	} else if (!reach->open) {
 		fputs("can never match: ", text.stream);
-		write_takers(lint, reach, text.stream);
+		write_covering(lint, reach, text.stream);
 		fputs(" every call that it would; move it up, or take it out", text.stream);
 	} else {
 		fputs("can never match ", text.stream);
 		write_ops(reach->taken, text.stream);
 		fputs(": ", text.stream);
-		write_takers(lint, reach, text.stream);
+		write_covering(lint, reach, text.stream);
 		fputs(" every such call; move it up, or let it speak of ", text.stream);
 		write_ops(reach->open, text.stream);
 		fputs(" alone", text.stream);
@@ -234,11 +234,11 @@ static int report_never(struct tg_lint *lint, const struct tg_lint_rule *rule,
 static void find_terms(const struct tg_lint *lint, struct tg_lint_rule *rule)
 {
 	for (int place = 0; place < TG_PLACES; place++) {
-		const struct tg_reading *reading = &lint->reading[place];
+		const struct tg_section_reader *reader = &lint->reader[place];
 
 		rule->first[place] = rule->end[place];
-		while (lint->known[place] && rule->end[place] < reading->section->terms &&
-		       reading->terms[rule->end[place]].rule == rule->index)
+		while (lint->known[place] && rule->end[place] < reader->section->terms &&
+		       reader->terms[rule->end[place]].rule == rule->index)
 			rule->end[place]++;
 	}
 }
@@ -248,7 +248,7 @@ static bool is_shadow(const struct tg_lint *lint, const struct tg_lint_rule *rul
 {
 	for (int place = 0; place < TG_PLACES; place++)
 		if (rule->first[place] < rule->end[place])
-			return lint->reading[place].terms[rule->first[place]].effects &
+			return lint->reader[place].terms[rule->first[place]].effects &
 			       (TG_EFFECT_SHADOW | TG_EFFECT_RATE);
 	return false;
 }
@@ -298,7 +298,7 @@ static int read_sections(struct tg_lint *lint)
 
 		if (!tg_image_section_row(lint->image->rows, place))
 			continue;
-		error = tg_reading_open(lint->image, place, &lint->reading[place]);
+		error = tg_section_reader_open(lint->image, place, &lint->reader[place]);
 		if (error && error != -E2BIG)
 			return error;
 		lint->known[place] = !error;
@@ -323,7 +323,7 @@ int tg_lint_new(const struct tg_image *image, struct tg_lint **out)
 		error = check_rules(lint);
 	for (int place = 0; place < TG_PLACES; place++)
 		if (lint->known[place])
-			tg_reading_close(&lint->reading[place]);
+			tg_section_reader_close(&lint->reader[place]);
 	if (error)
 		tg_lint_free(lint);
 	else

@@ -14,12 +14,12 @@
 
 struct tg_lint {
 	const struct tg_image *image;
-	struct tg_reading reading[TG_PLACES];
+	struct tg_section_reader reader[TG_PLACES];
 	bool known[TG_PLACES];              /* whether the section has a reading */
 	const struct tg_table_rows *tables; /* the image's, as they are at first */
 	bool services;                      /* there are some among them */
 	struct tg_cover_work work;
-	uint32_t turns; /* that lint_loop.c has followed */
+	uint32_t hops; /* that lint_loop.c has followed */
 	struct tg_finding *at;
 	uint32_t count;
 };

@@ -17,25 +17,25 @@
 /* --- Datagrams ------------------------------------------------------------------------ */
 
 /* Leave of a box only UDP. */
-static int restrict_to_udp(const struct tg_reading *reading, struct tg_box *box)
+static int restrict_to_udp(const struct tg_section_reader *reader, struct tg_box *box)
 {
-	const struct tg_tree *tree = &reading->section->tree[TG_KEY_PROTO];
-	int class;
+	const struct tg_tree *tree = &reader->section->tree[TG_KEY_PROTO];
+	int cls;
 
 	if (!(box->keys >> TG_KEY_PROTO & 1))
 		return 0;
-	class = tg_class32(&reading->view, tree, IPPROTO_UDP);
-	if (class < 0)
+	cls = tg_class32(&reader->view, tree, IPPROTO_UDP);
+	if (cls < 0)
 		return tg_fail_damaged();
-	return tg_box_restrict(box, TG_KEY_PROTO, (uint32_t) class);
+	return tg_box_restrict(box, TG_KEY_PROTO, (uint32_t)cls);
 }
 
-static struct tg_key128 sample(const struct tg_reading *reading, const struct tg_cover *cover,
+static struct tg_key128 sample(const struct tg_section_reader *reader, const struct tg_cover *cover,
 			       enum tg_key key)
 {
-	if (!(reading->section->keys >> key & 1))
+	if (!(reader->section->keys >> key & 1))
 		return (struct tg_key128){0, 0};
-	return reading->key[key].sample[cover->call[key]];
+	return reader->key[key].sample[cover->call[key]];
 }
 
 /* Whether a call can be made up of the values of the classes that were found. */
@@ -46,39 +46,39 @@ static bool can_ask(const struct tg_lint *lint)
 
 	for (int i = 0; i < 2; i++)
 		if (lint->known[ops[i]])
-			keys |= lint->reading[ops[i]].section->keys;
+			keys |= lint->reader[ops[i]].section->keys;
 	return !(keys & ~TG_COMMON_KEYS);
 }
 
-static void make_address(const struct tg_reading *reading, const struct tg_world *world,
+static void make_address(const struct tg_section_reader *reader, const struct tg_call_kind *kind,
 			 const struct tg_cover *cover, uint8_t bytes[16])
 {
-	struct tg_key128 address = sample(reading, cover, world->address);
+	struct tg_key128 address = sample(reader, cover, kind->address);
 
-	if (world->address == TG_KEY_ADDR4)
+	if (kind->address == TG_KEY_ADDR4)
 		address = (struct tg_key128){0, TG_MAPPED_LO | address.lo};
-	else if (!(reading->section->keys >> TG_KEY_ADDR6 & 1))
+	else if (!(reader->section->keys >> TG_KEY_ADDR6 & 1))
 		address = (struct tg_key128){0, 1};
 	tg_address_bytes(address, bytes);
 }
 
 /* A UDP call of the classes that were found, with the family of its address. */
-static void make_call(const struct tg_reading *reading, const struct tg_world *world,
+static void make_call(const struct tg_section_reader *reader, const struct tg_call_kind *kind,
 		      const struct tg_cover *cover, struct tg_query *call)
 {
-	struct tg_key128 comm = sample(reading, cover, TG_KEY_COMM);
+	struct tg_key128 comm = sample(reader, cover, TG_KEY_COMM);
 
 	*call = (struct tg_query){
 		.size = sizeof(*call),
-		.port = (uint32_t)sample(reading, cover, TG_KEY_PORT).lo,
+		.port = (uint32_t)sample(reader, cover, TG_KEY_PORT).lo,
 		.proto = IPPROTO_UDP,
-		.uid = (uint32_t)sample(reading, cover, TG_KEY_UID).lo,
-		.gid = (uint32_t)sample(reading, cover, TG_KEY_GID).lo,
-		.pid = (uint32_t)sample(reading, cover, TG_KEY_PID).lo,
+		.uid = (uint32_t)sample(reader, cover, TG_KEY_UID).lo,
+		.gid = (uint32_t)sample(reader, cover, TG_KEY_GID).lo,
+		.pid = (uint32_t)sample(reader, cover, TG_KEY_PID).lo,
 	};
-	if (!(reading->section->keys >> TG_KEY_PORT & 1))
+	if (!(reader->section->keys >> TG_KEY_PORT & 1))
 		call->port = 1;
-	make_address(reading, world, cover, call->addr);
+	make_address(reader, kind, cover, call->addr);
 	tg_address_bytes(comm, call->comm);
 }
 
@@ -90,12 +90,12 @@ static int decide(const struct tg_lint *lint, enum tg_op op, struct tg_query *ca
 	return tg_image_decide(lint->image, call, decision);
 }
 
-static void write_address(const struct tg_reading *reading, const struct tg_world *world,
+static void write_address(const struct tg_section_reader *reader, const struct tg_call_kind *kind,
 			  const struct tg_query *call, FILE *stream)
 {
 	char text[64];
 
-	if (reading->section->keys >> world->address & 1) {
+	if (reader->section->keys >> kind->address & 1) {
 		tg_addr_format(call->addr, text, sizeof(text));
 		fputs(text, stream);
 	} else {
@@ -105,7 +105,8 @@ static void write_address(const struct tg_reading *reading, const struct tg_worl
 
 /* A rule for egress: an allow of connects alone before it lets a socket connect there. */
 static int report_connected(struct tg_lint *lint, const struct tg_lint_rule *rule,
-			    const struct tg_world *world, const struct tg_query *call, uint32_t by)
+			    const struct tg_call_kind *kind, const struct tg_query *call,
+			    uint32_t by)
 {
 	struct tg_lint_text text;
 	int error = tg_lint_begin(rule, &text);
@@ -113,7 +114,7 @@ static int report_connected(struct tg_lint *lint, const struct tg_lint_rule *rul
 	if (error)
 		return error;
 	fputs("does not keep UDP from ", text.stream);
-	write_address(&lint->reading[TG_OP_CONNECT], world, call, text.stream);
+	write_address(&lint->reader[TG_OP_CONNECT], kind, call, text.stream);
 	fputs(": ", text.stream);
 	tg_lint_name(lint, by, text.stream);
 	fputs(" before it lets sockets connect there, and what a connected socket sends is not "
@@ -124,27 +125,26 @@ static int report_connected(struct tg_lint *lint, const struct tg_lint_rule *rul
 
 /* Whether the calls that both terms hold for are such that the first lets them connect: 1. */
 static int connects(struct tg_lint *lint, const struct tg_lint_rule *rule,
-		    const struct tg_world *world, const struct tg_box *denied, uint32_t allow)
+		    const struct tg_call_kind *kind, const struct tg_box *denied, uint32_t allow)
 {
-	const struct tg_reading *reading = &lint->reading[TG_OP_CONNECT];
+	const struct tg_section_reader *reader = &lint->reader[TG_OP_CONNECT];
 	struct tg_decision decision;
 	struct tg_cover cover;
 	struct tg_query call;
 	struct tg_box box;
-	int result = tg_box_of_term(reading, world, allow, &box);
+	int result = tg_box_of_term(reader, kind, allow, &box);
 
 	if (result)
 		return result;
 	result = tg_box_intersect(&box, denied);
 	if (!result)
-		result = tg_cover_ask(&lint->work, reading, &box, allow, &cover);
+		result = tg_cover_ask(&lint->work, reader, &box, allow, &cover);
 	if (result || cover.answer != TG_COVER_PART)
 		goto out;
-	make_call(reading, world, &cover, &call);
+	make_call(reader, kind, &cover, &call);
 	result = decide(lint, TG_OP_SENDMSG, &call, &decision);
 	if (!result && decision.rule == rule->index)
-		result =
-			report_connected(lint, rule, world, &call, reading->terms[allow].rule) ?: 1;
+		result = report_connected(lint, rule, kind, &call, reader->terms[allow].rule) ?: 1;
 out:
 	tg_box_free(&box);
 	return result;
@@ -152,7 +152,7 @@ out:
 
 static bool allows_connect_alone(const struct tg_lint *lint, uint32_t term)
 {
-	const struct tg_term *at = &lint->reading[TG_OP_CONNECT].terms[term];
+	const struct tg_term *at = &lint->reader[TG_OP_CONNECT].terms[term];
 	struct tg_rule_info info = {.size = sizeof(info)};
 
 	return at->verb == TG_VERB_ALLOW && !tg_image_rule(lint->image, at->rule, &info) &&
@@ -161,24 +161,24 @@ static bool allows_connect_alone(const struct tg_lint *lint, uint32_t term)
 
 /* The allows before one term of a rule for egress. */
 static int check_connects(struct tg_lint *lint, const struct tg_lint_rule *rule,
-			  const struct tg_world *world, uint32_t term)
+			  const struct tg_call_kind *kind, uint32_t term)
 {
-	const struct tg_reading *reading = &lint->reading[TG_OP_CONNECT];
-	uint64_t *touching = calloc(reading->words, sizeof(*touching));
+	const struct tg_section_reader *reader = &lint->reader[TG_OP_CONNECT];
+	uint64_t *touching = calloc(reader->words, sizeof(*touching));
 	struct tg_box box = {0};
-	int result = touching ? tg_box_of_term(reading, world, term, &box)
+	int result = touching ? tg_box_of_term(reader, kind, term, &box)
 			      : tg_fail(-ENOMEM, "out of memory: no room to compare terms");
 
 	if (!result)
-		result = restrict_to_udp(reading, &box);
+		result = restrict_to_udp(reader, &box);
 	if (!result && !tg_box_is_empty(&box, ~0u))
-		result = tg_cover_touching(&lint->work, reading, &box, term, touching);
-	for (uint32_t i = 0; touching && i < reading->words && !result; i++) {
+		result = tg_cover_touching(&lint->work, reader, &box, term, touching);
+	for (uint32_t i = 0; touching && i < reader->words && !result; i++) {
 		for (uint64_t word = touching[i]; word && !result; word &= word - 1) {
 			uint32_t allow = i * 64 + (uint32_t)__builtin_ctzll(word);
 
 			if (allows_connect_alone(lint, allow))
-				result = connects(lint, rule, world, &box, allow);
+				result = connects(lint, rule, kind, &box, allow);
 		}
 	}
 	tg_box_free(&box);
@@ -188,7 +188,7 @@ static int check_connects(struct tg_lint *lint, const struct tg_lint_rule *rule,
 
 /* A rule for sendmsg alone: somebody, or the default, lets a socket connect there. */
 static int report_unconnected(struct tg_lint *lint, const struct tg_lint_rule *rule,
-			      const struct tg_world *world, const struct tg_query *call,
+			      const struct tg_call_kind *kind, const struct tg_query *call,
 			      uint32_t by)
 {
 	struct tg_lint_text text;
@@ -197,7 +197,7 @@ static int report_unconnected(struct tg_lint *lint, const struct tg_lint_rule *r
 	if (error)
 		return error;
 	fputs("does not keep UDP from ", text.stream);
-	write_address(&lint->reading[TG_OP_SENDMSG], world, call, text.stream);
+	write_address(&lint->reader[TG_OP_SENDMSG], kind, call, text.stream);
 	fputs(": ", text.stream);
 	if (by != TG_RULE_DEFAULT)
 		tg_lint_name(lint, by, text.stream);
@@ -211,26 +211,26 @@ static int report_unconnected(struct tg_lint *lint, const struct tg_lint_rule *r
 }
 
 static int check_sends(struct tg_lint *lint, const struct tg_lint_rule *rule,
-		       const struct tg_world *world, uint32_t term)
+		       const struct tg_call_kind *kind, uint32_t term)
 {
-	const struct tg_reading *reading = &lint->reading[TG_OP_SENDMSG];
+	const struct tg_section_reader *reader = &lint->reader[TG_OP_SENDMSG];
 	struct tg_cover cover = {.answer = TG_COVER_UNKNOWN};
 	struct tg_decision by;
 	struct tg_query call;
 	struct tg_box box;
-	int result = tg_box_of_term(reading, world, term, &box);
+	int result = tg_box_of_term(reader, kind, term, &box);
 
 	if (result)
 		return result;
-	result = restrict_to_udp(reading, &box);
+	result = restrict_to_udp(reader, &box);
 	if (!result && !tg_box_is_empty(&box, ~0u))
-		result = tg_cover_ask(&lint->work, reading, &box, term, &cover);
+		result = tg_cover_ask(&lint->work, reader, &box, term, &cover);
 	if (result || cover.answer != TG_COVER_PART)
 		goto out;
-	make_call(reading, world, &cover, &call);
+	make_call(reader, kind, &cover, &call);
 	result = decide(lint, TG_OP_CONNECT, &call, &by);
 	if (!result && by.verb == TG_VERB_ALLOW)
-		result = report_unconnected(lint, rule, world, &call, by.rule) ?: 1;
+		result = report_unconnected(lint, rule, kind, &call, by.rule) ?: 1;
 out:
 	tg_box_free(&box);
 	return result;
@@ -240,16 +240,16 @@ int tg_lint_defeated(struct tg_lint *lint, const struct tg_lint_rule *rule)
 {
 	bool egress = rule->info.ops >> TG_OP_CONNECT & 1;
 	enum tg_op op = egress ? TG_OP_CONNECT : TG_OP_SENDMSG;
-	const struct tg_world *worlds = tg_worlds(op);
+	const struct tg_call_kind *kinds = tg_call_kinds(op);
 	int result = 0;
 
 	if (rule->info.verb != TG_VERB_DENY || !(rule->info.ops >> TG_OP_SENDMSG & 1) ||
 	    !can_ask(lint))
 		return 0;
 	for (uint32_t term = rule->first[op]; term < rule->end[op]; term++)
-		for (int i = 0; i < TG_WORLDS && !result; i++)
-			result = egress ? check_connects(lint, rule, &worlds[i], term)
-					: check_sends(lint, rule, &worlds[i], term);
+		for (int i = 0; i < TG_CALL_KINDS && !result; i++)
+			result = egress ? check_connects(lint, rule, &kinds[i], term)
+					: check_sends(lint, rule, &kinds[i], term);
 	return result < 0 ? result : 0;
 }
 
@@ -258,7 +258,7 @@ int tg_lint_defeated(struct tg_lint *lint, const struct tg_lint_rule *rule)
 /* What a denial of everything catches. */
 struct caught {
 	uint32_t ops;
-	bool world[TG_WORLDS];
+	bool kind[TG_CALL_KINDS];
 };
 
 static bool has(const uint64_t *words, uint32_t term)
@@ -267,54 +267,56 @@ static bool has(const uint64_t *words, uint32_t term)
 }
 
 /* Whether a term asks for none of some field's values more than for another. */
-static bool takes_all(const struct tg_reading *reading, enum tg_key key, uint32_t term)
+static bool takes_all(const struct tg_section_reader *reader, enum tg_key key, uint32_t term)
 {
-	return !(reading->section->keys >> key & 1) || has(reading->key[key].every, term);
+	return !(reader->section->keys >> key & 1) || has(reader->key[key].every, term);
 }
 
 /* Whether one of the first terms is about a class of addresses, and not about all of them. */
-static int is_named(const struct tg_reading *reading, enum tg_key key, uint32_t class,
+static int is_named(const struct tg_section_reader *reader, enum tg_key key, uint32_t cls,
 		    uint32_t limit, bool *named)
 {
-	uint64_t *words = calloc(reading->words, sizeof(*words));
-	int error = words ? tg_reading_terms(reading, key, class, words)
+	uint64_t *words = calloc(reader->words, sizeof(*words));
+	int error = words ? tg_section_reader_terms(reader, key, cls, words)
 			  : tg_fail(-ENOMEM, "out of memory: no room to compare terms");
 
 	*named = false;
 	for (uint32_t term = 0; term < limit && !error; term++)
-		if (has(words, term) && !has(reading->key[key].every, term))
+		if (has(words, term) && !has(reader->key[key].every, term))
 			*named = true;
 	free(words);
 	return error;
 }
 
 /* Of a kind of calls, those to the loopback; *named: a rule before `limit` is about them. */
-static int restrict_to_loopback(const struct tg_reading *reading, const struct tg_world *world,
-				uint32_t limit, struct tg_box *box, bool *named)
+static int restrict_to_loopback(const struct tg_section_reader *reader,
+				const struct tg_call_kind *kind, uint32_t limit, struct tg_box *box,
+				bool *named)
 {
 	const struct tg_keys keys = {.addr4 = INADDR_LOOPBACK, .addr6 = {0, 1}};
-	int class, error;
+	int cls, error;
 
 	*named = false;
-	if (!(box->keys >> world->address & 1))
+	if (!(box->keys >> kind->address & 1))
 		return 0;
-	class = tg_classify(&reading->view, reading->section, &keys, world->address);
-	if (class < 0)
+	cls = tg_classify(&reader->view, reader->section, &keys, kind->address);
+	if (cls < 0)
 		return tg_fail_damaged();
-	error = is_named(reading, world->address, (uint32_t) class, limit, named);
-	return error ? error : tg_box_restrict(box, world->address, (uint32_t) class);
+	error = is_named(reader, kind->address, (uint32_t)cls, limit, named);
+	return error ? error : tg_box_restrict(box, kind->address, (uint32_t)cls);
 }
 
 /* Whether the terms before `limit` leave loopback calls of a box; the box goes. */
-static int catches(struct tg_lint *lint, const struct tg_reading *reading,
-		   const struct tg_world *world, struct tg_box *box, uint32_t limit, bool *caught)
+static int catches(struct tg_lint *lint, const struct tg_section_reader *reader,
+		   const struct tg_call_kind *kind, struct tg_box *box, uint32_t limit,
+		   bool *caught)
 {
 	struct tg_cover cover;
 	bool named;
-	int error = restrict_to_loopback(reading, world, limit, box, &named);
+	int error = restrict_to_loopback(reader, kind, limit, box, &named);
 
 	if (!error && !named && !tg_box_is_empty(box, ~0u)) {
-		error = tg_cover_ask(&lint->work, reading, box, limit, &cover);
+		error = tg_cover_ask(&lint->work, reader, box, limit, &cover);
 		*caught = *caught || (!error && cover.answer == TG_COVER_PART);
 	}
 	tg_box_free(box);
@@ -324,7 +326,7 @@ static int catches(struct tg_lint *lint, const struct tg_reading *reading,
 static int report_loopback(struct tg_lint *lint, const struct tg_lint_rule *rule,
 			   const struct caught *caught)
 {
-	bool both = caught->world[0] && caught->world[1];
+	bool both = caught->kind[0] && caught->kind[1];
 	uint32_t egress = 1u << TG_OP_CONNECT | 1u << TG_OP_SENDMSG;
 	struct tg_lint_text text;
 	int error = tg_lint_begin(rule, &text);
@@ -335,13 +337,13 @@ static int report_loopback(struct tg_lint *lint, const struct tg_lint_rule *rule
 		"%scatches %s, too, where programs reach services of this machine; if that is not "
 		"meant, put before it: allow { %s = %s }",
 		rule ? "" : "policy: default = \"deny\" ",
-		both               ? "127.0.0.1 and ::1"
-		: caught->world[0] ? "127.0.0.1"
-				   : "::1",
+		both              ? "127.0.0.1 and ::1"
+		: caught->kind[0] ? "127.0.0.1"
+				  : "::1",
 		caught->ops == egress ? "egress" : tg_op_name(__builtin_ctz(caught->ops)),
-		both               ? "{ \"127.0.0.0/8\", \"::1\" }"
-		: caught->world[0] ? "\"127.0.0.0/8\""
-				   : "\"::1\"");
+		both              ? "{ \"127.0.0.0/8\", \"::1\" }"
+		: caught->kind[0] ? "\"127.0.0.0/8\""
+				  : "\"::1\"");
 	return tg_lint_end(lint, rule, TG_FINDING_LOOPBACK, &text);
 }
 
@@ -349,23 +351,23 @@ static int report_loopback(struct tg_lint *lint, const struct tg_lint_rule *rule
 static int check_loopback(struct tg_lint *lint, enum tg_op op, uint32_t term, bool all,
 			  struct caught *caught)
 {
-	const struct tg_reading *reading = &lint->reading[op];
-	const struct tg_world *worlds = tg_worlds(op);
+	const struct tg_section_reader *reader = &lint->reader[op];
+	const struct tg_call_kind *kinds = tg_call_kinds(op);
 	int error = 0;
 
-	for (int i = 0; i < TG_WORLDS && !error; i++) {
+	for (int i = 0; i < TG_CALL_KINDS && !error; i++) {
 		bool found = false;
 		struct tg_box box;
 
-		if (!all && !takes_all(reading, worlds[i].address, term))
+		if (!all && !takes_all(reader, kinds[i].address, term))
 			continue;
-		error = all ? tg_box_of_world(reading, &worlds[i], &box)
-			    : tg_box_of_term(reading, &worlds[i], term, &box);
+		error = all ? tg_box_of_call_kind(reader, &kinds[i], &box)
+			    : tg_box_of_term(reader, &kinds[i], term, &box);
 		if (!error)
-			error = catches(lint, reading, &worlds[i], &box, term, &found);
+			error = catches(lint, reader, &kinds[i], &box, term, &found);
 		if (found) {
 			caught->ops |= 1u << op;
-			caught->world[i] = true;
+			caught->kind[i] = true;
 		}
 	}
 	return error;
@@ -383,8 +385,8 @@ int tg_lint_loopback(struct tg_lint *lint, const struct tg_lint_rule *rule)
 		for (uint32_t term = rule->first[ops[i]]; term < rule->end[ops[i]] && !error;
 		     term++)
 			/* What is in a live set is known to nobody yet. */
-			if (!(lint->reading[ops[i]].terms[term].effects & TG_EFFECT_LIVE) &&
-			    takes_all(&lint->reading[ops[i]], TG_KEY_PORT, term))
+			if (!(lint->reader[ops[i]].terms[term].effects & TG_EFFECT_LIVE) &&
+			    takes_all(&lint->reader[ops[i]], TG_KEY_PORT, term))
 				error = check_loopback(lint, ops[i], term, false, &caught);
 	return error || !caught.ops ? error : report_loopback(lint, rule, &caught);
 }
@@ -396,10 +398,10 @@ int tg_lint_default_loopback(struct tg_lint *lint)
 	int error = 0;
 
 	for (int i = 0; i < 2 && !error; i++) {
-		const struct tg_reading *reading = &lint->reading[ops[i]];
-		uint32_t terms = lint->known[ops[i]] ? reading->section->terms : 0;
+		const struct tg_section_reader *reader = &lint->reader[ops[i]];
+		uint32_t terms = lint->known[ops[i]] ? reader->section->terms : 0;
 
-		if (lint->known[ops[i]] && reading->terms[terms].verb == TG_VERB_DENY)
+		if (lint->known[ops[i]] && reader->terms[terms].verb == TG_VERB_DENY)
 			error = check_loopback(lint, ops[i], terms, true, &caught);
 	}
 	return error || !caught.ops ? error : report_loopback(lint, NULL, &caught);

@@ -23,11 +23,11 @@
 #define MOST_STEPS 8
 
 /* Turns that are followed, of all rules together: about a second. */
-#define MOST_TURNS 100000u
+#define MAX_HOPS 100000u
 
 /* A way that calls go: who turns them, and where to. */
 struct path {
-	struct tg_turner turner[MOST_STEPS];
+	struct tg_rewriter rewriter[MOST_STEPS];
 	struct tg_lint_target target[MOST_STEPS];
 	uint32_t steps;
 	struct tg_lint_target at; /* what is known of where they are, after the last */
@@ -36,8 +36,8 @@ struct path {
 
 /* Calls of one kind, of an operation. */
 struct calls {
-	const struct tg_reading *reading;
-	const struct tg_world *world;
+	const struct tg_section_reader *reader;
+	const struct tg_call_kind *kind;
 	struct tg_box box;
 };
 
@@ -50,10 +50,10 @@ static bool is_mapped(const uint32_t addr_be[4])
 static int restrict_to(const struct tg_lint *lint, struct calls *calls, enum tg_key key,
 		       const struct tg_lint_target *target, uint32_t proto)
 {
-	const struct tg_reading *reading = calls->reading;
-	uint32_t row = tg_image_section_row(lint->image->rows, reading->place);
+	const struct tg_section_reader *reader = calls->reader;
+	uint32_t row = tg_image_section_row(lint->image->rows, reader->place);
 	const uint8_t *addr = (const uint8_t *)target->addr_be;
-	int rank, class;
+	int rank, cls;
 	struct tg_keys keys = {
 		.addr4 = ntohl(target->addr_be[3]),
 		.addr6 = {tg_be64(addr), tg_be64(addr + 8)},
@@ -64,28 +64,28 @@ static int restrict_to(const struct tg_lint *lint, struct calls *calls, enum tg_
 	if (!(calls->box.keys >> key & 1))
 		return 0;
 	if (key == TG_KEY_PATH) {
-		rank = target->path ? tg_path_rank(&reading->view, row, target->path->words_be)
+		rank = target->path ? tg_path_rank(&reader->view, row, target->path->words_be)
 				    : -EFAULT;
 		if (rank < 0)
 			return tg_fail_damaged();
 		keys.path = (uint32_t)rank;
 	}
-	class = tg_classify(&reading->view, reading->section, &keys, key);
-	return class < 0 ? tg_fail_damaged() : tg_box_restrict(&calls->box, key, (uint32_t) class);
+	cls = tg_classify(&reader->view, reader->section, &keys, key);
+	return cls < 0 ? tg_fail_damaged() : tg_box_restrict(&calls->box, key, (uint32_t)cls);
 }
 
 /* The calls of `from` as a turn leaves them. */
-static int turn_calls(const struct tg_lint *lint, const struct calls *from,
-		      const struct tg_lint_target *target, struct calls *calls)
+static int rewrite_calls(const struct tg_lint *lint, const struct calls *from,
+			 const struct tg_lint_target *target, struct calls *calls)
 {
-	const struct tg_reading *reading = from->reading;
+	const struct tg_section_reader *reader = from->reader;
 	struct tg_box kept = from->box; /* borrows the lists */
 	int error;
 
-	*calls = (struct calls){.reading = reading, .world = from->world};
-	if (target->has_addr && reading->place < TG_OPS)
-		calls->world = &tg_worlds(reading->place)[is_mapped(target->addr_be) ? 0 : 1];
-	error = tg_box_of_world(reading, calls->world, &calls->box);
+	*calls = (struct calls){.reader = reader, .kind = from->kind};
+	if (target->has_addr && reader->place < TG_OPS)
+		calls->kind = &tg_call_kinds(reader->place)[is_mapped(target->addr_be) ? 0 : 1];
+	error = tg_box_of_call_kind(reader, calls->kind, &calls->box);
 	if (error)
 		return error;
 	if (target->has_addr)
@@ -94,7 +94,7 @@ static int turn_calls(const struct tg_lint *lint, const struct calls *from,
 		kept.keys &= ~(1u << TG_KEY_PORT);
 	error = tg_box_intersect(&calls->box, &kept);
 	if (!error && target->has_addr)
-		error = restrict_to(lint, calls, calls->world->address, target, 0);
+		error = restrict_to(lint, calls, calls->kind->address, target, 0);
 	if (!error && target->has_port)
 		error = restrict_to(lint, calls, TG_KEY_PORT, target, 0);
 	if (error)
@@ -104,17 +104,17 @@ static int turn_calls(const struct tg_lint *lint, const struct calls *from,
 
 /* Those of `from` that a turner takes, which may be none. */
 static int taken_calls(const struct tg_lint *lint, const struct calls *from,
-		       const struct tg_turner *turner, uint32_t proto,
+		       const struct tg_rewriter *rewriter, uint32_t proto,
 		       const struct tg_lint_target *at, struct calls *calls)
 {
-	int error = tg_box_of_term(from->reading, from->world, turner->term, &calls->box);
+	int error = tg_box_of_term(from->reader, from->kind, rewriter->term, &calls->box);
 
-	calls->reading = from->reading;
-	calls->world = from->world;
+	calls->reader = from->reader;
+	calls->kind = from->kind;
 	if (error)
 		return error;
 	error = tg_box_intersect(&calls->box, &from->box);
-	if (!error && turner->vip != TG_NO_VIP)
+	if (!error && rewriter->vip != TG_NO_VIP)
 		error = restrict_to(lint, calls, TG_KEY_PROTO, at, proto);
 	if (error)
 		tg_box_free(&calls->box);
@@ -124,26 +124,26 @@ static int taken_calls(const struct tg_lint *lint, const struct calls *from,
 static int follow(struct tg_lint *lint, const struct calls *from, struct path *path);
 
 /* Go on by one turner: 1 where that leads back to the first. */
-static int follow_turner(struct tg_lint *lint, const struct calls *from,
-			 const struct tg_turner *turner, uint32_t proto, struct path *path)
+static int follow_rewriter(struct tg_lint *lint, const struct calls *from,
+			   const struct tg_rewriter *rewriter, uint32_t proto, struct path *path)
 {
-	const struct tg_reading *reading = from->reading;
-	uint32_t first = reading->terms[path->turner[0].term].rule;
-	uint32_t rule = reading->terms[turner->term].rule;
+	const struct tg_section_reader *reader = from->reader;
+	uint32_t first = reader->terms[path->rewriter[0].term].rule;
+	uint32_t rule = reader->terms[rewriter->term].rule;
 	struct tg_cover cover = {.answer = TG_COVER_UNKNOWN};
 	struct calls part;
-	int result = taken_calls(lint, from, turner, proto, &path->at, &part);
+	int result = taken_calls(lint, from, rewriter, proto, &path->at, &part);
 
 	if (result)
 		return result;
 	if (!tg_box_is_empty(&part.box, ~0u))
-		result = tg_cover_ask(&lint->work, reading, &part.box, turner->term, &cover);
+		result = tg_cover_ask(&lint->work, reader, &part.box, rewriter->term, &cover);
 	if (result || cover.answer != TG_COVER_PART)
 		goto out;
-	if (rule == first && turner->vip == path->turner[0].vip) {
+	if (rule == first && rewriter->vip == path->rewriter[0].vip) {
 		result = 1;
-	} else if ((rule > first || turner->vip != TG_NO_VIP) && path->steps < MOST_STEPS) {
-		path->turner[path->steps++] = *turner;
+	} else if ((rule > first || rewriter->vip != TG_NO_VIP) && path->steps < MOST_STEPS) {
+		path->rewriter[path->steps++] = *rewriter;
 		result = follow(lint, &part, path);
 		path->steps -= !result;
 	}
@@ -157,19 +157,19 @@ static int follow_services(struct tg_lint *lint, const struct calls *from, uint3
 			   struct path *path)
 {
 	static const uint32_t protos[] = {IPPROTO_TCP, IPPROTO_UDP};
-	const struct tg_table_rows *services = tg_turner_services(lint, from->reading, term);
+	const struct tg_table_rows *services = tg_rewriter_services(lint, from->reader, term);
 	uint32_t before = path->proto;
 	int result = 0;
 
 	for (int i = 0; i < 2 && services && !result; i++) {
-		struct tg_turner turner = {term, TG_NO_VIP};
+		struct tg_rewriter rewriter = {term, TG_NO_VIP};
 
 		if (!before || before == protos[i])
-			turner.vip = tg_lint_vip_at(services, &path->at, protos[i]);
-		if (turner.vip == TG_NO_VIP)
+			rewriter.vip = tg_lint_vip_at(services, &path->at, protos[i]);
+		if (rewriter.vip == TG_NO_VIP)
 			continue;
 		path->proto = protos[i];
-		result = follow_turner(lint, from, &turner, protos[i], path);
+		result = follow_rewriter(lint, from, &rewriter, protos[i], path);
 		path->proto = before;
 	}
 	return result;
@@ -184,24 +184,24 @@ static bool asks_services(const struct tg_lint *lint, const struct path *path)
 /* Look who turns these calls next. */
 static int follow_calls(struct tg_lint *lint, const struct calls *calls, struct path *path)
 {
-	const struct tg_reading *reading = calls->reading;
-	uint64_t *touching = calloc(reading->words, sizeof(*touching));
+	const struct tg_section_reader *reader = calls->reader;
+	uint64_t *touching = calloc(reader->words, sizeof(*touching));
 	int result = touching ? 0 : tg_fail(-ENOMEM, "out of memory: no room to follow a call");
 
 	if (!result)
-		result = tg_cover_touching(&lint->work, reading, &calls->box,
-					   reading->section->terms, touching);
-	for (uint32_t i = 0; i < reading->words && !result; i++) {
+		result = tg_cover_touching(&lint->work, reader, &calls->box, reader->section->terms,
+					   touching);
+	for (uint32_t i = 0; i < reader->words && !result; i++) {
 		for (uint64_t word = touching[i]; word && !result; word &= word - 1) {
-			struct tg_turner turner = {i * 64 + (uint32_t)__builtin_ctzll(word),
-						   TG_NO_VIP};
-			uint8_t verb = reading->terms[turner.term].verb;
+			struct tg_rewriter rewriter = {i * 64 + (uint32_t)__builtin_ctzll(word),
+						       TG_NO_VIP};
+			uint8_t verb = reader->terms[rewriter.term].verb;
 
 			if (verb == TG_VERB_REWRITE || verb == TG_VERB_BALANCE)
-				result = follow_turner(lint, calls, &turner, 0, path);
+				result = follow_rewriter(lint, calls, &rewriter, 0, path);
 		}
 	}
-	for (uint32_t i = 0; i < reading->section->terms && !result && asks_services(lint, path);
+	for (uint32_t i = 0; i < reader->section->terms && !result && asks_services(lint, path);
 	     i++)
 		result = follow_services(lint, calls, i, path);
 	free(touching);
@@ -212,7 +212,7 @@ static int follow_calls(struct tg_lint *lint, const struct calls *calls, struct 
 static int follow(struct tg_lint *lint, const struct calls *from, struct path *path)
 {
 	uint32_t last = path->steps - 1;
-	uint32_t targets = tg_turner_targets(lint, from->reading, &path->turner[last]);
+	uint32_t targets = tg_rewriter_targets(lint, from->reader, &path->rewriter[last]);
 	struct tg_lint_target before = path->at;
 	int result = 0;
 
@@ -220,10 +220,10 @@ static int follow(struct tg_lint *lint, const struct calls *from, struct path *p
 		struct tg_lint_target target;
 		struct calls calls;
 
-		if (!tg_turner_target(lint, from->reading, &path->turner[last], i, &target))
+		if (!tg_rewriter_target(lint, from->reader, &path->rewriter[last], i, &target))
 			continue;
-		lint->turns += 1 + (lint->services ? from->reading->section->terms / 256 : 0);
-		if (lint->turns > MOST_TURNS)
+		lint->hops += 1 + (lint->services ? from->reader->section->terms / 256 : 0);
+		if (lint->hops > MAX_HOPS)
 			return -E2BIG;
 		path->target[last] = path->at = target;
 		if (!target.has_addr && before.has_addr)
@@ -232,7 +232,7 @@ static int follow(struct tg_lint *lint, const struct calls *from, struct path *p
 			path->at.port_be = before.port_be;
 		path->at.has_addr |= before.has_addr;
 		path->at.has_port |= before.has_port;
-		result = turn_calls(lint, from, &target, &calls);
+		result = rewrite_calls(lint, from, &target, &calls);
 		if (result)
 			break;
 		if (!tg_box_is_empty(&calls.box, ~0u))
@@ -245,18 +245,18 @@ static int follow(struct tg_lint *lint, const struct calls *from, struct path *p
 }
 
 /* "target 127.0.0.1:3128", "backend 10.0.1.5:80 for 10.96.0.10:80/tcp" */
-static void write_first(const struct tg_lint *lint, const struct tg_reading *reading,
+static void write_first(const struct tg_lint *lint, const struct tg_section_reader *reader,
 			const struct path *path, FILE *stream)
 {
-	bool balances = reading->terms[path->turner[0].term].verb == TG_VERB_BALANCE;
+	bool balances = reader->terms[path->rewriter[0].term].verb == TG_VERB_BALANCE;
 	const struct tg_table_rows *services =
-		tg_turner_services(lint, reading, path->turner[0].term);
+		tg_rewriter_services(lint, reader, path->rewriter[0].term);
 	const struct tg_vip *vip;
 	struct tg_lint_target asked = {.has_addr = true, .has_port = true};
 
 	fputs(balances ? "its backend " : "its target ", stream);
 	tg_lint_target_write(&path->target[0], stream);
-	vip = services ? tg_vip_at(services, (uint32_t)path->turner[0].vip) : NULL;
+	vip = services ? tg_vip_at(services, (uint32_t)path->rewriter[0].vip) : NULL;
 	if (!vip)
 		return;
 	tg_address_bytes((struct tg_key128){vip->addr[0], vip->addr[1]}, (uint8_t *)asked.addr_be);
@@ -267,18 +267,18 @@ static void write_first(const struct tg_lint *lint, const struct tg_reading *rea
 }
 
 static int report(struct tg_lint *lint, const struct tg_lint_rule *rule,
-		  const struct tg_reading *reading, const struct path *path)
+		  const struct tg_section_reader *reader, const struct path *path)
 {
-	bool connects = reading->place % TG_OPS == TG_OP_CONNECT;
+	bool connects = reader->place % TG_OPS == TG_OP_CONNECT;
 	struct tg_lint_text text;
 	int error = tg_lint_begin(rule, &text);
 
 	if (error)
 		return error;
-	write_first(lint, reading, path, text.stream);
+	write_first(lint, reader, path, text.stream);
 	for (uint32_t i = 1; i < path->steps; i++) {
 		fputs(i > 1 ? ", by " : " is sent on by ", text.stream);
-		tg_lint_name(lint, reading->terms[path->turner[i].term].rule, text.stream);
+		tg_lint_name(lint, reader->terms[path->rewriter[i].term].rule, text.stream);
 		fputs(" to ", text.stream);
 		tg_lint_target_write(&path->target[i], text.stream);
 	}
@@ -287,39 +287,39 @@ static int report(struct tg_lint *lint, const struct tg_lint_rule *rule,
 		"round in a loop when it %s on; let its own calls through before, as in "
 		"allow { %s = \"%s\", uid = \"proxy\" }",
 		path->steps > 1 ? ", which" : "", connects ? "connects" : "sends",
-		connects ? "connect" : "sendmsg", reading->place < TG_OPS ? "*" : "unix:*");
+		connects ? "connect" : "sendmsg", reader->place < TG_OPS ? "*" : "unix:*");
 	return tg_lint_end(lint, rule, TG_FINDING_LOOP, &text);
 }
 
 /* Follow the calls of one kind that a turner takes; `at` is what they ask for, as far as that is
  * one.  1: a loop was found and told. */
 static int check_kind(struct tg_lint *lint, const struct tg_lint_rule *rule, struct calls *calls,
-		      const struct tg_turner *turner, const struct tg_lint_target *at,
+		      const struct tg_rewriter *rewriter, const struct tg_lint_target *at,
 		      uint32_t proto)
 {
-	struct path path = {.turner = {*turner}, .steps = 1, .at = *at, .proto = proto};
-	int result = tg_box_of_term(calls->reading, calls->world, turner->term, &calls->box);
+	struct path path = {.rewriter = {*rewriter}, .steps = 1, .at = *at, .proto = proto};
+	int result = tg_box_of_term(calls->reader, calls->kind, rewriter->term, &calls->box);
 
 	if (result)
 		return result;
-	if (turner->vip != TG_NO_VIP)
-		result = restrict_to(lint, calls, calls->world->address, at, 0) ?:
+	if (rewriter->vip != TG_NO_VIP)
+		result = restrict_to(lint, calls, calls->kind->address, at, 0) ?:
 			 restrict_to(lint, calls, TG_KEY_PORT, at, 0)		?:
 			 restrict_to(lint, calls, TG_KEY_PROTO, at, proto);
 	if (!result && !tg_box_is_empty(&calls->box, ~0u))
 		result = follow(lint, calls, &path);
 	tg_box_free(&calls->box);
 	if (result == 1)
-		result = report(lint, rule, calls->reading, &path) ?: 1;
+		result = report(lint, rule, calls->reader, &path) ?: 1;
 	return result;
 }
 
 static int check_services(struct tg_lint *lint, const struct tg_lint_rule *rule,
-			  const struct tg_reading *reading, uint32_t term,
+			  const struct tg_section_reader *reader, uint32_t term,
 			  const struct tg_table_rows *services)
 {
-	const struct tg_more *more = tg_row(&reading->view, reading->terms[term].more_row);
-	const struct tg_table_entry *entry = tg_image_table(lint->image->rows, more->services - 1);
+	const struct tg_term_rest *rest = tg_row(&reader->view, reader->terms[term].rest_row);
+	const struct tg_table_entry *entry = tg_image_table(lint->image->rows, rest->services - 1);
 	const struct tg_vip_key *vip;
 	int result = 0;
 
@@ -330,14 +330,14 @@ static int check_services(struct tg_lint *lint, const struct tg_lint_rule *rule,
 					    .has_port = true,
 					    .port_be = htons((uint16_t)(vip->what >> 16))};
 		uint32_t proto = vip->what & 0xffff;
-		struct tg_turner turner = {term, TG_NO_VIP};
-		struct calls calls = {.reading = reading};
+		struct tg_rewriter rewriter = {term, TG_NO_VIP};
+		struct calls calls = {.reader = reader};
 
 		tg_address_bytes((struct tg_key128){vip->high, vip->low}, (uint8_t *)at.addr_be);
-		calls.world = &tg_worlds(reading->place)[is_mapped(at.addr_be) ? 0 : 1];
-		turner.vip = tg_lint_vip_at(services, &at, proto);
-		if (turner.vip != TG_NO_VIP)
-			result = check_kind(lint, rule, &calls, &turner, &at, proto);
+		calls.kind = &tg_call_kinds(reader->place)[is_mapped(at.addr_be) ? 0 : 1];
+		rewriter.vip = tg_lint_vip_at(services, &at, proto);
+		if (rewriter.vip != TG_NO_VIP)
+			result = check_kind(lint, rule, &calls, &rewriter, &at, proto);
 	}
 	return result;
 }
@@ -345,18 +345,18 @@ static int check_services(struct tg_lint *lint, const struct tg_lint_rule *rule,
 static int check_term(struct tg_lint *lint, const struct tg_lint_rule *rule, int place,
 		      uint32_t term)
 {
-	const struct tg_reading *reading = &lint->reading[place];
-	const struct tg_table_rows *services = tg_turner_services(lint, reading, term);
+	const struct tg_section_reader *reader = &lint->reader[place];
+	const struct tg_table_rows *services = tg_rewriter_services(lint, reader, term);
 	const struct tg_lint_target anywhere = {.has_addr = false};
-	const struct tg_turner turner = {term, TG_NO_VIP};
+	const struct tg_rewriter rewriter = {term, TG_NO_VIP};
 	int result = 0;
 
 	if (services)
-		return check_services(lint, rule, reading, term, services);
-	for (int i = 0; i < tg_world_count(place) && !result; i++) {
-		struct calls calls = {.reading = reading, .world = &tg_worlds(place)[i]};
+		return check_services(lint, rule, reader, term, services);
+	for (int i = 0; i < tg_call_kind_count(place) && !result; i++) {
+		struct calls calls = {.reader = reader, .kind = &tg_call_kinds(place)[i]};
 
-		result = check_kind(lint, rule, &calls, &turner, &anywhere, 0);
+		result = check_kind(lint, rule, &calls, &rewriter, &anywhere, 0);
 	}
 	return result;
 }

@@ -9,26 +9,27 @@
 #include "parse/address.h"
 #include "parse/backend.h"
 
-static const struct tg_term *term_of(const struct tg_reading *reading, uint32_t term)
+static const struct tg_term *term_of(const struct tg_section_reader *reader, uint32_t term)
 {
-	return &reading->terms[term];
+	return &reader->terms[term];
 }
 
-static const struct tg_more *more_of(const struct tg_reading *reading, uint32_t term)
+static const struct tg_term_rest *rest_of(const struct tg_section_reader *reader, uint32_t term)
 {
-	return tg_row(&reading->view, term_of(reading, term)->more_row);
+	return tg_row(&reader->view, term_of(reader, term)->rest_row);
 }
 
 /* --- Services ------------------------------------------------------------------------ */
 
-const struct tg_table_rows *tg_turner_services(const struct tg_lint *lint,
-					       const struct tg_reading *reading, uint32_t term)
+const struct tg_table_rows *tg_rewriter_services(const struct tg_lint *lint,
+						 const struct tg_section_reader *reader,
+						 uint32_t term)
 {
-	const struct tg_more *more = more_of(reading, term);
+	const struct tg_term_rest *rest = rest_of(reader, term);
 
-	if (term_of(reading, term)->verb != TG_VERB_BALANCE || !more || !more->services)
+	if (term_of(reader, term)->verb != TG_VERB_BALANCE || !rest || !rest->services)
 		return NULL;
-	return &lint->tables[more->services - 1];
+	return &lint->tables[rest->services - 1];
 }
 
 int tg_lint_vip_at(const struct tg_table_rows *services, const struct tg_lint_target *target,
@@ -48,55 +49,56 @@ int tg_lint_vip_at(const struct tg_table_rows *services, const struct tg_lint_ta
 
 /* The backends of a turner; none: it is a rewrite. */
 static struct tg_backend_rows backends_of(const struct tg_lint *lint,
-					  const struct tg_reading *reading,
-					  const struct tg_turner *turner)
+					  const struct tg_section_reader *reader,
+					  const struct tg_rewriter *rewriter)
 {
-	const struct tg_table_rows *services = tg_turner_services(lint, reading, turner->term);
-	const struct tg_more *more = more_of(reading, turner->term);
+	const struct tg_table_rows *services = tg_rewriter_services(lint, reader, rewriter->term);
+	const struct tg_term_rest *rest = rest_of(reader, rewriter->term);
 	struct tg_backend_rows none = {0};
 	const struct tg_vip *vip;
 
-	if (term_of(reading, turner->term)->verb != TG_VERB_BALANCE || !more)
+	if (term_of(reader, rewriter->term)->verb != TG_VERB_BALANCE || !rest)
 		return none;
 	if (services) {
-		vip = tg_vip_at(services, (uint32_t)turner->vip);
+		vip = tg_vip_at(services, (uint32_t)rewriter->vip);
 		return vip ? tg_service_list(services, vip->state) : none;
 	}
-	return tg_image_list(lint->image->rows, more->block);
+	return tg_image_list(lint->image->rows, rest->block);
 }
 
-uint32_t tg_turner_targets(const struct tg_lint *lint, const struct tg_reading *reading,
-			   const struct tg_turner *turner)
+uint32_t tg_rewriter_targets(const struct tg_lint *lint, const struct tg_section_reader *reader,
+			     const struct tg_rewriter *rewriter)
 {
-	if (term_of(reading, turner->term)->verb != TG_VERB_BALANCE)
+	if (term_of(reader, rewriter->term)->verb != TG_VERB_BALANCE)
 		return 1;
-	return backends_of(lint, reading, turner).count;
+	return backends_of(lint, reader, rewriter).count;
 }
 
-static void rewrite_target(const struct tg_lint *lint, const struct tg_reading *reading,
+static void rewrite_target(const struct tg_lint *lint, const struct tg_section_reader *reader,
 			   const struct tg_term *term, struct tg_lint_target *target)
 {
-	uint32_t row = tg_image_section_row(lint->image->rows, reading->place);
+	uint32_t row = tg_image_section_row(lint->image->rows, reader->place);
 
 	*target = (struct tg_lint_target){
 		.has_addr = term->effects & TG_EFFECT_TO_ADDR,
 		.has_port = term->effects & TG_EFFECT_TO_PORT,
 		.port_be = term->to_port_be,
 	};
-	if (reading->place >= TG_OPS)
-		target->path = tg_path_target(&reading->view, row, term);
+	if (reader->place >= TG_OPS)
+		target->path = tg_path_target(&reader->view, row, term);
 	else
 		memcpy(target->addr_be, term->to_addr_be, sizeof(target->addr_be));
 }
 
-bool tg_turner_target(const struct tg_lint *lint, const struct tg_reading *reading,
-		      const struct tg_turner *turner, uint32_t index, struct tg_lint_target *target)
+bool tg_rewriter_target(const struct tg_lint *lint, const struct tg_section_reader *reader,
+			const struct tg_rewriter *rewriter, uint32_t index,
+			struct tg_lint_target *target)
 {
-	struct tg_backend_rows backends = backends_of(lint, reading, turner);
+	struct tg_backend_rows backends = backends_of(lint, reader, rewriter);
 	struct tg_backend_info backend;
 
 	if (!backends.count) {
-		rewrite_target(lint, reading, term_of(reading, turner->term), target);
+		rewrite_target(lint, reader, term_of(reader, rewriter->term), target);
 		return true;
 	}
 	tg_backend_rows_read(&backends, index, &backend);

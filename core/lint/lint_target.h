@@ -9,7 +9,7 @@
 #define TG_NO_VIP (-1)
 
 /* A term that turns calls; of one that balances live services, those for one of their VIPs. */
-struct tg_turner {
+struct tg_rewriter {
 	uint32_t term;
 	int vip; /* its place in its table, or TG_NO_VIP */
 };
@@ -23,19 +23,20 @@ struct tg_lint_target {
 };
 
 /* The services whose backends a term has; NULL: it has its own, or does not balance. */
-const struct tg_table_rows *tg_turner_services(const struct tg_lint *lint,
-					       const struct tg_reading *reading, uint32_t term);
+const struct tg_table_rows *tg_rewriter_services(const struct tg_lint *lint,
+						 const struct tg_section_reader *reader,
+						 uint32_t term);
 
 /* The VIP that is at a target, for those who connect by `proto`; or TG_NO_VIP. */
 int tg_lint_vip_at(const struct tg_table_rows *services, const struct tg_lint_target *target,
 		   uint32_t proto);
 
 /* How many targets a turner has; one of them, false where no call goes there now. */
-uint32_t tg_turner_targets(const struct tg_lint *lint, const struct tg_reading *reading,
-			   const struct tg_turner *turner);
-bool tg_turner_target(const struct tg_lint *lint, const struct tg_reading *reading,
-		      const struct tg_turner *turner, uint32_t index,
-		      struct tg_lint_target *target);
+uint32_t tg_rewriter_targets(const struct tg_lint *lint, const struct tg_section_reader *reader,
+			     const struct tg_rewriter *rewriter);
+bool tg_rewriter_target(const struct tg_lint *lint, const struct tg_section_reader *reader,
+			const struct tg_rewriter *rewriter, uint32_t index,
+			struct tg_lint_target *target);
 
 /* Write `127.0.0.1:80`, `[::1]:80`, `127.0.0.1`, `port 80`, `unix:/run/x.sock`. */
 void tg_lint_target_write(const struct tg_lint_target *target, FILE *stream);

@@ -16,15 +16,15 @@ static void set_term(uint64_t *words, uint32_t term)
 	words[term / 64] |= 1ull << (term % 64);
 }
 
-static int bitset_terms(const struct tg_reading *reading, const struct tg_bitset *set,
+static int bitset_terms(const struct tg_section_reader *reader, const struct tg_bitset *set,
 			uint64_t *words)
 {
-	for (uint32_t i = 0; i < reading->words; i++) {
+	for (uint32_t i = 0; i < reader->words; i++) {
 		const __u64 *word;
 
 		if (!(set->summary[i / 64] >> (i % 64) & 1))
 			continue;
-		word = tg_bitset_word(&reading->view, set, i / 64, i % 64);
+		word = tg_bitset_word(&reader->view, set, i / 64, i % 64);
 		if (!word)
 			return tg_fail_damaged();
 		words[i] = *word;
@@ -32,15 +32,14 @@ static int bitset_terms(const struct tg_reading *reading, const struct tg_bitset
 	return 0;
 }
 
-int tg_reading_terms(const struct tg_reading *reading, enum tg_key key, uint32_t class,
-		     uint64_t *words)
+int tg_section_reader_terms(const struct tg_section_reader *reader, enum tg_key key, uint32_t cls,
+			    uint64_t *words)
 {
-	const struct tg_section *section = reading->section;
-	const __u64 *head =
-		tg_word(&reading->view, (uint64_t)section->tree[key].bitset * 8 + class);
+	const struct tg_section *section = reader->section;
+	const __u64 *head = tg_word(&reader->view, (uint64_t)section->tree[key].bitset * 8 + cls);
 	const struct tg_bitset *set;
 
-	memset(words, 0, reading->words * sizeof(*words));
+	memset(words, 0, reader->words * sizeof(*words));
 	if (!head)
 		return tg_fail_damaged();
 	if (section->terms <= TG_WORD_TERMS) {
@@ -48,8 +47,8 @@ int tg_reading_terms(const struct tg_reading *reading, enum tg_key key, uint32_t
 		return 0;
 	}
 	if (!tg_head_lists(*head)) {
-		set = tg_row(&reading->view, TG_HEAD_ROW(*head));
-		return set ? bitset_terms(reading, set, words) : tg_fail_damaged();
+		set = tg_row(&reader->view, TG_HEAD_ROW(*head));
+		return set ? bitset_terms(reader, set, words) : tg_fail_damaged();
 	}
 	for (int i = 0; i < TG_HEAD_TERMS; i++)
 		if (TG_HEAD_TERM(*head, i) < section->terms)
@@ -57,10 +56,10 @@ int tg_reading_terms(const struct tg_reading *reading, enum tg_key key, uint32_t
 	return 0;
 }
 
-struct tg_class_list tg_reading_classes(const struct tg_reading *reading, enum tg_key key,
-					uint32_t term)
+struct tg_class_list tg_section_reader_classes(const struct tg_section_reader *reader,
+					       enum tg_key key, uint32_t term)
 {
-	const struct tg_reading_key *at = &reading->key[key];
+	const struct tg_section_reader_key *at = &reader->key[key];
 
 	if (at->every[term / 64] >> (term % 64) & 1)
 		return at->all;
@@ -71,37 +70,37 @@ struct tg_class_list tg_reading_classes(const struct tg_reading *reading, enum t
 /* --- Samples: a value of each class ------------------------------------------------ */
 
 /* What a leaf's entry stands for: all values up to `last` that the one before does not hold. */
-static int sample64(const struct tg_reading *reading, enum tg_key key, uint32_t row, uint32_t depth,
-		    uint64_t bound, const uint64_t *high);
+static int sample64(const struct tg_section_reader *reader, enum tg_key key, uint32_t row,
+		    uint32_t depth, uint64_t bound, const uint64_t *high);
 
-static void take_sample(const struct tg_reading *reading, enum tg_key key, uint32_t class,
+static void take_sample(const struct tg_section_reader *reader, enum tg_key key, uint32_t cls,
 			uint64_t hi, uint64_t lo)
 {
-	const struct tg_reading_key *at = &reading->key[key];
+	const struct tg_section_reader_key *at = &reader->key[key];
 
-	if (class >= reading->section->tree[key].classes)
+	if (cls >= reader->section->tree[key].classes)
 		return;
-	at->sample[class] = (struct tg_key128){hi, lo};
-	at->seen[class] = true;
+	at->sample[cls] = (struct tg_key128){hi, lo};
+	at->seen[cls] = true;
 }
 
-static int sample_entry(const struct tg_reading *reading, enum tg_key key, uint32_t entry,
+static int sample_entry(const struct tg_section_reader *reader, enum tg_key key, uint32_t entry,
 			uint64_t last, const uint64_t *high)
 {
 	if (high)
-		take_sample(reading, key, entry, *high, last);
+		take_sample(reader, key, entry, *high, last);
 	else if (!(entry & TG_CHAIN))
-		take_sample(reading, key, entry, last, UINT64_MAX);
+		take_sample(reader, key, entry, last, UINT64_MAX);
 	else
-		return sample64(reading, key, TG_CHAIN_ROW(entry), TG_CHAIN_DEPTH(entry),
-				UINT64_MAX, &last);
+		return sample64(reader, key, TG_CHAIN_ROW(entry), TG_CHAIN_DEPTH(entry), UINT64_MAX,
+				&last);
 	return 0;
 }
 
-static int sample64(const struct tg_reading *reading, enum tg_key key, uint32_t row, uint32_t depth,
-		    uint64_t bound, const uint64_t *high)
+static int sample64(const struct tg_section_reader *reader, enum tg_key key, uint32_t row,
+		    uint32_t depth, uint64_t bound, const uint64_t *high)
 {
-	const struct tg_node64 *node = tg_row(&reading->view, row);
+	const struct tg_node64 *node = tg_row(&reader->view, row);
 	const struct tg_leaf64 *leaf = (const void *)node;
 	bool done = false;
 	int error = 0;
@@ -110,21 +109,21 @@ static int sample64(const struct tg_reading *reading, enum tg_key key, uint32_t 
 		return tg_fail_damaged();
 	for (int i = 0; depth && i < 8 && !done && !error; i++) {
 		done = i == 7 || node->upper[i] >= bound;
-		error = sample64(reading, key, node->child + (uint32_t)i, depth - 1,
+		error = sample64(reader, key, node->child + (uint32_t)i, depth - 1,
 				 done ? bound : node->upper[i], high);
 	}
 	for (int i = 0; !depth && i < 6 && !done && !error; i++) {
 		done = i == 5 || leaf->upper[i] >= bound;
-		error = sample_entry(reading, key, leaf->entry[i], done ? bound : leaf->upper[i],
+		error = sample_entry(reader, key, leaf->entry[i], done ? bound : leaf->upper[i],
 				     high);
 	}
 	return error;
 }
 
-static int sample32(const struct tg_reading *reading, enum tg_key key, uint32_t row, uint32_t depth,
-		    uint32_t bound)
+static int sample32(const struct tg_section_reader *reader, enum tg_key key, uint32_t row,
+		    uint32_t depth, uint32_t bound)
 {
-	const struct tg_node32 *node = tg_row(&reading->view, row);
+	const struct tg_node32 *node = tg_row(&reader->view, row);
 	const struct tg_leaf32 *leaf = (const void *)node;
 	bool done = false;
 	int error = 0;
@@ -133,62 +132,62 @@ static int sample32(const struct tg_reading *reading, enum tg_key key, uint32_t 
 		return tg_fail_damaged();
 	for (int i = 0; depth && i < 16 && !done && !error; i++) {
 		done = i == 15 || node->upper[i] >= bound;
-		error = sample32(reading, key, node->child + (uint32_t)i, depth - 1,
+		error = sample32(reader, key, node->child + (uint32_t)i, depth - 1,
 				 done ? bound : node->upper[i]);
 	}
 	for (int i = 0; !depth && i < 11 && !done; i++) {
 		done = i == 10 || leaf->upper[i] >= bound;
-		take_sample(reading, key, leaf->class[i], 0, done ? bound : leaf->upper[i]);
+		take_sample(reader, key, leaf->cls[i], 0, done ? bound : leaf->upper[i]);
 	}
 	return error;
 }
 
-static int take_samples(struct tg_reading *reading, enum tg_key key)
+static int take_samples(struct tg_section_reader *reader, enum tg_key key)
 {
-	const struct tg_tree *tree = &reading->section->tree[key];
+	const struct tg_tree *tree = &reader->section->tree[key];
 
 	if (TG_KEYS_128 & (1u << key))
-		return sample64(reading, key, tree->root, tree->depth, UINT64_MAX, NULL);
-	return sample32(reading, key, tree->root, tree->depth,
+		return sample64(reader, key, tree->root, tree->depth, UINT64_MAX, NULL);
+	return sample32(reader, key, tree->root, tree->depth,
 			key == TG_KEY_PORT ? 0xffff : UINT32_MAX);
 }
 
 /* --- Which classes a term holds for ------------------------------------------------- */
 
 /* Call `each` with every pair of a class and a term, class by class; `state` is its own. */
-static int each_pair(const struct tg_reading *reading, enum tg_key key, uint64_t *words,
-		     void (*each)(struct tg_reading_key *at, uint32_t class, uint32_t term),
-		     struct tg_reading_key *at)
+static int each_pair(const struct tg_section_reader *reader, enum tg_key key, uint64_t *words,
+		     void (*each)(struct tg_section_reader_key *at, uint32_t cls, uint32_t term),
+		     struct tg_section_reader_key *at)
 {
 	for (uint32_t n = 0; n < at->all.count; n++) {
-		uint16_t class = at->all.at[n];
-		int error = tg_reading_terms(reading, key, class, words);
+		uint16_t cls = at->all.at[n];
+		int error = tg_section_reader_terms(reader, key, cls, words);
 
 		if (error)
 			return error;
-		for (uint32_t i = 0; i < reading->words; i++) {
+		for (uint32_t i = 0; i < reader->words; i++) {
 			for (uint64_t word = words[i]; word; word &= word - 1)
-				each(at, class, i * 64 + (uint32_t)__builtin_ctzll(word));
+				each(at, cls, i * 64 + (uint32_t)__builtin_ctzll(word));
 		}
 	}
 	return 0;
 }
 
-static void count_pair(struct tg_reading_key *at, uint32_t class, uint32_t term)
+static void count_pair(struct tg_section_reader_key *at, uint32_t cls, uint32_t term)
 {
-	(void)class;
+	(void)cls;
 	at->start[term + 1]++;
 }
 
 /* start[term + 1] is where the term's next class goes, and at last where they end. */
-static void keep_pair(struct tg_reading_key *at, uint32_t class, uint32_t term)
+static void keep_pair(struct tg_section_reader_key *at, uint32_t cls, uint32_t term)
 {
 	if (!(at->every[term / 64] >> (term % 64) & 1))
-		at->held[at->start[term + 1]++] = (uint16_t) class;
+		at->held[at->start[term + 1]++] = (uint16_t)cls;
 }
 
 /* From counts to where each term's classes start; the terms of all classes need no room. */
-static int place_terms(struct tg_reading_key *at, uint32_t terms)
+static int place_terms(struct tg_section_reader_key *at, uint32_t terms)
 {
 	uint64_t pairs = 0;
 
@@ -209,76 +208,75 @@ static int place_terms(struct tg_reading_key *at, uint32_t terms)
 	return at->held ? 0 : tg_fail(-ENOMEM, "out of memory: no room to read an image back");
 }
 
-static int read_key(struct tg_reading *reading, enum tg_key key, uint64_t *words)
+static int read_key(struct tg_section_reader *reader, enum tg_key key, uint64_t *words)
 {
-	struct tg_reading_key *at = &reading->key[key];
-	uint32_t terms = reading->section->terms;
-	uint32_t classes = reading->section->tree[key].classes;
+	struct tg_section_reader_key *at = &reader->key[key];
+	uint32_t terms = reader->section->terms;
+	uint32_t classes = reader->section->tree[key].classes;
 	uint16_t *all = malloc(((size_t)classes + 1) * sizeof(*all));
 	int error;
 
 	at->all = (struct tg_class_list){all, 0};
 	at->start = calloc(terms + 1, sizeof(*at->start));
-	at->any = calloc(reading->words, sizeof(*at->any));
-	at->every = calloc(reading->words, sizeof(*at->every));
+	at->any = calloc(reader->words, sizeof(*at->any));
+	at->every = calloc(reader->words, sizeof(*at->every));
 	at->sample = calloc(classes + 1, sizeof(*at->sample));
 	at->seen = calloc(classes + 1, sizeof(*at->seen));
 	if (!all || !at->start || !at->any || !at->every || !at->sample || !at->seen)
 		return tg_fail(-ENOMEM, "out of memory: no room to read an image back");
-	error = take_samples(reading, key);
-	for (uint32_t class = 0; class < classes; class ++)
-		if (at->seen[class])
-			all[at->all.count++] = (uint16_t) class;
+	error = take_samples(reader, key);
+	for (uint32_t cls = 0; cls < classes; cls++)
+		if (at->seen[cls])
+			all[at->all.count++] = (uint16_t)cls;
 	if (!error)
-		error = each_pair(reading, key, words, count_pair, at);
+		error = each_pair(reader, key, words, count_pair, at);
 	if (!error)
 		error = place_terms(at, terms);
 	if (!error)
-		error = each_pair(reading, key, words, keep_pair, at);
+		error = each_pair(reader, key, words, keep_pair, at);
 	return error;
 }
 
-int tg_reading_open(const struct tg_image *image, int place, struct tg_reading *out)
+int tg_section_reader_open(const struct tg_image *image, int place, struct tg_section_reader *out)
 {
-	struct tg_reading reading = {
+	struct tg_section_reader reader = {
 		.view = {image->rows, (uint32_t)(image->bytes / TG_ROW_BYTES)},
 		.place = place,
 	};
 	uint64_t *words;
 	int error = 0;
 
-	reading.section =
-		tg_rows(&reading.view, tg_image_section_row(image->rows, place), TG_SECTION_ROWS);
-	if (!reading.section)
+	reader.section =
+		tg_rows(&reader.view, tg_image_section_row(image->rows, place), TG_SECTION_ROWS);
+	if (!reader.section)
 		return tg_fail_damaged();
-	reading.terms =
-		tg_rows(&reading.view, reading.section->term_row, reading.section->terms + 1);
-	reading.words = (reading.section->terms + 63) / 64 + !reading.section->terms;
-	words = calloc(reading.words, sizeof(*words));
-	reading.takers = calloc(reading.words, sizeof(*reading.takers));
-	if (!words || !reading.takers)
+	reader.terms = tg_rows(&reader.view, reader.section->term_row, reader.section->terms + 1);
+	reader.words = (reader.section->terms + 63) / 64 + !reader.section->terms;
+	words = calloc(reader.words, sizeof(*words));
+	reader.deciding = calloc(reader.words, sizeof(*reader.deciding));
+	if (!words || !reader.deciding)
 		error = tg_fail(-ENOMEM, "out of memory: no room to read an image back");
-	else if (!reading.terms)
+	else if (!reader.terms)
 		error = tg_fail_damaged();
-	for (uint32_t i = 0; !error && i < reading.section->terms; i++)
-		if (!(reading.terms[i].effects &
+	for (uint32_t i = 0; !error && i < reader.section->terms; i++)
+		if (!(reader.terms[i].effects &
 		      (TG_EFFECT_SHADOW | TG_EFFECT_LIVE | TG_EFFECT_RATE)))
-			set_term(reading.takers, i);
+			set_term(reader.deciding, i);
 	for (int key = 0; key < TG_KEYS && !error; key++)
-		if (reading.section->keys >> key & 1)
-			error = read_key(&reading, (enum tg_key)key, words);
+		if (reader.section->keys >> key & 1)
+			error = read_key(&reader, (enum tg_key)key, words);
 	free(words);
 	if (error)
-		tg_reading_close(&reading);
+		tg_section_reader_close(&reader);
 	else
-		*out = reading;
+		*out = reader;
 	return error;
 }
 
-void tg_reading_close(struct tg_reading *reading)
+void tg_section_reader_close(struct tg_section_reader *reader)
 {
 	for (int key = 0; key < TG_KEYS; key++) {
-		struct tg_reading_key *at = &reading->key[key];
+		struct tg_section_reader_key *at = &reader->key[key];
 
 		free((void *)at->all.at);
 		free(at->start);
@@ -288,6 +286,6 @@ void tg_reading_close(struct tg_reading *reading)
 		free(at->sample);
 		free(at->seen);
 	}
-	free(reading->takers);
-	*reading = (struct tg_reading){0};
+	free(reader->deciding);
+	*reader = (struct tg_section_reader){0};
 }

@@ -19,7 +19,7 @@ struct tg_class_list {
 	uint32_t count;
 };
 
-struct tg_reading_key {
+struct tg_section_reader_key {
 	struct tg_class_list all;
 	uint32_t *start; /* by term, and one more: where its classes start in `held` */
 	uint16_t *held;
@@ -29,29 +29,30 @@ struct tg_reading_key {
 	bool *seen;               /* by class: it has a value */
 };
 
-struct tg_reading {
+struct tg_section_reader {
 	struct tg_view view;
 	int place; /* of the section: see tg_image_section_row() */
 	const struct tg_section *section;
-	const struct tg_term *terms;        /* section->terms, and the default */
-	uint32_t words;                     /* of a bitset of terms */
-	uint64_t *takers;                   /* terms that end the walk: no shadows */
-	struct tg_reading_key key[TG_KEYS]; /* of section->keys */
+	const struct tg_term *terms;               /* section->terms, and the default */
+	uint32_t words;                            /* of a bitset of terms */
+	uint64_t *deciding;                        /* terms that end the walk: no shadows */
+	struct tg_section_reader_key key[TG_KEYS]; /* of section->keys */
 };
 
 /*
  * Read a section, which the image has.  -E2BIG: it would take
  * more memory than a reading is worth; -ENOMEM; -EINVAL: the image is damaged.
  */
-int tg_reading_open(const struct tg_image *image, int place, struct tg_reading *reading);
-void tg_reading_close(struct tg_reading *reading);
+int tg_section_reader_open(const struct tg_image *image, int place,
+			   struct tg_section_reader *reader);
+void tg_section_reader_close(struct tg_section_reader *reader);
 
 /* The terms that hold for a class, as reading->words words. */
-int tg_reading_terms(const struct tg_reading *reading, enum tg_key key, uint32_t class,
-		     uint64_t *words);
+int tg_section_reader_terms(const struct tg_section_reader *reader, enum tg_key key, uint32_t cls,
+			    uint64_t *words);
 
 /* The classes that a term holds for. */
-struct tg_class_list tg_reading_classes(const struct tg_reading *reading, enum tg_key key,
-					uint32_t term);
+struct tg_class_list tg_section_reader_classes(const struct tg_section_reader *reader,
+					       enum tg_key key, uint32_t term);
 
 #endif

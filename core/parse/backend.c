@@ -159,7 +159,7 @@ void tg_backend_rows_write(const struct tg_backend_rows *rows, const struct tg_b
 		memcpy(backend->addr_be, spec->addr_be, sizeof(backend->addr_be));
 		backend->port_be = spec->port_be;
 	}
-	tg_lots_share(backends, rows->backends);
+	tg_alias_table_build(backends, rows->backends);
 }
 
 void tg_backend_rows_read(const struct tg_backend_rows *rows, uint32_t index,

@@ -44,7 +44,7 @@ struct tg_backend_rows {
 };
 
 /* Write how chance chooses among them: `lot` and `other` of each. */
-void tg_lots_share(const struct tg_backends *backends, struct tg_backend *at);
+void tg_alias_table_build(const struct tg_backends *backends, struct tg_backend *at);
 
 /* Fill rows of zeros; none of the backends has been picked yet. */
 void tg_backend_rows_write(const struct tg_backend_rows *rows, const struct tg_backends *backends);

@@ -39,7 +39,7 @@ void tg_list_free(struct tg_list *list)
 	free_side(&list->excluded);
 	tg_set_uses_free(&list->sets);
 	for (uint32_t i = 0; i < list->less.not_count; i++)
-		free(list->less.not [i]);
+		free(list->less.except[i]);
 	tg_cgroups_free(&list->cgroups);
 	free(list);
 }
@@ -157,17 +157,16 @@ static int check_product(const struct tg_list *list, const struct tg_list *addrs
 }
 
 /* What NULL means: everything. */
-static int meaning_or_all(const struct tg_list *list, enum tg_field field,
-			  struct tg_meaning *meaning)
+static int sets_or_all(const struct tg_list *list, enum tg_field field, struct tg_list_sets *sets)
 {
 	struct tg_list all = {.field = field};
 	int error;
 
 	if (list)
-		return tg_list_meaning(list, meaning);
+		return tg_list_to_sets(list, sets);
 	error = tg_list_add(&all, "*");
 	if (!error)
-		error = tg_list_meaning(&all, meaning);
+		error = tg_list_to_sets(&all, sets);
 	free_side(&all.included);
 	return error;
 }
@@ -202,14 +201,14 @@ static int add_uses(struct tg_list *list, const struct tg_set_uses *uses,
 int tg_list_add_product(struct tg_list *list, const struct tg_list *addrs,
 			const struct tg_list *ports)
 {
-	struct tg_meaning addr = {0}, port = {0};
+	struct tg_list_sets addr = {0}, port = {0};
 	struct tg_product *product;
 	int error = check_product(list, addrs, ports);
 
 	if (!error)
-		error = meaning_or_all(addrs, TG_FIELD_ENDPOINT, &addr);
+		error = sets_or_all(addrs, TG_FIELD_ENDPOINT, &addr);
 	if (!error)
-		error = meaning_or_all(ports, TG_FIELD_PORT, &port);
+		error = sets_or_all(ports, TG_FIELD_PORT, &port);
 	if (!error && addr.uses && port.set.count)
 		error = add_uses(list, addr.uses, &port.set);
 	/* Without ports of their own they are one product, or none. */
@@ -229,8 +228,8 @@ int tg_list_add_product(struct tg_list *list, const struct tg_list *addrs,
 		list->names_any4 |= addrs && addrs->names_any4;
 		list->names_any6 |= addrs && addrs->names_any6;
 	}
-	tg_meaning_free(&addr);
-	tg_meaning_free(&port);
+	tg_list_sets_free(&addr);
+	tg_list_sets_free(&port);
 	return error;
 }
 
@@ -255,7 +254,7 @@ int tg_list_copy(struct tg_list **out, const struct tg_list *list)
 	copy->names_any6 = list->names_any6;
 	error = tg_set_uses_append(&copy->sets, &list->sets, NULL, 0);
 	for (uint32_t i = 0; i < list->less.not_count && !error; i++)
-		error = tg_set_use_less(&copy->less, list->less.not [i]);
+		error = tg_set_use_less(&copy->less, list->less.except[i]);
 	if (!error)
 		error = copy_side(&copy->included, &list->included);
 	if (!error)

@@ -187,7 +187,7 @@ static int copy_normal_paths(struct tg_path_set *out, const struct tg_path_set *
 }
 
 /* Items that are all negative mean all paths less those; but only where some are paths. */
-static int path_meaning(const struct tg_list *list, struct tg_path_set *paths)
+static int path_sets(const struct tg_list *list, struct tg_path_set *paths)
 {
 	struct tg_path_set included = {0}, excluded = {0};
 	int error = copy_normal_paths(&included, &list->included.paths);
@@ -223,10 +223,10 @@ static int less_excluded(const struct tg_products *excluded, struct tg_products 
 	return 0;
 }
 
-static int use_meaning(const struct tg_list *list, const struct tg_products *excluded,
-		       struct tg_set_uses *uses)
+static int use_sets(const struct tg_list *list, const struct tg_products *excluded,
+		    struct tg_set_uses *uses)
 {
-	int error = tg_set_uses_append(uses, &list->sets, list->less.not, list->less.not_count);
+	int error = tg_set_uses_append(uses, &list->sets, list->less.except, list->less.not_count);
 
 	for (size_t i = 0; i < uses->count && !error; i++) {
 		error = tg_products_normalise(&uses->at[i].products);
@@ -244,7 +244,7 @@ static int products_as_use(const struct tg_list *list, struct tg_products *produ
 	int error = tg_set_uses_add(uses, NULL, &use);
 
 	for (uint32_t i = 0; i < list->less.not_count && !error; i++)
-		error = tg_set_use_less(use, list->less.not [i]);
+		error = tg_set_use_less(use, list->less.except[i]);
 	if (error)
 		return error;
 	use->products = *products;
@@ -252,7 +252,7 @@ static int products_as_use(const struct tg_list *list, struct tg_products *produ
 	return 0;
 }
 
-static int address_meaning(const struct tg_list *list, struct tg_meaning *meaning)
+static int address_sets(const struct tg_list *list, struct tg_list_sets *sets)
 {
 	struct tg_products included = {0}, excluded = {0};
 	struct tg_set_uses uses = {0};
@@ -269,22 +269,22 @@ static int address_meaning(const struct tg_list *list, struct tg_meaning *meanin
 	if (!error)
 		error = less_excluded(&excluded, &included);
 	if (!error)
-		error = use_meaning(list, &excluded, &uses);
+		error = use_sets(list, &excluded, &uses);
 	if (!error && list->less.not_count && included.count)
 		error = products_as_use(list, &included, &uses);
 	if (!error && uses.count) {
-		meaning->uses = malloc(sizeof(uses));
-		if (!meaning->uses)
+		sets->uses = malloc(sizeof(uses));
+		if (!sets->uses)
 			error = tg_fail(-ENOMEM, "out of memory: no room for the sets of a list");
 	}
 	if (!error) {
-		meaning->products = included.at;
-		meaning->product_count = included.count;
+		sets->products = included.at;
+		sets->product_count = included.count;
 		included.at = NULL;
 		included.count = 0;
 	}
 	if (!error && uses.count) {
-		*meaning->uses = uses;
+		*sets->uses = uses;
 		uses = (struct tg_set_uses){0};
 	}
 	tg_set_uses_free(&uses);
@@ -293,14 +293,14 @@ static int address_meaning(const struct tg_list *list, struct tg_meaning *meanin
 	return error;
 }
 
-static int endpoint_meaning(const struct tg_list *list, struct tg_meaning *meaning)
+static int endpoint_sets(const struct tg_list *list, struct tg_list_sets *sets)
 {
-	int error = path_meaning(list, &meaning->paths);
+	int error = path_sets(list, &sets->paths);
 
 	if (!error)
-		error = address_meaning(list, meaning);
+		error = address_sets(list, sets);
 	if (error)
-		tg_path_set_free(&meaning->paths);
+		tg_path_set_free(&sets->paths);
 	return error;
 }
 
@@ -311,7 +311,7 @@ static int copy_normal_set(struct tg_intervals *out, const struct tg_intervals *
 	return error ? error : tg_intervals_normalise(out);
 }
 
-static int value_meaning(const struct tg_list *list, struct tg_meaning *meaning)
+static int value_sets(const struct tg_list *list, struct tg_list_sets *sets)
 {
 	struct tg_intervals included = TG_INTERVALS_EMPTY, excluded = TG_INTERVALS_EMPTY;
 	int error = list->included.any
@@ -321,46 +321,46 @@ static int value_meaning(const struct tg_list *list, struct tg_meaning *meaning)
 	if (!error)
 		error = copy_normal_set(&excluded, &list->excluded.values);
 	if (!error)
-		error = tg_intervals_subtract(&meaning->set, &included, &excluded);
+		error = tg_intervals_subtract(&sets->set, &included, &excluded);
 	tg_intervals_free(&included);
 	tg_intervals_free(&excluded);
 	return error;
 }
 
-static int meaning_of(const struct tg_list *list, struct tg_meaning *meaning)
+static int sets_of(const struct tg_list *list, struct tg_list_sets *sets)
 {
 	if (tg_field_is_endpoint(list->field))
-		return endpoint_meaning(list, meaning);
+		return endpoint_sets(list, sets);
 	if (list->field == TG_FIELD_CGROUP)
-		return tg_cgroups_copy(&meaning->cgroups, &list->cgroups);
-	return value_meaning(list, meaning);
+		return tg_cgroups_copy(&sets->cgroups, &list->cgroups);
+	return value_sets(list, sets);
 }
 
-int tg_list_meaning(const struct tg_list *list, struct tg_meaning *meaning)
+int tg_list_to_sets(const struct tg_list *list, struct tg_list_sets *sets)
 {
-	struct tg_meaning fresh = {.field = list->field};
+	struct tg_list_sets fresh = {.field = list->field};
 	int error = 0;
 
 	/* An empty list means nothing. */
 	if (list->included.any || list->excluded.any || list->less.not_count)
-		error = meaning_of(list, &fresh);
+		error = sets_of(list, &fresh);
 	if (!error)
-		*meaning = fresh;
+		*sets = fresh;
 	return error;
 }
 
-void tg_meaning_free(struct tg_meaning *meaning)
+void tg_list_sets_free(struct tg_list_sets *sets)
 {
-	for (size_t i = 0; i < meaning->product_count; i++)
-		tg_product_free(&meaning->products[i]);
-	free(meaning->products);
-	if (meaning->uses)
-		tg_set_uses_free(meaning->uses);
-	free(meaning->uses);
-	meaning->uses = NULL;
-	tg_path_set_free(&meaning->paths);
-	tg_intervals_free(&meaning->set);
-	tg_cgroups_free(&meaning->cgroups);
-	meaning->products = NULL;
-	meaning->product_count = 0;
+	for (size_t i = 0; i < sets->product_count; i++)
+		tg_product_free(&sets->products[i]);
+	free(sets->products);
+	if (sets->uses)
+		tg_set_uses_free(sets->uses);
+	free(sets->uses);
+	sets->uses = NULL;
+	tg_path_set_free(&sets->paths);
+	tg_intervals_free(&sets->set);
+	tg_cgroups_free(&sets->cgroups);
+	sets->products = NULL;
+	sets->product_count = 0;
 }

@@ -114,7 +114,7 @@ static void free_rule(struct tg_policy_rule *rule)
 	free(rule->text);
 	tg_backends_free(&rule->backends);
 	for (int field = 0; field < TG_FIELDS; field++)
-		tg_meaning_free(&rule->match[field]);
+		tg_list_sets_free(&rule->match[field]);
 }
 
 void tg_policy_free(struct tg_policy *policy)
@@ -361,7 +361,7 @@ int tg_policy_match(struct tg_policy *policy, uint32_t index, const struct tg_li
 	error = check_any_address(rule, list);
 	if (error)
 		return error;
-	error = tg_list_meaning(list, &rule->match[list->field]);
+	error = tg_list_to_sets(list, &rule->match[list->field]);
 	if (error)
 		return tg_rule_error(rule, error, "%s: %s", field_name(list->field), tg_error());
 	rule->given |= 1u << list->field;

@@ -38,7 +38,7 @@ struct tg_set_uses;
  * rules name; every other field is one set of keys: numbers, or 16 bytes of
  * comm as a big-endian number.
  */
-struct tg_meaning {
+struct tg_list_sets {
 	enum tg_field field;
 	struct tg_product *products;
 	size_t product_count;
@@ -52,8 +52,8 @@ struct tg_meaning {
  * Work out what a list means: its positive items, or everything if there are
  * none but negative ones, less the negative ones.  An empty list means nothing.
  */
-int tg_list_meaning(const struct tg_list *list, struct tg_meaning *meaning);
-void tg_meaning_free(struct tg_meaning *meaning);
+int tg_list_to_sets(const struct tg_list *list, struct tg_list_sets *sets);
+void tg_list_sets_free(struct tg_list_sets *sets);
 
 struct tg_policy_rule {
 	char *name;
@@ -68,7 +68,7 @@ struct tg_policy_rule {
 	struct tg_balance balance;   /* of balance */
 	struct tg_rate rate;         /* where it has TG_EFFECT_RATE */
 	uint32_t given;              /* bits, 1 << enum tg_field: which meanings are set */
-	struct tg_meaning match[TG_FIELDS];
+	struct tg_list_sets match[TG_FIELDS];
 };
 
 struct tg_policy_service {

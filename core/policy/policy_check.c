@@ -26,7 +26,7 @@ static void use_reach(const struct tg_set_use *use, struct reach *reach)
 
 static struct reach rule_reach(const struct tg_policy_rule *rule)
 {
-	const struct tg_meaning *endpoint = &rule->match[TG_FIELD_ENDPOINT];
+	const struct tg_list_sets *endpoint = &rule->match[TG_FIELD_ENDPOINT];
 	const struct tg_intervals *family = &rule->match[TG_FIELD_FAMILY].set;
 	bool any_endpoint = !(rule->given & 1u << TG_FIELD_ENDPOINT);
 	bool any_family = !(rule->given & 1u << TG_FIELD_FAMILY);
@@ -98,10 +98,10 @@ static int check_source(const struct tg_policy_rule *rule, const struct reach *r
 /* What a rule does has to make sense for each kind of socket that it matches. */
 static int check_unix(const struct tg_policy_rule *rule)
 {
-	const struct tg_meaning *endpoint = &rule->match[TG_FIELD_ENDPOINT];
+	const struct tg_list_sets *endpoint = &rule->match[TG_FIELD_ENDPOINT];
 	bool inet = endpoint->product_count || endpoint->uses ||
 		    !(rule->given & 1u << TG_FIELD_ENDPOINT);
-	uint32_t turns = TG_EFFECT_TO_ADDR | TG_EFFECT_TO_PORT;
+	uint32_t rewrites = TG_EFFECT_TO_ADDR | TG_EFFECT_TO_PORT;
 
 	if (rule->to_path_bytes && inet)
 		return tg_rule_error(rule, -EINVAL,
@@ -121,7 +121,7 @@ static int check_unix(const struct tg_policy_rule *rule)
 		return tg_rule_error(rule, -EINVAL,
 				     "set: unix sockets have none of these options: match no unix: "
 				     "endpoints");
-	if (!rule->to_path_bytes && rule->effect.effects & turns)
+	if (!rule->to_path_bytes && rule->effect.effects & rewrites)
 		return tg_rule_error(rule, -EINVAL,
 				     "to: a unix socket cannot be led to an IP address: match no "
 				     "unix: endpoints, or write a path: to = \"unix:/run/x.sock\"");
@@ -188,7 +188,7 @@ static int check_uses(const struct tg_policy *policy, const struct tg_policy_rul
 		if (uses->at[i].set)
 			error = check_table(policy, rule, field, uses->at[i].set, false);
 		for (uint32_t k = 0; k < uses->at[i].not_count && !error; k++)
-			error = check_table(policy, rule, field, uses->at[i].not [k], true);
+			error = check_table(policy, rule, field, uses->at[i].except[k], true);
 	}
 	return error;
 }
@@ -197,7 +197,7 @@ static int check_uses(const struct tg_policy *policy, const struct tg_policy_rul
 static bool is_about_services(const struct tg_policy *policy, const struct tg_policy_rule *rule,
 			      bool all)
 {
-	const struct tg_meaning *endpoint = &rule->match[TG_FIELD_ENDPOINT];
+	const struct tg_list_sets *endpoint = &rule->match[TG_FIELD_ENDPOINT];
 	size_t services = 0, others = endpoint->product_count + endpoint->paths.count;
 
 	for (size_t i = 0; endpoint->uses && i < endpoint->uses->count; i++) {

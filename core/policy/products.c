@@ -178,7 +178,7 @@ int tg_products_join(struct tg_products *products)
 	buckets = calloc(size, sizeof(*buckets));
 	hashes = calloc(size, sizeof(*hashes));
 	if (!buckets || !hashes) {
-		error = tg_fail(-ENOMEM, "out of memory: cannot join %zu sets of ports",
+		error = tg_fail(-ENOMEM, "out of memory: no room to join %zu sets of ports",
 				products->count);
 		goto out;
 	}

@@ -34,20 +34,20 @@ int tg_set_use_less(struct tg_set_use *use, const char *set)
 	char *name;
 
 	for (uint32_t i = 0; i < use->not_count; i++)
-		if (!strcmp(use->not [i], set))
+		if (!strcmp(use->except[i], set))
 			return 0;
-	if (use->not_count == sizeof(use->not ) / sizeof(*use->not ))
+	if (use->not_count == sizeof(use->except) / sizeof(*use->except))
 		return tg_fail(-E2BIG, "a list names at most %zu sets that addresses are not in",
-			       sizeof(use->not ) / sizeof(*use->not ));
+			       sizeof(use->except) / sizeof(*use->except));
 	name = strdup(set);
 	if (!name)
 		return no_memory();
-	use->not [use->not_count++] = name;
+	use->except[use->not_count++] = name;
 	return 0;
 }
 
 int tg_set_uses_append(struct tg_set_uses *uses, const struct tg_set_uses *other,
-		       char *const not [], uint32_t not_count)
+		       char *const except[], uint32_t not_count)
 {
 	int error = 0;
 
@@ -59,9 +59,9 @@ int tg_set_uses_append(struct tg_set_uses *uses, const struct tg_set_uses *other
 		if (!error)
 			error = tg_products_copy(&use->products, &from->products);
 		for (uint32_t k = 0; k < from->not_count && !error; k++)
-			error = tg_set_use_less(use, from->not [k]);
+			error = tg_set_use_less(use, from->except[k]);
 		for (uint32_t k = 0; k < not_count && !error; k++)
-			error = tg_set_use_less(use, not [k]);
+			error = tg_set_use_less(use, except[k]);
 	}
 	return error;
 }
@@ -71,7 +71,7 @@ void tg_set_uses_free(struct tg_set_uses *uses)
 	for (size_t i = 0; i < uses->count; i++) {
 		free(uses->at[i].set);
 		for (uint32_t k = 0; k < uses->at[i].not_count; k++)
-			free(uses->at[i].not [k]);
+			free(uses->at[i].except[k]);
 		tg_products_free(&uses->at[i].products);
 	}
 	free(uses->at);

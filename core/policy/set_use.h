@@ -11,7 +11,7 @@
 
 struct tg_set_use {
 	char *set; /* NULL: any address of the products */
-	char * not [TG_SECTION_SETS];
+	char *except[TG_SECTION_SETS];
 	uint32_t not_count;
 	struct tg_products products;
 };
@@ -26,7 +26,7 @@ int tg_set_uses_add(struct tg_set_uses *uses, const char *set, struct tg_set_use
 
 /* Append all of another's, each less the sets in `not`. */
 int tg_set_uses_append(struct tg_set_uses *uses, const struct tg_set_uses *other,
-		       char *const not [], uint32_t not_count);
+		       char *const except[], uint32_t not_count);
 
 /* One more set that the addresses are not in. -E2BIG. */
 int tg_set_use_less(struct tg_set_use *use, const char *set);

@@ -93,7 +93,7 @@ int tg_options_parse(const char *text, struct tg_options *options)
 {
 	struct tg_options parsed = {0};
 	char *copy = strdup(text), *rest = NULL;
-	int error = copy ? 0 : tg_fail(-ENOMEM, "out of memory for a rule's options");
+	int error = copy ? 0 : tg_fail(-ENOMEM, "out of memory: no room for a rule's options");
 
 	for (char *word = copy ? strtok_r(copy, " ", &rest) : NULL; word && !error;
 	     word = strtok_r(NULL, " ", &rest))

@@ -11,12 +11,12 @@
 static int holds(const struct tg_view *view, const struct tg_section *section,
 		 const struct tg_keys *keys, enum tg_key key, uint32_t term)
 {
-	int class = tg_classify(view, section, keys, key);
+	int cls = tg_classify(view, section, keys, key);
 	const __u64 *word;
 
-	if (class < 0)
+	if (cls < 0)
 		return -EFAULT;
-	word = tg_word(view, (uint64_t)section->tree[key].bitset * 8 + (uint32_t) class);
+	word = tg_word(view, (uint64_t)section->tree[key].bitset * 8 + (uint32_t)cls);
 	if (!word)
 		return -EFAULT;
 	if (section->terms <= TG_WORD_TERMS)
@@ -54,17 +54,17 @@ static int sets_mismatch(const struct tg_view *view, const struct tg_section *se
 			 const struct tg_keys *keys, uint32_t index, uint32_t *fields)
 {
 	const struct tg_term *term = tg_row(view, (uint64_t)section->term_row + index);
-	const struct tg_more *more;
+	const struct tg_term_rest *rest;
 	uint32_t wrong;
 
 	if (!term)
 		return -EFAULT;
 	if (!(term->effects & TG_EFFECT_LIVE))
 		return 0;
-	more = tg_row(view, term->more_row);
-	if (!more)
+	rest = tg_row(view, term->rest_row);
+	if (!rest)
 		return -EFAULT;
-	wrong = (more->in_sets & ~keys->sets) | (more->out_sets & keys->sets);
+	wrong = (rest->in_sets & ~keys->sets) | (rest->out_sets & keys->sets);
 	for (uint32_t i = 0; i < TG_SECTION_SETS; i++)
 		if (wrong >> i & 1)
 			*fields |= 1u << (tg_set_is_own(section, i) ? TG_FIELD_FROM
@@ -77,7 +77,7 @@ static int term_mismatch(const struct tg_view *view, const struct tg_section *se
 			 const struct tg_keys *keys, uint32_t term, uint32_t *fields)
 {
 	uint32_t found = 0;
-	int err;
+	int error;
 
 	for (int key = 0; key < TG_KEYS; key++) {
 		int held;
@@ -90,9 +90,9 @@ static int term_mismatch(const struct tg_view *view, const struct tg_section *se
 		if (!held)
 			found |= 1u << field_of((enum tg_key)key);
 	}
-	err = sets_mismatch(view, section, keys, term, &found);
-	if (err)
-		return err;
+	error = sets_mismatch(view, section, keys, term, &found);
+	if (error)
+		return error;
 	if (found & 1u << TG_FIELD_ENDPOINT)
 		found &= ~(1u << TG_FIELD_PORT);
 	else if (found & 1u << TG_FIELD_PORT)
@@ -134,12 +134,12 @@ int tg_mismatch(const struct tg_image *image, const struct tg_table_rows *tables
 {
 	struct tg_rule_info rule = {.size = sizeof(rule)};
 	struct tg_asked asked;
-	int err = tg_ask(image, tables, query, &asked);
+	int error = tg_ask(image, tables, query, &asked);
 
-	if (!err)
-		err = tg_image_rule(image, index, &rule);
-	if (err)
-		return err;
+	if (!error)
+		error = tg_image_rule(image, index, &rule);
+	if (error)
+		return error;
 	if (!(rule.ops >> query->op & 1) || !asked.section) {
 		*fields = TG_MISMATCH_OP;
 		return 0;

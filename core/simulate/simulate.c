@@ -37,10 +37,10 @@ static int view_image(const struct tg_image *image, const struct tg_table_rows *
 	view->count = (uint32_t)(size / TG_ROW_BYTES);
 	view->tables = tables;
 	if (!tables) {
-		int err = tg_image_tables(image, &view->tables);
+		int error = tg_image_tables(image, &view->tables);
 
-		if (err)
-			return err;
+		if (error)
+			return error;
 	}
 	keys->tables = view->tables;
 	return 0;
@@ -172,9 +172,9 @@ static void rare_value(const struct tg_query *query, enum tg_key key, uint64_t *
 static int cgroup_class(const struct tg_query *query, const struct tg_view *view,
 			const struct tg_section *section)
 {
-	int class = 0;
+	int cls = 0;
 
-	for (uint32_t i = 0; !class && i < section->levels && i < TG_CGROUP_LEVELS; i++) {
+	for (uint32_t i = 0; !cls && i < section->levels && i < TG_CGROUP_LEVELS; i++) {
 		uint32_t level =
 			section->level[i] > TG_CGROUP_DEPTH ? TG_CGROUP_DEPTH : section->level[i];
 		uint64_t id = query->cgroup[level];
@@ -182,9 +182,9 @@ static int cgroup_class(const struct tg_query *query, const struct tg_view *view
 		/* A query without a cgroup is about the root. */
 		if (!level && !id)
 			id = ROOT_CGROUP;
-		class = tg_class128(view, &section->tree[TG_KEY_CGROUP], id, 0);
+		cls = tg_class128(view, &section->tree[TG_KEY_CGROUP], id, 0);
 	}
-	return class;
+	return cls;
 }
 
 /* Whether the socket's own address is an IPv4 one. */
@@ -215,16 +215,16 @@ static int classify_rare(const struct tg_query *query, const struct tg_view *vie
 	for (int key = TG_KEY_RARE; key < TG_KEYS; key++) {
 		const struct tg_tree *tree = &section->tree[key];
 		uint64_t high, low;
-		int class;
+		int cls;
 
 		if (key == TG_KEY_CGROUP) {
-			class = cgroup_class(query, view, section);
+			cls = cgroup_class(query, view, section);
 		} else {
 			rare_value(query, key, &high, &low);
-			class = TG_KEYS_128 & 1u << key ? tg_class128(view, tree, high, low)
-							: tg_class32(view, tree, (uint32_t)low);
+			cls = TG_KEYS_128 & 1u << key ? tg_class128(view, tree, high, low)
+						      : tg_class32(view, tree, (uint32_t)low);
 		}
-		if (tg_take_rare(view, section, MANY, keys, key, class))
+		if (tg_take_rare(view, section, MANY, keys, key, cls))
 			return -EFAULT;
 	}
 	return 0;
@@ -240,34 +240,34 @@ static bool passes_unseen(const struct tg_query *query)
 static int ask_section(const struct tg_query *query, struct tg_asked *asked)
 {
 	struct tg_view *view = &asked->view;
-	int row, err;
+	int row, error;
 
 	if (!tg_query_is_unix(query)) {
-		err = tg_find_section(view, (enum tg_op)query->op, &asked->section);
+		error = tg_find_section(view, (enum tg_op)query->op, &asked->section);
 	} else {
 		row = tg_unix_section(view, (enum tg_op)query->op);
 		asked->section = row > 0 ? tg_rows(view, (uint32_t)row, TG_SECTION_ROWS) : NULL;
-		err = row < 0 || (row && !asked->section) ? -EFAULT : 0;
-		if (!err && asked->section)
-			err = rank_query(view, query, (uint32_t)row, &asked->keys);
+		error = row < 0 || (row && !asked->section) ? -EFAULT : 0;
+		if (!error && asked->section)
+			error = rank_query(view, query, (uint32_t)row, &asked->keys);
 	}
-	if (!err && asked->section)
-		err = classify_rare(query, view, asked->section, &asked->keys);
-	if (!err && asked->section)
+	if (!error && asked->section)
+		error = classify_rare(query, view, asked->section, &asked->keys);
+	if (!error && asked->section)
 		note_own_sets(query, asked->section, &asked->keys);
-	return err;
+	return error;
 }
 
 int tg_ask(const struct tg_image *image, const struct tg_table_rows *tables,
 	   const struct tg_query *query, struct tg_asked *asked)
 {
-	int err = query_keys(query, &asked->keys);
+	int error = query_keys(query, &asked->keys);
 
-	if (!err)
-		err = view_image(image, tables, &asked->view, &asked->keys);
-	if (!err && ask_section(query, asked))
-		err = tg_fail_damaged();
-	return err;
+	if (!error)
+		error = view_image(image, tables, &asked->view, &asked->keys);
+	if (!error && ask_section(query, asked))
+		error = tg_fail_damaged();
+	return error;
 }
 
 static int match_query(const struct tg_query *query, struct tg_asked *asked, struct tg_found *found)
@@ -324,18 +324,18 @@ int tg_decide(const struct tg_image *image, const struct tg_table_rows *tables,
 				   .path_bytes = query->path_bytes};
 	struct tg_asked asked;
 	struct tg_found found;
-	int err = tg_ask(image, tables, query, &asked);
+	int error = tg_ask(image, tables, query, &asked);
 
-	if (err)
-		return err;
+	if (error)
+		return error;
 	memcpy(made.addr, query->addr, 16);
 	memcpy(made.path, query->path, sizeof(made.path));
-	err = match_query(query, &asked, &found);
-	if (!err && found.term && tg_query_is_unix(query))
-		err = fill_path(&asked.view, found.term, query, &made);
-	if (!err && found.term && found.term->verb == TG_VERB_BALANCE)
-		err = tg_balance_decide(&asked, found.term, query, &made);
-	if (err)
+	error = match_query(query, &asked, &found);
+	if (!error && found.term && tg_query_is_unix(query))
+		error = fill_path(&asked.view, found.term, query, &made);
+	if (!error && found.term && found.term->verb == TG_VERB_BALANCE)
+		error = tg_balance_decide(&asked, found.term, query, &made);
+	if (error)
 		return tg_fail_damaged();
 	if (found.term)
 		fill_decision(found.term, query, &made);
@@ -347,19 +347,19 @@ int tg_choice(const struct tg_image *image, const struct tg_table_rows *tables,
 	      const struct tg_query *query, uint32_t index, struct tg_backend_info *info)
 {
 	struct tg_backend_rows list = {0};
-	const struct tg_more *more;
+	const struct tg_term_rest *rest;
 	struct tg_asked asked;
 	struct tg_found found;
-	int err = tg_ask(image, tables, query, &asked);
+	int error = tg_ask(image, tables, query, &asked);
 
-	if (err)
-		return err;
+	if (error)
+		return error;
 	if (match_query(query, &asked, &found))
 		return tg_fail_damaged();
 	if (found.term && found.term->verb == TG_VERB_BALANCE) {
-		more = tg_row(&asked.view, found.term->more_row);
-		if (more)
-			tg_balance_list(&asked, more, &list);
+		rest = tg_row(&asked.view, found.term->rest_row);
+		if (rest)
+			tg_balance_list(&asked, rest, &list);
 	}
 	if (index >= list.count)
 		return tg_fail(-ERANGE, "the call has no backend %u", index);

@@ -33,7 +33,7 @@ int tg_ask(const struct tg_image *image, const struct tg_table_rows *tables,
 	   const struct tg_query *query, struct tg_asked *asked);
 
 /* The list that a call is balanced over; false: there is none. */
-bool tg_balance_list(const struct tg_asked *asked, const struct tg_more *more,
+bool tg_balance_list(const struct tg_asked *asked, const struct tg_term_rest *rest,
 		     struct tg_backend_rows *list);
 
 /* What becomes of a call that a balance term decides; -EFAULT. */

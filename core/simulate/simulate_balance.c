@@ -49,12 +49,13 @@ static uint64_t balance_key(const struct tg_query *query, const struct tg_keys *
 }
 
 /* What is asked for, as a VIP. */
-static struct tg_service_pick ask_service(const struct tg_keys *keys, const struct tg_more *more)
+static struct tg_service_pick ask_service(const struct tg_keys *keys,
+					  const struct tg_term_rest *rest)
 {
 	struct tg_key128 address = judged_address(keys);
 
 	return (struct tg_service_pick){
-		.table = TG_TABLE(keys, more->services - 1),
+		.table = TG_TABLE(keys, rest->services - 1),
 		.high = address.hi,
 		.low = address.lo,
 		.what = TG_VIP_WHAT(keys->port, TG_VIP_PROTO(keys->proto)),
@@ -62,18 +63,18 @@ static struct tg_service_pick ask_service(const struct tg_keys *keys, const stru
 	};
 }
 
-bool tg_balance_list(const struct tg_asked *asked, const struct tg_more *more,
+bool tg_balance_list(const struct tg_asked *asked, const struct tg_term_rest *rest,
 		     struct tg_backend_rows *list)
 {
 	struct tg_service_pick pick;
 	const struct tg_vip *vip;
 	int place;
 
-	if (!more->services) {
-		*list = tg_image_list(asked->view.rows, more->block);
+	if (!rest->services) {
+		*list = tg_image_list(asked->view.rows, rest->block);
 		return list->count;
 	}
-	pick = ask_service(&asked->keys, more);
+	pick = ask_service(&asked->keys, rest);
 	place = tg_vip_find(pick.table, pick.what, pick.high, pick.low);
 	vip = place < 0 ? NULL : tg_vip_at(pick.table, (uint32_t)place);
 	if (!vip || !TG_VIP_UNIT(vip->state))
@@ -83,12 +84,12 @@ bool tg_balance_list(const struct tg_asked *asked, const struct tg_more *more,
 }
 
 /* Where a list of the image leads. */
-static int choose_of_block(const struct tg_view *view, const struct tg_more *more, uint64_t key,
-			   struct tg_decision *decision)
+static int choose_of_block(const struct tg_view *view, const struct tg_term_rest *rest,
+			   uint64_t key, struct tg_decision *decision)
 {
 	const struct tg_image_about *about = tg_row(view, 1);
 	tg_table_ref table = TG_TABLE(view, about->tables - 1);
-	int place = tg_block_pick(table, more->block, more->extent, key, TG_SEED_OF_NONE);
+	int place = tg_block_pick(table, rest->block, rest->extent, key, TG_SEED_OF_NONE);
 	const struct tg_backend *backend;
 
 	if (place == TG_NO_BACKEND)
@@ -102,10 +103,10 @@ static int choose_of_block(const struct tg_view *view, const struct tg_more *mor
 	return 0;
 }
 
-static int choose_of_service(const struct tg_keys *keys, const struct tg_more *more, uint64_t key,
-			     struct tg_decision *decision)
+static int choose_of_service(const struct tg_keys *keys, const struct tg_term_rest *rest,
+			     uint64_t key, struct tg_decision *decision)
 {
-	struct tg_service_pick pick = ask_service(keys, more);
+	struct tg_service_pick pick = ask_service(keys, rest);
 
 	pick.by = (struct tg_choice_by){key, TG_SEED_OF_NONE};
 	tg_service_choose(&pick);
@@ -120,27 +121,27 @@ static int choose_of_service(const struct tg_keys *keys, const struct tg_more *m
 int tg_balance_decide(const struct tg_asked *asked, const struct tg_term *term,
 		      const struct tg_query *query, struct tg_decision *decision)
 {
-	const struct tg_more *more = tg_row(&asked->view, term->more_row);
+	const struct tg_term_rest *rest = tg_row(&asked->view, term->rest_row);
 	struct tg_decision chosen = *decision;
 	struct tg_backend_rows list;
-	int err = TG_NO_BACKEND;
+	int error = TG_NO_BACKEND;
 	uint64_t key;
 	bool found;
 
-	if (!more)
+	if (!rest)
 		return -EFAULT;
-	found = tg_balance_list(asked, more, &list);
-	if (!found && !more->services)
+	found = tg_balance_list(asked, rest, &list);
+	if (!found && !rest->services)
 		return -EFAULT;
-	key = balance_key(query, &asked->keys, more->by);
+	key = balance_key(query, &asked->keys, rest->by);
 	if (found)
-		err = more->services ? choose_of_service(&asked->keys, more, key, &chosen)
-				     : choose_of_block(&asked->view, more, key, &chosen);
-	if (err == TG_NO_BACKEND)
+		error = rest->services ? choose_of_service(&asked->keys, rest, key, &chosen)
+				       : choose_of_block(&asked->view, rest, key, &chosen);
+	if (error == TG_NO_BACKEND)
 		decision->error = term->error;
-	if (err)
-		return err == TG_NO_BACKEND ? 0 : err;
-	if ((more->by <= TG_BY_SOCKET || more->sticky_ms) && list.count > 1)
+	if (error)
+		return error == TG_NO_BACKEND ? 0 : error;
+	if ((rest->by <= TG_BY_SOCKET || rest->sticky_ms) && list.count > 1)
 		decision->open = true;
 	else
 		*decision = chosen;

@@ -201,7 +201,7 @@ static void append(char *text, size_t size, const char *name)
 
 static const char *const hook_prefix = "the hook ";
 
-static bool is_hook(const struct tg_need *need)
+static bool is_hook(const struct tg_kernel_feature *need)
 {
 	return !strncmp(need->name, hook_prefix, strlen(hook_prefix));
 }
@@ -227,8 +227,8 @@ static struct tried list_needs(bool hooks, int result)
 {
 	struct tried tried = {.since = "0"};
 
-	for (uint32_t i = 0; tg_needs[i].name; i++) {
-		const struct tg_need *need = &tg_needs[i];
+	for (uint32_t i = 0; tg_kernel_features[i].name; i++) {
+		const struct tg_kernel_feature *need = &tg_kernel_features[i];
 
 		if (is_hook(need) != hooks || tg_probe(i) != result)
 			continue;
@@ -245,7 +245,7 @@ static struct tried list_needs(bool hooks, int result)
 /* "connect_unix, sendmsg_unix: Linux 6.7 has them" */
 static void check_needs(struct tg_check *check, bool hooks)
 {
-	struct tried have = list_needs(hooks, 0), lacking = list_needs(hooks, -ENOTSUP),
+	struct tried have = list_needs(hooks, 0), missing = list_needs(hooks, -ENOTSUP),
 		     unknown = list_needs(hooks, -EPERM);
 
 	if (unknown.count) {
@@ -260,17 +260,17 @@ static void check_needs(struct tg_check *check, bool hooks)
 			 "allow bpf(2) too");
 		return;
 	}
-	if (!lacking.count && hooks) {
+	if (!missing.count && hooks) {
 		set_text(check->found, "a program can be loaded for each of the %u", have.count);
-	} else if (!lacking.count) {
+	} else if (!missing.count) {
 		set_text(check->found, "%s", have.names);
 	} else {
-		check->state = lacking.vital ? TG_CHECK_FAIL : TG_CHECK_WARN;
-		set_text(check->found, "all but %s", lacking.names);
+		check->state = missing.vital ? TG_CHECK_FAIL : TG_CHECK_WARN;
+		set_text(check->found, "all but %s", missing.names);
 		set_text(check->remedy,
 			 "rules that need them want Linux %s, built with CONFIG_CGROUP_BPF=y; "
 			 "best_effort = true in policy {} leaves such rules out",
-			 lacking.since);
+			 missing.since);
 	}
 }
 

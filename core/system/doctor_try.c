@@ -95,12 +95,12 @@ static int connect_here(int kind, const struct sockaddr_in *to)
 	return fd;
 }
 
-static void describe(int fd, uint16_t proto, struct tg_turned *described)
+static void describe(int fd, uint16_t proto, struct tg_redirected *described)
 {
 	struct sockaddr_in own = {0}, peer = {0};
 	socklen_t own_size = sizeof(own), peer_size = sizeof(peer), cookie_size = sizeof(uint64_t);
 
-	*described = (struct tg_turned){.family = AF_INET, .proto = proto};
+	*described = (struct tg_redirected){.family = AF_INET, .proto = proto};
 	getsockname(fd, (struct sockaddr *)&own, &own_size);
 	getpeername(fd, (struct sockaddr *)&peer, &peer_size);
 	getsockopt(fd, SOL_SOCKET, SO_COOKIE, &described->cookie, &cookie_size);
@@ -131,7 +131,7 @@ static int wait_here(int kind, struct sockaddr_in *at)
 int tg_probe_kill(int kind)
 {
 	struct tg_destroyed destroyed = {0};
-	struct tg_turned described;
+	struct tg_redirected described;
 	struct sockaddr_in at;
 	int server = wait_here(kind, &at), client;
 

@@ -13,9 +13,9 @@
 #define SENDS    (BIT(TG_HOOK_SENDMSG4) | BIT(TG_HOOK_SENDMSG6) | BIT(TG_HOOK_SENDMSG_UNIX))
 #define REPORTS                                                                                    \
 	(BIT(TG_HOOK_RECVMSG_UNIX) | BIT(TG_HOOK_GETPEERNAME_UNIX) | BIT(TG_HOOK_GETSOCKNAME_UNIX))
-#define UNIX  (BIT(TG_HOOK_CONNECT_UNIX) | BIT(TG_HOOK_SENDMSG_UNIX) | REPORTS)
-#define ALL   ((1u << TG_HOOKS) - 1)
-#define TURNS (TG_EFFECT_TO_ADDR | TG_EFFECT_TO_PORT)
+#define UNIX     (BIT(TG_HOOK_CONNECT_UNIX) | BIT(TG_HOOK_SENDMSG_UNIX) | REPORTS)
+#define ALL      ((1u << TG_HOOKS) - 1)
+#define REWRITES (TG_EFFECT_TO_ADDR | TG_EFFECT_TO_PORT)
 
 #define REMEMBERS (TG_FEATURE_PEER | TG_FEATURE_LOCAL | TG_FEATURE_SENT)
 
@@ -26,7 +26,7 @@
 		"the hook " text, linux, tg_try_hook, which, BIT(which), 0, 0                      \
 	}
 
-const struct tg_need tg_needs[] = {
+const struct tg_kernel_feature tg_kernel_features[] = {
 	HOOK(TG_HOOK_BIND4, "bind4", "4.17"),
 	HOOK(TG_HOOK_BIND6, "bind6", "4.17"),
 	HOOK(TG_HOOK_CONNECT4, "connect4", "4.17"),
@@ -49,7 +49,7 @@ const struct tg_need tg_needs[] = {
 	{"event rings", "5.8", tg_try_map, BPF_MAP_TYPE_RINGBUF, ALL, 0, 0},
 	{"errnos", "5.18", tg_try_helper, CALL(TG_HOOK_CONNECT4, set_retval),
 	 BINDS | CONNECTS | SENDS, 0, 0},
-	{"rewriting", "4.17", tg_try_write, CONTEXT(TG_HOOK_CONNECT4, user_ip4), 0, TURNS, 0},
+	{"rewriting", "4.17", tg_try_write, CONTEXT(TG_HOOK_CONNECT4, user_ip4), 0, REWRITES, 0},
 	{"source", "4.17", tg_try_helper, CALL(TG_HOOK_CONNECT4, bind), CONNECTS, TG_EFFECT_SOURCE,
 	 0},
 	{"source of datagrams", "4.18", tg_try_write, CONTEXT(TG_HOOK_SENDMSG4, msg_src_ip4), SENDS,

@@ -131,7 +131,7 @@ int tg_probe(uint32_t need)
 	if (need < KNOWN && __atomic_load_n(&known[need], __ATOMIC_RELAXED))
 		return known[need] > 0 ? 0 : -ENOTSUP;
 	before = libbpf_set_print(NULL);
-	result = tg_needs[need].try(tg_needs[need].what);
+	result = tg_kernel_features[need].try(tg_kernel_features[need].what);
 	libbpf_set_print(before);
 	/* Privileges come and go, and so does memory; what a kernel can do stays.  It denies having
 	 * a helper to who may not call it. */

@@ -2,7 +2,7 @@
 /*
  * kernel_probe.h - what this kernel can do, found by trying.  Nothing is left behind.
  *
- * A thing that an image may need is a row of tg_needs: how to try it, and the
+ * A thing that an image may need is a row of tg_kernel_features: how to try it, and the
  * Linux that has it for those where trying fails.
  */
 #ifndef TG_SYSTEM_KERNEL_PROBE_H
@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct tg_need {
+struct tg_kernel_feature {
 	const char *name;     /* "the hook connect4" */
 	const char *since;    /* the first Linux that has it: "6.7" */
 	int (*try)(int what); /* 0, -EPERM: not allowed to know, or why it is not there */
@@ -23,7 +23,7 @@ struct tg_need {
 };
 
 /* The rows, ended by one without a name. */
-extern const struct tg_need tg_needs[];
+extern const struct tg_kernel_feature tg_kernel_features[];
 
 /* Whether the kernel has it: 0, -EPERM or -ENOTSUP.  Each is tried once a process. */
 int tg_probe(uint32_t need);

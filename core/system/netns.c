@@ -34,9 +34,9 @@ static void ask_socket(const void *question, void *out)
 		close(fd);
 }
 
-static void ask_inside(int namespace, struct answer *answer)
+static void ask_in_netns(int namespace, struct answer *answer)
 {
-	int error = tg_inside(namespace, ask_socket, NULL, answer, sizeof(*answer));
+	int error = tg_netns_call(namespace, ask_socket, NULL, answer, sizeof(*answer));
 
 	if (error)
 		answer->error = error;
@@ -56,7 +56,7 @@ static int find_path(const char *item, const char *path, struct answer *answer)
 			       "/proc/PID/ns/net",
 			       item);
 	}
-	ask_inside(fd, answer);
+	ask_in_netns(fd, answer);
 	close(fd);
 	return 0;
 }
@@ -82,7 +82,7 @@ int tg_netns_find(const char *item, const char *text, uint64_t *cookie)
 	if (*text >= '0' && *text <= '9')
 		return parse_cookie(item, text, cookie);
 	if (!strcmp(text, "self"))
-		ask_inside(-1, &answer);
+		ask_in_netns(-1, &answer);
 	else if (*text == '/')
 		error = find_path(item, text, &answer);
 	else

@@ -34,8 +34,8 @@ static bool is_own(int fd)
 			  own.st_ino == other.st_ino);
 }
 
-static void answer_from_inside(int namespace, tg_inside_work work, const void *question,
-			       void *answer, size_t size, int out)
+static void answer_from_netns(int namespace, tg_netns_work work, const void *question, void *answer,
+			      size_t size, int out)
 {
 	int error = setns(namespace, CLONE_NEWNET) ? -errno : 0;
 
@@ -58,7 +58,8 @@ static int read_whole(int fd, void *into, size_t size)
 	return got == (ssize_t)size ? 0 : -EIO;
 }
 
-int tg_inside(int namespace, tg_inside_work work, const void *question, void *answer, size_t size)
+int tg_netns_call(int namespace, tg_netns_work work, const void *question, void *answer,
+		  size_t size)
 {
 	int ends[2], error = -EIO, result = 0;
 	pid_t child;
@@ -71,7 +72,7 @@ int tg_inside(int namespace, tg_inside_work work, const void *question, void *an
 		return -errno;
 	child = fork();
 	if (child == 0)
-		answer_from_inside(namespace, work, question, answer, size, ends[1]);
+		answer_from_netns(namespace, work, question, answer, size, ends[1]);
 	if (child < 0)
 		result = -errno;
 	close(ends[1]);
@@ -162,7 +163,7 @@ static int find_mount(uint32_t inode, int *namespace)
 	return error;
 }
 
-int tg_inside_find(uint32_t inode, int *namespace)
+int tg_netns_open(uint32_t inode, int *namespace)
 {
 	int error;
 

@@ -36,7 +36,7 @@ static void put_address(__be32 into[4], const uint32_t addr_be[4], uint16_t fami
 		memcpy(into, addr_be, 16);
 }
 
-static void fill(const struct tg_turned *socket, struct request *request)
+static void fill(const struct tg_redirected *socket, struct request *request)
 {
 	struct inet_diag_sockid *id = &request->body.id;
 	uint64_t cookie = socket->cookie;
@@ -62,7 +62,7 @@ static void fill(const struct tg_turned *socket, struct request *request)
 	id->idiag_cookie[1] = (uint32_t)(cookie >> 32);
 }
 
-static int destroy(int fd, const struct tg_turned *socket)
+static int destroy(int fd, const struct tg_redirected *socket)
 {
 	struct request request;
 	struct reply reply;
@@ -82,7 +82,8 @@ static int destroy(int fd, const struct tg_turned *socket)
 	return reply.error.error;
 }
 
-void tg_sock_destroy(const struct tg_turned *sockets, size_t count, struct tg_destroyed *destroyed)
+void tg_sock_destroy(const struct tg_redirected *sockets, size_t count,
+		     struct tg_destroyed *destroyed)
 {
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
 

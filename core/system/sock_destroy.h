@@ -17,6 +17,7 @@ struct tg_destroyed {
  * End these sockets.  System calls only: see netns_call.h.  -EPERM: it takes
  * CAP_NET_ADMIN; -EOPNOTSUPP: the kernel cannot, see CONFIG_INET_DIAG_DESTROY.
  */
-void tg_sock_destroy(const struct tg_turned *sockets, size_t count, struct tg_destroyed *destroyed);
+void tg_sock_destroy(const struct tg_redirected *sockets, size_t count,
+		     struct tg_destroyed *destroyed);
 
 #endif

@@ -40,20 +40,20 @@ static void begin(struct shares *shares, const struct tg_backends *backends)
 	}
 }
 
-void tg_lots_share(const struct tg_backends *backends, struct tg_backend *at)
+void tg_alias_table_build(const struct tg_backends *backends, struct tg_backend *at)
 {
 	struct shares shares;
 
 	begin(&shares, backends);
 	for (uint32_t i = 0; i < shares.count; i++) {
-		at[i].lot = shares.sum ? TG_ALL_LOTS : 0;
+		at[i].lot = shares.sum ? TG_ALIAS_ONE : 0;
 		at[i].other = (uint16_t)i;
 	}
 	while (shares.sum && shares.small) {
 		uint32_t i = shares.number[--shares.small];
 		uint32_t rich = shares.number[shares.count - shares.large--];
 
-		at[i].lot = (uint32_t)(shares.part[i] * TG_ALL_LOTS / shares.sum);
+		at[i].lot = (uint32_t)(shares.part[i] * TG_ALIAS_ONE / shares.sum);
 		at[i].other = (uint16_t)rich;
 		shares.part[rich] -= shares.sum - shares.part[i];
 		put(&shares, rich);

@@ -284,15 +284,15 @@ static int repair(const struct tg_table *table)
 int tg_service_change(const struct tg_table *table)
 {
 	struct tg_service_books *books = tg_service_books_of(table);
-	int err = tg_table_lock(table);
+	int error = tg_table_lock(table);
 
-	if (err)
-		return err;
+	if (error)
+		return error;
 	if (books->changing)
-		err = repair(table);
-	if (err) {
+		error = repair(table);
+	if (error) {
 		tg_table_unlock(table);
-		return err;
+		return error;
 	}
 	__atomic_store_n(&books->changing, 1, __ATOMIC_SEQ_CST);
 	return 0;

@@ -170,7 +170,7 @@ static bool entry_find(const struct tg_table *table, const struct tg_element *el
 
 static uint64_t members_now(const struct tg_table *table)
 {
-	return 1u << (header_of(table)->turn & 1);
+	return 1u << (header_of(table)->epoch & 1);
 }
 
 /* --- The whole ------------------------------------------------------------------------ */
@@ -182,7 +182,7 @@ static void each_entry(const struct tg_table *table,
 {
 	struct tg_entry entry = {0};
 
-	for (bool more = tg_entry_first(table, &entry); more; more = tg_entry_next(table, &entry))
+	for (bool rest = tg_entry_first(table, &entry); rest; rest = tg_entry_next(table, &entry))
 		if (*entry.state & TG_ENTRY_MEMBERS)
 			visit(table, &entry, argument);
 }
@@ -247,10 +247,10 @@ static void repair(const struct tg_table *table)
 int tg_set_change(const struct tg_table *table)
 {
 	struct tg_set_books *books = tg_set_books_of(table);
-	int err = tg_table_lock(table);
+	int error = tg_table_lock(table);
 
-	if (err)
-		return err;
+	if (error)
+		return error;
 	if (books->changing)
 		repair(table);
 	__atomic_store_n(&books->changing, 1, __ATOMIC_SEQ_CST);
@@ -344,12 +344,12 @@ int tg_set_table_replace(const struct tg_table *table, const struct tg_element *
 {
 	struct tg_set_header *header = header_of(table);
 	uint64_t now = members_now(table), next = now ^ 3;
-	int err = build_next(table, elements, count, next);
+	int error = build_next(table, elements, count, next);
 
-	if (!err)
-		__atomic_store_n(&header->turn, header->turn + 1, __ATOMIC_SEQ_CST);
-	each_entry(table, keep_members, err ? now : next);
-	return err;
+	if (!error)
+		__atomic_store_n(&header->epoch, header->epoch + 1, __ATOMIC_SEQ_CST);
+	each_entry(table, keep_members, error ? now : next);
+	return error;
 }
 
 int tg_set_table_next(const struct tg_table *table, uint64_t *at, struct tg_element *element)
@@ -357,8 +357,8 @@ int tg_set_table_next(const struct tg_table *table, uint64_t *at, struct tg_elem
 	struct tg_entry entry = {0};
 	uint64_t members = members_now(table) << TG_ENTRY_MEMBER_SHIFT;
 
-	for (bool more = tg_entry_at(table, &entry, *at); more;
-	     more = tg_entry_next(table, &entry)) {
+	for (bool rest = tg_entry_at(table, &entry, *at); rest;
+	     rest = tg_entry_next(table, &entry)) {
 		uint64_t state = *entry.state;
 
 		if (!(state & members) || tg_entry_expired(state))

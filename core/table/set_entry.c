@@ -176,8 +176,8 @@ void tg_entries_recount(const struct tg_table *table)
 	struct tg_entry entry = {0};
 
 	/* Without memory they stay too high, perhaps: that costs time, and nothing else. */
-	for (bool more = passed && tg_entry_first(table, &entry); more;
-	     more = tg_entry_next(table, &entry)) {
+	for (bool rest = passed && tg_entry_first(table, &entry); rest;
+	     rest = tg_entry_next(table, &entry)) {
 		uint32_t *of_family = entry.is4 ? passed : passed + rows4;
 		uint32_t rows = entry.is4 ? rows4 : rows6;
 

@@ -99,21 +99,21 @@ int tg_lock_file_make(int *fd)
 static int set_lock(const struct tg_table *table, short type)
 {
 	struct flock lock = {.l_type = type, .l_start = table->number, .l_len = 1};
-	int err;
+	int error;
 
 	if (table->lock_fd < 0)
 		return 0;
 	do
-		err = fcntl(table->lock_fd, F_SETLKW, &lock) ? -errno : 0;
-	while (err == -EINTR);
-	return err;
+		error = fcntl(table->lock_fd, F_SETLKW, &lock) ? -errno : 0;
+	while (error == -EINTR);
+	return error;
 }
 
 int tg_table_lock(const struct tg_table *table)
 {
-	int err = set_lock(table, F_WRLCK);
+	int error = set_lock(table, F_WRLCK);
 
-	return err ? tg_fail_errno(err, "cannot lock a table") : 0;
+	return error ? tg_fail_errno(error, "cannot lock a table") : 0;
 }
 
 void tg_table_unlock(const struct tg_table *table)

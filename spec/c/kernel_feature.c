@@ -12,7 +12,7 @@
 
 /* What there is; a helper of another type of program, a number that is none, a type of maps that is
  * none. */
-const struct tg_need tg_needs[] = {
+const struct tg_kernel_feature tg_kernel_features[] = {
 	{"the hook connect4", "4.17", tg_try_hook, TG_HOOK_CONNECT4, 1u << TG_HOOK_CONNECT4, 0, 0},
 	{"source", "99.1", tg_try_helper, TG_TRY_IN(TG_HOOK_CONNECT4, BPF_FUNC_xdp_adjust_head), 0,
 	 TG_EFFECT_SOURCE, 0},

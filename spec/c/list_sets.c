@@ -101,14 +101,14 @@ static bool model_holds(const struct item *items, int count, int address, int po
 	return count && (holds || !positive) && !excluded;
 }
 
-static bool meaning_holds(const struct tg_meaning *meaning, int address, int port)
+static bool meaning_holds(const struct tg_list_sets *sets, int address, int port)
 {
 	struct tg_key128 v4 = {0, 0x0a000000u + (unsigned int)address};
 	struct tg_key128 v6 = {0x20010db8ull << 32, (unsigned int)address - 16};
 	bool holds = false;
 
-	for (size_t i = 0; i < meaning->product_count; i++) {
-		const struct tg_product *product = &meaning->products[i];
+	for (size_t i = 0; i < sets->product_count; i++) {
+		const struct tg_product *product = &sets->products[i];
 
 		holds |= tg_intervals_contains(&product->port,
 					       (struct tg_key128){0, (unsigned int)port}) &&
@@ -120,13 +120,13 @@ static bool meaning_holds(const struct tg_meaning *meaning, int address, int por
 
 static void compare(const struct tg_list *list, const struct item *items, int count)
 {
-	struct tg_meaning meaning;
+	struct tg_list_sets sets;
 
-	if (tg_list_meaning(list, &meaning))
+	if (tg_list_to_sets(list, &sets))
 		fail("meaning");
 	for (int address = 0; address < WORLD; address++) {
 		for (int port = 0; port <= PORTS; port++) {
-			if (meaning_holds(&meaning, address, port) ==
+			if (meaning_holds(&sets, address, port) ==
 			    model_holds(items, count, address, port))
 				continue;
 			fprintf(stderr, "seed %u: address %d port %d differs in:\n", seed, address,
@@ -140,7 +140,7 @@ static void compare(const struct tg_list *list, const struct item *items, int co
 			exit(1);
 		}
 	}
-	tg_meaning_free(&meaning);
+	tg_list_sets_free(&sets);
 }
 
 static void check_list(void)
@@ -167,7 +167,7 @@ static void check_product(void)
 {
 	struct tg_list *list, *addrs, *ports;
 	struct item a[3], p[3];
-	struct tg_meaning meaning;
+	struct tg_list_sets sets;
 	char text[160];
 	int a_count = rand() % 4, p_count = rand() % 4;
 
@@ -191,15 +191,15 @@ static void check_product(void)
 		if (tg_list_add(ports, text))
 			fail(text);
 	}
-	if (tg_list_add_product(list, addrs, ports) || tg_list_meaning(list, &meaning))
+	if (tg_list_add_product(list, addrs, ports) || tg_list_to_sets(list, &sets))
 		fail("product");
 	for (int address = 0; address < WORLD; address++)
 		for (int port = 0; port <= PORTS; port++)
-			if (meaning_holds(&meaning, address, port) !=
+			if (meaning_holds(&sets, address, port) !=
 			    (model_holds(a, a_count, address, port) &&
 			     model_holds(p, p_count, address, port)))
 				fail("a product differs");
-	tg_meaning_free(&meaning);
+	tg_list_sets_free(&sets);
 	tg_list_free(list);
 	tg_list_free(addrs);
 	tg_list_free(ports);
@@ -207,7 +207,7 @@ static void check_product(void)
 
 static size_t count_products(const char *const *items)
 {
-	struct tg_meaning meaning;
+	struct tg_list_sets sets;
 	struct tg_list *list;
 	size_t count;
 
@@ -216,10 +216,10 @@ static size_t count_products(const char *const *items)
 	for (; *items; items++)
 		if (tg_list_add(list, *items))
 			fail(*items);
-	if (tg_list_meaning(list, &meaning))
+	if (tg_list_to_sets(list, &sets))
 		fail("meaning");
-	count = meaning.product_count;
-	tg_meaning_free(&meaning);
+	count = sets.product_count;
+	tg_list_sets_free(&sets);
 	tg_list_free(list);
 	return count;
 }
@@ -242,16 +242,15 @@ static void check_sizes(void)
 static void check_value(enum tg_field field, const char *first, const char *second,
 			struct tg_key128 inside, struct tg_key128 outside)
 {
-	struct tg_meaning meaning;
+	struct tg_list_sets sets;
 	struct tg_list *list;
 
 	if (tg_list_new(field, &list) || tg_list_add(list, first) ||
-	    (second && tg_list_add(list, second)) || tg_list_meaning(list, &meaning))
+	    (second && tg_list_add(list, second)) || tg_list_to_sets(list, &sets))
 		fail(first);
-	if (!tg_intervals_contains(&meaning.set, inside) ||
-	    tg_intervals_contains(&meaning.set, outside))
+	if (!tg_intervals_contains(&sets.set, inside) || tg_intervals_contains(&sets.set, outside))
 		fail(first);
-	tg_meaning_free(&meaning);
+	tg_list_sets_free(&sets);
 	tg_list_free(list);
 }
 
@@ -284,19 +283,19 @@ static void check_values(void)
 static void check_same(const char *a_item, const char *b_item)
 {
 	struct tg_list *a, *b;
-	struct tg_meaning x, y;
+	struct tg_list_sets x, y;
 
 	if (tg_list_new(TG_FIELD_ENDPOINT, &a) || tg_list_new(TG_FIELD_ENDPOINT, &b) ||
-	    tg_list_add(a, a_item) || tg_list_add(b, b_item) || tg_list_meaning(a, &x) ||
-	    tg_list_meaning(b, &y))
+	    tg_list_add(a, a_item) || tg_list_add(b, b_item) || tg_list_to_sets(a, &x) ||
+	    tg_list_to_sets(b, &y))
 		fail(a_item);
 	if (x.product_count != 1 || y.product_count != 1 ||
 	    !tg_intervals_equal(&x.products->addr4, &y.products->addr4) ||
 	    !tg_intervals_equal(&x.products->addr6, &y.products->addr6) ||
 	    !tg_intervals_equal(&x.products->port, &y.products->port))
 		fail(a_item);
-	tg_meaning_free(&x);
-	tg_meaning_free(&y);
+	tg_list_sets_free(&x);
+	tg_list_sets_free(&y);
 	tg_list_free(a);
 	tg_list_free(b);
 }
@@ -335,7 +334,7 @@ static void check_file(void)
 {
 	char path[] = "/tmp/tidegate-list-XXXXXX";
 	struct tg_list *list, *by_item;
-	struct tg_meaning before, after, expected;
+	struct tg_list_sets before, after, expected;
 	char item[64];
 	int file = mkstemp(path);
 
@@ -343,16 +342,16 @@ static void check_file(void)
 	    tg_list_new(TG_FIELD_ENDPOINT, &by_item) || tg_list_add(list, "192.0.2.1:80"))
 		fail("new");
 	write_file(path, "10.0.0.0/40\n");
-	if (tg_list_meaning(list, &before) || !tg_list_load(list, path) ||
-	    tg_list_meaning(list, &after))
+	if (tg_list_to_sets(list, &before) || !tg_list_load(list, path) ||
+	    tg_list_to_sets(list, &after))
 		fail("a file with a mistake");
 	if (after.product_count != 1 || after.products->addr4.count != 1 ||
 	    before.products->addr4.count != 1)
 		fail("something of it was added");
-	tg_meaning_free(&after);
+	tg_list_sets_free(&after);
 
 	write_file(path, "");
-	if (tg_list_load(list, path) || tg_list_meaning(list, &after))
+	if (tg_list_load(list, path) || tg_list_to_sets(list, &after))
 		fail(path);
 	for (int i = 0; i < 3000; i++) {
 		snprintf(item, sizeof(item), "10.%d.%d.0/24", (i * 7) % 251, (i * 13) % 256);
@@ -362,15 +361,15 @@ static void check_file(void)
 		if (tg_list_add(by_item, item))
 			fail(item);
 	}
-	if (tg_list_meaning(by_item, &expected))
+	if (tg_list_to_sets(by_item, &expected))
 		fail("by item");
 	if (after.product_count != 2 ||
 	    !tg_intervals_equal(&after.products[1].addr4, &expected.products->addr4) ||
 	    !tg_intervals_equal(&after.products[1].addr6, &expected.products->addr6))
 		fail("a file means something else than its items");
-	tg_meaning_free(&before);
-	tg_meaning_free(&after);
-	tg_meaning_free(&expected);
+	tg_list_sets_free(&before);
+	tg_list_sets_free(&after);
+	tg_list_sets_free(&expected);
 	tg_list_free(list);
 	tg_list_free(by_item);
 	close(file);
