@@ -61,10 +61,13 @@ $(B)/%.skel.h: $(B)/%.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
 
-$(B)/core/%.o: core/%.c $(HEADERS) | $(B)
+# The compiler writes down which headers each object was made from.
+$(B)/core/%.o: core/%.c | $(B)
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -DTG_VERSION='"$(VERSION)"' -c $< -o $@
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -DTG_VERSION='"$(VERSION)"' -c $< -o $@
+
+-include $(OBJECTS:.o=.d)
 
 $(B)/core/gate/program.o: $(B)/tidegate.skel.h
 $(B)/core/gate/program_unix.o: $(B)/unix.skel.h

@@ -27,6 +27,9 @@ enum tg_op {
 	TG_OPS,
 };
 
+/** Bits, 1 << enum tg_op: the operations that send something to an endpoint. */
+enum { TG_OPS_EGRESS = 1 << TG_OP_CONNECT | 1 << TG_OP_SENDMSG };
+
 /** One kernel attach type. */
 enum tg_hook {
 	TG_HOOK_BIND4,

@@ -32,18 +32,18 @@ static bool key_is_last(struct tg_key128 key)
 	return key.hi == UINT64_MAX && key.lo == UINT64_MAX;
 }
 
-int tg_intervals_reserve(struct tg_intervals *set, size_t rest)
+int tg_intervals_reserve(struct tg_intervals *set, size_t count)
 {
 	struct tg_interval *at;
 	size_t room = set->room;
 
-	if (set->room - set->count >= rest)
+	if (set->room - set->count >= count)
 		return 0;
 	/* The first few exactly: most sets hold one or two intervals for good. */
 	if (room)
 		room *= 2;
-	if (room < set->count + rest)
-		room = set->count + rest;
+	if (room < set->count + count)
+		room = set->count + count;
 	at = realloc(set->at, room * sizeof(*at));
 	if (!at)
 		return tg_fail(-ENOMEM, "out of memory: no room for %zu intervals", room);

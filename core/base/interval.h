@@ -38,7 +38,7 @@ static inline int tg_key128_cmp(struct tg_key128 a, struct tg_key128 b)
 }
 
 /* Room for `more` intervals, so that adding them cannot fail. */
-int tg_intervals_reserve(struct tg_intervals *set, size_t rest);
+int tg_intervals_reserve(struct tg_intervals *set, size_t count);
 
 /* -ENOMEM; the set stays as it was. */
 int tg_intervals_add(struct tg_intervals *set, struct tg_key128 first, struct tg_key128 last);

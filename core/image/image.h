@@ -74,6 +74,33 @@ static inline uint32_t tg_image_section_row(const void *rows, int place)
 	return place < TG_OPS ? header->section[place] : about->unix_section[place - TG_OPS];
 }
 
+/* The section at a place; NULL: the image has none there. */
+static inline const struct tg_section *tg_image_section_at(const void *rows, int place)
+{
+	uint32_t row = tg_image_section_row(rows, place);
+
+	return row ? tg_image_row(rows, row) : NULL;
+}
+
+/*
+ * The first section at `*place` or behind it, and its place; NULL: there are no more.
+ * for (int place = 0; (section = tg_image_section_next(rows, &place)); place++)
+ */
+static inline const struct tg_section *tg_image_section_next(const void *rows, int *place)
+{
+	for (; *place < TG_PLACES; ++*place)
+		if (tg_image_section_row(rows, *place))
+			return tg_image_section_at(rows, *place);
+	return NULL;
+}
+
+/* The terms of a section, and behind them its default. */
+static inline const struct tg_term *tg_image_terms(const void *rows,
+						   const struct tg_section *section)
+{
+	return tg_image_row(rows, section->term_row);
+}
+
 /*
  * Whether some term of unix sockets rewrites; `shown`: one of connect or sendmsg
  * that does not reveal it.

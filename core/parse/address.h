@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/interval.h"
 
@@ -22,9 +23,18 @@ bool tg_address_scan4(const char **text, uint32_t *address);
 /* The same for "2001:db8::1" and "::ffff:1.2.3.4". */
 bool tg_address_scan6(const char **text, struct tg_key128 *address);
 
+/* Whether an address is an IPv4 one, which is always held v4-mapped. */
 static inline bool tg_address_is_mapped(struct tg_key128 address)
 {
 	return !address.hi && address.lo >> 32 == TG_MAPPED_LO >> 32;
+}
+
+/* The same for 16 bytes in network order, of whatever type they are. */
+static inline bool tg_bytes_are_mapped(const void *addr_be)
+{
+	static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
+
+	return !memcmp(addr_be, prefix, sizeof(prefix));
 }
 
 static inline uint64_t tg_be64(const uint8_t *bytes)
