@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * event.h - the words that the programs, the core and its users share, and
- * the record in which a program tells of a decision.
+ * event.h - the enums that the programs, the core and its users share, and the
+ * record in which a program reports a decision.
  *
- * What stands between the public markers is part of tidegate.h and of the FFI
+ * The part between the public markers becomes part of tidegate.h and of the FFI
  * declarations.
  */
 #ifndef TG_BPF_LAYOUT_EVENT_H
@@ -52,34 +52,34 @@ enum tg_hook {
 	TG_HOOKS,
 };
 
-/** What a rule says, and what became of a call. */
+/** What a rule says, and what happened to a call. */
 enum tg_verb {
 	TG_VERB_NONE,
 	TG_VERB_ALLOW,
 	TG_VERB_DENY,
 	TG_VERB_REWRITE,
 	TG_VERB_BALANCE,
-	TG_VERB_OBSERVE, /**< tells of the call, and decides nothing */
+	TG_VERB_OBSERVE, /**< reports the call, and decides nothing */
 	TG_VERBS,
 };
 
-/** Whether a backend of a live service is picked. */
+/** Whether a backend may be picked. */
 enum tg_backend_state {
 	TG_BACKEND_NONE,
 	TG_BACKEND_UP,
-	TG_BACKEND_DRAINING, /**< only for sticky clients that it has already */
-	TG_BACKEND_DOWN,     /**< for nobody */
+	TG_BACKEND_DRAINING, /**< only for sticky clients that it already has */
+	TG_BACKEND_DOWN,     /**< never */
 };
 
-/** `rule` of what no rule decided: the operation's default did. */
+/** In place of a rule's number: the default of the operation decided. */
 #define TG_RULE_DEFAULT 0xffffffff
 
 /**
- * One decision, as it stands in the ring buffer.
+ * One decision, as the ring buffer holds it.
  *
  * An event belongs to the kernel: it is valid until tg_gate_consume().
  * Addresses are 16 bytes, network order; IPv4 is v4-mapped (::ffff:a.b.c.d).
- * Of unix sockets there are paths instead; an abstract name starts with a NUL.
+ * Unix sockets have paths instead; an abstract name starts with a NUL.
  */
 struct tg_event {
 	__u64 ring;       /**< the kernel's record header, not for reading */
@@ -87,25 +87,26 @@ struct tg_event {
 	__u64 generation; /**< of the image that decided */
 	__u64 cgroup_id;  /**< of the calling task */
 	__u64 netns_cookie;
-	__u64 socket_cookie; /**< SO_COOKIE; of MPTCP the subflow's, not the socket's own */
-	__u32 pid;           /**< of the process (tgid), as the initial namespace sees it */
+	__u64 socket_cookie; /**< SO_COOKIE; with MPTCP that of the subflow, not of the socket
+				itself */
+	__u32 pid;           /**< of the process (tgid), in the initial pid namespace */
 	__u32 tid;
 	__u32 uid; /**< of the initial user namespace */
 	__u32 gid;
-	__u32 slot;            /**< of the rule's counters */
-	__u32 rule;            /**< its number in the policy, or TG_RULE_DEFAULT */
-	__u8 hook;             /**< enum tg_hook */
-	__u8 verb;             /**< enum tg_verb */
-	__u8 family;           /**< AF_INET, AF_INET6 or AF_UNIX: of the hook, not of the address */
-	__u8 shadow;           /**< 1: the rule has shadow = true, and the call went on */
-	__u16 error;           /**< errno of a denial, or of a balance without backend; positive */
-	__u16 protocol;        /**< IPPROTO_* */
+	__u32 slot;     /**< of the rule's counters */
+	__u32 rule;     /**< its number in the policy, or TG_RULE_DEFAULT */
+	__u8 hook;      /**< enum tg_hook */
+	__u8 verb;      /**< enum tg_verb */
+	__u8 family;    /**< of the hook, not of the address: AF_INET, AF_INET6 or AF_UNIX */
+	__u8 shadow;    /**< 1: the rule has shadow = true, and the call went on */
+	__u16 error;    /**< the errno of a denial, or of a balance without a backend; positive */
+	__u16 protocol; /**< IPPROTO_* */
 	__u16 asked_port_be;   /**< network order */
 	__u16 final_port_be;   /**< network order */
 	__u8 comm[16];         /**< of the calling thread, NUL-padded */
 	__u8 asked_addr[16];   /**< what the program asked for */
 	__u8 final_addr[16];   /**< where the call went; the same if nothing was rewritten */
-	__u8 asked_path_bytes; /**< of asked_path; 0: not of a unix socket */
+	__u8 asked_path_bytes; /**< length of asked_path; 0: not a unix socket */
 	__u8 final_path_bytes;
 	__u8 pad[2];
 	__u8 asked_path[108]; /**< NUL-padded */
