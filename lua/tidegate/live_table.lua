@@ -61,7 +61,7 @@ function M.text(handle)
 end
 
 -- "@/usr/share/lua/5.1/tidegate/"; empty where the library is stripped: then messages tell no place.
-local folder = debug.getinfo(1, "S").source:match "^(.*)live%.lua$" or ""
+local folder = debug.getinfo(1, "S").source:match "^(.*)live_table%.lua$" or ""
 
 --- Raise what was done wrong with a handle, where that was: at the first line
 --- that is not the library's, be it of a call, of `#set` or of `svc["VIP"] = …`.
