@@ -2,8 +2,12 @@
 /*
  * redirected.bpf.c - the sockets that a gate has connected elsewhere.
  *
- * The kernel goes through what connects have left with their sockets, so these
- * are found in every network namespace, and none but these.
+ * The kernel walks what connects have stored with their sockets, so it finds
+ * exactly these, in every network namespace.  A hardened kernel may refuse that
+ * iterator, because such programs may also write what is stored.  There the files
+ * of all processes are walked instead: that also finds the sockets of every network
+ * namespace, several times if processes share them, but only those that some
+ * process has open.
  */
 #include <linux/bpf.h>
 
@@ -49,6 +53,12 @@ struct sock {
 	__u16 sk_protocol;
 } __attribute__((preserve_access_index));
 
+struct socket {
+	struct sock *sk;
+} __attribute__((preserve_access_index));
+
+struct file;
+struct task_struct;
 struct seq_file;
 
 struct bpf_iter_meta {
@@ -60,6 +70,21 @@ struct bpf_iter__bpf_sk_storage_map {
 	struct sock *sk;
 	void *value;
 } __attribute__((preserve_access_index));
+
+struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	__u32 fd;
+	struct file *file;
+} __attribute__((preserve_access_index));
+
+/* What a connect has stored with its socket: the map of the other programs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct tg_origin);
+} tg_origins SEC(".maps");
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
@@ -119,20 +144,39 @@ static __always_inline void tg_report(struct seq_file *seq, const struct tg_rewr
 	bpf_seq_write(seq, redirected, sizeof(*redirected));
 }
 
-SEC("iter/bpf_sk_storage_map")
-int redirected(struct bpf_iter__bpf_sk_storage_map *ctx)
+static __always_inline void tg_report_socket(struct seq_file *seq, struct sock *sk,
+					     const struct tg_origin *origin)
 {
-	const struct tg_origin *origin = ctx->value;
 	struct tg_redirected redirected = {};
-	struct sock *sk = ctx->sk;
 
-	if (!sk || !origin)
-		return 0;
 	tg_read_socket(sk, &redirected);
 	redirected.connected = tg_is_connected(sk, &redirected);
 	if (tg_is_there(&origin->last, &redirected))
-		tg_report(ctx->meta->seq, &origin->last, &redirected);
+		tg_report(seq, &origin->last, &redirected);
 	else if (tg_is_there(&origin->before, &redirected))
-		tg_report(ctx->meta->seq, &origin->before, &redirected);
+		tg_report(seq, &origin->before, &redirected);
+}
+
+SEC("iter/bpf_sk_storage_map")
+int redirected_by_storage(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	const struct tg_origin *origin = ctx->value;
+	struct sock *sk = ctx->sk;
+
+	if (sk && origin)
+		tg_report_socket(ctx->meta->seq, sk, origin);
+	return 0;
+}
+
+SEC("iter/task_file")
+int redirected_by_file(struct bpf_iter__task_file *ctx)
+{
+	struct file *file = ctx->file;
+	struct socket *socket = file ? bpf_sock_from_file(file) : 0;
+	struct sock *sk = socket ? socket->sk : 0;
+	const struct tg_origin *origin = sk ? bpf_sk_storage_get(&tg_origins, sk, 0, 0) : 0;
+
+	if (sk && origin)
+		tg_report_socket(ctx->meta->seq, sk, origin);
 	return 0;
 }

@@ -68,7 +68,21 @@ static int by_namespace(const void *a, const void *b)
 {
 	const struct tg_redirected *one = a, *other = b;
 
-	return one->netns < other->netns ? -1 : one->netns > other->netns;
+	if (one->netns != other->netns)
+		return one->netns < other->netns ? -1 : 1;
+	return one->cookie < other->cookie ? -1 : one->cookie > other->cookie;
+}
+
+/* Sort the sockets by namespace, and drop those that were found more than once. */
+static void sort(struct victims *victims)
+{
+	size_t kept = 0;
+
+	qsort(victims->at, victims->count, sizeof(*victims->at), by_namespace);
+	for (size_t i = 0; i < victims->count; i++)
+		if (!kept || by_namespace(&victims->at[kept - 1], &victims->at[i]))
+			victims->at[kept++] = victims->at[i];
+	victims->count = kept;
 }
 
 /* --- In their namespaces ------------------------------------------------------------------ */
@@ -127,7 +141,7 @@ static int destroy_all(struct victims *victims, uint32_t *ended)
 {
 	int result = 0;
 
-	qsort(victims->at, victims->count, sizeof(*victims->at), by_namespace);
+	sort(victims);
 	for (size_t first = 0, end; first < victims->count; first = end) {
 		struct group group = {.at = &victims->at[first]};
 		int error;

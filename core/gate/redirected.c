@@ -19,17 +19,35 @@ static int quiet(enum libbpf_print_level level, const char *format, va_list argu
 	return 0;
 }
 
-static int attach(struct redirected_bpf *skeleton, int map, struct bpf_link **link)
+static struct bpf_link *attach_by_storage(struct redirected_bpf *skeleton, int origins)
 {
-	union bpf_iter_link_info info = {.map.map_fd = (__u32)map};
+	union bpf_iter_link_info info = {.map.map_fd = (__u32)origins};
 	LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &info,
 		    .link_info_len = sizeof(info));
-	struct bpf_link *made = bpf_program__attach_iter(skeleton->progs.redirected, &options);
 
-	if (!made)
-		return -errno;
-	*link = made;
-	return 0;
+	return bpf_program__attach_iter(skeleton->progs.redirected_by_storage, &options);
+}
+
+/* Load and attach one of the two programs. */
+static int load(struct tg_gate *gate, bool by_file)
+{
+	struct redirected_bpf *skeleton = redirected_bpf__open();
+	int error = skeleton ? 0 : -errno;
+
+	if (error)
+		return error;
+	gate->redirected = skeleton;
+	bpf_program__set_autoload(skeleton->progs.redirected_by_storage, !by_file);
+	bpf_program__set_autoload(skeleton->progs.redirected_by_file, by_file);
+	error = bpf_map__reuse_fd(skeleton->maps.tg_origins, gate->shared.origins);
+	if (!error)
+		error = redirected_bpf__load(skeleton);
+	if (error)
+		return error;
+	gate->redirected_link =
+		by_file ? bpf_program__attach_iter(skeleton->progs.redirected_by_file, NULL)
+			: attach_by_storage(skeleton, gate->shared.origins);
+	return gate->redirected_link ? 0 : -errno;
 }
 
 int tg_redirected_open(struct tg_gate *gate)
@@ -41,10 +59,11 @@ int tg_redirected_open(struct tg_gate *gate)
 	if (gate->redirected_link || gate->shared.origins < 0)
 		return 0;
 	before = libbpf_set_print(quiet);
-	gate->redirected = redirected_bpf__open_and_load();
-	error = gate->redirected
-			? attach(gate->redirected, gate->shared.origins, &gate->redirected_link)
-			: -errno;
+	error = load(gate, false);
+	if (error == -EPERM && tg_capabilities_suffice()) {
+		tg_redirected_close(gate);
+		error = load(gate, true);
+	}
 	libbpf_set_print(before);
 	if (!error)
 		return 0;

@@ -7,13 +7,16 @@
 #include "gate/gate.h"
 
 /*
- * Have the kernel's iterator ready: before that a gate has none.  Takes the
- * capabilities of who loads a gate.
+ * Load the kernel's iterator, which tg_redirected_each() needs.  Needs the
+ * capabilities that loading a gate needs.
  */
 int tg_redirected_open(struct tg_gate *gate);
 void tg_redirected_close(struct tg_gate *gate);
 
-/* Visit each socket; what visit() returns but 0 ends it, and is returned. */
+/*
+ * Visit each socket, perhaps more than once.  If visit() returns anything but 0, the
+ * walk stops and returns that.
+ */
 typedef int (*tg_redirected_visit)(const struct tg_redirected *socket, void *context);
 
 int tg_redirected_each(const struct tg_gate *gate, tg_redirected_visit visit, void *context);
