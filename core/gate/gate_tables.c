@@ -11,7 +11,10 @@
 
 #include "base/error.h"
 #include "gate/gate.h"
-#include "image/image.h"
+#include "image/image_directory.h"
+#include "image/image_services.h"
+#include "image/image_tables.h"
+#include "simulate/simulate.h"
 #include "table/service.h"
 #include "table/set.h"
 

@@ -5,6 +5,9 @@
 #include <bpf/libbpf.h>
 
 #include "image/image.h"
+#include "image/image_backends.h"
+#include "image/image_directory.h"
+#include "image/image_hooks.h"
 
 #define LEAST_ROWS  1024u /* 64 KiB: most policies can grow without a new program set */
 #define LEAST_SLOTS 256u
@@ -104,7 +107,7 @@ void tg_program_spec_of_image(const void *rows, uint32_t slots, struct tg_spec *
 			need.unix_keys[place - TG_OPS] = section->keys;
 		need.features |= section_features(section);
 	}
-	*hooks = tg_image_hooks(header);
+	*hooks = tg_image_hooks(rows);
 	*spec = need;
 }
 

@@ -7,6 +7,8 @@
 
 #include "base/error.h"
 #include "base/names.h"
+#include "image/image_directory.h"
+#include "image/image_tables.h"
 
 /* Words of bitsets and pieces of boxes: about a second. */
 #define WORK (1ull << 30)

@@ -18,7 +18,8 @@
 #include "parse/address.h"
 #include "base/error.h"
 #include "lint/lint_target.h"
-#include "table/service.h"
+#include "image/image_directory.h"
+#include "image/image_services.h"
 
 #define MOST_STEPS 8
 
@@ -325,7 +326,7 @@ static int check_services(struct tg_lint *lint, const struct tg_lint_rule *rule,
 
 	for (uint64_t row = 0;
 	     !result && (vip = tg_image_service_at(lint->image->rows, entry, row));
-	     row = tg_image_service_behind(vip, row)) {
+	     row = tg_image_service_row_after(vip, row)) {
 		struct tg_lint_target at = {.has_addr = true,
 					    .has_port = true,
 					    .port_be = htons((uint16_t)(vip->what >> 16))};

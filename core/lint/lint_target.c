@@ -7,7 +7,7 @@
 
 #include "bpf/engine/path_rank.h"
 #include "parse/address.h"
-#include "parse/backend.h"
+#include "image/image_backends.h"
 
 static const struct tg_term *term_of(const struct tg_section_reader *reader, uint32_t term)
 {
@@ -63,7 +63,7 @@ static struct tg_backend_rows backends_of(const struct tg_lint *lint,
 		vip = tg_vip_at(services, (uint32_t)rewriter->vip);
 		return vip ? tg_service_list(services, vip->state) : none;
 	}
-	return tg_image_list(lint->image->rows, rest->block);
+	return tg_image_block_backends(lint->image->rows, rest->block);
 }
 
 uint32_t tg_rewriter_targets(const struct tg_lint *lint, const struct tg_section_reader *reader,

@@ -14,7 +14,7 @@
 #include "parse/address.h"
 #include "parse/backend.h"
 #include "base/error.h"
-#include "image/image.h"
+#include "image/image_tables.h"
 #include "simulate/simulate.h"
 #include "tidegate.h"
 

@@ -28,6 +28,14 @@ struct tg_asked {
 	const struct tg_section *section; /* NULL: nothing is said about the operation */
 };
 
+/* tg_image_decide() and tg_image_mismatch() with other tables; NULL: as they are at first. */
+int tg_decide(const struct tg_image *image, const struct tg_table_rows *tables,
+	      const struct tg_query *query, struct tg_decision *decision);
+int tg_choice(const struct tg_image *image, const struct tg_table_rows *tables,
+	      const struct tg_query *query, uint32_t index, struct tg_backend_info *info);
+int tg_mismatch(const struct tg_image *image, const struct tg_table_rows *tables,
+		const struct tg_query *query, uint32_t index, uint32_t *fields);
+
 /* With the tables that the keys are looked up in; NULL: as they are at first. */
 int tg_ask(const struct tg_image *image, const struct tg_table_rows *tables,
 	   const struct tg_query *query, struct tg_asked *asked);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "parse/address.h"
-#include "image/image.h"
+#include "image/image_backends.h"
 #include "table/service.h"
 #include "simulate/simulate.h"
 
@@ -71,7 +71,7 @@ bool tg_balance_list(const struct tg_asked *asked, const struct tg_term_rest *re
 	int place;
 
 	if (!rest->services) {
-		*list = tg_image_list(asked->view.rows, rest->block);
+		*list = tg_image_block_backends(asked->view.rows, rest->block);
 		return list->count;
 	}
 	pick = ask_service(&asked->keys, rest);

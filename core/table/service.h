@@ -74,16 +74,4 @@ int tg_service_table_backend(const struct tg_table *table, const struct tg_vip_k
 /* The list of a VIP's state, without the lock: by now it may be somebody else's. */
 struct tg_backend_rows tg_service_list(const struct tg_table_rows *table, uint64_t state);
 
-/* Put in what an image's table has at first. */
-int tg_service_table_fill(const struct tg_table *table, const void *rows,
-			  const struct tg_table_entry *entry);
-
-/*
- * The service that an image has at `row` of a table: its VIP, with its block
- * behind; NULL past the last.  And the row of the next.
- */
-const struct tg_vip_key *tg_image_service_at(const void *rows, const struct tg_table_entry *entry,
-					     uint64_t row);
-uint64_t tg_image_service_behind(const struct tg_vip_key *vip, uint64_t row);
-
 #endif

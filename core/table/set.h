@@ -49,10 +49,6 @@ int tg_set_table_remove(const struct tg_table *table, const struct tg_element *e
 int tg_set_table_replace(const struct tg_table *table, const struct tg_element *elements,
 			 size_t count);
 
-/* Put in what an image's table has at first. */
-int tg_set_table_fill(const struct tg_table *table, const void *rows,
-		      const struct tg_table_entry *entry);
-
 /* Take out what has expired. */
 void tg_set_table_sweep(const struct tg_table *table);
 
