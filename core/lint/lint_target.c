@@ -61,7 +61,7 @@ static struct tg_backend_rows backends_of(const struct tg_lint *lint,
 		return none;
 	if (services) {
 		vip = tg_vip_at(services, (uint32_t)rewriter->vip);
-		return vip ? tg_service_list(services, vip->state) : none;
+		return vip ? tg_service_backends(services, vip->state) : none;
 	}
 	return tg_image_block_backends(lint->image->rows, rest->block);
 }

@@ -79,7 +79,7 @@ bool tg_balance_list(const struct tg_asked *asked, const struct tg_term_rest *re
 	vip = place < 0 ? NULL : tg_vip_at(pick.table, (uint32_t)place);
 	if (!vip || !TG_VIP_UNIT(vip->state))
 		return false;
-	*list = tg_service_list(pick.table, vip->state);
+	*list = tg_service_backends(pick.table, vip->state);
 	return true;
 }
 
