@@ -14,6 +14,7 @@
 #include "image/image_directory.h"
 #include "image/image_services.h"
 #include "image/image_tables.h"
+#include "simulate/mismatch.h"
 #include "simulate/simulate.h"
 #include "table/service.h"
 #include "table/set.h"
