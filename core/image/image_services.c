@@ -61,9 +61,8 @@ int tg_service_table_fill(const struct tg_table *table, const void *rows,
 			error = tg_service_table_put(table, vip, &backends);
 		if (error == -ENOSPC)
 			tg_fail(error,
-				"services \"%s\": do not have room for the %u that they hold at "
-				"first: "
-				"declare them with a larger size",
+				"services \"%s\": do not have room for the %u that the policy "
+				"declares: give them a larger size",
 				tg_image_table_name(rows, entry), entry->count);
 		tg_backends_free(&backends);
 	}

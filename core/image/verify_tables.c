@@ -38,7 +38,7 @@ static int check_elements(struct tg_verify *check, const struct tg_table_entry *
 
 static int fail_blocks(void)
 {
-	return tg_fail(-EINVAL, "damaged image: lists of backends that no policy can have");
+	return tg_fail(-EINVAL, "damaged image: blocks of backends that no policy can have");
 }
 
 /* A block at `row`, whose rows exist: its choices and its alias table only name its backends. */
@@ -102,7 +102,7 @@ static int check_services(struct tg_verify *check, const struct tg_table_entry *
 static int check_blocks(struct tg_verify *check, const struct tg_table_entry *entry)
 {
 	uint32_t row = 0;
-	int error = tg_verify_take(check, entry->data_row, entry->count, "lists of backends");
+	int error = tg_verify_take(check, entry->data_row, entry->count, "blocks of backends");
 
 	while (!error && row < entry->count) {
 		struct tg_block block;

@@ -296,7 +296,7 @@ describe("a damaged image", function()
       end, balances()):gsub("row %d+", "row X"))
     end
 
-    local message = "damaged image: lists of backends that no policy can have"
+    local message = "damaged image: blocks of backends that no policy can have"
 
     it("is refused for a list", function()
       assert.equal("accepted", refused_lists(function() end))
@@ -316,7 +316,7 @@ describe("a damaged image", function()
       end))
       assert.equal(message, refused_lists(function(words, _, list) words[list + 1] = 2 end))
       assert.equal(message, refused_lists(function(words, _, list) words[list + 1] = 1 end))
-      assert.equal("damaged image: lists of backends at row X reach past its end",
+      assert.equal("damaged image: blocks of backends at row X reach past its end",
         refused_lists(function(words, entry) words[entry + 4] = 9 end))
       assert.equal(message, refused_lists(function(words, entry) words[entry + 4] = 7 end))
     end)
@@ -375,7 +375,7 @@ describe("a damaged image", function()
     end
 
     it("is refused for a table, its services, and who names it", function()
-      local lists = "damaged image: lists of backends that no policy can have"
+      local lists = "damaged image: blocks of backends that no policy can have"
       local none = "damaged image: table 0 is not one that a policy can have"
       assert.equal("accepted", refused_services(function() end))
       assert.equal(none, refused_services(function(words, entry) words[entry + 2] = 1 end))
