@@ -68,8 +68,8 @@ static uint32_t rewrite_features(const void *rows)
 	for (int op = 0; op < TG_OPS; op++)
 		if (tg_image_op_rewrites(rows, (enum tg_op)op, true))
 			features |= TG_FEATURE_REWRITE;
-	/* Even if it is revealed: datagrams may be sent to such a peer, and kill looks for such
-	 * sockets. */
+	/* Even if it is revealed: datagrams may go to such a peer, and kill looks for its sockets.
+	 */
 	if (tg_image_op_rewrites(rows, TG_OP_CONNECT, true))
 		features |= TG_FEATURE_PEER;
 	if (tg_image_op_rewrites(rows, TG_OP_BIND, false))

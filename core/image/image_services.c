@@ -86,8 +86,7 @@ int tg_image_services(const struct tg_image *image, uint32_t index, struct tg_se
 	return 0;
 }
 
-/* A cursor's upper half is the row of the service last returned, its lower half that of the next.
- */
+/* The upper half of a cursor is the row of the last service, the lower half that of the next. */
 int tg_image_service_next(const struct tg_image *image, uint32_t index, uint64_t *cursor,
 			  struct tg_vip_info *info)
 {

@@ -69,7 +69,7 @@ static int check_bitset(const struct tg_verify *check, uint32_t row, uint32_t te
 			"damaged image: the words of the bitset at row %u reach past its end", row);
 	if (!(bitset.summary[last / 64] >> (last % 64) & 1))
 		return 0;
-	/* Only the last word has bits for which there is no term. */
+	/* Only the last word can have bits for which there is no term. */
 	memcpy(&word, check->bytes + ((size_t)bitset.word + count - 1) * sizeof(word),
 	       sizeof(word));
 	if (word & ~last_word_mask(terms))

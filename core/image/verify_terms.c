@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "bpf/layout/backend_layout.h"
 
-/* What terms of unix sockets cannot do, and that a path to go to exists. */
+/* Terms of unix sockets cannot rewrite ports, bind a source or balance; their target exists. */
 static bool path_term_is_good(const struct tg_section *section, const struct tg_term *term)
 {
 	if (term->effects & (TG_EFFECT_TO_PORT | TG_EFFECT_SOURCE) || term->verb == TG_VERB_BALANCE)
@@ -78,7 +78,7 @@ static int check_options(struct tg_verify *check, uint32_t row)
 	return 0;
 }
 
-/* A term's effects and verb say what its rest contains. */
+/* Whether the rest of a term contains what the term's effects and verb require. */
 static bool rest_is_good(const struct tg_section *section, const struct tg_term *term,
 			 const struct tg_term_rest *rest)
 {
@@ -133,7 +133,7 @@ int tg_verify_rests(struct tg_verify *check, const struct tg_section *section)
 	return error;
 }
 
-/* All bits are good: nothing is looked up by them. */
+/* Any bits will do: nothing is looked up by them. */
 int tg_verify_shadows(struct tg_verify *check, const struct tg_section *section)
 {
 	const uint32_t row_terms = TG_ROW_BYTES * 8;
@@ -144,8 +144,7 @@ int tg_verify_shadows(struct tg_verify *check, const struct tg_section *section)
 			      (section->terms + row_terms - 1) / row_terms, "shadows");
 }
 
-/* All guards are good: nothing is looked up by them.  Operations with the same rules share guards.
- */
+/* Any guards will do, likewise.  Operations with the same rules share them. */
 int tg_verify_guards(struct tg_verify *check, const struct tg_section *section)
 {
 	if (section->terms <= TG_WORD_TERMS)

@@ -39,7 +39,8 @@ static uint32_t rounded_units(uint32_t backends)
 	return units;
 }
 
-_Static_assert(TG_MAX_BACKENDS / TG_UNIT_BACKENDS < TG_ARENA_WORD_UNITS, "a list fits a word");
+_Static_assert(TG_MAX_BACKENDS / TG_UNIT_BACKENDS < TG_ARENA_WORD_UNITS,
+	       "the longest list fits a word");
 
 static uint64_t mask_of(uint32_t units)
 {

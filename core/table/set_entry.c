@@ -175,8 +175,7 @@ void tg_entries_recount(const struct tg_table *table)
 	uint32_t *passed = calloc((size_t)rows4 + rows6, sizeof(*passed));
 	struct tg_entry entry = {0};
 
-	/* Without memory the counts may stay too high: that costs lookups time, and nothing else.
-	 */
+	/* Without memory the counts may stay too high: that only costs lookups time. */
 	for (bool rest = passed && tg_entry_first(table, &entry); rest;
 	     rest = tg_entry_next(table, &entry)) {
 		uint32_t *of_family = entry.is4 ? passed : passed + rows4;
