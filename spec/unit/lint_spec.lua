@@ -17,11 +17,12 @@ local function findings(text)
   return table.concat(texts, "\n")
 end
 
-local LOOP = " matches it again: what listens there is sent round in a loop when it connects onward, if the policy applies "
-  .. "to it, too; put a rule before this one that lets its own calls through, such as "
+local LOOP = " matches it again: what listens there is sent round in a loop when it connects onward, "
+  .. "if the policy applies to it, too; put a rule before this one that lets its own calls through, such as "
   .. 'allow { connect = "*", uid = "proxy" }'
 local UNSEEN = ", and what a connected socket sends is not checked again; "
-local LOOPBACK = ", too, where programs reach services of this machine; if that is not intended, put this before it: allow { "
+local LOOPBACK = ", too, where programs reach services of this machine; "
+  .. "if that is not intended, put this before it: allow { "
 
 describe("a rule that can never match", function()
   it("is found behind one that takes all that it would", function()
