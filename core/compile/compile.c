@@ -8,6 +8,7 @@
 
 #include "policy/effect.h"
 #include "base/error.h"
+#include "image/checksum.h"
 #include "image/image.h"
 
 static const char *const key_names[TG_KEYS] = {

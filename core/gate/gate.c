@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "gate/gate.h"
 #include "image/image.h"
+#include "image/image_needs.h"
 #include "gate/unsupported.h"
 #include "gate/redirected.h"
 

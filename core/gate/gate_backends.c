@@ -14,7 +14,7 @@
 #include "parse/backend.h"
 #include "base/error.h"
 #include "gate/gate.h"
-#include "image/image.h"
+#include "image/image_backends.h"
 
 /* A table that is larger does not stay. */
 #define MOST_LEFT_ROWS ((1u << 20) / TG_ROW_BYTES)

@@ -11,7 +11,11 @@
 
 #include "base/error.h"
 #include "gate/gate.h"
-#include "image/image.h"
+#include "image/image_directory.h"
+#include "image/image_services.h"
+#include "image/image_tables.h"
+#include "simulate/mismatch.h"
+#include "simulate/simulate.h"
 #include "table/service.h"
 #include "table/set.h"
 

@@ -53,15 +53,6 @@ struct tg_program_set {
 int tg_unix_programs_load(struct tg_program_set *set, struct tg_shared_maps *maps);
 void tg_unix_programs_free(struct tg_program_set *set);
 
-/* What an image needs: the narrowest spec for it and the hooks it attaches. */
-void tg_program_spec_of_image(const void *rows, uint32_t slots, struct tg_spec *spec,
-			      uint32_t *hooks);
-
-/* The narrowest spec that covers both. */
-void tg_program_spec_widen(struct tg_spec *spec, const struct tg_spec *other);
-
-bool tg_program_spec_covers(const struct tg_spec *spec, const struct tg_spec *other);
-
 /* Load.  Fills in those of `maps` that are -1, with descriptors that are the caller's. */
 int tg_program_set_load(const struct tg_spec *spec, uint32_t hooks, struct tg_shared_maps *maps,
 			struct tg_program_set *set);

@@ -17,6 +17,7 @@
 #include "base/hook.h"
 #include "system/kernel_probe.h"
 #include "gate/program.h"
+#include "image/image_needs.h"
 #include "base/names.h"
 
 /* What a rewrite leaves behind, to be shown as it was asked for. */

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * checksum.c - a fast sum of an image, against accidents, not attackers.
+ * checksum.c - a fast checksum of an image, against accidents, not attackers.
  *
- * Eight lanes, one a word of the row, so that the processor works on all of
- * them at once.  Each step can be undone, so that no change of a single word
- * goes unseen.
+ * It has eight lanes, one for each word of a row, so that the processor works
+ * on all of them at once.  Each step is invertible, so a change of a single
+ * word always changes the sum.
  */
-#include "image/image.h"
+#include "image/checksum.h"
 
 #include <string.h>
+
+#include "bpf/layout/image_layout.h"
 
 #define LANES  (TG_ROW_BYTES / sizeof(uint64_t))
 #define FACTOR 0x9e3779b97f4a7c15ull

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* image_hooks.c - what a gate attaches for an image: no hook that it does not need. */
+/* image_hooks.c - which hooks a gate attaches for an image: none that it does not need. */
+#include "image/image_hooks.h"
+
 #include <netinet/in.h>
 
 #include "bpf/engine/match.h"
 #include "image/image.h"
 
-/* Those of one operation, in both families. */
+/* The hooks of each operation, for both families. */
 static const uint32_t inet_hooks[TG_OPS] = {
 	[TG_OP_CONNECT] = 1u << TG_HOOK_CONNECT4 | 1u << TG_HOOK_CONNECT6,
 	[TG_OP_BIND] = 1u << TG_HOOK_BIND4 | 1u << TG_HOOK_BIND6,
@@ -22,19 +24,19 @@ static bool rewrites(const struct tg_term *term, bool revealed)
 	return revealed || !(term->effects & TG_EFFECT_REVEAL);
 }
 
-bool tg_image_op_rewrites(const struct tg_image_header *header, enum tg_op op, bool revealed)
+static bool section_rewrites(const void *rows, int place, bool revealed)
 {
-	const struct tg_section *section;
-	const struct tg_term *term;
+	const struct tg_section *section = tg_image_section_at(rows, place);
 
-	if (!header->section[op])
-		return false;
-	section = tg_image_row(header, header->section[op]);
-	term = tg_image_row(header, section->term_row);
-	for (uint32_t i = 0; i < section->terms; i++)
-		if (rewrites(&term[i], revealed))
+	for (uint32_t i = 0; section && i < section->terms; i++)
+		if (rewrites(&tg_image_terms(rows, section)[i], revealed))
 			return true;
 	return false;
+}
+
+bool tg_image_op_rewrites(const void *rows, enum tg_op op, bool revealed)
+{
+	return section_rewrites(rows, (int)op, revealed);
 }
 
 /* Whether a term can match a socket of this protocol. */
@@ -52,19 +54,15 @@ static bool term_takes_proto(const struct tg_view *view, const struct tg_section
 	return tg_head_has(view, *bits, term) == 1;
 }
 
-/* A connected datagram socket is told, with each datagram, where it came from. */
-static bool rewrites_datagram_peers(const struct tg_image_header *header)
+/* Such a socket must be shown, with each datagram, the address that it had asked for. */
+static bool rewrites_datagram_peers(const void *rows)
 {
-	const struct tg_view view = {.rows = header, .count = header->rows};
-	const struct tg_section *section;
-	const struct tg_term *term;
+	const struct tg_image_header *header = rows;
+	const struct tg_view view = {.rows = rows, .count = header->rows};
+	const struct tg_section *section = tg_image_section_at(rows, TG_OP_CONNECT);
 
-	if (!header->section[TG_OP_CONNECT])
-		return false;
-	section = tg_image_row(header, header->section[TG_OP_CONNECT]);
-	term = tg_image_row(header, section->term_row);
-	for (uint32_t i = 0; i < section->terms; i++)
-		if (rewrites(&term[i], false) &&
+	for (uint32_t i = 0; section && i < section->terms; i++)
+		if (rewrites(&tg_image_terms(rows, section)[i], false) &&
 		    (term_takes_proto(&view, section, i, IPPROTO_UDP) ||
 		     term_takes_proto(&view, section, i, IPPROTO_UDPLITE)))
 			return true;
@@ -73,31 +71,16 @@ static bool rewrites_datagram_peers(const struct tg_image_header *header)
 
 /* --- Unix sockets --------------------------------------------------------------- */
 
-static bool section_rewrites(const void *rows, uint32_t row, bool shown)
-{
-	const struct tg_section *section = tg_image_row(rows, row);
-	const struct tg_term *term = tg_image_row(rows, section->term_row);
-
-	for (uint32_t i = 0; i < section->terms; i++)
-		if (rewrites(&term[i], !shown))
-			return true;
-	return false;
-}
-
 bool tg_image_rewrites_paths(const void *rows, bool shown)
 {
-	const uint32_t goes = 1u << TG_OP_CONNECT | 1u << TG_OP_SENDMSG;
-
-	for (int op = 0; op < TG_OPS; op++) {
-		uint32_t row = tg_image_section_row(rows, TG_OPS + op);
-
-		if (row && (!shown || goes >> op & 1) && section_rewrites(rows, row, shown))
+	for (int op = 0; op < TG_OPS; op++)
+		if ((!shown || TG_OPS_EGRESS >> op & 1) &&
+		    section_rewrites(rows, TG_OPS + op, !shown))
 			return true;
-	}
 	return false;
 }
 
-/* The operations that have rules, and those that report what these turned. */
+/* The operations that have rules, and those that report what these rewrite. */
 static uint32_t unix_hooks(const void *rows)
 {
 	static const uint32_t hook_of[TG_OPS] = {
@@ -117,18 +100,20 @@ static uint32_t unix_hooks(const void *rows)
 	return hooks;
 }
 
-uint32_t tg_image_hooks(const struct tg_image_header *header)
+/* --- All hooks ------------------------------------------------------------------ */
+
+uint32_t tg_image_hooks(const void *rows)
 {
-	uint32_t hooks = unix_hooks(header);
+	uint32_t hooks = unix_hooks(rows);
 
 	for (int op = 0; op < TG_OPS; op++)
-		if (header->section[op])
+		if (tg_image_section_row(rows, op))
 			hooks |= inet_hooks[op];
-	if (tg_image_op_rewrites(header, TG_OP_CONNECT, false))
+	if (tg_image_op_rewrites(rows, TG_OP_CONNECT, false))
 		hooks |= inet_hooks[TG_OP_GETPEERNAME];
-	if (rewrites_datagram_peers(header) || tg_image_op_rewrites(header, TG_OP_SENDMSG, false))
+	if (rewrites_datagram_peers(rows) || tg_image_op_rewrites(rows, TG_OP_SENDMSG, false))
 		hooks |= inet_hooks[TG_OP_RECVMSG];
-	if (tg_image_op_rewrites(header, TG_OP_BIND, false))
+	if (tg_image_op_rewrites(rows, TG_OP_BIND, false))
 		hooks |= inet_hooks[TG_OP_GETSOCKNAME];
 	return hooks;
 }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* image_services.c - the live services that an image declares, as they are at first. */
+/* image_services.c - the services that an image declares, as they are at first. */
+#include "image/image_services.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
-#include "image/image.h"
-#include "table/service.h"
+#include "image/image_directory.h"
 
 const struct tg_vip_key *tg_image_service_at(const void *rows, const struct tg_table_entry *entry,
 					     uint64_t row)
@@ -20,7 +21,7 @@ static struct tg_backend_rows backends_of(const struct tg_vip_key *vip)
 	return tg_block_backends((const struct tg_block *)(vip + 1));
 }
 
-uint64_t tg_image_service_behind(const struct tg_vip_key *vip, uint64_t row)
+uint64_t tg_image_service_row_after(const struct tg_vip_key *vip, uint64_t row)
 {
 	return row + 1 + tg_block_rows(backends_of(vip).count);
 }
@@ -52,7 +53,7 @@ int tg_service_table_fill(const struct tg_table *table, const void *rows,
 	int error = 0;
 
 	for (uint64_t row = 0; !error && (vip = tg_image_service_at(rows, entry, row));
-	     row = tg_image_service_behind(vip, row)) {
+	     row = tg_image_service_row_after(vip, row)) {
 		struct tg_backends backends = {0};
 
 		error = read_backends(vip, &backends);
@@ -60,20 +61,19 @@ int tg_service_table_fill(const struct tg_table *table, const void *rows,
 			error = tg_service_table_put(table, vip, &backends);
 		if (error == -ENOSPC)
 			tg_fail(error,
-				"services \"%s\": do not have room for the %u that they hold at "
-				"first: "
-				"declare them with a larger size",
+				"services \"%s\": do not have room for the %u that the policy "
+				"declares: give them a larger size",
 				tg_image_table_name(rows, entry), entry->count);
 		tg_backends_free(&backends);
 	}
 	return error;
 }
 
-/* --- What an image says of them --------------------------------------------------------- */
+/* --- What an image says of its services ------------------------------------------------ */
 
 int tg_image_services(const struct tg_image *image, uint32_t index, struct tg_services_info *info)
 {
-	const struct tg_table_entry *entry = tg_image_find(image, TG_TABLE_SERVICES, index);
+	const struct tg_table_entry *entry = tg_image_table_find(image, TG_TABLE_SERVICES, index);
 
 	if (!entry)
 		return -ERANGE;
@@ -86,11 +86,11 @@ int tg_image_services(const struct tg_image *image, uint32_t index, struct tg_se
 	return 0;
 }
 
-/* A cursor's upper half is the row of the service that it has just passed, its lower the next. */
+/* The upper half of a cursor is the row of the last service, the lower half that of the next. */
 int tg_image_service_next(const struct tg_image *image, uint32_t index, uint64_t *cursor,
 			  struct tg_vip_info *info)
 {
-	const struct tg_table_entry *entry = tg_image_find(image, TG_TABLE_SERVICES, index);
+	const struct tg_table_entry *entry = tg_image_table_find(image, TG_TABLE_SERVICES, index);
 	uint32_t row = (uint32_t)*cursor;
 	const struct tg_vip_key *vip;
 
@@ -100,14 +100,14 @@ int tg_image_service_next(const struct tg_image *image, uint32_t index, uint64_t
 	if (!vip)
 		return 0;
 	tg_vip_show(vip, backends_of(vip).count, info);
-	*cursor = (uint64_t)row << 32 | tg_image_service_behind(vip, row);
+	*cursor = (uint64_t)row << 32 | tg_image_service_row_after(vip, row);
 	return 1;
 }
 
 int tg_image_service_backend(const struct tg_image *image, uint32_t index, uint64_t cursor,
 			     uint32_t number, struct tg_backend_info *info)
 {
-	const struct tg_table_entry *entry = tg_image_find(image, TG_TABLE_SERVICES, index);
+	const struct tg_table_entry *entry = tg_image_table_find(image, TG_TABLE_SERVICES, index);
 	const struct tg_vip_key *vip =
 		entry ? tg_image_service_at(image->rows, entry, cursor >> 32) : NULL;
 	struct tg_backend_rows rows = {0};

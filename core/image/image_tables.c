@@ -1,26 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* image_tables.c - the live tables that an image declares, as they are at first. */
+/* image_tables.c - the tables of an image, and what an image says of its sets. */
+#include "image/image_tables.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
 #include "base/error.h"
-#include "image/image.h"
-#include "table/service.h"
+#include "image/image_backends.h"
+#include "image/image_directory.h"
+#include "image/image_services.h"
 #include "table/set.h"
-
-const struct tg_table_entry *tg_image_table(const void *rows, uint32_t index)
-{
-	const struct tg_image_about *about = tg_image_row(rows, 1);
-
-	return tg_image_row(rows, about->table_row + index);
-}
-
-const char *tg_image_table_name(const void *rows, const struct tg_table_entry *entry)
-{
-	const struct tg_image_about *about = tg_image_row(rows, 1);
-
-	return (const char *)tg_image_row(rows, about->blob_row) + entry->name;
-}
 
 int tg_set_table_fill(const struct tg_table *table, const void *rows,
 		      const struct tg_table_entry *entry)
@@ -36,7 +25,7 @@ int tg_set_table_fill(const struct tg_table *table, const void *rows,
 	return 0;
 }
 
-/* Nobody adds to them: they need not be as large as those in the kernel. */
+/* Nothing is added to it later: it need not be as large as the one in the kernel. */
 static int make_services(const void *rows, const struct tg_table_entry *entry,
 			 struct tg_table *table)
 {
@@ -67,7 +56,7 @@ static int make_set(const void *rows, const struct tg_table_entry *entry, struct
 	return error;
 }
 
-/* Lists of backends are read where they stand. */
+/* Blocks of backends need no table of their own: they are read from the image. */
 static int make_table(const void *rows, const struct tg_table_entry *entry, struct tg_table *table,
 		      struct tg_table_rows *view)
 {
@@ -91,7 +80,7 @@ int tg_image_tables(const struct tg_image *constant, const struct tg_table_rows 
 		image->tables = calloc(about->tables, sizeof(*image->tables));
 		image->table_rows = calloc(about->tables, sizeof(*image->table_rows));
 		if (!image->tables || !image->table_rows)
-			error = tg_fail(-ENOMEM, "out of memory: no room for the image's sets");
+			error = tg_fail(-ENOMEM, "out of memory: no room for the image's tables");
 		for (uint32_t i = 0; i < about->tables && !error; i++) {
 			const struct tg_table_entry *entry = tg_image_table(image->rows, i);
 
@@ -123,33 +112,11 @@ void tg_image_tables_free(struct tg_image *image)
 	image->table_rows = NULL;
 }
 
-/* --- What an image says of them --------------------------------------------------------- */
-
-const struct tg_table_entry *tg_image_table_of(const void *rows, enum tg_table_kind kind,
-					       uint32_t index)
-{
-	const struct tg_image_about *about = tg_image_row(rows, 1);
-
-	for (uint32_t i = 0; i < about->tables; i++)
-		if (tg_image_table(rows, i)->kind == kind && !index--)
-			return tg_image_table(rows, i);
-	return NULL;
-}
-
-const struct tg_table_entry *tg_image_find(const struct tg_image *image, enum tg_table_kind kind,
-					   uint32_t index)
-{
-	const struct tg_table_entry *entry = tg_image_table_of(image->rows, kind, index);
-
-	if (!entry)
-		tg_fail(-ERANGE, "the image has no %s numbered %u",
-			kind == TG_TABLE_SERVICES ? "services" : "set", index);
-	return entry;
-}
+/* --- What an image says of its sets ----------------------------------------------------- */
 
 int tg_image_set(const struct tg_image *image, uint32_t index, struct tg_set_info *info)
 {
-	const struct tg_table_entry *entry = tg_image_find(image, TG_TABLE_SET, index);
+	const struct tg_table_entry *entry = tg_image_table_find(image, TG_TABLE_SET, index);
 
 	if (!entry)
 		return -ERANGE;
@@ -166,7 +133,7 @@ int tg_image_set(const struct tg_image *image, uint32_t index, struct tg_set_inf
 int tg_image_set_next(const struct tg_image *image, uint32_t index, uint64_t *cursor,
 		      struct tg_set_element *element)
 {
-	const struct tg_table_entry *entry = tg_image_find(image, TG_TABLE_SET, index);
+	const struct tg_table_entry *entry = tg_image_table_find(image, TG_TABLE_SET, index);
 	const struct tg_element *elements;
 
 	if (!entry)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* verify_bitset.c - whether the bitsets of an image name terms that are there. */
+/* verify_bitset.c - whether the bitsets of an image only name terms that exist. */
+#include "image/verify_bitset.h"
+
 #include <errno.h>
 #include <string.h>
 
 #include "base/error.h"
-#include "image/verify.h"
 
 #define ROW_WORDS (TG_ROW_BYTES / sizeof(uint64_t))
 
@@ -34,7 +35,7 @@ static int check_words(struct tg_verify *check, const struct tg_tree *tree, uint
 	return error;
 }
 
-/* Summary and ranks agree with each other and with the number of terms; *count gets the words. */
+/* Whether summary and ranks agree with each other and with the number of terms; *count: words. */
 static bool summary_is_good(const struct tg_bitset *bitset, uint32_t terms, uint32_t *count)
 {
 	uint32_t words = (terms + TG_WORD_TERMS - 1) / TG_WORD_TERMS;
@@ -65,11 +66,10 @@ static int check_bitset(const struct tg_verify *check, uint32_t row, uint32_t te
 	    count > (uint64_t)check->rows * ROW_WORDS - bitset.word)
 		return tg_fail(
 			-EINVAL,
-			"damaged image: the words of the bitset at row %u reach behind its end",
-			row);
+			"damaged image: the words of the bitset at row %u reach past its end", row);
 	if (!(bitset.summary[last / 64] >> (last % 64) & 1))
 		return 0;
-	/* Only the word of the last terms could have too many. */
+	/* Only the last word can have bits for which there is no term. */
 	memcpy(&word, check->bytes + ((size_t)bitset.word + count - 1) * sizeof(word),
 	       sizeof(word));
 	if (word & ~last_word_mask(terms))
@@ -79,7 +79,7 @@ static int check_bitset(const struct tg_verify *check, uint32_t row, uint32_t te
 	return 0;
 }
 
-/* Few terms: in order, none twice, none that is not there. */
+/* The terms that a head lists are ascending, and exist. */
 static bool list_is_good(uint64_t head, uint32_t terms)
 {
 	int64_t before = -1;
@@ -105,7 +105,7 @@ static uint64_t read_head(const struct tg_verify *check, const struct tg_tree *t
 	return head;
 }
 
-/* The heads' bitsets stand behind the heads, in their order. */
+/* The bitsets follow the heads, in the same order. */
 static int check_heads(struct tg_verify *check, const struct tg_tree *tree, uint32_t terms)
 {
 	uint32_t rows = (tree->classes + ROW_WORDS - 1) / ROW_WORDS;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* verify_tables.c - the tables of an image: their directory, and what they hold. */
+/* verify_tables.c - the tables of an image: their directory, their contents, their uses. */
+#include "image/verify_tables.h"
+
 #include <errno.h>
 
-#include "bpf/layout/service_layout.h"
 #include "base/error.h"
-#include "image/verify.h"
+#include "bpf/layout/service_layout.h"
 
-/* A prefix: nothing behind its bits. */
+/* Whether it is a prefix: the bits after its length are zero. */
 static bool element_is_good(const struct tg_element *element)
 {
 	uint32_t length = element->length;
@@ -28,8 +29,8 @@ static int check_elements(struct tg_verify *check, const struct tg_table_entry *
 			tg_verify_read(check, entry->data_row + i / row_elements, elements);
 		if (!element_is_good(&elements[i % row_elements]))
 			error = tg_fail(-EINVAL,
-					"damaged image: element %u of the set at row %u is no "
-					"prefix",
+					"damaged image: element %u of the set at row %u is not "
+					"a prefix",
 					i, entry->data_row);
 	}
 	return error;
@@ -37,11 +38,11 @@ static int check_elements(struct tg_verify *check, const struct tg_table_entry *
 
 static int fail_blocks(void)
 {
-	return tg_fail(-EINVAL, "damaged image: lists of backends that no policy can have");
+	return tg_fail(-EINVAL, "damaged image: blocks of backends that no policy can have");
 }
 
-/* A list at `row`, which has its rows: what its choices and its lots lead to is in it. */
-static int check_list(const struct tg_verify *check, uint32_t row, const struct tg_block *block)
+/* A block at `row`, whose rows exist: its choices and its alias table only name its backends. */
+static int check_choices(const struct tg_verify *check, uint32_t row, const struct tg_block *block)
 {
 	uint32_t backends = TG_EXTENT_BACKENDS(block->extent);
 	uint32_t first = tg_block_at(row, block->extent).backend_row;
@@ -75,7 +76,7 @@ static uint32_t rows_of(const struct tg_block *block)
 	return tg_block_rows(TG_EXTENT_BACKENDS(block->extent));
 }
 
-/* Each an address, and behind it a block, which may be empty. */
+/* Each service is a VIP, followed by a block, which may be empty. */
 static int check_services(struct tg_verify *check, const struct tg_table_entry *entry)
 {
 	int error = tg_verify_take(check, entry->data_row, entry->rows, "services");
@@ -97,11 +98,11 @@ static int check_services(struct tg_verify *check, const struct tg_table_entry *
 	return error;
 }
 
-/* One behind the other, they fill their rows. */
+/* Side by side, the blocks fill the rows of their table. */
 static int check_blocks(struct tg_verify *check, const struct tg_table_entry *entry)
 {
 	uint32_t row = 0;
-	int error = tg_verify_take(check, entry->data_row, entry->count, "lists of backends");
+	int error = tg_verify_take(check, entry->data_row, entry->count, "blocks of backends");
 
 	while (!error && row < entry->count) {
 		struct tg_block block;
@@ -111,13 +112,13 @@ static int check_blocks(struct tg_verify *check, const struct tg_table_entry *en
 		if (!error && rows_of(&block) > entry->count - row)
 			error = fail_blocks();
 		if (!error)
-			error = check_list(check, entry->data_row + row, &block);
+			error = check_choices(check, entry->data_row + row, &block);
 		row += rows_of(&block);
 	}
 	return error;
 }
 
-/* Whether table `number` is one of services. */
+/* Whether table `number` exists and is one of services. */
 static bool are_services(const struct tg_verify *check, const struct tg_image_about *about,
 			 uint32_t number)
 {
@@ -129,7 +130,7 @@ static bool are_services(const struct tg_verify *check, const struct tg_image_ab
 	return entry.kind == TG_TABLE_SERVICES;
 }
 
-/* The terms of a section stand in the order of their rules, as the lists do. */
+/* The terms of a section are in the order of their rules, and so are the blocks. */
 static int check_uses(const struct tg_verify *check, const struct tg_image_about *about,
 		      const struct tg_section *section, const struct tg_table_entry *entry)
 {
@@ -160,7 +161,7 @@ static int check_uses(const struct tg_verify *check, const struct tg_image_about
 	return 0;
 }
 
-/* A section's sets are sets, its balances have lists. */
+/* A section's sets are sets, and its balance terms have backends. */
 static int check_sections(const struct tg_verify *check, const struct tg_image_about *about,
 			  const struct tg_table_entry *blocks)
 {

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* verify_tree.c - whether the trees of an image can be walked. */
+/* verify_tree.c - whether the search tree of a field can be walked. */
+#include "image/verify_tree.h"
+
 #include <errno.h>
 
 #include "base/error.h"
-#include "image/verify.h"
 
 struct level {
 	uint32_t row;
 	uint32_t count;
-	uint32_t next; /* rows of the level below */
+	uint32_t next; /* count of the level below */
 };
 
 static uint32_t count_real(const void *row, uint32_t keys, bool wide)
@@ -25,8 +26,8 @@ static uint32_t count_real(const void *row, uint32_t keys, bool wide)
 }
 
 /*
- * A key of all ones leads no further, so a node has as many children as it
- * has other keys, and one.
+ * No value passes a key of all ones, so a node has one child more than it has
+ * other keys.
  */
 static int check_nodes(struct tg_verify *check, struct level *level, bool wide)
 {
@@ -56,7 +57,7 @@ static int check_nodes(struct tg_verify *check, struct level *level, bool wide)
 	return 0;
 }
 
-/* From the root's level to that of the leaves, which *leaves gets. */
+/* All levels from the root down; *leaves is the last one. */
 static int check_levels(struct tg_verify *check, uint32_t root, uint32_t depth, bool wide,
 			struct level *leaves)
 {
@@ -79,8 +80,9 @@ static int check_levels(struct tg_verify *check, uint32_t root, uint32_t depth, 
 static int check_class(uint32_t cls, uint32_t classes, uint32_t row)
 {
 	if (cls >= classes)
-		return tg_fail(-EINVAL, "damaged image: class %u in the leaf at row %u, of %u", cls,
-			       row, classes);
+		return tg_fail(-EINVAL,
+			       "damaged image: class %u in the leaf at row %u, the tree has %u",
+			       cls, row, classes);
 	return 0;
 }
 
@@ -100,7 +102,7 @@ static int check_tree32(struct tg_verify *check, const struct tg_tree *tree)
 	return error;
 }
 
-/* The tree of the low half under one value of the high half: it has no chains of its own. */
+/* The tree for the low half under one value of the high half: its leaves hold classes only. */
 static int check_chained(struct tg_verify *check, uint32_t entry, uint32_t classes)
 {
 	struct level leaves;
@@ -128,7 +130,7 @@ static int check_tree128(struct tg_verify *check, const struct tg_tree *tree)
 		for (int k = 0; !error && k < 6; k++) {
 			uint32_t entry = leaf.entry[k];
 
-			/* The places behind the last interval repeat it. */
+			/* The entries after the last interval repeat it. */
 			if (k > 0 && entry == leaf.entry[k - 1])
 				continue;
 			error = entry & TG_CHAIN

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cover.c - whether the terms before one take all calls of a box.
+ * cover.c - whether the terms before another one take all calls of a box.
  *
- * Bitsets of terms say, for all classes of a field at once, which terms can
- * take some of the box and which take all of it.  Where one term takes it all
- * alone that is the answer.  Else the box is cut class by class, field by
- * field, and each piece keeps the terms that are left for it: a piece without
- * any is a call that nobody takes.
+ * Bitsets of terms say, for all classes of a field at once, which terms take
+ * some calls of the box and which take all of them.  If one term alone takes
+ * them all, that is the answer.  If not, the box is cut into pieces, field by
+ * field and class by class, and each piece keeps the terms that can still take
+ * it.  A piece that no term is left for is a call that no term takes.
  */
 #include "lint/cover.h"
 
@@ -16,16 +16,16 @@
 
 #include "base/error.h"
 
-/* Pieces of one box. */
+/* Pieces into which one box may be cut. */
 #define MOST_PIECES 200000u
 #define MASK_WORDS  (TG_COVER_TERMS / 64)
 
-/* Candidates, by their place among them. */
+/* A bit for each candidate, by its number among the candidates. */
 struct mask {
 	uint64_t word[MASK_WORDS];
 };
 
-/* Classes of one field for which the same candidates are left. */
+/* Classes of one field that have the same candidates; one of the classes stands for all. */
 struct group {
 	struct mask mask;
 	uint16_t cls;
@@ -36,7 +36,7 @@ struct search {
 	struct group *group[TG_KEYS]; /* by step: the groups of its field */
 	uint32_t groups[TG_KEYS];
 	enum tg_key key[TG_KEYS];      /* by step */
-	struct mask rest[TG_KEYS + 1]; /* candidates that take all of the fields from a step on */
+	struct mask rest[TG_KEYS + 1]; /* by step: candidates for all classes from it on */
 	struct mask covering;
 	uint32_t steps;
 	uint32_t pieces;
@@ -83,7 +83,7 @@ static bool mask_is_within(const struct mask *a, const struct mask *b)
 	return !outside;
 }
 
-/* Add the first of a mask, which is the one that decides. */
+/* Add to `into` the first candidate of a mask: it is the one that decides. */
 static void mask_take_first(struct mask *into, const struct mask *mask)
 {
 	for (uint32_t i = 0; i < MASK_WORDS; i++) {
@@ -94,9 +94,9 @@ static void mask_take_first(struct mask *into, const struct mask *mask)
 	}
 }
 
-/* --- Who comes into question ---------------------------------------------------------- */
+/* --- Candidates ----------------------------------------------------------------------- */
 
-/* Narrow `some` to the terms that hold for some class of the box, `whole` to those for all. */
+/* Keep in `some` the terms that hold for some class of the box, in `whole` those for all. */
 static int narrow(struct tg_cover_work *work, const struct tg_section_reader *reader,
 		  const struct tg_box *box, enum tg_key key, uint64_t *some, uint64_t *whole)
 {
@@ -131,7 +131,7 @@ static int narrow(struct tg_cover_work *work, const struct tg_section_reader *re
 	return error;
 }
 
-/* The first `limit` terms, as a bitset. */
+/* Set the first `limit` bits of a bitset of `count` words. */
 static void first_terms(uint64_t *words, uint32_t count, uint32_t limit)
 {
 	for (uint32_t i = 0; i < count; i++) {
@@ -141,7 +141,7 @@ static void first_terms(uint64_t *words, uint32_t count, uint32_t limit)
 	}
 }
 
-/* The terms of a bitset; their number, or one more than `most`. */
+/* List the terms of a bitset; returns how many, or, if they are more than `most`, most + 1. */
 static uint32_t list_terms(const uint64_t *words, uint32_t count, uint32_t *list, uint32_t most)
 {
 	uint32_t found = 0;
@@ -181,8 +181,8 @@ static void mark(struct group *groups, struct tg_class_list box, struct tg_class
 }
 
 /*
- * Keep one class of each group, those that are needed first: where a group is
- * taken, one that has all of its candidates is, too.
+ * Keep one class of each group, and only groups that are needed: if a group is
+ * taken, then so is any group that has all of its candidates and more.
  */
 static uint32_t thin(struct group *groups, uint32_t count)
 {
@@ -217,7 +217,7 @@ static struct mask all_candidates(uint32_t count)
 	return mask;
 }
 
-/* Group the classes that the box has of a field; `whole` are the candidates in all of them. */
+/* Group the box's classes of a field; *whole: the candidates that hold for all of them. */
 static int group_classes(struct tg_cover_work *work, const struct tg_section_reader *reader,
 			 struct search *search, enum tg_key key, uint32_t candidates,
 			 struct mask *whole)
@@ -246,7 +246,7 @@ static int group_classes(struct tg_cover_work *work, const struct tg_section_rea
 	return 0;
 }
 
-/* Whether the terms that are left take the piece from `step` on: 1, 0, or -E2BIG. */
+/* Whether the candidates that are left take the whole piece, from `step` on: 1, 0, or -E2BIG. */
 static int cut(struct search *search, uint32_t step, const struct mask *left)
 {
 	struct mask alone = mask_and(left, &search->rest[step]);
@@ -272,7 +272,7 @@ static int cut(struct search *search, uint32_t step, const struct mask *left)
 	return 1;
 }
 
-/* Terms in place of candidates. */
+/* Replace the list of candidates by that of the covering terms. */
 static void name_covering(const struct search *search, uint32_t candidates)
 {
 	struct tg_cover *cover = search->cover;
@@ -283,7 +283,7 @@ static void name_covering(const struct search *search, uint32_t candidates)
 			cover->covering[cover->covering_count++] = cover->covering[i];
 }
 
-/* cover->covering[] holds the candidates. */
+/* Cut the box by the candidates, which are listed in cover->covering[]. */
 static int cut_box(struct tg_cover_work *work, const struct tg_section_reader *reader,
 		   const struct tg_box *box, uint32_t candidates, struct tg_cover *cover)
 {
@@ -312,7 +312,7 @@ static int cut_box(struct tg_cover_work *work, const struct tg_section_reader *r
 	return 0;
 }
 
-/* Narrow `some` and `whole` by all fields of the box. */
+/* Fill `some` and `whole`, as narrow() has them, for all fields of the box. */
 static int narrow_all(struct tg_cover_work *work, const struct tg_section_reader *reader,
 		      const struct tg_box *box, uint32_t limit, uint64_t *some, uint64_t *whole)
 {

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* coverage_box.c - products of classes, and the kinds of calls that there are. */
+#include "lint/coverage_box.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include "lint/cover.h"
 #include "base/error.h"
 
-/* The fields of which a call has one. */
+/* The fields of which each call has only one. */
 #define ADDRESS_KEYS (1u << TG_KEY_ADDR4 | 1u << TG_KEY_ADDR6 | 1u << TG_KEY_PATH)
 
 int tg_call_kind_count(int place)
@@ -18,7 +19,7 @@ int tg_call_kind_count(int place)
 
 const struct tg_call_kind *tg_call_kinds(int place)
 {
-	/* A v4-mapped address comes by the IPv6 hooks, but for datagrams. */
+	/* Calls with a v4-mapped address run the IPv6 hooks, except datagrams. */
 	static const struct tg_call_kind kinds[TG_CALL_KINDS] = {
 		{TG_KEY_ADDR4, {AF_INET, AF_INET6}},
 		{TG_KEY_ADDR6, {AF_INET6}},
@@ -34,6 +35,7 @@ const struct tg_call_kind *tg_call_kinds(int place)
 	return place == TG_OP_SENDMSG ? datagrams : kinds;
 }
 
+/* Replace the classes of a field by a copy of these. */
 static int own_list(struct tg_box *box, enum tg_key key, const uint16_t *classes, uint32_t count)
 {
 	uint16_t *own = malloc((count + 1) * sizeof(*own));
@@ -48,6 +50,7 @@ static int own_list(struct tg_box *box, enum tg_key key, const uint16_t *classes
 	return 0;
 }
 
+/* Write the classes that are in both lists; how many they are. */
 static uint32_t common(struct tg_class_list a, struct tg_class_list b, uint16_t *out)
 {
 	uint32_t count = 0;

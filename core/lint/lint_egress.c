@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lint_egress.c - denials of what leaves that do less than they say, or more:
- * datagrams that get past them by a connected socket, and the loopback, which
- * is an address, too.
+ * lint_egress.c - denials of connects and datagrams that do less than they say,
+ * or more: datagrams get past them by connected sockets, and the loopback is
+ * one of all addresses, too.
  */
-#include "lint/lint.h"
+#include "lint/lint_egress.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 
-#include "bpf/engine/match.h"
-#include "parse/address.h"
 #include "base/error.h"
+#include "bpf/engine/match.h"
+#include "lint/lint_finding.h"
+#include "parse/address.h"
 
 /* --- Datagrams ------------------------------------------------------------------------ */
 
-/* Leave of a box only UDP. */
+/* Keep only the UDP calls of a box. */
 static int restrict_to_udp(const struct tg_section_reader *reader, struct tg_box *box)
 {
 	const struct tg_tree *tree = &reader->section->tree[TG_KEY_PROTO];
@@ -30,6 +31,7 @@ static int restrict_to_udp(const struct tg_section_reader *reader, struct tg_box
 	return tg_box_restrict(box, TG_KEY_PROTO, (uint32_t)cls);
 }
 
+/* A value of one field, from the class of the call that was found; 0 if no term restricts it. */
 static struct tg_key128 sample(const struct tg_section_reader *reader, const struct tg_cover *cover,
 			       enum tg_key key)
 {
@@ -38,7 +40,7 @@ static struct tg_key128 sample(const struct tg_section_reader *reader, const str
 	return reader->key[key].sample[cover->call[key]];
 }
 
-/* Whether a call can be made up of the values of the classes that were found. */
+/* Whether sample values of all fields that the terms restrict make up a call. */
 static bool can_ask(const struct tg_lint *lint)
 {
 	static const enum tg_op ops[] = {TG_OP_CONNECT, TG_OP_SENDMSG};
@@ -62,7 +64,7 @@ static void make_address(const struct tg_section_reader *reader, const struct tg
 	tg_address_bytes(address, bytes);
 }
 
-/* A UDP call of the classes that were found, with the family of its address. */
+/* Make up a UDP call of the classes that were found.  Its family is that of its address. */
 static void make_call(const struct tg_section_reader *reader, const struct tg_call_kind *kind,
 		      const struct tg_cover *cover, struct tg_query *call)
 {
@@ -103,7 +105,7 @@ static void write_address(const struct tg_section_reader *reader, const struct t
 	}
 }
 
-/* A rule for egress: an allow of connects alone before it lets a socket connect there. */
+/* The rule is for egress: an earlier allow for connect, but not sendmsg, lets a socket connect. */
 static int report_connected(struct tg_lint *lint, const struct tg_lint_rule *rule,
 			    const struct tg_call_kind *kind, const struct tg_query *call,
 			    uint32_t by)
@@ -118,12 +120,12 @@ static int report_connected(struct tg_lint *lint, const struct tg_lint_rule *rul
 	fputs(": ", text.stream);
 	tg_lint_name(lint, by, text.stream);
 	fputs(" before it lets sockets connect there, and what a connected socket sends is not "
-	      "looked at again; give that rule proto = \"tcp\", or, if UDP is meant, egress",
+	      "checked again; give that rule proto = \"tcp\", or, if UDP is meant, egress",
 	      text.stream);
 	return tg_lint_end(lint, rule, TG_FINDING_DEFEATED, &text);
 }
 
-/* Whether the calls that both terms hold for are such that the first lets them connect: 1. */
+/* 1: a call that both terms hold for may connect by the first one, and that was reported. */
 static int connects(struct tg_lint *lint, const struct tg_lint_rule *rule,
 		    const struct tg_call_kind *kind, const struct tg_box *denied, uint32_t allow)
 {
@@ -159,7 +161,7 @@ static bool allows_connect_alone(const struct tg_lint *lint, uint32_t term)
 	       !(info.ops >> TG_OP_SENDMSG & 1);
 }
 
-/* The allows before one term of a rule for egress. */
+/* Check the allows before one term of a rule for egress. */
 static int check_connects(struct tg_lint *lint, const struct tg_lint_rule *rule,
 			  const struct tg_call_kind *kind, uint32_t term)
 {
@@ -186,7 +188,7 @@ static int check_connects(struct tg_lint *lint, const struct tg_lint_rule *rule,
 	return result == -E2BIG ? 0 : result;
 }
 
-/* A rule for sendmsg alone: somebody, or the default, lets a socket connect there. */
+/* The rule is for sendmsg, not connect: another rule, or the default, lets a socket connect. */
 static int report_unconnected(struct tg_lint *lint, const struct tg_lint_rule *rule,
 			      const struct tg_call_kind *kind, const struct tg_query *call,
 			      uint32_t by)
@@ -204,7 +206,7 @@ static int report_unconnected(struct tg_lint *lint, const struct tg_lint_rule *r
 	else
 		fputs("nothing keeps sockets from connecting there", text.stream);
 	fputs(by != TG_RULE_DEFAULT ? " lets sockets connect there" : "", text.stream);
-	fputs(", and what a connected socket sends is not looked at again; write egress instead of "
+	fputs(", and what a connected socket sends is not checked again; write egress instead of "
 	      "sendmsg",
 	      text.stream);
 	return tg_lint_end(lint, rule, TG_FINDING_DEFEATED, &text);
@@ -255,7 +257,7 @@ int tg_lint_defeated(struct tg_lint *lint, const struct tg_lint_rule *rule)
 
 /* --- The loopback ---------------------------------------------------------------------- */
 
-/* What a denial of everything catches. */
+/* What a denial of everything catches of the loopback. */
 struct caught {
 	uint32_t ops;
 	bool kind[TG_CALL_KINDS];
@@ -266,13 +268,13 @@ static bool has(const uint64_t *words, uint32_t term)
 	return words[term / 64] >> (term % 64) & 1;
 }
 
-/* Whether a term asks for none of some field's values more than for another. */
+/* Whether a term holds for all values of a field. */
 static bool takes_all(const struct tg_section_reader *reader, enum tg_key key, uint32_t term)
 {
 	return !(reader->section->keys >> key & 1) || has(reader->key[key].every, term);
 }
 
-/* Whether one of the first terms is about a class of addresses, and not about all of them. */
+/* Whether one of the first `limit` terms holds for this class of addresses, but not for all. */
 static int is_named(const struct tg_section_reader *reader, enum tg_key key, uint32_t cls,
 		    uint32_t limit, bool *named)
 {
@@ -288,7 +290,7 @@ static int is_named(const struct tg_section_reader *reader, enum tg_key key, uin
 	return error;
 }
 
-/* Of a kind of calls, those to the loopback; *named: a rule before `limit` is about them. */
+/* Keep only the calls to the loopback; *named: a term before `limit` is about them. */
 static int restrict_to_loopback(const struct tg_section_reader *reader,
 				const struct tg_call_kind *kind, uint32_t limit, struct tg_box *box,
 				bool *named)
@@ -306,7 +308,7 @@ static int restrict_to_loopback(const struct tg_section_reader *reader,
 	return error ? error : tg_box_restrict(box, kind->address, (uint32_t)cls);
 }
 
-/* Whether the terms before `limit` leave loopback calls of a box; the box goes. */
+/* Set *caught if the terms before `limit` leave loopback calls of a box.  Frees the box. */
 static int catches(struct tg_lint *lint, const struct tg_section_reader *reader,
 		   const struct tg_call_kind *kind, struct tg_box *box, uint32_t limit,
 		   bool *caught)
@@ -327,7 +329,6 @@ static int report_loopback(struct tg_lint *lint, const struct tg_lint_rule *rule
 			   const struct caught *caught)
 {
 	bool both = caught->kind[0] && caught->kind[1];
-	uint32_t egress = 1u << TG_OP_CONNECT | 1u << TG_OP_SENDMSG;
 	struct tg_lint_text text;
 	int error = tg_lint_begin(rule, &text);
 
@@ -335,19 +336,19 @@ static int report_loopback(struct tg_lint *lint, const struct tg_lint_rule *rule
 		return error;
 	fprintf(text.stream,
 		"%scatches %s, too, where programs reach services of this machine; if that is not "
-		"meant, put before it: allow { %s = %s }",
+		"intended, put this before it: allow { %s = %s }",
 		rule ? "" : "policy: default = \"deny\" ",
 		both              ? "127.0.0.1 and ::1"
 		: caught->kind[0] ? "127.0.0.1"
 				  : "::1",
-		caught->ops == egress ? "egress" : tg_op_name(__builtin_ctz(caught->ops)),
+		caught->ops == TG_OPS_EGRESS ? "egress" : tg_op_name(__builtin_ctz(caught->ops)),
 		both              ? "{ \"127.0.0.0/8\", \"::1\" }"
 		: caught->kind[0] ? "\"127.0.0.0/8\""
 				  : "\"::1\"");
 	return tg_lint_end(lint, rule, TG_FINDING_LOOPBACK, &text);
 }
 
-/* The loopback in one operation, before one term or, where `all` is set, before the default. */
+/* Check the loopback in one operation, before one term, or, if `all` is set, the default. */
 static int check_loopback(struct tg_lint *lint, enum tg_op op, uint32_t term, bool all,
 			  struct caught *caught)
 {
@@ -384,7 +385,7 @@ int tg_lint_loopback(struct tg_lint *lint, const struct tg_lint_rule *rule)
 	for (int i = 0; i < 2; i++)
 		for (uint32_t term = rule->first[ops[i]]; term < rule->end[ops[i]] && !error;
 		     term++)
-			/* What is in a live set is known to nobody yet. */
+			/* Nobody knows yet what a live set will contain. */
 			if (!(lint->reader[ops[i]].terms[term].effects & TG_EFFECT_LIVE) &&
 			    takes_all(&lint->reader[ops[i]], TG_KEY_PORT, term))
 				error = check_loopback(lint, ops[i], term, false, &caught);

@@ -2,51 +2,48 @@
 /*
  * lint_loop.c - rewrites and balances that send calls round in a loop.
  *
- * The kernel does not look again at a call that it has turned.  But what
- * listens at the target may run under the same policy: it connects on, is
- * turned itself, and at last is sent back to where it listens.  Of live
- * services counts what the policy says that they hold.
+ * The kernel does not check again a call that has been rewritten.  But what
+ * listens at the target may be subject to the same policy: it connects onward,
+ * is rewritten itself, and in the end is sent back to where it listens.  Live
+ * services count with what the policy declares that they contain.
  */
-#include "lint/lint.h"
+#include "lint/lint_loop.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "bpf/engine/path_rank.h"
-#include "parse/address.h"
 #include "base/error.h"
+#include "bpf/engine/path_rank.h"
+#include "image/image_directory.h"
+#include "image/image_services.h"
+#include "lint/lint_finding.h"
 #include "lint/lint_target.h"
-#include "table/service.h"
+#include "parse/address.h"
 
 #define MOST_STEPS 8
 
-/* Turns that are followed, of all rules together: about a second. */
+/* Rewrites that are followed, for all rules together: about a second. */
 #define MAX_HOPS 100000u
 
-/* A way that calls go: who turns them, and where to. */
+/* A path that calls take: which terms rewrite them, and where to. */
 struct path {
 	struct tg_rewriter rewriter[MOST_STEPS];
 	struct tg_lint_target target[MOST_STEPS];
 	uint32_t steps;
-	struct tg_lint_target at; /* what is known of where they are, after the last */
+	struct tg_lint_target at; /* what is known of where the calls go after the last step */
 	uint32_t proto;           /* 0: any */
 };
 
-/* Calls of one kind, of an operation. */
+/* Calls of one kind and one operation. */
 struct calls {
 	const struct tg_section_reader *reader;
 	const struct tg_call_kind *kind;
 	struct tg_box box;
 };
 
-static bool is_mapped(const uint32_t addr_be[4])
-{
-	return !addr_be[0] && !addr_be[1] && addr_be[2] == htonl(0xffff);
-}
-
-/* Leave only the calls for a target, as one field has it. */
+/* Keep only the calls whose value of one field is that of a target. */
 static int restrict_to(const struct tg_lint *lint, struct calls *calls, enum tg_key key,
 		       const struct tg_lint_target *target, uint32_t proto)
 {
@@ -74,7 +71,7 @@ static int restrict_to(const struct tg_lint *lint, struct calls *calls, enum tg_
 	return cls < 0 ? tg_fail_damaged() : tg_box_restrict(&calls->box, key, (uint32_t)cls);
 }
 
-/* The calls of `from` as a turn leaves them. */
+/* What a rewrite to `target` makes of the calls of `from`. */
 static int rewrite_calls(const struct tg_lint *lint, const struct calls *from,
 			 const struct tg_lint_target *target, struct calls *calls)
 {
@@ -84,7 +81,8 @@ static int rewrite_calls(const struct tg_lint *lint, const struct calls *from,
 
 	*calls = (struct calls){.reader = reader, .kind = from->kind};
 	if (target->has_addr && reader->place < TG_OPS)
-		calls->kind = &tg_call_kinds(reader->place)[is_mapped(target->addr_be) ? 0 : 1];
+		calls->kind =
+			&tg_call_kinds(reader->place)[tg_bytes_are_mapped(target->addr_be) ? 0 : 1];
 	error = tg_box_of_call_kind(reader, calls->kind, &calls->box);
 	if (error)
 		return error;
@@ -102,7 +100,7 @@ static int rewrite_calls(const struct tg_lint *lint, const struct calls *from,
 	return error;
 }
 
-/* Those of `from` that a turner takes, which may be none. */
+/* The calls of `from` that a rewriting term takes, which may be none. */
 static int taken_calls(const struct tg_lint *lint, const struct calls *from,
 		       const struct tg_rewriter *rewriter, uint32_t proto,
 		       const struct tg_lint_target *at, struct calls *calls)
@@ -123,7 +121,7 @@ static int taken_calls(const struct tg_lint *lint, const struct calls *from,
 
 static int follow(struct tg_lint *lint, const struct calls *from, struct path *path);
 
-/* Go on by one turner: 1 where that leads back to the first. */
+/* Follow the calls through one rewriting term: 1 if that leads back to the first one. */
 static int follow_rewriter(struct tg_lint *lint, const struct calls *from,
 			   const struct tg_rewriter *rewriter, uint32_t proto, struct path *path)
 {
@@ -152,7 +150,7 @@ out:
 	return result;
 }
 
-/* Go on by the services that have a VIP where the calls are. */
+/* Follow the calls through the services that have a VIP where the calls go. */
 static int follow_services(struct tg_lint *lint, const struct calls *from, uint32_t term,
 			   struct path *path)
 {
@@ -175,13 +173,13 @@ static int follow_services(struct tg_lint *lint, const struct calls *from, uint3
 	return result;
 }
 
-/* Whether calls could be for services: then all terms are gone through. */
+/* Whether calls could be for services: then all terms have to be looked at. */
 static bool asks_services(const struct tg_lint *lint, const struct path *path)
 {
 	return lint->services && path->at.has_addr && path->at.has_port;
 }
 
-/* Look who turns these calls next. */
+/* Find the terms that rewrite these calls next, and follow the calls through them. */
 static int follow_calls(struct tg_lint *lint, const struct calls *calls, struct path *path)
 {
 	const struct tg_section_reader *reader = calls->reader;
@@ -208,7 +206,7 @@ static int follow_calls(struct tg_lint *lint, const struct calls *calls, struct 
 	return result;
 }
 
-/* Turn calls by the path's last turner, each way that it may, and see where they go. */
+/* Rewrite calls by the path's last term, to each of its targets, and follow them. */
 static int follow(struct tg_lint *lint, const struct calls *from, struct path *path)
 {
 	uint32_t last = path->steps - 1;
@@ -244,7 +242,7 @@ static int follow(struct tg_lint *lint, const struct calls *from, struct path *p
 	return result;
 }
 
-/* "target 127.0.0.1:3128", "backend 10.0.1.5:80 for 10.96.0.10:80/tcp" */
+/* Write `its target 127.0.0.1:3128`, or `its backend 10.0.1.5:80 for 10.96.0.10:80/tcp`. */
 static void write_first(const struct tg_lint *lint, const struct tg_section_reader *reader,
 			const struct path *path, FILE *stream)
 {
@@ -283,16 +281,19 @@ static int report(struct tg_lint *lint, const struct tg_lint_rule *rule,
 		tg_lint_target_write(&path->target[i], text.stream);
 	}
 	fprintf(text.stream,
-		"%s matches it again: what listens there, if the policy holds for it, too, is sent "
-		"round in a loop when it %s on; let its own calls through before, as in "
-		"allow { %s = \"%s\", uid = \"proxy\" }",
+		"%s matches it again: what listens there is sent round in a loop when it %s "
+		"onward, "
+		"if the policy applies to it, too; put a rule before this one that lets its own "
+		"calls through, such as allow { %s = \"%s\", uid = \"proxy\" }",
 		path->steps > 1 ? ", which" : "", connects ? "connects" : "sends",
 		connects ? "connect" : "sendmsg", reader->place < TG_OPS ? "*" : "unix:*");
 	return tg_lint_end(lint, rule, TG_FINDING_LOOP, &text);
 }
 
-/* Follow the calls of one kind that a turner takes; `at` is what they ask for, as far as that is
- * one.  1: a loop was found and told. */
+/*
+ * Follow the calls of one kind that a rewriting term takes; `at` is the address
+ * that they ask for, if it is a single one.  1: a loop was found and reported.
+ */
 static int check_kind(struct tg_lint *lint, const struct tg_lint_rule *rule, struct calls *calls,
 		      const struct tg_rewriter *rewriter, const struct tg_lint_target *at,
 		      uint32_t proto)
@@ -325,7 +326,7 @@ static int check_services(struct tg_lint *lint, const struct tg_lint_rule *rule,
 
 	for (uint64_t row = 0;
 	     !result && (vip = tg_image_service_at(lint->image->rows, entry, row));
-	     row = tg_image_service_behind(vip, row)) {
+	     row = tg_image_service_row_after(vip, row)) {
 		struct tg_lint_target at = {.has_addr = true,
 					    .has_port = true,
 					    .port_be = htons((uint16_t)(vip->what >> 16))};
@@ -334,7 +335,7 @@ static int check_services(struct tg_lint *lint, const struct tg_lint_rule *rule,
 		struct calls calls = {.reader = reader};
 
 		tg_address_bytes((struct tg_key128){vip->high, vip->low}, (uint8_t *)at.addr_be);
-		calls.kind = &tg_call_kinds(reader->place)[is_mapped(at.addr_be) ? 0 : 1];
+		calls.kind = &tg_call_kinds(reader->place)[tg_bytes_are_mapped(at.addr_be) ? 0 : 1];
 		rewriter.vip = tg_lint_vip_at(services, &at, proto);
 		if (rewriter.vip != TG_NO_VIP)
 			result = check_kind(lint, rule, &calls, &rewriter, &at, proto);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* lint_target.c - where the terms that turn calls lead. */
+/* lint_target.c - where terms redirect calls to. */
 #include "lint/lint_target.h"
 
 #include <arpa/inet.h>
 #include <string.h>
 
 #include "bpf/engine/path_rank.h"
+#include "image/image_backends.h"
 #include "parse/address.h"
-#include "parse/backend.h"
+#include "table/service.h"
 
 static const struct tg_term *term_of(const struct tg_section_reader *reader, uint32_t term)
 {
@@ -47,7 +48,7 @@ int tg_lint_vip_at(const struct tg_table_rows *services, const struct tg_lint_ta
 
 /* --- Targets -------------------------------------------------------------------------- */
 
-/* The backends of a turner; none: it is a rewrite. */
+/* The backends of a term; none: it is a rewrite. */
 static struct tg_backend_rows backends_of(const struct tg_lint *lint,
 					  const struct tg_section_reader *reader,
 					  const struct tg_rewriter *rewriter)
@@ -61,9 +62,9 @@ static struct tg_backend_rows backends_of(const struct tg_lint *lint,
 		return none;
 	if (services) {
 		vip = tg_vip_at(services, (uint32_t)rewriter->vip);
-		return vip ? tg_service_list(services, vip->state) : none;
+		return vip ? tg_service_backends(services, vip->state) : none;
 	}
-	return tg_image_list(lint->image->rows, rest->block);
+	return tg_image_block_backends(lint->image->rows, rest->block);
 }
 
 uint32_t tg_rewriter_targets(const struct tg_lint *lint, const struct tg_section_reader *reader,
@@ -113,7 +114,7 @@ bool tg_rewriter_target(const struct tg_lint *lint, const struct tg_section_read
 
 /* --- Text ------------------------------------------------------------------------------- */
 
-/* "unix:/run/x.sock", "unix:@name" */
+/* Write `unix:/run/x.sock` or `unix:@name`. */
 static void write_path(const struct tg_unix_path *path, FILE *stream)
 {
 	bool abstract = !path->at[0];

@@ -1,37 +1,38 @@
 /* SPDX-License-Identifier: MIT */
-/* lint_target.h - where the terms that turn calls lead: rewrites, and balances by each backend. */
+/* lint_target.h - where terms redirect calls to: rewrites, and balances by each backend. */
 #ifndef TG_LINT_LINT_TARGET_H
 #define TG_LINT_LINT_TARGET_H
 
-#include "table/service.h"
+#include <stdio.h>
+
 #include "lint/lint.h"
 
 #define TG_NO_VIP (-1)
 
-/* A term that turns calls; of one that balances live services, those for one of their VIPs. */
+/* A term that rewrites or balances; if it balances live services, for one of their VIPs only. */
 struct tg_rewriter {
 	uint32_t term;
-	int vip; /* its place in its table, or TG_NO_VIP */
+	int vip; /* place of the VIP in its table, or TG_NO_VIP */
 };
 
-/* What is known of where calls go: by one turn, or after several. */
+/* What is known of the address to which calls go, after one rewrite or after several. */
 struct tg_lint_target {
 	bool has_addr, has_port;
 	uint32_t addr_be[4]; /* IPv4 is v4-mapped */
 	uint16_t port_be;
-	const struct tg_unix_path *path; /* in place of all that; NULL: not a unix socket's */
+	const struct tg_unix_path *path; /* of a unix socket, instead of all that; or NULL */
 };
 
-/* The services whose backends a term has; NULL: it has its own, or does not balance. */
+/* The services that a term balances; NULL: it has backends of its own, or does not balance. */
 const struct tg_table_rows *tg_rewriter_services(const struct tg_lint *lint,
 						 const struct tg_section_reader *reader,
 						 uint32_t term);
 
-/* The VIP that is at a target, for those who connect by `proto`; or TG_NO_VIP. */
+/* The place of the VIP at a target, for calls of protocol `proto`; or TG_NO_VIP. */
 int tg_lint_vip_at(const struct tg_table_rows *services, const struct tg_lint_target *target,
 		   uint32_t proto);
 
-/* How many targets a turner has; one of them, false where no call goes there now. */
+/* How many targets a term has; one of them, and false if calls do not go there at present. */
 uint32_t tg_rewriter_targets(const struct tg_lint *lint, const struct tg_section_reader *reader,
 			     const struct tg_rewriter *rewriter);
 bool tg_rewriter_target(const struct tg_lint *lint, const struct tg_section_reader *reader,

@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 
-/* Pairs of a term and a class, of one field: 32 MiB. */
+/* Pairs of a term and a class of one field: 32 MiB. */
 #define MOST_PAIRS (1u << 24)
 
 static void set_term(uint64_t *words, uint32_t term)
@@ -69,10 +69,14 @@ struct tg_class_list tg_section_reader_classes(const struct tg_section_reader *r
 
 /* --- Samples: a value of each class ------------------------------------------------ */
 
-/* What a leaf's entry stands for: all values up to `last` that the one before does not hold. */
+/*
+ * Take samples from a tree over 64 bits, whose values end at `bound`.  `high` is
+ * the high half of all keys in the tree; NULL: it is the tree of the high halves.
+ */
 static int sample64(const struct tg_section_reader *reader, enum tg_key key, uint32_t row,
 		    uint32_t depth, uint64_t bound, const uint64_t *high);
 
+/* The sample of a class is the last value of one of its intervals. */
 static void take_sample(const struct tg_section_reader *reader, enum tg_key key, uint32_t cls,
 			uint64_t hi, uint64_t lo)
 {
@@ -84,6 +88,7 @@ static void take_sample(const struct tg_section_reader *reader, enum tg_key key,
 	at->seen[cls] = true;
 }
 
+/* The interval of a leaf's entry ends with `last`. */
 static int sample_entry(const struct tg_section_reader *reader, enum tg_key key, uint32_t entry,
 			uint64_t last, const uint64_t *high)
 {
@@ -154,7 +159,7 @@ static int take_samples(struct tg_section_reader *reader, enum tg_key key)
 
 /* --- Which classes a term holds for ------------------------------------------------- */
 
-/* Call `each` with every pair of a class and a term, class by class; `state` is its own. */
+/* Call `each` for every pair of a class and a term that holds for it, class by class. */
 static int each_pair(const struct tg_section_reader *reader, enum tg_key key, uint64_t *words,
 		     void (*each)(struct tg_section_reader_key *at, uint32_t cls, uint32_t term),
 		     struct tg_section_reader_key *at)
@@ -179,14 +184,14 @@ static void count_pair(struct tg_section_reader_key *at, uint32_t cls, uint32_t 
 	at->start[term + 1]++;
 }
 
-/* start[term + 1] is where the term's next class goes, and at last where they end. */
+/* start[term + 1] is where the term's next class goes; after the last, where its classes end. */
 static void keep_pair(struct tg_section_reader_key *at, uint32_t cls, uint32_t term)
 {
 	if (!(at->every[term / 64] >> (term % 64) & 1))
 		at->held[at->start[term + 1]++] = (uint16_t)cls;
 }
 
-/* From counts to where each term's classes start; the terms of all classes need no room. */
+/* Turn counts into starts.  Terms that hold for all classes need no room in `held`. */
 static int place_terms(struct tg_section_reader_key *at, uint32_t terms)
 {
 	uint64_t pairs = 0;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* mismatch.c - why a rule does not match a call: the fields that keep it from that. */
+#include "simulate/mismatch.h"
+
 #include <errno.h>
 
 #include "bpf/engine/match.h"
 #include "base/error.h"
 #include "image/image.h"
-#include "simulate/simulate.h"
+#include "simulate/ask.h"
 
 /* Whether `term` is among those of the call's class in one field: 1, 0 or -EFAULT. */
 static int holds(const struct tg_view *view, const struct tg_section *section,

@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: MIT */
-/* simulate_balance.c - the backend that a call goes to, as far as a query tells. */
+/* simulate_balance.c - the backend that a call goes to, as far as its query determines it. */
+#include "simulate/simulate_balance.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
+#include "image/image_backends.h"
 #include "parse/address.h"
-#include "image/image.h"
 #include "table/service.h"
-#include "simulate/simulate.h"
 
 /* The task's own cgroup. */
 static uint64_t query_cgroup(const struct tg_query *query)
 {
-	uint64_t id = ROOT_CGROUP;
+	uint64_t id = TG_ROOT_CGROUP;
 
 	for (int level = 0; level <= TG_CGROUP_DEPTH && query->cgroup[level]; level++)
 		id = query->cgroup[level];
 	return id;
 }
 
-/* What is asked for, as it is judged: 0.0.0.0 and :: as what they mean. */
+/* The address that the rules judge: 0.0.0.0 and :: have been replaced by what they mean. */
 static struct tg_key128 judged_address(const struct tg_keys *keys)
 {
 	if (keys->is4)
@@ -27,7 +28,7 @@ static struct tg_key128 judged_address(const struct tg_keys *keys)
 	return (struct tg_key128){keys->addr6[0], keys->addr6[1]};
 }
 
-/* As tg_balance_key() has it, where a query can tell. */
+/* Like tg_balance_key() in the programs; 0 for keys that a query does not have. */
 static uint64_t balance_key(const struct tg_query *query, const struct tg_keys *keys, uint32_t by)
 {
 	struct tg_key128 address = judged_address(keys);
@@ -48,7 +49,7 @@ static uint64_t balance_key(const struct tg_query *query, const struct tg_keys *
 	}
 }
 
-/* What is asked for, as a VIP. */
+/* The search for the VIP that the call asks for. */
 static struct tg_service_pick ask_service(const struct tg_keys *keys,
 					  const struct tg_term_rest *rest)
 {
@@ -63,27 +64,27 @@ static struct tg_service_pick ask_service(const struct tg_keys *keys,
 	};
 }
 
-bool tg_balance_list(const struct tg_asked *asked, const struct tg_term_rest *rest,
-		     struct tg_backend_rows *list)
+bool tg_balance_backends(const struct tg_asked *asked, const struct tg_term_rest *rest,
+			 struct tg_backend_rows *backends)
 {
 	struct tg_service_pick pick;
 	const struct tg_vip *vip;
 	int place;
 
 	if (!rest->services) {
-		*list = tg_image_list(asked->view.rows, rest->block);
-		return list->count;
+		*backends = tg_image_block_backends(asked->view.rows, rest->block);
+		return backends->count;
 	}
 	pick = ask_service(&asked->keys, rest);
 	place = tg_vip_find(pick.table, pick.what, pick.high, pick.low);
 	vip = place < 0 ? NULL : tg_vip_at(pick.table, (uint32_t)place);
 	if (!vip || !TG_VIP_UNIT(vip->state))
 		return false;
-	*list = tg_service_list(pick.table, vip->state);
+	*backends = tg_service_backends(pick.table, vip->state);
 	return true;
 }
 
-/* Where a list of the image leads. */
+/* The choice among the backends of a rule. */
 static int choose_of_block(const struct tg_view *view, const struct tg_term_rest *rest,
 			   uint64_t key, struct tg_decision *decision)
 {
@@ -103,6 +104,7 @@ static int choose_of_block(const struct tg_view *view, const struct tg_term_rest
 	return 0;
 }
 
+/* The choice among the backends of a service. */
 static int choose_of_service(const struct tg_keys *keys, const struct tg_term_rest *rest,
 			     uint64_t key, struct tg_decision *decision)
 {
@@ -123,14 +125,14 @@ int tg_balance_decide(const struct tg_asked *asked, const struct tg_term *term,
 {
 	const struct tg_term_rest *rest = tg_row(&asked->view, term->rest_row);
 	struct tg_decision chosen = *decision;
-	struct tg_backend_rows list;
+	struct tg_backend_rows backends;
 	int error = TG_NO_BACKEND;
 	uint64_t key;
 	bool found;
 
 	if (!rest)
 		return -EFAULT;
-	found = tg_balance_list(asked, rest, &list);
+	found = tg_balance_backends(asked, rest, &backends);
 	if (!found && !rest->services)
 		return -EFAULT;
 	key = balance_key(query, &asked->keys, rest->by);
@@ -141,7 +143,7 @@ int tg_balance_decide(const struct tg_asked *asked, const struct tg_term *term,
 		decision->error = term->error;
 	if (error)
 		return error == TG_NO_BACKEND ? 0 : error;
-	if ((rest->by <= TG_BY_SOCKET || rest->sticky_ms) && list.count > 1)
+	if ((rest->by <= TG_BY_SOCKET || rest->sticky_ms) && backends.count > 1)
 		decision->open = true;
 	else
 		*decision = chosen;

@@ -1,44 +1,33 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * arena.c - which units of an arena are taken: a bit a unit.
+ * arena.c - which units of an arena are taken: a bit for each unit.
  *
- * Lists take a power of two of units, and start at a multiple of it, so that
- * what is free does not crumble.  The first is nobody's: unit 0 is none.
+ * The number of units taken together is a power of two, and the first is a
+ * multiple of it, so that free units do not become fragmented.  Unit 0 is never
+ * taken: it stands for "none".
  */
 #include "table/arena.h"
 
+#include <stdbool.h>
 #include <string.h>
 
-#define WORD_UNITS 64u
+#include "bpf/layout/service_layout.h"
 
-/* Ten backends are two units; the rest is for lists that are longer, or being changed. */
+/* Ten backends take two units; the rest is for longer lists, and for lists under change. */
 #define SERVICE_UNITS 2u
 #define SPARE_UNITS   256u
 #define SPARE_EIGHTHS 2u
 
 _Static_assert(2 * SERVICE_UNITS * TG_MAX_SERVICES < 1u << TG_VIP_EXTENT_SHIFT,
-	       "a state has room for each unit");
+	       "a state has room for the number of each unit");
 
 uint32_t tg_arena_units(uint32_t size)
 {
+	const uint32_t row_units = TG_ARENA_WORD_UNITS * 8;
 	uint32_t units = size * SERVICE_UNITS;
 
 	units += units / 8 * SPARE_EIGHTHS + SPARE_UNITS;
-	return (units + WORD_UNITS * 8 - 1) / (WORD_UNITS * 8) * (WORD_UNITS * 8);
-}
-
-static uint64_t *words_of(const struct tg_table *table)
-{
-	const struct tg_service_header *header = tg_table_at(table, 0);
-
-	return tg_table_at(table, header->bitmap_row);
-}
-
-static uint32_t word_count(const struct tg_table *table)
-{
-	const struct tg_service_header *header = tg_table_at(table, 0);
-
-	return header->units / WORD_UNITS;
+	return (units + row_units - 1) / row_units * row_units;
 }
 
 static uint32_t rounded_units(uint32_t backends)
@@ -50,60 +39,59 @@ static uint32_t rounded_units(uint32_t backends)
 	return units;
 }
 
-_Static_assert(TG_MAX_BACKENDS / TG_UNIT_BACKENDS < WORD_UNITS, "a list fits a word");
+_Static_assert(TG_MAX_BACKENDS / TG_UNIT_BACKENDS < TG_ARENA_WORD_UNITS,
+	       "the longest list fits a word");
 
-static uint64_t run(uint32_t units)
+static uint64_t mask_of(uint32_t units)
 {
 	return (1ull << units) - 1;
 }
 
-/* A free place in a word at `word` or behind, in units; ~0: there is none. */
-static uint32_t find_from(const struct tg_table *table, uint32_t word, uint32_t units)
+/* The first of `units` free units, in `word` or after it; ~0: there are none. */
+static uint32_t find_from(const struct tg_arena *arena, uint32_t word, uint32_t units)
 {
-	const uint64_t *words = words_of(table);
-
-	for (; word < word_count(table); word++)
-		for (uint32_t at = 0; words[word] != ~0ull && at < WORD_UNITS; at += units)
-			if (!(words[word] >> at & run(units)))
-				return word * WORD_UNITS + at;
+	for (; word < arena->count; word++)
+		for (uint32_t at = 0; arena->words[word] != ~0ull && at < TG_ARENA_WORD_UNITS;
+		     at += units)
+			if (!(arena->words[word] >> at & mask_of(units)))
+				return word * TG_ARENA_WORD_UNITS + at;
 	return ~0u;
 }
 
-static void set_units(const struct tg_table *table, uint32_t unit, uint32_t units, bool taken)
+static void set_units(const struct tg_arena *arena, uint32_t unit, uint32_t units, bool taken)
 {
-	uint64_t *word = words_of(table) + unit / WORD_UNITS;
-	uint64_t bits = run(units) << unit % WORD_UNITS;
+	uint64_t *word = &arena->words[unit / TG_ARENA_WORD_UNITS];
+	uint64_t bits = mask_of(units) << unit % TG_ARENA_WORD_UNITS;
 
 	*word = taken ? *word | bits : *word & ~bits;
 }
 
-uint32_t tg_arena_take(const struct tg_table *table, uint32_t backends)
+uint32_t tg_arena_take(const struct tg_arena *arena, uint32_t backends)
 {
-	struct tg_service_books *books = tg_service_books_of(table);
 	uint32_t units = rounded_units(backends);
-	uint32_t unit = find_from(table, books->word, units);
+	uint32_t unit = find_from(arena, *arena->hint, units);
 
 	if (unit == ~0u)
-		unit = find_from(table, 0, units);
+		unit = find_from(arena, 0, units);
 	if (unit == ~0u)
 		return 0;
-	set_units(table, unit, units, true);
-	books->word = unit / WORD_UNITS;
+	set_units(arena, unit, units, true);
+	*arena->hint = unit / TG_ARENA_WORD_UNITS;
 	return unit;
 }
 
-void tg_arena_give(const struct tg_table *table, uint32_t unit, uint32_t backends)
+void tg_arena_give(const struct tg_arena *arena, uint32_t unit, uint32_t backends)
 {
-	set_units(table, unit, rounded_units(backends), false);
+	set_units(arena, unit, rounded_units(backends), false);
 }
 
-void tg_arena_mark(const struct tg_table *table, uint32_t unit, uint32_t backends)
+void tg_arena_mark(const struct tg_arena *arena, uint32_t unit, uint32_t backends)
 {
-	set_units(table, unit, rounded_units(backends), true);
+	set_units(arena, unit, rounded_units(backends), true);
 }
 
-void tg_arena_clear(const struct tg_table *table)
+void tg_arena_clear(const struct tg_arena *arena)
 {
-	memset(words_of(table), 0, word_count(table) * sizeof(uint64_t));
-	*words_of(table) = 1;
+	memset(arena->words, 0, arena->count * sizeof(*arena->words));
+	arena->words[0] = 1;
 }

@@ -1,19 +1,27 @@
 /* SPDX-License-Identifier: MIT */
-/* arena.h - the units of a table of services that lists of backends stand in. */
+/* arena.h - which units of an arena are taken; the backends of services are in such units. */
 #ifndef TG_TABLE_ARENA_H
 #define TG_TABLE_ARENA_H
 
-#include "table/service.h"
+#include <stdint.h>
 
-/* The units that an arena for `size` services has: whole rows of bits. */
+#define TG_ARENA_WORD_UNITS 64u
+
+struct tg_arena {
+	uint64_t *words; /* a bit for each unit: whether it is taken */
+	uint32_t count;  /* of the words */
+	uint32_t *hint;  /* the word at which the next search starts */
+};
+
+/* The units of an arena for `size` services: they fill whole rows of bits. */
 uint32_t tg_arena_units(uint32_t size);
 
-/* The first unit of room for `backends`, 0: there is none. */
-uint32_t tg_arena_take(const struct tg_table *table, uint32_t backends);
-void tg_arena_give(const struct tg_table *table, uint32_t unit, uint32_t backends);
+/* Take units for `backends` backends: the first of them; 0: there are none. */
+uint32_t tg_arena_take(const struct tg_arena *arena, uint32_t backends);
+void tg_arena_give(const struct tg_arena *arena, uint32_t unit, uint32_t backends);
 
-/* Forget all, then say again what is taken. */
-void tg_arena_clear(const struct tg_table *table);
-void tg_arena_mark(const struct tg_table *table, uint32_t unit, uint32_t backends);
+/* To take stock again: mark all units as free, then mark those that are taken. */
+void tg_arena_clear(const struct tg_arena *arena);
+void tg_arena_mark(const struct tg_arena *arena, uint32_t unit, uint32_t backends);
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * service.c - changing services that others read.
  *
- * What counts is one store of one state word; what is behind it, a VIP's key or
- * a list, is whole before.  See bpf/layout/service_layout.h.
+ * Each change takes effect by one store of one state word; the VIP's key and its
+ * backends are complete before.  See bpf/layout/service_layout.h.
  */
 #include "table/service.h"
 
@@ -12,20 +12,20 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "table/arena.h"
 #include "base/error.h"
+#include "table/arena.h"
 
-/* Twice the room that the VIPs take, and some. */
-#define ROOM_TENTHS 24
+/* Twice as many places as VIPs, and some more. */
+#define CAPACITY_TENTHS 24
 
 static uint32_t vip_rows(uint32_t size)
 {
-	uint64_t rows = ((uint64_t)size * ROOM_TENTHS / 10 + TG_VIPS - 1) / TG_VIPS;
+	uint64_t rows = ((uint64_t)size * CAPACITY_TENTHS / 10 + TG_VIPS - 1) / TG_VIPS;
 
 	return rows < TG_MAX_PASSED + 1 ? TG_MAX_PASSED + 1 : (uint32_t)rows;
 }
 
-/* Where its parts are: rows of backends, of VIPs, of choices, and of the bitmap. */
+/* Place the parts: rows of backends, VIPs, choices, and the bitmap.  Returns how many rows. */
 static uint64_t lay_out(uint32_t size, struct tg_service_header *header)
 {
 	header->units = tg_arena_units(size);
@@ -43,28 +43,41 @@ uint64_t tg_service_table_rows(uint32_t size)
 	return lay_out(size, &header);
 }
 
-void tg_service_table_init(const struct tg_table *table, uint32_t size)
-{
-	struct tg_service_header *header = tg_table_at(table, 0);
-
-	lay_out(size, header);
-	if (getrandom(&header->seed, sizeof(header->seed), GRND_NONBLOCK) < 0)
-		header->seed = TG_NOW_NS() ^ (uintptr_t)header;
-	tg_service_books_of(table)->size = size;
-	tg_arena_clear(table);
-}
-
 struct tg_service_books *tg_service_books_of(const struct tg_table *table)
 {
 	return tg_table_at(table, 1);
 }
 
-/* --- VIPs --------------------------------------------------------------------------------- */
-
 static const struct tg_service_header *header_of(const struct tg_table *table)
 {
 	return tg_table_at(table, 0);
 }
+
+static struct tg_arena arena_of(const struct tg_table *table)
+{
+	const struct tg_service_header *header = header_of(table);
+
+	return (struct tg_arena){
+		.words = tg_table_at(table, header->bitmap_row),
+		.count = header->units / TG_ARENA_WORD_UNITS,
+		.hint = &tg_service_books_of(table)->hint,
+	};
+}
+
+void tg_service_table_init(const struct tg_table *table, uint32_t size)
+{
+	struct tg_service_header *header = tg_table_at(table, 0);
+	struct tg_arena arena;
+
+	lay_out(size, header);
+	if (getrandom(&header->seed, sizeof(header->seed), GRND_NONBLOCK) < 0)
+		header->seed = TG_NOW_NS() ^ (uintptr_t)header;
+	tg_service_books_of(table)->size = size;
+	arena = arena_of(table);
+	tg_arena_clear(&arena);
+}
+
+/* --- VIPs --------------------------------------------------------------------------------- */
 
 static struct tg_vip *row_of(const struct tg_table *table, uint32_t row)
 {
@@ -88,22 +101,22 @@ static uint32_t next_row(const struct tg_table *table, uint32_t row)
 	return row + 1 < header_of(table)->vip_rows ? row + 1 : 0;
 }
 
-/* The row that a VIP stands in. */
-static uint32_t stands_in(const struct tg_table *table, const struct tg_vip *vip)
+/* The row that a VIP is in. */
+static uint32_t row_number(const struct tg_table *table, const struct tg_vip *vip)
 {
 	return (uint32_t)(vip - row_of(table, 0)) / TG_VIPS;
 }
 
-/* One more, or one less, that stands behind each row from its home to where it is. */
-static void pass(const struct tg_table *table, const struct tg_vip *vip, uint32_t change)
+/* Add to the `passed` count of each row from the VIP's home to the one before its own. */
+static void add_to_passed(const struct tg_table *table, const struct tg_vip *vip, uint32_t change)
 {
 	uint32_t row = home_of(table, vip->addr[0], vip->addr[1], vip->what);
 
-	for (; row != stands_in(table, vip); row = next_row(table, row))
+	for (; row != row_number(table, vip); row = next_row(table, row))
 		__atomic_fetch_add(&row_of(table, row)->passed, change, __ATOMIC_SEQ_CST);
 }
 
-/* A free VIP with this key, that nobody finds yet; NULL: there is no room. */
+/* Write the key to a free VIP, which readers do not find yet; NULL: there is no room. */
 static struct tg_vip *reserve(const struct tg_table *table, const struct tg_vip_key *key)
 {
 	uint32_t row = home_of(table, key->high, key->low, key->what);
@@ -124,24 +137,24 @@ static struct tg_vip *reserve(const struct tg_table *table, const struct tg_vip_
 	return NULL;
 }
 
-/* The state that follows, with this list; unit 0: with none. */
+/* Store the VIP's next state, with its backends at `unit`; 0: free the VIP. */
 static void set_state(struct tg_vip *vip, uint32_t unit, uint32_t extent)
 {
-	bool changes_hands = !unit || !TG_VIP_UNIT(vip->state);
+	bool owner_changes = !unit || !TG_VIP_UNIT(vip->state);
 	uint64_t version = vip->state & TG_VIP_VERSION, owner = vip->state & TG_VIP_OWNER;
 
 	version = (version + (1ull << TG_VIP_VERSION_SHIFT)) & TG_VIP_VERSION;
-	owner += (uint64_t)changes_hands << TG_VIP_OWNER_SHIFT;
+	owner += (uint64_t)owner_changes << TG_VIP_OWNER_SHIFT;
 	__atomic_store_n(&vip->state,
 			 owner | version | (uint64_t)extent << TG_VIP_EXTENT_SHIFT | unit,
 			 __ATOMIC_SEQ_CST);
-	/* The units given up may be written to from now on: not before. */
+	/* The units of the previous backends must not be written to before this point. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
-/* --- Lists ---------------------------------------------------------------------------------- */
+/* --- Backends ------------------------------------------------------------------------------- */
 
-static uint32_t backends_of(const struct tg_vip *vip)
+static uint32_t backend_count(const struct tg_vip *vip)
 {
 	return TG_EXTENT_BACKENDS(TG_VIP_EXTENT(vip->state));
 }
@@ -158,20 +171,20 @@ static struct tg_backend_rows rows_at(const struct tg_table_rows *table, uint32_
 	};
 }
 
-struct tg_backend_rows tg_service_list(const struct tg_table_rows *table, uint64_t state)
+struct tg_backend_rows tg_service_backends(const struct tg_table_rows *table, uint64_t state)
 {
 	return rows_at(table, TG_VIP_UNIT(state), TG_EXTENT_BACKENDS(TG_VIP_EXTENT(state)));
 }
 
-/* The list of a VIP; empty: there is no such VIP. */
-static struct tg_backend_rows rows_of(const struct tg_table *table, const struct tg_vip *vip)
+/* The backends of a VIP; none for NULL. */
+static struct tg_backend_rows backends_of(const struct tg_table *table, const struct tg_vip *vip)
 {
-	return vip ? tg_service_list(&table->rows, vip->state) : (struct tg_backend_rows){0};
+	return vip ? tg_service_backends(&table->rows, vip->state) : (struct tg_backend_rows){0};
 }
 
 /*
- * What those have been picked that were in the list before, less what has been
- * carried over already.
+ * Add to the backends' counts of picks those of the same backends in `from`.
+ * `carried` is the part of these that has been added before.
  */
 static void carry_over(const struct tg_backend_rows *from, const struct tg_backend_rows *to,
 		       uint64_t carried[TG_MAX_BACKENDS])
@@ -185,23 +198,23 @@ static void carry_over(const struct tg_backend_rows *from, const struct tg_backe
 	}
 }
 
-/* The rows of a new list, that nobody reads yet. */
-static void make_list(const struct tg_backend_rows *rows, const struct tg_backends *backends)
+/* Fill rows that nobody reads yet. */
+static void write_backends(const struct tg_backend_rows *rows, const struct tg_backends *backends)
 {
 	memset(rows->choices, 0, tg_block_choice_rows(rows->count) * sizeof(*rows->choices));
 	memset(rows->backends, 0, rows->count * sizeof(*rows->backends));
 	tg_backend_rows_write(rows, backends);
 }
 
-/* A VIP has a list in place of another: what is picked meanwhile is counted, too. */
-static void change_list(const struct tg_table *table, struct tg_vip *vip, uint32_t unit,
-			const struct tg_backends *backends)
+/* Replace a VIP's backends by others at `unit`.  Carry over twice: picks go on meanwhile. */
+static void change_backends(const struct tg_table *table, struct tg_vip *vip, uint32_t unit,
+			    const struct tg_backends *backends)
 {
 	struct tg_backend_rows now = rows_at(&table->rows, unit, backends->count);
-	struct tg_backend_rows before = rows_of(table, vip);
+	struct tg_backend_rows before = backends_of(table, vip);
 	uint64_t carried[TG_MAX_BACKENDS] = {0};
 
-	make_list(&now, backends);
+	write_backends(&now, backends);
 	carry_over(&before, &now, carried);
 	set_state(vip, unit, tg_backends_extent(backends));
 	carry_over(&before, &now, carried);
@@ -213,55 +226,58 @@ int tg_service_table_put(const struct tg_table *table, const struct tg_vip_key *
 			 const struct tg_backends *backends)
 {
 	struct tg_service_books *books = tg_service_books_of(table);
+	struct tg_arena arena = arena_of(table);
 	struct tg_vip *vip = find(table, key);
-	uint32_t before = vip ? TG_VIP_UNIT(vip->state) : 0, count = vip ? backends_of(vip) : 0;
+	uint32_t before = vip ? TG_VIP_UNIT(vip->state) : 0, count = vip ? backend_count(vip) : 0;
 	uint32_t unit;
 
 	if (!vip && books->count >= books->size)
 		return -ENOSPC;
-	unit = tg_arena_take(table, backends->count);
+	unit = tg_arena_take(&arena, backends->count);
 	if (!unit)
 		return -ENOSPC;
 	if (!vip) {
 		vip = reserve(table, key);
 		if (!vip) {
-			tg_arena_give(table, unit, backends->count);
+			tg_arena_give(&arena, unit, backends->count);
 			return -ENOSPC;
 		}
-		pass(table, vip, 1);
+		add_to_passed(table, vip, 1);
 		books->count++;
 	}
-	change_list(table, vip, unit, backends);
+	change_backends(table, vip, unit, backends);
 	if (before)
-		tg_arena_give(table, before, count);
+		tg_arena_give(&arena, before, count);
 	return 0;
 }
 
 int tg_service_table_remove(const struct tg_table *table, const struct tg_vip_key *key)
 {
+	struct tg_arena arena = arena_of(table);
 	struct tg_vip *vip = find(table, key);
-	uint32_t unit = vip ? TG_VIP_UNIT(vip->state) : 0, count = vip ? backends_of(vip) : 0;
+	uint32_t unit = vip ? TG_VIP_UNIT(vip->state) : 0, count = vip ? backend_count(vip) : 0;
 
 	if (!vip)
 		return 0;
 	set_state(vip, 0, 0);
-	pass(table, vip, (uint32_t)-1);
-	tg_arena_give(table, unit, count);
+	add_to_passed(table, vip, (uint32_t)-1);
+	tg_arena_give(&arena, unit, count);
 	tg_service_books_of(table)->count--;
 	return 1;
 }
 
-/* A writer died: what is not in force is undone, and all is counted anew. */
+/* A writer died: undo what is not in effect yet, and count everything again. */
 static int repair(const struct tg_table *table)
 {
 	struct tg_service_books *books = tg_service_books_of(table);
 	uint32_t rows = header_of(table)->vip_rows;
 	uint32_t *passed = calloc(rows, sizeof(*passed));
+	struct tg_arena arena = arena_of(table);
 
 	if (!passed)
 		return tg_fail(-ENOMEM, "out of memory: no room to mend the services");
 	books->count = 0;
-	tg_arena_clear(table);
+	tg_arena_clear(&arena);
 	for (uint32_t i = 0; i < rows * TG_VIPS; i++) {
 		const struct tg_vip *vip = row_of(table, 0) + i;
 		uint32_t unit = TG_VIP_UNIT(vip->state);
@@ -269,12 +285,12 @@ static int repair(const struct tg_table *table)
 
 		if (!unit)
 			continue;
-		tg_arena_mark(table, unit, backends_of(vip));
+		tg_arena_mark(&arena, unit, backend_count(vip));
 		for (; row != i / TG_VIPS; row = next_row(table, row))
 			passed[row]++;
 		books->count++;
 	}
-	/* Never less than there are, so that whoever reads meanwhile finds them all. */
+	/* A count never drops below the true one, so that readers meanwhile find all VIPs. */
 	for (uint32_t row = 0; row < rows; row++)
 		__atomic_store_n(&row_of(table, row)->passed, passed[row], __ATOMIC_SEQ_CST);
 	free(passed);
@@ -317,7 +333,7 @@ int tg_service_table_next(const struct tg_table *table, uint64_t *at, struct tg_
 		if (!TG_VIP_UNIT(vip->state))
 			continue;
 		*key = (struct tg_vip_key){vip->addr[0], vip->addr[1], vip->what, {0}};
-		*backends = backends_of(vip);
+		*backends = backend_count(vip);
 		(*at)++;
 		return 1;
 	}
@@ -331,7 +347,7 @@ int tg_service_table_find(const struct tg_table *table, const struct tg_vip_key 
 
 	if (!vip)
 		return 0;
-	*backends = backends_of(vip);
+	*backends = backend_count(vip);
 	return 1;
 }
 
@@ -339,7 +355,7 @@ int tg_service_table_backend(const struct tg_table *table, const struct tg_vip_k
 			     uint32_t index, struct tg_backend_info *info)
 {
 	const struct tg_vip *vip = find(table, key);
-	struct tg_backend_rows rows = rows_of(table, vip);
+	struct tg_backend_rows rows = backends_of(table, vip);
 
 	if (index >= rows.count)
 		return -ERANGE;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * service.h - a table of services: who changes it, how.
+ * service.h - changing and reading a table of services.
  *
- * All but tg_service_table_rows() and tg_service_list() want the table's lock.
+ * The caller holds the table's lock in all functions except
+ * tg_service_table_rows() and tg_service_backends().
  */
 #ifndef TG_TABLE_SERVICE_H
 #define TG_TABLE_SERVICE_H
@@ -11,12 +12,12 @@
 #include "parse/backend.h"
 #include "table/table.h"
 
-/* Rows 1 to TG_SET_ROW: what the writers know. */
+/* In rows 1 to TG_SET_ROW - 1, which only writers read. */
 struct tg_service_books {
 	uint32_t size;     /* services that it has room for */
 	uint32_t count;    /* services */
-	uint32_t changing; /* a writer is at it, or died at it */
-	uint32_t word;     /* of the bitmap, where the next search for units starts */
+	uint32_t changing; /* a writer is changing the table, or died while it did */
+	uint32_t hint;     /* of the arena: see struct tg_arena */
 };
 
 /* A VIP, as tables have it; where an image says what services there are at first, before a block.
@@ -43,47 +44,41 @@ void tg_vip_show(const struct tg_vip_key *vip, uint32_t backends, struct tg_vip_
 
 uint64_t tg_service_table_rows(uint32_t size);
 
-/* Make an empty table of zeros. */
+/* Turn rows of zeros into an empty table. */
 void tg_service_table_init(const struct tg_table *table, uint32_t size);
 
 struct tg_service_books *tg_service_books_of(const struct tg_table *table);
 
-/* Take up the lock, and what a writer that died left. */
+/* Lock the table, and repair what a writer that died has left; -ENOMEM.  ..._end() unlocks it. */
 int tg_service_change(const struct tg_table *table);
 void tg_service_change_end(const struct tg_table *table);
 
-/* Give a VIP these backends, at once for who reads; -ENOSPC: nothing has changed. */
+/* Give a VIP these backends, in one step for readers.  -ENOSPC: nothing has changed. */
 int tg_service_table_put(const struct tg_table *table, const struct tg_vip_key *vip,
 			 const struct tg_backends *backends);
 
-/* 1, or 0 where there was no such VIP. */
+/* Remove a VIP: 1, or 0 if it did not exist. */
 int tg_service_table_remove(const struct tg_table *table, const struct tg_vip_key *vip);
 
-/* The VIP at place `*at` or behind, and *at to the place after it: from 0 on, until it gives 0. */
+/*
+ * 1, and the VIP at place `*at` or after it; *at becomes the place after that
+ * VIP.  0: there are no more.  Start with 0.
+ */
 int tg_service_table_next(const struct tg_table *table, uint64_t *at, struct tg_vip_key *vip,
 			  uint32_t *backends);
 
-/* 1, and how many backends it has; or 0. */
+/* 1, and how many backends the VIP has; 0: there is no such VIP. */
 int tg_service_table_find(const struct tg_table *table, const struct tg_vip_key *vip,
 			  uint32_t *backends);
 
-/* Backend `index` of a VIP, and what it was picked; -ERANGE. */
+/* Backend `index` of a VIP, and how often it has been picked.  -ERANGE: it has none such. */
 int tg_service_table_backend(const struct tg_table *table, const struct tg_vip_key *vip,
 			     uint32_t index, struct tg_backend_info *info);
 
-/* The list of a VIP's state, without the lock: by now it may be somebody else's. */
-struct tg_backend_rows tg_service_list(const struct tg_table_rows *table, uint64_t state);
-
-/* Put in what an image's table has at first. */
-int tg_service_table_fill(const struct tg_table *table, const void *rows,
-			  const struct tg_table_entry *entry);
-
 /*
- * The service that an image has at `row` of a table: its VIP, with its block
- * behind; NULL past the last.  And the row of the next.
+ * The backends at which a VIP's state points.  Without the lock: by now the rows
+ * may belong to another VIP.
  */
-const struct tg_vip_key *tg_image_service_at(const void *rows, const struct tg_table_entry *entry,
-					     uint64_t row);
-uint64_t tg_image_service_behind(const struct tg_vip_key *vip, uint64_t row);
+struct tg_backend_rows tg_service_backends(const struct tg_table_rows *table, uint64_t state);
 
 #endif

@@ -2,11 +2,12 @@
 /*
  * set.c - changing a set that others read.
  *
- * What a reader finds is one state word of one entry, so each change is one
- * store that counts; the rest is done in an order in which a reader who sees
- * half of it errs on no element but those that change: the length is told
- * before its first element is there, and after the last is gone; so are the
- * rows that an element stands behind.
+ * A reader decides by one state word of one entry, so each change takes effect
+ * by one store.  The other stores are in an order in which a reader who sees
+ * half of them is wrong at most about elements that change: a prefix length is
+ * announced before its first element is stored, and withdrawn after its last
+ * element is gone.  The same is true of the `passed` counts of the rows between
+ * an element's home and its own.
  */
 #include "table/set.h"
 
@@ -18,12 +19,12 @@
 #include "base/error.h"
 #include "table/set_entry.h"
 
-/* Room for twice the size, so that a set can be replaced by another, and space between. */
-#define ROOM_TENTHS 26
+/* Twice as many entries as elements, so that a set can be replaced by another, and some more. */
+#define CAPACITY_TENTHS 26
 
 static uint32_t rows_for(uint32_t size, uint32_t entries)
 {
-	uint64_t rows = ((uint64_t)size * ROOM_TENTHS / 10 + entries - 1) / entries;
+	uint64_t rows = ((uint64_t)size * CAPACITY_TENTHS / 10 + entries - 1) / entries;
 
 	return rows < 4 ? 4 : (uint32_t)rows;
 }
@@ -58,7 +59,7 @@ static struct tg_set_header *header_of(const struct tg_table *table)
 
 /* --- Lengths ------------------------------------------------------------------------ */
 
-/* The count of a length, and the bit that tells of it. */
+/* How many elements have a length; `*bit` of `*word` tells readers whether any have. */
 static uint32_t *length_count(const struct tg_table *table, bool is4, uint32_t length,
 			      uint64_t **word, uint64_t *bit)
 {
@@ -117,7 +118,7 @@ static void note_expiry(const struct tg_table *table, uint64_t state)
 		books->next_expiry = expiry;
 }
 
-/* Put an element where there is room, from its home row on. */
+/* Put an element into the first free entry from its home row on. */
 static int entry_insert(const struct tg_table *table, const struct tg_element *element,
 			uint64_t members)
 {
@@ -143,7 +144,7 @@ static int entry_insert(const struct tg_table *table, const struct tg_element *e
 	return 0;
 }
 
-/* Give an element that is there another expiry and these memberships. */
+/* Give an element that is in the set another expiry and these memberships. */
 static void entry_update(const struct tg_table *table, const struct tg_entry *entry,
 			 const struct tg_element *element, uint64_t members)
 {
@@ -175,7 +176,7 @@ static uint64_t members_now(const struct tg_table *table)
 
 /* --- The whole ------------------------------------------------------------------------ */
 
-/* Call it for each entry that is in some membership. */
+/* Call `visit` for each entry that has a membership. */
 static void each_entry(const struct tg_table *table,
 		       void (*visit)(const struct tg_table *, const struct tg_entry *, uint64_t),
 		       uint64_t argument)
@@ -187,7 +188,7 @@ static void each_entry(const struct tg_table *table,
 			visit(table, &entry, argument);
 }
 
-/* Leave the entry in these memberships alone; in none of them: take it out. */
+/* Take from an entry all memberships except `keep`; remove it if it has none of these. */
 static void keep_members(const struct tg_table *table, const struct tg_entry *entry, uint64_t keep)
 {
 	uint64_t members = *entry->state & TG_ENTRY_MEMBERS & keep << TG_ENTRY_MEMBER_SHIFT;
@@ -230,7 +231,7 @@ static void count_entry(const struct tg_table *table, const struct tg_entry *ent
 	note_expiry(table, *entry->state);
 }
 
-/* A writer died: what it had not finished is undone, and all is counted anew. */
+/* A writer died: undo what it had not finished, and count everything again. */
 static void repair(const struct tg_table *table)
 {
 	struct tg_set_books *books = tg_set_books_of(table);
@@ -263,7 +264,7 @@ void tg_set_change_end(const struct tg_table *table)
 	tg_table_unlock(table);
 }
 
-/* A few rows with each change, so that what has expired goes without anybody asking. */
+/* Sweep a few rows with each change, so that expired elements go without a full sweep. */
 static void sweep_some(const struct tg_table *table)
 {
 	const struct tg_set_header *header = header_of(table);
@@ -313,7 +314,7 @@ int tg_set_table_remove(const struct tg_table *table, const struct tg_element *e
 	return !expired;
 }
 
-/* Into the membership that does not count yet. */
+/* Give the elements the membership that is not in effect yet. */
 static int build_next(const struct tg_table *table, const struct tg_element *elements, size_t count,
 		      uint64_t next)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * set.h - a set's table: who changes it, how.
+ * set.h - changing and reading a set's table.
  *
- * All but tg_set_table_rows() and tg_set_table_has() want the table's lock.
+ * The caller holds the table's lock in all functions except tg_set_table_rows()
+ * and tg_set_table_has().
  */
 #ifndef TG_TABLE_SET_H
 #define TG_TABLE_SET_H
@@ -10,13 +11,13 @@
 #include "parse/element.h"
 #include "table/table.h"
 
-/* Rows 1 to TG_SET_ROW: what the writers know. */
+/* In rows 1 to TG_SET_ROW - 1, which only writers read. */
 struct tg_set_books {
 	uint32_t size;        /* elements that it has room for */
-	uint32_t count;       /* elements, expired ones among them until they are swept */
-	uint32_t changing;    /* a writer is at it, or died at it */
-	uint32_t sweep_row;   /* that the next change looks at for expired elements */
-	uint64_t next_expiry; /* in ticks: none expires before; 0: none does */
+	uint32_t count;       /* elements; expired ones count until they are swept */
+	uint32_t changing;    /* a writer is changing the set, or died while it did */
+	uint32_t sweep_row;   /* in which the next change looks for expired elements */
+	uint64_t next_expiry; /* in ticks: no element expires earlier; 0: none expires */
 	uint64_t ttl_ms;      /* of elements without one of their own; 0: for ever */
 	uint32_t of_length4[33];
 	uint32_t of_length6[129];
@@ -24,45 +25,39 @@ struct tg_set_books {
 
 _Static_assert(sizeof(struct tg_set_books) <= (TG_SET_ROW - 1) * TG_ROW_BYTES, "it fits");
 
-/* The rows that a set of `size` elements, of either family, takes. */
+/* The rows that a set of `size` elements takes, whatever their families. */
 uint64_t tg_set_table_rows(uint32_t size);
 
-/* Make an empty set of zeros. */
+/* Turn rows of zeros into an empty set. */
 void tg_set_table_init(const struct tg_table *table, uint32_t size, uint64_t ttl_ms);
 
 struct tg_set_books *tg_set_books_of(const struct tg_table *table);
 
-/*
- * Take up the lock, and what a writer that died left; tg_set_change_end() gives
- * it back.
- */
+/* Lock the table, and repair what a writer that died has left.  ..._end() unlocks it. */
 int tg_set_change(const struct tg_table *table);
 void tg_set_change_end(const struct tg_table *table);
 
-/* -ENOSPC: it is full.  One that is there already gets the new expiry. */
+/* Add an element, or give one that is there the new expiry.  -ENOSPC: the set is full. */
 int tg_set_table_add(const struct tg_table *table, const struct tg_element *element);
 
-/* 1, or 0 where it was not in the set. */
+/* Remove an element: 1, or 0 if it was not in the set. */
 int tg_set_table_remove(const struct tg_table *table, const struct tg_element *element);
 
-/* All at once, for who reads; -ENOSPC: nothing has changed. */
+/* Replace all elements, in one step for readers.  -ENOSPC: nothing has changed. */
 int tg_set_table_replace(const struct tg_table *table, const struct tg_element *elements,
 			 size_t count);
 
-/* Put in what an image's table has at first. */
-int tg_set_table_fill(const struct tg_table *table, const void *rows,
-		      const struct tg_table_entry *entry);
-
-/* Take out what has expired. */
+/* Remove all elements that have expired. */
 void tg_set_table_sweep(const struct tg_table *table);
 
 /*
- * The element at place `*at` or behind, and *at to the place after it: from 0
- * on, until it gives 0.  The ttl of `element` is what is left of it.
+ * 1, and the element at place `*at` or after it; *at becomes the place after
+ * that element.  0: there are no more.  Start with 0.  The element's ttl is the
+ * time that is left.
  */
 int tg_set_table_next(const struct tg_table *table, uint64_t *at, struct tg_element *element);
 
-/* Whether an address is in it: 1 or 0. */
+/* Whether an address is in the set: 1 or 0. */
 int tg_set_table_has(const struct tg_table *table, const struct tg_element *address);
 
 #endif

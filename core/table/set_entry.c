@@ -32,7 +32,7 @@ static uint32_t slot_count(const struct tg_entry *entry)
 static void go_to_slot(struct tg_entry *entry, uint32_t slot)
 {
 	entry->slot = slot;
-	/* States stand first in both kinds of rows. */
+	/* The states are at the start of both kinds of rows. */
 	entry->state = (uint64_t *)entry->at + slot;
 }
 
@@ -175,7 +175,7 @@ void tg_entries_recount(const struct tg_table *table)
 	uint32_t *passed = calloc((size_t)rows4 + rows6, sizeof(*passed));
 	struct tg_entry entry = {0};
 
-	/* Without memory they stay too high, perhaps: that costs time, and nothing else. */
+	/* Without memory the counts may stay too high: that only costs lookups time. */
 	for (bool rest = passed && tg_entry_first(table, &entry); rest;
 	     rest = tg_entry_next(table, &entry)) {
 		uint32_t *of_family = entry.is4 ? passed : passed + rows4;

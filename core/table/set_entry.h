@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * set_entry.h - one entry of a set's rows: where it is, what it says.
+ * set_entry.h - one entry of a set's rows: where it is, and what it contains.
  *
- * Rows of IPv4 and IPv6 differ; this is what they have in common.
+ * The rows of IPv4 and of IPv6 differ; these functions hide the difference.
  */
 #ifndef TG_TABLE_SET_ENTRY_H
 #define TG_TABLE_SET_ENTRY_H
@@ -19,42 +19,42 @@ struct tg_entry {
 	void *at; /* the row */
 };
 
-/* The length of an element in its own family: of IPv4 0 to 32. */
+/* The prefix length in the element's own family: for IPv4, 0 to 32. */
 static inline uint32_t tg_entry_length(const struct tg_element *element)
 {
 	return tg_element_is4(element) ? element->length - 96 : element->length;
 }
 
-/* Its home row, no entry of it yet. */
+/* The home row of an element, without an entry of it. */
 struct tg_entry tg_entry_start(const struct tg_table *table, const struct tg_element *element);
 
-/* The home row of the entry, whose prefix has `length` bits. */
+/* The home row of an entry whose prefix has `length` bits. */
 uint32_t tg_entry_home(const struct tg_table *table, const struct tg_entry *entry, uint32_t length);
 
 void tg_entry_next_row(const struct tg_table *table, struct tg_entry *entry);
 
-/* Find, in its row, an entry that is free or has expired; one with this key. */
+/* Move to an entry of the row that is free or has expired, or to the one with this key. */
 bool tg_entry_find_free(struct tg_entry *entry);
 bool tg_entry_find_key(struct tg_entry *entry, const struct tg_element *element);
 
 void tg_entry_write(const struct tg_entry *entry, const struct tg_element *element);
 void tg_entry_read(const struct tg_entry *entry, uint64_t state, struct tg_element *element);
 
-/* Whether something stands behind the row that belongs to it or to one before. */
+/* How many elements whose home is this row or one before it are in a row after it. */
 uint32_t tg_entry_passed(const struct tg_table *table, const struct tg_entry *entry);
 
-/* Tell the rows from `home` to before the entry's that it stands behind them, or no more. */
+/* Count, or no longer count, the entry as one that has passed the rows from `home` to its own. */
 void tg_entry_pass(const struct tg_table *table, const struct tg_entry *entry, uint32_t home);
 void tg_entry_unpass(const struct tg_table *table, const struct tg_entry *entry, uint32_t home);
 
-/* Count anew, of all rows, what stands behind them; a reader meanwhile misses nothing. */
+/* Count again, for all rows, the entries that have passed them.  Readers meanwhile miss nothing. */
 void tg_entries_recount(const struct tg_table *table);
 
-/* Take out, by `remove`, what has expired in one row. */
+/* Call `remove` for the expired entries of one row. */
 void tg_entry_sweep_row(const struct tg_table *table, struct tg_entry *entry, uint64_t now,
 			void (*remove)(const struct tg_table *, const struct tg_entry *));
 
-/* All entries of the table, used or not, are numbered places: IPv4's first. */
+/* Each entry of the table, used or not, has a place, counted from 0: those of IPv4 come first. */
 bool tg_entry_at(const struct tg_table *table, struct tg_entry *entry, uint64_t place);
 uint64_t tg_entry_place(const struct tg_table *table, const struct tg_entry *entry);
 

@@ -11,8 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "bpf/layout/program_spec.h"
 #include "base/error.h"
+#include "bpf/layout/program_spec.h"
 
 static size_t mapped_bytes(uint64_t rows)
 {

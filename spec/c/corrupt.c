@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * corrupt.c - damages images in thousands of ways and looks what becomes of
- * it: each must be refused, or be harmless to all that reads images.
+ * corrupt.c - damages images in thousands of ways: each damaged image must be
+ * refused, or be harmless to all code that reads images.
  *
  *   corrupt [SEED [CORRUPTIONS]]
  *
- * Built with the address and undefined behaviour sanitizers, which end it
- * where something reads outside an image.
+ * It is built with the address and undefined behaviour sanitizers, which end it
+ * if anything reads outside an image.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,15 +14,15 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#include "image/image.h"
 #include "damage.h"
 #include "draw.h"
+#include "image/image_tables.h"
 #include "random_image.h"
 
 #define QUERIES      40
-#define POLICY_EVERY 100 /* corruptions of one image */
+#define POLICY_EVERY 100 /* corruptions of one image, before the next policy */
 
-/* --- What an accepted image does to its readers ---------------------------------- */
+/* --- Reading an image that was accepted ------------------------------------------ */
 
 static void query_random(struct tg_query *query)
 {
@@ -136,7 +136,7 @@ static bool verify_anywhere(const struct bytes *bytes)
 	return !error;
 }
 
-/* Only the generation's bits may change without the checksum telling. */
+/* The checksum covers everything except the generation. */
 static bool differs_in_generation_only(const struct bytes *bytes, const struct tg_image *image)
 {
 	struct tg_image_header header;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* damage.c - damages the bytes of an image, at random places. */
+#include "damage.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "image/image.h"
-#include "damage.h"
 #include "draw.h"
+#include "image/checksum.h"
+#include "image/image.h"
 
 struct bytes copy_bytes(const void *from, size_t size)
 {
@@ -22,7 +24,7 @@ static void flip_bits(struct bytes *bytes, uint32_t count)
 		bytes->at[below(bytes->size)] ^= (unsigned char)(1u << below(8));
 }
 
-/* A number that is likely to be somebody's index, size or class. */
+/* A number that could pass for an index, a size or a class. */
 static uint32_t tempting_word(const struct bytes *bytes)
 {
 	uint32_t rows = (uint32_t)(bytes->size / TG_ROW_BYTES);

@@ -6,27 +6,27 @@
 #include <stddef.h>
 
 enum damage {
-	ONE_BIT,               /* as it comes off a bad disk */
+	ONE_BIT,               /* as from a bad disk */
 	SHORTER,               /* a copy that was cut short */
 	NOISE,                 /* something else altogether */
-	ACCIDENTS,             /* the last that the checksum guards against */
-	SOME_BITS = ACCIDENTS, /* from here on somebody made the checksum right again */
+	ACCIDENTS,             /* how many of these there are: the checksum detects them */
+	SOME_BITS = ACCIDENTS, /* from here on the checksum is made right again */
 	SOME_WORDS,
-	HEAD_WORDS, /* those that say where everything is */
+	HEAD_WORDS, /* words of the first rows, which say where everything is */
 	SWAPPED_ROWS,
 	CUT_ROWS,
 	DAMAGES,
 };
 
 struct bytes {
-	unsigned char *at; /* a block of its own, so that the sanitizer knows its end */
+	unsigned char *at; /* allocated on its own, so that the sanitizer knows its end */
 	size_t size;
 };
 
-/* To be freed by who has it. */
+/* The caller frees the copy's bytes. */
 struct bytes copy_bytes(const void *from, size_t size);
 
-/* The bytes may move, and be fewer then. */
+/* The bytes may be moved, and become fewer. */
 void inflict(struct bytes *bytes, enum damage damage);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * draw.h - random numbers from a seed, and what must be so whatever they are.
+ * draw.h - random numbers from a seed, and assertions that must hold for all of them.
  */
 #ifndef TG_SPEC_DRAW_H
 #define TG_SPEC_DRAW_H
@@ -14,16 +14,16 @@
 #define MUST(condition)                                                                            \
 	do {                                                                                       \
 		if (!(condition)) {                                                                \
-			fprintf(stderr, "%s:%d: seed %llu: not so: %s: %s\n", __FILE__, __LINE__,  \
-				(unsigned long long)draw_seed, #condition, tg_error());            \
+			fprintf(stderr, "%s:%d: seed %llu: does not hold: %s: %s\n", __FILE__,     \
+				__LINE__, (unsigned long long)draw_seed, #condition, tg_error());  \
 			exit(1);                                                                   \
 		}                                                                                  \
 	} while (0)
 
-/* What draw_from() was given. */
+/* The seed that draw_from() was given. */
 extern uint64_t draw_seed;
 
-/* What is drawn from here on is the same for the same seed. */
+/* Restart the sequence: the same seed gives the same numbers. */
 void draw_from(uint64_t seed);
 
 uint64_t draw(void);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* random_image.c - random policies, and their images. */
+#include "random_image.h"
+
 #include <stdio.h>
 
+#include "bpf/layout/backend_layout.h"
 #include "draw.h"
-#include "random_image.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -72,7 +74,7 @@ static void field_text(enum tg_field field, char *text, size_t size)
 }
 
 static const char *const set_names[] = {"banned", "known", "many"};
-static uint32_t sets; /* of the policy at hand */
+static uint32_t sets; /* how many of them the present policy declares */
 
 static void match_random(struct tg_policy *policy, uint32_t rule, enum tg_field field)
 {
@@ -101,7 +103,7 @@ static void match_endpoint(struct tg_policy *policy, uint32_t rule, const char *
 	tg_list_free(list);
 }
 
-/* Some live sets, for the rules that follow to name. */
+/* Declare some live sets, which the rules that follow may name. */
 static void declare_sets(struct tg_policy *policy)
 {
 	char text[64];
@@ -117,7 +119,7 @@ static void declare_sets(struct tg_policy *policy)
 	}
 }
 
-/* A rule that leads unix sockets elsewhere matches no others. */
+/* A rule that rewrites unix sockets must match nothing else. */
 static void add_path_rewrite(struct tg_policy *policy)
 {
 	struct tg_rule rule = {
@@ -157,7 +159,7 @@ static void add_balance(struct tg_policy *policy)
 	match_endpoint(policy, index, text);
 }
 
-/* Services, and a rule that leads to them. */
+/* Services, and a rule that balances over them. */
 static void add_services(struct tg_policy *policy)
 {
 	struct tg_rule rule = {

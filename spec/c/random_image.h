@@ -5,7 +5,7 @@
 
 #include "image/image.h"
 
-/* The image of a policy that draw() makes up, of all that policies have. */
+/* The image of a policy that is made up by draw() from everything that a policy can have. */
 struct tg_image *random_image(void);
 
 #endif

@@ -41,9 +41,9 @@ describe("tidegate check", function()
     local path = policy('policy { default = "deny" }\nallow { "a", egress = "*:443" }\n'
       .. 'deny { "b", egress = "10.0.0.1:443" }\n')
     local dead = path .. ':3: deny "b": can never match: allow "a" (' .. path .. ":2) before it takes every call that "
-      .. "it would; move it up, or take it out\n"
+      .. "it would; move it up, or remove it\n"
     local loopback = 'policy: default = "deny" catches 127.0.0.1 and ::1, too, where programs reach services of this '
-      .. 'machine; if that is not meant, put before it: allow { egress = { "127.0.0.0/8", "::1" } }\n'
+      .. 'machine; if that is not intended, put this before it: allow { egress = { "127.0.0.0/8", "::1" } }\n'
     local got = tidegate("check", path)
     assert.equal(dead .. path .. ": " .. loopback, got.err)
     assert.truthy(got.out:match "ok, 2 rules, %d+ bytes, hooks: [%l%d ]+, 2 warnings\n$", got.out)

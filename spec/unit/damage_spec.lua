@@ -77,10 +77,10 @@ describe("a damaged image", function()
 
   it("is refused for a section", function()
     assert.equal("damaged image: rows of an operation at row 1 overlap what is before", refused { [8] = 1 })
-    assert.equal("damaged image: rows of an operation at row 4000000000 reach behind its end",
+    assert.equal("damaged image: rows of an operation at row 4000000000 reach past its end",
       refused { [8] = 4000000000 })
-    assert.equal("damaged image: operation 6, known are 6", refused { [14] = 2 })
-    assert.equal("damaged image: fields 0x80000, known are 19", refused { [SECTION + 2] = 0x80000 })
+    assert.equal("damaged image: operation 6, this library knows 6", refused { [14] = 2 })
+    assert.equal("damaged image: fields 0x80000, this library knows 19", refused { [SECTION + 2] = 0x80000 })
     assert.equal("damaged image: depths of cgroups that a policy cannot have", refused { [SECTION + 11] = 9 })
     assert.equal("damaged image: depths of cgroups that a policy cannot have",
       refused { [SECTION + 11] = 2, [SECTION + 12] = 3, [SECTION + 13] = 3 })
@@ -133,11 +133,11 @@ describe("a damaged image", function()
     assert.equal(bad, refused_set(function(words, at) words[at + 1] = 100000 end))
     assert.equal(bad, refused_set(function(words, at) words[at + 2] = 0 end))
     assert.equal(bad, refused_set(function(words, at) words[at + 4] = words[at + 2] + 1 end))
-    assert.equal("damaged image: elements of a set at row 4000000000 reach behind its end",
+    assert.equal("damaged image: elements of a set at row 4000000000 reach past its end",
       refused_set(function(words, at) words[at + 3] = 4000000000 end))
-    assert.matches("^damaged image: element 0 of the set at row %d+ is no prefix$",
+    assert.matches("^damaged image: element 0 of the set at row %d+ is not a prefix$",
       refused_set(function(words, _, data) words[data + 6] = 129 end))
-    assert.matches("^damaged image: element 0 of the set at row %d+ is no prefix$",
+    assert.matches("^damaged image: element 0 of the set at row %d+ is not a prefix$",
       refused_set(function(words, _, data) words[data + 2] = words[data + 2] + 1 end))
   end)
 
@@ -147,9 +147,9 @@ describe("a damaged image", function()
     assert.equal("damaged image: a tree with 65537 classes, the limit is 65536",
       refused { [tree(PORT, "classes")] = 65537 })
     assert.equal("damaged image: rows of a tree at row 6 overlap what is before", refused { [tree(ADDR4, "root")] = 6 })
-    assert.equal("damaged image: bitsets at row 4096 reach behind its end", refused { [tree(ADDR4, "bitset")] = 4096 })
+    assert.equal("damaged image: bitsets at row 4096 reach past its end", refused { [tree(ADDR4, "bitset")] = 4096 })
     local leaf
-    assert.equal("damaged image: class 9 in the leaf at row X, of 3", (refusal(function(words)
+    assert.equal("damaged image: class 9 in the leaf at row X, the tree has 3", (refusal(function(words)
       leaf = words[tree(ADDR4, "root")]
       ffi.cast("uint16_t *", words + leaf * ROW_WORDS)[20] = 9
     end):gsub("row %d+", "row X")))
@@ -175,7 +175,7 @@ describe("a damaged image", function()
       refusal(function(words)
         words[words[tree(UID, "root")] * ROW_WORDS + 15] = 2
       end, deep()))
-    assert.matches("^damaged image: rows of a tree at row %d+ reach behind its end$", refusal(function(words)
+    assert.matches("^damaged image: rows of a tree at row %d+ reach past its end$", refusal(function(words)
       for index = 0, 14 do
         words[words[tree(UID, "root")] * ROW_WORDS + index] = index
       end
@@ -216,7 +216,7 @@ describe("a damaged image", function()
     end)
 
     it("is refused for its guards", function()
-      assert.equal("damaged image: guards at row X reach behind its end", refused_many(function(words)
+      assert.equal("damaged image: guards at row X reach past its end", refused_many(function(words)
         words[SECTION + 4] = 4096
       end))
       assert.equal("damaged image: guards for fields that no term asks about", refused_many(function(words)
@@ -257,12 +257,12 @@ describe("a damaged image", function()
       end
       assert.equal("damaged image: the bitset at row X contradicts itself", bitset(0, 4))
       assert.equal("damaged image: the bitset at row X contradicts itself", bitset(8, 1))
-      assert.equal("damaged image: the words of the bitset at row X reach behind its end", bitset(10, 2 ^ 31))
+      assert.equal("damaged image: the words of the bitset at row X reach past its end", bitset(10, 2 ^ 31))
     end)
   end)
 
   it("is refused for its texts", function()
-    assert.equal("damaged image: names and texts at row 4096 reach behind its end", refused { [ABOUT] = 4096 })
+    assert.equal("damaged image: names and texts at row 4096 reach past its end", refused { [ABOUT] = 4096 })
     assert.equal("damaged image: the last text has no end", refused { [ABOUT + 1] = 0 })
     assert.equal("damaged image: the policy's name is not in the blob", refused { [ABOUT + 3] = 4096 })
     assert.equal("damaged image: no room for 4096 rules", refused { [ABOUT + 2] = 4096 })
@@ -296,7 +296,7 @@ describe("a damaged image", function()
       end, balances()):gsub("row %d+", "row X"))
     end
 
-    local message = "damaged image: lists of backends that no policy can have"
+    local message = "damaged image: blocks of backends that no policy can have"
 
     it("is refused for a list", function()
       assert.equal("accepted", refused_lists(function() end))
@@ -316,7 +316,7 @@ describe("a damaged image", function()
       end))
       assert.equal(message, refused_lists(function(words, _, list) words[list + 1] = 2 end))
       assert.equal(message, refused_lists(function(words, _, list) words[list + 1] = 1 end))
-      assert.equal("damaged image: lists of backends at row X reach behind its end",
+      assert.equal("damaged image: blocks of backends at row X reach past its end",
         refused_lists(function(words, entry) words[entry + 4] = 9 end))
       assert.equal(message, refused_lists(function(words, entry) words[entry + 4] = 7 end))
     end)
@@ -375,14 +375,14 @@ describe("a damaged image", function()
     end
 
     it("is refused for a table, its services, and who names it", function()
-      local lists = "damaged image: lists of backends that no policy can have"
+      local lists = "damaged image: blocks of backends that no policy can have"
       local none = "damaged image: table 0 is not one that a policy can have"
       assert.equal("accepted", refused_services(function() end))
       assert.equal(none, refused_services(function(words, entry) words[entry + 2] = 1 end))
       assert.equal(none, refused_services(function(words, entry) words[entry + 2] = 2 ^ 20 end))
       assert.equal(lists, refused_services(function(words, entry) words[entry + 4] = 1 end))
       assert.equal(lists, refused_services(function(words, entry) words[entry + 5] = 5 end))
-      assert.equal("damaged image: services at row X reach behind its end",
+      assert.equal("damaged image: services at row X reach past its end",
         refused_services(function(words, entry) words[entry + 5] = 7 end))
       for _, count in ipairs { 0, 3, 257, 2 ^ 30 } do
         assert.equal(lists, refused_services(function(words, _, data) words[data + ROW_WORDS] = 2 * count end))
@@ -426,7 +426,7 @@ describe("a damaged image", function()
     end)
 
     it("is refused for paths where there are none", function()
-      assert.matches("boundaries of paths at row X reach behind its end", unix_refusal(function(words, section)
+      assert.matches("boundaries of paths at row X reach past its end", unix_refusal(function(words, section)
         words[section + 5] = 4096
       end))
       assert.matches("^damaged image: 65536 boundaries of paths in 3 steps$", unix_refusal(function(words, section)

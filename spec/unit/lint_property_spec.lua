@@ -15,7 +15,7 @@ local function unreachable(gate)
   for _, finding in ipairs(assert(gate:findings())) do
     if finding.kind == "never" then
       found[finding.rule] = finding.text:find ": can never match: " and "shadowed"
-        or finding.text:find ": holds for no call: " and "empty"
+        or finding.text:find ": matches no call: " and "empty"
         or finding.text:match ": can never match (%l+): "
     end
   end

@@ -17,15 +17,17 @@ local function findings(text)
   return table.concat(texts, "\n")
 end
 
-local LOOP = " matches it again: what listens there, if the policy holds for it, too, is sent round in a loop when it "
-  .. 'connects on; let its own calls through before, as in allow { connect = "*", uid = "proxy" }'
-local UNSEEN = ", and what a connected socket sends is not looked at again; "
-local LOOPBACK = ", too, where programs reach services of this machine; if that is not meant, put before it: allow { "
+local LOOP = " matches it again: what listens there is sent round in a loop when it connects onward, "
+  .. "if the policy applies to it, too; put a rule before this one that lets its own calls through, such as "
+  .. 'allow { connect = "*", uid = "proxy" }'
+local UNSEEN = ", and what a connected socket sends is not checked again; "
+local LOOPBACK = ", too, where programs reach services of this machine; "
+  .. "if that is not intended, put this before it: allow { "
 
 describe("a rule that can never match", function()
   it("is found behind one that takes all that it would", function()
     assert.equal('web.lua:2: deny "b": can never match: allow "a" (web.lua:1) before it takes every call that it '
-      .. "would; move it up, or take it out",
+      .. "would; move it up, or remove it",
       findings 'allow { "a", connect = "10.0.0.0/8" }\ndeny { "b", connect = "10.1.0.0/16:80", uid = 7 }')
     assert.equal("", findings [[
 allow { "a", connect = "10.0.0.0/8", uid = 7 }
@@ -37,7 +39,7 @@ deny { "b", sendmsg = "10.1.0.0/16:80", proto = 1 }]])
 
   it("is found behind several that together do", function()
     assert.equal('web.lua:3: deny "c": can never match: allow "a" (web.lua:1) and deny "b" (web.lua:2) before it take '
-      .. "every call that it would; move it up, or take it out", findings [[
+      .. "every call that it would; move it up, or remove it", findings [[
 allow { "a", connect = "10.0.0.0/9" }
 deny { "b", connect = "10.128.0.0/9" }
 deny { "c", connect = "10.0.0.0/8" }]])
@@ -49,7 +51,7 @@ deny { "c", connect = "10.0.0.0/8" }]])
 
   it("is found where it takes two fields at once to see it", function()
     assert.equal('web.lua:4: deny "d": can never match: allow "a" (web.lua:1), allow "b" (web.lua:2) and '
-      .. 'allow "c" (web.lua:3) before it take every call that it would; move it up, or take it out', findings [[
+      .. 'allow "c" (web.lua:3) before it take every call that it would; move it up, or remove it', findings [[
 allow { "a", connect = "10.0.0.0/9", uid = "0-999" }
 allow { "b", connect = "10.128.0.0/9", uid = "500-999" }
 allow { "c", connect = "10.128.0.0/9", uid = "0-499" }
@@ -58,7 +60,7 @@ deny { "d", connect = "10.0.0.0/8", uid = "0-999" }]])
 
   it("names two of many", function()
     assert.equal('web.lua:5: deny "e": can never match: allow "a" (web.lua:1), allow "b" (web.lua:2) and 2 more before '
-      .. "it take every call that it would; move it up, or take it out", findings [[
+      .. "it take every call that it would; move it up, or remove it", findings [[
 allow { "a", connect = "10.0.0.0/10" }
 allow { "b", connect = "10.64.0.0/10" }
 allow { "c", connect = "10.128.0.0/10" }
@@ -68,13 +70,13 @@ deny { "e", connect = "10.0.0.0/8" }]])
 
   it("knows that an address is IPv4 or IPv6, and no third", function()
     assert.equal('web.lua:3: deny "c": can never match: allow "a" (web.lua:1) and allow "b" (web.lua:2) before it take '
-      .. "every call that it would; move it up, or take it out",
+      .. "every call that it would; move it up, or remove it",
       findings 'allow { "a", connect = "0.0.0.0/0" }\nallow { "b", connect = "::/0" }\ndeny { "c", connect = "*" }')
   end)
 
   it("is found in one operation of two", function()
     assert.equal('web.lua:2: deny "b": can never match connect: deny "a" (web.lua:1) before it takes every such call; '
-      .. "move it up, or let it speak of sendmsg alone",
+      .. "move it up, or restrict it to sendmsg",
       findings 'deny { "a", connect = "10.0.0.0/8" }\ndeny { "b", egress = "10.0.0.0/8" }')
   end)
 
@@ -83,7 +85,7 @@ deny { "e", connect = "10.0.0.0/8" }]])
 deny { "a", connect = "10.0.0.0/8", shadow = true }
 deny { "b", connect = "10.0.0.0/8" }]])
     assert.equal('web.lua:2: deny "b": can never match: deny "a" (web.lua:1) before it takes every call that it '
-      .. "would; move it up, or take it out",
+      .. "would; move it up, or remove it",
       findings 'deny { "a", connect = "10.0.0.0/8" }\ndeny { "b", connect = "10.0.0.0/8", shadow = true }')
     assert.equal("", findings 'deny { "all", egress = "*", shadow = true }')
     assert.equal("", findings 'rewrite { "a", connect = "*", to = "127.0.0.1:3128", shadow = true }')
@@ -95,14 +97,14 @@ deny { "lan", egress = "10.0.0.0/8" }]])
   it("is found in every operation", function()
     for _, op in ipairs { "bind", "recvmsg", "getpeername", "getsockname" } do
       assert.equal('web.lua:2: allow "b": can never match: allow "a" (web.lua:1) before it takes every call that it '
-        .. "would; move it up, or take it out",
+        .. "would; move it up, or remove it",
         findings(('allow { "a", %s = "10.0.0.0/8" }\nallow { "b", %s = "10.1.0.0/16" }'):format(op, op)))
     end
   end)
 
   it("is found among unix sockets, and their rules are none of others'", function()
     assert.equal('web.lua:2: allow "b": can never match: deny "a" (web.lua:1) before it takes every call that it '
-      .. "would; move it up, or take it out", findings [[
+      .. "would; move it up, or remove it", findings [[
 deny { "a", connect = "unix:/run/*" }
 allow { "b", connect = "unix:/run/x.sock", uid = 7 }
 allow { "c", connect = { "unix:/run/y.sock", "10.0.0.1" } }
@@ -113,8 +115,8 @@ allow { "d", connect = "unix:*" }]])
   end)
 
   it("is found where there is nothing that it holds for", function()
-    local nothing = "holds for no call: one of its lists is empty, or they rule each other out; "
-      .. "give it something to match, or take it out"
+    local nothing = "matches no call: one of its lists is empty, or they exclude each other; "
+      .. "give it something to match, or remove it"
     assert.equal('web.lua:1: deny "a": ' .. nothing, findings 'deny { "a", egress = {} }')
     assert.equal('web.lua:1: deny "a": ' .. nothing, findings 'deny { "a", connect = "::1", family = "inet" }')
     assert.equal('web.lua:1: allow "a": ' .. nothing, findings 'allow { "a", connect = { "::1", "!::1" } }')
@@ -122,8 +124,8 @@ allow { "d", connect = "unix:*" }]])
 
   it("is not taken for one where the hook's family lets it be", function()
     assert.equal("", findings 'deny { "a", connect = "10.0.0.1", family = "inet6" }')
-    assert.equal('web.lua:1: deny "a": holds for no call: one of its lists is empty, or they rule each other out; '
-      .. "give it something to match, or take it out",
+    assert.equal('web.lua:1: deny "a": matches no call: one of its lists is empty, or they exclude each other; '
+      .. "give it something to match, or remove it",
       findings 'deny { "a", sendmsg = "10.0.0.1", family = "inet6" }')
   end)
 
@@ -136,9 +138,9 @@ allow { "d", connect = "unix:*" }]])
     lines[202] = 'deny { "all", connect = "10.0.0.0/25" }'
     lines[203] = 'deny { "open", connect = "10.0.0.0/24" }'
     assert.equal('web.lua:201: deny "one": can never match: allow "r78" (web.lua:78) before it takes every call that '
-      .. "it would; move it up, or take it out\n"
+      .. "it would; move it up, or remove it\n"
       .. 'web.lua:202: deny "all": can never match: allow "r1" (web.lua:1), allow "r2" (web.lua:2) and 126 more before '
-      .. "it take every call that it would; move it up, or take it out", findings(table.concat(lines, "\n")))
+      .. "it take every call that it would; move it up, or remove it", findings(table.concat(lines, "\n")))
   end)
 end)
 
@@ -164,8 +166,9 @@ rewrite { "c", connect = "192.0.2.3:2", to = "*:1" }]])
 
   it("is found between unix sockets", function()
     local function loop(rule, target)
-      return ("web.lua:%s: its target %s matches it again: what listens there, if the policy holds for it, too, is "
-        .. "sent round in a loop when it connects on; let its own calls through before, as in "
+      return ("web.lua:%s: its target %s matches it again: what listens there is sent round in a loop when "
+        .. "it connects onward, if the policy applies to it, too; put a rule before this one that lets its own calls "
+        .. "through, such as "
         .. 'allow { connect = "unix:*", uid = "proxy" }'):format(rule, target)
     end
     assert.equal(loop('1: rewrite "a"', "unix:/run/proxy.sock"),

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/* image_needs.c - which program spec and which hooks an image needs. */
+#include "image/image_needs.h"
+
+#include <bpf/libbpf.h>
+
+#include "image/image.h"
+#include "image/image_backends.h"
+#include "image/image_directory.h"
+#include "image/image_hooks.h"
+
+#define LEAST_ROWS  1024u /* 64 KiB: most policies can grow without a new program set */
+#define LEAST_SLOTS 256u
+
+#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
+
+static uint32_t power_of_two(uint32_t least, uint32_t value)
+{
+	while (least < value)
+		least *= 2;
+	return least;
+}
+
+static uint32_t effect_features(uint32_t effects)
+{
+	static const struct {
+		uint32_t effect, feature;
+	} needs[] = {
+		{TG_EFFECT_LOG, TG_FEATURE_LOG},       {TG_EFFECT_SOURCE, TG_FEATURE_SOURCE},
+		{TG_EFFECT_SHADOW, TG_FEATURE_SHADOW}, {TG_EFFECT_SET, TG_FEATURE_SET},
+		{TG_EFFECT_RATE, TG_FEATURE_RATES},    {TG_EFFECT_STICKY, TG_FEATURE_STICKY},
+		{TG_EFFECT_LIVE, TG_FEATURE_SETS},
+	};
+	uint32_t features = 0;
+
+	for (size_t i = 0; i < LENGTH(needs); i++)
+		if (effects & needs[i].effect)
+			features |= needs[i].feature;
+	return features;
+}
+
+static uint32_t section_features(const struct tg_section *section)
+{
+	uint32_t features = section->terms > TG_WORD_TERMS ? TG_FEATURE_MANY : 0;
+
+	for (uint32_t i = 0; i < section->sets; i++)
+		if (section->set[i] & TG_SET_IS_OWN)
+			features |= TG_FEATURE_OWN_SETS;
+	return features;
+}
+
+static uint32_t table_features(const void *rows)
+{
+	uint32_t features = 0;
+
+	if (tg_image_table_of(rows, TG_TABLE_SERVICES, 0))
+		features |= TG_FEATURE_SERVICES | TG_FEATURE_BALANCE;
+	if (tg_image_blocks(rows))
+		features |= TG_FEATURE_BALANCE;
+	return features;
+}
+
+/* What rewriting takes, and remembering what the rewritten calls had asked for. */
+static uint32_t rewrite_features(const void *rows)
+{
+	uint32_t features = 0;
+
+	for (int op = 0; op < TG_OPS; op++)
+		if (tg_image_op_rewrites(rows, (enum tg_op)op, true))
+			features |= TG_FEATURE_REWRITE;
+	/* Even if it is revealed: datagrams may go to such a peer, and kill looks for its sockets.
+	 */
+	if (tg_image_op_rewrites(rows, TG_OP_CONNECT, true))
+		features |= TG_FEATURE_PEER;
+	if (tg_image_op_rewrites(rows, TG_OP_BIND, false))
+		features |= TG_FEATURE_LOCAL;
+	if (tg_image_op_rewrites(rows, TG_OP_SENDMSG, false))
+		features |= TG_FEATURE_SENT;
+	if (tg_image_rewrites_paths(rows, false))
+		features |= TG_FEATURE_PATH;
+	if (tg_image_rewrites_paths(rows, true))
+		features |= TG_FEATURE_PATH_BACK;
+	return features;
+}
+
+void tg_program_spec_of_image(const void *rows, uint32_t slots, struct tg_spec *spec,
+			      uint32_t *hooks)
+{
+	const struct tg_image_header *header = rows;
+	const struct tg_image_about *about = tg_image_row(rows, 1);
+	const struct tg_section *section;
+	struct tg_spec need = {
+		.rows = power_of_two(LEAST_ROWS, header->rows),
+		.slots = power_of_two(LEAST_SLOTS, slots),
+		.copies = power_of_two(1, (uint32_t)libbpf_num_possible_cpus()),
+		.features = effect_features(about->effects) | table_features(rows) |
+			    rewrite_features(rows),
+		.deny_on_error = about->verb_on_error == TG_VERB_DENY,
+	};
+
+	if (need.copies > TG_MAX_COPIES)
+		need.copies = TG_MAX_COPIES;
+	for (int place = 0; (section = tg_image_section_next(rows, &place)); place++) {
+		if (place < TG_OPS)
+			need.keys[place] = section->keys;
+		else
+			need.unix_keys[place - TG_OPS] = section->keys;
+		need.features |= section_features(section);
+	}
+	*hooks = tg_image_hooks(rows);
+	*spec = need;
+}
+
+void tg_program_spec_widen(struct tg_spec *spec, const struct tg_spec *other)
+{
+	spec->rows = spec->rows > other->rows ? spec->rows : other->rows;
+	spec->slots = spec->slots > other->slots ? spec->slots : other->slots;
+	spec->features |= other->features;
+	for (int op = 0; op < TG_OPS; op++) {
+		spec->keys[op] |= other->keys[op];
+		spec->unix_keys[op] |= other->unix_keys[op];
+	}
+}
+
+bool tg_program_spec_covers(const struct tg_spec *spec, const struct tg_spec *other)
+{
+	if (spec->rows < other->rows || spec->slots < other->slots)
+		return false;
+	if (spec->deny_on_error != other->deny_on_error || other->features & ~spec->features)
+		return false;
+	for (int op = 0; op < TG_OPS; op++) {
+		if (other->keys[op] & ~spec->keys[op] ||
+		    other->unix_keys[op] & ~spec->unix_keys[op])
+			return false;
+	}
+	return true;
+}
