@@ -139,7 +139,7 @@ describe("the prompt", function()
       count = count + 1
       term:key "C-c"
       term:wait(function(screen)
-        ended = screen:find "tidegate: ended, in the middle of something"
+        ended = screen:find "tidegate: ended while a function was still running"
         return ended or select(2, screen:gsub("%^C", "")) >= count
       end, "^C")
     until ended
