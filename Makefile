@@ -1,4 +1,4 @@
-# Tidegate.  `make demo` and `make test` are all that a fresh Debian 12 needs.
+# Tidegate. On a fresh Debian 12, `make demo` and `make test` install what they need.
 B ?= build
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
@@ -20,7 +20,7 @@ ALL_CFLAGS = -std=gnu11 -Wall -Wextra -Werror -fPIC -fvisibility=hidden -iquote 
 BPF_CFLAGS = -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) -Wall -Wextra -Werror \
 	-I/usr/include/$(shell $(CC) -print-multiarch) -iquote .
 
-# Debian's names.  luajit2 takes the place of luajit, which nginx's Lua module cannot stand beside.
+# Packages of Debian. luajit2 instead of luajit, which conflicts with nginx's Lua module.
 PACKAGES := gcc make libc6-dev clang llvm clang-format libbpf-dev libelf-dev zlib1g-dev libedit-dev bpftool pkg-config \
 	luajit2 libluajit2-5.1-dev luarocks lua-luv lua-argparse lua-cjson lua-busted lua-check valgrind \
 	nginx libnginx-mod-http-lua lua-resty-core curl netcat-openbsd iproute2 netbase tmux
@@ -40,11 +40,12 @@ OBJECTS = $(CORE:core/%.c=$(B)/core/%.o)
 HEADERS := $(wildcard core/*.h core/*/*.h bpf/*/*.h)
 BUILD = $(abspath $(B))
 
-# What there is without the prompt, which needs libedit.
+# Everything except the prompt, which needs libedit.
 LIBRARY := $(B)/libtidegate.so $(B)/lua/tidegate/cdef.lua $(B)/tidegate
 
-all: $(LIBRARY) $(B)/$(REPL) \
-	$(B)/lua/tidegate/repl/cdef.lua ## build into build/ (B=DIR: elsewhere); V=1 shows the commands
+PROMPT := $(B)/$(REPL) $(B)/lua/tidegate/repl/cdef.lua
+
+all: $(LIBRARY) $(PROMPT) ## build into build/ (B=DIR: into another folder); V=1 shows the commands
 
 library: $(LIBRARY)
 
@@ -53,7 +54,7 @@ $(B)/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*/*.h) | $(B)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
 	$(Q)llvm-strip -g $@ 2>/dev/null || true
 
-# A source rock brings them ready made.
+# A source rock contains the skeletons, ready made.
 $(B)/%.skel.h: prebuilt/%.skel.h | $(B)
 	$(Q)cp $< $@
 
@@ -61,7 +62,7 @@ $(B)/%.skel.h: $(B)/%.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
 
-# The compiler writes down which headers each object was made from.
+# -MMD: the compiler writes a list of the headers that each object depends on.
 $(B)/core/%.o: core/%.c | $(B)
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
@@ -81,7 +82,7 @@ $(B)/$(SONAME): $(OBJECTS) core/tidegate.map
 $(B)/libtidegate.so: $(B)/$(SONAME)
 	$(Q)ln -sf $(SONAME) $@
 
-# The public regions of the headers, as LuaJIT reads them: $(1) the file to write, $(2) the headers.
+# Write the public regions of headers as declarations for LuaJIT: $(1) the file, $(2) the headers.
 cdef = { echo 'return [['; \
 	  sed -n '/^\/\* public { \*\//,/^\/\* } public \*\//{s/^\#define \(TG_[A-Z_]*\)[ \t]*\([^ ]*\)\(.*\)/static const uint32_t \1 = \2;\3/;s/__u\([0-9]*\) /uint\1_t /;s/^TG_REPL //;p}' \
 	    $(2); \
@@ -96,40 +97,39 @@ $(B)/lua/tidegate/repl/cdef.lua: repl/repl.h Makefile | $(B)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(call cdef,$@,repl/repl.h)
 
-# The prompt's share of C, which only `tidegate repl` loads.
+# The C library of the prompt, which only `tidegate repl` loads.
 $(B)/$(REPL): $(wildcard repl/*.[ch]) | $(B)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -shared -Wl,-soname,$(REPL) -Wl,-z,defs -o $@ $(filter %.c,$^) -ledit
 
-# The launcher, which is told where the Lua modules are, as seen from itself:
-# $(1) the file to write, $(2) the folders.
+# Write the launcher: $(1) the file, $(2) the folders of the Lua modules, relative to that file.
 launcher = sed 's|@folders@|$(2)|' bin/tidegate > $(1) && chmod 755 $(1)
 
 $(B)/tidegate: bin/tidegate Makefile | $(B)
 	$(call say,COMMAND,$@)
 	$(Q)$(call launcher,$@,$(shell realpath -m --relative-to=$(B) lua) lua)
 
-# tidegate.h is one file for those who include it: event.h stands inside.
+# The installed tidegate.h is one file, with event.h inside.
 $(B)/tidegate.h: core/tidegate.h bpf/layout/event.h | $(B)
 	$(call say,HEADER,$@)
 	$(Q)sed -e '/^#include "bpf\/layout\/event.h"/{r bpf/layout/event.h' -e 'd}' core/tidegate.h > $@
 
-# It holds PREFIX, so it is written anew by each install.  There is no static
-# library, so nothing is private: who builds with it needs no libbpf-dev.
+# The pkg-config file. It contains PREFIX, so each install writes it anew. It has no Libs.private,
+# because there is no static library: a program that links with us does not need libbpf-dev.
 below_prefix = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
 pkgconfig = printf '%s\n' 'prefix=$(PREFIX)' 'includedir=$${prefix}/include' \
 	'libdir=$(call below_prefix,$(LIBDIR))' 'luadir=$(call below_prefix,$(LUADIR))' '' \
 	'Name: tidegate' 'Description: Policies for the socket calls of cgroups' 'Version: $(VERSION)' \
 	'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -ltidegate'
 
-# Programs for the kernel specs, which are no Lua.
+# Programs of the kernel specs that are not Lua.
 SPEC_PROGRAMS = $(B)/client $(B)/escape $(B)/attach_conflict $(B)/watch.bpf.o $(B)/other.bpf.o
 
 $(B)/client $(B)/escape: $(B)/%: spec/c/%.c | $(B)
 	$(call say,CC,$@)
 	$(Q)$(CC) -std=gnu11 -Wall -Wextra -Werror -O1 -static -pthread $< -o $@
 
-# Programs of other owners, for the kernel specs, and what attaches them.
+# It attaches the BPF programs below, which stand for programs of other owners.
 $(B)/attach_conflict: spec/c/attach_conflict.c | $(B)
 	$(call say,CC,$@)
 	$(Q)$(CC) -std=gnu11 -Wall -Wextra -Werror -O1 $< -o $@ -lbpf
@@ -141,10 +141,10 @@ $(B)/%.bpf.o: spec/c/%.bpf.c | $(B)
 $(B):
 	$(Q)mkdir -p $(B)/core $(B)/lua/tidegate
 
-# nginx is for the specs: the server that Debian starts with it is stopped, and stays off.
+# The specs start nginx themselves: the server that Debian's package starts is stopped and disabled.
 deps: ## install the Debian packages that are missing
 	@command -v dpkg-query > /dev/null || \
-	  { echo 'This is not a Debian: what `make` needs has to be there, by its own names: $(PACKAGES)'; exit 0; }; \
+	  { echo 'This is not Debian. These are the names of the needed packages in Debian: $(PACKAGES)'; exit 0; }; \
 	have=" $$(dpkg-query -W -f '$${Package}=$${db:Status-Status} ' $(PACKAGES) 2> /dev/null)"; missing=; \
 	for package in $(PACKAGES); do \
 	  case "$$have" in *" $$package=installed "*) ;; *) missing="$$missing $$package";; esac; \
@@ -164,8 +164,8 @@ test: deps ## build, run every spec (SPEC=FOLDER or FILE: only these)
 	@$(MAKE) all $(SPEC_PROGRAMS)
 	$(Q)TIDEGATE_BUILD=$(BUILD) $(LUAJIT) spec/run $(SPEC)
 
-# Emulated processors are slow: fewer generations are published under fire there.
-test-kernels: deps ## run spec/kernel on other kernels, under qemu (KERNELS="6.1 6.12"; fetches what it needs)
+# Emulated processors are slow, so the specs publish fewer generations there.
+test-kernels: deps ## run spec/kernel on other kernels under qemu (KERNELS="6.1 6.12"); downloads them
 	@$(MAKE) all $(SPEC_PROGRAMS)
 	$(Q)export TIDEGATE_BUILD=$(BUILD) TIDEGATE_GENERATIONS=200; \
 	export VMRUN_ENV='TIDEGATE_BUILD TIDEGATE_GENERATIONS TIDEGATE_SEED TIDEGATE_ROUNDS' VMRUN_CPUS=2 VMRUN_TIMEOUT=7200; \
@@ -176,25 +176,25 @@ test-kernels: deps ## run spec/kernel on other kernels, under qemu (KERNELS="6.1
 	done; \
 	[ -z "$$failed" ] || { echo "failed on:$$failed"; exit 1; }
 
-demo: deps ## show a policy at work on real traffic
+demo: deps ## build and show a policy at work on real traffic
 	@$(MAKE) all
 	$(Q)TIDEGATE_BUILD=$(BUILD) examples/demo
 
-bench: deps ## measure; writes build/bench.json (QUICK=1: some 90 s)
+bench: deps ## measure calls, and write build/bench.json (QUICK=1: in about 90 s)
 	@$(MAKE) all $(B)/bench/measure
 	$(Q)TIDEGATE_BUILD=$(BUILD) QUICK=$(QUICK) $(LUAJIT) bench/run
 
-bench-nginx: deps ## measure what a gate costs nginx; writes build/bench-nginx.json (QUICK=1: within a minute)
+bench-nginx: deps ## measure nginx with a gate, and write build/bench-nginx.json (QUICK=1: in a minute)
 	@$(MAKE) all
 	$(Q)TIDEGATE_BUILD=$(BUILD) QUICK=$(QUICK) LUA_PATH='./?.lua;lua/?.lua;lua/?/init.lua;$(B)/lua/?.lua;;' $(LUAJIT) bench/nginx
 
-$(B)/bench/rivals.skel.h: bench/rivals.bpf.c bench/rivals.h
+$(B)/bench/rival.skel.h: bench/rival.bpf.c bench/rival_layout.h
 	$(call say,SKEL,$@)
 	$(Q)mkdir -p $(B)/bench
-	$(Q)$(CLANG) $(BPF_CFLAGS) -c bench/rivals.bpf.c -o $(B)/bench/rivals.bpf.o
-	$(Q)$(BPFTOOL) gen skeleton $(B)/bench/rivals.bpf.o name rivals_bpf > $@
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c bench/rival.bpf.c -o $(B)/bench/rival.bpf.o
+	$(Q)$(BPFTOOL) gen skeleton $(B)/bench/rival.bpf.o name rival_bpf > $@
 
-$(B)/bench/measure: $(wildcard bench/*.[ch]) $(HEADERS) $(B)/bench/rivals.skel.h $(B)/libtidegate.so
+$(B)/bench/measure: $(wildcard bench/*.[ch]) $(HEADERS) $(B)/bench/rival.skel.h $(B)/libtidegate.so
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -iquote $(B)/bench -o $@ $(filter-out %.bpf.c,$(wildcard bench/*.c)) \
 	  -L$(B) -l:$(SONAME) -Wl,-rpath,'$$ORIGIN/..' -lbpf
@@ -214,11 +214,11 @@ lint: deps ## check style, and that headers, symbol map and library agree
 	$(Q)diff -u --label core/tidegate.map --label core/tidegate.h $(B)/symbols.map $(B)/symbols.h
 	$(Q)diff -u --label core/tidegate.map --label $(SONAME) $(B)/symbols.map $(B)/symbols.so
 
-# The Lua modules, into a folder.
+# Install the Lua modules into a folder: $(1).
 install_lua = (cd lua && find tidegate -name '*.lua' -exec install -Dm 644 {} $(abspath $(1))/{} \;) && \
 	(cd $(B)/lua && find tidegate -name '*.lua' -exec install -Dm 644 {} $(abspath $(1))/{} \;)
 
-install: all $(B)/tidegate.h ## install under PREFIX (/usr/local), below DESTDIR
+install: all $(B)/tidegate.h ## install under PREFIX (/usr/local), inside DESTDIR if that is set
 	$(call say,INSTALL,$(DESTDIR)$(PREFIX))
 	$(Q)install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(LIBDIR)/pkgconfig
 	$(Q)$(call launcher,$(DESTDIR)$(PREFIX)/bin/tidegate,$(shell realpath -m --relative-to=$(PREFIX)/bin $(LUADIR)))
@@ -231,8 +231,8 @@ install: all $(B)/tidegate.h ## install under PREFIX (/usr/local), below DESTDIR
 	$(Q)$(call install_lua,$(DESTDIR)$(LUADIR))
 	$(Q)[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig
 
-# What LuaRocks runs.  It names folders of its own, and moves what is in them to
-# bin, lib/lua/5.1 and share/lua/5.1 of its tree.
+# LuaRocks runs this with temporary folders, and then moves their contents to bin, lib/lua/5.1 and
+# share/lua/5.1 of its tree.
 install-rock: $(LIBRARY)
 	$(Q)install -d $(BINDIR) $(LIBDIR)
 	$(Q)$(call launcher,$(BINDIR)/tidegate,../share/lua/5.1)
@@ -242,7 +242,7 @@ install-rock: $(LIBRARY)
 ROCK = tidegate-$(VERSION)
 ROCKSPEC = rockspec/$(ROCK)-1.rockspec
 
-rock: $(B)/tidegate.skel.h $(B)/unix.skel.h $(B)/redirected.skel.h ## pack a rock, which LuaRocks builds without clang and bpftool
+rock: $(B)/tidegate.skel.h $(B)/unix.skel.h $(B)/redirected.skel.h ## pack a rock that LuaRocks can build without clang and bpftool
 	$(call say,ROCK,$(B)/$(ROCK)-1.src.rock)
 	$(Q)rm -rf $(B)/rock $(B)/$(ROCK)-1.src.rock
 	$(Q)mkdir -p $(B)/rock/$(ROCK)/prebuilt
@@ -255,8 +255,8 @@ rock: $(B)/tidegate.skel.h $(B)/unix.skel.h $(B)/redirected.skel.h ## pack a roc
 clean: ## remove build/
 	$(Q)rm -rf $(B)
 
-help: ## this
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
 
 .PHONY: all deps test test-kernels demo bench bench-nginx lint install install-rock rock library clean help
 .DELETE_ON_ERROR:

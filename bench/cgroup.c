@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cgroup.c - a cgroup for each variant, below the one that the benchmark was
- * started in.  A socket belongs to the cgroup that its maker was in at the
- * time, so the process goes into each once and comes back.
+ * cgroup.c - a cgroup for each variant, below the one in which the benchmark was started.
+ *
+ * A socket belongs to the cgroup that its maker was in at that time. So the process enters each
+ * cgroup once, makes the sockets, and comes back.
  */
+#include "bench/cgroup.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -13,7 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "bench.h"
+#include "bench/bench.h"
+#include "bench/group.h"
 
 #define MOST_CGROUPS 256
 
@@ -31,7 +35,7 @@ static int enter(const char *procs)
 	return err;
 }
 
-/* Also called by a signal's handler: nothing here but what it may call. */
+/* Async-signal-safe. */
 void cgroups_remove(void)
 {
 	enter(home_procs);
@@ -48,8 +52,7 @@ static void on_signal(int number)
 
 void cgroups_open(void)
 {
-	if (tg_cgroup_find("self", home, sizeof(home)))
-		die("%s", tg_error());
+	check(tg_cgroup_find("self", home, sizeof(home)));
 	snprintf(home_procs, sizeof(home_procs), "%s/cgroup.procs", home);
 	snprintf(base, sizeof(base), "%s/tidegate-bench-%d", home, (int)getpid());
 	if (mkdir(base, 0755))
@@ -61,8 +64,8 @@ void cgroups_open(void)
 }
 
 /*
- * A bound socket: an unbound one would be given an address and a port by its
- * first connect.  One that sends to anywhere cannot have the loopback's.
+ * A socket that is bound already: the first connect would give an unbound one an address and a
+ * port. A socket that sends to other machines' addresses cannot be bound to the loopback.
  */
 static int make_socket(int family, enum tg_op op)
 {

@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * check.c - what the measurement takes for granted: that a call runs the
- * program of its socket's cgroup and no other, and that what is compared gives
- * the same answers.  Else one could be fast by being wrong.
- */
-#include "rivals.h"
+/* check.c - check what the measurement relies on. */
+#include "bench/check.h"
 
 #include <bpf/bpf.h>
 #include <arpa/inet.h>
@@ -12,8 +8,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "bench.h"
+#include "bench/backends.h"
+#include "bench/bench.h"
+#include "bench/group.h"
+#include "bench/measure_calls.h"
+#include "bench/prefix.h"
+#include "bench/random.h"
+#include "bench/rival_layout.h"
 
+/* How many destinations are checked. */
 #define ANSWERS 4096
 
 /* --- Programs ------------------------------------------------------------------- */
@@ -55,7 +58,6 @@ void check_programs(const struct group *groups, uint32_t count)
 	close(statistics);
 }
 
-/* A call that met on_error is soon over, and no figure. */
 void check_errors(const struct group *groups, uint32_t count)
 {
 	for (const struct group *group = groups; group < groups + count; group++) {
@@ -63,8 +65,8 @@ void check_errors(const struct group *groups, uint32_t count)
 			struct tg_gate_status status = {.size = sizeof(status)};
 			struct tg_gate *gate = group->variants[i].gate;
 
-			if (gate && tg_gate_status(gate, &status))
-				die("%s", tg_error());
+			if (gate)
+				check(tg_gate_status(gate, &status));
 			if (status.errors)
 				die("%s/%s: %llu calls met on_error", group->id,
 				    group->variants[i].id, (unsigned long long)status.errors);
@@ -78,12 +80,11 @@ static uint64_t hits(const struct variant *variant, uint32_t rule)
 {
 	struct tg_counters counters;
 
-	if (tg_gate_counters(variant->gate, rule, variant->op, &counters))
-		die("%s", tg_error());
+	check(tg_gate_counters(variant->gate, rule, variant->op, &counters));
 	return counters.hits;
 }
 
-/* The kernel decides a call by this rule. */
+/* This rule decides a call to that address. */
 static void check_answer(const struct group *group, const struct variant *variant,
 			 const union address *address, uint32_t rule)
 {
@@ -99,7 +100,7 @@ static uint32_t first_match(const struct random_rule *rules, uint32_t count,
 			    const union address *address)
 {
 	for (uint32_t i = 0; i < count; i++)
-		if (random_rule_has(&rules[i], address))
+		if (random_rule_matches(&rules[i], address))
 			return i;
 	return TG_RULE_DEFAULT;
 }
@@ -151,7 +152,7 @@ void check_dropped(const struct group *group, const struct variant *ours,
 		matched = hits(ours, TG_RULE_DEFAULT) == missed;
 		dropped = call_once(dropping, dropping->sockets[0], address) != 0;
 		if (matched != dropped)
-			die("%s/%s: it does not drop what the rules of %s match", group->id,
+			die("%s/%s: drops other calls than the rules of %s match", group->id,
 			    dropping->id, ours->id);
 	}
 }
@@ -164,7 +165,6 @@ static bool is_backend_of(const struct prefix *vips, uint32_t count, uint32_t ba
 	return number < count && prefix_addr4(&vips[number]) == asked;
 }
 
-/* Of a balancer that shows where it leads: each call goes to a backend of its own VIP. */
 void check_balance(const struct group *group, const struct variant *variant,
 		   const struct prefix *vips, uint32_t count, uint32_t backends)
 {
@@ -179,7 +179,7 @@ void check_balance(const struct group *group, const struct variant *variant,
 		    ntohs(peer.in4.sin_port) != BACKEND_PORT ||
 		    !is_backend_of(vips, count, backends, ntohl(address->in4.sin_addr.s_addr),
 				   ntohl(peer.in4.sin_addr.s_addr)))
-			die("%s/%s: a call did not go to a backend of its own", group->id,
+			die("%s/%s: a call did not go to a backend of its VIP", group->id,
 			    variant->id);
 	}
 }

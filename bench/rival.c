@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* rival.c - loading one of rivals.bpf.c into a variant's cgroup, and filling its map. */
-#include "rivals.h"
+/* rival.c - attach a program of rival.bpf.c to a variant, and fill its maps. */
+#include "bench/rival.h"
 
+#include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -9,8 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bench.h"
-#include "rivals.skel.h"
+#include "bench/backends.h"
+#include "bench/bench.h"
+#include "bench/group.h"
+#include "bench/prefix.h"
+#include "bench/report.h"
+#include "bench/rival_layout.h"
+#include "rival.skel.h"
 
 struct rival_map {
 	const char *name;
@@ -26,8 +32,8 @@ static const struct rival_map *find_map(const struct rival_map *maps, uint32_t c
 	return NULL;
 }
 
-/* Only this program and these maps are of use here. */
-static void choose(struct rivals_bpf *rivals, const char *program, const struct rival_map *maps,
+/* Load only this program and make only these maps. */
+static void choose(struct rival_bpf *rivals, const char *program, const struct rival_map *maps,
 		   uint32_t count)
 {
 	struct bpf_program *other_program;
@@ -45,32 +51,31 @@ static void choose(struct rivals_bpf *rivals, const char *program, const struct 
 	}
 }
 
-/* What is opened here stays until the process ends. */
-static struct rivals_bpf *attach(struct variant *variant, const char *program,
-				 const struct rival_map *maps, uint32_t count)
+/* The program and its maps stay until the process ends. */
+static struct rival_bpf *attach(struct variant *variant, const char *program,
+				const struct rival_map *maps, uint32_t count)
 {
-	struct rivals_bpf *rivals = rivals_bpf__open();
+	struct rival_bpf *rivals = rival_bpf__open();
 	const struct bpf_program *chosen;
 
 	if (!rivals)
-		die("rivals.bpf.c: %s", strerror(errno));
+		die("rival.bpf.c: %s", strerror(errno));
 	choose(rivals, program, maps, count);
-	if (rivals_bpf__load(rivals))
-		die("%s: cannot load it: %s", program, strerror(errno));
+	if (rival_bpf__load(rivals))
+		die("%s: cannot load the program: %s", program, strerror(errno));
 	chosen = bpf_object__find_program_by_name(rivals->obj, program);
 	variant->program = bpf_program__fd(chosen);
 	variant->link = bpf_link_create(variant->program, variant->cgroup_fd,
 					bpf_program__expected_attach_type(chosen), NULL);
 	if (variant->link < 0)
-		die("%s: cannot attach it: %s", program, strerror(-variant->link));
+		die("%s: cannot attach the program: %s", program, strerror(-variant->link));
 	return rivals;
 }
 
-/* Gives the map's descriptor. */
 int rival_attach(struct variant *variant, const char *program, const char *map, uint32_t entries)
 {
 	struct rival_map only = {map, entries};
-	struct rivals_bpf *rivals = attach(variant, program, &only, map ? 1 : 0);
+	struct rival_bpf *rivals = attach(variant, program, &only, map ? 1 : 0);
 
 	return map ? bpf_object__find_map_fd_by_name(rivals->obj, map) : -1;
 }
@@ -105,7 +110,7 @@ void rival_fill_trie(int map, int family, const struct prefix *prefixes, uint32_
 	for (uint32_t i = 0; i < count; i++) {
 		struct rival_prefix6 key = {.length = prefixes[i].length};
 
-		/* A key for IPv4 is the start of one for IPv6. */
+		/* A key for IPv4 is the beginning of a key for IPv6. */
 		memcpy(key.addr_be, prefixes[i].addr, family == AF_INET ? 4 : 16);
 		put(map, &key);
 	}
@@ -154,7 +159,7 @@ void rival_attach_balancer(struct variant *variant, const struct prefix *vips, u
 			   uint16_t port, uint32_t backends, struct cost *cost)
 {
 	const struct rival_map maps[] = {{"services", count}, {"backends", count * backends}};
-	struct rivals_bpf *rivals = attach(variant, "balance4", maps, COUNT_OF(maps));
+	struct rival_bpf *rivals = attach(variant, "balance4", maps, COUNT_OF(maps));
 	int service_map = bpf_map__fd(rivals->maps.services);
 	int backend_map = bpf_map__fd(rivals->maps.backends);
 	double start = now_ns();
@@ -165,7 +170,6 @@ void rival_attach_balancer(struct variant *variant, const struct prefix *vips, u
 	cost->rival_bytes = map_bytes(service_map) + map_bytes(backend_map);
 }
 
-/* What the kernel says that a map takes. */
 uint64_t map_bytes(int map)
 {
 	unsigned long long bytes = 0;

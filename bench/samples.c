@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* samples.c - values of one figure, and what to say of them. */
+/* samples.c - the values of one figure, and their quantiles. */
+#include "bench/samples.h"
+
 #include <stdlib.h>
 
-#include "bench.h"
+#include "bench/bench.h"
 
 void samples_add(struct samples *samples, double value)
 {
@@ -25,11 +27,9 @@ static int by_value(const void *a, const void *b)
 double samples_quantile(const struct samples *samples, const struct samples *against, double q)
 {
 	uint32_t count = samples->count;
-	double *values = calloc(count + 1, sizeof(*values));
+	double *values = allocate(count + 1, sizeof(*values));
 	double found;
 
-	if (!values)
-		die("out of memory");
 	for (uint32_t i = 0; i < count; i++)
 		values[i] = samples->values[i] - (against ? against->values[i] : 0);
 	qsort(values, count, sizeof(*values), by_value);

@@ -1,16 +1,22 @@
--- The policy of `make demo`: one call sent elsewhere, one refused, the rest as it was.
+-- The policy of `make demo`: one call is refused, one goes to another server, all others go on
+-- as they are.
 --
 --   $ tidegate run examples/01-first-light.lua -- curl http://1.2.3.4:60000/
 --
--- What it decides, without privileges:
+-- `tidegate explain` shows what the policy decides, and needs no privileges:
 --
---   $ tidegate explain examples/01-first-light.lua connect 1.2.3.4:60000
---   rewrite "seed" (examples/01-first-light.lua:16): 1.2.3.4:60000 -> 127.0.0.1:60123
 --   $ tidegate explain examples/01-first-light.lua connect 169.254.169.254:80
---   deny "no-metadata" (examples/01-first-light.lua:15): ECONNREFUSED
+--   deny "no-metadata" (examples/01-first-light.lua:19): ECONNREFUSED
+--   $ tidegate explain examples/01-first-light.lua connect 1.2.3.4:60000
+--   rewrite "seed" (examples/01-first-light.lua:22): 1.2.3.4:60000 -> 127.0.0.1:60123
 --   $ tidegate explain examples/01-first-light.lua connect 127.0.0.1:22
 --   allow by default: 127.0.0.1:22
+
 policy { name = "first-light", default = "allow" }
 
-deny    { "no-metadata", egress = "169.254.169.254", errno = "ECONNREFUSED" }
-rewrite { "seed",        connect = "1.2.3.4:60000", to = "127.0.0.1:60123", log = true }
+-- egress: neither a connection nor a datagram leaves for this address.
+-- Denials emit events by themselves; other rules do so with log = true.
+deny { "no-metadata", egress = "169.254.169.254", errno = "ECONNREFUSED" }
+
+-- A program that connects to 1.2.3.4:60000 reaches 127.0.0.1:60123, and does not notice.
+rewrite { "seed", connect = "1.2.3.4:60000", to = "127.0.0.1:60123", log = true }

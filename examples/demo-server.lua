@@ -1,4 +1,4 @@
--- demo-server.lua PORT - an HTTP server on the loopback that says who came.
+-- demo-server.lua PORT - an HTTP server for `make demo` that answers with its own address.
 
 local uv = require "luv"
 

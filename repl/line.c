@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * line.c - libedit, pulled.
+ * line.c - libedit in an event loop.
  *
- * libedit wants to wait for each key, in the middle of its own functions (a
- * search, an escape sequence, the count of a repetition).  It gets a stack of
- * its own, on which to wait is to switch back to the caller of tg_line_read():
- * an event loop goes on while a line is half typed.
+ * libedit waits for keys in the middle of its own functions (in a search, in an escape sequence,
+ * in the count of a repetition). So it runs on a stack of its own. When it would have to wait,
+ * that stack is left for the caller of tg_line_read(), and the event loop goes on while a line is
+ * half typed.
  */
 #define _GNU_SOURCE /* wcwidth() */
 #include <errno.h>
@@ -38,18 +38,19 @@ struct tg_line {
 	struct termios modes;
 	int input; /* an epoll of standard input */
 	mbstate_t decoding;
-	int event;        /* what the switch to the caller tells it */
-	bool interrupted; /* the line ends, but not by Enter */
-	bool cancel;      /* read Ctrl-C next */
+	int event;        /* what tg_line_read() returns */
+	bool interrupted; /* Ctrl-C ended the line, not Enter */
+	bool cancel;      /* pretend that Ctrl-C is the next key */
 	size_t cursor;
 	char *text;
 	char prompt[PROMPT_BYTES];
 };
 
-/* libedit's callbacks get only the editor, and one argument on its stack only ints. */
+/* libedit's callbacks get only the editor, and makecontext() passes only ints. */
 static struct tg_line *the_line;
 
-static void tell(struct tg_line *line, int event)
+/* Switch to the caller of tg_line_read(), which returns this event. */
+static void yield(struct tg_line *line, int event)
 {
 	line->event = event;
 	swapcontext(&line->own, &line->caller);
@@ -63,7 +64,7 @@ static char *prompt(EditLine *editor)
 	return the_line->prompt;
 }
 
-/* A byte of the terminal; waits by telling the caller that there is none. */
+/* Read a byte from the terminal. While there is none, the caller of tg_line_read() goes on. */
 static int read_byte(struct tg_line *line, char *byte)
 {
 	for (;;) {
@@ -76,7 +77,7 @@ static int read_byte(struct tg_line *line, char *byte)
 			return 1;
 		}
 		if (poll(&ready, 1, 0) <= 0) {
-			tell(line, TG_LINE_PENDING);
+			yield(line, TG_LINE_PENDING);
 			continue;
 		}
 		count = read(STDIN_FILENO, byte, 1);
@@ -88,7 +89,7 @@ static int read_byte(struct tg_line *line, char *byte)
 	}
 }
 
-/* Bytes that are no character are passed over. */
+/* Read a character. Bytes that do not form one are skipped. */
 static int read_character(EditLine *editor, wchar_t *character)
 {
 	struct tg_line *line = the_line;
@@ -111,11 +112,11 @@ static int read_character(EditLine *editor, wchar_t *character)
 static unsigned char complete(EditLine *editor, int key)
 {
 	(void)editor, (void)key;
-	tell(the_line, TG_LINE_COMPLETE);
+	yield(the_line, TG_LINE_COMPLETE);
 	return CC_REFRESH;
 }
 
-/* Shows where the line was given up, as shells do, and has libedit end it. */
+/* Show ^C at the end of the line, like a shell, and make libedit end the line. */
 static unsigned char interrupt(EditLine *editor, int key)
 {
 	const LineInfoW *info = el_wline(editor);
@@ -133,7 +134,7 @@ static unsigned char suspend(EditLine *editor, int key)
 	(void)key;
 	tg_line_hide(the_line);
 	el_set(editor, EL_PREP_TERM, 0);
-	kill(0, SIGTSTP); /* here it stops, until the shell has it go on */
+	kill(0, SIGTSTP); /* the process stops here until the shell continues it */
 	el_set(editor, EL_PREP_TERM, 1);
 	el_set(editor, EL_REFRESH);
 	return CC_NORM;
@@ -152,13 +153,13 @@ static void edit(void)
 		line->interrupted = false;
 		text = el_gets(line->editor, &count);
 		if (!text || count <= 0) {
-			tell(line, TG_LINE_EOF);
+			yield(line, TG_LINE_EOF);
 			continue;
 		}
 		free(line->text);
 		line->text = strndup(text, strcspn(text, "\r\n"));
 		line->cursor = line->text ? strlen(line->text) : 0;
-		tell(line, line->interrupted ? TG_LINE_INTERRUPT : TG_LINE_DONE);
+		yield(line, line->interrupted ? TG_LINE_INTERRUPT : TG_LINE_DONE);
 	}
 }
 
@@ -201,16 +202,16 @@ static void bind_keys(EditLine *editor)
 	el_set(editor, EL_ADDFN, "tg-complete", "Complete the word", complete);
 	el_set(editor, EL_ADDFN, "tg-interrupt", "Give up the line", interrupt);
 	el_set(editor, EL_ADDFN, "tg-suspend", "Stop the process", suspend);
-	el_source(editor, NULL); /* ~/.editrc, which may choose vi's keys */
+	el_source(editor, NULL); /* ~/.editrc, which may choose the keys of vi */
 	for (size_t i = 0; i < sizeof(bindings) / sizeof(*bindings); i++)
 		el_set(editor, EL_BIND, bindings[i][0], bindings[i][1], NULL);
-	/* Ctrl-C and Ctrl-Z are keys while a line is edited, and signals else. */
+	/* While a line is edited, Ctrl-C and Ctrl-Z are keys; otherwise they are signals. */
 	el_set(editor, EL_SETTY, "-d", "-isig", NULL);
 }
 
 /* --- Opening and closing --------------------------------------------------------------- */
 
-/* The editor works in characters: without a locale that knows some, take UTF-8. */
+/* The editor works in characters: if the locale has only bytes, use UTF-8. */
 static void choose_locale(void)
 {
 	setlocale(LC_CTYPE, "");
@@ -346,7 +347,7 @@ int tg_line_columns(const struct tg_line *line)
 	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) || !size.ws_col ? 80 : size.ws_col;
 }
 
-/* How many rows the cursor is below the prompt's first: libedit does not say. */
+/* How many rows the cursor is below the first row of the prompt, which libedit does not report. */
 static int cursor_row(const struct tg_line *line)
 {
 	const LineInfoW *info = el_wline(line->editor);
@@ -357,7 +358,7 @@ static int cursor_row(const struct tg_line *line)
 
 		if (width < 0)
 			width = 1;
-		/* A wide character does not straddle the edge. */
+		/* A wide character that does not fit in a row begins the next one. */
 		if (at % columns + width > columns)
 			at += columns - at % columns;
 		at += width;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * signals.c - signals that are noted, for a script to be interrupted by.
+ * signals.c - note signals, so that Lua can interrupt a script.
  *
- * The handler is installed without SA_RESTART: a C function that waits returns
- * to Lua, where the hook of the interpreter finds the note.
+ * The handler is installed without SA_RESTART: a C function that waits returns to Lua, where the
+ * interpreter's hook sees that a signal has come.
  */
 #include <errno.h>
 #include <signal.h>
@@ -25,7 +25,7 @@ static struct termios modes;
 
 static void give_up(int number)
 {
-	static const char text[] = "\ntidegate: ended, in the middle of something\n";
+	static const char text[] = "\ntidegate: ended while a function was still running\n";
 
 	if (terminal >= 0)
 		tcsetattr(terminal, TCSANOW, &modes);
@@ -43,7 +43,7 @@ static void note(int number)
 		give_up(seen ? seen : number);
 	if (number == SIGINT && ++interrupts >= MOST_INTERRUPTS)
 		give_up(number);
-	/* What ends the process is not undone by a Ctrl-C that comes after it. */
+	/* A Ctrl-C does not replace an earlier signal that ends the process. */
 	if (number != SIGINT || !seen)
 		seen = number;
 	if (number != SIGINT)
@@ -66,7 +66,7 @@ int tg_signals_catch(void)
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
 		if (sigaction(numbers[i], NULL, &now))
 			return -errno;
-		/* nohup means it. */
+		/* Under nohup, SIGHUP stays ignored. */
 		if (numbers[i] == SIGHUP && now.sa_handler == SIG_IGN)
 			continue;
 		if (sigaction(numbers[i], &action, NULL))
@@ -85,7 +85,7 @@ int tg_signals_take(void)
 	uint64_t count;
 	int number;
 
-	/* The descriptor first: a signal that comes between the two wakes once more. */
+	/* Read the descriptor first: a signal that comes after that makes it readable again. */
 	if (wakeup >= 0 && read(wakeup, &count, sizeof(count)) < 0 && errno != EAGAIN)
 		return 0;
 	alarm(0);

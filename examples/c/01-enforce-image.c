@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Enforce an image on a cgroup and tell what happens, from a poll loop of the
- * program's own, in which its other work has a place too: here to change a set
- * of the policy, as the lines say that it reads.
+ * Enforce an image on a cgroup and print its events, from the program's own poll loop. The loop
+ * also has room for other work: here it reads lines, and changes a set of the policy.
  *
  *   gcc -o enforce-image 01-enforce-image.c $(pkg-config --cflags --libs tidegate)
  *   tidegate compile web.lua -o web.image
@@ -10,10 +9,10 @@
  *   ban 192.0.2.1
  *   unban 192.0.2.1
  *
- * The set is what a policy says by: deny { "ban", egress = set "banned" {} }
+ * The policy needs a rule with that set: deny { "ban", egress = set "banned" {} }
  *
- * Where Tidegate was installed with a PREFIX of one's own, pkg-config wants
- * PKG_CONFIG_PATH=PREFIX/lib/pkgconfig, and the program LD_LIBRARY_PATH=PREFIX/lib.
+ * If Tidegate was installed with another PREFIX, set PKG_CONFIG_PATH=PREFIX/lib/pkgconfig for
+ * pkg-config, and LD_LIBRARY_PATH=PREFIX/lib for the program.
  */
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -28,9 +27,9 @@
 
 #include <tidegate.h>
 
-#define TEXT_BYTES 128 /* any endpoint, any name */
+#define TEXT_BYTES 128 /* room for any endpoint and any name */
 
-/* Names and paths are of other programs' choosing: nothing that a terminal would obey. */
+/* Other programs choose names and paths: let no control characters through to the terminal. */
 static void copy_printable(char *text, const uint8_t *bytes, size_t count)
 {
 	while (count && !bytes[count - 1])
@@ -56,12 +55,13 @@ static void format_endpoint(char *text, const uint8_t *address, uint16_t port_be
 }
 
 /* `curl[42] connect4 10.0.0.1:80: no-lan denies it: EPERM` */
-static void tell(const struct tg_event *event, const struct tg_image *image)
+static void print_event(const struct tg_event *event, const struct tg_image *image)
 {
 	struct tg_rule_info rule = {.size = sizeof(rule), .name = "the default"};
 	char comm[TEXT_BYTES], asked[TEXT_BYTES], final[TEXT_BYTES];
 
-	tg_image_rule(image, event->rule, &rule); /* leaves it be if no rule decided */
+	tg_image_rule(image, event->rule,
+		      &rule); /* fails, and changes nothing, if no rule decided */
 	copy_printable(comm, event->comm, sizeof(event->comm));
 	format_endpoint(asked, event->asked_addr, event->asked_port_be, event->asked_path,
 			event->asked_path_bytes);
@@ -77,8 +77,8 @@ static void tell(const struct tg_event *event, const struct tg_image *image)
 	puts(event->shadow ? " (shadow: the call went on)" : "");
 }
 
-/* Tell of all that is in the ring now, and give it back to the kernel. */
-static int tell_events(struct tg_gate *gate, const struct tg_image *image)
+/* Print all events that are in the ring now, and give their space back to the kernel. */
+static int print_events(struct tg_gate *gate, const struct tg_image *image)
 {
 	const struct tg_event *events;
 	uint32_t count;
@@ -86,13 +86,13 @@ static int tell_events(struct tg_gate *gate, const struct tg_image *image)
 	if (tg_gate_events(gate, &events, &count))
 		return -1;
 	for (uint32_t i = 0; i < count; i++)
-		tell(&events[i], image);
+		print_event(&events[i], image);
 	tg_gate_consume(gate, count);
 	return 0;
 }
 
 /* "ban 192.0.2.1", "unban 192.0.2.0/24" */
-static void obey(const struct tg_gate *gate, char *line)
+static void run_line(const struct tg_gate *gate, char *line)
 {
 	const char *word = strtok(line, " \t\r");
 	const char *item = strtok(NULL, " \t\r");
@@ -103,7 +103,8 @@ static void obey(const struct tg_gate *gate, char *line)
 	if (!word)
 		return;
 	if (!item || strtok(NULL, " \t\r") || (!add && strcmp(word, "unban"))) {
-		warnx("wants ban ADDRESS or unban ADDRESS; also a prefix, 192.0.2.0/24");
+		warnx("wants ban ADDRESS or unban ADDRESS; a prefix such as 192.0.2.0/24 is fine, "
+		      "too");
 		return;
 	}
 	result = tg_gate_set(gate, "banned", &banned);
@@ -115,17 +116,17 @@ static void obey(const struct tg_gate *gate, char *line)
 	else if (!add && !result)
 		warnx("%s was not banned", item);
 	else
-		warnx("%s is %s", item, add ? "banned" : "banned no more");
+		warnx("%s is %s", item, add ? "banned" : "no longer banned");
 }
 
-/* Lines, as far as they have come. */
+/* What was read, up to the end of the last line. */
 struct input {
 	char text[256];
 	size_t count;
-	bool skip; /* the rest of a line that is too long */
+	bool skip; /* up to the next newline: the line was too long */
 };
 
-static void obey_input(struct input *input, const struct tg_gate *gate)
+static void run_lines(struct input *input, const struct tg_gate *gate)
 {
 	char *end;
 
@@ -134,21 +135,20 @@ static void obey_input(struct input *input, const struct tg_gate *gate)
 
 		*end = 0;
 		if (!input->skip)
-			obey(gate, input->text);
+			run_line(gate, input->text);
 		input->skip = false;
 		input->count -= taken;
 		memmove(input->text, end + 1, input->count);
 	}
 	if (input->count == sizeof(input->text)) {
 		if (!input->skip)
-			warnx("a line of more than %zu bytes is passed over",
-			      sizeof(input->text) - 1);
+			warnx("a line of more than %zu bytes is ignored", sizeof(input->text) - 1);
 		input->skip = true;
 		input->count = 0;
 	}
 }
 
-/* Do as the lines say that wait; false: there will be no more. */
+/* Read lines and run them. False: standard input has ended. */
 static bool read_input(struct input *input, const struct tg_gate *gate)
 {
 	ssize_t got =
@@ -159,14 +159,14 @@ static bool read_input(struct input *input, const struct tg_gate *gate)
 	if (got > 0)
 		input->count += (size_t)got;
 	else
-		input->text[input->count++] = '\n'; /* the last one may lack it */
-	obey_input(input, gate);
+		input->text[input->count++] = '\n'; /* the last line may lack it */
+	run_lines(input, gate);
 	return got > 0;
 }
 
 /*
- * A descriptor to read SIGINT and SIGTERM from; and where nobody reads our output, or the
- * terminal is another's, we stay.
+ * A descriptor to read SIGINT and SIGTERM from. Ignore the signals that would end or stop the
+ * program if nobody reads its output, or if it reads the terminal in the background.
  */
 static int open_signals(void)
 {
@@ -185,7 +185,7 @@ static int open_signals(void)
 	return fd;
 }
 
-/* The program's loop, until a signal comes. */
+/* The program's loop. It ends when a signal comes. */
 static int serve(struct tg_gate *gate, const struct tg_image *image)
 {
 	struct tg_gate_status status = {.size = sizeof(status)};
@@ -203,9 +203,9 @@ static int serve(struct tg_gate *gate, const struct tg_image *image)
 			err(1, "poll");
 		if (ready[2].revents && !read_input(&input, gate))
 			ready[2].fd = -1;
-		error = tell_events(gate, image);
+		error = print_events(gate, image);
 	} while (!error && !ready[1].revents);
-	error = error || tg_gate_detach(gate) || tell_events(gate, image) ||
+	error = error || tg_gate_detach(gate) || print_events(gate, image) ||
 		tg_gate_status(gate, &status);
 	if (!error && status.lost)
 		warnx("%ju events were lost: the ring was full", (uintmax_t)status.lost);
@@ -222,10 +222,9 @@ int main(int argc, char **argv)
 	if (argc != 3)
 		errx(2, "wants an image and a cgroup (a folder of cgroup2, self, pid:PID, "
 			"unit:NAME.service)");
-	setlinebuf(stdout); /* an event is told when it happens, through a pipe too */
+	setlinebuf(stdout); /* events appear at once, even if the output is a pipe */
 	if (tg_image_load(argv[1], &image))
-		errx(1, "%s\nAn image is what this writes: tidegate compile POLICY -o IMAGE",
-		     tg_error());
+		errx(1, "%s\nTo make an image, run: tidegate compile POLICY -o IMAGE", tg_error());
 	error = tg_cgroup_find(argv[2], cgroup, sizeof(cgroup)) || tg_gate_open(NULL, &gate) ||
 		tg_gate_publish(gate, image) || tg_gate_attach(gate, cgroup) || serve(gate, image);
 	if (error)

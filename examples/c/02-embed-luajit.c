@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Run a policy script in a program that embeds LuaJIT.  The script's handlers,
- * on("deny", function(event) ... end), and its timers, every("5s", function() ... end),
- * are called from the program's own loop.
+ * Run a policy script in a program that embeds LuaJIT. The program's own loop calls the script's
+ * handlers, on("deny", function(event) ... end), and its timers, every("5s", function() ... end).
  *
  *   gcc -o embed-luajit 02-embed-luajit.c $(pkg-config --cflags --libs luajit)
  *   sudo ./embed-luajit web.lua /sys/fs/cgroup/app
  *
- * Where Tidegate was installed with a PREFIX of one's own, LuaJIT finds it by
- * LUA_PATH="PREFIX/share/lua/5.1/?.lua;PREFIX/share/lua/5.1/?/init.lua;;".
+ * If Tidegate was installed with another PREFIX, set
+ * LUA_PATH="PREFIX/share/lua/5.1/?.lua;PREFIX/share/lua/5.1/?/init.lua;;", so that LuaJIT finds it.
  */
 #include <err.h>
 #include <errno.h>
@@ -20,11 +19,11 @@
 #include <stdio.h>
 #include <sys/signalfd.h>
 
-#define EVENTS_A_TURN 1000 /* a flood of them must not keep the loop's other work waiting */
+#define EVENTS_A_TURN 1000 /* so that a flood of events does not delay the loop's other work */
 
 /*
- * Call the function that is on the stack below its arguments, and leave one
- * result: what it returned, or, where that was nil or it raised, the message.
+ * Call the function that is on the stack below its arguments. Leaves one value: the result; or,
+ * if the function returned nil or raised an error, the message, and returns -1.
  */
 static int call(lua_State *L, int arguments)
 {
@@ -38,13 +37,13 @@ static int call(lua_State *L, int arguments)
 	return 0;
 }
 
-/* Make the global `gate` of a policy script, or leave a message on the stack. */
+/* Load a policy script as the global `gate`. On failure leaves a message on the stack. */
 static int load_gate(lua_State *L, const char *path)
 {
 	lua_getglobal(L, "require");
 	lua_pushliteral(L, "tidegate");
 	if (call(L, 1)) {
-		lua_pushliteral(L, "\nLUA_PATH has to name the folder that this prints: "
+		lua_pushliteral(L, "\nAdd to LUA_PATH the folder that this prints: "
 				   "pkg-config --variable=luadir tidegate");
 		lua_concat(L, 2);
 		return -1;
@@ -57,7 +56,10 @@ static int load_gate(lua_State *L, const char *path)
 	return 0;
 }
 
-/* Call a method with the arguments on top of the stack: a number, or -1 and a message there. */
+/*
+ * Call a method of the gate with the arguments on top of the stack. Returns its result, a number;
+ * on failure -1, with a message on the stack.
+ */
 static int call_gate(lua_State *L, const char *method, int arguments)
 {
 	int result;
@@ -79,7 +81,7 @@ static int attach(lua_State *L, const char *cgroup)
 	return call_gate(L, "attach", 1);
 }
 
-/* How long the loop may wait for events before the script's timers are due, in ms; -1: for ever. */
+/* How many ms the loop may wait before a timer of the script is due; -1: the script has none. */
 static int timeout_ms(lua_State *L)
 {
 	double seconds = -1;
@@ -95,17 +97,17 @@ static int timeout_ms(lua_State *L)
 	return seconds < 0 ? -1 : (int)(seconds * 1000) + 1;
 }
 
-/*
- * Call the script's handlers for what is in the ring, and its timers that are due; how many
- * events that was.
- */
+/* Call the script's handlers and the timers that are due. Returns the number of events. */
 static int dispatch(lua_State *L)
 {
 	lua_pushinteger(L, EVENTS_A_TURN);
 	return call_gate(L, "dispatch", 1);
 }
 
-/* A descriptor to read SIGINT and SIGTERM from; and where nobody reads our output, we stay. */
+/*
+ * A descriptor to read SIGINT and SIGTERM from. Ignore SIGPIPE, which would end the program if
+ * nobody reads its output.
+ */
 static int open_signals(void)
 {
 	sigset_t ending;
@@ -122,7 +124,7 @@ static int open_signals(void)
 	return fd;
 }
 
-/* The program's loop, until a signal comes. */
+/* The program's loop. It ends when a signal comes. */
 static int serve(lua_State *L)
 {
 	struct pollfd ready[] = {
@@ -140,7 +142,7 @@ static int serve(lua_State *L)
 	if (count >= 0)
 		count = call_gate(L, "detach", 0);
 	while (count >= 0 && (count = dispatch(L)) > 0)
-		; /* the last ones */
+		; /* the last events */
 	return count;
 }
 
@@ -154,7 +156,7 @@ int main(int argc, char **argv)
 			"unit:NAME.service)");
 	if (!L)
 		errx(1, "out of memory for Lua");
-	setlinebuf(stdout); /* what handlers print is seen when it happens, through a pipe too */
+	setlinebuf(stdout); /* what handlers print appears at once, even if the output is a pipe */
 	luaL_openlibs(L);
 	failed = load_gate(L, argv[1]) || attach(L, argv[2]) || serve(L);
 	if (failed)

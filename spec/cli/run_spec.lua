@@ -91,7 +91,7 @@ describe("tidegate run POLICY -- CMD", function()
     refusal(127, "no-such-command: there is no such command", "no-such-command", "x")
     refusal(127, "/none/such: there is no such file", "/none/such")
     refusal(126, plain .. " cannot be run: permission denied", plain)
-    refusal(126, script .. " cannot be run: the interpreter that it names is missing", script)
+    refusal(126, script .. " cannot be run: the interpreter in its first line is missing", script)
   end)
 
   leaving_none("sends the connection where the rule says, and prints the event", function()
@@ -249,7 +249,7 @@ end
     assert.equal(("tidegate: no cgroup can be made below %s: permission denied\n"
       .. "tidegate: capabilities: user 65534 lacks CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON; run as root, or, in a "
       .. "systemd unit, with AmbientCapabilities=CAP_BPF CAP_NET_ADMIN CAP_PERFMON\n"
-      .. "tidegate: see all: tidegate doctor; see what the policy does, without privileges: "
+      .. "tidegate: to see every check, run: tidegate doctor; to see what the policy does, without privileges, run: "
       .. "tidegate explain %s connect 1.2.3.4:80\n"):format(own, POLICY), got.err)
     assert.equal(3, got.status)
   end)
@@ -258,7 +258,7 @@ end
     local got = command.run { "unshare", "-m", "sh", "-c",
       command.UMOUNT_CGROUP2 .. 'exec "$0" run "$1" -- true', command.path, POLICY }
     assert.truthy(got.err:match "^tidegate: cgroup2 is not mounted; mount it with: mkdir %-p %S+ && mount %-t cgroup2 "
-      .. "cgroup2 %S+\ntidegate: see all: tidegate doctor; ", got.err)
+      .. "cgroup2 %S+\ntidegate: to see every check, run: tidegate doctor; ", got.err)
     assert.equal(3, got.status)
   end)
 end)

@@ -56,7 +56,8 @@ describe("tidegate", function()
       "tidegate run: put -- before the command: tidegate run " .. POLICY .. " -- curl http://localhost/\n"
       .. "See: tidegate run --help\n" },
     { { "run", POLICY, "--cgroup", "self", "--", "true" },
-      "tidegate run: a command after -- runs in a cgroup of its own: give either it or --cgroup, --pid, --unit\n"
+      "tidegate run: a command after -- runs in a cgroup of its own: give either a command, or --cgroup, --pid "
+      .. "or --unit\n"
       .. "See: tidegate run --help\n" },
     { { "run", POLICY, "--cgroup", "self", "--pid", "1" },
       "tidegate run: option '--pid' can not be used together with option '--cgroup'\nSee: tidegate run --help\n" },

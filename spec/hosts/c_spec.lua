@@ -38,7 +38,7 @@ end
 local function bad_input()
   it("an image that is not there, or none, or damaged, is refused with what to do", function()
     local function refused(message)
-      return { "enforce-image: " .. message .. "\nAn image is what this writes: tidegate compile POLICY -o IMAGE\n", 1 }
+      return { "enforce-image: " .. message .. "\nTo make an image, run: tidegate compile POLICY -o IMAGE\n", 1 }
     end
     local function refusal(path)
       return built:refusal("enforce-image", { path, "self" })
@@ -69,7 +69,7 @@ local function bad_input()
     local message, status = unpack(built:refusal("embed-luajit", { file.policy, "self" }))
     built.env.LUA_PATH = where
     assert.equal("embed-luajit: module 'tidegate' not found:\n", message:match "^[^\n]*\n")
-    assert.equal("LUA_PATH has to name the folder that this prints: pkg-config --variable=luadir tidegate\n",
+    assert.equal("Add to LUA_PATH the folder that this prints: pkg-config --variable=luadir tidegate\n",
       message:match "\n([^\n]*\n)$")
     assert.equal(1, status)
     assert.equal(built.folder .. "/share/lua/5.1\n",
@@ -191,20 +191,20 @@ local function real_calls()
     say("ban 192.0.2.1\n", "192.0.2.1 is banned")
     assert.equal("EACCES", try "192.0.2.1")
     assert.equal("ENETUNREACH", try "192.0.2.2")
-    say("  unban\t192.0.2.1 \r\n", "192.0.2.1 is banned no more")
+    say("  unban\t192.0.2.1 \r\n", "192.0.2.1 is no longer banned")
     assert.equal("ENETUNREACH", try "192.0.2.1")
     say("unban 192.0.2.1\n", "192.0.2.1 was not banned")
     say("ban 192.0.2.0/24\nban 2001:db8::/32\n", "2001:db8::/32 is banned")
     assert.same({ "EACCES", "EACCES" }, { try "192.0.2.7", try "[2001:db8::1]" })
 
-    local usage = "wants ban ADDRESS or unban ADDRESS; also a prefix, 192.0.2.0/24"
+    local usage = "wants ban ADDRESS or unban ADDRESS; a prefix such as 192.0.2.0/24 is fine, too"
     for _, line in ipairs { "ban", "allow 192.0.2.1", "unban 192.0.2.1 192.0.2.2", "192.0.2.0/24" } do
       say(line .. "\n", usage)
     end
     say("ban 192.0.2.300\n", 'set "banned": "192.0.2.300": 300 is over 255')
     say("unban 10.0.0.1-10.0.0.9\n",
       'set "banned": "10.0.0.1-10.0.0.9": a set holds addresses and prefixes, not ranges: write it as prefixes')
-    say(("unban 192.0.2.0/24 "):rep(100) .. "\n", "a line of more than 255 bytes is passed over")
+    say(("unban 192.0.2.0/24 "):rep(100) .. "\n", "a line of more than 255 bytes is ignored")
     assert.equal("EACCES", try "192.0.2.7")
 
     say "unban "
@@ -213,7 +213,7 @@ local function real_calls()
     say "an 192.0.2."
     program.input:write "0/24"
     program.input:shutdown()
-    program:wait_for "enforce-image: 192.0.2.0/24 is banned no more\n"
+    program:wait_for "enforce-image: 192.0.2.0/24 is no longer banned\n"
     assert.same({ "ENETUNREACH", "EACCES" }, { try "192.0.2.7", try "[2001:db8::1]" })
     stop "sigterm"
   end)

@@ -78,7 +78,7 @@ describe("the rock", function()
   it("gives a command that names what LuaRocks has not brought", function()
     local got = command.run({ tree .. "/bin/tidegate", "check", "examples/01-first-light.lua" },
       { env = { LUA_PATH = "/nowhere/?.lua", LUA_CPATH = "/nowhere/?.so", TIDEGATE_BUILD = "" } })
-    assert.equal("tidegate: LuaJIT does not find all that the command needs; install it with one of\n"
+    assert.equal("tidegate: LuaJIT does not find some modules; install them with one of\n"
       .. "  apt-get install lua-argparse lua-cjson lua-luv\n"
       .. "  luarocks --lua-version 5.1 install argparse lua-cjson luv\n", got.err)
     assert.equal(1, got.status)

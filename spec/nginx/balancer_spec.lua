@@ -195,7 +195,7 @@ describe("the balancer", function()
       refused(400, 'wants { "10.0.1.5:8080": { "weight": 3 }, "10.0.1.6:8080": {} }', "PUT", "/backends", body)
     end
     refused(404, TWO .. " is no backend of 10.96.0.10:80/tcp", "DELETE", "/backends/" .. TWO)
-    refused(404, "GET /backends tells of all", "GET", "/backends/" .. ONE)
+    refused(404, "GET /backends lists all backends", "GET", "/backends/" .. ONE)
     refused(405, "wants GET or PUT of /backends, PUT or DELETE of /backends/ADDRESS", "DELETE", "/backends")
     refused(405, "wants GET or PUT of /backends, PUT or DELETE of /backends/ADDRESS", "POST", "/backends/" .. TWO)
     local many = {}

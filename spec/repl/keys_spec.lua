@@ -31,7 +31,7 @@ describe("the prompt", function()
     assert.equal('unknown name "y"', term:enter "y")
     assert.equal("nil", term:enter "nil")
     assert.equal("no rules yet", term:enter "rules")
-    assert.equal("exit() or Ctrl-D leaves", term:enter "exit")
+    assert.equal("to leave, type exit() or Ctrl-D", term:enter "exit")
     term:type "exit(7)"
     term:key "Enter"
     assert.equal(7, term:status())
@@ -73,15 +73,15 @@ describe("the prompt", function()
       ["deny = 1"] = '"deny" is a word of the language; choose another name',
       ["1 1"] = "unexpected symbol near '1'",
       ["try { connect = 1 }"] = 'try: "1": no address: for a port write "*:1"',
-      ["try {}"] = 'try: says no call; write try { connect = "1.2.3.4:80", uid = 33 }',
-      ['try { egress = "1.2.3.4:80" }'] = "try: egress is two calls; ask for connect or sendmsg",
+      ["try {}"] = 'try: no call is given; write try { connect = "1.2.3.4:80", uid = 33 }',
+      ['try { egress = "1.2.3.4:80" }'] = "try: egress is two calls; ask about connect or sendmsg",
       ['try { connect = "1.2.3.4:80", uidd = 3 }'] = 'try: unknown field "uidd"; did you mean "uid"?',
       ['help "dney"'] = 'help: there is no word "dney"; did you mean "deny"?',
-      ["sh(1)"] = 'sh: wants a command such as sh "curl http://1.2.3.4/"; got 1',
-      ["attach(1)"] = 'attach: wants a cgroup such as attach "/sys/fs/cgroup/app"; got 1',
+      ["sh(1)"] = 'sh: wants a command, as in sh "curl http://1.2.3.4/"; got 1',
+      ["attach(1)"] = 'attach: wants a cgroup, as in attach "/sys/fs/cgroup/app"; got 1',
       ["detach()"] = "detach: not attached to a cgroup",
       ["undo()"] = "undo: nothing was changed at the prompt",
-      ["save()"] = 'save: wants the name of a file, such as save "web.lua"; got nil',
+      ["save()"] = 'save: wants the name of a file, as in save "web.lua"; got nil',
       ["error { 1 }"] = nil,
     } do
       local said = term:enter(input)
@@ -139,7 +139,7 @@ describe("the prompt", function()
       count = count + 1
       term:key "C-c"
       term:wait(function(screen)
-        ended = screen:find "tidegate: ended, in the middle of something"
+        ended = screen:find "tidegate: ended while a function was still running"
         return ended or select(2, screen:gsub("%^C", "")) >= count
       end, "^C")
     until ended
@@ -240,7 +240,7 @@ describe("the prompt", function()
       .. "connect and sendmsg: whatever leaves for these endpoints.\n"
       .. '  deny { egress = { addr = "10.0.0.0/8", port = { 80, "8000-8999" } } }', term:enter "help(egress)")
     assert.equal(term:enter "help(egress)", term:enter 'help "egress"')
-    assert.truthy(term:enter "help(undo)":find("Take the last change", 1, true))
+    assert.truthy(term:enter "help(undo)":find("Take back the last change", 1, true))
     assert.truthy(term:enter "help(policy)":find("best_effort", 1, true))
     assert.equal(0, term:leave())
   end)
@@ -250,7 +250,7 @@ describe("the prompt", function()
     assert.equal(0, command.run({ "chmod", "777", folder }).status)
     local term = prompt.start({ "examples/01-first-light.lua" },
       { before = { "setpriv", "--reuid=65534", "--clear-groups" } })
-    term:wait_for("examples/01-first-light.lua: 2 rules, on the simulator only: capabilities: user 65534 lacks CAP_BPF")
+    term:wait_for("examples/01-first-light.lua: 2 rules, only simulated: capabilities: user 65534 lacks CAP_BPF")
     assert.equal('simulated: deny "x", rule 3 of 3', term:enter 'deny { "x", connect = "9.9.9.9" }')
     assert.truthy(term:enter 'try { connect = "9.9.9.9:1" }':find('deny "x" (prompt:1): EPERM', 1, true))
     assert.equal('deny "y": connect: "9.9.9.9.9": 5 numbers',
@@ -261,7 +261,7 @@ describe("the prompt", function()
       assert.truthy(said:find("nothing can be enforced here: capabilities: user 65534 lacks CAP_BPF", 1, true), said)
     end
     assert.equal('- deny { "x", connect = "9.9.9.9" }', term:enter "undo()")
-    assert.equal("as in examples/01-first-light.lua", term:enter "diff()")
+    assert.equal("no difference from examples/01-first-light.lua", term:enter "diff()")
     assert.equal("saved to " .. folder .. "/new.lua", term:enter(('save "%s/new.lua"'):format(folder)))
     assert.equal(0, term:leave())
   end)

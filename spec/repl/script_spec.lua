@@ -89,9 +89,9 @@ undo()
     assert.equal(0, command.tidegate("compile", "examples/01-first-light.lua", "-o", image).status)
     got = run(('print(diff()) deny { "x", connect = "9.9.9.9" } print(diff()) save "%s.lua"'):format(image), { image })
     assert.equal("", got.err)
-    assert.equal(("as in %s\n+ deny { \"x\", connect = \"9.9.9.9\" }\n"):format(image), got.out)
+    assert.equal(("no difference from %s\n+ deny { \"x\", connect = \"9.9.9.9\" }\n"):format(image), got.out)
     assert.equal(0, command.tidegate("check", image .. ".lua").status)
-    assert.equal(("save: %s is there already; save under another name, or remove it first\n"):format(image),
+    assert.equal(("save: %s already exists; save under another name, or remove it first\n"):format(image),
       run(('save "%s"'):format(image), { image }).err)
   end)
 
@@ -108,7 +108,7 @@ print(gate:status().generation, rules[50].hits)]]
     local nobody = { "setpriv", "--reuid=65534", "--clear-groups" }
     local got = run('deny { "x", connect = "9.9.9.9" } print(try { connect = "9.9.9.9:1" }.decision)', {}, nobody)
     assert.equal('deny "x" (stdin:1): EPERM\n', got.out)
-    assert.truthy(got.err:find "^tidegate: the rules are on the simulator only: capabilities: user 65534 lacks CAP_BPF")
+    assert.truthy(got.err:find "^tidegate: the rules are only simulated: capabilities: user 65534 lacks CAP_BPF")
     assert.equal(0, got.status)
     for _, script in ipairs { 'sh "true"', 'attach "self"', 'print "x" attach "self"' } do
       assert.equal(3, run(script, {}, nobody).status)

@@ -56,7 +56,7 @@ describe("a session at the prompt", function()
 
     assert.equal('deny "no-lan": unknown field "egres"; did you mean "egress"?',
       term:enter 'deny { "no-lan", egres = "10.0.0.0/8" }')
-    assert.equal("as in " .. path, term:enter "diff()")
+    assert.equal("no difference from " .. path, term:enter "diff()")
     assert.equal('deny "no-lan": egress: "10.0.0.0/33": prefix length 33 is over 32',
       term:enter 'deny { "no-lan", egress = "10.0.0.0/33" }')
     assert.equal('in force: deny "no-lan", rule 2 of 2', term:enter 'deny { "no-lan", egress = "10.0.0.0/8" }')
@@ -78,7 +78,7 @@ describe("a session at the prompt", function()
     term:enter 'deny { "no-lan", egress = "10.0.0.0/8" }'
     assert.equal("saved to " .. path, term:enter "save()")
     assert.equal(FILE .. 'deny { "no-lan", egress = "10.0.0.0/8" }\n', env.read(path))
-    assert.equal("as in " .. path, term:enter "diff()")
+    assert.equal("no difference from " .. path, term:enter "diff()")
     assert.equal(0, term:leave())
     assert.is_nil(term:screen():find "not saved")
   end)

@@ -1,12 +1,13 @@
--- The backends of $vip.  Any worker changes them, and the next connect sees it.
+-- The backends of $vip. Any worker can change them, and the next connect sees the change.
 --
---   GET    /backends                 what there is: { "10.0.1.5:8080": { "weight": 3, "state": "up", "picked": 17 } }
---   PUT    /backends                 put such an object in place of all, in one step
---   PUT    /backends/10.0.1.5:8080   add it, or change it: ?weight=3&state=draining
---   DELETE /backends/10.0.1.5:8080   take it out
+--   GET    /backends                 list the backends, as this object:
+--       { "10.0.1.5:8080": { "weight": 3, "state": "up", "picked": 17 } }
+--   PUT    /backends                 replace them all in one step, by such an object
+--   PUT    /backends/10.0.1.5:8080   add a backend, or change it: ?weight=3&state=draining
+--   DELETE /backends/10.0.1.5:8080   remove a backend
 --
--- A backend that is draining, down or gone gets no more connections; those that
--- it has go on.  Whatever is changed is answered with what there is then.
+-- A backend that is draining, down or removed gets no new connections; those that it has go on.
+-- The answer to a change is the new list.
 
 local cjson = require "cjson.safe"
 local ngx = require "ngx"
@@ -16,7 +17,7 @@ local changing = ngx.shared.changing
 local backends = tidegate.gate():service "backends"
 local vip = ngx.var.vip
 
---- A list without one of its backends, and that one.
+--- The backends without the one at an address, and that one.
 local function without(address)
   local rest, found = {}, nil
   for _, backend in ipairs(backends[vip] or {}) do
@@ -30,12 +31,12 @@ local function without(address)
   return rest, found
 end
 
---- Addresses only: the library would look a name up, and the worker wait for it.
+--- Only addresses are allowed: a name would be looked up, and the worker would wait for that.
 local function is_address(text)
   return text:find "^[%d.]+$" or text:find "^[%d.]+:%d+$" or text:find "^%[[%x:.]+%]:%d+$"
 end
 
---- Put another list in place of the one in force; a connect sees one of them, whole.
+--- Replace the backends. A connect sees either the old list or the new one, whole.
 local function replace(list)
   for _, item in ipairs(list) do
     if not is_address(item[1]) then
@@ -80,7 +81,7 @@ local function delete_one(address)
   return replace(list)
 end
 
---- Each change is of the list as it was read: of all workers one makes one at a time.
+--- Run a change while no other worker makes one: a change reads the list, then writes it.
 local function alone(change, address)
   while not changing:add(vip, true, 1) do
     ngx.sleep(0.001)
@@ -101,7 +102,9 @@ local function answer(status, message)
   end
   local found = {}
   for _, backend in ipairs(backends[vip] or {}) do
-    found[backend.address] = { weight = backend.weight, state = backend.state, picked = backend.picked }
+    found[backend.address] = {
+      weight = backend.weight, state = backend.state, picked = backend.picked,
+    }
   end
   ngx.header.content_type = "application/json"
   ngx.say(cjson.encode(found))
@@ -109,7 +112,7 @@ end
 
 local method, address = ngx.req.get_method(), ngx.var.uri:match "^/backends/(.+)$"
 if method == "GET" then
-  answer(address and 404 or 200, address and "GET /backends tells of all")
+  answer(address and 404 or 200, address and "GET /backends lists all backends")
 elseif method == "PUT" then
   ngx.req.read_body()
   answer(alone(address and put_one or put_all, address))

@@ -1,15 +1,15 @@
--- What nginx may connect to when a request names the address.
+-- What nginx may connect to if a request names the address.
 --
--- The kernel looks at the address that a worker connects to, after its name was
--- resolved: a name that stands for a private address, or for another one each
--- time that it is asked for, gets no further than the address itself.
+-- The kernel checks the address that a worker connects to, after the name was resolved. So a name
+-- does not help an attacker, neither one that resolves to a private address nor one that resolves
+-- to another address each time.
 
 policy { name = "ssrf-guard" }
 
--- The upstreams that are meant, by address and port.  Add yours.
+-- Upstreams that may be reached, by address and port. Add yours.
 allow { "reports",     connect = "10.0.5.20:8080" }
 
--- nginx.conf says the same resolver.
+-- The resolver of nginx.conf.
 allow { "resolver",    egress = "127.0.0.1:53" }
 
 deny  { "no-metadata", egress = { "169.254.169.254", "fd00:ec2::254" }, errno = "ECONNREFUSED" }
@@ -20,7 +20,7 @@ deny  { "no-private",  errno = "ECONNREFUSED", egress = {
   "::/127", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "fc00::/7", "fe80::/10", "ff00::/8",
 } }
 
--- http://unix:/run/docker.sock:/ is a URL, too.
+-- http://unix:/run/docker.sock:/ is also a URL that nginx would fetch.
 deny  { "no-unix",     connect = "unix:*", errno = "ECONNREFUSED" }
 
 local ngx = require "ngx"

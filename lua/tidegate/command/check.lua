@@ -1,26 +1,24 @@
---- tidegate check: whether policies compile, and do what they seem to say.
+--- tidegate check: do policies compile, and is there anything in them that is probably a mistake?
 
+local plural = require "tidegate.host.plural"
 local policy = require "tidegate.command.load"
 local status = require "tidegate.host.exit_status"
 
 local M = {}
 
 function M.define(command)
-  command:summary "Tell whether policies compile, and warn; needs no privileges."
-    :description("Tell whether policies compile. Rules that can never match, rewrites that go round in a loop, denials "
-      .. "that are defeated or that catch the loopback are warnings: they leave the exit status 0.")
+  command:summary "Check that policies compile, and warn about mistakes; needs no privileges."
+    :description("Check that policies compile. Also warn about rules that can never match, "
+      .. "rewrites that go round in a loop, and denials that are defeated or that catch the "
+      .. "loopback. After warnings alone the exit status is 0.")
   command:argument("policies", "Policy files, or images."):args("+"):argname "POLICY"
 end
 
-local function plural(count, what)
-  return ("%d %s%s"):format(count, what, count == 1 and "" or "s")
-end
-
---- Print the warnings about an image; how many there are.
+--- Print the warnings about an image, and return how many there are.
 local function warn(path, image)
   local findings = assert(image:findings())
   for _, finding in ipairs(findings) do
-    -- The default stands nowhere in particular.
+    -- A finding about a rule already names its file and line; one about the default does not.
     io.stderr:write(finding.rule and "" or path .. ": ", finding.text, "\n")
   end
   return #findings

@@ -1,4 +1,4 @@
---- tidegate compile: a policy's image, to a file.
+--- tidegate compile: write a policy's image to a file.
 
 local policy = require "tidegate.command.load"
 local report = require "tidegate.host.report"
@@ -8,8 +8,9 @@ local M = {}
 
 function M.define(command)
   command:summary "Write a policy's image to a file."
-    :description "Write a policy's image to a file. Every command that takes a POLICY takes an image."
-  command:argument("policy", "A policy file, or an image."):argname "POLICY"
+    :description("Write a policy's image to a file. "
+      .. "Every command that takes a POLICY also takes an image.")
+  policy.argument(command)
   command:option("-o --output", "The file to write."):argname("IMAGE"):count(1)
 end
 

@@ -1,4 +1,4 @@
---- tidegate doctor: what this machine can do, each line with its remedy.
+--- tidegate doctor: what this machine can do, and how to mend what it cannot.
 
 local cjson = require "cjson"
 local ffi = require "ffi"
@@ -11,10 +11,11 @@ local C = library.C
 local states = { [C.TG_CHECK_OK] = "ok", [C.TG_CHECK_WARN] = "warn", [C.TG_CHECK_FAIL] = "fail" }
 
 function M.define(command)
-  command:summary "Tell what this kernel, this user and this cgroup tree can do."
-    :description("Tell what this kernel, this user and this cgroup tree can do, and what would mend what they "
-      .. "cannot. It tries things out and leaves nothing behind. The exit status is 3 where a gate would not work.")
-  command:flag("--json", "One JSON object a line.")
+  command:summary "Show what this kernel, this user and this cgroup tree can do."
+    :description("Show what this kernel, this user and this cgroup tree can do, and how to mend "
+      .. "what they cannot. This tries things out, and leaves nothing behind. The exit status is 3 "
+      .. "if a gate would not work.")
+  command:flag("--json", "Print one JSON object a line.")
 end
 
 local function checks()

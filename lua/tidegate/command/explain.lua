@@ -1,4 +1,4 @@
---- tidegate explain: which rule decides a call, and why the earlier ones do not.
+--- tidegate explain: which rule decides a call, and why the earlier rules do not.
 
 local cjson = require "cjson"
 local policy = require "tidegate.command.load"
@@ -9,41 +9,70 @@ local status = require "tidegate.host.exit_status"
 
 local M = {}
 
---- More steps than this before the one that decides are only counted.
+--- How many of the rules that did not decide are listed; the rest is only counted.
 local SHOWN = 10
 
-function M.define(command)
-  command:summary "Tell which rule decides a call, and why; needs no privileges."
-    :description("Tell which rule decides a call, why those before it do not, and what becomes of the call. "
-      .. "It is decided by the same code as in the kernel.")
-  command:argument("policy", "A policy file, or an image."):argname "POLICY"
-  command:argument("op", "The operation: " .. schema.enumerate(query.ops, "or") .. "."):argname "OP":choices(query.ops)
-  command:argument("endpoint",
-    "What the program asks for: 1.2.3.4:80, [::1]:80, localhost:https, unix:/run/x.sock."):argname "ENDPOINT"
-  command:option("--uid", "The user, by number or name (0)."):argname "UID"
-  command:option("--gid", "The group, by number or name (0)."):argname "GID"
-  command:option("--comm", "The name of the program's thread."):argname "NAME"
-  command:option("--pid", "The number of the process."):argname "PID"
-  command:option("--proto", "The protocol (udp for sendmsg and recvmsg, tcp for the others)."):argname "PROTO"
-  command:option("--family", "The socket's family (that of the address)."):argname "inet|inet6"
-    :choices { "inet", "inet6" }
-  command:option("--type", "The socket's type (that of the protocol)."):argname "TYPE"
-    :choices { "stream", "dgram", "seqpacket", "raw" }
-  command:option("--from", "The socket's own address (not bound)."):argname "ADDRESS[:PORT]"
-  command:option("--exe", "The program's file."):argname "PATH"
-  command:option("--cgroup", "The task's cgroup (the root)."):argname "PATH"
-  command:option("--netns", "The socket's network namespace: a path, self, or its cookie."):argname "NETNS"
-  command:option("--mark", "The socket's mark (0)."):argname "MARK"
-  command:option("--device", "The network device that the socket is bound to (none)."):argname "DEVICE"
-  command:flag("--json", "One JSON object.")
+--- How --help shows an option: its help, then the name of its value and its choices if they are
+--- not obvious. Every condition of the policy language is an option; one that is not listed here
+--- is shown with the text of the schema.
+local shown_as = {
+  proto = { "The protocol. Default: udp for sendmsg and recvmsg, else tcp." },
+  family = { "The socket's family. Default: that of the address.", "inet|inet6",
+    { "inet", "inet6" } },
+  uid = { "The user, by number or name. Default: 0." },
+  gid = { "The group, by number or name. Default: 0." },
+  comm = { "The name of the program's thread.", "NAME" },
+  pid = { "The number of the process." },
+  type = { "The socket's type. Default: that of the protocol.", "TYPE",
+    { "stream", "dgram", "seqpacket", "raw" } },
+  from = { "The socket's own address. Default: not bound.", "ADDRESS[:PORT]" },
+  exe = { "The program's file.", "PATH" },
+  cgroup = { "The task's cgroup. Default: the root.", "PATH" },
+  netns = { "The socket's network namespace: a path, self, or its cookie." },
+  mark = { "The socket's mark. Default: 0." },
+  device = { "The network device that the socket is bound to. Default: none." },
+}
+
+local conditions = {}
+for _, row in ipairs(schema.fields) do
+  conditions[#conditions + 1] = row.kind == "who" and row or nil
 end
 
---- The rules that could have decided and did not: those for other operations
---- are not worth a word.
+function M.define(command)
+  command:summary "Show which rule decides a call, and why; needs no privileges."
+    :description("Show which rule decides a call, why the earlier rules do not, and what happens "
+      .. "to the call. The code that decides is the same as in the kernel.")
+  policy.argument(command)
+  command:argument("op", "The operation: " .. schema.enumerate(query.ops, "or") .. ".")
+    :argname "OP":choices(query.ops)
+  command:argument("endpoint",
+    "What the program asks for: 1.2.3.4:80, [::1]:80, localhost:https, unix:/run/x.sock.")
+    :argname "ENDPOINT"
+  for _, row in ipairs(conditions) do
+    local help, value, choices = unpack(shown_as[row.name] or { row.doc })
+    local option = command:option("--" .. row.name, help):argname(value or row.name:upper())
+    if choices then
+      option:choices(choices)
+    end
+  end
+  command:flag("--json", "Print one JSON object.")
+end
+
+--- The call that the arguments describe.
+local function question_of(args)
+  local question = { op = args.op, addr = args.endpoint }
+  for _, row in ipairs(conditions) do
+    question[row.name] = args[row.name]
+  end
+  return question
+end
+
+--- The rules that could have decided but did not. Rules for other operations are left out.
 local function misses_of(steps)
   local misses = {}
   for _, step in ipairs(steps) do
-    if step.shadow or step.observed or #step.mismatch > 0 and step.mismatch[1] ~= "operation" then
+    local mismatch = step.mismatch
+    if step.shadow or step.observed or #mismatch > 0 and mismatch[1] ~= "operation" then
       misses[#misses + 1] = step
     end
   end
@@ -58,8 +87,9 @@ local function line_of(step)
   elseif step.over then
     return ("not %s: only over %s"):format(rule, step.over)
   end
-  return ("not %s: %s"):format(rule,
-    step.shadow and "a shadow, only counted" or "another " .. table.concat(step.mismatch, ", another "))
+  local reason = step.shadow and "a shadow, only counted"
+    or "another " .. table.concat(step.mismatch, ", another ")
+  return ("not %s: %s"):format(rule, reason)
 end
 
 local function print_misses(misses)
@@ -76,18 +106,14 @@ function M.run(args)
   if not image then
     return status.POLICY_ERROR
   end
-  local explanation, message = image:explain {
-    op = args.op, addr = args.endpoint, uid = args.uid, gid = args.gid, comm = args.comm,
-    pid = args.pid, proto = args.proto, family = args.family, type = args.type, from = args.from, exe = args.exe,
-    cgroup = args.cgroup, netns = args.netns, mark = args.mark, device = args.device,
-  }
+  local explanation, message = image:explain(question_of(args))
   if not explanation then
     report.say("%s", message)
     return status.USAGE_ERROR
   end
   local misses = misses_of(explanation.steps)
   if args.json then
-    -- An empty table would become an object.
+    -- Left out if empty: cjson writes an empty table as an object.
     print(cjson.encode {
       query = explanation.query, decision = explanation.decision, misses = misses[1] and misses,
     })

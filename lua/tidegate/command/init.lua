@@ -1,4 +1,4 @@
---- The command line: what there is to say, who does it, and how it ends.
+--- The command line: parse it, run the command that it names, return the exit status.
 
 local argparse = require "argparse"
 local status = require "tidegate.host.exit_status"
@@ -8,10 +8,10 @@ local M = {}
 local names = { "run", "check", "explain", "compile", "repl", "doctor" }
 
 local function new_parser(commands)
-  local parser = argparse("tidegate", "Which socket calls of which processes are allowed, denied or rewritten: "
-    .. "policies, written in Lua, enforced by the kernel.")
-    :epilog("Exit status: that of the command that was run; 1 a policy error; 2 wrong usage; "
-      .. "3 the kernel refused; 128+N ended by signal N.")
+  local parser = argparse("tidegate", "Allow, deny and rewrite the socket calls of processes: "
+    .. "policies are written in Lua and enforced by the kernel.")
+    :epilog("Exit status of run: that of its command. Otherwise: 1 for an error in a policy, "
+      .. "2 for wrong usage, 3 if the kernel refused, 128+N if signal N ended it.")
     :usage_max_width(90):help_max_width(90)
     :command_target "command"
     :require_command(false)
@@ -28,7 +28,7 @@ local function usage_error(message, name)
   return status.USAGE_ERROR
 end
 
---- Everything after the first "--" is the command to run, and nothing of it ours.
+--- Split the arguments at the first "--": what follows it is the command to run.
 local function split(arguments)
   local own, command = {}, nil
   for _, argument in ipairs(arguments) do
@@ -43,7 +43,7 @@ local function split(arguments)
   return own, command
 end
 
---- Do what the arguments say.
+--- Run the command that the arguments name.
 ---@param arguments string[]
 ---@return integer the exit status
 function M.main(arguments)

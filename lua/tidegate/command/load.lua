@@ -1,10 +1,18 @@
---- Load what a command's POLICY names, and say what is wrong with it.
+--- The POLICY argument of the commands: declare it, load it, and print what is wrong with it.
 
 local tidegate = require "tidegate"
 
 local M = {}
 
---- A gate over a policy or an image; nil after its errors were printed, one a line.
+--- Declare the argument.
+---@param command table of argparse
+---@param purpose string|nil ends its help text: "to start from"
+function M.argument(command, purpose)
+  local help = "A policy file, or an image" .. (purpose and ", " .. purpose or "") .. "."
+  return command:argument("policy", help):argname "POLICY"
+end
+
+--- The gate of a policy or an image. Prints its errors, one a line, if there are any.
 ---@param path string
 ---@return tidegate.Gate|nil
 function M.gate(path)
@@ -15,7 +23,7 @@ function M.gate(path)
   return gate
 end
 
---- The image of a policy; nil after its errors were printed.
+--- The image of a policy. Prints its errors, one a line, if there are any.
 ---@param path string
 ---@return tidegate.Image|nil
 function M.image(path)

@@ -14,24 +14,26 @@ local M = {}
 function M.define(command)
   command:summary "Enforce a policy on a cgroup, or on one command."
     :description("Enforce a policy, print its events to standard error, and detach at the end.\n\n"
-      .. "With -- CMD the policy holds for CMD and all that it starts: they run in a cgroup of their own, "
-      .. "which is removed at the end. What CMD leaves running then is ended: SIGTERM, after two seconds "
-      .. "SIGKILL. Signals are passed on to CMD; a second Ctrl-C ends everything at once.\n\n"
-      .. "With --cgroup, --pid or --unit it holds for what is in that cgroup, until a signal comes "
-      .. "or the cgroup is removed.")
+      .. "With -- CMD the policy holds for CMD and everything that it starts. They run in a cgroup "
+      .. "of their own, which is removed at the end. What CMD leaves running is ended then, with "
+      .. "SIGTERM, and after two seconds with SIGKILL. Signals are passed on to CMD; a second "
+      .. "Ctrl-C ends everything at once.\n\n"
+      .. "With --cgroup, --pid or --unit the policy holds for everything in that cgroup, until a "
+      .. "signal comes or the cgroup is removed.")
     :usage("Usage: tidegate run POLICY [--json] [--log FILE] -- CMD [ARG ...]\n"
-      .. "       tidegate run POLICY (--cgroup PATH | --pid PID | --unit UNIT) [--json] [--log FILE]")
-  command:argument("policy", "A policy file, or an image."):argname "POLICY"
+      .. "       tidegate run POLICY (--cgroup PATH | --pid PID | --unit UNIT) [--json] "
+      .. "[--log FILE]")
+  policy.argument(command)
   command:argument("more"):args("*"):hidden(true)
   command:mutex(
     command:option("--cgroup", "A folder of cgroup2, or \"self\"."):argname "PATH",
-    command:option("--pid", "The cgroup of this process, and all that is in it."):argname "PID",
+    command:option("--pid", "The cgroup of this process, with all that is in it."):argname "PID",
     command:option("--unit", "The cgroup of this systemd unit."):argname "UNIT")
-  command:flag("--json", "Events as JSON, one object a line.")
-  command:option("--log", "Append the events to FILE instead."):argname "FILE"
+  command:flag("--json", "Print events as JSON, one object a line.")
+  command:option("--log", "Append events to FILE instead of printing them."):argname "FILE"
 end
 
---- The cgroup that the options name, as tg_cgroup_find() takes it.
+--- The cgroup that the options name, written as for tg_cgroup_find().
 local function target_of(args)
   return args.cgroup or args.pid and "pid:" .. args.pid or args.unit and "unit:" .. args.unit
 end
@@ -42,27 +44,30 @@ local function misuse(args)
     return ("put -- before the command: tidegate run %s -- %s")
       :format(args.policy, table.concat(args.more, " "))
   elseif args.tail and target then
-    return "a command after -- runs in a cgroup of its own: give either it or --cgroup, --pid, --unit"
+    return "a command after -- runs in a cgroup of its own: "
+      .. "give either a command, or --cgroup, --pid or --unit"
   elseif args.tail and #args.tail == 0 then
     return "there is no command after --"
   elseif not args.tail and not target then
-    return "nothing to enforce it on; give a command (-- CMD ARG ...), --cgroup PATH, --pid PID or --unit UNIT"
+    return "nothing to enforce it on; "
+      .. "give a command (-- CMD ARG ...), --cgroup PATH, --pid PID or --unit UNIT"
   end
 end
 
---- The kernel, or this user, cannot do it: why, and what there is to do.
+--- Say why the kernel, or this user, cannot enforce the policy, and what to do about it.
 local function refused(args, message)
   report.say("%s", message)
   local check = doctor.first_failure()
   if check and check.remedy ~= message then
     report.say("%s: %s; %s", check.name, check.found, check.remedy)
   end
-  report.say("see all: tidegate doctor; see what the policy does, without privileges: "
+  report.say("to see every check, run: tidegate doctor; "
+    .. "to see what the policy does, without privileges, run: "
     .. "tidegate explain %s connect 1.2.3.4:80", args.policy)
   return status.KERNEL_REFUSED
 end
 
---- Attach, and say what had to be left out.
+--- Attach the gate, and warn about rules that had to be left out.
 local function attach(session, path)
   local ok, message = session.gate:attach(path)
   for _, warning in ipairs(ok and session.gate:warnings() or {}) do
@@ -71,12 +76,11 @@ local function attach(session, path)
   return ok, message
 end
 
---- Events a turn of the loop: a flood of them must not keep signals waiting.
+--- Events that one turn of the loop takes, so that a flood of events does not delay signals.
 local EVENTS_A_TURN = 1000
 
---- At the end of each turn of the loop: run what is due, publish what the
---- policy's own callbacks of luv have changed, and see to it that the next turn
---- comes in time for what will be due.
+--- Called at the end of each turn of the loop: run the timers that are due, publish what the
+--- policy's own callbacks of luv have changed, and wake the loop again for the next timer.
 local function settle(session)
   local gate = session.gate
   gate:dispatch(0)
@@ -94,7 +98,7 @@ local function settle(session)
   end
 end
 
---- Print events, and let the policy's own handlers have them, as they come.
+--- Print events, and pass them to the policy's own handlers, as they come.
 local function watch(session)
   session.gate:on("*", function(event) session.report:event(event) end)
   session.gate.onerror = function(message) report.say("%s", message) end
@@ -104,7 +108,7 @@ local function watch(session)
   session.prepare:start(function() settle(session) end)
 end
 
---- Let go, and tell of the last events.
+--- Detach, and report the last events.
 local function finish(session)
   session.gate:detach()
   if session.poll then
@@ -117,13 +121,17 @@ local function finish(session)
   session.gate:close()
 end
 
--- A cgroup that is there ----------------------------------------------------------
+-- An existing cgroup ----------------------------------------------------------------
 
-local ending = { sigint = 2, sigterm = 15, sighup = 1, sigquit = 3 }
+local ending = {
+  sigint = uv.constants.SIGINT, sigterm = uv.constants.SIGTERM,
+  sighup = uv.constants.SIGHUP, sigquit = uv.constants.SIGQUIT,
+}
 
 local CGROUP_CHECK_MS = 500
 
---- Call `gone` once the cgroup that was there is not any more; made again it is another.
+--- Call `gone` when the cgroup is removed. If it is made again, it has another inode: the new one
+--- counts as another cgroup.
 local function watch_cgroup(path, inode, gone)
   uv.new_timer():start(CGROUP_CHECK_MS, CGROUP_CHECK_MS, function()
     local now = uv.fs_stat(path)
@@ -135,7 +143,7 @@ end
 
 local function run_on_cgroup(session, args)
   local path, message = cgroup.find(target_of(args))
-  if not path and cgroup.mounted() then
+  if not path and cgroup.root() then
     return status.USAGE_ERROR, message
   elseif not path then
     return refused(args, message)
@@ -168,8 +176,7 @@ end
 
 -- One command ---------------------------------------------------------------------
 
---- Run the command to its end; its exit status, or one that says why it did
---- not start.
+--- Run the command until it ends. Returns its exit status, or one that says why it did not start.
 local function run_child(session, process, args, path, home)
   local started, message, failure = process:start(args.tail, path, home)
   if not started then
@@ -178,9 +185,7 @@ local function run_child(session, process, args, path, home)
   end
   watch(session)
   local code, signal = process:wait()
-  process:finish(function(left)
-    report.say("%s left running: %s; ending %s", args.tail[1], cgroup.names(left), #left == 1 and "it" or "them")
-  end)
+  process:finish(function(left) report.say_left_running(args.tail[1], left) end)
   if process.interrupted then
     return status.SIGNAL + ending.sigint
   end

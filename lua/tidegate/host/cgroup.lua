@@ -1,16 +1,16 @@
---- The cgroup of `tidegate run POLICY -- CMD`: made, entered, emptied, removed.
+--- Cgroups: find, make, enter, empty and remove them.
 
 local ffi = require "ffi"
 local library = require "tidegate.ffi"
-local reason = require "tidegate.host.uv_error"
 local uv = require "luv"
+local uv_error = require "tidegate.host.uv_error"
 
 local M = {}
 
 local C = library.C
 local PATH_BYTES = 4096
 
---- The folder of a cgroup, named as tg_cgroup_find() takes it.
+--- The folder of a cgroup, which is named as for tg_cgroup_find().
 ---@param name string a path, "self", "pid:42", "unit:nginx.service"
 ---@return string|nil path
 ---@return string|nil message
@@ -24,21 +24,22 @@ function M.find(name)
   return ffi.string(path)
 end
 
---- Whether cgroup2 is there at all.
----@return boolean
-function M.mounted()
-  return C.tg_cgroup_root(ffi.new("char[?]", PATH_BYTES), PATH_BYTES) == 0
+--- Where cgroup2 is mounted; nil if it is not.
+---@return string|nil
+function M.root()
+  local path = ffi.new("char[?]", PATH_BYTES)
+  return C.tg_cgroup_root(path, PATH_BYTES) == 0 and ffi.string(path) or nil
 end
 
 local function write(path, text)
   local fd, message = uv.fs_open(path, "w", 0)
   if not fd then
-    return nil, reason(message)
+    return nil, uv_error(message)
   end
   local written
   written, message = uv.fs_write(fd, text, -1)
   uv.fs_close(fd)
-  return written and true, reason(message)
+  return written and true, uv_error(message)
 end
 
 local function read(path)
@@ -50,7 +51,7 @@ local function read(path)
   return text
 end
 
---- The cgroups directly below one.
+--- The names of the cgroups directly below one.
 local function children(path)
   local names = {}
   local scan = uv.fs_scandir(path)
@@ -65,7 +66,7 @@ local function children(path)
   return names
 end
 
---- Remove a cgroup and those below it, which must hold no process.
+--- Remove a cgroup and all below it. They must not hold any process.
 ---@param path string
 ---@return true|nil
 ---@return string|nil message
@@ -74,11 +75,11 @@ function M.remove(path)
     M.remove(path .. "/" .. name)
   end
   local ok, message = uv.fs_rmdir(path)
-  return ok and true, reason(message)
+  return ok and true, uv_error(message)
 end
 
---- What earlier runs left behind below `parent` because they were killed.  One
---- that still holds a process stays: rmdir refuses it.
+--- Remove the cgroups below `parent` that earlier runs left behind because they were killed.
+--- A cgroup that still holds a process stays: rmdir refuses it.
 ---@param parent string
 function M.remove_stale(parent)
   for _, name in ipairs(children(parent)) do
@@ -90,9 +91,9 @@ function M.remove_stale(parent)
   end
 end
 
---- Make a cgroup of this process's own.
+--- Make a cgroup for this process: tidegate-PID, or tidegate-PID.NUMBER.
 ---@param parent string
----@param number integer|nil of a further one
+---@param number integer|nil for each further cgroup of the same process
 ---@return string|nil path
 ---@return string|nil message
 function M.make(parent, number)
@@ -100,12 +101,12 @@ function M.make(parent, number)
   local path = ("%s/tidegate-%d%s"):format(parent, uv.os_getpid(), number and "." .. number or "")
   local ok, message = uv.fs_mkdir(path, 493) -- 0755
   if not ok then
-    return nil, reason(message)
+    return nil, uv_error(message)
   end
   return path
 end
 
---- Move this process.
+--- Move this process into a cgroup.
 ---@param path string
 ---@return true|nil
 ---@return string|nil message
@@ -113,7 +114,7 @@ function M.enter(path)
   return write(path .. "/cgroup.procs", "0")
 end
 
---- Move every process of a cgroup to another.
+--- Move every process of a cgroup to another cgroup.
 ---@param from string
 ---@param to string
 function M.move(from, to)
@@ -165,8 +166,8 @@ function M.signal(path, signal)
   end
 end
 
---- End every process at once.  cgroup.kill misses none that forks meanwhile;
---- where the kernel has none (before 5.14), going round again does.
+--- Kill every process at once. cgroup.kill also catches a process that forks meanwhile. Kernels
+--- before 5.14 lack it: there the caller has to call this again until the cgroup is empty.
 ---@param path string
 function M.kill(path)
   if not write(path .. "/cgroup.kill", "1") then

@@ -1,15 +1,15 @@
---- The command that `tidegate run POLICY -- CMD` runs: started inside its
---- cgroup, signalled, waited for, and cleaned up after.
+--- A command that runs under a policy: start it inside a cgroup, pass signals on to it, wait for
+--- it, and end what it leaves running.
 
 local cgroup = require "tidegate.host.cgroup"
-local reason = require "tidegate.host.uv_error"
 local status = require "tidegate.host.exit_status"
 local terminal = require "tidegate.host.terminal"
 local uv = require "luv"
+local uv_error = require "tidegate.host.uv_error"
 
 local M = {}
 
--- What the terminal sends to the whole process group by itself.
+-- Signals that the terminal itself sends to the whole process group.
 local from_terminal = { sigint = true, sigquit = true, sigwinch = true }
 
 local forwarded = { "sigterm", "sighup", "sigint", "sigquit", "sigusr1", "sigusr2", "sigwinch" }
@@ -18,42 +18,43 @@ local POLL_MS, PATIENCE_MS, GIVE_UP_MS = 20, 2000, 7000
 
 ---@class tidegate.Child
 ---@field path string|nil its cgroup
----@field pid integer
----@field interrupted boolean by a second SIGINT, which ended everything
+---@field interrupted boolean whether a second SIGINT ended everything
 local Child = {}
 Child.__index = Child
 
---- Why a command does not start, and the exit status that says so.
+--- Why a command did not start, and the exit status that says so.
 local function refusal(name, code, message)
   local is_path = name:find("/", 1, true)
   if code ~= "ENOENT" then
-    return ("%s cannot be run: %s"):format(name, reason(message)), status.NOT_EXECUTABLE
+    return ("%s cannot be run: %s"):format(name, uv_error(message)), status.NOT_EXECUTABLE
   elseif not is_path then
     return name .. ": there is no such command", status.NOT_FOUND
   elseif not uv.fs_stat(name) then
     return name .. ": there is no such file", status.NOT_FOUND
   end
-  return name .. " cannot be run: the interpreter that it names is missing", status.NOT_EXECUTABLE
+  return name .. " cannot be run: the interpreter in its first line is missing",
+    status.NOT_EXECUTABLE
 end
 
---- A command to be started.
+--- A command that is not started yet.
 ---@return tidegate.Child
 function M.new()
   local self = setmetatable({ interrupts = 0, interrupted = false }, Child)
-  -- libuv starts programs with every signal at its default; nohup must hold.
+  -- libuv resets every signal to its default in the programs it starts. Under nohup, start()
+  -- has to ignore SIGHUP again.
   self.hangup_ignored = terminal.hangup_ignored()
   return self
 end
 
---- Start a command inside a cgroup.  This process goes there, starts it and
---- comes back, so that there is no moment in which the command is outside, and
---- what keeps it from starting is known exactly.
+--- Start a command inside a cgroup. This process enters the cgroup, starts the command and goes
+--- back. So the command is never outside, not even for a moment, and if it does not start, the
+--- reason is known exactly.
 ---@param command string[]
----@param path string the cgroup to start it in
----@param home string the cgroup to come back to
+---@param path string the cgroup to start the command in
+---@param home string the cgroup to go back to
 ---@return true|nil
 ---@return string|nil message
----@return integer|nil status the exit status that says so
+---@return integer|nil status the exit status for that message
 function Child:start(command, path, home)
   self.path = path
   local ok, message = cgroup.enter(path)
@@ -82,8 +83,7 @@ function Child:start(command, path, home)
   return true
 end
 
---- From now on signals are kept for the command: they are handled when the
---- event loop runs.
+--- From now on, pass signals on to the command. This happens when the event loop runs.
 function Child:catch_signals()
   for _, name in ipairs(forwarded) do
     local signal = uv.new_signal()
@@ -105,9 +105,9 @@ function Child:signalled(name)
   end
 end
 
---- Wait for the command's end.
+--- Wait until the command ends.
 ---@return integer code
----@return integer signal 0 where it ended by itself
+---@return integer signal 0 if the command ended by itself
 function Child:wait()
   while not self.exited do
     uv.run "once"
@@ -115,9 +115,8 @@ function Child:wait()
   return self.code, self.signal
 end
 
---- End what the command left running in its cgroup: SIGTERM, after two seconds
---- SIGKILL.
----@param on_left fun(processes: { pid: integer, name: string }[]) told before
+--- End what the command left running in its cgroup: SIGTERM, and SIGKILL after two seconds.
+---@param on_left fun(processes: { pid: integer, name: string }[]) called first, if there is any
 function Child:finish(on_left)
   local left = cgroup.processes(self.path)
   if #left == 0 then

@@ -1,4 +1,4 @@
---- Exit statuses.  Beside them: a command's own, and 128 + the number of a signal.
+--- Exit statuses of the command. `run` and `sh` also pass on the status of the program they ran.
 return {
   OK = 0,
   POLICY_ERROR = 1,
@@ -6,5 +6,5 @@ return {
   KERNEL_REFUSED = 3,
   NOT_EXECUTABLE = 126,
   NOT_FOUND = 127,
-  SIGNAL = 128,
+  SIGNAL = 128, -- plus the number of the signal that ended the program
 }

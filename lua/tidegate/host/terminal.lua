@@ -1,4 +1,4 @@
---- The controlling terminal: who gets its signals, and whether its end is ours.
+--- The controlling terminal: whether its signals reach our children, and whether a hangup ends us.
 
 local ffi = require "ffi"
 local uv = require "luv"
@@ -10,8 +10,8 @@ int tcgetpgrp(int fd);
 
 local M = {}
 
---- Whether the keys of the terminal (Ctrl-C, Ctrl-\) signal this process's
---- group, and so the commands that it started in it.
+--- Whether the keys of the terminal (Ctrl-C, Ctrl-\) signal this process's group, and with it
+--- the commands that this process started in the group.
 ---@return boolean
 function M.signals_us()
   local fd = uv.fs_open("/dev/tty", "r", 0)

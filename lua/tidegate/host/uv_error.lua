@@ -1,5 +1,5 @@
---- "permission denied" of luv's "EACCES: permission denied: /sys/fs/cgroup/x":
---- who passes it on names the thing in its own words.
+--- Shorten a message of luv: "EACCES: permission denied: /sys/fs/cgroup/x" becomes
+--- "permission denied". The caller names the file in its own words.
 ---@param message string|nil
 ---@return string|nil
 return function(message)

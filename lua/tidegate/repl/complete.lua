@@ -1,6 +1,6 @@
---- Completion: what the word at the cursor may become.
+--- Completion: what the word before the cursor can become.
 
-local ffi = require "ffi"
+local cgroup = require "tidegate.host.cgroup"
 local help = require "tidegate.repl.help"
 local library = require "tidegate.ffi"
 local query = require "tidegate.query"
@@ -12,15 +12,15 @@ local C = library.C
 
 local M = {}
 
---- Keywords that begin something.
-local keywords = { "and", "break", "do", "else", "elseif", "end", "false", "for", "function", "if", "in", "local",
-  "nil", "not", "or", "repeat", "return", "then", "true", "until", "while" }
+local keywords = { "and", "break", "do", "else", "elseif", "end", "false", "for", "function", "if",
+  "in", "local", "nil", "not", "or", "repeat", "return", "then", "true", "until", "while" }
 
-local handle_fields = { "name", "verb", "where", "hits", "suppressed", "last", "backends", "removed", "remove" }
+local handle_fields = { "name", "verb", "where", "hits", "suppressed", "last", "backends",
+  "removed", "remove" }
 
 -- Strings ----------------------------------------------------------------------------
 
---- The entries of a folder that `typed` begins to name.
+--- The entries of the folder that `typed` names.
 local function paths(typed, only_folders)
   local folder, found = typed:match "^.*/" or "", {}
   local scanned = uv.fs_scandir(folder == "" and "." or folder)
@@ -38,17 +38,17 @@ local function paths(typed, only_folders)
   return found
 end
 
---- Cgroups: folders from the root of cgroup2 on, which is offered at first.
+--- Cgroups. Of an absolute path, the mount point of cgroup2 is offered first, then its folders.
 local function cgroups(typed)
-  if typed:sub(1, 1) == "/" then
-    local root = ffi.new "char[4096]"
-    local top = C.tg_cgroup_root(root, 4096) == 0 and ffi.string(root) .. "/"
-    if top and #typed < #top and top:sub(1, #typed) == typed then
-      return { top }
-    end
-    return paths(typed, true)
+  if typed:sub(1, 1) ~= "/" then
+    return { "self", "/", "unit:", "pid:" }
   end
-  return { "self", "/", "unit:", "pid:" }
+  local root = cgroup.root()
+  local top = root and root .. "/"
+  if top and #typed < #top and top:sub(1, #typed) == typed then
+    return { top }
+  end
+  return paths(typed, true)
 end
 
 local function errnos()
@@ -83,7 +83,7 @@ local function event_kinds(session)
   return kinds
 end
 
---- What a string may become by the function that takes it, or by its field.
+--- What a string can become: by the function that it is given to, or by the field it belongs to.
 local by_callee = {
   attach = function(_, typed) return cgroups(typed) end,
   rules = rule_names,
@@ -115,7 +115,7 @@ end
 
 -- Names ------------------------------------------------------------------------------
 
---- The value of a chain of names, without calling anything.
+--- The value of a chain of names. Does not call anything, so it may not find one.
 local function resolve(environment, chain)
   local value
   for name in (chain:gsub("%b[]", "")):gmatch "[%a_][%w_]*" do
@@ -150,14 +150,15 @@ end
 
 local function members(environment, spot)
   local value = resolve(environment, spot.chain)
-  local is_handle = type(value) == "table" and rawget(value, "verb") ~= nil and rawget(value, "where") ~= nil
+  local is_handle = type(value) == "table"
+    and rawget(value, "verb") ~= nil and rawget(value, "where") ~= nil
   if is_handle or spot.chain:find "^rules%[" then
     return handle_fields
   end
   return value ~= nil and keys_of(value) or {}
 end
 
---- The keys of the table that a function takes, with " = " behind them.
+--- The keys of the table that a function takes, each followed by " = ".
 local function keys(spot)
   local names = {}
   if spot.callee == "policy" then
@@ -212,7 +213,7 @@ local function names(environment, spot)
   return found
 end
 
--- Together ---------------------------------------------------------------------------
+-- Completion -------------------------------------------------------------------------
 
 local function common_prefix(words)
   local prefix = words[1]
@@ -224,12 +225,12 @@ local function common_prefix(words)
   return prefix
 end
 
---- Complete the end of what is typed.
+--- Complete the last word of a text.
 ---@param session tidegate.Session
 ---@param environment tidegate.Environment
----@param text string up to the cursor, earlier lines of the input included
----@return string insert what there is to add
----@return string[] choices where it is not decided, sorted
+---@param text string the input up to the cursor, with its earlier lines
+---@return string insert the text to add
+---@return string[] choices sorted; only if nothing can be added because there are several
 function M.complete(session, environment, text)
   local spot = scan.spot(text)
   local matching, seen = {}, {}

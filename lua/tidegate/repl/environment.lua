@@ -1,15 +1,14 @@
---- The names at the prompt: the policy language, the prompt's own words, and
---- what the user assigns.
+--- The names at the prompt: the policy language, the prompt's own words, and the user's variables.
 
 local help = require "tidegate.repl.help"
 local language = require "tidegate.language"
 local schema = require "tidegate.schema"
 local suggest = require "tidegate.suggest"
-local words = require "tidegate.repl.vocabulary"
+local vocabulary = require "tidegate.repl.vocabulary"
 
 local M = {}
 
---- The sorted names of what is there, for hints and completion.
+--- The sorted keys of several tables, for hints and completion.
 local function names_of(...)
   local names = {}
   for _, part in ipairs { ... } do
@@ -22,12 +21,12 @@ local function names_of(...)
 end
 
 ---@class tidegate.Environment
----@field globals table<string, any> what the user assigned, and _
+---@field globals table<string, any> what the user has assigned, and _
 ---@field words table<string, any>
 ---@field table table the environment of a chunk
 
---- Where what is wrong with a rule is raised at once, in its line: a script
---- does not go on without the rule.
+--- A collector of errors that raises each one at once, so that a script does not go on without
+--- the rule.
 local raise = { add = function(_, message) error(message, 0) end }
 
 ---@param session tidegate.Session
@@ -38,7 +37,7 @@ function M.new(session)
     session.handlers[#session.handlers + 1] = entry
   end })
   local known = language.words(source, session.policy, staged, raise)
-  for name, word in pairs(words.new(session, known)) do
+  for name, word in pairs(vocabulary.new(session, known)) do
     known[name] = word
   end
   local globals = {}
@@ -54,7 +53,7 @@ function M.new(session)
       if value == nil then
         value = known[name]
       end
-      -- A field stands for its page of help: help(egress).
+      -- The value of a field's name is its page of help, so that help(egress) works.
       if value == nil and type(name) == "string" and schema.fields[name] then
         value = help.page(name)
       end

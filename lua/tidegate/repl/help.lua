@@ -1,4 +1,4 @@
---- help(): pages from the schema, so that what is told is what there is.
+--- help(): pages made from the schema, so that they cannot differ from what the language does.
 
 local schema = require "tidegate.schema"
 local suggest = require "tidegate.suggest"
@@ -8,27 +8,73 @@ local M = {}
 --- The prompt's own words.
 ---@type tidegate.Word[]
 M.words = {
-  { name = "rules",
-    doc = [[The rules in order, with their hits and backends; rules[1] and rules["name"] are their handles.]],
-    example = [[rules["no-metadata"]:remove()]] },
-  { name = "sets", doc = "The live sets, with how many elements they hold; sets[\"name\"] is a set's handle.",
-    example = [[sets["banned"]:add("192.0.2.1", "10m")]] },
-  { name = "services", doc = "Alone: the live services, with what their backends were picked and are to get.",
-    example = "services" },
-  { name = "try", doc = "Tell which rule decides a call, and why the earlier ones do not.",
-    example = [[try { connect = "1.2.3.4:80", uid = 33 }]] },
-  { name = "sh", doc = "Run a command under the rules, in a cgroup of the prompt's own; its exit status.",
-    example = [[sh "curl http://1.2.3.4/"]] },
-  { name = "attach", doc = [[Put the rules in force on a cgroup: a path, "self", { pid = 42 }, { unit = "nginx" }.]],
-    example = [[attach "/sys/fs/cgroup/app"]] },
-  { name = "detach", doc = "Detach from the cgroups that attach named.", example = "detach()" },
-  { name = "undo", doc = "Take the last change of the policy back, and show what that did.", example = "undo()" },
-  { name = "diff", doc = "Show what differs from the policy's file: + is new, - is gone.", example = "diff()" },
-  { name = "save", doc = "Write the policy to a file; without a name, to the one that it came from.",
-    example = [[save "web.lua"]] },
-  { name = "gate", doc = "The gate, with all its methods.", example = "gate:stats()" },
-  { name = "help", doc = "Tell about a word: help(deny), help(egress), help \"try\".", example = "help(deny)" },
-  { name = "exit", doc = "Leave, with a status; Ctrl-D does, too.", example = "exit(1)" },
+  {
+    name = "rules",
+    doc = "The rules in order, with their hits and backends. "
+      .. [[rules[1] and rules["name"] are handles of rules.]],
+    example = [[rules["no-metadata"]:remove()]],
+  },
+  {
+    name = "sets",
+    doc = [[The live sets, with how many elements they hold. sets["name"] is the handle of a set.]],
+    example = [[sets["banned"]:add("192.0.2.1", "10m")]],
+  },
+  {
+    name = "services",
+    doc = "By itself: the live services, and for each backend how often it was picked "
+      .. "and its share of the calls to come.",
+    example = "services",
+  },
+  {
+    name = "try",
+    doc = "Show which rule decides a call, and why the earlier rules do not.",
+    example = [[try { connect = "1.2.3.4:80", uid = 33 }]],
+  },
+  {
+    name = "sh",
+    doc = "Run a command under the rules, in the prompt's own cgroup. Returns its exit status.",
+    example = [[sh "curl http://1.2.3.4/"]],
+  },
+  {
+    name = "attach",
+    doc = [[Put the rules in force on a cgroup: a path, "self", { pid = 42 }, { unit = "nginx" }.]],
+    example = [[attach "/sys/fs/cgroup/app"]],
+  },
+  {
+    name = "detach",
+    doc = "Detach from the cgroups that attach named.",
+    example = "detach()",
+  },
+  {
+    name = "undo",
+    doc = "Take back the last change of the policy, and show the effect.",
+    example = "undo()",
+  },
+  {
+    name = "diff",
+    doc = "Show how the rules differ from the policy's file: + is new, - is gone.",
+    example = "diff()",
+  },
+  {
+    name = "save",
+    doc = "Write the policy to a file. Without a name: to the file that it came from.",
+    example = [[save "web.lua"]],
+  },
+  {
+    name = "gate",
+    doc = "The gate, with all its methods.",
+    example = "gate:stats()",
+  },
+  {
+    name = "help",
+    doc = [[Explain a word: help(deny), help(egress), help "try".]],
+    example = "help(deny)",
+  },
+  {
+    name = "exit",
+    doc = "Leave, with an exit status. Ctrl-D leaves with status 0.",
+    example = "exit(1)",
+  },
 }
 M.word_names = {}
 for index, row in ipairs(M.words) do
@@ -37,7 +83,7 @@ end
 
 local WIDTH, MARGIN = 78, 12
 
---- "Conditions  proto family …", in lines of a readable width.
+--- A title and names, such as "who  proto family …", in lines of a readable width.
 local function paragraph(title, names)
   local lines, line = {}, title .. (" "):rep(MARGIN - #title)
   for _, name in ipairs(names) do
@@ -65,8 +111,10 @@ end
 
 local function verb_page(row)
   return table.concat({
-    row.doc, "  " .. row.example,
-    paragraph("one of", fields_of("what", row.name)), paragraph("who", fields_of("who", row.name)),
+    row.doc,
+    "  " .. row.example,
+    paragraph("one of", fields_of("what", row.name)),
+    paragraph("who", fields_of("who", row.name)),
     paragraph("effects", fields_of("effect", row.name)),
   }, "\n")
 end
@@ -100,7 +148,7 @@ local function policy_page(row)
   return table.concat(lines, "\n")
 end
 
---- The pages of a name: "name" is an option of policy, "set" a field.
+--- The pages of a name. A name can have several: "set" is a field of a rule and a live table.
 local function pages(name)
   local found = {}
   local function add(row, page)
@@ -118,8 +166,10 @@ end
 ---@return string[]
 function M.names()
   local names, seen = {}, {}
-  for _, list in ipairs { schema.verb_names, schema.field_names, schema.word_names, schema.option_names,
-    M.word_names } do
+  local lists = {
+    schema.verb_names, schema.field_names, schema.word_names, schema.option_names, M.word_names,
+  }
+  for _, list in ipairs(lists) do
     for _, name in ipairs(list) do
       names[#names + 1] = not seen[name] and name or nil
       seen[name] = true
@@ -152,11 +202,11 @@ function M.is_page(value)
   return getmetatable(value) == Page
 end
 
---- What there is.
+--- The page of help(): all words.
 ---@return string
 function M.overview()
   return table.concat({
-    [[A verb with a table is a rule, in force at once: deny { "no-lan", egress = "10.0.0.0/8" }]],
+    [[A verb and a table make a rule, in force at once: deny { "no-lan", egress = "10.0.0.0/8" }]],
     "",
     paragraph("verbs", schema.verb_names),
     paragraph("one of", schema.op_names),
@@ -165,8 +215,8 @@ function M.overview()
     paragraph("policy file", schema.word_names),
     paragraph("prompt", M.word_names),
     "",
-    [[help(deny), help(uid), help "try" tell about one of them. Tab completes; _ is the last value;]],
-    "Ctrl-C gives up a line or stops a script; Ctrl-D leaves, and detaches.",
+    [[help(deny), help(uid), help "try" explain one word. Tab completes; _ is the last value.]],
+    "Ctrl-C gives up a line or stops a script; Ctrl-D detaches and leaves.",
   }, "\n")
 end
 

@@ -1,25 +1,24 @@
 --- The lines of earlier prompts, in ~/.tidegate_history.
 --
--- Lines are appended as they are typed, so that prompts side by side and one
--- that is killed lose none.  What is typed at a prompt may be secret: the file
--- is its user's alone.
+-- A line is appended as soon as it is typed, so none is lost if several prompts run at once or
+-- one is killed. Lines may be secret, so only their user can read the file.
 
 local bit = require "bit"
+local replace_file = require "tidegate.repl.replace_file"
 local uv = require "luv"
 
 local M = {}
 
---- Lines that are kept.
+--- How many lines are kept.
 local KEPT = 1000
 local MODE = 384 -- 0600
 
 ---@class tidegate.History
----@field lines string[] the last ones, the oldest first
+---@field lines string[] the last KEPT lines, the oldest first
 local History = {}
 History.__index = History
 
---- Where the history is kept: nil where HOME is not this user's, as that of a
---- root who came by sudo or su.
+--- The history's file. nil if HOME belongs to another user, as it does after sudo or su.
 local function find()
   local home = os.getenv "HOME"
   local stat = home and home:sub(1, 1) == "/" and uv.fs_stat(home)
@@ -40,18 +39,7 @@ local function read(path)
   return lines
 end
 
---- Keep only the last lines.
-local function shorten(path, lines)
-  local aside = ("%s.%d"):format(path, uv.os_getpid())
-  local fd = uv.fs_open(aside, "w", MODE)
-  if fd then
-    uv.fs_write(fd, table.concat(lines, "\n") .. "\n", -1)
-    uv.fs_close(fd)
-    uv.fs_rename(aside, path)
-  end
-end
-
---- Open the history: that of this session alone where none may be written.
+--- Open the history. If no file may be written, it holds this session's lines only.
 ---@return tidegate.History
 function M.open()
   local self = setmetatable({ lines = {} }, History)
@@ -64,7 +52,7 @@ function M.open()
     self.lines[#self.lines + 1] = lines[index]
   end
   if #lines > 2 * KEPT then
-    shorten(path, self.lines)
+    replace_file(path, table.concat(self.lines, "\n") .. "\n", MODE)
   end
   self.fd = uv.fs_open(path, "a", MODE)
   local stat = self.fd and uv.fs_fstat(self.fd)
@@ -74,8 +62,9 @@ function M.open()
   return self
 end
 
---- Add a line, unless it is the last one again.
+--- Add a line, unless it is empty or repeats the last one.
 ---@param line string
+---@return true|nil added
 function History:add(line)
   if line:find "%S" and line ~= self.lines[#self.lines] then
     self.lines[#self.lines + 1] = line

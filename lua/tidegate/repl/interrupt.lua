@@ -1,25 +1,24 @@
 --- Ctrl-C for a script that does not end.
 --
--- A count hook of the interpreter looks for a noted signal.  Compiled traces
--- call no hooks, so in this process nothing is compiled.  What cannot be
--- interrupted is one C function that does not return (string.find on a pattern
--- that backtracks for ever): there a third Ctrl-C ends the process, and so does
--- any other signal, after five seconds.
+-- A count hook of the interpreter checks whether a signal has come. Compiled traces call no
+-- hooks, so the JIT compiler is off in this process. A C function that does not return (for
+-- example string.find with a pattern that backtracks for ever) cannot be interrupted: a third
+-- Ctrl-C then ends the process, and so does any other signal after five seconds.
 
 local C = require "tidegate.repl.native"
 
 local M = {}
 
---- Instructions between two looks.
+--- Instructions between two checks.
 local PERIOD = 1000
 
---- What is raised in the script; it goes through pcall() of the script's own.
+--- The error that is raised in the script. A pcall() in the script does not stop it.
 M.INTERRUPTED = setmetatable({}, { __tostring = function() return "interrupted" end })
 
--- Whether a script is running that may be interrupted.
+-- Whether the code that runs now may be interrupted.
 local guarded = false
 
--- The functions of this file that run between a script's end and the hook's.
+-- Functions of this file that run while `guarded` is set, but are no part of the script.
 local ours = {}
 
 local function stop()
@@ -28,27 +27,27 @@ local function stop()
   end
 end
 
-local function look()
+local function check()
   if guarded and C.tg_signals_seen() ~= 0 and not ours[debug.getinfo(2, "f").func] then
-    debug.sethook(stop, "crl", 1) -- at every step from now on, until guard() has it back
+    debug.sethook(stop, "crl", 1) -- raise at every step from now on, until guard() returns
     error(M.INTERRUPTED, 0)
   end
 end
 
---- From now on signals are noted, and scripts can be interrupted.
----@return integer fd polls readable once a signal has come
+--- From now on signals are only noted, and scripts can be interrupted.
+---@return integer fd polls readable when a signal has come
 function M.start()
   local fd = C.tg_signals_catch()
   if fd < 0 then
     error(("tidegate: signals cannot be caught (errno %d)"):format(-fd), 0)
   end
   jit.off()
-  debug.sethook(look, "", PERIOD)
+  debug.sethook(check, "", PERIOD)
   return fd
 end
 
---- The number of a signal that has come, which is forgotten; nil: none.
----@return integer|nil
+--- The number of the signal that has come, which is then forgotten.
+---@return integer|nil number nil if none has come
 function M.take()
   local number = C.tg_signals_take()
   return number ~= 0 and number or nil
@@ -56,11 +55,11 @@ end
 
 local function finish(before, ...)
   guarded = before
-  debug.sethook(look, "", PERIOD)
+  debug.sethook(check, "", PERIOD)
   return ...
 end
 
---- pcall() that a signal ends, with INTERRUPTED as the message.
+--- Like pcall(), but a signal ends the function, with INTERRUPTED as the message.
 function M.guard(fn, ...)
   local before = guarded
   guarded = true
@@ -75,7 +74,7 @@ local function resume(before, ok, ...)
   return ...
 end
 
---- Have no signal interrupt a function that a script calls.
+--- Call a function that no signal may interrupt, even inside guard().
 function M.hold(fn, ...)
   local before = guarded
   guarded = false

@@ -1,4 +1,4 @@
---- The line that is being typed: libedit, pulled (repl/line.c).
+--- The line editor at the terminal (repl/line.c).
 
 local ffi = require "ffi"
 local C = require "tidegate.repl.native"
@@ -6,8 +6,10 @@ local C = require "tidegate.repl.native"
 local M = {}
 
 local names = {
-  [tonumber(C.TG_LINE_PENDING)] = "pending", [tonumber(C.TG_LINE_DONE)] = "done",
-  [tonumber(C.TG_LINE_COMPLETE)] = "complete", [tonumber(C.TG_LINE_INTERRUPT)] = "interrupt",
+  [tonumber(C.TG_LINE_PENDING)] = "pending",
+  [tonumber(C.TG_LINE_DONE)] = "done",
+  [tonumber(C.TG_LINE_COMPLETE)] = "complete",
+  [tonumber(C.TG_LINE_INTERRUPT)] = "interrupt",
   [tonumber(C.TG_LINE_EOF)] = "eof",
 }
 
@@ -23,16 +25,17 @@ function M.open()
   local slot = ffi.new "struct tg_line *[1]"
   local result = C.tg_line_open(slot)
   if result ~= 0 then
-    return nil, ("the terminal cannot be edited on (errno %d); give the script on standard input"):format(-result)
+    return nil, ("this terminal cannot edit lines (errno %d); give a script on standard input")
+      :format(-result)
   end
   return setmetatable({ cdata = slot[0], shown = false }, Line)
 end
 
---- What was typed: "done", "complete", "interrupt", "eof"; "pending" where there is no more.
+--- Take what was typed; does not wait. The events are those of repl/repl.h.
 ---@param prompt string
----@return string event
----@return string|nil text
----@return integer|nil cursor bytes before it
+---@return "pending"|"done"|"complete"|"interrupt"|"eof" event
+---@return string|nil text of "done" and "complete"
+---@return integer|nil cursor the number of bytes before it
 function Line:read(prompt)
   io.stdout:flush()
   C.tg_line_prompt(self.cdata, prompt)
@@ -46,7 +49,7 @@ function Line:read(prompt)
   return event
 end
 
---- Write something above the line.
+--- Call a function that writes, so that its text appears above the line that is being typed.
 function Line:above(write)
   if not self.shown then
     return write()
@@ -69,7 +72,7 @@ function Line:remember(text) C.tg_line_remember(self.cdata, text) end
 function Line:columns() return C.tg_line_columns(self.cdata) end
 function Line:resize() C.tg_line_resize(self.cdata) end
 
---- The terminal as it was, for a command or for who started us.
+--- Give the terminal back its modes, for a command or for the shell that started us.
 function Line:restore() C.tg_line_restore(self.cdata) end
 
 function Line:close()

@@ -1,14 +1,16 @@
 --- The prompt at a terminal: keys, events and signals in one event loop.
 --
--- The loop's callbacks only note what has come; what follows from it is done
--- between its turns, so that a script may turn the loop itself, as sh() does.
+-- The callbacks of the loop only note what has come. It is handled between the turns of the loop,
+-- so that a script can turn the loop itself, as sh() does.
 
 local complete = require "tidegate.repl.complete"
 local environment = require "tidegate.repl.environment"
 local evaluate = require "tidegate.repl.evaluate"
+local exit_status = require "tidegate.host.exit_status"
 local history = require "tidegate.repl.history"
 local interrupt = require "tidegate.repl.interrupt"
 local lines = require "tidegate.repl.line"
+local plural = require "tidegate.host.plural"
 local rule = require "tidegate.rule"
 local show = require "tidegate.repl.show"
 local throttle = require "tidegate.repl.throttle"
@@ -17,8 +19,8 @@ local uv = require "luv"
 local M = {}
 
 local FIRST, MORE = "tidegate> ", "       >> "
-local SIGINT = 2
---- Choices of a completion that are listed.
+local SIGINT = uv.constants.SIGINT
+--- How many choices of a completion are listed.
 local LISTED = 100
 
 ---@class tidegate.Prompt
@@ -33,12 +35,8 @@ end
 
 -- What an input did -----------------------------------------------------------------------
 
-local function plural(count, what)
-  return ("%d %s%s"):format(count, what, count == 1 and "" or "s")
-end
-
 --- The rules that a change added, and how many it removed.
-local function counted(session, before)
+local function compare(session, before)
   local known, added, removed = {}, {}, 0
   for _, member in ipairs(before.policy.rules) do
     known[member] = true
@@ -50,16 +48,17 @@ local function counted(session, before)
   return added, removed
 end
 
---- `in force: deny "no-lan", rule 3 of 3`
-local function tell_change(self, before)
+--- Print what has changed, such as `in force: deny "no-lan", rule 3 of 3`. Returns the new rules.
+local function report_change(self, before)
   local session = self.session
-  local added, removed = counted(session, before)
+  local added, removed = compare(session, before)
   local total = #session.policy.rules
   local lead = session.refused and "simulated: " or "in force: "
   if #added == 1 and removed == 0 then
     say(lead, added[1].verb, ' "', added[1].name, '", rule ', total, " of ", total)
   elseif #added > 0 then
-    say(lead, plural(#added, "rule"), " added, ", removed > 0 and removed .. " removed, " or "", total, " in all")
+    say(lead, plural(#added, "rule"), " added, ", removed > 0 and removed .. " removed, " or "",
+      total, " in all")
   elseif removed > 0 then
     say(lead, plural(removed, "rule"), " removed, ", total, " left")
   elseif session.policy.revision ~= before.policy.revision then
@@ -68,7 +67,7 @@ local function tell_change(self, before)
   return added
 end
 
---- What is odd about the rules that were added.
+--- Warn about the rules that were added.
 local function warn(self, added)
   local fresh = {}
   for _, member in ipairs(added) do
@@ -84,14 +83,16 @@ local function warn(self, added)
   end
 end
 
---- Print the values of an expression; the last one becomes `_`.
+--- Print the values of an expression, which follow a nil; the first one becomes `_`. A single
+--- value is not printed if it is the new rule, which has been reported, or the status 0 of sh().
 local function echo(self, count, values, added)
   local first = values[2]
-  local said = count == 2 and (self.session.quiet or #added > 0 and rule.is(first) and first == added[#added])
+  local known = count == 2 and (self.session.quiet
+    or #added > 0 and rule.is(first) and first == added[#added])
   if count > 1 and first ~= nil then
     self.environment.globals._ = first
   end
-  if not said then
+  if not known then
     for index = 2, count do
       say(show.value(values[index]))
     end
@@ -102,7 +103,7 @@ function Prompt:complaint(message)
   return evaluate.complaint(message, self.session.source, self.first, self.count)
 end
 
---- A signal that came while a script ran was for the script, unless it ends more.
+--- Take a signal that came while a script ran. SIGINT was for the script; others end the session.
 local function settle_signal(self)
   local number = interrupt.take()
   if number and number ~= SIGINT then
@@ -111,7 +112,7 @@ local function settle_signal(self)
 end
 
 local function complain(self, message)
-  -- The terminal has written ^C.
+  -- For Ctrl-C the terminal has already written ^C on this line.
   say(message == interrupt.INTERRUPTED and "\n" or "", self:complaint(message))
 end
 
@@ -122,9 +123,9 @@ local function finish(self, ok, count, ...)
   end
   local before, added = self.session.change, {}
   if before then
-    added = tell_change(self, before)
+    added = report_change(self, before)
   end
-  -- A value may have a __tostring of the user's own.
+  -- A value may have a __tostring that the user wrote, and that does not end.
   local shown, message = interrupt.guard(echo, self, count, { ... }, added)
   if not shown then
     complain(self, message)
@@ -134,7 +135,7 @@ local function finish(self, ok, count, ...)
   end
 end
 
---- Take a line: run the input that it completes, or wait for the next.
+--- Take a line: run the input if this line completes it, else wait for the next line.
 local function take_line(self, text)
   if self.history:add(text) then
     self.line:remember(text)
@@ -146,7 +147,8 @@ local function take_line(self, text)
     self.input = ""
     return
   end
-  local chunk, message = evaluate.compile(self.input, self.session.source, self.first, self.environment.table)
+  local chunk, message =
+    evaluate.compile(self.input, self.session.source, self.first, self.environment.table)
   if chunk or message then
     self.input = ""
   end
@@ -161,7 +163,7 @@ end
 
 -- Keys ----------------------------------------------------------------------------------
 
---- Names in columns, as ls prints them.
+--- Print names in columns, like ls.
 local function list(names, columns)
   local widest = 0
   for _, name in ipairs(names) do
@@ -196,7 +198,7 @@ local function take_tab(self, text, cursor)
   end
 end
 
---- Ctrl-D: what is begun is given up first.
+--- Ctrl-D: give up an input that is begun; if there is none, leave.
 local function take_eof(self)
   if self.input ~= "" then
     self.input = ""
@@ -226,7 +228,7 @@ end
 
 -- The loop ------------------------------------------------------------------------------
 
---- Signals that come while no script runs.
+--- Take a signal that came while no script was running.
 local function take_signal(self)
   local number = interrupt.take()
   if number == SIGINT and self.line.shown then
@@ -246,7 +248,7 @@ local function turn(self)
   if self.session:has_events() or self.throttle:due() then
     self.line:above(function()
       self.session:dispatch()
-      self.throttle:tell()
+      self.throttle:report()
     end)
   end
   if self.keys then
@@ -264,7 +266,7 @@ local function watch_terminal(self)
     if running then
       self.terminal:stop()
     else
-      self.line:restore() -- whatever the command made of it
+      self.line:restore() -- the command may have changed the terminal's modes
       self.terminal:start("r", note)
     end
   end
@@ -272,12 +274,13 @@ local function watch_terminal(self)
 end
 
 local function greet(session)
-  local lead = session.path and ("%s: %s, "):format(session.path, plural(#session.policy.rules, "rule"))
+  local lead = session.path
+    and ("%s: %s, "):format(session.path, plural(#session.policy.rules, "rule"))
     or "No rules yet; they will be "
   if session.refused then
-    say(lead, "on the simulator only: ", session.refused)
-  elseif session.place.reason then
-    say(lead, "attached to nothing, and sh cannot be used: ", session.place.reason)
+    say(lead, "only simulated: ", session.refused)
+  elseif session.own_cgroup.reason then
+    say(lead, "attached to nothing, and sh cannot be used: ", session.own_cgroup.reason)
   else
     say(lead, 'in force for what sh runs; attach "CGROUP" puts them in force there')
   end
@@ -287,8 +290,8 @@ local function greet(session)
   say "help() tells what there is; Ctrl-D leaves"
 end
 
---- What would be lost by leaving.
-local function tell_unsaved(session)
+--- Print the changes that are lost by leaving.
+local function show_unsaved(session)
   if #session.past == 0 then
     return
   end
@@ -299,9 +302,9 @@ local function tell_unsaved(session)
   end
 end
 
---- Serve the terminal until its user leaves.
+--- Run the prompt until its user leaves or a signal ends it.
 ---@param session tidegate.Session
----@return integer|nil status nil after a message was returned
+---@return integer|nil status
 ---@return string|nil message
 function M.run(session)
   local line, message = lines.open()
@@ -309,8 +312,8 @@ function M.run(session)
     return nil, message
   end
   local self = setmetatable({
-    session = session, line = line, history = history.open(), environment = environment.new(session),
-    input = "", count = 0, first = 1, keys = true,
+    session = session, line = line, history = history.open(),
+    environment = environment.new(session), input = "", count = 0, first = 1, keys = true,
   }, Prompt)
   session.say = say
   session.above = function(write) line:above(write) end
@@ -332,10 +335,13 @@ function M.run(session)
     if line.shown then
       say()
     end
-    tell_unsaved(session)
+    show_unsaved(session)
   end, debug.traceback)
   line:close()
-  return done and (session.signal and 128 + session.signal or session.status) or error(failure, 0)
+  if not done then
+    error(failure, 0)
+  end
+  return session.signal and exit_status.SIGNAL + session.signal or session.status
 end
 
 return M

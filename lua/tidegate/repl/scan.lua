@@ -1,18 +1,19 @@
---- Where in a piece of Lua the cursor stands, for completion.
+--- Find out what a piece of Lua text ends in, for completion.
 
 local M = {}
 
 ---@class tidegate.Spot
----@field word string what is typed of the word to complete
+---@field word string the typed part of the word to complete
 ---@field quoted boolean whether it is inside a string
----@field callee string|nil the function whose table or string this is: "deny", "attach"
+---@field callee string|nil the function that gets this table or string: "deny", "attach"
 ---@field key string|nil the field whose value this is: "egress"
----@field used table<string, true>|nil the keys that the table has already
----@field chain string|nil "rules[1]" … of `chain.word`; with `method`, of `chain:word`
+---@field used table<string, true>|nil the keys that the table already has
+---@field chain string|nil what stands before the dot or colon: "rules[1]" in `rules[1].hits`
+---@field method boolean|nil whether it is a colon
 
 local closers = { ["{"] = "}", ["("] = ")", ["["] = "]" }
 
---- The end of a string that begins at `at`; nil where it does not end.
+--- The last byte of the string that begins at `at`; nil if the string is not closed.
 local function string_end(text, at)
   local level = text:match("^%[(=*)%[", at)
   if level then
@@ -32,7 +33,8 @@ local function string_end(text, at)
   end
 end
 
---- One token from `at`: its kind, its text and where the next begins.
+--- The token at `at`: its kind, its text, and where the next one begins. Kind "open" is a string
+--- that is not closed.
 local function token(text, at)
   local blank = text:match("^%s+", at)
   if blank then
@@ -57,7 +59,7 @@ local function token(text, at)
   return "mark", text:sub(at, at), at + 1
 end
 
---- What a name or a string behind `before` belongs to.
+--- What a name or a string in this frame belongs to.
 local function spot(frame, word, quoted, callee)
   return {
     word = word, quoted = quoted, callee = callee or frame.callee,
@@ -66,12 +68,12 @@ local function spot(frame, word, quoted, callee)
   }
 end
 
---- Where the end of a text stands.
+--- What is at the end of a text.
 ---@param text string
 ---@return tidegate.Spot
 function M.spot(text)
-  local frames = { { used = {} } }
-  local chain -- the name, or a chain of them, that was read last
+  local frames = { { used = {} } } -- one for each bracket that is open
+  local chain -- the name, or the chain of names, that was read last
   local at = 1
   while at <= #text do
     local frame = frames[#frames]
@@ -81,7 +83,8 @@ function M.spot(text)
     elseif kind == "name" then
       if chain and chain:find "[.:]$" then
         if after > #text then
-          return { word = piece, quoted = false, chain = chain:sub(1, -2), method = chain:sub(-1) == ":" }
+          return { word = piece, quoted = false, chain = chain:sub(1, -2),
+            method = chain:sub(-1) == ":" }
         end
         chain = chain .. piece
       elseif after > #text then
@@ -95,12 +98,12 @@ function M.spot(text)
         return { word = "", quoted = false, chain = chain:sub(1, -2), method = piece == ":" }
       end
     elseif kind == "mark" and closers[piece] then
-      frames[#frames + 1] = { open = piece, callee = chain, inherited = frame.key or frame.inherited, used = {},
-        chain = chain }
+      frames[#frames + 1] = { open = piece, callee = chain, chain = chain, used = {},
+        inherited = frame.key or frame.inherited }
       chain = nil
     elseif kind == "mark" and piece:find "[%]})]" then
-      chain = #frames > 1 and piece == "]" and (frames[#frames].chain or "") .. "[" .. (frames[#frames].last or "")
-        .. "]" or nil
+      chain = #frames > 1 and piece == "]"
+        and ("%s[%s]"):format(frame.chain or "", frame.last or "") or nil
       if #frames > 1 then
         table.remove(frames)
       end

@@ -1,25 +1,25 @@
---- A script on standard input: the language of the prompt, without one.
+--- A script on standard input: the language of the prompt, without a prompt.
 
 local environment = require "tidegate.repl.environment"
 local interrupt = require "tidegate.repl.interrupt"
 local report = require "tidegate.host.report"
 local status = require "tidegate.host.exit_status"
+local uv = require "luv"
 
 local M = {}
 
-local SIGINT = 2
-
---- Run it to its end.
+--- Run the script until it ends.
 ---@param session tidegate.Session
 ---@return integer status
 function M.run(session)
   local out = report.open()
   if session.refused then
-    report.say("the rules are on the simulator only: %s", session.refused)
+    report.say("the rules are only simulated: %s", session.refused)
   end
   session.on_command = function() end
   session.say = function() end -- a script prints what it wants to
-  session:watch(function(event) out:event(event) end, function(message) report.say("%s", message) end)
+  session:watch(function(event) out:event(event) end,
+    function(message) report.say("%s", message) end)
   local text = io.stdin:read "*a" or ""
   local names = environment.new(session)
   local chunk, message = load(text:gsub("^#[^\n]*", ""), "@" .. session.source, "t", names.table)
@@ -28,7 +28,8 @@ function M.run(session)
     ok, message = session:run(chunk)
   end
   io.stdout:flush()
-  local number = session.signal or interrupt.take() or message == interrupt.INTERRUPTED and SIGINT
+  local number = session.signal or interrupt.take()
+    or message == interrupt.INTERRUPTED and uv.constants.SIGINT
   if number then
     return status.SIGNAL + number
   elseif not ok then

@@ -1,14 +1,13 @@
---- What a prompt, or a script for it, works on: a gate, and how it came to be.
+--- What a prompt, or a script for it, works on: a gate, and the history of its changes.
 --
--- An input is one change: when it has run, what it did to the policy is
--- published in one step; where it fails, nothing of it is left.  undo() goes
--- back by one change.
+-- An input is one change. After it has run, everything it did to the policy is published in one
+-- step; if it fails, none of it remains. undo() takes back one change.
 
 local diff = require "tidegate.diff"
 local doctor = require "tidegate.command.doctor"
 local interrupt = require "tidegate.repl.interrupt"
 local language = require "tidegate.language"
-local place = require "tidegate.repl.own_cgroup"
+local own_cgroup = require "tidegate.repl.own_cgroup"
 local tidegate = require "tidegate"
 local uv = require "luv"
 
@@ -17,18 +16,20 @@ local M = {}
 ---@class tidegate.Session
 ---@field gate tidegate.Gate
 ---@field policy tidegate.Policy the gate's
----@field path string|nil the policy's file, or image
----@field text string|nil of that file, as it was read; an image has none
----@field refused string|nil why the kernel enforces nothing; nil: it does
----@field place tidegate.Place
----@field status integer|nil the exit status, once exit() was called
----@field handlers table[] that on() staged
----@field kernel_failure string|nil the last message of the kernel's refusing something
----@field source string names the input in messages: "prompt"
----@field say fun(remark: string) prints a line that is no value
----@field above fun(write: fun()) calls a function that prints
----@field on_command fun(running: boolean) told before and after a command of sh()
----@field signal integer|nil what ends the session
+---@field path string|nil the policy's file or image
+---@field text string|nil the text of that file when it was read; nil for an image
+---@field refused string|nil why the kernel enforces nothing; nil if it does
+---@field own_cgroup tidegate.OwnCgroup
+---@field status integer|nil the exit status, after exit() was called
+---@field handlers table[] those that on() has staged
+---@field past table[] the marks that undo() goes back to
+---@field change table|nil the mark before the last input, if that input changed something
+---@field kernel_failure string|nil the message of the last refusal by the kernel
+---@field source string the name of the input in messages: "prompt"
+---@field say fun(remark: string) prints a line that is not a value
+---@field above fun(write: fun()) calls a function that prints above the line being typed
+---@field on_command fun(running: boolean) called before and after a command of sh()
+---@field signal integer|nil the signal that ends the session
 local Session = {}
 Session.__index = Session
 
@@ -43,7 +44,7 @@ local function read(path)
 end
 M.read = read
 
---- A gate whose rules can change, from a policy or an image.
+--- A gate from a policy or an image, its rules open to changes.
 local function load(path)
   local gate, message = tidegate.load(path)
   if not gate or not gate.fixed then
@@ -51,14 +52,15 @@ local function load(path)
   end
   local text = gate:dump()
   if text:find "\n%-%- " then
-    return nil, path .. ": this image does not hold the text of its rules; start from its policy file"
+    return nil, path .. ": this image does not hold the text of its rules; "
+      .. "start from its policy file"
   end
   return tidegate.compile(text, path)
 end
 
---- Begin with a policy, or with no rules.
+--- Begin a session with a policy, or with no rules.
 ---@param path string|nil
----@param source string
+---@param source string the name of the input in messages
 ---@return tidegate.Session|nil
 ---@return string|nil message
 function M.new(path, source)
@@ -71,27 +73,28 @@ function M.new(path, source)
   if not gate then
     return nil, message
   end
-  local self = setmetatable({
+  return setmetatable({
     gate = gate, policy = gate.source, path = path, text = text, source = source,
-    handlers = {}, past = {}, say = print, above = function(write) write() end, place = place.new(gate),
+    handlers = {}, past = {}, say = print, above = function(write) write() end,
+    own_cgroup = own_cgroup.new(gate),
   }, Session)
-  return self
 end
 
---- Take the policy to the kernel, if that can be.
+--- Publish the policy to the kernel. If the kernel refuses, the session only simulates.
 function Session:open()
   local ok, message = self.gate:commit()
   if not ok then
     local check = doctor.first_failure()
-    self.refused = check and ("%s: %s; %s"):format(check.name, check.found, check.remedy) or message
+    self.refused = check and ("%s: %s; %s"):format(check.name, check.found, check.remedy)
+      or message
   else
-    self.place:open()
+    self.own_cgroup:open()
   end
 end
 
 -- Changes ----------------------------------------------------------------------------
 
---- The policy and the handlers as they are.
+--- The policy and the handlers as they are now.
 function Session:mark()
   local handlers = {}
   for kind, list in pairs(self.gate.handlers) do
@@ -106,7 +109,7 @@ local function restore(self, mark)
   self.gate.handlers = mark.handlers
 end
 
---- Publish what is staged; on the simulator, see that it compiles.
+--- Publish what is staged. If the session only simulates, check that it compiles.
 ---@return true|nil
 ---@return string|nil message
 function Session:publish()
@@ -120,7 +123,7 @@ function Session:publish()
   return ok, message
 end
 
---- Hand the handlers that on() staged to the gate.
+--- Register the handlers that on() has staged with the gate.
 local function take_handlers(self)
   local staged = self.handlers
   self.handlers = {}
@@ -152,14 +155,14 @@ end
 --- Run an input.
 ---@param chunk function
 ---@return boolean ok
----@return any message, or the values that it returned, behind their count
+---@return any result the message; or the count of the returned values, followed by them
 function Session:run(chunk)
   local before, past = self:mark(), { unpack(self.past) }
   self.heard, self.undone, self.handlers = false, false, {}
   local function outcome(ok, ...)
     local message = not ok and (...) or nil
     if self.status and not ok then
-      ok, message = true, nil -- exit() unwinds the script
+      ok, message = true, nil -- exit() raised this error to leave the script
     end
     if ok then
       ok, message = settle(self)
@@ -183,8 +186,8 @@ function Session:run(chunk)
   return outcome(interrupt.guard(chunk))
 end
 
---- Take the last change back.
----@return tidegate.Diff|nil what that did
+--- Take back the last change.
+---@return tidegate.Diff|nil effect
 ---@return string|nil message
 function Session:undo()
   local last = table.remove(self.past)
@@ -201,8 +204,7 @@ function Session:undo()
   return diff.of_policies(was, assert(self.gate:dump()))
 end
 
---- What the policy has that its file has not, and the other way round; without
---- a file, what was added.
+--- How the policy differs from its file. Without a file, everything counts as added.
 ---@return tidegate.Diff|nil
 ---@return string|nil message
 function Session:diff()
@@ -223,19 +225,20 @@ end
 
 -- The event loop -----------------------------------------------------------------------
 
---- Events that one look takes: a flood of them must not keep the keys waiting.
+--- Events that one call of dispatch() takes, so that a flood of events does not delay the keys.
 local EVENTS_A_TURN = 1000
 
---- Have dispatch() call `tell` for each event, beside the policy's handlers.
----@param tell fun(event: tidegate.Event)
----@param say fun(message: string)
-function Session:watch(tell, say)
+--- Have dispatch() call `show` for each event, beside the policy's handlers.
+---@param show fun(event: tidegate.Event)
+---@param complain fun(message: string) called for an error in a handler, without its traceback
+function Session:watch(show, complain)
   if self.refused then
     return
   end
-  self.gate:on("*", tell)
+  self.gate:on("*", show)
   self.gate.onerror = function(message)
-    say(message == tostring(interrupt.INTERRUPTED) and message or message:match "^(.-)\nstack traceback:" or message)
+    local interrupted = message == tostring(interrupt.INTERRUPTED)
+    complain(not interrupted and message:match "^(.-)\nstack traceback:" or message)
   end
   self.poll = uv.new_poll(assert(self.gate:event_fd()))
   self.clock = uv.new_timer()
@@ -246,14 +249,14 @@ function Session:listen()
   self.poll:start("r", function() self.ready = true end)
 end
 
---- Whether there are events to dispatch, or timers that are due.
+--- Whether there may be events to dispatch, or timers that are due.
 function Session:has_events()
   local ready = self.ready
   self.ready = false
   return ready
 end
 
---- Have the loop turn again when the next timer is due.
+--- Wake the event loop when the next timer is due.
 function Session:await_timers()
   local left = self.clock and not self.gate.closed and self.gate:timeout()
   if left then
@@ -261,7 +264,7 @@ function Session:await_timers()
   end
 end
 
---- Tell of the events that have come.
+--- Handle the events that have come, and the timers that are due.
 function Session:dispatch()
   if not self.poll or self.gate.closed then
     return
@@ -272,11 +275,11 @@ function Session:dispatch()
   end
 end
 
---- Events of a command wait for so long, so that they do not come between the
---- letters of what it says of the same call.
+--- How long an event waits while a command runs. Otherwise its line would be printed in the
+--- middle of the line that the command prints about the same call.
 local COURTESY_MS = 50
 
---- Run a command of sh(); events are told as they come.
+--- Run a command of sh(), and handle events as they come.
 ---@param text string
 ---@return integer|nil status
 ---@return string|nil message
@@ -284,7 +287,7 @@ function Session:command(text)
   io.stdout:flush()
   self.on_command(true)
   local timer = uv.new_timer()
-  local status, message, signal = self.place:run(text, function()
+  local status, message, signal = self.own_cgroup:run(text, function()
     uv.run "once"
     if self:has_events() then
       self.poll:stop()
@@ -307,10 +310,10 @@ function Session:command(text)
   return status, message
 end
 
---- Detach, tell of the last events, and clean up.
----@param on_left fun(processes: { pid: integer, name: string }[])
+--- Detach, handle the last events, and clean up.
+---@param on_left fun(processes: { pid: integer, name: string }[]) called if sh() left any running
 function Session:close(on_left)
-  self.place:close(on_left)
+  self.own_cgroup:close(on_left)
   if not self.gate.closed then
     self.gate:detach()
     self:dispatch()

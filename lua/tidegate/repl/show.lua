@@ -1,4 +1,4 @@
---- How values look at the prompt: one line where that is readable, and tables.
+--- How values look at the prompt: on one line if that is readable. Also text in columns.
 
 local literal = require "tidegate.literal"
 
@@ -62,23 +62,23 @@ function show(value, depth)
   return show_table(value, depth)
 end
 
---- A value as the prompt echoes it.
+--- A value as the prompt prints it.
 ---@param value any
 ---@return string
 function M.value(value)
   return show(value, 0)
 end
 
---- The characters of UTF-8 text.
+--- The number of characters of UTF-8 text.
 local function width(text)
   return select(2, text:gsub("[^\128-\191]", ""))
 end
 
---- Rows in columns that are aligned; the last is cut where the screen ends.
+--- Rows of cells as aligned columns. The last column is cut off at the edge of the screen.
 ---@param head string[]
 ---@param rows string[][]
----@param right table<integer, true> the columns that are aligned to the right
----@param columns integer|nil of the screen
+---@param right table<integer, true> which columns are aligned to the right
+---@param columns integer|nil the width of the screen; nil: do not cut
 ---@return string
 function M.table(head, rows, right, columns)
   local widths = {}
@@ -94,7 +94,8 @@ function M.table(head, rows, right, columns)
       local pad = (" "):rep(widths[index] - width(cell))
       if index == #head then
         if columns and used + width(cell) > columns then
-          cell = cell:sub(1, math.max(0, columns - used - 1)):gsub("[\192-\255][\128-\191]*$", "") .. "…"
+          cell = cell:sub(1, math.max(0, columns - used - 1))
+            :gsub("[\192-\255][\128-\191]*$", "") .. "…"
         end
         pad = ""
       end

@@ -1,4 +1,4 @@
---- What the prompt shows of a policy in columns: its rules, sets and services.
+--- The tables that the prompt shows: rules, sets and services.
 
 local duration = require "tidegate.duration"
 local literal = require "tidegate.literal"
@@ -7,21 +7,21 @@ local show = require "tidegate.repl.show"
 
 local M = {}
 
--- What is shown of one rule, or of one table: a screen has no room for more.
+-- How many are shown of one rule, and of one table, so that all fits on a screen.
 local MOST_BACKENDS, MOST_SERVICES = 16, 16
 
 local function show_table(session, head, rows, right)
   return show.table(head, rows, right, session.columns and session.columns())
 end
 
---- "75 %" of the choices to come, or why there are none.
+--- A backend's share of future choices, such as "75 %"; or its state, if it gets none.
 local function share(member)
   return member.state == "up" and ("%.3g %%"):format(member.share * 100) or member.state
 end
 
 -- Rules ------------------------------------------------------------------------------
 
---- What a rule says, but for its verb and name.
+--- The text of a rule without its verb and name.
 local function body(rule)
   local text = rule:text(rule.ordinal):match "^%a+ { ?(.-) ?}$"
   local name = literal.quote(rule.name) .. ", "
@@ -44,7 +44,7 @@ local function add_backends(rows, rule)
   end
 end
 
---- The rules, below those that balance their backends, and in the end what the defaults decided.
+--- The rules. Below each balance rule come its backends; at the end, what the defaults decided.
 ---@param session tidegate.Session
 ---@return string
 function M.rules(session)
@@ -84,32 +84,32 @@ function M.sets(session)
   return show_table(session, { "name", "holds", "room for", "ttl" }, rows, { false, true, true })
 end
 
---- Some of the services of a table, each a VIP with its backends, sorted.
-local function some_of(services)
-  local some = {}
+--- The first services of a table, sorted by VIP.
+local function first_of(services)
+  local first = {}
   for vip, backends in services:each() do
-    some[#some + 1] = { vip = vip, backends = backends }
-    if #some == MOST_SERVICES then
+    first[#first + 1] = { vip = vip, backends = backends }
+    if #first == MOST_SERVICES then
       break
     end
   end
-  table.sort(some, function(a, b) return a.vip < b.vip end)
-  return some
+  table.sort(first, function(a, b) return a.vip < b.vip end)
+  return first
 end
 
 local function add_services(rows, services, info)
-  local some = info.bytes > 0 and some_of(services) or {} -- none: they are not in force
-  for _, service in ipairs(some) do
+  local first = info.bytes > 0 and first_of(services) or {} -- 0 bytes: they are not in force yet
+  for _, service in ipairs(first) do
     for position, member in ipairs(service.backends) do
-      rows[#rows + 1] = { "", position == 1 and service.vip or "", tostring(member.picked), share(member),
-        member.address }
+      rows[#rows + 1] = { "", position == 1 and service.vip or "", tostring(member.picked),
+        share(member), member.address }
     end
     if #service.backends == 0 then
       rows[#rows + 1] = { "", service.vip, "", "", "none" }
     end
   end
-  if info.count > #some then
-    rows[#rows + 1] = { "", ("… %d more"):format(info.count - #some), "", "", "" }
+  if info.count > #first then
+    rows[#rows + 1] = { "", ("… %d more"):format(info.count - #first), "", "", "" }
   end
 end
 
@@ -120,13 +120,15 @@ function M.services(session)
   local rows = {}
   for _, services in ipairs(session.gate:services()) do
     local info = assert(services:info())
-    rows[#rows + 1] = { info.name, ("%d, room for %d"):format(info.count, info.size), "", "", "" }
+    local used = ("%d, room for %d"):format(info.count, info.size)
+    rows[#rows + 1] = { info.name, used, "", "", "" }
     add_services(rows, services, info)
   end
   if #rows == 0 then
     return "no services yet"
   end
-  return show_table(session, { "name", "service", "picked", "share", "backend" }, rows, { [3] = true, [4] = true })
+  return show_table(session, { "name", "service", "picked", "share", "backend" }, rows,
+    { [3] = true, [4] = true })
 end
 
 return M

@@ -1,11 +1,11 @@
---- Events above the line, so many a second that the line can still be read;
---- of the rest, how many there were.
+--- Limit the lines that are printed above the input, so that the input stays readable. Lines over
+--- the limit are counted, and the count is printed.
 
 local uv = require "luv"
 
 local M = {}
 
---- Lines a second, and how many at once after a silence.
+--- Lines a second, and lines at once after a silence.
 local RATE, BURST = 10, 20
 
 ---@class tidegate.Throttle
@@ -15,7 +15,9 @@ Throttle.__index = Throttle
 ---@param write fun(text: string)
 ---@return tidegate.Throttle
 function M.new(write)
-  return setmetatable({ write = write, tokens = BURST, at = uv.hrtime(), held = 0, timer = uv.new_timer() }, Throttle)
+  return setmetatable({
+    write = write, tokens = BURST, at = uv.hrtime(), held = 0, timer = uv.new_timer(),
+  }, Throttle)
 end
 
 local function refill(self)
@@ -24,7 +26,7 @@ local function refill(self)
   self.at = now
 end
 
---- Print a line, or count it; the count is told within a second.
+--- Print a line, or count it; the count is due for printing within a second.
 function Throttle:say(text)
   refill(self)
   if self.tokens >= 1 and self.held == 0 then
@@ -38,13 +40,13 @@ function Throttle:say(text)
   end
 end
 
---- Whether tell() has something to tell.
+--- Whether report() has something to print.
 function Throttle:due()
   return self.late
 end
 
---- Tell how many lines were held back.
-function Throttle:tell()
+--- Print how many lines were held back.
+function Throttle:report()
   if self.late then
     self.write(("… %d more event%s, not shown"):format(self.held, self.held == 1 and "" or "s"))
     self.late, self.held = false, 0

@@ -1,17 +1,19 @@
---- The prompt's own words, for the environment of what is typed.
+--- The prompt's own words: what try, sh, attach, undo and the others do.
 
+local exit_status = require "tidegate.host.exit_status"
 local help = require "tidegate.repl.help"
 local interrupt = require "tidegate.repl.interrupt"
 local literal = require "tidegate.literal"
 local query = require "tidegate.query"
 local save = require "tidegate.repl.save"
 local tables = require "tidegate.repl.tables"
+local uv = require "luv"
 
 local M = {}
 
-local ENDED_BY_SIGINT = 130
+local ENDED_BY_SIGINT = exit_status.SIGNAL + uv.constants.SIGINT
 
---- A word that a signal must not end half-way.
+--- A function that no signal can interrupt half-way.
 local function whole(fn)
   return function(...) return interrupt.hold(fn, ...) end
 end
@@ -25,8 +27,7 @@ end
 
 -- Words that print a table -----------------------------------------------------------
 
---- `rules` prints the table; rules[1] and rules["name"] are handles; rules() is
---- an array of them.
+--- `rules` prints the table; rules[1] and rules["name"] are handles; rules() is an array of them.
 local function rules_word(session)
   return setmetatable({}, {
     __index = function(_, key)
@@ -36,7 +37,8 @@ local function rules_word(session)
       return session.policy.by_name[key]
     end,
     __newindex = function()
-      error('rules cannot be assigned to; deny { … } adds one, rules["name"]:remove() takes one out', 2)
+      error("rules cannot be assigned to; "
+        .. 'deny { … } adds a rule, rules["name"]:remove() removes one', 2)
     end,
     __call = function() return session.policy:list() end,
     __tostring = function() return tables.rules(session) end,
@@ -54,14 +56,15 @@ local function sets_word(session)
       end
     end,
     __newindex = function()
-      error('sets cannot be assigned to; set "name" { … } declares one, sets["name"]:add() changes it', 2)
+      error("sets cannot be assigned to; "
+        .. 'set "name" { … } declares a set, sets["name"]:add() adds to it', 2)
     end,
     __call = function() return session.gate:sets() end,
     __tostring = function() return tables.sets(session) end,
   })
 end
 
---- `services` prints the table; services "name" is what the language has.
+--- `services` prints the table; services "name" means what it means in a policy.
 local function services_word(session, declare)
   return setmetatable({}, {
     __call = function(_, name) return declare(name) end,
@@ -73,7 +76,8 @@ end
 
 local function question_of(spec)
   if type(spec) ~= "table" then
-    error(("try: wants a table such as %s; got %s"):format(help.words.try.example, literal.describe(spec)), 0)
+    error(("try: wants a table such as %s; got %s")
+      :format(help.words.try.example, literal.describe(spec)), 0)
   end
   local question = {}
   for key, value in pairs(spec) do
@@ -82,15 +86,15 @@ local function question_of(spec)
   for _, op in ipairs(query.ops) do
     if spec[op] ~= nil then
       if question.op then
-        error(("try: says %s and %s; ask for one call"):format(question.op, op), 0)
+        error(("try: both %s and %s are given; ask about one call"):format(question.op, op), 0)
       end
       question.op, question.addr, question[op] = op, spec[op], nil
     end
   end
   if spec.egress ~= nil then
-    error("try: egress is two calls; ask for connect or sendmsg", 0)
+    error("try: egress is two calls; ask about connect or sendmsg", 0)
   elseif not question.op then
-    error(("try: says no call; write %s"):format(help.words.try.example), 0)
+    error(("try: no call is given; write %s"):format(help.words.try.example), 0)
   end
   return question
 end
@@ -100,7 +104,8 @@ local function try_word(session)
     local question = question_of(spec)
     local ok, explanation, message = pcall(session.gate.explain, session.gate, question)
     if not ok then
-      error((tostring(explanation):gsub("^explain: ", "try: "):gsub("^.-:%d+: explain: ", "try: ")), 0)
+      local text = tostring(explanation):gsub("^explain: ", "try: ")
+      error((text:gsub("^.-:%d+: explain: ", "try: ")), 0)
     end
     return must(explanation, "try: " .. tostring(message))
   end
@@ -108,7 +113,7 @@ end
 
 -- The others ------------------------------------------------------------------------
 
---- Help by a word itself or by its name.
+--- help(word), help "name" and help().
 local function help_word(known)
   return function(...)
     if select("#", ...) == 0 then
@@ -125,17 +130,18 @@ local function help_word(known)
         return help.page(name)
       end
     end
-    error(("help: wants a word such as help(deny) or help \"egress\"; got %s"):format(literal.describe(word)), 0)
+    error(("help: wants a word, as in help(deny) or help \"egress\"; got %s")
+      :format(literal.describe(word)), 0)
   end
 end
 
---- Raise what the kernel refused.
+--- Raise a refusal of the kernel, which decides the exit status of a script.
 local function refused(session, message)
   session.kernel_failure = message
   error(message, 0)
 end
 
-local function refuse_on_simulator(session, word)
+local function refuse_if_simulated(session, word)
   if session.refused then
     refused(session, ("%s: nothing can be enforced here: %s"):format(word, session.refused))
   end
@@ -143,44 +149,46 @@ end
 
 local function attach_word(session)
   return function(target)
-    refuse_on_simulator(session, "attach")
+    refuse_if_simulated(session, "attach")
     if type(target) ~= "string" and type(target) ~= "table" then
-      error(("attach: wants a cgroup such as %s; got %s"):format(help.words.attach.example,
-        literal.describe(target)), 0)
+      error(("attach: wants a cgroup, as in %s; got %s")
+        :format(help.words.attach.example, literal.describe(target)), 0)
     end
     must(session:publish())
-    local path, message = session.place:attach(target)
+    local path, message = session.own_cgroup:attach(target)
     if not path then
       refused(session, "attach: " .. message)
     end
-    session.say("attached to " .. path .. (message and "; sh stays where it was: " .. message or ""))
+    session.say("attached to " .. path
+      .. (message and "; sh stays in its old cgroup: " .. message or ""))
   end
 end
 
 local function detach_word(session)
   return function()
-    refuse_on_simulator(session, "detach")
-    local attached = session.place.attached
+    refuse_if_simulated(session, "detach")
+    local attached = session.own_cgroup.attached
     if #attached == 0 then
       error("detach: not attached to a cgroup", 0)
     end
-    must(session.place:detach())
+    must(session.own_cgroup:detach())
     session.say("detached from " .. table.concat(attached, " and "))
   end
 end
 
 local function sh_word(session)
   return function(command)
-    refuse_on_simulator(session, "sh")
+    refuse_if_simulated(session, "sh")
     if type(command) ~= "string" then
-      error(("sh: wants a command such as %s; got %s"):format(help.words.sh.example, literal.describe(command)), 0)
+      error(("sh: wants a command, as in %s; got %s")
+        :format(help.words.sh.example, literal.describe(command)), 0)
     end
     must(session:publish())
     local status, message = session:command(command)
     if not status then
       error("sh: " .. message, 0)
     elseif status == ENDED_BY_SIGINT or session.signal then
-      error(interrupt.INTERRUPTED, 0) -- Ctrl-C is meant for the script, too
+      error(interrupt.INTERRUPTED, 0) -- Ctrl-C ends the script, too
     end
     session.quiet = status == 0
     return status
@@ -199,7 +207,7 @@ local function diff_word(session)
     local difference, message = session:diff()
     must(difference, message)
     return #difference > 0 and difference
-      or session.path and "as in " .. session.path or "no rules yet"
+      or session.path and "no difference from " .. session.path or "no rules yet"
   end
 end
 
@@ -207,8 +215,8 @@ local function save_word(session)
   return function(path)
     path = path == nil and session.text and session.path or path
     if type(path) ~= "string" then
-      error(("save: wants the name of a file, such as %s; got %s"):format(help.words.save.example,
-        literal.describe(path)), 0)
+      error(("save: wants the name of a file, as in %s; got %s")
+        :format(help.words.save.example, literal.describe(path)), 0)
     end
     local remark, message = save.save(session, path)
     must(remark, message)
@@ -219,17 +227,18 @@ end
 local function exit_word(session)
   return setmetatable({}, {
     __call = function(_, status)
-      if status ~= nil and (type(status) ~= "number" or status % 1 ~= 0 or status < 0 or status > 255) then
+      status = status == nil and 0 or status
+      if type(status) ~= "number" or status % 1 ~= 0 or status < 0 or status > 255 then
         error(("exit: wants a status from 0 to 255; got %s"):format(literal.describe(status)), 0)
       end
-      session.status = status or 0
-      error("exit", 0)
+      session.status = status
+      error("exit", 0) -- leaves the script; Session:run() knows it by the status
     end,
-    __tostring = function() return "exit() or Ctrl-D leaves" end,
+    __tostring = function() return "to leave, type exit() or Ctrl-D" end,
   })
 end
 
---- Texts that are printed as they are, not quoted.
+--- A text that the prompt prints as it is, without quotes.
 local Text = { __tostring = function(self) return self.text end }
 
 local function as_text(fn)
@@ -239,9 +248,9 @@ local function as_text(fn)
   end
 end
 
---- The words.
+--- Make the words.
 ---@param session tidegate.Session
----@param known table<string, any> those of the policy language, which help() knows too
+---@param known table<string, any> the words of the policy language, which help() knows too
 ---@return table<string, any>
 function M.new(session, known)
   local words = {
@@ -253,7 +262,7 @@ function M.new(session, known)
     sh = whole(sh_word(session)),
     attach = whole(attach_word(session)),
     detach = whole(detach_word(session)),
-    -- Above the line that is being typed, where a handler or a timer prints.
+    -- What a handler or a timer prints goes above the line that is being typed.
     print = function(...)
       local arguments, count = { ... }, select("#", ...)
       session.above(function() print(unpack(arguments, 1, count)) end)

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * nft.c - nftables, and network namespaces in which it sees what is sent.
+ * nftables.c - nftables, and network namespaces in which it sees what is sent.
  *
- * Rules of nftables are a namespace's own, so each variant has one: its sockets
- * are made there and stay.  All addresses but the own lead to a device that
- * drops what it is given, right behind the hook of what is sent.
+ * A network namespace has its own nftables rules. So each variant gets one: its sockets are made
+ * there, and stay there. The device that drops all datagrams comes right after the output hook.
  */
 #define _GNU_SOURCE
+#include "bench/nftables.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "bench.h"
+#include "bench/bench.h"
 
 static int home = -1;
 
@@ -45,38 +45,27 @@ void sink_leave(void)
 bool nft_is_there(void)
 {
 	if (!works("command -v nft > /dev/null")) {
-		say("SKIP", "nftables: there is no nft; apt-get install nftables");
+		say("SKIP", "nftables: nft is missing; install it with: apt-get install nftables");
 		return false;
 	}
 	if (!works("unshare -n nft list ruleset > /dev/null 2>&1")) {
-		say("SKIP", "nftables: this kernel has none");
+		say("SKIP", "nftables: this kernel does not have it");
 		return false;
 	}
 	if (!works("unshare -n ip link add sink type ifb 2> /dev/null")) {
-		say("SKIP", "nftables: this kernel has no device of type ifb");
+		say("SKIP", "nftables: this kernel has no devices of type ifb");
 		return false;
 	}
 	return true;
 }
 
-/* A file without a name. */
-FILE *nft_script(void)
-{
-	FILE *script = tmpfile();
-
-	if (!script)
-		die("cannot make a file: %s", strerror(errno));
-	return script;
-}
-
 double nft_run(FILE *script)
 {
-	char command[64];
+	char path[64], command[96];
 	double start;
 
-	if (fflush(script))
-		die("cannot write a file: %s", strerror(errno));
-	snprintf(command, sizeof(command), "nft -f /proc/self/fd/%d", fileno(script));
+	scratch_path(script, path, sizeof(path));
+	snprintf(command, sizeof(command), "nft -f %s", path);
 	start = now_ns();
 	if (!works(command))
 		die("this failed: %s", command);

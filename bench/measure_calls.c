@@ -1,23 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * loop.c - the measurement: short batches, round-robin over the variants, so
- * that whatever else the machine does falls on all of them alike.
+ * measure_calls.c - measure in short batches that alternate between the variants, so that whatever
+ * else the machine does affects all of them alike.
  *
- * A figure is net of another round by round: the two batches were run within a
- * millisecond or so of each other, with the same destinations.
+ * Figures are compared round by round: the two batches were run within a millisecond or so of each
+ * other, with the same destinations.
  */
+#include "bench/measure_calls.h"
+
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <stdlib.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "bench.h"
+#include "bench/bench.h"
+#include "bench/group.h"
 
-/* Calls; those of the warm-up are not timed: they bring back what another variant's pushed out. */
+/* Calls in a batch. The warm-up is not timed: it refills the caches after another variant. */
 #define BATCH   1024
 #define WARM_UP 512
 
@@ -25,21 +27,13 @@
 #define TURN_ROUNDS 28
 #define TURN_COLD   8
 
-double now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
-
 /* --- Batches -------------------------------------------------------------------- */
 
 struct work {
 	const struct variant *variant;
 	const struct stream *stream;
 	int socket;
-	uint32_t from; /* of the stream */
+	uint32_t from; /* in the stream */
 	uint32_t batch, warm_up;
 };
 
@@ -48,7 +42,6 @@ static socklen_t address_size(const union address *address)
 	return address->any.sa_family == AF_INET ? sizeof(address->in4) : sizeof(address->in6);
 }
 
-/* 0 or an errno. */
 int call_once(const struct variant *variant, int socket, const union address *address)
 {
 	socklen_t size = address_size(address);
@@ -84,11 +77,11 @@ struct bpf_prog_info program_info(const struct variant *variant)
 	__u32 size = sizeof(info);
 
 	if (variant->program >= 0 && bpf_obj_get_info_by_fd(variant->program, &info, &size))
-		die("%s: cannot ask after its program: %s", variant->id, strerror(errno));
+		die("%s: cannot find its program: %s", variant->id, strerror(errno));
 	return info;
 }
 
-/* How often another process was given this one's processor. */
+/* How often this process lost its processor to another one. */
 static long preemptions(void)
 {
 	struct rusage usage;
@@ -116,7 +109,7 @@ static double time_runs(const struct work *work)
 
 typedef double (*timer)(const struct work *);
 
-/* A batch that was preempted is run again: it tells of the other process. */
+/* A batch that was preempted is run again, because it also timed the other process. */
 static double time_batch(const struct work *work, timer timer)
 {
 	double value = 0;
@@ -133,7 +126,7 @@ static double time_batch(const struct work *work, timer timer)
 	return value;
 }
 
-/* One batch of each variant with the same destinations; another one goes first each time. */
+/* Run one batch of each variant with the same destinations. Each round begins with another one. */
 static void one_round(struct group *group, timer timer, bool keep)
 {
 	for (uint32_t i = 0; i < group->count; i++) {
@@ -157,9 +150,9 @@ static void one_round(struct group *group, timer timer, bool keep)
 }
 
 /*
- * Groups take turns of many rounds, for those that a turn starts with only
- * bring the group's tables back into the caches, and are not kept.  Short
- * turns and all over again, for the machine may be another in a minute.
+ * Groups take turns of many rounds. The first rounds of a turn bring the group's tables back into
+ * the caches, and are not kept. The turns are short and repeated, because the machine may be faster
+ * or slower in a minute.
  */
 static uint32_t measure(struct group *groups, uint32_t count, double seconds, timer timer)
 {

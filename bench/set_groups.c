@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* sets.c - live sets, beside the kernel's hash table and trie with the same elements. */
+/* set_groups.c - live sets, compared with hash tables and tries of the same elements. */
+#include "bench/groups.h"
+
 #include <stdlib.h>
 
-#include "bench.h"
+#include "bench/bench.h"
+#include "bench/group.h"
+#include "bench/large_policy.h"
+#include "bench/random.h"
+#include "bench/report.h"
+#include "bench/rival.h"
 
-/* A live set, which it returns, of elements that calls are made to. */
+/* Begin a group with a live set of addresses that calls go to. Returns that variant. */
 static struct variant *make_set(struct group *group, const char *id, const char *label,
 				const struct prefix *elements, uint32_t count, struct cost *cost)
 {
@@ -30,7 +37,7 @@ static void make_hosts(struct group *group, const char *id, const char *label, u
 	free(hosts);
 }
 
-/* Of many lengths, each of which is one probe. */
+/* Prefixes of many lengths: a lookup tries each length. */
 static void make_nets(struct group *group, const char *id, const char *label, uint32_t count)
 {
 	struct prefix *prefixes = random_prefixes(AF_INET, count);
@@ -41,7 +48,7 @@ static void make_nets(struct group *group, const char *id, const char *label, ui
 	free(prefixes);
 }
 
-struct group *make_sets(struct group *groups)
+struct group *make_set_groups(struct group *groups)
 {
 	make_hosts(groups++, "set-1", "a set of 1 address", 1);
 	make_hosts(groups++, "set-1000", "a set of 1,000 addresses", 1000);

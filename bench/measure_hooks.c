@@ -1,25 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hooks.c - what each of the 17 hooks adds to its call, and to the same call of
- * a socket outside the cgroup, which pays for the hook being attached at all.
+ * measure_hooks.c - measure what each of the 17 hooks adds to its call, and to the same call of a
+ * socket outside the cgroup, which also takes longer when the hook is attached at all.
  *
- * A round times the call in the cgroup and beside it, attaches, and times both
- * again.  It is done before there are other gates.
+ * A round times the call inside and outside of the cgroup, attaches, and times both again. No other
+ * gate may be attached.
  */
+#include "bench/measure_hooks.h"
+
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include "bench.h"
+#include "bench/bench.h"
+#include "bench/cgroup.h"
+#include "bench/gate.h"
+#include "bench/group.h"
+#include "bench/samples.h"
 
-#define CALLS   128 /* datagrams, too, that fit a socket's buffer */
-#define BATCHES 10  /* the first ones find the caches as attaching left them */
+#define CALLS   128 /* so few that their datagrams fit in a socket's buffer */
+#define BATCHES 10  /* in the first ones the caches are still cold from attaching */
 #define ROUNDS  40
-#define COLD    2 /* rounds that are not kept */
+#define COLD    2 /* rounds before that, which are not kept */
 
-/* --- The calls: each of a bound datagram socket, with its own address ----------------- */
+/* --- Calls: a bound datagram socket uses its own address ------------------------------ */
 
 struct name {
 	struct sockaddr_storage storage;
@@ -35,7 +40,7 @@ static void do_connect(int fd, const struct name *own)
 	connect(fd, ADDRESS(own), own->length);
 }
 
-/* The kernel refuses a second bind, after the hook. */
+/* The kernel refuses this second bind, but only after the hook. */
 static void do_bind(int fd, const struct name *own)
 {
 	bind(fd, ADDRESS(own), own->length);
@@ -73,7 +78,7 @@ static void do_getsockname(int fd, const struct name *own)
 	getsockname(fd, ADDRESS(&name), &name.length);
 }
 
-/* `prepare` is called as often before. */
+/* `prepare` is called as often as the call, before the clock starts. */
 static const struct kind {
 	enum tg_op op;
 	const char *name;
@@ -87,7 +92,7 @@ static const struct kind {
 	{TG_OP_GETSOCKNAME, "getsockname", NULL, do_getsockname},
 };
 
-/* The rule is of an address like the socket's, so that the program has something to find. */
+/* The rule has an endpoint that matches the sockets, so that the program finds something. */
 static const struct family {
 	int family;
 	const char *suffix, *endpoint;
@@ -120,7 +125,7 @@ static double time_batch(const struct kind *kind, int fd, const struct name *own
 	return (now_ns() - start) / CALLS;
 }
 
-/* The quickest batch: what others have of it is the machine's other business. */
+/* The fastest batch: others also contain what else the machine did. */
 static double time_call(const struct kind *kind, const struct variant *variant, int round)
 {
 	int fd = variant->sockets[(round + COLD) % VARIANT_SOCKETS];
@@ -136,12 +141,6 @@ static double time_call(const struct kind *kind, const struct variant *variant, 
 			least = value;
 	}
 	return least;
-}
-
-static void check(int err)
-{
-	if (err)
-		die("%s", tg_error());
 }
 
 static void time_both(const struct kind *kind, const struct variant *in, const struct variant *out,

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * rivals.bpf.c - what a figure of Tidegate is measured against: the same job
- * done by a program written by hand for it alone.
+ * rival.bpf.c - what Tidegate is compared with: hand-written programs, each of which does only one
+ * job.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#include "rivals.h"
+#include "bench/rival_layout.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-/* The context wants whole 32-bit reads. */
+/* The verifier accepts only whole 32-bit reads of these fields. */
 #define READ(field) (*(volatile __u32 *)&(field))
 
-/* Endpoints and what to do; the sizes of this and the tries are set at load. */
+/* Endpoints and their verdicts. The size of each map is set when it is loaded. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1);
@@ -22,7 +22,7 @@ struct {
 	__type(value, __u32);
 } endpoints SEC(".maps");
 
-/* Addresses alone. */
+/* Addresses and their verdicts. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1);
@@ -46,7 +46,7 @@ struct {
 	__type(value, __u32);
 } trie6 SEC(".maps");
 
-/* VIPs, and what stands behind them. */
+/* VIPs and their backends. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1);
@@ -61,7 +61,7 @@ struct {
 	__type(value, struct rival_endpoint);
 } backends SEC(".maps");
 
-/* As much memory as many services take, in rows of one line of a processor's cache. */
+/* As much memory as many services need, in rows of one cache line. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -69,7 +69,7 @@ struct {
 	__uint(value_size, RIVAL_ROW_BYTES);
 } rows SEC(".maps");
 
-/* The least that any program costs. */
+/* The cheapest program that there can be. */
 SEC("cgroup/connect4")
 int allow4(struct bpf_sock_addr *ctx)
 {
@@ -133,7 +133,7 @@ int lpm4(struct bpf_sock_addr *ctx)
 	return verdict ? *verdict & 1 : 1;
 }
 
-/* A balancer: the VIP's entry, and one of its backends by chance, as Cilium goes about it. */
+/* A balancer: look up the VIP, then one of its backends at random, as Cilium does. */
 SEC("cgroup/connect4")
 int balance4(struct bpf_sock_addr *ctx)
 {
@@ -157,7 +157,8 @@ int balance4(struct bpf_sock_addr *ctx)
 	return 1;
 }
 
-/* No balancer: one row, by the address.  No table of that size is looked up in for less. */
+/* Not a balancer: read one row, chosen by the address. No lookup in a table of that size is
+ * cheaper. */
 SEC("cgroup/connect4")
 int row4(struct bpf_sock_addr *ctx)
 {

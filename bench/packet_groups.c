@@ -1,27 +1,35 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * packets.c - a datagram that is sent, judged by Tidegate's sendmsg hook or by
- * an output chain of nftables with rules that mean the same.
+ * packet_groups.c - datagrams that are sent, judged by Tidegate's sendmsg hook, or by an output
+ * chain of nftables whose rules mean the same.
  *
- * A figure is net of the call with neither.  All of it lets pass what it
- * matches, for what is dropped is soon over; but first nftables is loaded with
- * rules that drop, to see that it drops what Tidegate's rules match.
+ * Figures are compared with the call without either. While the calls are measured, both let pass
+ * what they match, because a dropped datagram takes less time. But nftables is first loaded with
+ * rules that drop, to check that it drops what Tidegate's rules match.
  */
-#include "rivals.h"
+#include "bench/groups.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "bench.h"
+#include "bench/bench.h"
+#include "bench/check.h"
+#include "bench/group.h"
+#include "bench/large_policy.h"
+#include "bench/nftables.h"
+#include "bench/prefix.h"
+#include "bench/random.h"
+#include "bench/report.h"
+#include "bench/rival_layout.h"
 
-/* What a ruleset is made from; `count` of `rules` or of `prefixes`. */
+/* What a ruleset is made from: `count` rules, or `count` prefixes. */
 struct content {
 	const struct random_rule *rules;
 	const struct prefix *prefixes;
 	uint32_t count;
 };
 
-/* Writes a ruleset of some verdict, in place of the one that is there. */
+/* Writes a ruleset with some verdict, which replaces the one in force. */
 typedef void (*writer)(FILE *script, const struct content *content, const char *verdict);
 
 static void write_start(FILE *script)
@@ -49,7 +57,7 @@ static void write_addr(FILE *script, const struct prefix *prefix)
 	fputs(text, script);
 }
 
-/* Rule by rule, as one writes them at first: nftables goes through them. */
+/* One rule after the other, the first way that comes to mind: nftables tries each of them. */
 static void write_rules(FILE *script, const struct content *content, const char *verdict)
 {
 	write_start(script);
@@ -62,7 +70,7 @@ static void write_rules(FILE *script, const struct content *content, const char 
 	write_end(script);
 }
 
-/* A verdict an endpoint, in a hash table. */
+/* A hash table from endpoints to verdicts. */
 static void write_map(FILE *script, const struct content *content, const char *verdict)
 {
 	write_start(script);
@@ -80,7 +88,7 @@ static void write_map(FILE *script, const struct content *content, const char *v
 	write_end(script);
 }
 
-/* Whole addresses are a hash table, prefixes a tree of intervals. */
+/* A set: a hash table if all are whole addresses, else a tree of intervals. */
 static void write_set(FILE *script, const struct content *content, const char *verdict)
 {
 	bool whole = true;
@@ -103,7 +111,7 @@ static void write_set(FILE *script, const struct content *content, const char *v
 	write_end(script);
 }
 
-/* The set stays. */
+/* Another verdict for the same set. */
 static void write_set_verdict(FILE *script, const struct content *content, const char *verdict)
 {
 	(void)content;
@@ -111,16 +119,19 @@ static void write_set_verdict(FILE *script, const struct content *content, const
 		verdict);
 }
 
-/* ms that nft took. */
+/* Load a ruleset. Returns how many ms nft took. */
 static double load(writer writer, const struct content *content, const char *verdict)
 {
-	FILE *script = nft_script();
+	FILE *script = open_scratch();
 
 	writer(script, content, verdict);
 	return nft_run(script);
 }
 
-/* ms that the first ruleset took; `again` writes the second one. */
+/*
+ * Add nftables to a group. `first` writes the ruleset, `again` changes its verdict. Returns how
+ * many ms the first ruleset took.
+ */
 static double add_nft(struct group *group, const char *id, const char *label,
 		      const struct variant *ours, writer first, writer again,
 		      const struct content *content)
@@ -137,7 +148,7 @@ static double add_nft(struct group *group, const char *id, const char *label,
 	return ms;
 }
 
-/* In a namespace like that of the others. */
+/* Add a variant in a network namespace like that of the others. */
 static struct variant *add(struct group *group, const char *id, const char *label,
 			   const struct variant *against)
 {
@@ -149,7 +160,7 @@ static struct variant *add(struct group *group, const char *id, const char *labe
 	return variant;
 }
 
-/* Begins a group; gives Tidegate's variant, which has nothing yet. */
+/* Begin a group. Returns the variant of Tidegate, which has no policy yet. */
 static struct variant *begin(struct group *group, const char *id, const char *label,
 			     struct stream stream)
 {
@@ -193,7 +204,7 @@ static void make_endpoints(struct group *group, uint32_t count)
 	free(rules);
 }
 
-/* Addresses in a live set or in a rule's list, and in a set of nftables; frees them. */
+/* Addresses in a live set or in a rule's list, compared with a set of nftables. Frees them. */
 static void make_addresses(struct group *group, const char *id, const char *label,
 			   struct prefix *prefixes, uint32_t count,
 			   void (*give)(struct variant *variant, int family,
@@ -212,7 +223,7 @@ static void make_addresses(struct group *group, const char *id, const char *labe
 	free(prefixes);
 }
 
-struct group *make_packets(struct group *groups)
+struct group *make_packet_groups(struct group *groups)
 {
 	if (!nft_is_there())
 		return groups;
@@ -220,7 +231,7 @@ struct group *make_packets(struct group *groups)
 	make_endpoints(groups++, 10000);
 	make_addresses(groups++, "sent-set", "sent: a set of 1,000,000 addresses",
 		       random_hosts(AF_INET, 1000000), 1000000, gate_with_set);
-	/* To load 1,000,000 of them nft takes the better part of a minute. */
+	/* Not 1,000,000: nft takes most of a minute to load those. */
 	make_addresses(groups++, "sent-prefixes", "sent: 100,000 prefixes",
 		       random_prefixes(AF_INET, 100000), 100000, gate_with_prefixes);
 	return groups;

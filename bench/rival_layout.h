@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
-/* rivals.h - what the comparison programs share with those who fill their maps. */
-#ifndef BENCH_RIVALS_H
-#define BENCH_RIVALS_H
+/* rival_layout.h - keys and values of the maps of rival.bpf.c, which rival.c fills. */
+#ifndef BENCH_RIVAL_LAYOUT_H
+#define BENCH_RIVAL_LAYOUT_H
 
 #include <linux/types.h>
 
-/* The one destination, and where a rewrite turns it.  Host order. */
+/* The one destination, and its rewrite. Host order. */
 #define RIVAL_FROM_ADDR 0x0a010203 /* 10.1.2.3 */
 #define RIVAL_FROM_PORT 6000
 #define RIVAL_TO_ADDR   0x0a040506 /* 10.4.5.6 */
@@ -17,17 +17,17 @@ struct rival_endpoint {
 	__u16 proto;
 };
 
-/* A service's backends, one behind the other in an array of endpoints. */
+/* The backends of a service: `count` endpoints in an array, from `first` on. */
 struct rival_service {
 	__u32 count;
 	__u32 first;
 };
 
-/* 64 MiB of them. */
+/* 64 MiB of rows, each of which is one cache line. */
 #define RIVAL_ROW_BYTES 64
 #define RIVAL_ROW_BITS  20
 
-/* Keys of the kernel's LPM trie: a length, then the address. */
+/* Keys of the kernel's LPM trie: the length of the prefix, then the address. */
 struct rival_prefix4 {
 	__u32 length;
 	__u32 addr_be;
