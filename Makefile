@@ -199,10 +199,13 @@ $(B)/bench/measure: $(wildcard bench/*.[ch]) $(HEADERS) $(B)/bench/rival.skel.h 
 	$(Q)$(CC) $(ALL_CFLAGS) -iquote $(B)/bench -o $@ $(filter-out %.bpf.c,$(wildcard bench/*.c)) \
 	  -L$(B) -l:$(SONAME) -Wl,-rpath,'$$ORIGIN/..' -lbpf
 
+docs: ## write the generated parts of docs/ anew
+	$(Q)LUA_PATH='lua/?.lua;lua/?/init.lua;;' $(LUAJIT) docs/generate.lua docs/*.md
+
 lint: deps ## check style, and that headers, symbol map and library agree
 	@$(MAKE) all
-	$(call say,LUACHECK,'lua bin spec examples bench')
-	$(Q)luacheck -q lua bin/tidegate spec spec/run examples bench/run bench/nginx
+	$(call say,LUACHECK,'lua bin spec examples bench docs')
+	$(Q)luacheck -q lua bin/tidegate spec spec/run examples bench/run bench/nginx docs
 	$(call say,FORMAT,'core bpf repl bench spec/c examples/c')
 	$(Q)clang-format --dry-run -Werror core/*.h core/*/*.[ch] bpf/*.c bpf/*/*.h repl/*.[ch] $(wildcard bench/*.[ch] spec/c/*.c examples/c/*.c)
 	$(call say,SYMBOLS,$(B)/$(SONAME))
@@ -258,6 +261,6 @@ clean: ## remove build/
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
 
-.PHONY: all deps test test-kernels demo bench bench-nginx lint install install-rock rock library clean help
+.PHONY: all deps test test-kernels demo bench bench-nginx docs lint install install-rock rock library clean help
 .DELETE_ON_ERROR:
 .PRECIOUS: $(B)/%.bpf.o

@@ -1,0 +1,155 @@
+--- The shell in which the console blocks of a page are typed: in a folder, a
+--- network namespace and a cgroup of its own, with Tidegate installed.
+
+local command = require "spec.support.command"
+local docs = require "spec.support.docs"
+local env = require "spec.support.env"
+
+local M = {}
+
+--- How pages write the cgroup that is there for them.
+local CGROUP = "/sys/fs/cgroup/app"
+
+--- Ends what a command has printed.
+local DONE = "\001\n"
+
+--- How often to look whether what runs in the background has printed the rest: 10 ms apart.
+local LOOKS = 300
+
+---@class docs.Shell
+---@field folder string
+---@field home string the cgroup that it is in
+---@field app string what CGROUP stands for
+---@field process spec.Process
+local Shell = {}
+Shell.__index = Shell
+
+--- Install Tidegate.
+---@return string prefix
+function M.install()
+  local prefix = env.folder()
+  local got = command.run({ "make", "-s", "B=" .. command.build, "PREFIX=" .. prefix, "install" }, { slow = true })
+  assert(got.status == 0, got.out .. got.err)
+  command.run { "chmod", "755", prefix }
+  return prefix
+end
+
+local START = 'echo 0 > "$0/cgroup.procs"; ip link set lo up; exec sh'
+
+--- Start one.
+---@param prefix string where Tidegate is installed
+---@param cgroup string in which it may make cgroups
+---@return docs.Shell
+function M.start(prefix, cgroup)
+  local self = setmetatable({ folder = env.folder(), home = cgroup .. "/shell", app = cgroup .. "/app" }, Shell)
+  local root = command.run({ "pwd" }).out:match "[^\n]+"
+  command.run { "chmod", "755", self.folder }
+  command.run { "mkdir", self.home, self.app }
+  for _, name in ipairs { "examples", "core", "bpf" } do
+    command.run { "ln", "-s", root .. "/" .. name, self.folder .. "/" .. name }
+  end
+  self.process = command.start({ "unshare", "-n", "stdbuf", "-oL", "-eL", "sh", "-c", START, self.home }, {
+    cwd = self.folder,
+    env = {
+      PATH = prefix .. "/bin:" .. os.getenv "PATH", LD_LIBRARY_PATH = prefix .. "/lib",
+      PKG_CONFIG_PATH = prefix .. "/lib/pkgconfig", TIDEGATE_BUILD = "", HOME = self.folder,
+      LUA_PATH = ("%s/share/lua/5.1/?.lua;%s/share/lua/5.1/?/init.lua;;"):format(prefix, prefix),
+    },
+  })
+  return self
+end
+
+local function replace(text, from, to)
+  return (text:gsub(from:gsub("%p", "%%%0"), (to:gsub("%%", "%%%%"))))
+end
+
+--- Type a command, and wait for its end; what runs in the background goes on.
+---@param line string
+function Shell:type(line)
+  local process = self.process
+  local from = #process.out
+  -- $? is that of the command before, and standard input is not for commands to read.
+  process:write(("{ (exit $status)\n%s\n} < /dev/null 2>&1; status=$?; printf '\\001\\n'\n")
+    :format(replace(line, CGROUP, self.app)))
+  command.wait_until(function()
+    return process.status or process.out:find(DONE, from + 1, true)
+  end, line)
+  assert(not process.status, ("the shell ended at: %s: %s%s"):format(line, process.out, process.err))
+end
+
+--- The commands of a console block; a line that ends with \ goes on in the next.
+---@param text string
+---@return string[]
+local function commands(text)
+  local found, open = {}, false
+  for line in text:gmatch "[^\n]+" do
+    local typed = line:match "^%$ (.*)"
+    if open then
+      found[#found] = found[#found] .. "\n" .. line
+    elseif typed then
+      found[#found + 1] = typed
+    end
+    open = (open or typed ~= nil) and line:find "\\$" ~= nil
+  end
+  return found
+end
+
+--- What the commands of a block have printed since `from`, as the block shows it.
+local function transcript(self, lines, from)
+  local parts, index = {}, 0
+  for piece in (self.process.out:sub(from + 1) .. DONE):gmatch("(.-)" .. DONE) do
+    index = index + 1
+    parts[#parts + 1] = lines[index] and "$ " .. lines[index] .. "\n" or ""
+    parts[#parts + 1] = replace(piece, self.app, CGROUP)
+  end
+  return table.concat(parts)
+end
+
+--- Type what a block shows.
+---@param block docs.Block
+---@return string the block as it was
+function Shell:run(block)
+  local lines, from, looks = commands(block.text), #self.process.out, 0
+  for _, line in ipairs(lines) do
+    self:type(line)
+  end
+  command.wait_until(function()
+    looks = looks + 1
+    return looks > LOOKS or docs.alike(block.text, transcript(self, lines, from))
+  end, block.where)
+  return transcript(self, lines, from)
+end
+
+local ENFORCE = "tidegate check block.lua > block.txt 2>&1 && tidegate run block.lua -- true > block.txt 2>&1; "
+  .. "[ $? = 0 ] && ! grep . block.txt || { cat block.txt; echo failed; }"
+
+--- Do what a block asks for.
+---@param page docs.Page
+---@param block docs.Block
+function Shell:block(page, block)
+  if block.marks.before then
+    self:type(block.marks.before)
+  end
+  if block.marks.file then
+    env.write(self.folder .. "/" .. block.marks.file, block.text)
+  elseif block.language == "lua" then
+    env.write(self.folder .. "/block.lua", block.text)
+    local from = #self.process.out
+    self:type(ENFORCE)
+    local got = transcript(self, {}, from)
+    assert(got == "", block.where .. ": " .. got)
+  else
+    docs.check(page, block, self:run(block))
+  end
+end
+
+--- End it, and all that it has started.
+function Shell:close()
+  self.process:kill "sigkill"
+  for _, cgroup in ipairs { self.home, self.app } do
+    command.run { "sh", "-c", 'echo 1 > "$0/cgroup.kill"', cgroup }
+  end
+  self.process:wait()
+end
+
+return M
