@@ -77,21 +77,25 @@ function Shell:type(line)
   assert(not process.status, ("the shell ended at: %s: %s%s"):format(line, process.out, process.err))
 end
 
---- The commands of a console block; a line that ends with \ goes on in the next.
+--- The commands of a console block, and what it shows below each; a line that ends
+--- with \ goes on in the next.
 ---@param text string
 ---@return string[]
+---@return string[] shown
 local function commands(text)
-  local found, open = {}, false
+  local found, shown, open = {}, {}, false
   for line in text:gmatch "[^\n]+" do
     local typed = line:match "^%$ (.*)"
     if open then
       found[#found] = found[#found] .. "\n" .. line
     elseif typed then
-      found[#found + 1] = typed
+      found[#found + 1], shown[#found + 1] = typed, ""
+    else
+      shown[#found] = shown[#found] .. line .. "\n"
     end
     open = (open or typed ~= nil) and line:find "\\$" ~= nil
   end
-  return found
+  return found, shown
 end
 
 --- What the commands of a block have printed since `from`, as the block shows it.
@@ -105,18 +109,30 @@ local function transcript(self, lines, from)
   return table.concat(parts)
 end
 
---- Type what a block shows.
+--- Wait until what is to be printed has been, if it ever is.
+local function wait_for(done, what)
+  local looks = 0
+  command.wait_until(function()
+    looks = looks + 1
+    return looks > LOOKS or done()
+  end, what)
+end
+
+--- Type what a block shows.  A command in the background is given time to print
+--- what is shown below it before the next is typed.
 ---@param block docs.Block
 ---@return string the block as it was
 function Shell:run(block)
-  local lines, from, looks = commands(block.text), #self.process.out, 0
-  for _, line in ipairs(lines) do
+  local lines, shown = commands(block.text)
+  local from = #self.process.out
+  for index, line in ipairs(lines) do
+    local before = #self.process.out
     self:type(line)
+    if line:find "&$" and shown[index] ~= "" then
+      wait_for(function() return docs.alike(shown[index], transcript(self, {}, before)) end, line)
+    end
   end
-  command.wait_until(function()
-    looks = looks + 1
-    return looks > LOOKS or docs.alike(block.text, transcript(self, lines, from))
-  end, block.where)
+  wait_for(function() return docs.alike(block.text, transcript(self, lines, from)) end, block.where)
   return transcript(self, lines, from)
 end
 
@@ -131,7 +147,7 @@ function Shell:block(page, block)
     self:type(block.marks.before)
   end
   if block.marks.file then
-    env.write(self.folder .. "/" .. block.marks.file, block.text)
+    env.write(self.folder .. "/" .. block.marks.file, replace(block.text, CGROUP, self.app))
   elseif block.language == "lua" then
     env.write(self.folder .. "/block.lua", block.text)
     local from = #self.process.out
