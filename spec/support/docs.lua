@@ -193,13 +193,22 @@ local function sorted(text)
   return table.concat(lines, "\n")
 end
 
---- Whether the pieces between "…" are in a text, in this order.
+--- Whether the pieces between "…" are in a text, in this order, the first at its
+--- start and the last at its end.
 local function has_pieces(shown, got)
-  local at = 1
-  got = "\n" .. table.concat(lines_of(got), "\n") .. "\n"
+  local pieces = {}
   for piece in (table.concat(lines_of(shown), "\n") .. "\n…\n"):gmatch "(.-)…\n" do
-    local _, last = got:find("\n" .. piece, at, true)
-    if not last then
+    pieces[#pieces + 1] = piece
+  end
+  local at = 0
+  got = "\n" .. table.concat(lines_of(got), "\n") .. "\n"
+  for index, piece in ipairs(pieces) do
+    local first, last = got:find("\n" .. piece, math.max(at, 1), true)
+    if index > 1 and index == #pieces and piece ~= "" then
+      first, last = #got - #piece, #got
+      last = got:sub(first) == "\n" .. piece and first >= at and last or nil
+    end
+    if not last or index == 1 and first > 1 then
       return false
     end
     at = last
