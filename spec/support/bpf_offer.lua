@@ -17,8 +17,9 @@ local LOG_BYTES = 4096
 
 --- The hooks, with the attach types by which the kernel numbers them.
 M.hooks = {
-  bind4 = 8, bind6 = 9, connect4 = 10, connect6 = 11, sendmsg4 = 14, sendmsg6 = 15, recvmsg4 = 19, recvmsg6 = 20,
-  getpeername4 = 29, getpeername6 = 30, getsockname4 = 31, getsockname6 = 32, connect_unix = 49, sendmsg_unix = 50,
+  bind4 = 8, bind6 = 9, connect4 = 10, connect6 = 11, sendmsg4 = 14, sendmsg6 = 15,
+  recvmsg4 = 19, recvmsg6 = 20, getpeername4 = 29, getpeername6 = 30,
+  getsockname4 = 31, getsockname6 = 32, connect_unix = 49, sendmsg_unix = 50,
   recvmsg_unix = 51, getpeername_unix = 52, getsockname_unix = 53,
 }
 
@@ -77,7 +78,8 @@ end
 ---@return table<string, integer>
 function M.kfuncs()
   local functions, found = {}, {}
-  local pipe = assert(io.popen "/usr/sbin/bpftool btf dump file /sys/kernel/btf/vmlinux format raw 2> /dev/null")
+  local dump = "/usr/sbin/bpftool btf dump file /sys/kernel/btf/vmlinux format raw"
+  local pipe = assert(io.popen(dump .. " 2> /dev/null"))
   for line in pipe:lines() do
     local id, name = line:match "^%[(%d+)%] FUNC '([%w_]+)'"
     if id then

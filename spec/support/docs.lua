@@ -55,7 +55,8 @@ function M.paths()
 end
 
 local function is_session(block)
-  return block.language == "console" and block.text:find "^%$ tidegate repl" and block.text:find "\ntidegate> "
+  local text = block.language == "console" and block.text or ""
+  return text:find "^%$ tidegate repl" and text:find "\ntidegate> "
 end
 
 --- Say which spec runs each block.
@@ -176,7 +177,8 @@ end
 ---@param text string
 ---@return string
 function M.plain(text)
-  return (text:gsub("%[%d+%]", "[PID]"):gsub("after %d+ ms", "after N ms"):gsub("%f[%d]%d+ bytes", "N bytes"))
+  text = text:gsub("%[%d+%]", "[PID]"):gsub("after %d+ ms", "after N ms")
+  return (text:gsub("%f[%d]%d+ bytes", "N bytes"))
 end
 
 local function lines_of(text)

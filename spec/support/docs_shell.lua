@@ -28,7 +28,8 @@ Shell.__index = Shell
 ---@return string prefix
 function M.install()
   local prefix = env.folder()
-  local got = command.run({ "make", "-s", "B=" .. command.build, "PREFIX=" .. prefix, "install" }, { slow = true })
+  local words = { "make", "-s", "B=" .. command.build, "PREFIX=" .. prefix, "install" }
+  local got = command.run(words, { slow = true })
   assert(got.status == 0, got.out .. got.err)
   command.run { "chmod", "755", prefix }
   return prefix
@@ -41,14 +42,16 @@ local START = 'echo 0 > "$0/cgroup.procs"; ip link set lo up; exec sh'
 ---@param cgroup string in which it may make cgroups
 ---@return docs.Shell
 function M.start(prefix, cgroup)
-  local self = setmetatable({ folder = env.folder(), home = cgroup .. "/shell", app = cgroup .. "/app" }, Shell)
+  local self = setmetatable({ folder = env.folder() }, Shell)
+  self.home, self.app = cgroup .. "/shell", cgroup .. "/app"
   local root = command.run({ "pwd" }).out:match "[^\n]+"
   command.run { "chmod", "755", self.folder }
   command.run { "mkdir", self.home, self.app }
   for _, name in ipairs { "examples", "core", "bpf" } do
     command.run { "ln", "-s", root .. "/" .. name, self.folder .. "/" .. name }
   end
-  self.process = command.start({ "unshare", "-n", "stdbuf", "-oL", "-eL", "sh", "-c", START, self.home }, {
+  local words = { "unshare", "-n", "stdbuf", "-oL", "-eL", "sh", "-c", START, self.home }
+  self.process = command.start(words, {
     cwd = self.folder,
     env = {
       PATH = prefix .. "/bin:" .. os.getenv "PATH", LD_LIBRARY_PATH = prefix .. "/lib",
@@ -74,7 +77,7 @@ function Shell:type(line)
   command.wait_until(function()
     return process.status or process.out:find(DONE, from + 1, true)
   end, line)
-  assert(not process.status, ("the shell ended at: %s: %s%s"):format(line, process.out, process.err))
+  assert(not process.status, "the shell ended at: " .. line .. ": " .. process.out .. process.err)
 end
 
 --- The commands of a console block, and what it shows below each; a line that ends
@@ -136,8 +139,9 @@ function Shell:run(block)
   return transcript(self, lines, from)
 end
 
-local ENFORCE = "tidegate check block.lua > block.txt 2>&1 && tidegate run block.lua -- true > block.txt 2>&1; "
-  .. "[ $? = 0 ] && ! grep . block.txt || { cat block.txt; echo failed; }"
+local ENFORCE = [[
+  tidegate check block.lua > block.txt 2>&1 && tidegate run block.lua -- true > block.txt 2>&1
+  [ $? = 0 ] && ! grep -q . block.txt || { cat block.txt; echo failed; }]]
 
 --- Do what a block asks for.
 ---@param page docs.Page
