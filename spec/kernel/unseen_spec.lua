@@ -1,5 +1,5 @@
 -- What the hooks do not see: with programs on the hooks that deny every call,
--- these calls go through.  The doctor and the README say so.
+-- these calls go through.  The doctor and docs/limits.md say so.
 
 local ffi = require "ffi"
 local foreign = require "spec.support.foreign"

@@ -4,7 +4,7 @@
 --
 --   lua, c    With a `file` mark the block is written to that file, and a later
 --             console block must name the file.  Lua without a mark is a policy:
---             it is enforced, and must print nothing.
+--             it is checked and enforced, and must print nothing.
 --   console   Lines that start with "$ " are typed, the rest is what they print.
 --             Each page has one shell, in a cgroup, a network namespace and a
 --             folder of its own.  A session of `tidegate repl` is typed at a
