@@ -302,25 +302,19 @@ static void settle_log(struct tg_slot *slot, const struct tg_term *term)
 					    __ATOMIC_RELAXED);
 }
 
-/* The rates of the image that is in force now hold for what was counted before. */
+/* The rates of the image that is now in force also hold for what was counted before it. */
 void tg_counters_settle(struct tg_counter_maps *counters, const struct tg_slot_table *table,
 			const void *rows)
 {
-	const struct tg_image_header *header = rows;
-	const char *bytes = rows;
+	const struct tg_section *section;
 
-	for (int op = 0; op < TG_OPS; op++) {
-		const struct tg_section *section =
-			(const void *)(bytes + (size_t)header->section[op] * TG_ROW_BYTES);
-		const struct tg_term *term;
+	for (int place = 0; (section = tg_image_section_next(rows, &place)); place++) {
+		const struct tg_term *terms = tg_image_terms(rows, section);
 
-		if (!header->section[op])
-			continue;
-		term = (const void *)(bytes + (size_t)section->term_row * TG_ROW_BYTES);
 		for (uint32_t i = 0; i < section->terms; i++)
-			if (term[i].log_interval_us)
-				settle_log(&counters->slots[table->of_rule[term[i].rule]],
-					   &term[i]);
+			if (terms[i].log_interval_us)
+				settle_log(&counters->slots[table->of_rule[terms[i].rule]],
+					   &terms[i]);
 	}
 }
 
