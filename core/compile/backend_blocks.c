@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * backend_blocks.c - the lists of backends in an image: all of them, one behind the
- * other, in the order of their rules.
+ * backend_blocks.c - the backends of the rules, as blocks of an image, one after
+ * the other, in the order of the rules.
  */
 #include "parse/backend.h"
 #include "compile/compile.h"
