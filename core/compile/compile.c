@@ -273,7 +273,7 @@ static bool op_is_unix_free(const struct tg_policy *policy, enum tg_op op)
 	return true;
 }
 
-/* Of all terms, ORed. */
+/* The effects of all terms, ORed. */
 static uint32_t all_effects(const struct tg_rows *rows)
 {
 	const struct tg_section *section;

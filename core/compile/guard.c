@@ -22,7 +22,7 @@ static bool set_is_plain(const struct tg_intervals *set, enum tg_key key)
 	return key == TG_KEY_PROTO && set->count == 2 && is_single(&set->at[1]);
 }
 
-/* The fields whose sets the guards hold whole, in all terms. */
+/* The fields of which every term has a set that its guard can hold whole. */
 static uint32_t plain_keys(const struct tg_terms *terms)
 {
 	uint32_t plain = GUARD_KEYS;

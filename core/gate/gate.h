@@ -126,8 +126,8 @@ void tg_links_drop(struct tg_gate *gate, uint32_t hooks);
 
 /* For messages.  After a fork, a process knows the tables of that time only. */
 #define TG_NO_TABLE                                                                                \
-	"the policy in force declares none of this name, or was published after this process had " \
-	"the gate by fork"
+	"the policy in force declares none of this name, or it was published after this process "  \
+	"was forked"
 
 /*
  * Publishing takes three steps.  Make the tables that an image names and the gate

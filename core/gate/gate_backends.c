@@ -15,7 +15,7 @@
 #include "gate/gate.h"
 #include "image/image_backends.h"
 
-/* A larger table is removed all the same. */
+/* An old table with more rows is removed at once. */
 #define MOST_LEFT_ROWS ((1u << 20) / TG_ROW_BYTES)
 
 static struct tg_table *table_of(struct tg_gate *gate, uint64_t generation)

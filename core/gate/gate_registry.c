@@ -137,7 +137,7 @@ static int set_lock(const struct tg_gate *gate, short type)
 		return 0;
 	return errno == EACCES || errno == EAGAIN
 		       ? -EAGAIN
-		       : tg_fail_errno(-errno, "cannot become the reader");
+		       : tg_fail_errno(-errno, "cannot become the reader of the gate's events");
 }
 
 int tg_gate_claim(struct tg_gate *gate)

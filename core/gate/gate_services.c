@@ -127,10 +127,11 @@ static int put(const struct tg_services *services, const char *text, const struc
 
 	if (error != -ENOSPC)
 		return error;
-	return tg_fail(error,
-		       "services \"%s\": \"%s\": has no room: there is some for %u services of "
-		       "ten backends: remove some, or declare them with a larger size",
-		       services->live.name, text, tg_service_books_of(&services->live.table)->size);
+	return tg_fail(
+		error,
+		"services \"%s\": \"%s\": does not fit: they have room for %u services of ten "
+		"backends: remove some, or declare them with a larger size",
+		services->live.name, text, tg_service_books_of(&services->live.table)->size);
 }
 
 int tg_services_put(struct tg_services *services, const char *text,

@@ -155,7 +155,9 @@ static void add_if_new(struct batch *batch, const struct tg_table *table, int ou
 	batch->fd[batch->count++] = table->fd;
 }
 
-/* With one call, because the kernel waits for running programs: since 6.8 once a call, not a table.
+/*
+ * With one call, because the kernel waits for running programs: since Linux 6.8
+ * once a call, before that once a table.
  */
 int tg_gate_tables_install(struct tg_gate *gate, int outer)
 {

@@ -97,24 +97,24 @@ static void destroy(const void *question, void *answer)
 
 static int fail(int error, size_t sockets)
 {
-	const char *many = sockets == 1 ? "socket stays" : "sockets stay";
+	const char *were = sockets == 1 ? "socket was" : "sockets were";
 
 	if (error == -ENOENT)
 		return tg_fail(error,
-			       "%zu %s as it was: in a network namespace that no process seen "
-			       "from here is in, and that is mounted nowhere",
-			       sockets, many);
+			       "%zu %s not ended: no process that can be seen from here is in "
+			       "the network namespace, and it is mounted nowhere",
+			       sockets, were);
 	if (error == -EPERM)
 		return tg_fail(error,
-			       "%zu %s as it was: ending it takes CAP_NET_ADMIN, and, in another "
-			       "network namespace, CAP_SYS_ADMIN",
-			       sockets, many);
+			       "%zu %s not ended: this takes CAP_NET_ADMIN, and also "
+			       "CAP_SYS_ADMIN in another network namespace",
+			       sockets, were);
 	if (error == -EOPNOTSUPP)
 		return tg_fail(error,
-			       "%zu %s as it was: this kernel has no tcp_diag or udp_diag, or is "
+			       "%zu %s not ended: this kernel has no tcp_diag or udp_diag, or is "
 			       "built without CONFIG_INET_DIAG_DESTROY; run `tidegate doctor`",
-			       sockets, many);
-	return tg_fail_errno(error, "%zu %s as it was", sockets, many);
+			       sockets, were);
+	return tg_fail_errno(error, "%zu %s not ended", sockets, were);
 }
 
 static int destroy_group(const struct group *group, uint32_t *ended)

@@ -161,7 +161,8 @@ int tg_waker_start(const struct tg_gate *gate, char *path, size_t size, struct t
 	if (error)
 		goto fail;
 	if (strlen(waker->address.sun_path) >= size)
-		error = tg_fail(-ENOSPC, "no room for %s", waker->address.sun_path);
+		error = tg_fail(-ENOSPC, "tg_waker_start: the path does not fit: %s",
+				waker->address.sun_path);
 	else
 		error = start_thread(waker);
 	if (error) {
