@@ -4,13 +4,14 @@
  * sets of paths as sets of numbers, which the rest of the compiler handles like
  * those of any other field.
  */
+#include "compile/compile.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/array.h"
 #include "base/error.h"
-#include "compile/compile.h"
 
 static int compare(const void *a, const void *b)
 {

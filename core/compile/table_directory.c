@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* table_directory.c - the live tables that a policy declares, in its image. */
+#include "compile/compile.h"
+
 #include <string.h>
 
 #include "base/error.h"
-#include "compile/compile.h"
 
 static int write_services(const struct tg_policy_table *table, struct tg_rows *rows,
 			  struct tg_table_entry *entry)

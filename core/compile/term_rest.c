@@ -5,10 +5,10 @@
  * Neighbouring terms of one rule share a rest if they ask about the same live
  * sets, and all rests of a rule share its socket options.
  */
+#include "compile/compile.h"
+
 #include <errno.h>
 #include <string.h>
-
-#include "compile/compile.h"
 
 struct writer {
 	const struct tg_policy *policy;

@@ -5,6 +5,8 @@
  * The kernel detaches a link when its last descriptor is closed: a host that
  * dies leaves nothing attached.
  */
+#include "gate/gate.h"
+
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +21,6 @@
 #include "base/array.h"
 #include "base/error.h"
 #include "base/hook.h"
-#include "gate/gate.h"
 #include "system/attach_conflict.h"
 #include "system/capability.h"
 

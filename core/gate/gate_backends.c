@@ -8,11 +8,12 @@
  * The old table stays, unread, until the next one takes its number: removing it
  * would make the kernel wait for running programs once more.
  */
+#include "gate/gate.h"
+
 #include <errno.h>
 #include <string.h>
 
 #include "base/error.h"
-#include "gate/gate.h"
 #include "image/image_backends.h"
 
 /* An old table with more rows is removed at once. */

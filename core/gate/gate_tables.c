@@ -3,6 +3,8 @@
  * gate_tables.c - the live tables of a gate.  They are known by name, so that they
  * survive a publish, like a rule's counters.
  */
+#include "gate/gate.h"
+
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -10,7 +12,6 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "gate/gate.h"
 #include "image/image_directory.h"
 #include "image/image_services.h"
 #include "image/image_tables.h"

@@ -7,6 +7,8 @@
  * memcpy().  It is complete before any program can see it, and is not written to
  * afterwards.
  */
+#include "gate/gate.h"
+
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <string.h>
@@ -15,7 +17,6 @@
 
 #include "base/error.h"
 #include "bpf/layout/program_spec.h"
-#include "gate/gate.h"
 #include "gate/stamp.h"
 #include "system/capability.h"
 

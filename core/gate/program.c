@@ -12,14 +12,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "system/capability.h"
 #include "base/error.h"
 #include "base/hook.h"
 #include "gate/program_unix.h"
-#include "tidegate.skel.h"
+#include "system/capability.h"
 #include "tidegate.h"
-
-/* --- Loading ------------------------------------------------------------------- */
+#include "tidegate.skel.h"
 
 /*
  * The end of what libbpf prints while this thread loads.  It becomes part of the

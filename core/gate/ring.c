@@ -7,6 +7,8 @@
  * in a row, so that the array continues past the ring's end.
  * (Layout: kernel/bpf/ringbuf.c.)
  */
+#include "gate/gate.h"
+
 #include <errno.h>
 #include <linux/bpf.h>
 #include <poll.h>
@@ -15,7 +17,6 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "gate/gate.h"
 
 _Static_assert(sizeof(struct tg_event) % 8 == 0, "records are at multiples of eight");
 

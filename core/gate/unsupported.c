@@ -15,10 +15,10 @@
 
 #include "base/error.h"
 #include "base/hook.h"
-#include "system/kernel_probe.h"
+#include "base/names.h"
 #include "gate/program.h"
 #include "image/image_needs.h"
-#include "base/names.h"
+#include "system/kernel_probe.h"
 
 struct needs {
 	uint32_t hooks;
