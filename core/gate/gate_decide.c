@@ -6,8 +6,10 @@
 #include "simulate/mismatch.h"
 #include "simulate/simulate.h"
 
-/* An image's tables as they are in the gate; those that the gate does not have, as the image
- * declares them. */
+/*
+ * An image's tables as they are in the gate; those that the gate does not have,
+ * as the image declares them.
+ */
 static int view_tables(const struct tg_gate *gate, const struct tg_image *image,
 		       struct tg_table_rows *view)
 {

@@ -94,7 +94,7 @@ int tg_gate_named(const char *text, struct tg_gate **gate)
 	return error;
 }
 
-/* One holder less.  True if there are others; else the name is gone. */
+/* Remove one holder.  True if others are left; else the name is removed, too. */
 static bool release(struct tg_gate_name *name)
 {
 	struct tg_gate_name **at = &names;
