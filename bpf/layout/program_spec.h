@@ -32,6 +32,9 @@ enum tg_feature {
 	TG_FEATURE_PATH_BACK = 1 << 17, /* and it is shown as it was asked for */
 };
 
+/* What a rewrite remembers of a socket, to show the program what it asked for. */
+#define TG_FEATURES_REMEMBER (TG_FEATURE_PEER | TG_FEATURE_LOCAL | TG_FEATURE_SENT)
+
 /* Copies of the counters: where there are more processors, some share one. */
 #define TG_MAX_COPIES 16u
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * backend_blocks.c - the lists of backends in an image: all of them, one behind the
- * other, in the order of their rules.
+ * backend_blocks.c - the backends of the rules, as blocks of an image, one after
+ * the other, in the order of the rules.
  */
-#include "parse/backend.h"
 #include "compile/compile.h"
+
 #include "base/error.h"
+#include "parse/backend.h"
 
 static uint32_t rule_rows(const struct tg_policy_rule *rule)
 {

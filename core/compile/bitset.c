@@ -2,44 +2,29 @@
 /* bitset.c - which terms hold for each class of a field's values. */
 #include "compile/compile.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/error.h"
+#include "base/array.h"
 
 #define ROW_WORDS     (TG_ROW_BYTES / sizeof(uint64_t))
 #define INPLACE_WORDS 2
 
-static int bitsets_reserve(struct tg_bitsets *bitsets)
+/* Make room for one more class, of however many words. */
+static int reserve_class(struct tg_bitsets *bitsets)
 {
-	if (bitsets->count == bitsets->room) {
-		uint32_t room = bitsets->room ? bitsets->room * 2 : 64;
-		void *at = realloc(bitsets->at, room * sizeof(*bitsets->at));
+	int error = tg_array_reserve(bitsets->at, bitsets->capacity, bitsets->count + 1, "bitsets");
 
-		if (!at)
-			return tg_fail(-ENOMEM, "out of memory: no room for %u bitsets", room);
-		bitsets->at = at;
-		bitsets->room = room;
-	}
-	if (bitsets->word_count + TG_BITSET_WORDS > bitsets->word_room) {
-		size_t room = bitsets->word_room * 2 + TG_BITSET_WORDS;
-		void *words = realloc(bitsets->words, room * sizeof(*bitsets->words));
-
-		if (!words)
-			return tg_fail(-ENOMEM, "out of memory: no room for bitsets of %zu words",
-				       room);
-		bitsets->words = words;
-		bitsets->word_room = room;
-	}
-	return 0;
+	return error ? error
+		     : tg_array_reserve(bitsets->words, bitsets->word_capacity,
+					bitsets->word_count + TG_BITSET_WORDS, "words of bitsets");
 }
 
 int tg_bitsets_add(struct tg_bitsets *bitsets, const uint64_t *words)
 {
 	struct tg_sparse sparse = {.first = bitsets->word_count};
 	uint32_t used = (bitsets->terms + TG_WORD_TERMS - 1) / TG_WORD_TERMS;
-	int error = bitsets_reserve(bitsets);
+	int error = reserve_class(bitsets);
 
 	if (error)
 		return error;
@@ -54,7 +39,7 @@ int tg_bitsets_add(struct tg_bitsets *bitsets, const uint64_t *words)
 	return 0;
 }
 
-/* Up to 64 terms: a class is one word. */
+/* With at most 64 terms, a class is one word. */
 static int write_words(const struct tg_bitsets *bitsets, struct tg_rows *rows, uint32_t *row)
 {
 	uint64_t *words;
@@ -69,7 +54,7 @@ static int write_words(const struct tg_bitsets *bitsets, struct tg_rows *rows, u
 	return 0;
 }
 
-/* A class's few terms, as its head lists them. */
+/* The head of a class that has few terms: it lists them. */
 static uint64_t list_terms(const struct tg_bitsets *bitsets, const struct tg_sparse *sparse)
 {
 	uint64_t head = UINT64_MAX;
@@ -98,7 +83,7 @@ static bool has_few(const struct tg_bitsets *bitsets, const struct tg_sparse *sp
 	return terms <= TG_HEAD_TERMS;
 }
 
-/* One bitset's row; words that do not fit there go to `*overflow`, which moves on. */
+/* Write a bitset's row.  Words that do not fit there go to `*overflow`, which moves on. */
 static void write_bitset(const struct tg_bitsets *bitsets, const struct tg_sparse *sparse,
 			 struct tg_rows *rows, uint32_t row, uint32_t *overflow)
 {
@@ -121,7 +106,7 @@ static void write_bitset(const struct tg_bitsets *bitsets, const struct tg_spars
 	       sparse->count * sizeof(uint64_t));
 }
 
-/* More: a head a class, then the bitsets of those that need one, then their words. */
+/* With more terms: a head a class, then the bitsets of those that need one, then their words. */
 static int write_heads(const struct tg_bitsets *bitsets, struct tg_rows *rows, uint32_t *row)
 {
 	uint32_t many = 0, bitset_row, overflow_row, overflow;

@@ -2,9 +2,9 @@
 /*
  * btree.c - a field's spans as static B-trees.
  *
- * All leaves but the last are full, and so are all nodes but the last of a
- * level; a level's rows stand side by side, the root first.  So everything
- * about a tree follows from its number of spans.
+ * All leaves except the last are full, and so are all nodes except the last of a
+ * level.  The rows of a level are adjacent, the root's level first.  So the whole
+ * shape of a tree follows from its number of spans.
  */
 #include "compile/compile.h"
 
@@ -14,7 +14,7 @@
 
 #include "base/error.h"
 
-/* What the trees over 32-bit keys and those over 64-bit keys differ in. */
+/* What differs between the trees over 32-bit keys and those over 64-bit keys. */
 struct shape {
 	uint32_t children;  /* of a node */
 	uint32_t intervals; /* of a leaf */
@@ -55,7 +55,7 @@ static int plan_tree(const struct shape *shape, size_t spans, struct tg_rows *ro
 	return tg_rows_add(rows, total, &plan->root);
 }
 
-/* The keys come first in nodes and leaves alike.  Nothing is behind the last span. */
+/* Keys come first, in nodes and in leaves.  No value is above the last span. */
 static void put_upper(const struct plan *plan, void *row, uint32_t place,
 		      const struct tg_span *spans, size_t index)
 {
@@ -83,7 +83,7 @@ static void fill_leaf(const struct plan *plan, void *row, const struct tg_span *
 	}
 }
 
-/* `under` is the number of spans under one child. */
+/* `under` is the number of spans below one child. */
 static void fill_node(const struct plan *plan, void *row, const struct tg_span *spans, size_t first,
 		      size_t under, uint32_t child)
 {
@@ -116,17 +116,18 @@ static void fill_tree(const struct plan *plan, struct tg_rows *rows, const struc
 }
 
 /*
- * One step through the values of the high half: from `high` on, either a run
- * of values whose low halves are all of one class, or one value inside which
- * the class changes, at the spans first..*next.
+ * One step through the values of the high half.  It is either a run of values
+ * that have one class whatever their low half is, or one value in which the
+ * class depends on the low half.
  */
 struct step {
-	uint64_t last; /* high value of the step's end */
-	size_t first;  /* span */
-	size_t low;    /* spans inside one high value; 0: no change there */
-	size_t next;   /* span that holds the value behind the step */
+	uint64_t last; /* the step's last high value */
+	size_t first;  /* its first span */
+	size_t low;    /* spans inside its one high value; 0: one class for all low halves */
+	size_t next;   /* the span of the value after the step */
 };
 
+/* The step that starts at the high value `high`, which is in span `first`. */
 static struct step next_step(const struct tg_partition *partition, size_t first, uint64_t high)
 {
 	const struct tg_span *at = partition->at;
@@ -149,8 +150,6 @@ static struct step next_step(const struct tg_partition *partition, size_t first,
 	};
 }
 
-/* The steps as spans of the high half, each with its class or the place where its low spans start.
- */
 static size_t count_steps(const struct tg_partition *partition)
 {
 	uint64_t high = 0;
@@ -165,6 +164,7 @@ static size_t count_steps(const struct tg_partition *partition)
 	return count;
 }
 
+/* Write the tree of one step's low half; `entry` is what the tree of the high half has for it. */
 static int write_chain(const struct tg_partition *partition, const struct step *step,
 		       struct tg_rows *rows, uint32_t *entry)
 {
@@ -178,8 +178,7 @@ static int write_chain(const struct tg_partition *partition, const struct step *
 	return 0;
 }
 
-/* Two chained searches of 64 bits; the trees of the low half follow that of the high half in its
- * order. */
+/* Two chained searches of 64 bits.  The trees of the low halves follow that of the high half. */
 static int write_tree128(const struct tg_partition *partition, struct tg_rows *rows,
 			 struct plan *plan)
 {

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "policy/effect.h"
 #include "base/error.h"
 #include "image/checksum.h"
 #include "image/image.h"
+#include "policy/effect.h"
 
 static const char *const key_names[TG_KEYS] = {
 	[TG_KEY_ADDR4] = "IPv4 addresses",
@@ -33,10 +33,10 @@ static const char *const key_names[TG_KEYS] = {
 	[TG_KEY_CGROUP] = "cgroups",
 };
 
-/* The kernel goes to loopback where a program asks for 0.0.0.0 or ::. */
+/* When a program asks for 0.0.0.0 or ::, the kernel goes to loopback. */
 static bool op_aliases_zero(enum tg_op op)
 {
-	return op == TG_OP_CONNECT || op == TG_OP_SENDMSG;
+	return TG_OPS_EGRESS >> op & 1;
 }
 
 static void alias_zero(struct tg_partition *partition, enum tg_op op, enum tg_key key)
@@ -75,7 +75,7 @@ static int compile_key(const struct tg_terms *terms, enum tg_op op, enum tg_key 
 	return error;
 }
 
-/* A default does what a rule of its verb does where nothing else is said. */
+/* A default acts like a rule that says nothing but its verb. */
 static int make_default(const struct tg_policy *policy, enum tg_op op, struct tg_term *term)
 {
 	const struct tg_rule rule = {
@@ -145,7 +145,7 @@ static int compile_trees(const struct tg_terms *terms, enum tg_op op, struct tg_
 	return error;
 }
 
-/* The paths that the policy's rules lead to, in the order of their terms. */
+/* Write the paths that terms rewrite to, in the order of the terms. */
 static int write_targets(const struct tg_policy *policy, const struct tg_terms *terms,
 			 struct tg_rows *rows, struct tg_section *section)
 {
@@ -171,7 +171,7 @@ static int write_targets(const struct tg_policy *policy, const struct tg_terms *
 	return 0;
 }
 
-/* What only the sections of unix sockets have. */
+/* Write what only the sections of unix sockets have. */
 static int write_paths(const struct tg_policy *policy, const struct tg_terms *terms,
 		       struct tg_rows *rows, struct tg_section *section)
 {
@@ -190,7 +190,7 @@ static bool ops_have_same_trees(const struct tg_policy *policy, enum tg_op a, en
 	return true;
 }
 
-/* The section of an earlier operation with the same rules ("egress"): its trees serve both. */
+/* The section of an earlier operation with the same rules ("egress"), whose trees serve both. */
 static const struct tg_section *find_twin(const struct tg_policy *policy, enum tg_op op,
 					  const struct tg_rows *rows, const __u32 *sections)
 {
@@ -200,7 +200,7 @@ static const struct tg_section *find_twin(const struct tg_policy *policy, enum t
 	return NULL;
 }
 
-/* `sections` are those of unix sockets, or of all others. */
+/* `sections` are those of unix sockets if `is_unix` is set, else those of all others. */
 static int compile_section(const struct tg_policy *policy, enum tg_op op, bool is_unix,
 			   struct tg_rows *rows, __u32 *sections)
 {
@@ -244,7 +244,10 @@ out:
 	return error;
 }
 
-/* A rule whose endpoints are all unix sockets says nothing of others. */
+/*
+ * Whether an operation needs no section: no rule restricts it, and it is allowed.  A
+ * rule whose endpoints are all unix sockets does not count.
+ */
 static bool op_is_free(const struct tg_policy *policy, enum tg_op op)
 {
 	for (uint32_t i = 0; i < policy->rule_count; i++) {
@@ -257,7 +260,10 @@ static bool op_is_free(const struct tg_policy *policy, enum tg_op op)
 	return policy->defaults[op] == TG_VERB_ALLOW;
 }
 
-/* The default alone says nothing of unix sockets: many a program needs some to run at all. */
+/*
+ * Like op_is_free(), for unix sockets.  A default alone does not apply to them,
+ * because many programs cannot run without some.
+ */
 static bool op_is_unix_free(const struct tg_policy *policy, enum tg_op op)
 {
 	for (uint32_t i = 0; i < policy->rule_count; i++)
@@ -267,22 +273,17 @@ static bool op_is_unix_free(const struct tg_policy *policy, enum tg_op op)
 	return true;
 }
 
-/* Of all terms, ORed. */
+/* The effects of all terms, ORed. */
 static uint32_t all_effects(const struct tg_rows *rows)
 {
+	const struct tg_section *section;
 	uint32_t effects = 0;
 
-	for (int place = 0; place < TG_PLACES; place++) {
-		uint32_t row = tg_image_section_row(rows->at, place);
-		const struct tg_section *section;
-		const struct tg_term *term;
+	for (int place = 0; (section = tg_image_section_next(rows->at, &place)); place++) {
+		const struct tg_term *terms = tg_image_terms(rows->at, section);
 
-		if (!row)
-			continue;
-		section = (const struct tg_section *)rows->at[row];
-		term = (const struct tg_term *)rows->at[section->term_row];
 		for (uint32_t i = 0; i <= section->terms; i++)
-			effects |= term[i].effects;
+			effects |= terms[i].effects;
 	}
 	return effects;
 }
@@ -304,7 +305,7 @@ static int compile_rows(const struct tg_policy *policy, struct tg_rows *rows)
 		if (!op_is_unix_free(policy, op))
 			error = compile_section(policy, op, true, rows, about.unix_section);
 	if (!error)
-		error = tg_texts_write(policy, rows, &about, names);
+		error = tg_blob_write(policy, rows, &about, names);
 	if (!error)
 		error = tg_table_directory_write(policy, names, rows, &about);
 	if (error)

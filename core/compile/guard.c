@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 
-/* The fields that a guard has a place for. */
+/* The fields that a guard has room for. */
 #define GUARD_KEYS                                                                                 \
 	(1u << TG_KEY_PORT | 1u << TG_KEY_PROTO | 1u << TG_KEY_FAMILY | 1u << TG_KEY_UID |         \
 	 1u << TG_KEY_GID | 1u << TG_KEY_PID)
@@ -14,7 +14,7 @@ static bool is_single(const struct tg_interval *interval)
 	return !tg_key128_cmp(interval->first, interval->last);
 }
 
-/* Whether a guard can tell the whole set. */
+/* Whether a guard can hold the whole set. */
 static bool set_is_plain(const struct tg_intervals *set, enum tg_key key)
 {
 	if (!set || set->count == 1)
@@ -22,6 +22,7 @@ static bool set_is_plain(const struct tg_intervals *set, enum tg_key key)
 	return key == TG_KEY_PROTO && set->count == 2 && is_single(&set->at[1]);
 }
 
+/* The fields of which every term has a set that its guard can hold whole. */
 static uint32_t plain_keys(const struct tg_terms *terms)
 {
 	uint32_t plain = GUARD_KEYS;

@@ -2,18 +2,19 @@
 /*
  * named_cgroups.c - cgroups as keys.
  *
- * A call is in every cgroup from the root down to its task's own; the deepest
- * one that some rule names tells what holds for it.  So a condition is the set
- * of named cgroups that meet it.
+ * A call is in every cgroup from the root down to its task's own.  Of those, the
+ * deepest one that some rule names decides which conditions the call meets.  So a
+ * condition is the set of named cgroups that meet it.
  */
 #include "compile/named_cgroups.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/error.h"
 
-/* All keys with this id, which is their high half. */
+/* Add all keys with this id, which is their high half. */
 static int add_id(struct tg_intervals *set, uint64_t id)
 {
 	return tg_intervals_add(set, (struct tg_key128){id, 0}, (struct tg_key128){id, UINT64_MAX});
@@ -28,7 +29,7 @@ static int by_id(const void *a, const void *b)
 	return one < two ? -1 : one > two;
 }
 
-/* Put a depth in its place, if it is new. */
+/* Insert a depth, unless it is there already: the deepest come first. */
 static int add_level(const struct tg_policy_rule *rule, struct tg_named_cgroups *named,
 		     uint32_t depth)
 {
@@ -55,16 +56,9 @@ static int add_rule(const struct tg_policy_rule *rule, struct tg_named_cgroups *
 	int error = 0;
 
 	for (size_t i = 0; i < cgroups->count && !error; i++) {
-		if (named->count == named->room) {
-			size_t room = named->room ? 2 * named->room : 16;
-			void *at = realloc(named->at, room * sizeof(*named->at));
-
-			if (!at)
-				return tg_fail(-ENOMEM, "out of memory: no room for %zu cgroups",
-					       room);
-			named->at = at;
-			named->room = room;
-		}
+		error = tg_array_reserve(named->at, named->capacity, named->count + 1, "cgroups");
+		if (error)
+			break;
 		named->at[named->count++] = &cgroups->at[i].chain;
 		error = add_level(rule, named, cgroups->at[i].chain.depth);
 	}
@@ -113,7 +107,7 @@ void tg_named_cgroups_free(struct tg_named_cgroups *named)
 	*named = (struct tg_named_cgroups){0};
 }
 
-/* Whether a call is meant that is in this cgroup, or, for NULL, in none that is named. */
+/* Whether a call in this named cgroup meets the condition; NULL: a call in none of them. */
 static bool is_meant(const struct tg_cgroups *condition, const struct tg_cgroup_chain *chain)
 {
 	bool positive = false, found = false;

@@ -7,22 +7,22 @@
 #include "policy/policy.h"
 
 struct tg_named_cgroups {
-	const struct tg_cgroup_chain **at; /* none twice */
+	const struct tg_cgroup_chain **at; /* each once */
 	size_t count;
-	size_t room;
+	size_t capacity;
 	struct tg_intervals keys; /* of all of them */
 	uint32_t levels;
 	uint32_t level[TG_CGROUP_LEVELS]; /* the deepest first */
 };
 
-/* *named is new; it points into the policy.  -E2BIG names the rule. */
+/* *named is new; it points into the policy.  -E2BIG: too many depths; the text names the rule. */
 int tg_named_cgroups_collect(const struct tg_policy *policy, enum tg_op op,
 			     struct tg_named_cgroups *named);
 void tg_named_cgroups_free(struct tg_named_cgroups *named);
 
 /*
- * The keys of a condition: of each named cgroup that meets it, and, where those
- * outside of all named cgroups do, of everything else.
+ * The keys that meet a condition: those of each named cgroup that does, and, if
+ * calls outside of all named cgroups do, all other keys.
  */
 int tg_named_cgroups_select(const struct tg_named_cgroups *named,
 			    const struct tg_cgroups *condition, struct tg_intervals *set);

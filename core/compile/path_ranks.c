@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * path_ranks.c - the paths of a section as ranks: the boundaries between them,
- * and sets of paths as sets of numbers, which the rest of the compiler takes
- * like those of any other field.
+ * path_ranks.c - the paths of a section as ranks: the boundaries between them, and
+ * sets of paths as sets of numbers, which the rest of the compiler handles like
+ * those of any other field.
  */
+#include "compile/compile.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "compile/compile.h"
+#include "base/array.h"
 #include "base/error.h"
 
 static int compare(const void *a, const void *b)
@@ -16,7 +18,7 @@ static int compare(const void *a, const void *b)
 	return tg_path_cmp(a, b);
 }
 
-/* What is below the lowest path is nothing: it needs no boundary. */
+/* No path is below the lowest one, so that needs no boundary. */
 static bool is_lowest(const struct tg_path *path)
 {
 	return !tg_path_cmp(path, &tg_path_any.first);
@@ -24,19 +26,18 @@ static bool is_lowest(const struct tg_path *path)
 
 int tg_path_ranks_add(struct tg_path_ranks *ranks, const struct tg_path_set *set)
 {
-	size_t room = ranks->count + 2 * set->count;
-	struct tg_path *at = realloc(ranks->at, (room + 1) * sizeof(*at));
+	int error = tg_array_reserve(ranks->at, ranks->capacity, ranks->count + 2 * set->count,
+				     "paths");
 
-	if (!at)
-		return tg_fail(-ENOMEM, "out of memory: no room for %zu paths", room);
-	ranks->at = at;
+	if (error)
+		return error;
 	for (size_t i = 0; i < set->count; i++) {
 		struct tg_path behind = set->at[i].last;
 
 		if (!is_lowest(&set->at[i].first))
-			at[ranks->count++] = set->at[i].first;
+			ranks->at[ranks->count++] = set->at[i].first;
 		if (tg_path_next(&behind))
-			at[ranks->count++] = behind;
+			ranks->at[ranks->count++] = behind;
 	}
 	return 0;
 }

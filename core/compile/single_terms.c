@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * single_terms.c - classes that one term alone holds for, where they can be told
- * without a look at their heads.
+ * single_terms.c - classes for which only one term holds, put where a program
+ * knows them without reading their heads.
  */
 #include "compile/compile.h"
 
@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 
-/* The term of a class that has one alone, else TG_MAX_TERMS. */
+/* The term of a class that has only one, else TG_MAX_TERMS. */
 static uint32_t only_term(const struct tg_bitsets *bitsets, const struct tg_sparse *sparse)
 {
 	uint64_t word;
@@ -27,7 +27,10 @@ static uint32_t only_term(const struct tg_bitsets *bitsets, const struct tg_spar
 			       (uint32_t)__builtin_ctzll(word);
 }
 
-/* Worth it where most terms have such a class: the others get one, too, that no value has. */
+/*
+ * Whether it pays: if at least half of the terms have such a class.  The other terms
+ * get one too, which no value has.
+ */
 static bool are_many(const struct tg_bitsets *bitsets, uint32_t *others)
 {
 	uint32_t singles = 0;
@@ -39,7 +42,7 @@ static bool are_many(const struct tg_bitsets *bitsets, uint32_t *others)
 	       *others + bitsets->terms <= TG_MAX_CLASSES;
 }
 
-/* The others' places in front, in their order; `number` gets what becomes of each class. */
+/* Put the other classes first, in their order; `number` gets the new number of each class. */
 static void place(const struct tg_bitsets *bitsets, uint32_t others, struct tg_sparse *at,
 		  uint32_t *number)
 {
@@ -53,7 +56,7 @@ static void place(const struct tg_bitsets *bitsets, uint32_t others, struct tg_s
 	}
 }
 
-/* The classes of no value. */
+/* Add the classes that no value has. */
 static int fill(struct tg_bitsets *bitsets, struct tg_sparse *singles)
 {
 	uint64_t words[TG_BITSET_WORDS] = {0};
@@ -94,7 +97,7 @@ int tg_single_terms_part(struct tg_partition *partition, enum tg_key key, uint32
 		partition->at[i].cls = number[partition->at[i].cls];
 	free(bitsets->at);
 	bitsets->at = at;
-	bitsets->count = bitsets->room = others + bitsets->terms;
+	bitsets->count = bitsets->capacity = others + bitsets->terms;
 	at = NULL;
 	*singles |= 1u << key;
 out:

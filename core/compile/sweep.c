@@ -3,11 +3,11 @@
  * sweep.c - from the sets of the terms to the classes of a field's values.
  *
  * Each end of an interval is an event that toggles one set.  The events are
- * walked in order once; which sets hold is known by a 128-bit hash, the XOR of
- * the random numbers of the sets that do (Zobrist), so that an event costs one
- * look into a hash table, and only a class that was not there before costs its
- * bitset.  Terms that ask for equal sets share one column; terms that do not
- * restrict the field are in every class.
+ * walked once, in order.  The sets that hold are identified by a 128-bit hash,
+ * the XOR of a random number for each of them (Zobrist), so that an event costs
+ * one lookup in a hash table, and only a new class costs a bitset.  Terms that
+ * ask for equal sets share one column; terms that do not restrict the field are
+ * in every class.
  */
 #include "compile/compile.h"
 
@@ -27,24 +27,24 @@ struct column {
 };
 
 struct event {
-	struct tg_key128 key; /* the first value that it holds for */
+	struct tg_key128 key; /* the first value for which the set is toggled */
 	uint32_t column;
 };
 
 struct known {
 	struct tg_key128 hash;
-	uint32_t cls; /* counts from 1; 0: a free place */
+	uint32_t cls; /* counts from 1; 0: a free entry */
 };
 
 struct sweep {
 	struct tg_key128 max;
 	struct column *columns;
 	uint32_t column_count;
-	uint32_t *next; /* by term: another one of the same column */
+	uint32_t *next; /* by term: the next one of the same column */
 	struct event *events;
 	size_t event_count;
 	struct known *known;
-	size_t known_room; /* a power of two */
+	size_t known_capacity; /* a power of two */
 	struct tg_key128 hash;
 	uint64_t active[TG_BITSET_WORDS + 1]; /* columns */
 	uint64_t base[TG_BITSET_WORDS];       /* terms that do not restrict the field */
@@ -90,12 +90,12 @@ static uint64_t set_digest(const struct tg_intervals *set)
 	return digest ^ digest >> 32;
 }
 
-/* Where the column of an equal set is in the table, or its free place. */
-static uint32_t *column_place(const struct sweep *sweep, uint32_t *table, uint32_t room,
+/* The table's entry of a column with an equal set, or the free entry where it belongs. */
+static uint32_t *column_place(const struct sweep *sweep, uint32_t *table, uint32_t size,
 			      const struct tg_intervals *set, uint64_t digest)
 {
 	for (uint32_t i = (uint32_t)digest;; i++) {
-		uint32_t *place = &table[i & (room - 1)];
+		uint32_t *place = &table[i & (size - 1)];
 		const struct column *column;
 
 		if (*place == NO_TERM)
@@ -108,8 +108,8 @@ static uint32_t *column_place(const struct sweep *sweep, uint32_t *table, uint32
 }
 
 /*
- * A column without terms for all cgroups that are named: none of them shares
- * its class with those that are not, whose class is that of the value 0.
+ * Add a column without terms for all named cgroups, so that none of them shares
+ * a class with the cgroups that are not named, which have the class of value 0.
  */
 static void add_named_column(struct sweep *sweep, const struct tg_terms *terms)
 {
@@ -122,19 +122,19 @@ static void add_named_column(struct sweep *sweep, const struct tg_terms *terms)
 
 static int make_columns(struct sweep *sweep, const struct tg_terms *terms, enum tg_key key)
 {
-	uint32_t room = 1;
+	uint32_t size = 1;
 	uint32_t *table;
 
-	while (room < 2 * terms->count)
-		room *= 2;
-	table = malloc(room * sizeof(*table));
+	while (size < 2 * terms->count)
+		size *= 2;
+	table = malloc(size * sizeof(*table));
 	sweep->columns = malloc((terms->count + 1) * sizeof(*sweep->columns));
 	sweep->next = malloc(terms->count * sizeof(*sweep->next));
 	if (!table || !sweep->columns || !sweep->next) {
 		free(table);
 		return tg_fail(-ENOMEM, "out of memory: no room for %u terms", terms->count);
 	}
-	memset(table, 0xff, room * sizeof(*table));
+	memset(table, 0xff, size * sizeof(*table));
 	for (uint32_t term = 0; term < terms->count; term++) {
 		const struct tg_intervals *set = terms->conditions[term].set[key];
 		uint64_t digest;
@@ -145,7 +145,7 @@ static int make_columns(struct sweep *sweep, const struct tg_terms *terms, enum 
 			continue;
 		}
 		digest = set_digest(set);
-		place = column_place(sweep, table, room, set, digest);
+		place = column_place(sweep, table, size, set, digest);
 		if (*place == NO_TERM) {
 			*place = sweep->column_count;
 			sweep->columns[sweep->column_count++] = (struct column){
@@ -187,7 +187,7 @@ static void merge_runs(const struct event *a, const struct event *a_end, const s
 	memcpy(out + (a_end - a), b, (size_t)(b_end - b) * sizeof(*b));
 }
 
-/* A column's events are in order already: merge neighbours until one run is left. */
+/* The events of a column are in order already: merge neighbours until one run is left. */
 static int sort_events(struct sweep *sweep, size_t *run, uint32_t runs)
 {
 	struct event *from = sweep->events;
@@ -223,16 +223,16 @@ static int sort_events(struct sweep *sweep, size_t *run, uint32_t runs)
 static int make_events(struct sweep *sweep)
 {
 	size_t *run = malloc((sweep->column_count + 1) * sizeof(*run));
-	size_t room = 0;
+	size_t capacity = 0;
 	struct event *end;
 	int error;
 
 	for (uint32_t i = 0; i < sweep->column_count; i++)
-		room += 2 * sweep->columns[i].set->count;
-	sweep->events = malloc((room + 1) * sizeof(*sweep->events));
+		capacity += 2 * sweep->columns[i].set->count;
+	sweep->events = malloc((capacity + 1) * sizeof(*sweep->events));
 	if (!run || !sweep->events) {
 		free(run);
-		return out_of_memory(room);
+		return out_of_memory(capacity);
 	}
 	end = sweep->events;
 	for (uint32_t i = 0; i < sweep->column_count; i++) {
@@ -251,31 +251,31 @@ static struct known *known_place(const struct sweep *sweep, struct tg_key128 has
 {
 	size_t i = hash.lo;
 
-	while (sweep->known[i & (sweep->known_room - 1)].cls &&
-	       !key_is(sweep->known[i & (sweep->known_room - 1)].hash, hash))
+	while (sweep->known[i & (sweep->known_capacity - 1)].cls &&
+	       !key_is(sweep->known[i & (sweep->known_capacity - 1)].hash, hash))
 		i++;
-	return &sweep->known[i & (sweep->known_room - 1)];
+	return &sweep->known[i & (sweep->known_capacity - 1)];
 }
 
 static int known_grow(struct sweep *sweep)
 {
 	struct known *old = sweep->known;
-	size_t old_room = sweep->known_room;
-	size_t room = old_room ? 4 * old_room : 256;
-	struct known *known = calloc(room, sizeof(*known));
+	size_t old_capacity = sweep->known_capacity;
+	size_t capacity = old_capacity ? 4 * old_capacity : 256;
+	struct known *known = calloc(capacity, sizeof(*known));
 
 	if (!known)
-		return tg_fail(-ENOMEM, "out of memory: no room for %zu classes", room);
+		return tg_fail(-ENOMEM, "out of memory: no room for %zu classes", capacity);
 	sweep->known = known;
-	sweep->known_room = room;
-	for (size_t i = 0; i < old_room; i++)
+	sweep->known_capacity = capacity;
+	for (size_t i = 0; i < old_capacity; i++)
 		if (old[i].cls)
 			*known_place(sweep, old[i].hash) = old[i];
 	free(old);
 	return 0;
 }
 
-/* The bitset of the terms that hold now. */
+/* Add a class: the terms that hold now. */
 static int add_class(const struct sweep *sweep, struct tg_bitsets *bitsets)
 {
 	uint64_t words[TG_BITSET_WORDS];
@@ -302,7 +302,7 @@ static int find_class(struct sweep *sweep, struct tg_bitsets *bitsets, uint32_t 
 	struct known *known;
 	int error;
 
-	if (2 * bitsets->count >= sweep->known_room) {
+	if (2 * bitsets->count >= sweep->known_capacity) {
 		error = known_grow(sweep);
 		if (error)
 			return error;
@@ -375,7 +375,7 @@ int tg_partition_sweep(const struct tg_terms *terms, enum tg_key key,
 		error = make_events(sweep);
 	if (error)
 		goto out;
-	/* A span more in front for tg_partition_alias_zero(). */
+	/* One more span in front, for tg_partition_alias_zero(). */
 	fresh.memory = malloc((sweep->event_count + 2) * sizeof(*fresh.memory));
 	if (!fresh.memory) {
 		error = out_of_memory(sweep->event_count);

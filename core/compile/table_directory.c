@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* table_directory.c - the live tables of a policy, in its image. */
+/* table_directory.c - the live tables that a policy declares, in its image. */
+#include "compile/compile.h"
+
 #include <string.h>
 
-#include "compile/compile.h"
 #include "base/error.h"
 
 static int write_services(const struct tg_policy_table *table, struct tg_rows *rows,

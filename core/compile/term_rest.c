@@ -1,19 +1,40 @@
 /* SPDX-License-Identifier: MIT */
-/* term_rest.c - what terms do, and ask, that has no room in their rows. */
+/*
+ * term_rest.c - what terms ask and do that does not fit into their rows.
+ *
+ * Neighbouring terms of one rule share a rest if they ask about the same live
+ * sets, and all rests of a rule share its socket options.
+ */
+#include "compile/compile.h"
+
 #include <errno.h>
 #include <string.h>
 
-#include "compile/compile.h"
+struct writer {
+	const struct tg_policy *policy;
+	enum tg_op op;
+	const struct tg_terms *terms;
+	struct tg_rows *rows;
+	struct tg_section *section;
+};
+
+/* The section's terms in the image.  Invalid after the next tg_rows_add(). */
+static struct tg_term *section_terms(const struct writer *writer)
+{
+	return (struct tg_term *)writer->rows->at[writer->section->term_row];
+}
 
 /*
- * The bit of a set among those of the section, which gets it where it is new;
- * `own` is 0 or TG_SET_IS_OWN.
+ * Set the bit of a live set among those of the section, to which it is added if
+ * it is new.  `own` is 0 or TG_SET_IS_OWN.
  */
-static int set_bit(const struct tg_policy *policy, enum tg_op op, uint32_t rule, const char *name,
-		   uint16_t own, struct tg_section *section, uint32_t *bits)
+static int set_bit(const struct writer *writer, uint32_t rule, const char *name, uint16_t own,
+		   uint32_t *bits)
 {
-	uint32_t i = 0;
+	const struct tg_policy *policy = writer->policy;
+	struct tg_section *section = writer->section;
 	uint16_t number = (uint16_t)tg_policy_find_table(policy, name);
+	uint32_t i = 0;
 
 	if (policy->tables[number].kind == TG_TABLE_SERVICES)
 		number |= TG_SET_IS_SERVICES;
@@ -25,7 +46,7 @@ static int set_bit(const struct tg_policy *policy, enum tg_op op, uint32_t rule,
 			&policy->rules[rule], -E2BIG,
 			"set \"%s\": the rules of %s name more than %u live sets, which "
 			"is the limit: put what they hold into fewer",
-			name, tg_op_name(op), TG_SECTION_SETS);
+			name, tg_op_name(writer->op), TG_SECTION_SETS);
 	section->set[i] = number;
 	if (i == section->sets)
 		section->sets++;
@@ -33,43 +54,34 @@ static int set_bit(const struct tg_policy *policy, enum tg_op op, uint32_t rule,
 	return 0;
 }
 
-static int fill_sets(const struct tg_policy *policy, enum tg_op op, uint32_t rule,
-		     const struct tg_set_use *use, uint16_t own, struct tg_section *section,
-		     struct tg_term_rest *rest)
+static int fill_sets(const struct writer *writer, uint32_t rule, const struct tg_set_use *use,
+		     uint16_t own, struct tg_term_rest *rest)
 {
 	int error = 0;
 
 	if (use && use->set)
-		error = set_bit(policy, op, rule, use->set, own, section, &rest->in_sets);
+		error = set_bit(writer, rule, use->set, own, &rest->in_sets);
 	for (uint32_t i = 0; use && i < use->not_count && !error; i++)
-		error = set_bit(policy, op, rule, use->except[i], own, section, &rest->out_sets);
+		error = set_bit(writer, rule, use->except[i], own, &rest->out_sets);
 	return error;
 }
 
-static int add_options(const struct tg_options *options, struct tg_rows *rows, uint32_t *row)
+/* A short section also has, as words, what its terms say of sets and rates. */
+static int write_words(const struct writer *writer)
 {
-	int error = tg_rows_add(rows, 1, row);
-
-	if (!error)
-		memcpy(rows->at[*row], options, sizeof(*options));
-	return error;
-}
-
-/* A short section has what its terms say of sets and rates as words, too. */
-static int write_words(struct tg_rows *rows, struct tg_section *section)
-{
-	const struct tg_term *terms;
+	struct tg_section *section = writer->section;
 	struct tg_set_words words = {0};
+	const struct tg_term *terms;
 	int error;
 
 	if ((!section->sets && !section->rated) || section->terms > TG_WORD_TERMS)
 		return 0;
-	error = tg_rows_add(rows, TG_SET_WORDS_ROWS, &section->set_row);
+	error = tg_rows_add(writer->rows, TG_SET_WORDS_ROWS, &section->set_row);
 	if (error)
 		return error;
-	terms = (const struct tg_term *)rows->at[section->term_row];
+	terms = section_terms(writer);
 	for (uint32_t i = 0; i < section->terms; i++) {
-		const struct tg_term_rest *rest = (const void *)rows->at[terms[i].rest_row];
+		const struct tg_term_rest *rest = (const void *)writer->rows->at[terms[i].rest_row];
 
 		if (terms[i].effects & (TG_EFFECT_LIVE | TG_EFFECT_RATE | TG_EFFECT_SHADOW))
 			words.passable |= 1ull << i;
@@ -82,24 +94,24 @@ static int write_words(struct tg_rows *rows, struct tg_section *section)
 			words.out[k] |= (uint64_t)(rest->out_sets >> k & 1) << i;
 		}
 	}
-	memcpy(rows->at[section->set_row], &words, sizeof(words));
+	memcpy(writer->rows->at[section->set_row], &words, sizeof(words));
 	return 0;
 }
 
-/* Without backends of its own a rule has those of the services that it is about. */
-static void fill_balance(const struct tg_policy *policy, uint32_t rule,
-			 const struct tg_set_use *use, uint32_t block, struct tg_term_rest *rest)
+/* A rule without backends of its own uses those of the services that it names. */
+static void fill_balance(const struct writer *writer, uint32_t rule, const struct tg_set_use *use,
+			 uint32_t block, struct tg_term_rest *rest)
 {
-	const struct tg_balance *balance = &policy->rules[rule].balance;
+	const struct tg_policy_rule *from = &writer->policy->rules[rule];
 
-	rest->by = balance->by;
-	rest->sticky_by = balance->sticky_by;
-	rest->sticky_ms = balance->sticky_ms;
-	if (policy->rules[rule].backends.count) {
+	rest->by = from->balance.by;
+	rest->sticky_by = from->balance.sticky_by;
+	rest->sticky_ms = from->balance.sticky_ms;
+	if (from->backends.count) {
 		rest->block = block;
-		rest->extent = tg_backends_extent(&policy->rules[rule].backends);
+		rest->extent = tg_backends_extent(&from->backends);
 	} else {
-		rest->services = (uint32_t)tg_policy_find_table(policy, use->set) + 1;
+		rest->services = (uint32_t)tg_policy_find_table(writer->policy, use->set) + 1;
 	}
 }
 
@@ -109,50 +121,91 @@ static bool has_rest(const struct tg_term *term)
 	       term->verb == TG_VERB_BALANCE;
 }
 
-/* Terms of one rule stand together, and share what they have in common. */
+/* The first term from `i` on, before `end`, that has a rest; `end`: none has. */
+static uint32_t next_with_rest(const struct tg_terms *terms, uint32_t i, uint32_t end)
+{
+	while (i < end && !has_rest(&terms->at[i]))
+		i++;
+	return i;
+}
+
+/* Whether two terms of one rule share a rest. */
+static bool share_rest(const struct tg_terms *terms, uint32_t a, uint32_t b)
+{
+	return terms->conditions[a].use == terms->conditions[b].use &&
+	       terms->conditions[a].own_use == terms->conditions[b].own_use;
+}
+
+/*
+ * Write the rest that a term shares with those after it.  `*options_row` is where
+ * the rule's options are, 0: not written yet.
+ */
+static int write_rest(const struct writer *writer, uint32_t index, uint32_t block,
+		      uint32_t *options_row, uint32_t *row)
+{
+	const struct tg_term *term = &writer->terms->at[index];
+	const struct tg_condition *condition = &writer->terms->conditions[index];
+	const struct tg_policy_rule *rule = &writer->policy->rules[term->rule];
+	struct tg_term_rest rest = {
+		.rate_per = rule->rate.per,
+		.rate_interval_ns = rule->rate.interval_ns,
+		.rate_window_ns = rule->rate.window_ns,
+	};
+	int error = fill_sets(writer, term->rule, condition->use, 0, &rest);
+
+	if (!error)
+		error = fill_sets(writer, term->rule, condition->own_use, TG_SET_IS_OWN, &rest);
+	if (!error)
+		error = tg_rows_add(writer->rows, 1, row);
+	if (!error && term->effects & TG_EFFECT_SET && !*options_row) {
+		error = tg_rows_add(writer->rows, 1, options_row);
+		if (!error)
+			memcpy(writer->rows->at[*options_row], &rule->options,
+			       sizeof(rule->options));
+	}
+	if (error)
+		return error;
+	rest.options_row = *options_row;
+	if (term->verb == TG_VERB_BALANCE)
+		fill_balance(writer, term->rule, condition->use, block, &rest);
+	memcpy(writer->rows->at[*row], &rest, sizeof(rest));
+	return 0;
+}
+
+/* Write the rests of the terms [first, end), which are those of one rule. */
+static int write_rule(const struct writer *writer, uint32_t first, uint32_t end, uint32_t block)
+{
+	const struct tg_terms *terms = writer->terms;
+	uint32_t options_row = 0, row;
+	uint32_t i = next_with_rest(terms, first, end);
+
+	while (i < end) {
+		uint32_t group = i;
+		int error = write_rest(writer, group, block, &options_row, &row);
+
+		if (error)
+			return error;
+		for (; i < end && share_rest(terms, group, i);
+		     i = next_with_rest(terms, i + 1, end))
+			section_terms(writer)[i].rest_row = row;
+	}
+	return 0;
+}
+
 int tg_term_rests_write(const struct tg_policy *policy, enum tg_op op, const struct tg_terms *terms,
 			struct tg_rows *rows, struct tg_section *section)
 {
-	uint32_t rule = TG_RULE_DEFAULT, row = 0, options_row = 0;
-	const struct tg_set_use *use = NULL, *own_use = NULL;
+	const struct writer writer = {policy, op, terms, rows, section};
 	struct tg_block_cursor cursor = {0};
+	int error = 0;
 
-	for (uint32_t i = 0; i < section->terms; i++) {
-		const struct tg_term *term = &terms->at[i];
-		struct tg_term_rest rest = {0};
-		int error = 0;
+	for (uint32_t first = 0, end; first < terms->count && !error; first = end) {
+		uint32_t rule = terms->at[first].rule;
 
-		if (!has_rest(term))
-			continue;
-		section->rated += !!(term->effects & TG_EFFECT_RATE);
-		if (term->rule != rule)
-			options_row = 0;
-		if (term->rule != rule || terms->conditions[i].use != use ||
-		    terms->conditions[i].own_use != own_use) {
-			rule = term->rule;
-			use = terms->conditions[i].use;
-			own_use = terms->conditions[i].own_use;
-			error = fill_sets(policy, op, rule, use, 0, section, &rest);
-			if (!error)
-				error = fill_sets(policy, op, rule, own_use, TG_SET_IS_OWN, section,
-						  &rest);
-			if (!error)
-				error = tg_rows_add(rows, 1, &row);
-			if (!error && term->effects & TG_EFFECT_SET && !options_row)
-				error = add_options(&policy->rules[rule].options, rows,
-						    &options_row);
-			if (error)
-				return error;
-			rest.options_row = options_row;
-			rest.rate_per = policy->rules[rule].rate.per;
-			rest.rate_interval_ns = policy->rules[rule].rate.interval_ns;
-			rest.rate_window_ns = policy->rules[rule].rate.window_ns;
-			tg_block_seek(policy, rule, &cursor);
-			if (term->verb == TG_VERB_BALANCE)
-				fill_balance(policy, rule, use, cursor.row, &rest);
-			memcpy(rows->at[row], &rest, sizeof(rest));
-		}
-		((struct tg_term *)rows->at[section->term_row])[i].rest_row = row;
+		for (end = first; end < terms->count && terms->at[end].rule == rule; end++)
+			section->rated += !!(terms->at[end].effects & TG_EFFECT_RATE);
+		tg_block_seek(policy, rule, &cursor);
+		error = write_rule(&writer, first, end, cursor.row);
 	}
-	return write_words(rows, section);
+	return error ? error : write_words(&writer);
 }

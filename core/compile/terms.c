@@ -5,51 +5,43 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/error.h"
 
-/* A condition that holds for nothing: the term can never match. */
+/* No value meets the condition, so the term can never match. */
 #define NEVER 1
 
-static int terms_grow(struct tg_terms *terms)
+/* Make room for one more term in both arrays, which share one capacity. */
+static int reserve_term(struct tg_terms *terms)
 {
-	uint32_t room = terms->room ? terms->room * 2 : 64;
-	struct tg_condition *conditions;
-	struct tg_term *at;
+	uint32_t capacity = terms->capacity;
+	int error = tg_array_reserve(terms->conditions, capacity, terms->count + 1, "terms");
 
-	at = realloc(terms->at, room * sizeof(*at));
-	if (at)
-		terms->at = at;
-	conditions = realloc(terms->conditions, room * sizeof(*conditions));
-	if (conditions)
-		terms->conditions = conditions;
-	if (!at || !conditions)
-		return tg_fail(-ENOMEM, "out of memory: no room for %u terms", room);
-	terms->room = room;
-	return 0;
+	return error ? error
+		     : tg_array_reserve(terms->at, terms->capacity, terms->count + 1, "terms");
 }
 
-/* Keep a set of our own as long as the terms. */
+/* Keep a set that was made here as long as the terms, also if this fails halfway. */
 static int terms_own(struct tg_terms *terms, struct tg_intervals set,
 		     const struct tg_intervals **kept)
 {
-	struct tg_intervals **owned;
 	struct tg_intervals *copy = malloc(sizeof(*copy));
+	int error = copy ? tg_array_reserve(terms->owned, terms->owned_capacity,
+					    terms->owned_count + 1, "sets")
+			 : tg_fail(-ENOMEM, "out of memory: no room for a set");
 
-	owned = realloc(terms->owned, (terms->owned_count + 1) * sizeof(*owned));
-	if (owned)
-		terms->owned = owned;
-	if (!owned || !copy) {
+	if (error) {
 		free(copy);
 		tg_intervals_free(&set);
-		return tg_fail(-ENOMEM, "out of memory: no room for a set of ports");
+		return error;
 	}
 	*copy = set;
-	owned[terms->owned_count++] = copy;
+	terms->owned[terms->owned_count++] = copy;
 	*kept = copy;
 	return 0;
 }
 
-/* One more set for a field: what is both in it and in what was asked before. */
+/* Restrict a field by one more set: to the values that are also in its set so far. */
 static int restrict_key(struct tg_terms *terms, struct tg_condition *condition, enum tg_key key,
 			const struct tg_intervals *set)
 {
@@ -68,13 +60,13 @@ static int restrict_key(struct tg_terms *terms, struct tg_condition *condition, 
 	return terms_own(terms, both, &condition->set[key]);
 }
 
-/* Nothing is in the set.  NULL, no restriction, is not that. */
+/* Whether the set is empty.  NULL is not: it means no restriction. */
 static bool is_never(const struct tg_intervals *set)
 {
 	return set && set->count == 0;
 }
 
-/* A rule's cgroups as keys. */
+/* Restrict a term to the keys of the rule's cgroups. */
 static int restrict_cgroup(struct tg_terms *terms, const struct tg_policy_rule *rule,
 			   struct tg_condition *condition)
 {
@@ -88,7 +80,7 @@ static int restrict_cgroup(struct tg_terms *terms, const struct tg_policy_rule *
 	return error ? error : restrict_key(terms, condition, TG_KEY_CGROUP, kept);
 }
 
-/* The conditions of a rule but its endpoints. */
+/* All conditions of a rule except its endpoints. */
 static int restrict_fields(struct tg_terms *terms, const struct tg_policy_rule *rule,
 			   struct tg_condition *condition)
 {
@@ -110,7 +102,7 @@ static int restrict_fields(struct tg_terms *terms, const struct tg_policy_rule *
 	return 0;
 }
 
-/* The keys that the products of a list of endpoints are about. */
+/* Which keys the products of a list of endpoints restrict. */
 struct place {
 	enum tg_field field;
 	enum tg_key addr4, addr6, port;
@@ -151,11 +143,9 @@ static int add_term(struct tg_terms *terms, const struct tg_policy *policy, enum
 				     "(a rule is one term for each combination of addresses and "
 				     "ports); use fewer rules, or lists with the same ports",
 				     tg_op_name(op), TG_MAX_TERMS);
-	if (terms->count == terms->room) {
-		error = terms_grow(terms);
-		if (error)
-			return error;
-	}
+	error = reserve_term(terms);
+	if (error)
+		return error;
 	terms->at[terms->count] = rule->effect;
 	terms->at[terms->count].slot = TG_OPS + index;
 	terms->at[terms->count].rule = index;
@@ -166,7 +156,7 @@ static int add_term(struct tg_terms *terms, const struct tg_policy *policy, enum
 	return 0;
 }
 
-/* A rule's paths are one set, and so one term. */
+/* All paths of a rule are one set, so they make one term. */
 static int add_path_term(struct tg_terms *terms, const struct tg_policy *policy, enum tg_op op,
 			 uint32_t index, struct tg_condition *condition)
 {
@@ -175,7 +165,7 @@ static int add_path_term(struct tg_terms *terms, const struct tg_policy *policy,
 	struct tg_intervals ranks;
 	int error;
 
-	/* A unix socket has no port and no address of its own that a condition could hold for. */
+	/* A unix socket has no port and no own address, so no such condition can hold for it. */
 	if (!rule->match[TG_FIELD_ENDPOINT].paths.count || condition->set[TG_KEY_PORT] ||
 	    rule->given & 1u << TG_FIELD_FROM)
 		return 0;
@@ -194,7 +184,7 @@ static int add_path_term(struct tg_terms *terms, const struct tg_policy *policy,
 static int add_products(struct tg_terms *terms, const struct tg_policy *policy, enum tg_op op,
 			uint32_t index, const struct tg_condition *common, size_t first);
 
-/* A term for each of some products with each of the places that follow. */
+/* Add a term for each of these products, combined with each product of the places that follow. */
 static int add_each(struct tg_terms *terms, const struct tg_policy *policy, enum tg_op op,
 		    uint32_t index, const struct tg_condition *common, size_t place,
 		    const struct tg_product *products, size_t count)
@@ -211,7 +201,7 @@ static int add_each(struct tg_terms *terms, const struct tg_policy *policy, enum
 	return 0;
 }
 
-/* A term for each product of the first of these places with each of those that follow. */
+/* Add a term for each product of place `first`, combined with each of the places that follow. */
 static int add_products(struct tg_terms *terms, const struct tg_policy *policy, enum tg_op op,
 			uint32_t index, const struct tg_condition *common, size_t first)
 {
@@ -252,7 +242,7 @@ static int add_rule(struct tg_terms *terms, const struct tg_policy *policy, enum
 	return error == NEVER ? 0 : error;
 }
 
-static int collect_boundaries(const struct tg_policy *policy, enum tg_op op,
+static int collect_path_ranks(const struct tg_policy *policy, enum tg_op op,
 			      struct tg_path_ranks *ranks)
 {
 	int error = 0;
@@ -270,7 +260,7 @@ int tg_terms_collect(const struct tg_policy *policy, enum tg_op op, bool is_unix
 		     struct tg_terms *terms)
 {
 	struct tg_terms fresh = {0};
-	int error = is_unix ? collect_boundaries(policy, op, &fresh.ranks) : 0;
+	int error = is_unix ? collect_path_ranks(policy, op, &fresh.ranks) : 0;
 
 	if (!error)
 		error = tg_named_cgroups_collect(policy, op, &fresh.cgroups);

@@ -2,9 +2,11 @@
 /*
  * attach.c - the links between a gate's programs and its cgroups.
  *
- * A link is closed, and so undone, by the kernel when its last descriptor is:
- * a host that dies leaves nothing attached.
+ * The kernel detaches a link when its last descriptor is closed: a host that
+ * dies leaves nothing attached.
  */
+#include "gate/gate.h"
+
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -16,11 +18,11 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "system/capability.h"
+#include "base/array.h"
 #include "base/error.h"
-#include "gate/gate.h"
 #include "base/hook.h"
 #include "system/attach_conflict.h"
+#include "system/capability.h"
 
 static void close_link(int *link)
 {
@@ -82,7 +84,6 @@ static int move_links(struct tg_gate *gate, const struct tg_program_set *to)
 	return 0;
 }
 
-/* Give every link the program of another set; where one cannot have it, none does. */
 int tg_links_move(struct tg_gate *gate, const struct tg_program_set *from,
 		  const struct tg_program_set *to)
 {
@@ -110,7 +111,6 @@ static int add_links(struct tg_gate *gate, const struct tg_program_set *set, uin
 	return 0;
 }
 
-/* Attach `hooks` wherever they are not yet. */
 int tg_links_add(struct tg_gate *gate, const struct tg_program_set *set, uint32_t hooks)
 {
 	for (uint32_t i = 0; i < gate->cgroup_count; i++)
@@ -118,7 +118,6 @@ int tg_links_add(struct tg_gate *gate, const struct tg_program_set *set, uint32_
 	return add_links(gate, set, hooks);
 }
 
-/* Undo what tg_links_add() did last, all of it or the part that it got to. */
 void tg_links_undo(struct tg_gate *gate)
 {
 	for (uint32_t i = 0; i < gate->cgroup_count; i++) {
@@ -138,7 +137,6 @@ static void drop_links(struct tg_cgroup *cgroup, uint32_t hooks)
 	}
 }
 
-/* Detach `hooks`, and everything from cgroups that are no more. */
 void tg_links_drop(struct tg_gate *gate, uint32_t hooks)
 {
 	uint32_t kept = 0;
@@ -197,7 +195,6 @@ static bool attached_to(const struct tg_gate *gate, const struct tg_cgroup *cgro
 
 int tg_gate_attach(struct tg_gate *gate, const char *path)
 {
-	struct tg_cgroup *cgroups;
 	struct tg_cgroup cgroup;
 	int error;
 
@@ -210,19 +207,19 @@ int tg_gate_attach(struct tg_gate *gate, const char *path)
 		close(cgroup.fd);
 		return tg_fail(-EEXIST, "%s: this gate is attached there already", path);
 	}
-	cgroups = realloc(gate->cgroups, (gate->cgroup_count + 1) * sizeof(*cgroups));
-	if (!cgroups) {
+	error = tg_array_reserve(gate->cgroups, gate->cgroup_capacity, gate->cgroup_count + 1,
+				 "cgroups");
+	if (error) {
 		close(cgroup.fd);
-		return tg_fail(-ENOMEM, "out of memory: no room for the list of cgroups");
+		return error;
 	}
-	gate->cgroups = cgroups;
-	cgroups[gate->cgroup_count++] = cgroup;
+	gate->cgroups[gate->cgroup_count++] = cgroup;
 	error = tg_links_add(gate, &gate->set, gate->hooks);
-	if (!error && cgroups[gate->cgroup_count - 1].removed)
+	if (!error && gate->cgroups[gate->cgroup_count - 1].removed)
 		error = tg_fail(-ENOENT, "%s: this cgroup has just been removed", path);
 	if (error) {
 		tg_links_undo(gate);
-		close(cgroups[--gate->cgroup_count].fd);
+		close(gate->cgroups[--gate->cgroup_count].fd);
 	}
 	return error;
 }
@@ -239,7 +236,7 @@ int tg_gate_move(struct tg_gate *gate, const char *path)
 		return error;
 	for (uint32_t i = 0; i < gate->cgroup_count; i++) {
 		if (memcmp(gate->cgroups[i].id, wanted.id, sizeof(wanted.id)))
-			gate->cgroups[i].removed = true; /* as far as this gate goes */
+			gate->cgroups[i].removed = true; /* from this gate */
 	}
 	close(wanted.fd);
 	tg_links_drop(gate, 0);
@@ -253,6 +250,6 @@ int tg_gate_detach(struct tg_gate *gate)
 		close(gate->cgroups[i].fd);
 	free(gate->cgroups);
 	gate->cgroups = NULL;
-	gate->cgroup_count = 0;
+	gate->cgroup_count = gate->cgroup_capacity = 0;
 	return 0;
 }

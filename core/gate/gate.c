@@ -2,12 +2,14 @@
 /*
  * gate.c - a running policy: publishing images into it.
  *
- * An image that the loaded programs can walk takes one write of one map slot.
- * One that needs more (another field, more rows, another hook) takes a wider
- * program set first: it gets the image in force, replaces the old programs
- * link by link without any call seeing a difference, and only then the new
- * image is put in force for all of them by the same one write.
+ * If the loaded programs cover an image, publishing it is one write of one map
+ * slot.  If it needs more (another field, more rows, another hook), a wider
+ * program set is loaded first.  That set gets the image in force and replaces
+ * the old programs link by link, which no call can notice.  Only then does the
+ * same one write put the new image in force for all of them.
  */
+#include "gate/gate.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,11 +17,9 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "gate/gate.h"
-#include "image/image.h"
-#include "image/image_needs.h"
-#include "gate/unsupported.h"
 #include "gate/redirected.h"
+#include "gate/unsupported.h"
+#include "image/image_needs.h"
 
 #define DEFAULT_RING_BYTES (1u << 20)
 
@@ -36,18 +36,7 @@ int tg_gate_open(const struct tg_gate_options *options, struct tg_gate **out)
 	gate = calloc(1, sizeof(*gate));
 	if (!gate)
 		return tg_fail(-ENOMEM, "out of memory: no room for a gate");
-	gate->shared = (struct tg_shared_maps){
-		.totals = -1,
-		.origins = -1,
-		.locals = -1,
-		.sents = -1,
-		.events = -1,
-		.path_rewrites = -1,
-		.tables = -1,
-		.rates = -1,
-		.clients = -1,
-		.ring_bytes = ring_bytes ? ring_bytes : DEFAULT_RING_BYTES,
-	};
+	tg_shared_maps_init(&gate->shared, ring_bytes ? ring_bytes : DEFAULT_RING_BYTES);
 	gate->image_fd = -1;
 	gate->tables.lock_fd = -1;
 	gate->tables.blocks[0] = gate->tables.blocks[1] = (struct tg_table){.fd = -1};
@@ -77,10 +66,8 @@ static void unmap_shared(struct tg_gate *gate)
 	gate->totals = NULL;
 }
 
-void tg_gate_close(struct tg_gate *gate)
+void tg_gate_free(struct tg_gate *gate)
 {
-	if (!gate || tg_name_release(gate))
-		return;
 	tg_gate_detach(gate);
 	tg_redirected_close(gate);
 	tg_counters_unmap(&gate->counters);
@@ -89,26 +76,26 @@ void tg_gate_close(struct tg_gate *gate)
 		tg_program_set_free(&gate->set);
 	close_fd(&gate->image_fd);
 	tg_shared_maps_close(&gate->shared, NULL);
-	tg_slots_free(&gate->table);
+	tg_slots_free(&gate->slots);
 	tg_gate_tables_free(gate);
 	free(gate);
 }
 
 /* --- Publishing ------------------------------------------------------------------------ */
 
-/* What a publish makes; on success the gate takes it over, on failure it goes. */
+/* What a publish makes.  The gate takes it over on success; it is discarded on failure. */
 struct publication {
 	struct tg_spec spec;
 	uint32_t hooks;
-	struct tg_slot_table table;
-	struct tg_shared_maps shared; /* the gate's, and those that it had no need of before */
-	struct tg_program_set set;    /* wider than the gate's, or the gate's own */
+	struct tg_slot_table slots;
+	struct tg_shared_maps shared; /* the gate's, and those that it did not need before */
+	struct tg_program_set set;    /* the gate's, or with `widens` a wider one */
 	struct tg_counter_maps counters;
 	bool widens;
 	int image_fd;
 };
 
-/* The shared maps are made by the first set; their mappings stay as long as the gate. */
+/* The first set makes these maps.  They stay mapped until the gate is closed. */
 static int map_shared(struct tg_gate *gate, const struct tg_shared_maps *shared, uint32_t copies)
 {
 	void *totals;
@@ -124,7 +111,7 @@ static int map_shared(struct tg_gate *gate, const struct tg_shared_maps *shared,
 	return tg_ring_map(&gate->ring, shared->events, shared->ring_bytes);
 }
 
-/* The image in force, put into a wider set, so that the set decides as the old one does. */
+/* Put the image in force into a wider set, so that the set decides as the old one does. */
 static int hand_over_image(const struct tg_gate *gate, const struct tg_program_set *set)
 {
 	int fd;
@@ -146,9 +133,9 @@ static int load_wider(struct tg_gate *gate, struct publication *new)
 	int error;
 
 	/*
-	 * Both images have to fit, the old one for as long as the links move.
-	 * An on_error that changes does so with the programs: they never
-	 * need it while there is an image.
+	 * Both images must fit: the old one is in force while the links move.
+	 * A new on_error takes effect with the new programs already, which does
+	 * not matter: they only use it when there is no image.
 	 */
 	if (gate->loaded)
 		tg_program_spec_widen(&new->spec, &gate->set.spec);
@@ -175,17 +162,17 @@ static void discard(struct tg_gate *gate, struct publication *new)
 	if (!gate->loaded)
 		unmap_shared(gate);
 	tg_shared_maps_close(&new->shared, &gate->shared);
-	/* The wider set may have judged calls before its links went back. */
+	/* The wider set may have decided calls before its links were moved back. */
 	if (gate->loaded)
 		tg_counters_fold(&gate->counters, &new->counters);
 	tg_counters_unmap(&new->counters);
 	if (new->widens)
 		tg_program_set_free(&new->set);
-	tg_slots_free(&new->table);
+	tg_slots_free(&new->slots);
 	close_fd(&new->image_fd);
 }
 
-/* Links to what the image needs, then the image itself; whatever fails is undone. */
+/* Attach what the image needs, then install the image.  A failure undoes all of it. */
 static int enforce(struct tg_gate *gate, const struct publication *new)
 {
 	int error = 0;
@@ -205,7 +192,7 @@ static int enforce(struct tg_gate *gate, const struct publication *new)
 	return error;
 }
 
-/* The image is in force: what only the old one needed goes. */
+/* The image is in force: drop what only the old one needed. */
 static void take_over(struct tg_gate *gate, struct publication *new, const void *rows, size_t bytes)
 {
 	tg_links_drop(gate, ~new->hooks);
@@ -220,10 +207,10 @@ static void take_over(struct tg_gate *gate, struct publication *new, const void 
 		gate->counters = new->counters;
 		gate->loaded = true;
 	}
-	tg_counters_clear(&gate->counters, &gate->table, &new->table);
-	tg_counters_settle(&gate->counters, &new->table, rows);
-	tg_slots_free(&gate->table);
-	gate->table = new->table;
+	tg_counters_clear(&gate->counters, &gate->slots, &new->slots);
+	tg_counters_settle(&gate->counters, &new->slots, rows);
+	tg_slots_free(&gate->slots);
+	gate->slots = new->slots;
 	gate->hooks = new->hooks;
 	close_fd(&gate->image_fd);
 	gate->image_fd = new->image_fd;
@@ -237,11 +224,11 @@ int tg_gate_publish(struct tg_gate *gate, const struct tg_image *image)
 	uint32_t tables[TG_MAX_TABLES + 1] = {0};
 	size_t bytes;
 	const void *rows = tg_image_bytes(image, &bytes);
-	int error = tg_slots_assign(&gate->table, image, &new.table);
+	int error = tg_slots_assign(&gate->slots, image, &new.slots);
 
 	if (error)
 		return error;
-	tg_program_spec_of_image(rows, tg_slots_needed(&new.table), &new.spec, &new.hooks);
+	tg_program_spec_of_image(rows, tg_slots_needed(&new.slots), &new.spec, &new.hooks);
 	if (set_suffices(gate, &new))
 		new.set = gate->set;
 	else
@@ -249,11 +236,11 @@ int tg_gate_publish(struct tg_gate *gate, const struct tg_image *image)
 	if (!error)
 		error = tg_gate_tables_make(gate, rows, tables);
 	if (!error)
-		error = tg_gate_blocks_make(gate, rows, &new.table);
+		error = tg_gate_blocks_make(gate, rows, &new.slots);
 	if (!error && new.shared.tables >= 0)
 		error = tg_gate_tables_install(gate, new.shared.tables);
 	if (!error)
-		error = tg_image_map_make(rows, bytes, &new.table, tables, gate->generation + 1,
+		error = tg_image_map_make(rows, bytes, &new.slots, tables, gate->generation + 1,
 					  new.set.spec.rows, &new.image_fd);
 	if (!error)
 		error = enforce(gate, &new);

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * gate_backends.c - the lists of backends of the image in force, in a table of
- * their own, where the programs count what they pick.
+ * gate_backends.c - the backends of the rules in force: a table of blocks, in
+ * which the programs count how often they pick each backend.
  *
- * An image's table is made with it, and has the number that its generation
- * says: two take turns, since both are read while one image follows another.
- * The one before stays, unread, until the next takes its place: the kernel would
- * wait for the programs when it is taken away, as it does when one is put there.
+ * Each image has its own table.  Two numbers are used in turn, by the image's
+ * generation, because both tables are read while one image replaces another.
+ * The old table stays, unread, until the next one takes its number: removing it
+ * would make the kernel wait for running programs once more.
  */
+#include "gate/gate.h"
+
 #include <errno.h>
 #include <string.h>
 
-#include "parse/backend.h"
 #include "base/error.h"
-#include "gate/gate.h"
 #include "image/image_backends.h"
 
-/* A table that is larger does not stay. */
+/* An old table with more rows is removed at once. */
 #define MOST_LEFT_ROWS ((1u << 20) / TG_ROW_BYTES)
 
 static struct tg_table *table_of(struct tg_gate *gate, uint64_t generation)
@@ -46,7 +46,7 @@ int tg_gate_blocks_make(struct tg_gate *gate, const void *rows, const struct tg_
 	if (error)
 		return error;
 	if (table->fd >= 0)
-		tg_table_close(table); /* the programs let go of it where this one is put */
+		tg_table_close(table); /* the new table replaces it in the programs' map */
 	*table = made;
 	table->number = TG_BLOCKS_TABLE(gate->generation + 1);
 	memcpy(tg_table_at(table, 0), from.rows, (size_t)from.count * TG_ROW_BYTES);
@@ -72,7 +72,7 @@ static const struct tg_block *find_block(const struct tg_table *table, uint32_t 
 	return block;
 }
 
-/* What a list of the old table counted, which nobody picks from any more, goes on in the new. */
+/* Add the counts of a block that is no longer used to those of the new block. */
 static void carry_over(const struct tg_block *from, const struct tg_block *to)
 {
 	struct tg_backend_rows counted = tg_block_backends(from), now = tg_block_backends(to);
@@ -98,7 +98,7 @@ static void carry_all_over(const struct tg_table *from, const struct tg_table *t
 	}
 }
 
-/* The generation tells whether the publish did it: the other table is read no more. */
+/* A publish that succeeded has moved the generation: `before` is then no longer read. */
 void tg_gate_blocks_settle(struct tg_gate *gate, bool published)
 {
 	struct tg_table *now = table_of(gate, gate->generation);
@@ -115,14 +115,14 @@ int tg_gate_backend(struct tg_gate *gate, uint32_t rule, uint32_t index,
 {
 	const struct tg_block *block;
 
-	if (rule >= gate->table.rules)
+	if (rule >= gate->slots.rules)
 		return tg_fail(-ERANGE, "the image in force has %u rules, not one numbered %u",
-			       gate->table.rules, rule);
-	block = find_block(table_of(gate, gate->generation), gate->table.of_rule[rule]);
+			       gate->slots.rules, rule);
+	block = find_block(table_of(gate, gate->generation), gate->slots.of_rule[rule]);
 	return tg_block_backend(block, rule, index, info);
 }
 
-/* A cursor's upper half is a list's row, its lower how many of its backends have been passed. */
+/* A cursor's upper half is a block's row, its lower half how many backends of it were read. */
 int tg_gate_backend_next(struct tg_gate *gate, uint64_t *cursor, uint32_t *rule,
 			 struct tg_backend_info *info)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * gate_registry.c - gates that a process knows by a name, and the one of its children
- * that reads their events.
+ * gate_registry.c - gates that a process knows by name, and which of its children
+ * reads their events.
  *
- * A host such as nginx throws its Lua state away with each reload, and forks
- * the processes that do the work.  What it holds of a gate has to pass from one
- * state to the next without a moment in which nobody holds it.
+ * A host such as nginx makes a new Lua state with each reload, and forks the
+ * processes that do the work.  A gate must pass from the old state to the new
+ * one without a moment in which nobody holds it.
  */
 #define _GNU_SOURCE /* memfd_create() */
 #include <errno.h>
@@ -19,20 +19,20 @@
 #include "base/error.h"
 #include "gate/gate.h"
 
-struct tg_name {
-	struct tg_name *next;
+struct tg_gate_name {
+	struct tg_gate_name *next;
 	struct tg_gate *gate;
 	uint32_t holders;
-	int reader; /* a file that nobody reads: the reader has a lock on it */
+	int reader; /* an empty file: the process that reads the events has it locked */
 	char text[];
 };
 
 static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;
-static struct tg_name *names;
+static struct tg_gate_name *names;
 
-static int name_gate(const char *text, struct tg_gate *gate, struct tg_name **out)
+static int name_gate(const char *text, struct tg_gate *gate, struct tg_gate_name **out)
 {
-	struct tg_name *name = malloc(sizeof(*name) + strlen(text) + 1);
+	struct tg_gate_name *name = malloc(sizeof(*name) + strlen(text) + 1);
 	int reader;
 
 	if (!name)
@@ -44,15 +44,15 @@ static int name_gate(const char *text, struct tg_gate *gate, struct tg_name **ou
 		free(name);
 		return error;
 	}
-	*name = (struct tg_name){.gate = gate, .holders = 1, .reader = reader};
+	*name = (struct tg_gate_name){.gate = gate, .holders = 1, .reader = reader};
 	strcpy(name->text, text);
 	*out = name;
 	return 0;
 }
 
-static struct tg_name *find_name(const char *text)
+static struct tg_gate_name *find_name(const char *text)
 {
-	struct tg_name *name = names;
+	struct tg_gate_name *name = names;
 
 	while (name && strcmp(name->text, text))
 		name = name->next;
@@ -68,7 +68,7 @@ static int open_named(const char *text, struct tg_gate **out)
 		return error;
 	error = name_gate(text, gate, &gate->name);
 	if (error) {
-		tg_gate_close(gate);
+		tg_gate_free(gate);
 		return error;
 	}
 	gate->name->next = names;
@@ -79,7 +79,7 @@ static int open_named(const char *text, struct tg_gate **out)
 
 int tg_gate_named(const char *text, struct tg_gate **gate)
 {
-	struct tg_name *name;
+	struct tg_gate_name *name;
 	int error = 0;
 
 	pthread_mutex_lock(&guard);
@@ -94,15 +94,12 @@ int tg_gate_named(const char *text, struct tg_gate **gate)
 	return error;
 }
 
-/* One holder less.  True if there are others; else the name is gone. */
-bool tg_name_release(struct tg_gate *gate)
+/* Remove one holder.  True if others are left; else the name is removed, too. */
+static bool release(struct tg_gate_name *name)
 {
-	struct tg_name *name = gate->name;
-	struct tg_name **at = &names;
+	struct tg_gate_name **at = &names;
 	bool held;
 
-	if (!name)
-		return false;
 	pthread_mutex_lock(&guard);
 	held = --name->holders > 0;
 	if (!held) {
@@ -118,10 +115,16 @@ bool tg_name_release(struct tg_gate *gate)
 	return held;
 }
 
+void tg_gate_close(struct tg_gate *gate)
+{
+	if (gate && !(gate->name && release(gate->name)))
+		tg_gate_free(gate);
+}
+
 /* --- The reader -------------------------------------------------------------------- */
 
 /*
- * A POSIX lock is the process's: children do not inherit it, and the kernel
+ * A POSIX lock belongs to the process: children do not inherit it, and the kernel
  * drops it however the process ends.
  */
 static int set_lock(const struct tg_gate *gate, short type)
@@ -134,7 +137,7 @@ static int set_lock(const struct tg_gate *gate, short type)
 		return 0;
 	return errno == EACCES || errno == EAGAIN
 		       ? -EAGAIN
-		       : tg_fail_errno(-errno, "cannot become the reader");
+		       : tg_fail_errno(-errno, "cannot become the reader of the gate's events");
 }
 
 int tg_gate_claim(struct tg_gate *gate)

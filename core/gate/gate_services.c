@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* gate_services.c - the services of a running gate, for its users. */
+/* gate_services.c - the services of a running gate: the public functions. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -37,7 +37,7 @@ int tg_gate_services(const struct tg_gate *gate, const char *name, struct tg_ser
 	return 0;
 }
 
-/* Read a VIP of services that are in force. */
+/* Parse a VIP, and check that the services are in force. */
 static int read_vip(const struct tg_services *services, const char *text, struct tg_vip_key *vip)
 {
 	int error = check_alive(services);
@@ -48,8 +48,8 @@ static int read_vip(const struct tg_services *services, const char *text, struct
 	return error ? fail_with_name(services, NULL, error) : 0;
 }
 
-/* The same, and take up the lock. */
-static int take_up(const struct tg_services *services, const char *text, struct tg_vip_key *vip)
+/* Like read_vip(), and locks the table: end with tg_service_change_end(). */
+static int lock_vip(const struct tg_services *services, const char *text, struct tg_vip_key *vip)
 {
 	int error = read_vip(services, text, vip);
 
@@ -57,8 +57,8 @@ static int take_up(const struct tg_services *services, const char *text, struct 
 }
 
 /*
- * The backends that a VIP has and that are not, or only down, in `kept`, which
- * may be NULL.  Under the lock.
+ * The VIP's backends that are not in `kept`, or are down there.  `kept` may be
+ * NULL.  The caller has locked the table.
  */
 static int find_gone(const struct tg_table *table, const struct tg_vip_key *vip,
 		     const struct tg_backends *kept, struct tg_backends *gone)
@@ -82,7 +82,10 @@ static int find_gone(const struct tg_table *table, const struct tg_vip_key *vip,
 	return 0;
 }
 
-/* Change a VIP's backends, or, with NULL, take it out: then 1, or 0 where there was none. */
+/*
+ * Replace a VIP's backends.  With NULL, remove the VIP: returns 1, or 0 if it did
+ * not exist.  `gone`, if it is not NULL, gets the backends that it no longer has.
+ */
 static int change(const struct tg_services *services, const struct tg_vip_key *vip,
 		  const struct tg_backends *backends, struct tg_backends *gone)
 {
@@ -100,7 +103,7 @@ static int change(const struct tg_services *services, const struct tg_vip_key *v
 	return result;
 }
 
-/* The same, and end the sockets of the backends that go. */
+/* Like change(), and ends the sockets that are connected to the backends that are gone. */
 static int change_and_kill(const struct tg_services *services, const struct tg_vip_key *vip,
 			   const struct tg_backends *backends, uint32_t *ended)
 {
@@ -124,10 +127,11 @@ static int put(const struct tg_services *services, const char *text, const struc
 
 	if (error != -ENOSPC)
 		return error;
-	return tg_fail(error,
-		       "services \"%s\": \"%s\": has no room: there is some for %u services of "
-		       "ten backends: remove some, or declare them with a larger size",
-		       services->live.name, text, tg_service_books_of(&services->live.table)->size);
+	return tg_fail(
+		error,
+		"services \"%s\": \"%s\": does not fit: they have room for %u services of ten "
+		"backends: remove some, or declare them with a larger size",
+		services->live.name, text, tg_service_books_of(&services->live.table)->size);
 }
 
 int tg_services_put(struct tg_services *services, const char *text,
@@ -201,7 +205,7 @@ int tg_services_backends(const struct tg_services *services, const char *text,
 {
 	const struct tg_table *table = &services->live.table;
 	struct tg_vip_key vip;
-	int error = take_up(services, text, &vip), found;
+	int error = lock_vip(services, text, &vip), found;
 
 	if (error)
 		return error;

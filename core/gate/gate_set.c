@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* gate_set.c - the sets of a running gate, for its users. */
+/* gate_set.c - the sets of a running gate: the public functions. */
 #include <errno.h>
 
 #include "base/error.h"
@@ -30,7 +30,7 @@ static int fail_with_name(const struct tg_set *set, int error)
 	return tg_fail(error, "set \"%s\": %s", set->live.name, tg_error());
 }
 
-/* The elements that some items mean, checked before anything is changed. */
+/* Parse items into elements, before anything is changed. */
 static int parse(const struct tg_set *set, const char *const *items, size_t count, uint64_t ttl_ms,
 		 struct tg_elements *elements)
 {
@@ -45,7 +45,7 @@ static int parse(const struct tg_set *set, const char *const *items, size_t coun
 	return error ? fail_with_name(set, error) : 0;
 }
 
-/* So many at a time, so that others who wait for the lock get their turn. */
+/* Elements that are added under one lock: other writers get their turn in between. */
 #define BATCH 4096
 
 static int add_elements(struct tg_set *set, const struct tg_elements *elements)
@@ -113,7 +113,7 @@ int tg_set_remove(struct tg_set *set, const char *item)
 	return error ? error : removed;
 }
 
-/* All of it, as tg_set_replace() takes it. */
+/* Replace all elements of the set by these. */
 static int replace(struct tg_set *set, const struct tg_elements *elements)
 {
 	int error = tg_set_change(&set->live.table);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * gate_tables.c - which live tables a gate has: by name, so that they survive a
- * publish, as a rule's counters do.
+ * gate_tables.c - the live tables of a gate.  They are known by name, so that they
+ * survive a publish, like a rule's counters.
  */
+#include "gate/gate.h"
+
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -10,16 +12,13 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "gate/gate.h"
 #include "image/image_directory.h"
 #include "image/image_services.h"
 #include "image/image_tables.h"
-#include "simulate/mismatch.h"
-#include "simulate/simulate.h"
 #include "table/service.h"
 #include "table/set.h"
 
-#define ANEW "stop what holds the gate and start it again"
+#define RESTART "stop what holds the gate and start it again"
 
 static struct tg_live *find(const struct tg_gate *gate, const char *name)
 {
@@ -82,8 +81,8 @@ static int make(struct tg_gate *gate, const void *rows, const struct tg_table_en
 }
 
 /*
- * A table that is there keeps what it holds.  Its room cannot change: other
- * processes have it mapped, and could not hear of another.
+ * A table that exists keeps its contents.  Its capacity cannot change: other
+ * processes have it mapped and would not learn of a new map.
  */
 static int check_size(const struct tg_live *live, const struct tg_table_entry *entry)
 {
@@ -95,7 +94,7 @@ static int check_size(const struct tg_live *live, const struct tg_table_entry *e
 		return tg_fail(
 			-EEXIST,
 			"%s \"%s\": in this gate the name is that of a live table of the other "
-			"kind: give it another name, or " ANEW,
+			"kind: give it another name, or " RESTART,
 			services ? "services" : "set", live->name);
 	if (entry->size <= size || !entry->sized)
 		return 0;
@@ -103,15 +102,15 @@ static int check_size(const struct tg_live *live, const struct tg_table_entry *e
 		return tg_fail(
 			-ENOSPC,
 			"services \"%s\": have room for %u, the policy wants room for %u, and what "
-			"is in force does not grow: give them another name, or " ANEW,
+			"is in force does not grow: give them another name, or " RESTART,
 			live->name, size, entry->size);
 	return tg_fail(-ENOSPC,
 		       "set \"%s\": has room for %u elements, the policy wants room for %u, and "
-		       "what is in force does not grow: give it another name, or " ANEW,
+		       "what is in force does not grow: give it another name, or " RESTART,
 		       live->name, size, entry->size);
 }
 
-static int take_up(struct tg_gate *gate, const void *rows, uint32_t index, uint32_t *number)
+static int find_or_make(struct tg_gate *gate, const void *rows, uint32_t index, uint32_t *number)
 {
 	const struct tg_table_entry *entry = tg_image_table(rows, index);
 	const char *name = tg_image_table_name(rows, entry);
@@ -138,10 +137,11 @@ int tg_gate_tables_make(struct tg_gate *gate, const void *rows, uint32_t *number
 		error = tg_lock_file_make(&gate->tables.lock_fd);
 	for (uint32_t i = 0; i < about->tables && !error; i++)
 		if (tg_image_table(rows, i)->kind != TG_TABLE_BLOCKS)
-			error = take_up(gate, rows, i, &numbers[i]);
+			error = find_or_make(gate, rows, i, &numbers[i]);
 	return error;
 }
 
+/* Tables to put into the outer map with one call. */
 struct batch {
 	__u32 number[TG_ALL_TABLES];
 	int fd[TG_ALL_TABLES];
@@ -156,7 +156,10 @@ static void add_if_new(struct batch *batch, const struct tg_table *table, int ou
 	batch->fd[batch->count++] = table->fd;
 }
 
-/* At one go: the kernel waits for the programs, from 6.8 on once a call, not once a table. */
+/*
+ * With one call, because the kernel waits for running programs: since Linux 6.8
+ * once a call, before that once a table.
+ */
 int tg_gate_tables_install(struct tg_gate *gate, int outer)
 {
 	struct batch batch = {.count = 0};
@@ -196,84 +199,4 @@ void tg_gate_tables_free(struct tg_gate *gate)
 			tg_table_close(&gate->tables.blocks[i]);
 	if (gate->tables.lock_fd >= 0)
 		close(gate->tables.lock_fd);
-}
-
-/* Terms of one rule stand together, and share what they say. */
-static void stamp_terms(const uint32_t *numbers, void *rows, const struct tg_section *section)
-{
-	const struct tg_term *terms = tg_image_row(rows, section->term_row);
-	uint32_t before = 0;
-
-	for (uint32_t i = 0; i < section->terms; i++) {
-		struct tg_term_rest *rest = (void *)tg_image_row(rows, terms[i].rest_row);
-
-		if (terms[i].verb == TG_VERB_BALANCE && terms[i].rest_row != before &&
-		    rest->services)
-			rest->services = numbers[rest->services - 1] + 1;
-		before = terms[i].rest_row;
-	}
-}
-
-void tg_gate_tables_stamp(const uint32_t *numbers, void *rows)
-{
-	for (int place = 0; place < TG_PLACES; place++) {
-		uint32_t row = tg_image_section_row(rows, place);
-		struct tg_section *section = (void *)tg_image_row(rows, row);
-
-		for (uint32_t i = 0; row && i < section->sets; i++)
-			section->set[i] = (uint16_t)(numbers[TG_SET_TABLE(section->set[i])] |
-						     (section->set[i] & ~TG_SET_TABLE(~0u)));
-		if (row)
-			stamp_terms(numbers, rows, section);
-	}
-}
-
-/* --- Deciding with them ----------------------------------------------------------------- */
-
-/* The tables of an image as they are in the gate; those that it does not have, as they are at
- * first. */
-static int view_tables(const struct tg_gate *gate, const struct tg_image *image,
-		       struct tg_table_rows *view)
-{
-	const struct tg_image_about *about = tg_image_row(image->rows, 1);
-	const struct tg_table_rows *first = NULL;
-	int error = tg_image_tables(image, &first);
-
-	for (uint32_t i = 0; i < about->tables && !error; i++) {
-		const struct tg_table_entry *entry = tg_image_table(image->rows, i);
-		const struct tg_live *live = NULL;
-
-		if (entry->kind != TG_TABLE_BLOCKS)
-			live = tg_gate_live(gate, tg_image_table_name(image->rows, entry),
-					    entry->kind);
-		view[i] = live ? live->table.rows : first[i];
-	}
-	return error;
-}
-
-int tg_gate_decide(const struct tg_gate *gate, const struct tg_image *image,
-		   const struct tg_query *query, struct tg_decision *decision)
-{
-	struct tg_table_rows tables[TG_MAX_TABLES + 1];
-	int error = view_tables(gate, image, tables);
-
-	return error ? error : tg_decide(image, tables, query, decision);
-}
-
-int tg_gate_choice(const struct tg_gate *gate, const struct tg_image *image,
-		   const struct tg_query *query, uint32_t index, struct tg_backend_info *info)
-{
-	struct tg_table_rows tables[TG_MAX_TABLES + 1];
-	int error = view_tables(gate, image, tables);
-
-	return error ? error : tg_choice(image, tables, query, index, info);
-}
-
-int tg_gate_mismatch(const struct tg_gate *gate, const struct tg_image *image,
-		     const struct tg_query *query, uint32_t index, uint32_t *fields)
-{
-	struct tg_table_rows tables[TG_MAX_TABLES + 1];
-	int error = view_tables(gate, image, tables);
-
-	return error ? error : tg_mismatch(image, tables, query, index, fields);
 }

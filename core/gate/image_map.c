@@ -2,20 +2,23 @@
 /*
  * image_map.c - images in the kernel.
  *
- * An image is the one value of an array map, as large as the program set's
- * capacity, filled through a mapping: a million prefixes are one copy.  It is
- * whole before any program can see it, and nobody writes to it afterwards.
+ * An image is the one value of an array map, which is as large as the program
+ * set's capacity and is filled through a mapping: a million prefixes take one
+ * memcpy().  It is complete before any program can see it, and is not written to
+ * afterwards.
  */
+#include "gate/gate.h"
+
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "bpf/layout/program_spec.h"
-#include "system/capability.h"
 #include "base/error.h"
-#include "gate/gate.h"
+#include "bpf/layout/program_spec.h"
+#include "gate/stamp.h"
+#include "system/capability.h"
 
 static int create_map(uint32_t capacity_rows, int *fd)
 {
@@ -33,11 +36,10 @@ static int create_map(uint32_t capacity_rows, int *fd)
 	return 0;
 }
 
-/* Make a map that holds `rows`, with the slots, tables and number that it has in this gate. */
-int tg_image_map_make(const void *rows, size_t bytes, const struct tg_slot_table *table,
+int tg_image_map_make(const void *rows, size_t bytes, const struct tg_slot_table *slots,
 		      const uint32_t *tables, uint64_t generation, uint32_t capacity_rows, int *fd)
 {
-	struct tg_image_header *place;
+	void *place;
 	int made;
 	int error = create_map(capacity_rows, &made);
 
@@ -50,15 +52,12 @@ int tg_image_map_make(const void *rows, size_t bytes, const struct tg_slot_table
 		return error;
 	}
 	memcpy(place, rows, bytes);
-	place->generation = generation;
-	tg_slots_stamp(table, place);
-	tg_gate_tables_stamp(tables, place);
+	tg_stamp(place, slots, tables, generation);
 	munmap(place, bytes);
 	*fd = made;
 	return 0;
 }
 
-/* Make a map of another capacity that holds the same image. */
 int tg_image_map_copy(int from, size_t bytes, uint32_t capacity_rows, int *fd)
 {
 	void *source = mmap(NULL, bytes, PROT_READ, MAP_SHARED, from, 0);
@@ -85,7 +84,6 @@ out:
 	return error;
 }
 
-/* Put an image in force for a program set.  Returns when no program sees the one before. */
 int tg_image_map_install(int outer, int fd)
 {
 	__u32 zero = 0;

@@ -2,8 +2,8 @@
 /*
  * kill.c - ending sockets that a gate has connected to backends.
  *
- * Connected sockets only: one that sends datagrams without is at its next
- * backend with the next of them.
+ * Only connected sockets are ended: one that sends datagrams without a connect
+ * gets another backend with its next datagram.
  */
 #include "gate/kill.h"
 
@@ -14,26 +14,28 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "system/capability.h"
+#include "base/array.h"
 #include "base/error.h"
+#include "gate/redirected.h"
+#include "system/capability.h"
 #include "system/netns_call.h"
 #include "system/sock_destroy.h"
 
 /*
- * A socket that has chosen its backend just before the list changed is on its
- * way there; how often, and after how many ns, it is looked for again.
+ * A socket that chose its backend just before the backends changed may not be
+ * connected yet.  So sockets are looked for this often, this many ns apart.
  */
 #define TRIES   10
 #define WAIT_NS 2000000
 
-/* Whether a socket is one of those to end. */
+/* Whether a socket is to be ended. */
 typedef bool (*wants_socket)(const struct tg_redirected *socket, const void *what);
 
 struct victims {
 	struct tg_redirected *at;
-	size_t count, room;
-	bool again;      /* they have been looked for before */
-	bool on_the_way; /* some may be about to be connected */
+	size_t count, capacity;
+	bool again;      /* this is not the first search */
+	bool on_the_way; /* some may be connected soon */
 	wants_socket wants;
 	const void *what;
 };
@@ -41,27 +43,21 @@ struct victims {
 static int choose(const struct tg_redirected *socket, void *context)
 {
 	struct victims *victims = context;
+	int error;
 
 	if (!victims->wants(socket, victims->what))
 		return 0;
-	/* It stays connected for a while, without a path. */
+	/* An MPTCP socket that was ended stays connected for a while, without a subflow. */
 	if (socket->proto == IPPROTO_MPTCP && victims->again)
 		return 0;
 	if (!socket->connected) {
 		victims->on_the_way = true;
 		return 0;
 	}
-	if (victims->count == victims->room) {
-		size_t room = victims->room ? 2 * victims->room : 64;
-		struct tg_redirected *at = realloc(victims->at, room * sizeof(*at));
-
-		if (!at)
-			return tg_fail(-ENOMEM, "out of memory: no room for %zu sockets", room);
-		victims->at = at;
-		victims->room = room;
-	}
-	victims->at[victims->count++] = *socket;
-	return 0;
+	error = tg_array_reserve(victims->at, victims->capacity, victims->count + 1, "sockets");
+	if (!error)
+		victims->at[victims->count++] = *socket;
+	return error;
 }
 
 static int by_namespace(const void *a, const void *b)
@@ -101,24 +97,24 @@ static void destroy(const void *question, void *answer)
 
 static int fail(int error, size_t sockets)
 {
-	const char *many = sockets == 1 ? "socket stays" : "sockets stay";
+	const char *were = sockets == 1 ? "socket was" : "sockets were";
 
 	if (error == -ENOENT)
 		return tg_fail(error,
-			       "%zu %s as it was: in a network namespace that no process seen "
-			       "from here is in, and that is mounted nowhere",
-			       sockets, many);
+			       "%zu %s not ended: no process that can be seen from here is in "
+			       "the network namespace, and it is mounted nowhere",
+			       sockets, were);
 	if (error == -EPERM)
 		return tg_fail(error,
-			       "%zu %s as it was: ending it takes CAP_NET_ADMIN, and, in another "
-			       "network namespace, CAP_SYS_ADMIN",
-			       sockets, many);
+			       "%zu %s not ended: this takes CAP_NET_ADMIN, and also "
+			       "CAP_SYS_ADMIN in another network namespace",
+			       sockets, were);
 	if (error == -EOPNOTSUPP)
 		return tg_fail(error,
-			       "%zu %s as it was: this kernel has no tcp_diag or udp_diag, or is "
+			       "%zu %s not ended: this kernel has no tcp_diag or udp_diag, or is "
 			       "built without CONFIG_INET_DIAG_DESTROY; run `tidegate doctor`",
-			       sockets, many);
-	return tg_fail_errno(error, "%zu %s as it was", sockets, many);
+			       sockets, were);
+	return tg_fail_errno(error, "%zu %s not ended", sockets, were);
 }
 
 static int destroy_group(const struct group *group, uint32_t *ended)
@@ -136,7 +132,7 @@ static int destroy_group(const struct group *group, uint32_t *ended)
 	return error ? fail(error, group->count - destroyed.count) : 0;
 }
 
-/* All of them, whatever becomes of some; the first failure is returned. */
+/* End all of them, even if some fail.  Returns the first failure. */
 static int destroy_all(struct victims *victims, uint32_t *ended)
 {
 	int result = 0;
@@ -171,7 +167,7 @@ int tg_kill_prepare(struct tg_gate *gate)
 	return tg_redirected_open(gate);
 }
 
-/* End those that are wanted, in every network namespace; *ended: how many. */
+/* End the wanted sockets, in every network namespace; *ended: how many. */
 static int end_sockets(const struct tg_gate *gate, wants_socket wants, const void *what,
 		       uint32_t *ended)
 {
@@ -214,7 +210,7 @@ static bool is_at_backend(const struct tg_redirected *socket, const void *what)
 	return is_at(socket, what, 0);
 }
 
-/* A rule's backends stand in its field "to". */
+/* The parser of backends names a rule's field "to", which tg_gate_kill() does not have. */
 static const char *without_field(const char *text)
 {
 	return !strncmp(text, "to: ", 4) ? text + 4 : text;

@@ -3,15 +3,15 @@
 #ifndef TG_GATE_KILL_H
 #define TG_GATE_KILL_H
 
+#include "gate/gate.h"
 #include "table/service.h"
-#include "gate/redirected.h"
 
-/* Whether this process can, before anything is changed: -EPERM. */
+/* Get ready, before anything is changed.  -EPERM: this process may not end sockets. */
 int tg_kill_prepare(struct tg_gate *gate);
 
 /*
- * End those that have asked for a VIP, and are at one of these backends, in
- * every network namespace; *ended: how many.
+ * End the sockets that asked for a VIP and are connected to one of these
+ * backends, in every network namespace; *ended: how many.
  */
 int tg_kill_service(const struct tg_gate *gate, const struct tg_vip_key *vip,
 		    const struct tg_backends *backends, uint32_t *ended);

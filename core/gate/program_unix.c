@@ -2,40 +2,17 @@
 /*
  * program_unix.c - loading the programs of unix sockets.
  *
- * They are an object of their own, so that what they need of the kernel is
- * asked of it only where a policy has rules for them.
+ * They are an object of their own, so that only policies with rules for unix
+ * sockets need a kernel that can load it.
  */
+#include "gate/program_unix.h"
+
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <fcntl.h>
 
 #include "base/hook.h"
-#include "gate/program.h"
 #include "unix.skel.h"
-
-/* The maps that both objects have are the same ones. */
-static int share_maps(const struct unix_bpf *skeleton, const struct tg_program_set *set)
-{
-	struct bpf_map *map;
-
-	bpf_object__for_each_map(map, skeleton->obj)
-	{
-		const struct bpf_map *same =
-			bpf_object__find_map_by_name(set->object, bpf_map__name(map));
-		int error = 0;
-
-		if (!same || bpf_map__is_internal(map))
-			continue;
-		if (bpf_map__fd(same) < 0)
-			error = bpf_map__set_autocreate(map, false);
-		else
-			error = bpf_map__reuse_fd(map, bpf_map__fd(same));
-		if (error)
-			return error;
-	}
-	return 0;
-}
 
 static int configure(const struct unix_bpf *skeleton, const struct tg_program_set *set,
 		     const struct tg_shared_maps *maps)
@@ -57,12 +34,12 @@ static int configure(const struct unix_bpf *skeleton, const struct tg_program_se
 		bpf_program__set_expected_attach_type(program, tg_hook_kinds[hook].attach_type);
 		bpf_program__set_autoload(program, set->hooks >> hook & 1);
 	}
-	error = share_maps(skeleton, set);
-	if (!error && maps->path_rewrites >= 0)
-		error = bpf_map__reuse_fd(skeleton->maps.tg_path_rewrites, maps->path_rewrites);
-	else if (!error && !(set->spec.features & TG_FEATURE_PATH_BACK))
-		error = bpf_map__set_max_entries(skeleton->maps.tg_path_rewrites, 1);
-	return error;
+	error = bpf_map__reuse_fd(skeleton->maps.tg_image, set->image);
+	if (!error)
+		error = bpf_map__reuse_fd(skeleton->maps.tg_hits, set->hits);
+	if (!error)
+		error = bpf_map__reuse_fd(skeleton->maps.tg_slots, set->slots);
+	return error ? error : tg_shared_maps_use(maps, &set->spec, skeleton->obj);
 }
 
 int tg_unix_programs_load(struct tg_program_set *set, struct tg_shared_maps *maps)
@@ -72,6 +49,8 @@ int tg_unix_programs_load(struct tg_program_set *set, struct tg_shared_maps *map
 
 	if (!error)
 		error = unix_bpf__load(skeleton);
+	if (!error)
+		error = tg_shared_maps_keep(maps, skeleton->obj);
 	if (error) {
 		unix_bpf__destroy(skeleton);
 		return error;
@@ -84,10 +63,6 @@ int tg_unix_programs_load(struct tg_program_set *set, struct tg_shared_maps *map
 		if (program && set->hooks >> hook & 1)
 			set->program[hook] = bpf_program__fd(program);
 	}
-	/* Kept from when it is as large as it gets. */
-	if (maps->path_rewrites < 0 && set->spec.features & TG_FEATURE_PATH_BACK)
-		maps->path_rewrites =
-			fcntl(bpf_map__fd(skeleton->maps.tg_path_rewrites), F_DUPFD_CLOEXEC, 3);
 	return 0;
 }
 

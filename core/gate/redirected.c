@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* redirected.c - reading what bpf/turned.bpf.c tells. */
+/* redirected.c - reading what bpf/redirected.bpf.c reports. */
 #include "gate/redirected.h"
 
 #include <bpf/bpf.h>
@@ -7,9 +7,9 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "system/capability.h"
 #include "base/error.h"
 #include "redirected.skel.h"
+#include "system/capability.h"
 
 static int quiet(enum libbpf_print_level level, const char *format, va_list arguments)
 {
@@ -55,7 +55,7 @@ int tg_redirected_open(struct tg_gate *gate)
 	libbpf_print_fn_t before;
 	int error;
 
-	/* Where no connect was ever turned, there is nothing to go through. */
+	/* If no connect could ever be redirected, there are no sockets to go through. */
 	if (gate->redirected_link || gate->shared.origins < 0)
 		return 0;
 	before = libbpf_set_print(quiet);

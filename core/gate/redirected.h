@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* redirected.h - which sockets a gate has connected elsewhere, in all network namespaces. */
+/* redirected.h - the sockets whose connects a gate has redirected, in all network namespaces. */
 #ifndef TG_GATE_REDIRECTED_H
 #define TG_GATE_REDIRECTED_H
 
@@ -7,8 +7,8 @@
 #include "gate/gate.h"
 
 /*
- * Load the kernel's iterator, which tg_redirected_each() needs.  Needs the
- * capabilities that loading a gate needs.
+ * Load the kernel's iterator; without it, tg_redirected_each() visits nothing.  It
+ * takes the capabilities that loading a gate takes.
  */
 int tg_redirected_open(struct tg_gate *gate);
 void tg_redirected_close(struct tg_gate *gate);

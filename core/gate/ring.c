@@ -2,11 +2,13 @@
 /*
  * ring.c - the events, read where the kernel wrote them.
  *
- * All records are of one size, so those that stand side by side are an array,
- * each element with the kernel's eight-byte header as its first word.  The
- * data is mapped twice in a row: the array goes on past the ring's end.
+ * All records have the same size, so adjacent records are an array whose
+ * elements begin with the kernel's eight-byte header.  The data is mapped twice
+ * in a row, so that the array continues past the ring's end.
  * (Layout: kernel/bpf/ringbuf.c.)
  */
+#include "gate/gate.h"
+
 #include <errno.h>
 #include <linux/bpf.h>
 #include <poll.h>
@@ -15,9 +17,8 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "gate/gate.h"
 
-_Static_assert(sizeof(struct tg_event) % 8 == 0, "records stand at multiples of eight");
+_Static_assert(sizeof(struct tg_event) % 8 == 0, "records are at multiples of eight");
 
 int tg_ring_map(struct tg_ring *ring, int fd, size_t bytes)
 {
@@ -60,7 +61,7 @@ int tg_gate_event_fd(const struct tg_gate *gate)
 	return gate->shared.events;
 }
 
-/* Records that are committed, from the consumer's place on, until the first that is not. */
+/* How many records are committed, from the consumer's position to the first that is not. */
 static uint32_t count_ready(const struct tg_ring *ring, const char *at)
 {
 	unsigned long produced = __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE);
@@ -68,7 +69,7 @@ static uint32_t count_ready(const struct tg_ring *ring, const char *at)
 	size_t most = waiting / sizeof(struct tg_event);
 	uint32_t count = 0;
 
-	/* Past the second copy of the data nothing is mapped. */
+	/* Nothing is mapped past the second mapping of the data. */
 	if (most > ring->bytes / sizeof(struct tg_event))
 		most = ring->bytes / sizeof(struct tg_event);
 	while (count < most) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* stats.c - what a gate has done: its counters, for its users. */
+/* stats.c - what a gate has done: its counters, for the public functions. */
 #include <errno.h>
 
 #include "base/error.h"
@@ -10,7 +10,7 @@ static uint64_t load(const __u64 *place)
 	return __atomic_load_n(place, __ATOMIC_RELAXED);
 }
 
-/* Over all stripes. */
+/* Sum the copies. */
 static void sum_hook(const struct tg_gate *gate, int hook, struct tg_hook_counters *sum)
 {
 	*sum = (struct tg_hook_counters){0};
@@ -65,11 +65,11 @@ int tg_gate_counters(struct tg_gate *gate, uint32_t index, enum tg_op op,
 		return no_counters();
 	if (index == TG_RULE_DEFAULT && op >= TG_OPS)
 		return tg_fail(-EINVAL, "there is no operation %u", op);
-	if (index != TG_RULE_DEFAULT && index >= gate->table.rules)
+	if (index != TG_RULE_DEFAULT && index >= gate->slots.rules)
 		return tg_fail(-ERANGE, "the image in force has %u rules, not one numbered %u",
-			       gate->table.rules, index);
+			       gate->slots.rules, index);
 	if (index != TG_RULE_DEFAULT)
-		slot = gate->table.of_rule[index];
+		slot = gate->slots.of_rule[index];
 	tg_counters_read(&gate->counters, slot, counters);
 	return 0;
 }
@@ -77,7 +77,7 @@ int tg_gate_counters(struct tg_gate *gate, uint32_t index, enum tg_op op,
 int tg_gate_stats(struct tg_gate *gate, struct tg_counters *rules, uint32_t count,
 		  struct tg_gate_stats *stats)
 {
-	struct tg_gate_stats now = {.size = sizeof(now), .rules = gate->table.rules};
+	struct tg_gate_stats now = {.size = sizeof(now), .rules = gate->slots.rules};
 
 	if (stats->size < sizeof(*stats))
 		return tg_fail(-EINVAL, "tg_gate_stats: size is %zu, not %zu", stats->size,
@@ -85,11 +85,16 @@ int tg_gate_stats(struct tg_gate *gate, struct tg_counters *rules, uint32_t coun
 	if (!gate->counters.hits)
 		return no_counters();
 	for (uint32_t rule = 0; rule < count && rule < now.rules; rule++)
-		tg_counters_read(&gate->counters, gate->table.of_rule[rule], &rules[rule]);
+		tg_counters_read(&gate->counters, gate->slots.of_rule[rule], &rules[rule]);
 	for (int op = 0; op < TG_OPS; op++)
 		tg_counters_read(&gate->counters, (uint32_t)op, &now.defaults[op]);
 	for (int hook = 0; hook < TG_HOOKS; hook++)
 		sum_hook(gate, hook, &now.hooks[hook]);
 	*stats = now;
 	return 0;
+}
+
+const char *tg_gate_rule_name(const struct tg_gate *gate, uint32_t index)
+{
+	return index < gate->slots.rules ? gate->slots.name[gate->slots.of_rule[index]] : NULL;
 }

@@ -2,9 +2,9 @@
 /*
  * unsupported.c - what an image needs and this kernel does not have.
  *
- * A rule needs the hooks of its operations and, where it rewrites, those that
- * show what was asked for; and what its effects take.  What no single rule is
- * the cause of, such as their number, the policy needs.
+ * A rule needs the hooks of its operations, the kernel features that its effects
+ * use and, if it rewrites, the hooks that show what was asked for.  What no
+ * single rule causes, such as the number of rules, the policy needs.
  */
 #include "gate/unsupported.h"
 
@@ -15,25 +15,22 @@
 
 #include "base/error.h"
 #include "base/hook.h"
-#include "system/kernel_probe.h"
+#include "base/names.h"
 #include "gate/program.h"
 #include "image/image_needs.h"
-#include "base/names.h"
+#include "system/kernel_probe.h"
 
-/* What a rewrite leaves behind, to be shown as it was asked for. */
-#define REMEMBERS (TG_FEATURE_PEER | TG_FEATURE_LOCAL | TG_FEATURE_SENT)
-
-struct wants {
+struct needs {
 	uint32_t hooks;
 	uint32_t effects;
 	uint32_t features;
 };
 
-/* What the terms of a rule are about. */
-struct share {
-	uint32_t ops;      /* bits, 1 << enum tg_op: of all sockets but those of unix */
-	uint32_t unix_ops; /* and of those */
-	uint32_t effects;  /* ORed */
+/* What the terms of one rule say together. */
+struct rule_terms {
+	uint32_t ops;      /* bits, 1 << enum tg_op: of Internet sockets */
+	uint32_t unix_ops; /* of unix sockets */
+	uint32_t effects;
 };
 
 static uint32_t op_hooks(uint32_t ops, uint32_t unix_ops)
@@ -46,7 +43,7 @@ static uint32_t op_hooks(uint32_t ops, uint32_t unix_ops)
 	return hooks;
 }
 
-/* The operations that show what a rewrite of another one was asked for. */
+/* The operations that show what was asked for when these operations are rewritten. */
 static uint32_t showing_ops(uint32_t ops)
 {
 	uint32_t shows = 0;
@@ -60,7 +57,7 @@ static uint32_t showing_ops(uint32_t ops)
 	return shows;
 }
 
-/* The first of a section's terms that is of this rule, or of a later one. */
+/* The first of a section's terms that belongs to this rule or a later one. */
 static uint32_t first_term(const struct tg_term *terms, uint32_t count, uint32_t rule)
 {
 	uint32_t first = 0;
@@ -76,73 +73,71 @@ static uint32_t first_term(const struct tg_term *terms, uint32_t count, uint32_t
 	return first;
 }
 
-static struct share rule_share(const struct tg_image *image, uint32_t rule)
+static struct rule_terms collect_terms(const struct tg_image *image, uint32_t rule)
 {
-	struct share share = {0};
+	struct rule_terms found = {0};
+	const struct tg_section *section;
 
-	for (int place = 0; place < TG_PLACES; place++) {
-		uint32_t row = tg_image_section_row(image->rows, place);
-		const struct tg_section *section;
-		const struct tg_term *terms;
+	for (int place = 0; (section = tg_image_section_next(image->rows, &place)); place++) {
+		const struct tg_term *terms = tg_image_terms(image->rows, section);
 
-		if (!row)
-			continue;
-		section = tg_image_row(image->rows, row);
-		terms = tg_image_row(image->rows, section->term_row);
 		for (uint32_t i = first_term(terms, section->terms, rule);
 		     i < section->terms && terms[i].rule == rule; i++) {
 			if (place < TG_OPS)
-				share.ops |= 1u << place;
+				found.ops |= 1u << place;
 			else
-				share.unix_ops |= 1u << (place - TG_OPS);
-			share.effects |= terms[i].effects;
+				found.unix_ops |= 1u << (place - TG_OPS);
+			found.effects |= terms[i].effects;
 		}
 	}
-	return share;
+	return found;
 }
 
-static struct wants image_wants(const struct tg_image *image)
+static struct needs image_needs(const struct tg_image *image)
 {
 	const struct tg_image_about *about = tg_image_row(image->rows, 1);
-	struct wants wants = {.effects = about->effects};
+	struct needs needs = {.effects = about->effects};
 	struct tg_spec spec;
 
-	tg_program_spec_of_image(image->rows, 0, &spec, &wants.hooks);
-	wants.features = spec.features;
-	return wants;
+	tg_program_spec_of_image(image->rows, 0, &spec, &needs.hooks);
+	needs.features = spec.features;
+	return needs;
 }
 
-/* Of what the image wants, what one rule is the cause of. */
-static struct wants rule_wants(const struct tg_image *image, const struct wants *all, uint32_t rule,
+/* The part of the image's needs that this rule causes. */
+static struct needs rule_needs(const struct tg_image *image, const struct needs *all, uint32_t rule,
 			       const struct tg_rule_info *info)
 {
-	struct share share = rule_share(image, rule);
-	struct wants wants = {
-		.hooks = op_hooks(share.ops, share.unix_ops),
-		.effects = share.effects,
+	struct rule_terms terms = collect_terms(image, rule);
+	struct needs needs = {
+		.hooks = op_hooks(terms.ops, terms.unix_ops),
+		.effects = terms.effects,
 	};
 
 	if ((info->verb == TG_VERB_REWRITE || info->verb == TG_VERB_BALANCE) &&
-	    !(wants.effects & TG_EFFECT_REVEAL)) {
-		wants.hooks |= op_hooks(showing_ops(share.ops), showing_ops(share.unix_ops));
-		wants.features = all->features & REMEMBERS;
+	    !(needs.effects & TG_EFFECT_REVEAL)) {
+		needs.hooks |= op_hooks(showing_ops(terms.ops), showing_ops(terms.unix_ops));
+		needs.features = all->features & TG_FEATURES_REMEMBER;
 	}
-	wants.hooks &= all->hooks;
-	return wants;
+	needs.hooks &= all->hooks;
+	return needs;
 }
 
-static bool is_wanted(const struct tg_kernel_feature *feature, const struct wants *wants)
+static bool is_needed(const struct tg_kernel_feature *feature, const struct needs *needs)
 {
-	return (!feature->hooks || feature->hooks & wants->hooks) &&
-	       (!feature->effects || feature->effects & wants->effects) &&
-	       (!feature->features || feature->features & wants->features);
+	return (!feature->hooks || feature->hooks & needs->hooks) &&
+	       (!feature->effects || feature->effects & needs->effects) &&
+	       (!feature->features || feature->features & needs->features);
 }
 
-/* The first row that is wanted and not there; NULL: all are, or nobody may know. */
-static const struct tg_kernel_feature *find_unsupported(const struct wants *wants)
+/*
+ * The first feature that is needed and that the kernel does not have.  NULL: it
+ * has them all, or this process is not allowed to find out.
+ */
+static const struct tg_kernel_feature *find_unsupported(const struct needs *needs)
 {
 	for (uint32_t i = 0; tg_kernel_features[i].name; i++)
-		if (is_wanted(&tg_kernel_features[i], wants) && tg_probe(i) == -ENOTSUP)
+		if (is_needed(&tg_kernel_features[i], needs) && tg_probe(i) == -ENOTSUP)
 			return &tg_kernel_features[i];
 	return NULL;
 }
@@ -170,7 +165,7 @@ int tg_image_lack(const struct tg_image *image, uint32_t from, struct tg_lack *o
 {
 	struct tg_rule_info info = {.size = sizeof(info)};
 	struct tg_lack lack = {.size = sizeof(lack), .rule = TG_RULE_DEFAULT};
-	struct wants all = image_wants(image);
+	struct needs all = image_needs(image);
 	const struct tg_kernel_feature *missing = find_unsupported(&all), *feature = NULL;
 
 	if (out->size < sizeof(*out))
@@ -178,12 +173,12 @@ int tg_image_lack(const struct tg_image *image, uint32_t from, struct tg_lack *o
 			       sizeof(*out));
 	for (uint32_t rule = from; missing && !feature && !tg_image_rule(image, rule, &info);
 	     rule++) {
-		struct wants wants = rule_wants(image, &all, rule, &info);
+		struct needs needs = rule_needs(image, &all, rule, &info);
 
-		feature = find_unsupported(&wants);
+		feature = find_unsupported(&needs);
 		lack.rule = rule;
 	}
-	/* Nobody's fault in particular. */
+	/* No single rule causes it. */
 	if (missing && !feature && !from) {
 		feature = missing;
 		lack.rule = TG_RULE_DEFAULT;

@@ -3,10 +3,12 @@
 #ifndef TG_GATE_UNSUPPORTED_H
 #define TG_GATE_UNSUPPORTED_H
 
-#include "bpf/layout/program_spec.h"
 #include "image/image.h"
 
-/* -EOPNOTSUPP: the kernel lacks something; the text names each rule, its need, and who has it. */
+/*
+ * -EOPNOTSUPP: the kernel lacks something.  The text names each rule that needs
+ * it, what it needs, and the Linux version that has it.
+ */
 int tg_unsupported_check(const struct tg_image *image);
 
 #endif

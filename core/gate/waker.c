@@ -3,8 +3,8 @@
  * waker.c - a thread that tells an event loop, through a unix socket, that a
  * gate has events.
  *
- * It is for loops that can wait for a connection of their own making, and for
- * nothing else: nginx's.  The socket's file is there until the loop has
+ * It is for event loops that can only wait for connections that they have made
+ * themselves, such as nginx's.  The socket's file exists until the loop has
  * connected.
  */
 #define _GNU_SOURCE /* accept4(), struct ucred */
@@ -25,9 +25,9 @@
 
 struct tg_waker {
 	pthread_t thread;
-	pid_t owner; /* a child that inherits this has no thread */
+	pid_t owner; /* a child that inherits this by fork does not have the thread */
 	int events;  /* the gate's */
-	int stop;    /* readable: the thread is to end */
+	int stop;    /* readable: the thread must end */
 	int listener;
 	char folder[sizeof(((struct sockaddr_un *)0)->sun_path) - sizeof("/wake") + 1];
 	struct sockaddr_un address;
@@ -35,7 +35,7 @@ struct tg_waker {
 
 /* --- The thread --------------------------------------------------------------------- */
 
-/* False: it is time to end. */
+/* Wait until `fd` is readable.  False: the thread must end. */
 static bool wait_for(const struct tg_waker *waker, int fd)
 {
 	struct pollfd ready[] = {
@@ -50,7 +50,7 @@ static bool wait_for(const struct tg_waker *waker, int fd)
 	return !ready[1].revents;
 }
 
-/* The connection of this very process; -1: it is time to end. */
+/* Accept the connection of this process, and no other.  -1: the thread must end. */
 static int accept_own(const struct tg_waker *waker)
 {
 	while (wait_for(waker, waker->listener)) {
@@ -74,7 +74,7 @@ static void remove_socket(struct tg_waker *waker)
 	rmdir(waker->folder);
 }
 
-/* One byte there for events that wait, one back when they have been taken. */
+/* Send a byte when events wait; the loop answers with a byte when it has taken them. */
 static void *run(void *data)
 {
 	struct tg_waker *waker = data;
@@ -96,11 +96,11 @@ static void *run(void *data)
 static int make_listener(struct tg_waker *waker)
 {
 	const char *parent = getenv("TMPDIR");
-	size_t room = sizeof(waker->folder);
+	size_t size = sizeof(waker->folder);
 
 	if (!parent || !*parent)
 		parent = "/tmp";
-	if ((size_t)snprintf(waker->folder, room, "%s/tidegate-XXXXXX", parent) >= room)
+	if ((size_t)snprintf(waker->folder, size, "%s/tidegate-XXXXXX", parent) >= size)
 		return tg_fail(-ENAMETOOLONG, "%s: too long for the path of a unix socket", parent);
 	if (!mkdtemp(waker->folder))
 		return tg_fail_errno(-errno, "cannot make a folder in %s (TMPDIR names another)",
@@ -117,7 +117,7 @@ static int make_listener(struct tg_waker *waker)
 	return 0;
 }
 
-/* The signals of the process are its other threads'. */
+/* The thread blocks all signals: the process's other threads handle them. */
 static int start_thread(struct tg_waker *waker)
 {
 	sigset_t all, before;
@@ -161,7 +161,8 @@ int tg_waker_start(const struct tg_gate *gate, char *path, size_t size, struct t
 	if (error)
 		goto fail;
 	if (strlen(waker->address.sun_path) >= size)
-		error = tg_fail(-ENOSPC, "no room for %s", waker->address.sun_path);
+		error = tg_fail(-ENOSPC, "tg_waker_start: the path does not fit: %s",
+				waker->address.sun_path);
 	else
 		error = start_thread(waker);
 	if (error) {
@@ -183,7 +184,7 @@ void tg_waker_stop(struct tg_waker *waker)
 	if (waker->owner == getpid()) {
 		eventfd_write(waker->stop, 1);
 		pthread_join(waker->thread, NULL);
-		remove_socket(waker); /* where nobody has connected */
+		remove_socket(waker); /* it still exists if nobody has connected */
 	}
 	free_waker(waker);
 }

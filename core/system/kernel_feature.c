@@ -17,8 +17,6 @@
 #define ALL      ((1u << TG_HOOKS) - 1)
 #define REWRITES (TG_EFFECT_TO_ADDR | TG_EFFECT_TO_PORT)
 
-#define REMEMBERS (TG_FEATURE_PEER | TG_FEATURE_LOCAL | TG_FEATURE_SENT)
-
 #define CALL(which, helper)   TG_TRY_IN(which, BPF_FUNC_##helper)
 #define CONTEXT(which, field) TG_TRY_IN(which, offsetof(struct bpf_sock_addr, field))
 #define HOOK(which, text, linux)                                                                   \
@@ -55,7 +53,7 @@ const struct tg_kernel_feature tg_kernel_features[] = {
 	{"source of datagrams", "4.18", tg_try_write, CONTEXT(TG_HOOK_SENDMSG4, msg_src_ip4), SENDS,
 	 TG_EFFECT_SOURCE, 0},
 	{"socket storage", "5.3", tg_try_helper, CALL(TG_HOOK_CONNECT4, sk_storage_get), 0, 0,
-	 REMEMBERS},
+	 TG_FEATURES_REMEMBER},
 	{"MPTCP", "5.19", tg_try_helper, CALL(TG_HOOK_CONNECT4, skc_to_mptcp_sock), 0, 0,
 	 TG_FEATURE_PEER},
 	{"set of bind", "5.11", tg_try_helper, CALL(TG_HOOK_BIND4, setsockopt), BINDS,

@@ -330,8 +330,8 @@ describe("kill", function()
       local far = over_there()
       local ended, message = gate:kill(one)
       assert.is_nil(ended)
-      assert.equal("1 socket stays as it was: in a network namespace that no process seen from here is in, "
-        .. "and that is mounted nowhere", message)
+      assert.equal("1 socket was not ended: no process that can be seen from here is in the network "
+        .. "namespace, and it is mounted nowhere", message)
       assert.same({ dead = 2 }, peers(near))
       assert.equal(5, far:send "hello")
     end)

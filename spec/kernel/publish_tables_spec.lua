@@ -153,8 +153,8 @@ describe("a publish", function()
     assert(gate:commit())
     go.give()
     done.wait()
-    assert.equal('set "late": the policy in force declares none of this name, or was published after this process had '
-      .. "the gate by fork", child:wait())
+    assert.equal('set "late": the policy in force declares none of this name, or it was published after this '
+      .. "process was forked", child:wait())
     go.close()
     done.close()
   end)

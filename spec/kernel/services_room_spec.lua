@@ -51,7 +51,7 @@ describe("tables of live services", function()
     assert.is_nil(svc[vip(most + 1)])
     -- A list and the one in its place are both there for a moment.
     local _, message = pcall(function() svc[vip(1)] = long(two) end)
-    assert.matches('"10.96.0.1:80/udp": has no room: there is some for 64 services of ten backends: ', message, 1, true)
+    assert.matches('"10.96.0.1:80/udp": does not fit: they have room for 64 services of ten ', message, 1, true)
     assert.same({ one, 256 }, { svc[vip(1)][256].address, #svc[vip(1)] })
     assert.equal(one, lead(1))
     -- Short ones find room beside them, and make some.

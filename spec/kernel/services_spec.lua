@@ -315,7 +315,7 @@ describe("live services", function()
     for index = 1, 4 do
       svc[("10.96.0.%d:80/tcp"):format(index)] = "127.0.0.1"
     end
-    assert.equal([[services "svc": "10.96.0.9:80/tcp": has no room: there is some for 4 services of ten backends: ]]
+    assert.equal([[services "svc": "10.96.0.9:80/tcp": does not fit: they have room for 4 services of ten backends: ]]
       .. [[remove some, or declare them with a larger size]], refuse("10.96.0.9:80/tcp", "127.0.0.1"))
     svc["10.96.0.4:80/tcp"] = { "127.0.0.1", "127.0.0.2" }
     assert.equal(2, #svc["10.96.0.4:80/tcp"])

@@ -402,6 +402,26 @@ describe("unix sockets", function()
     assert.equal("EACCES", seen[2].errno)
   end)
 
+  it("have the rate of the policy in force, whatever the one before has used up", function()
+    local shut = path()
+    local gate = here:enforce(([[deny { "kept", connect = %q, log = "1/h" }]]):format(shut))
+    local function events(calls)
+      local count = 0
+      for _ = 1, calls do
+        assert.equal("EPERM", try("stream", shut))
+      end
+      for _ in gate:events { timeout = 0 } do
+        count = count + 1
+      end
+      return count
+    end
+    assert.equal(1, events(2))
+    gate:rules()[1]:remove()
+    gate:deny { "kept", connect = shut, log = "100/s" }
+    assert(gate:commit())
+    assert.equal(2, events(2))
+  end)
+
   it("attach only the hooks that the rules need", function()
     local hooks = here:enforce([[deny { connect = "unix:@x" }]]):status().hooks
     assert.same({ "connect_unix" }, hooks)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* texts.c - the part of an image for people and tools: the rules' names, places and texts. */
+/* blob.c - the part of an image for people and tools: the rules' names, places and texts. */
 #include "compile/compile.h"
 
 #include <string.h>
@@ -11,7 +11,7 @@ static size_t text_bytes(const char *text)
 	return text && *text ? strlen(text) + 1 : 0;
 }
 
-/* All empty texts are the one NUL behind the directory. */
+/* All empty texts share one NUL, which is after the directory. */
 static size_t blob_bytes(const struct tg_policy *policy)
 {
 	size_t bytes = policy->rule_count * sizeof(struct tg_rule_entry) + 1;
@@ -45,8 +45,8 @@ static uint32_t put_text(struct blob *blob, const char *text)
 	return offset;
 }
 
-int tg_texts_write(const struct tg_policy *policy, struct tg_rows *rows,
-		   struct tg_image_about *about, uint32_t *names)
+int tg_blob_write(const struct tg_policy *policy, struct tg_rows *rows,
+		  struct tg_image_about *about, uint32_t *names)
 {
 	size_t bytes = blob_bytes(policy);
 	struct tg_rule_entry *entries;
