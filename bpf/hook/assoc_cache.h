@@ -8,7 +8,7 @@
 #ifndef TG_BPF_HOOK_ASSOC_CACHE_H
 #define TG_BPF_HOOK_ASSOC_CACHE_H
 
-#include "bpf/hook/count.h"
+#include "bpf/layout/program_spec.h"
 
 _Static_assert(TG_ASSOC_WAYS == 4, "as TG_WAY() goes through them");
 

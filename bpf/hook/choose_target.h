@@ -3,9 +3,26 @@
 #ifndef TG_BPF_HOOK_CHOOSE_TARGET_H
 #define TG_BPF_HOOK_CHOOSE_TARGET_H
 
+#include <linux/bpf.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/engine/features.h"
+#include "bpf/engine/hash.h"
+#include "bpf/engine/keys.h"
+#include "bpf/engine/match.h"
+#include "bpf/engine/pick.h"
+#include "bpf/engine/service_lookup.h"
+#include "bpf/engine/tree_search.h"
+#include "bpf/engine/verifier.h"
+#include "bpf/hook/addr.h"
 #include "bpf/hook/context.h"
-#include "bpf/layout/service_layout.h"
 #include "bpf/hook/sticky.h"
+#include "bpf/hook/table_row.h"
+#include "bpf/layout/backend_layout.h"
+#include "bpf/layout/image_layout.h"
+#include "bpf/layout/program_spec.h"
+#include "bpf/layout/service_layout.h"
 
 /* Balance is a rewrite whose target is chosen; the two are neighbours, so one comparison tells. */
 static __always_inline int tg_is_rewrite(const struct tg_term *term)

@@ -10,7 +10,10 @@
 
 #include "bpf/hook/addr.h"
 #include "bpf/hook/maps.h"
+#include "bpf/engine/features.h"
 #include "bpf/engine/match.h"
+#include "bpf/hook/rate_bucket.h"
+#include "bpf/hook/table_row.h"
 
 #define AF_INET       2
 #define AF_INET6      10

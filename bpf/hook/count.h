@@ -9,7 +9,15 @@
 #ifndef TG_BPF_HOOK_COUNT_H
 #define TG_BPF_HOOK_COUNT_H
 
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/engine/features.h"
+#include "bpf/engine/shared_read.h"
+#include "bpf/engine/verifier.h"
 #include "bpf/hook/maps.h"
+#include "bpf/layout/image_layout.h"
+#include "bpf/layout/program_spec.h"
 
 /* The copy that this call adds to: it stays on its processor to the end. */
 static __always_inline __u32 tg_cpu_copy(void)

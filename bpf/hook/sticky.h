@@ -9,8 +9,18 @@
 #ifndef TG_BPF_HOOK_STICKY_H
 #define TG_BPF_HOOK_STICKY_H
 
-#include "bpf/layout/backend_layout.h"
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/engine/features.h"
+#include "bpf/engine/pick.h"
+#include "bpf/engine/verifier.h"
 #include "bpf/hook/assoc_cache.h"
+#include "bpf/hook/count.h"
+#include "bpf/hook/maps.h"
+#include "bpf/hook/table_row.h"
+#include "bpf/layout/backend_layout.h"
+#include "bpf/layout/program_spec.h"
 
 /* Whose clients, and for how long, in one number; 0: nobody stays. */
 #define TG_STAYS(ms, by, slot)  ((__u64)(ms) << 32 | (__u64)(by) << 28 | (slot))
