@@ -16,6 +16,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/hook/addr.h"
+#include "bpf/layout/program_spec.h"
 #include "bpf/layout/redirected_socket.h"
 
 #define AF_INET6    10

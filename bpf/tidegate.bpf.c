@@ -10,42 +10,20 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#define TG_EPERM        1
-#define TG_ENOMEM       12
-#define TG_EINVAL       22
-#define TG_EAFNOSUPPORT 97
-
-#include "bpf/hook/maps.h"
-
+#include "bpf/engine/features.h"
+#include "bpf/engine/match.h"
+#include "bpf/engine/shadow.h"
 #include "bpf/hook/act.h"
-#include "bpf/hook/rare_keys.h"
+#include "bpf/hook/addr.h"
+#include "bpf/hook/context.h"
+#include "bpf/hook/count.h"
+#include "bpf/hook/decide.h"
+#include "bpf/hook/origin.h"
+#include "bpf/hook/verdict.h"
+#include "bpf/layout/event.h"
+#include "bpf/layout/program_spec.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
-
-/*
- * What the kernel wants to hear: 1 lets the call proceed, 0 denies it, with the
- * errno that was set.  A bind that proceeds may be told more: 3, and it needs
- * no CAP_NET_BIND_SERVICE.
- */
-static __always_inline int tg_verdict(int err)
-{
-	if (err >= 0)
-		return 1;
-	bpf_set_retval(err);
-	return 0;
-}
-
-static __always_inline int tg_bind_verdict(int err)
-{
-	return err == TG_PRIVILEGED ? 3 : tg_verdict(err);
-}
-
-/* No usable image: what the policy wants then. */
-static __always_inline int tg_on_error(struct tg_call *call)
-{
-	tg_count_call(call->hook, TG_OUTCOME_ERROR);
-	return tg_spec.deny_on_error ? -TG_EPERM : 0;
-}
 
 /* Let a call proceed that no rule and no default speaks of. */
 static __always_inline void tg_pass(struct tg_call *call)
@@ -68,7 +46,7 @@ static __always_inline int tg_judge(struct tg_call *call)
 	int err = 0;
 
 	if (tg_call_decide(call, &found)) {
-		err = tg_on_error(call);
+		err = tg_on_error(call->hook);
 	} else if (found.term) {
 		if (TG_SHADOWS && found.shadows != TG_NO_SHADOWS)
 			tg_report_shadows(call, &found);

@@ -11,30 +11,25 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#define TG_EPERM  1
-#define TG_ENOMEM 12
-
-#include "bpf/hook/maps.h"
-
+#include "bpf/engine/features.h"
+#include "bpf/engine/match.h"
+#include "bpf/engine/path_rank.h"
+#include "bpf/engine/shadow.h"
+#include "bpf/engine/tree_search.h"
+#include "bpf/engine/verifier.h"
+#include "bpf/hook/count.h"
+#include "bpf/hook/decide.h"
 #include "bpf/hook/emit.h"
-#include "bpf/hook/unix_origin.h"
+#include "bpf/hook/rare_keys.h"
 #include "bpf/hook/unix_context.h"
+#include "bpf/hook/unix_decide.h"
+#include "bpf/hook/unix_origin.h"
+#include "bpf/hook/verdict.h"
+#include "bpf/layout/event.h"
+#include "bpf/layout/image_layout.h"
+#include "bpf/layout/program_spec.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
-
-static __always_inline int tg_verdict(int err)
-{
-	if (!err)
-		return 1;
-	bpf_set_retval(err);
-	return 0;
-}
-
-static __always_inline int tg_on_error(enum tg_hook hook)
-{
-	tg_count_call(hook, TG_OUTCOME_ERROR);
-	return tg_spec.deny_on_error ? -TG_EPERM : 0;
-}
 
 static TG_SUBPROGRAM void tg_unix_emit(struct bpf_sock_addr *ctx, const struct tg_term *term,
 				       enum tg_hook hook, const struct tg_unix_path *asked,
@@ -70,7 +65,7 @@ static __always_inline int tg_unix_proceed(struct bpf_sock_addr *ctx, enum tg_op
 					   const struct tg_unix_path *asked,
 					   const struct tg_unix_path *to)
 {
-	if ((tg_spec.features & TG_FEATURE_PATH_BACK) && (TG_OPS_GOING >> op & 1)) {
+	if ((tg_spec.features & TG_FEATURE_PATH_BACK) && (TG_OPS_EGRESS >> op & 1)) {
 		if (!to || (term->effects & TG_EFFECT_REVEAL))
 			tg_path_forget(ctx, to ? to : asked);
 		else if (tg_path_keep(ctx, asked, to))

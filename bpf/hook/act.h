@@ -9,14 +9,23 @@
 #ifndef TG_BPF_HOOK_ACT_H
 #define TG_BPF_HOOK_ACT_H
 
-#include "bpf/hook/choose_target.h"
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/engine/features.h"
+#include "bpf/engine/match.h"
+#include "bpf/engine/tree_search.h"
+#include "bpf/hook/addr.h"
 #include "bpf/hook/bind_source.h"
+#include "bpf/hook/choose_target.h"
+#include "bpf/hook/context.h"
+#include "bpf/hook/count.h"
 #include "bpf/hook/emit.h"
 #include "bpf/hook/origin.h"
 #include "bpf/hook/setsockopt.h"
-
-/* A bind that needs no capability for a port below 1024; 0 and -errno are the other outcomes. */
-#define TG_PRIVILEGED 1
+#include "bpf/hook/verdict.h"
+#include "bpf/layout/image_layout.h"
+#include "bpf/layout/program_spec.h"
 
 /* Elsewhere the kernel has no bpf_setsockopt(), or has read the options already. */
 #define TG_OPS_SETTING (1u << TG_OP_CONNECT | 1u << TG_OP_BIND)

@@ -3,6 +3,7 @@
 #ifndef TG_BPF_HOOK_ADDR_H
 #define TG_BPF_HOOK_ADDR_H
 
+#include <linux/bpf.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 

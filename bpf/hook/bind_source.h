@@ -3,7 +3,14 @@
 #ifndef TG_BPF_HOOK_BIND_SOURCE_H
 #define TG_BPF_HOOK_BIND_SOURCE_H
 
-#include "bpf/hook/origin.h"
+#include <linux/bpf.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/hook/addr.h"
+#include "bpf/hook/context.h"
+#include "bpf/hook/verdict.h"
+#include "bpf/layout/image_layout.h"
 
 #define TG_SOCKADDR_IN_BYTES  16
 #define TG_SOCKADDR_IN6_BYTES 28

@@ -3,8 +3,18 @@
 #ifndef TG_BPF_HOOK_EMIT_H
 #define TG_BPF_HOOK_EMIT_H
 
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/engine/features.h"
+#include "bpf/engine/tree_search.h"
+#include "bpf/hook/addr.h"
 #include "bpf/hook/context.h"
 #include "bpf/hook/count.h"
+#include "bpf/hook/maps.h"
+#include "bpf/layout/event.h"
+#include "bpf/layout/image_layout.h"
+#include "bpf/layout/program_spec.h"
 
 /*
  * Whether a term's rate lets one more event through, by the generic cell rate

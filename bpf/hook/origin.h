@@ -10,7 +10,17 @@
 #ifndef TG_BPF_HOOK_ORIGIN_H
 #define TG_BPF_HOOK_ORIGIN_H
 
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/engine/features.h"
+#include "bpf/engine/verifier.h"
+#include "bpf/hook/addr.h"
 #include "bpf/hook/context.h"
+#include "bpf/hook/maps.h"
+#include "bpf/hook/verdict.h"
+#include "bpf/layout/event.h"
+#include "bpf/layout/program_spec.h"
 
 /*
  * The hooks that turn calls see the subflow of an MPTCP socket, those that

@@ -7,12 +7,34 @@
 #ifndef TG_BPF_HOOK_RARE_KEYS_H
 #define TG_BPF_HOOK_RARE_KEYS_H
 
+#include <linux/bpf.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/engine/features.h"
+#include "bpf/engine/keys.h"
+#include "bpf/engine/match_sets.h"
+#include "bpf/engine/tree_search.h"
+#include "bpf/engine/verifier.h"
+#include "bpf/hook/addr.h"
 #include "bpf/hook/context.h"
+#include "bpf/hook/table_row.h"
 #include "bpf/hook/task.h"
+#include "bpf/layout/event.h"
+#include "bpf/layout/image_layout.h"
+#include "bpf/layout/program_spec.h"
 
 #define TG_HOOKS_UNIX                                                                              \
 	(1u << TG_HOOK_CONNECT_UNIX | 1u << TG_HOOK_SENDMSG_UNIX | 1u << TG_HOOK_RECVMSG_UNIX |    \
 	 1u << TG_HOOK_GETPEERNAME_UNIX | 1u << TG_HOOK_GETSOCKNAME_UNIX)
+
+/* The rare fields, as bits of 1 << enum tg_key. */
+#define TG_RARE_KEYS (~0ull << TG_KEY_RARE)
+
+/* Hook and operation in one: a subprogram takes five arguments. */
+#define TG_WHAT(hook, op)  ((hook) | (op) << 8)
+#define TG_WHAT_HOOK(what) ((what)&0xff)
+#define TG_WHAT_OP(what)   ((what) >> 8)
 
 /* What classifying takes; made in the subprogram, so that its members are constants. */
 struct tg_rare {

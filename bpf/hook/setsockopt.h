@@ -8,7 +8,13 @@
 #ifndef TG_BPF_HOOK_SETSOCKOPT_H
 #define TG_BPF_HOOK_SETSOCKOPT_H
 
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/engine/tree_search.h"
+#include "bpf/engine/verifier.h"
 #include "bpf/hook/context.h"
+#include "bpf/layout/image_layout.h"
 
 #define SOL_IP          0
 #define SOL_SOCKET      1

@@ -8,6 +8,7 @@
 #ifndef TG_BPF_HOOK_TASK_H
 #define TG_BPF_HOOK_TASK_H
 
+#include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)

@@ -11,7 +11,18 @@
 #ifndef TG_BPF_HOOK_UNIX_ORIGIN_H
 #define TG_BPF_HOOK_UNIX_ORIGIN_H
 
+#include <linux/bpf.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/engine/features.h"
+#include "bpf/engine/verifier.h"
 #include "bpf/hook/unix_context.h"
+#include "bpf/layout/image_layout.h"
+#include "bpf/layout/program_spec.h"
+
+#define SOCK_STREAM    1
+#define SOCK_SEQPACKET 5
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
