@@ -23,7 +23,7 @@
 #define TG_UNROLL
 #endif
 
-/* A loop that has to stay one: code that is copied for each turn spills more. */
+/* A loop that has to stay one: code that is copied for each iteration spills more. */
 #ifdef __bpf__
 #define TG_ROLL _Pragma("clang loop unroll(disable)")
 #else

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * context.h - a socket call, from the context that the kernel gives.
+ * context.h - reading and writing a socket call in the context that the kernel
+ * gives.
  *
- * The context wants whole 32-bit reads: a compiler that narrows one to its low
- * half is refused by the verifier, hence the volatile.
+ * The context allows only whole 32-bit reads.  The compiler may narrow a read to
+ * its low half, which the verifier refuses: hence the volatile.
  */
 #ifndef TG_BPF_HOOK_CONTEXT_H
 #define TG_BPF_HOOK_CONTEXT_H
@@ -35,8 +36,8 @@ struct tg_call {
 };
 
 /*
- * A mask, not a row of comparisons: clang 14 keeps those from being folded
- * (BPFAdjustOpt), and both families' code would stay in every program.
+ * A mask, not a series of comparisons: clang 14 keeps those from being folded
+ * (BPFAdjustOpt), and the code of both families would stay in every program.
  */
 #define TG_HOOKS4                                                                                  \
 	(1u << TG_HOOK_BIND4 | 1u << TG_HOOK_CONNECT4 | 1u << TG_HOOK_SENDMSG4 |                   \
@@ -47,7 +48,7 @@ static __always_inline int tg_hook_is4(enum tg_hook hook)
 	return TG_HOOKS4 >> hook & 1;
 }
 
-/* tg_is_mapped() without a branch: the verifier goes on with one number, not with two. */
+/* Like tg_is_mapped(), without a branch: the verifier continues with one number, not with two. */
 static __always_inline __u32 tg_mapped_bit(const __u32 addr_be[4])
 {
 	return tg_is_zero(addr_be[0] | addr_be[1] | (addr_be[2] ^ TG_MAPPED_BE));
@@ -57,7 +58,7 @@ static __always_inline __u32 tg_mapped_bit(const __u32 addr_be[4])
 struct tg_target {
 	__u32 addr_be[4];
 	__u16 port_be;
-	__u16 error; /* no backend was there to go to: the errno, positive */
+	__u16 error; /* if no backend was up: the errno, positive */
 };
 
 static __always_inline void tg_call_read(struct tg_call *call)
@@ -78,7 +79,8 @@ static __always_inline void tg_call_read(struct tg_call *call)
 	call->port_be = TG_READ(ctx->user_port);
 }
 
-/* An IPv4 hook takes the last word: whoever compiled the image saw that it is mapped. */
+/* An IPv4 hook takes the last word: the compiler of the image has checked that the rest is mapped.
+ */
 static __always_inline void tg_call_write_addr(const struct tg_call *call, const __u32 addr_be[4])
 {
 	struct bpf_sock_addr *ctx = call->ctx;
@@ -94,8 +96,9 @@ static __always_inline void tg_call_write_addr(const struct tg_call *call, const
 }
 
 /*
- * MPTCP connects by a subflow that says TCP; its parent tells.  Not static, so
- * that the verifier goes on with one unknown number, not with each of two.
+ * The protocol of a call.  MPTCP connects by a subflow that says TCP, but has an
+ * MPTCP socket as its parent.  Not static, so that the verifier continues with
+ * one unknown number, not with each of two.
  */
 __attribute__((noinline)) __u32 tg_call_proto(struct bpf_sock_addr *ctx)
 {
@@ -115,11 +118,11 @@ __attribute__((noinline)) __u32 tg_call_own4(struct bpf_sock_addr *ctx)
 #define TG_LOOPBACK_BE bpf_htonl(TG_LOOPBACK4)
 
 /*
- * Where a connect to 0.0.0.0 goes is the kernel's choice: to the socket itself
- * if it is bound, but to 127.0.0.1 if what it is bound to is a broadcast or
- * multicast address, which cannot be told from here; to 127.0.0.1 if it is not,
- * but to the address of a device that it was told to leave by.  So it is asked
- * for what the call is judged as.
+ * Make a connect to 0.0.0.0 ask for the address that it is judged by.  Otherwise
+ * the kernel would choose.  If the socket is bound, it takes the address that the
+ * socket is bound to, or 127.0.0.1 if that is a broadcast or multicast address,
+ * which a program cannot tell.  If the socket is not bound, it takes 127.0.0.1,
+ * or the address of the device that the socket was told to use, if any.
  */
 TG_GLOBAL int tg_call_pin4(struct bpf_sock_addr *ctx)
 {
@@ -129,9 +132,9 @@ TG_GLOBAL int tg_call_pin4(struct bpf_sock_addr *ctx)
 }
 
 /*
- * Whether a call may ask for 0.0.0.0, mapped or not, or ::.  Hardly any does,
- * and then nothing has to be called.  The verifier is not told what it means for
- * the address: it would go on with each of two.
+ * Whether a call may ask for 0.0.0.0, mapped or not, or ::.  Hardly any call
+ * does, and for the others no function has to be called.  What this means for
+ * the address is hidden from the verifier: it would continue with each of two.
  */
 static __always_inline int tg_call_may_be_any(const struct tg_call *call)
 {
@@ -142,6 +145,7 @@ static __always_inline int tg_call_may_be_any(const struct tg_call *call)
 	return !words;
 }
 
+/* Like tg_call_pin4(), for a connect to ::ffff:0.0.0.0. */
 TG_GLOBAL int tg_call_pin6(struct bpf_sock_addr *ctx)
 {
 	__u32 words = TG_READ(ctx->user_ip6[0]) | TG_READ(ctx->user_ip6[1]) |
@@ -152,7 +156,7 @@ TG_GLOBAL int tg_call_pin6(struct bpf_sock_addr *ctx)
 	return 0;
 }
 
-/* A datagram to 0.0.0.0 likewise: it goes to where it is sent from. */
+/* Like tg_call_pin4(), for a datagram: to 0.0.0.0 it goes to the address that it is sent from. */
 TG_GLOBAL int tg_call_pin_datagram(struct bpf_sock_addr *ctx)
 {
 	if (!TG_READ(ctx->user_ip4))
@@ -160,7 +164,7 @@ TG_GLOBAL int tg_call_pin_datagram(struct bpf_sock_addr *ctx)
 	return 0;
 }
 
-/* Whether :: means 127.0.0.1: on a socket that is bound to a mapped address. */
+/* Whether :: means 127.0.0.1, because the socket is bound to a mapped address. */
 __attribute__((noinline)) __u32 tg_call_bound4(struct bpf_sock_addr *ctx)
 {
 	struct bpf_sock *sk = ctx->sk;
@@ -168,14 +172,14 @@ __attribute__((noinline)) __u32 tg_call_bound4(struct bpf_sock_addr *ctx)
 	return sk && !sk->src_ip6[0] && !sk->src_ip6[1] && sk->src_ip6[2] == TG_MAPPED_BE;
 }
 
-/* Whether an IPv6 hook's address is one that is judged by what the socket is bound to. */
+/* Whether an IPv6 hook's address is judged by what the socket is bound to. */
 static __always_inline int tg_context_unspecified(struct bpf_sock_addr *ctx, __u32 third_be)
 {
 	return !(TG_READ(ctx->user_ip6[0]) | TG_READ(ctx->user_ip6[1]) |
 		 (TG_READ(ctx->user_ip6[2]) ^ third_be) | TG_READ(ctx->user_ip6[3]));
 }
 
-/* Of connect6, whether it is judged by its IPv4 address; and that. */
+/* Whether connect6 is judged by its IPv4 address, and that address. */
 TG_GLOBAL int tg_connect6_is4(struct bpf_sock_addr *ctx)
 {
 	if (tg_context_unspecified(ctx, 0))
@@ -191,7 +195,8 @@ TG_GLOBAL __u32 tg_connect6_addr4(struct bpf_sock_addr *ctx)
 	return TG_READ(ctx->user_ip6[3]);
 }
 
-/* Of the others, the IPv4 address where it is 0.0.0.0. */
+/* The IPv4 address by which connect4 and sendmsg4 are judged: not 0.0.0.0, if something else is
+ * known. */
 TG_GLOBAL __u32 tg_connect4_addr4(struct bpf_sock_addr *ctx)
 {
 	return TG_READ(ctx->user_ip4) ?: tg_call_own4(ctx);
@@ -203,8 +208,8 @@ TG_GLOBAL __u32 tg_sendmsg4_addr4(struct bpf_sock_addr *ctx)
 }
 
 /*
- * What is asked for, as it is judged, as far as the socket decides that: the
- * context has 0.0.0.0 pinned by now.  The rest is tg_target_words()'s.
+ * Set the address that the call is judged by, as far as the socket decides it: in
+ * the context 0.0.0.0 is already pinned.  tg_target_words() does the rest.
  */
 static __always_inline void tg_call_judged(const struct tg_call *call, __u32 addr_be[4])
 {

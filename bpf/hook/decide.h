@@ -21,7 +21,7 @@
 #include "bpf/layout/event.h"
 #include "bpf/layout/image_layout.h"
 
-/* Of the calling task.  Only what some term asks for is worth a helper call. */
+/* The keys of the calling task.  A helper is called only for what some term asks about. */
 static __always_inline void tg_call_who(__u64 wanted, struct tg_keys *keys)
 {
 	if (wanted & (1ull << TG_KEY_UID | 1ull << TG_KEY_GID)) {
@@ -33,7 +33,7 @@ static __always_inline void tg_call_who(__u64 wanted, struct tg_keys *keys)
 	if (wanted & (1ull << TG_KEY_PID))
 		keys->pid = bpf_get_current_pid_tgid() >> 32;
 	if (wanted & (1ull << TG_KEY_COMM)) {
-		__u64 comm[2] = {}; /* Linux 6.1 writes nothing behind the NUL */
+		__u64 comm[2] = {}; /* zeros: Linux 6.1 writes nothing behind the NUL */
 
 		bpf_get_current_comm(comm, sizeof(comm));
 		keys->comm[0] = bpf_be64_to_cpu(comm[0]);
@@ -42,8 +42,8 @@ static __always_inline void tg_call_who(__u64 wanted, struct tg_keys *keys)
 }
 
 /*
- * The image takes 0.0.0.0 for 127.0.0.1 and :: for ::1, as the kernel does,
- * but for a bound socket: see tg_call_pin4().
+ * The image takes 0.0.0.0 for 127.0.0.1 and :: for ::1, as the kernel does.  A
+ * bound socket is the exception: see tg_call_pin4().
  */
 static __always_inline void tg_call_unspecified(const struct tg_call *call, struct tg_keys *keys)
 {
@@ -68,7 +68,7 @@ static __always_inline void tg_call_keys(const struct tg_call *call, __u64 wante
 	keys->addr4 = bpf_ntohl(addr_be[3]);
 	if (TG_OPS_EGRESS >> call->op & 1)
 		tg_call_unspecified(call, keys);
-	/* Trees take one for the other; tables do not. */
+	/* Trees take 0.0.0.0 for 127.0.0.1 and :: for ::1; tables do not. */
 	if (TG_SETS && (TG_OPS_EGRESS >> call->op & 1))
 		keys->addr4 |= TG_LOOPBACK4 & -tg_is_zero(keys->addr4);
 	if (wanted & (1ull << TG_KEY_ADDR6) || TG_SETS || TG_RATES) {
@@ -84,7 +84,7 @@ static __always_inline void tg_call_keys(const struct tg_call *call, __u64 wante
 	tg_call_who(wanted, keys);
 }
 
-/* The image in force.  It stays while the program runs, whatever is published. */
+/* The image in force.  It remains valid while the program runs, even if another is published. */
 static __always_inline int tg_image_view(struct tg_view *view)
 {
 	__u32 zero = 0;
@@ -94,13 +94,13 @@ static __always_inline int tg_image_view(struct tg_view *view)
 	return view->rows ? 0 : -TG_EFAULT;
 }
 
-/* What decides; its term is NULL where nothing is said about the operation. */
+/* Find what decides; its term is NULL if the image says nothing about the operation. */
 static __always_inline int tg_call_decide(struct tg_call *call, struct tg_found *found)
 {
 	__u64 wanted = tg_spec.keys[call->op];
 	struct tg_keys keys = {};
 	const struct tg_section *section;
-	struct tg_view view; /* not call->view: what is lent to a subprogram is no constant */
+	struct tg_view view; /* not call->view: what a subprogram may write is no constant */
 	int err = tg_image_view(&call->view);
 
 	found->term = 0;

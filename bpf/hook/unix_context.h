@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * unix_context.h - a unix socket's call, from the kernel's own structs.
+ * unix_context.h - reading and writing a unix socket's call in the kernel's own
+ * structs.
  *
  * The context of these hooks shows no address.  It is read, by BTF, from the
- * struct behind it, and written by a kernel function.
+ * struct behind the context, and written by a kernel function.
  */
 #ifndef TG_BPF_HOOK_UNIX_CONTEXT_H
 #define TG_BPF_HOOK_UNIX_CONTEXT_H
@@ -33,7 +34,7 @@ struct unix_sock {
 	struct sock *peer;
 } __attribute__((preserve_access_index));
 
-/* With a body, so that it is the kernel's struct of this name to libbpf. */
+/* It has a body, so that libbpf takes it for the kernel's struct of this name. */
 struct bpf_sock_addr_kern {
 	struct sock *sk;
 	struct sockaddr *uaddr;
@@ -47,8 +48,8 @@ extern int bpf_sock_addr_set_sun_path(struct bpf_sock_addr_kern *kern, const __u
 #define TG_SUN_PATH 2 /* offset in struct sockaddr_un */
 
 /*
- * A pathname ends at its first zero, whatever stands behind it; an abstract
- * name is as long as it says.
+ * Read the path that is asked for.  A pathname ends at its first zero, whatever
+ * comes after it; an abstract name has the length that the call gives.
  */
 static TG_SUBPROGRAM int tg_unix_read(struct bpf_sock_addr *ctx, struct tg_unix_path *path)
 {
@@ -80,7 +81,8 @@ static TG_SUBPROGRAM int tg_unix_read(struct bpf_sock_addr *ctx, struct tg_unix_
 	return bpf_probe_read_kernel(path->at, length, from) ? -TG_EFAULT : 0;
 }
 
-/* A pathname is given its zero, where there is room, as the kernel does where a socket is bound. */
+/* Write a path.  A pathname gets a zero at its end, if there is room, as from the kernel in bind().
+ */
 static __always_inline int tg_unix_write(struct bpf_sock_addr *ctx, const struct tg_unix_path *path)
 {
 	struct bpf_sock_addr_kern *kern = bpf_cast_to_kern_ctx(ctx);

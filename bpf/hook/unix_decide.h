@@ -18,8 +18,10 @@
 #include "bpf/hook/unix_context.h"
 #include "bpf/layout/image_layout.h"
 
-/* The rank of the path that is asked for.  A frame of its own: whoever needs the path reads it
- * again. */
+/*
+ * The rank of the path that is asked for.  The path has a stack frame of its own
+ * here: a caller that needs the path reads it again.
+ */
 static TG_SUBPROGRAM int tg_unix_rank(struct bpf_sock_addr *ctx, const struct tg_view *view,
 				      __u64 section_row)
 {
@@ -30,7 +32,7 @@ static TG_SUBPROGRAM int tg_unix_rank(struct bpf_sock_addr *ctx, const struct tg
 	return tg_path_rank(view, section_row, path.words_be);
 }
 
-/* The term that decides; `what` is TG_WHAT().  See tg_match(). */
+/* Find the term that decides; `what` is TG_WHAT().  See tg_match(). */
 static TG_SUBPROGRAM int tg_unix_match(struct bpf_sock_addr *ctx, __u32 what,
 				       const struct tg_view *view, __u32 rank,
 				       struct tg_found *found)
