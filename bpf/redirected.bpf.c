@@ -22,8 +22,7 @@
 #define AF_INET6    10
 #define IPPROTO_UDP 17
 
-/* From an enum in the kernel's net/tcp_states.h; a datagram socket with a peer is ESTABLISHED, too.
- */
+/* An enum in the kernel's net/tcp_states.h; datagram sockets with a peer are ESTABLISHED, too. */
 #define TCP_ESTABLISHED 1
 #define TCP_TIME_WAIT   6
 #define TCP_CLOSE       7
@@ -127,8 +126,7 @@ static __always_inline int tg_is_connected(struct sock *sk, const struct tg_redi
 	return state != TCP_CLOSE && state != TCP_LISTEN && state != TCP_TIME_WAIT;
 }
 
-/* Whether the socket is connected to where it was redirected; without a peer it may be about to be.
- */
+/* Whether the socket is where it was redirected to; without a peer it may be about to connect. */
 static __always_inline int tg_is_there(const struct tg_rewrite *rewrite,
 				       const struct tg_redirected *redirected)
 {

@@ -30,8 +30,7 @@ struct tg_keys {
 	__u32 sets;
 	__u32 vip;       /* TG_SEEN() */
 	__u32 rare_used; /* bits, from 1 for TG_KEY_RARE on: rare fields that are asked about */
-	/* With at most 64 terms: those that all rare fields leave; with more: a head of few terms.
-	 */
+	/* With at most 64 terms those that all rare fields leave; with more a head of few terms. */
 	__u64 rare;
 	__u16 rare_class[TG_KEYS - TG_KEY_RARE];
 	__u16 failed; /* a live set was missing */
@@ -43,8 +42,7 @@ struct tg_keys {
 /* Where a call to 0.0.0.0 goes: 127.0.0.1. */
 #define TG_LOOPBACK4 0x7f000001u
 
-/* Whether a field is in use.  `wanted`, what the program was made for, is a constant to the
- * verifier. */
+/* Whether a field is in use.  `wanted`, the fields that the program was made for, is a constant. */
 #define TG_USES(wanted, section, key) (((wanted) & (section)->keys) & (1ull << (key)))
 
 /* The class of one field, or -TG_EFAULT.  `key` is a constant. */

@@ -9,10 +9,10 @@
  * is to stay with a backend, that one wins over all others: see
  * bpf/hook/sticky.h.
  *
- * By chance the alias method is used instead (Walker 1974, Vose 1991), which looks at
- * one backend, or at two.  A draw falls on any backend with equal probability,
- * and goes to it or to its alias, in such proportions that each backend gets
- * its share of the calls.
+ * A choice by chance uses the alias method instead (Walker 1974, Vose 1991), which
+ * looks at one backend, or at two.  A draw falls on any backend with equal
+ * probability, and goes to it or to its alias, in such proportions that each
+ * backend gets its share of the calls.
  */
 #ifndef TG_BPF_ENGINE_PICK_H
 #define TG_BPF_ENGINE_PICK_H
@@ -190,7 +190,7 @@ static __always_inline int tg_alias_is_own(const struct tg_backend *backend, __u
 /*
  * The backend that a draw falls on, if chance decides and the draw is within
  * the backend's own share; else NULL.  Nearly all backends are chosen so: it is
- * inlined into the caller, which then has the backend at hand.
+ * inlined into the caller, which then has the backend itself.
  */
 static __always_inline struct tg_backend *tg_draw(tg_table_ref table, __u32 backend_row,
 						  __u32 extent, struct tg_choice_by by)
@@ -204,8 +204,7 @@ static __always_inline struct tg_backend *tg_draw(tg_table_ref table, __u32 back
 	return backend && tg_alias_is_own(backend, draw) ? backend : 0;
 }
 
-/* The place of the backend that a draw goes to, the one it falls on or its alias; else as
- * tg_pick(). */
+/* Like tg_pick(), by chance: the backend that the draw falls on, or its alias. */
 static __always_inline int tg_draw_place(tg_table_ref table, __u32 backend_row, __u32 extent,
 					 __u64 key)
 {

@@ -21,8 +21,7 @@
 #define TG_SET_BEFORE4 33
 #define TG_SET_BEFORE6 129
 
-/* Small, because programs have little stack: what the header says is read again when it is needed.
- */
+/* Small, because programs have little stack: the header is read again when it is needed. */
 struct tg_set_probe {
 	__u64 high, low; /* the address; IPv4 in `low` */
 	tg_table_ref table;
@@ -53,8 +52,7 @@ static __always_inline int tg_entry_expired(__u64 state)
 	return expiry && TG_NOW_NS() >> TG_TICK_SHIFT >= expiry;
 }
 
-/* Whether an entry counts whose key is the wanted one; `before` and `after` are the two states
- * read. */
+/* Whether an entry with the wanted key counts; `before` and `after` are the two states read. */
 static __always_inline int tg_entry_counts(const struct tg_set_probe *probe, __u64 before,
 					   __u64 after)
 {

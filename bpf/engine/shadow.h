@@ -14,8 +14,7 @@
  */
 #define TG_NO_SHADOWS (~0ull)
 
-/* Add to the noted shadows those in `passed`, bits of one word of terms, whose first term is
- * `base`. */
+/* Add to the noted shadows those in `passed`, a word of terms of which the first is `base`. */
 TG_GLOBAL __u64 tg_note_shadows(__u64 shadows, __u64 passed, __u32 base)
 {
 	for (int i = 0; i < TG_HEAD_TERMS && passed; i++, passed &= passed - 1) {

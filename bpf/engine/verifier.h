@@ -53,8 +53,7 @@
 #define TG_GLOBAL static inline
 #endif
 
-/* Hides a number's origin from clang, which would else find the comparison behind the arithmetic.
- */
+/* Hides where a number comes from: else clang finds the comparison behind the arithmetic. */
 #ifdef __bpf__
 #define TG_OPAQUE(number) asm("" : "+r"(number))
 #else

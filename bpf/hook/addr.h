@@ -36,8 +36,7 @@ static __always_inline int tg_is_unspecified(const __u32 addr_be[4])
 	       (!addr_be[2] || addr_be[2] == TG_MAPPED_BE);
 }
 
-/* Whether a call was redirected to this address, which the kernel reports, or a socket is connected
- * to. */
+/* Whether a call was redirected to this address, that of a report or of a connected socket. */
 static __always_inline int tg_rewrite_leads(const struct tg_rewrite *rewrite,
 					    const __u32 addr_be[4], __u16 port_be)
 {

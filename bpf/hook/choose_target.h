@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
-/* choose_target.h - where a term redirects a call: to the address it gives, or to one of its
- * backends. */
+/* choose_target.h - where a term redirects a call: to its address, or to one of its backends. */
 #ifndef TG_BPF_HOOK_CHOOSE_TARGET_H
 #define TG_BPF_HOOK_CHOOSE_TARGET_H
 
@@ -25,8 +24,7 @@
 #include "bpf/layout/program_spec.h"
 #include "bpf/layout/service_layout.h"
 
-/* Balance is a rewrite whose target is chosen.  The two verbs are neighbours, so one comparison is
- * enough. */
+/* Balance is a rewrite to a chosen target.  The verbs are neighbours: one comparison is enough. */
 static __always_inline int tg_is_rewrite(const struct tg_term *term)
 {
 	__u32 verb = term->verb;

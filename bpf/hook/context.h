@@ -79,8 +79,7 @@ static __always_inline void tg_call_read(struct tg_call *call)
 	call->port_be = TG_READ(ctx->user_port);
 }
 
-/* An IPv4 hook takes the last word: the compiler of the image has checked that the rest is mapped.
- */
+/* An IPv4 hook takes the last word: the image's compiler has checked that the address is mapped. */
 static __always_inline void tg_call_write_addr(const struct tg_call *call, const __u32 addr_be[4])
 {
 	struct bpf_sock_addr *ctx = call->ctx;
@@ -195,8 +194,7 @@ TG_GLOBAL __u32 tg_connect6_addr4(struct bpf_sock_addr *ctx)
 	return TG_READ(ctx->user_ip6[3]);
 }
 
-/* The IPv4 address by which connect4 and sendmsg4 are judged: not 0.0.0.0, if something else is
- * known. */
+/* The IPv4 addresses by which connect4 and sendmsg4 are judged if they ask for 0.0.0.0. */
 TG_GLOBAL __u32 tg_connect4_addr4(struct bpf_sock_addr *ctx)
 {
 	return TG_READ(ctx->user_ip4) ?: tg_call_own4(ctx);

@@ -82,8 +82,7 @@ static __always_inline void tg_count_shadow(const struct tg_term *term)
 	tg_add_hit(tg_cpu_copy(), term);
 }
 
-/* Count a call that no term decided.  Each call is counted once, by this or by the next function.
- */
+/* Count a call that no term decided.  Each call is counted once: here, or by the next function. */
 static __always_inline void tg_count_call(enum tg_hook hook, enum tg_outcome outcome)
 {
 	tg_add_call(tg_cpu_copy(), hook, outcome);

@@ -52,8 +52,7 @@ struct {
 	__type(value, struct tg_hook_totals);
 } tg_totals SEC(".maps");
 
-/* What each socket whose connects or datagrams were redirected had asked for; freed with the
- * socket. */
+/* What each socket with redirected connects or datagrams had asked for; freed with the socket. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -61,7 +60,7 @@ struct {
 	__type(value, struct tg_origin);
 } tg_origins SEC(".maps");
 
-/* What each socket whose bind was redirected had asked for; accepted sockets inherit it. */
+/* What each socket with a rewritten bind had asked for; accepted sockets inherit it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
@@ -92,6 +91,7 @@ struct {
 		});
 } tg_tables SEC(".maps");
 
+/* A row of tg_rates. */
 struct tg_rate_row {
 	struct bpf_spin_lock lock;
 	__u32 pad;
@@ -106,6 +106,7 @@ struct {
 	__type(value, struct tg_rate_row);
 } tg_rates SEC(".maps");
 
+/* A row of tg_clients. */
 struct tg_sticky_row {
 	struct bpf_spin_lock lock;
 	__u32 pad;

@@ -81,8 +81,7 @@ static TG_SUBPROGRAM int tg_unix_read(struct bpf_sock_addr *ctx, struct tg_unix_
 	return bpf_probe_read_kernel(path->at, length, from) ? -TG_EFAULT : 0;
 }
 
-/* Write a path.  A pathname gets a zero at its end, if there is room, as from the kernel in bind().
- */
+/* Write a path.  A pathname gets a zero at its end if there is room, as in the kernel's bind(). */
 static __always_inline int tg_unix_write(struct bpf_sock_addr *ctx, const struct tg_unix_path *path)
 {
 	struct bpf_sock_addr_kern *kern = bpf_cast_to_kern_ctx(ctx);

@@ -93,9 +93,7 @@ static inline struct tg_list_at tg_block_at(__u32 block, __u32 extent)
 				   block + 1 + tg_block_choice_rows(TG_EXTENT_BACKENDS(extent))};
 }
 
-/* What a backend is chosen by.  The default is the socket: an unconnected one stays with its
- * backend.
- */
+/* What a backend is chosen by.  Default: the socket, so an unconnected one keeps its backend. */
 enum tg_balance_by {
 	TG_BY_RANDOM, /* each connect anew; datagrams by their socket */
 	TG_BY_SOCKET,

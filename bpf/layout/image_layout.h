@@ -209,11 +209,11 @@ _Static_assert(sizeof(struct tg_set_words) % TG_ROW_BYTES == 0, "whole rows");
  * One operation's rules.  `keys` has a bit for each field that some term
  * restricts; only those have a tree and cost anything.
  *
- * Which terms hold for a class is at `bitset` of the field's tree.  With at most
- * 64 terms it is one 64-bit word a class, eight to a row.  With more it is a
- * head a class, eight to a row: see TG_HEAD_BITSET.  Then the terms have guards,
- * too: if one field leaves only a few terms, their guards are looked at, and the
- * trees of the fields in `plain` need not be searched.
+ * `bitset` of a field's tree is the row from which on it is said which terms hold
+ * for a class.  With at most 64 terms this is one 64-bit word a class, eight to a
+ * row.  With more it is a head a class, eight to a row: see TG_HEAD_BITSET.  Then
+ * the terms have guards, too: if one field leaves only a few terms, their guards
+ * are looked at, and the trees of the fields in `plain` need not be searched.
  */
 struct tg_section {
 	__u32 terms;

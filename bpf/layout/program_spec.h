@@ -48,12 +48,12 @@ struct tg_spec {
 };
 
 /*
- * Of the map that holds an image.  It is not BPF_F_RDONLY_PROG: such a map cannot
+ * Flags of the map that holds an image.  It is not BPF_F_RDONLY_PROG: such a map cannot
  * be mapped writable, to be filled.
  */
 #define TG_IMAGE_MAP_FLAGS BPF_F_MMAPABLE
 
-/* Of the map of a live table.  BPF_F_INNER_MAP: tables may differ in how many rows they have. */
+/* Flags of the map of a live table.  BPF_F_INNER_MAP: tables may differ in their number of rows. */
 #define TG_TABLE_MAP_FLAGS (BPF_F_MMAPABLE | BPF_F_INNER_MAP)
 
 /* The state of one slot.  Its hits are elsewhere, in per-CPU copies. */
