@@ -132,7 +132,7 @@ static __always_inline int tg_is_there(const struct tg_rewrite *rewrite,
 {
 	if (!redirected->connected)
 		return rewrite->final_port_be != 0;
-	return tg_rewrite_leads(rewrite, redirected->peer_addr_be, redirected->peer_port_be);
+	return tg_redirected_to(rewrite, redirected->peer_addr_be, redirected->peer_port_be);
 }
 
 static __always_inline void tg_report(struct seq_file *seq, const struct tg_rewrite *rewrite,

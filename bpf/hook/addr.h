@@ -37,7 +37,7 @@ static __always_inline int tg_is_unspecified(const __u32 addr_be[4])
 }
 
 /* Whether a call was redirected to this address, that of a report or of a connected socket. */
-static __always_inline int tg_rewrite_leads(const struct tg_rewrite *rewrite,
+static __always_inline int tg_redirected_to(const struct tg_rewrite *rewrite,
 					    const __u32 addr_be[4], __u16 port_be)
 {
 	if (!rewrite->final_port_be || rewrite->final_port_be != port_be)

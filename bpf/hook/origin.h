@@ -51,11 +51,11 @@ static __always_inline void tg_rewrite_fill(struct tg_rewrite *rewrite, const st
 /* Report what was asked for; 1 if the reported address is one that a call was redirected to. */
 static __always_inline int tg_rewrite_report(struct tg_call *call, const struct tg_rewrite *rewrite)
 {
-	if (!tg_rewrite_leads(rewrite, call->addr_be, call->port_be))
+	if (!tg_redirected_to(rewrite, call->addr_be, call->port_be))
 		return 0;
 	if (rewrite->reveal)
 		return 1;
-	/* A call to an unspecified address had only its port rewritten. */
+	/* If the final address is unspecified, only the port was rewritten. */
 	if (!tg_is_unspecified(rewrite->final_addr_be))
 		tg_call_write_addr(call, rewrite->asked_addr_be);
 	call->ctx->user_port = rewrite->asked_port_be;
@@ -75,9 +75,9 @@ static __always_inline void tg_peer_forget(struct tg_call *call, const struct tg
 
 	if (!origin)
 		return;
-	if (tg_rewrite_leads(&origin->last, target->addr_be, target->port_be))
+	if (tg_redirected_to(&origin->last, target->addr_be, target->port_be))
 		origin->last.final_port_be = 0;
-	if (tg_rewrite_leads(&origin->before, target->addr_be, target->port_be))
+	if (tg_redirected_to(&origin->before, target->addr_be, target->port_be))
 		origin->before.final_port_be = 0;
 }
 
@@ -111,8 +111,8 @@ TG_GLOBAL int tg_peer_is(struct bpf_sock_addr *ctx)
 	if (sk->dst_ip4 != call.addr_be[3] || sk->dst_port != (__u16)call.port_be)
 		return 0;
 	origin = TG_STORAGE_OF(&tg_origins, &call, 0);
-	return origin && (tg_rewrite_leads(&origin->last, call.addr_be, call.port_be) ||
-			  tg_rewrite_leads(&origin->before, call.addr_be, call.port_be));
+	return origin && (tg_redirected_to(&origin->last, call.addr_be, call.port_be) ||
+			  tg_redirected_to(&origin->before, call.addr_be, call.port_be));
 }
 
 static __always_inline int tg_peer_show(struct tg_call *call)
@@ -255,7 +255,7 @@ static __always_inline int tg_sent_keep(struct tg_call *call, const struct tg_ta
 	if (!origin)
 		return -TG_ENOMEM;
 	if (origin->sent_state == TG_SENT_READY &&
-	    tg_rewrite_leads(&origin->sent, target->addr_be, target->port_be)) {
+	    tg_redirected_to(&origin->sent, target->addr_be, target->port_be)) {
 		if (origin->sent.asked_port_be == (__u16)call->port_be &&
 		    tg_same_addr(origin->sent.asked_addr_be, call->addr_be))
 			return 0;
@@ -282,7 +282,7 @@ static __always_inline void tg_sent_forget(struct tg_call *call, const struct tg
 	if (!origin)
 		return;
 	if (origin->sent_state == TG_SENT_READY &&
-	    tg_rewrite_leads(&origin->sent, target->addr_be, target->port_be))
+	    tg_redirected_to(&origin->sent, target->addr_be, target->port_be))
 		origin->sent_state = TG_SENT_STALE;
 	if (origin->sent_more)
 		tg_sent_forget_more(call->ctx, target);
