@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * redirected.bpf.c - the sockets that a gate has connected elsewhere.
+ * redirected.bpf.c - iterators over the sockets that a gate has redirected.
  *
  * The kernel walks what connects have stored with their sockets, so it finds
  * exactly these, in every network namespace.  A hardened kernel may refuse that
@@ -16,12 +16,13 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/hook/addr.h"
+#include "bpf/layout/program_spec.h"
 #include "bpf/layout/redirected_socket.h"
 
 #define AF_INET6    10
 #define IPPROTO_UDP 17
 
-/* enum in the kernel's net/tcp_states.h; datagram sockets with a peer are ESTABLISHED, too. */
+/* An enum in the kernel's net/tcp_states.h; datagram sockets with a peer are ESTABLISHED, too. */
 #define TCP_ESTABLISHED 1
 #define TCP_TIME_WAIT   6
 #define TCP_CLOSE       7
@@ -78,7 +79,7 @@ struct bpf_iter__task_file {
 	struct file *file;
 } __attribute__((preserve_access_index));
 
-/* What a connect has stored with its socket: the map of the other programs. */
+/* What a connect has stored with its socket: the map of the same name in hook/maps.h. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -125,13 +126,13 @@ static __always_inline int tg_is_connected(struct sock *sk, const struct tg_redi
 	return state != TCP_CLOSE && state != TCP_LISTEN && state != TCP_TIME_WAIT;
 }
 
-/* Whether the socket is where a turn has led it; if it has no peer yet, it may be on its way. */
+/* Whether the socket is where it was redirected to; without a peer it may be about to connect. */
 static __always_inline int tg_is_there(const struct tg_rewrite *rewrite,
 				       const struct tg_redirected *redirected)
 {
 	if (!redirected->connected)
 		return rewrite->final_port_be != 0;
-	return tg_rewrite_leads(rewrite, redirected->peer_addr_be, redirected->peer_port_be);
+	return tg_redirected_to(rewrite, redirected->peer_addr_be, redirected->peer_port_be);
 }
 
 static __always_inline void tg_report(struct seq_file *seq, const struct tg_rewrite *rewrite,

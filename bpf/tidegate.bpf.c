@@ -1,53 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * tidegate.bpf.c - the programs: one engine, an entry a hook.
+ * tidegate.bpf.c - the programs for IPv4 and IPv6: one engine, an entry a hook.
  *
- * They know nothing of policies: they walk the image that tg_image holds.
- * Inside, a function returns 0 or -errno; only tg_verdict() knows what the
- * kernel wants to hear.  An entry's name is that of its hook.
+ * They know nothing of policies: they walk the image that tg_image holds.  An
+ * entry has the name of its hook.  Every other function returns 0 or -errno;
+ * only hook/verdict.h knows what the kernel expects.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#define TG_EPERM        1
-#define TG_ENOMEM       12
-#define TG_EINVAL       22
-#define TG_EAFNOSUPPORT 97
-
-#include "bpf/hook/maps.h"
-
+#include "bpf/engine/features.h"
+#include "bpf/engine/match.h"
+#include "bpf/engine/shadow.h"
 #include "bpf/hook/act.h"
-#include "bpf/hook/rare_keys.h"
+#include "bpf/hook/addr.h"
+#include "bpf/hook/context.h"
+#include "bpf/hook/count.h"
+#include "bpf/hook/decide.h"
+#include "bpf/hook/origin.h"
+#include "bpf/hook/verdict.h"
+#include "bpf/layout/event.h"
+#include "bpf/layout/program_spec.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-/*
- * What the kernel wants to hear: 1 lets the call proceed, 0 denies it, with the
- * errno that was set.  A bind that proceeds may be told more: 3, and it needs
- * no CAP_NET_BIND_SERVICE.
- */
-static __always_inline int tg_verdict(int err)
-{
-	if (err >= 0)
-		return 1;
-	bpf_set_retval(err);
-	return 0;
-}
-
-static __always_inline int tg_bind_verdict(int err)
-{
-	return err == TG_PRIVILEGED ? 3 : tg_verdict(err);
-}
-
-/* No usable image: what the policy wants then. */
-static __always_inline int tg_on_error(struct tg_call *call)
-{
-	tg_count_call(call->hook, TG_OUTCOME_ERROR);
-	return tg_spec.deny_on_error ? -TG_EPERM : 0;
-}
-
-/* Let a call proceed that no rule and no default speaks of. */
+/* Let a call proceed about whose operation the image says nothing. */
 static __always_inline void tg_pass(struct tg_call *call)
 {
 	struct tg_target target = {.port_be = call->port_be};
@@ -61,14 +39,14 @@ static __always_inline void tg_pass(struct tg_call *call)
 		tg_sent_forget(call, &target);
 }
 
-/* connect, bind, sendmsg: what the policy says of them happens. */
+/* connect, bind, sendmsg: do what the policy says. */
 static __always_inline int tg_judge(struct tg_call *call)
 {
 	struct tg_found found;
 	int err = 0;
 
 	if (tg_call_decide(call, &found)) {
-		err = tg_on_error(call);
+		err = tg_on_error(call->hook);
 	} else if (found.term) {
 		if (TG_SHADOWS && found.shadows != TG_NO_SHADOWS)
 			tg_report_shadows(call, &found);
@@ -104,8 +82,8 @@ static __always_inline int tg_bind(struct bpf_sock_addr *ctx, enum tg_hook hook)
 }
 
 /*
- * A datagram is sent to where it says, or, with control data on a connected
- * socket, to where the socket is connected.  The second has no address: it was
+ * A datagram goes to the address that it gives, or, with control data on a
+ * connected socket, to the socket's peer.  The latter gives no address: it was
  * judged when the socket was connected.
  */
 static __always_inline int tg_sendmsg(struct bpf_sock_addr *ctx, enum tg_hook hook)
@@ -128,7 +106,7 @@ static __always_inline int tg_peer_shown(struct bpf_sock_addr *ctx, enum tg_hook
 	return tg_hook_is4(hook) ? tg_peer_shown4(ctx) : tg_peer_shown6(ctx);
 }
 
-/* What the rules say of what is reported. */
+/* recvmsg, getpeername, getsockname: do what the rules say about the reported address. */
 static __always_inline void tg_report(struct tg_call *call)
 {
 	struct tg_found found;
@@ -144,7 +122,7 @@ static __always_inline void tg_report(struct tg_call *call)
 	}
 }
 
-/* What is reported: first what a turned call had asked for, else what the rules say. */
+/* Report what a rewritten call had asked for, if there was one; else apply the rules. */
 static __always_inline void tg_recvmsg(struct bpf_sock_addr *ctx, enum tg_hook hook)
 {
 	struct tg_call call = {.ctx = ctx, .hook = hook, .op = TG_OP_RECVMSG};
@@ -213,7 +191,7 @@ int sendmsg6(struct bpf_sock_addr *ctx)
 	return tg_verdict(tg_sendmsg(ctx, TG_HOOK_SENDMSG6));
 }
 
-/* These may only return 1; bpf_set_retval() is not theirs to call. */
+/* These may only return 1, and may not call bpf_set_retval(). */
 SEC("cgroup/recvmsg4")
 int recvmsg4(struct bpf_sock_addr *ctx)
 {

@@ -1,40 +1,35 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * unix.bpf.c - the programs of unix sockets, from Linux 6.7 on.
+ * unix.bpf.c - the programs for unix sockets, from Linux 6.7 on.
  *
- * An object of their own: what they need of the kernel (BTF, kernel functions)
- * nobody else does.  They share the maps of tidegate.bpf.c but for what was
- * asked for.  The sections' names carry no attach type, which libbpf 1.1 does
- * not know: the core sets it.
+ * They are an object of their own because only they need BTF and kernel
+ * functions.  They share the maps of tidegate.bpf.c, except those of what was
+ * asked for.  The section names carry no attach type, because libbpf 1.1 does
+ * not know these types: core sets them.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#define TG_EPERM  1
-#define TG_ENOMEM 12
-
-#include "bpf/hook/maps.h"
-
+#include "bpf/engine/features.h"
+#include "bpf/engine/match.h"
+#include "bpf/engine/path_rank.h"
+#include "bpf/engine/shadow.h"
+#include "bpf/engine/tree_search.h"
+#include "bpf/engine/verifier.h"
+#include "bpf/hook/count.h"
+#include "bpf/hook/decide.h"
 #include "bpf/hook/emit.h"
-#include "bpf/hook/unix_origin.h"
+#include "bpf/hook/rare_keys.h"
 #include "bpf/hook/unix_context.h"
+#include "bpf/hook/unix_decide.h"
+#include "bpf/hook/unix_origin.h"
+#include "bpf/hook/verdict.h"
+#include "bpf/layout/event.h"
+#include "bpf/layout/image_layout.h"
+#include "bpf/layout/program_spec.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
-
-static __always_inline int tg_verdict(int err)
-{
-	if (!err)
-		return 1;
-	bpf_set_retval(err);
-	return 0;
-}
-
-static __always_inline int tg_on_error(enum tg_hook hook)
-{
-	tg_count_call(hook, TG_OUTCOME_ERROR);
-	return tg_spec.deny_on_error ? -TG_EPERM : 0;
-}
 
 static TG_SUBPROGRAM void tg_unix_emit(struct bpf_sock_addr *ctx, const struct tg_term *term,
 				       enum tg_hook hook, const struct tg_unix_path *asked,
@@ -64,13 +59,13 @@ static TG_SUBPROGRAM void tg_unix_emit(struct bpf_sock_addr *ctx, const struct t
 	bpf_ringbuf_submit(record, 0);
 }
 
-/* Let a call go on to `to`, or, if that is NULL, to where it asked to go. */
+/* Let a call proceed to `to`, or, if that is NULL, to the path that it asked for. */
 static __always_inline int tg_unix_proceed(struct bpf_sock_addr *ctx, enum tg_op op,
 					   const struct tg_term *term,
 					   const struct tg_unix_path *asked,
 					   const struct tg_unix_path *to)
 {
-	if ((tg_spec.features & TG_FEATURE_PATH_BACK) && (TG_OPS_GOING >> op & 1)) {
+	if ((tg_spec.features & TG_FEATURE_PATH_BACK) && (TG_OPS_EGRESS >> op & 1)) {
 		if (!to || (term->effects & TG_EFFECT_REVEAL))
 			tg_path_forget(ctx, to ? to : asked);
 		else if (tg_path_keep(ctx, asked, to))
@@ -79,7 +74,7 @@ static __always_inline int tg_unix_proceed(struct bpf_sock_addr *ctx, enum tg_op
 	return to ? tg_unix_write(ctx, to) : 0;
 }
 
-/* What the term says.  `to` is where it leads, or NULL. */
+/* Do what the term says.  `to` is the path that it rewrites to, or NULL. */
 static TG_SUBPROGRAM int tg_unix_act(struct bpf_sock_addr *ctx, enum tg_hook hook, enum tg_op op,
 				     const struct tg_term *term, const struct tg_unix_path *to)
 {
@@ -98,7 +93,7 @@ static TG_SUBPROGRAM int tg_unix_act(struct bpf_sock_addr *ctx, enum tg_hook hoo
 	return err;
 }
 
-/* Count the shadows, and tell of them: the call goes on as if they were not there. */
+/* Count and log the shadows.  The call goes on as if they did not exist. */
 static TG_SUBPROGRAM void tg_unix_report_shadows(struct bpf_sock_addr *ctx, enum tg_hook hook,
 						 const struct tg_view *view, __u64 shadows,
 						 __u64 term_row)
@@ -121,7 +116,7 @@ static TG_SUBPROGRAM void tg_unix_report_shadows(struct bpf_sock_addr *ctx, enum
 	}
 }
 
-/* What the policy says of a call happens. */
+/* Do what the policy says about a call. */
 static __always_inline int tg_unix_judge(struct bpf_sock_addr *ctx, enum tg_hook hook,
 					 enum tg_op op)
 {
@@ -148,7 +143,7 @@ static __always_inline int tg_unix_judge(struct bpf_sock_addr *ctx, enum tg_hook
 	return tg_unix_act(ctx, hook, op, found.term, to);
 }
 
-/* What is reported: first what a turned call had asked for, else what the rules say. */
+/* Report what a rewritten call had asked for, if there was one; else apply the rules. */
 static __always_inline int tg_unix_report(struct bpf_sock_addr *ctx, enum tg_hook hook,
 					  enum tg_op op, __u64 cookie)
 {
@@ -171,7 +166,7 @@ int sendmsg_unix(struct bpf_sock_addr *ctx)
 	return tg_verdict(tg_unix_judge(ctx, TG_HOOK_SENDMSG_UNIX, TG_OP_SENDMSG));
 }
 
-/* These may only return 1; bpf_set_retval() is not theirs to call. */
+/* These may only return 1, and may not call bpf_set_retval(). */
 SEC("cgroup/unix")
 int recvmsg_unix(struct bpf_sock_addr *ctx)
 {

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
-/* keys.h - a call as the fields see it, and the class that each field gives. */
+/* keys.h - a call as the fields of terms see it, and the class that each field gives it. */
 #ifndef TG_BPF_ENGINE_KEYS_H
 #define TG_BPF_ENGINE_KEYS_H
 
 #include "bpf/engine/tree_search.h"
+#include "bpf/engine/verifier.h"
+#include "bpf/layout/image_layout.h"
 
 /*
  * A call as the fields see it.  Host order.
  *
- * Of the rare fields it carries the classes alone, found as the values are
- * read, and what follows from them: there is not the stack for more, and the
- * verifier would go each way at each field.  See tg_take_rare().
+ * Of the rare fields it carries only the classes, which are found as the values
+ * are read, and what follows from the classes: there is no stack for more, and
+ * the verifier would follow both ways at each field.  See tg_take_rare().
  */
 struct tg_keys {
 	__u64 addr6[2]; /* high, low */
@@ -24,26 +26,23 @@ struct tg_keys {
 	__u32 gid;
 	__u32 pid;
 	__u32 path; /* its rank */
-	__u32 sets; /* bits: those that have the own address; of a long section all that match */
-	__u32 vip;  /* TG_SEEN() */
-	__u32 rare_used; /* bits, from 1 for TG_KEY_RARE on: rare fields that are asked */
-	__u64 rare; /* at most 64 terms: those that all rare fields leave; more: a head of few */
+	/* Bits: sets that have the own address; in a long section all sets that match. */
+	__u32 sets;
+	__u32 vip;       /* TG_SEEN() */
+	__u32 rare_used; /* bits, from 1 for TG_KEY_RARE on: rare fields that are asked about */
+	/* With at most 64 terms those that all rare fields leave; with more a head of few terms. */
+	__u64 rare;
 	__u16 rare_class[TG_KEYS - TG_KEY_RARE];
-	__u16 failed; /* a live set was not there */
+	__u16 failed; /* a live set was missing */
 #ifndef __bpf__
 	const struct tg_table_rows *tables; /* the live tables, by their number in the image */
 #endif
 };
 
-/* A program says here, as the verifier knows it, whether there may be long sections. */
-#ifndef TG_MANY
-#define TG_MANY 1
-#endif
-
-/* Where a call to 0.0.0.0 goes. */
+/* Where a call to 0.0.0.0 goes: 127.0.0.1. */
 #define TG_LOOPBACK4 0x7f000001u
 
-/* Fields whose trees may be there, as the verifier knows them; see bpf/layout/program_spec.h. */
+/* Whether a field is in use.  `wanted`, the fields that the program was made for, is a constant. */
 #define TG_USES(wanted, section, key) (((wanted) & (section)->keys) & (1ull << (key)))
 
 /* The class of one field, or -TG_EFAULT.  `key` is a constant. */
@@ -78,18 +77,18 @@ static __always_inline int tg_classify(const struct tg_view *view, const struct 
 	}
 }
 
-/* Whether a field in use speaks of this call: one of the two address fields does not. */
+/* Whether a field in use applies to this call: one of the two address fields does not. */
 static __always_inline int tg_applies(const struct tg_keys *keys, enum tg_key key)
 {
 	return key == TG_KEY_ADDR4 ? keys->is4 : key == TG_KEY_ADDR6 ? !keys->is4 : 1;
 }
 
-/* Whether a key is in use and speaks of this call; `key` is a constant. */
+/* Whether a field is in use and applies to this call; `key` is a constant. */
 #define TG_ASKS(wanted, section, keys, key) (TG_USES(wanted, section, key) && tg_applies(keys, key))
 
 /* --- Rare fields ------------------------------------------------------------------- */
 
-/* All ones where a rare field is asked, else 0. */
+/* All ones if a rare field is asked about, else 0. */
 static __always_inline __u64 tg_rare_mask(const struct tg_keys *keys, int key)
 {
 	return -(__u64)(keys->rare_used >> (key - TG_KEY_RARE) & 1);
@@ -103,14 +102,14 @@ static __always_inline const __u64 *tg_rare_word(const struct tg_view *view,
 		       (__u64)section->tree[key].bitset * 8 + keys->rare_class[key - TG_KEY_RARE]);
 }
 
-/* What is known before the first rare field is. */
+/* What holds before the first rare field is classified. */
 static __always_inline void tg_start_rare(const struct tg_section *section, struct tg_keys *keys)
 {
 	keys->rare_used = section->keys >> TG_KEY_RARE;
 	keys->rare = section->terms > TG_WORD_TERMS ? 0 : ~0ull;
 }
 
-/* Of the two fields of the own address, ask the one that speaks of it. */
+/* Of the two fields of the own address, ask about the one that applies to it. */
 static __always_inline void tg_ask_own(struct tg_keys *keys, __u32 is4)
 {
 	keys->rare_used &= ~(1u << (TG_KEY_FROM4 - TG_KEY_RARE) << !!is4);
@@ -118,9 +117,10 @@ static __always_inline void tg_ask_own(struct tg_keys *keys, __u32 is4)
 
 /*
  * Take the class of a rare field.  With at most 64 terms what matters is the
- * AND of their words; with more, whether some class leaves only few terms.  A
- * field that this section does not ask about changes nothing: its tree is all
- * zeros, which leads to the first rows of the image, whatever they say.
+ * AND of the classes' words; with more, whether some class leaves only few
+ * terms.  A field that this section does not ask about changes nothing: its
+ * tree is all zeros, and so leads to the first rows of the image, whose content
+ * is then masked out.
  */
 static __always_inline int tg_take_rare(const struct tg_view *view,
 					const struct tg_section *section, int many,

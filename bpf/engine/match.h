@@ -3,14 +3,22 @@
  * match.h - from a call's keys to the term that decides it.
  *
  * Each field gives a class, each class a bitset of terms; the first bit of
- * their AND is the first term that matches.  Cost depends on the fields in use
- * and, weakly, on the number of boundaries; not on the number of rules that do
- * not match.
+ * their AND is the first term that matches.  The cost depends on the fields in
+ * use and, weakly, on the number of boundaries; not on the number of rules that
+ * do not match.
  */
 #ifndef TG_BPF_ENGINE_MATCH_H
 #define TG_BPF_ENGINE_MATCH_H
 
+#include "bpf/engine/features.h"
+#include "bpf/engine/keys.h"
 #include "bpf/engine/match_many.h"
+#include "bpf/engine/match_sets.h"
+#include "bpf/engine/rate_match.h"
+#include "bpf/engine/shadow.h"
+#include "bpf/engine/tree_search.h"
+#include "bpf/engine/verifier.h"
+#include "bpf/layout/image_layout.h"
 
 /* --- At most 64 terms: a class's bitset is one word --------------------------------- */
 
@@ -49,13 +57,13 @@ static __always_inline int tg_match_short(const struct tg_view *view,
 	shadow = tg_shadow_word(view, section, 0);
 	if (!shadow)
 		return -TG_EFAULT;
-	/* Bits behind the last term are set where no field is asked. */
+	/* Bits behind the last term are set if no field is asked about. */
 	if (section->terms < TG_WORD_TERMS)
 		terms &= (1ull << (section->terms & 63)) - 1;
 	return (int)tg_first_solid(terms, *shadow, 0, shadows);
 }
 
-/* An operation's rules; NULL in *section where nothing is said about it. */
+/* An operation's rules; *section is NULL if the image says nothing about the operation. */
 static __always_inline int tg_find_section(const struct tg_view *view, enum tg_op op,
 					   const struct tg_section **section)
 {
@@ -69,19 +77,21 @@ static __always_inline int tg_find_section(const struct tg_view *view, enum tg_o
 	*section = tg_rows(view, header->section[op], TG_SECTION_ROWS);
 	return *section ? 0 : -TG_EFAULT;
 }
-/* What was found: the rows of the terms, one of which decides. */
+
+/* The term that decides, and the row of the section's first term. */
 struct tg_found {
-	const struct tg_term *term; /* NULL: nothing is said about the operation */
+	const struct tg_term *term; /* NULL: the image says nothing about the operation */
 	__u64 shadows;              /* see TG_NO_SHADOWS */
 	__u32 term_row;
 	__u32 vip; /* TG_SEEN() */
 };
 
 /*
- * The term that decides, or the default's, which is the last.  `wanted` are the
- * fields that the program was made for: a constant in the kernel.  It is 64 bits
- * wide so that it is spilled to a stack slot of its own: of two numbers that
- * share one the verifier forgets what they are.
+ * Find the term that decides: the first that matches, else the default's, which
+ * is the last.  `wanted` are the fields that the program was made for: a
+ * constant in the kernel.  It is 64 bits wide so that it is spilled to a stack
+ * slot of its own: of two numbers that share a slot the verifier forgets the
+ * values.
  */
 static __always_inline int tg_match(const struct tg_view *view, const struct tg_section *section,
 				    struct tg_keys *keys, __u64 wanted, struct tg_found *found)
@@ -90,7 +100,7 @@ static __always_inline int tg_match(const struct tg_view *view, const struct tg_
 	__u32 index;
 	int first;
 
-	TG_OPAQUE(wanted); /* else which fields are asked is kept on the stack, each for itself */
+	TG_OPAQUE(wanted); /* else clang keeps a flag for each field on the stack */
 	if (TG_MANY && section->terms > TG_WORD_TERMS) {
 		if (TG_SETS && section->sets)
 			keys->sets = tg_sets_with(section, keys);
@@ -112,7 +122,7 @@ static __always_inline int tg_match(const struct tg_view *view, const struct tg_
 	return found->term ? 0 : -TG_EFAULT;
 }
 
-/* The row of an operation's section of unix sockets; 0: nothing is said about them. */
+/* The row of an operation's section of unix sockets; 0: the image says nothing about them. */
 static __always_inline int tg_unix_section(const struct tg_view *view, enum tg_op op)
 {
 	const struct tg_image_header *header = tg_row(view, 0);

@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * match_many.h - matching in a section of more than 64 terms: by the few terms
- * that some field leaves, else by the sparse bitsets of all fields.
+ * match_many.h - matching in a section of more than 64 terms: if some field
+ * leaves only a few terms, by these, else by the sparse bitsets of all fields.
  */
 #ifndef TG_BPF_ENGINE_MATCH_MANY_H
 #define TG_BPF_ENGINE_MATCH_MANY_H
 
+#include "bpf/engine/features.h"
+#include "bpf/engine/keys.h"
 #include "bpf/engine/match_sets.h"
 #include "bpf/engine/rate_match.h"
 #include "bpf/engine/shadow.h"
+#include "bpf/engine/tree_search.h"
+#include "bpf/engine/verifier.h"
+#include "bpf/layout/image_layout.h"
 
 /* --- Heads, guards, bitsets ---------------------------------------------------- */
 
@@ -17,7 +22,7 @@ static __always_inline int tg_head_lists(__u64 head)
 	return (head & 0xffff) != TG_HEAD_BITSET;
 }
 
-/* The head of the call's class in one field; 0 where the image leads outside itself. */
+/* The head of the call's class in one field; 0 if a reference leads outside the image. */
 static __always_inline __u64 tg_find_head(const struct tg_view *view,
 					  const struct tg_section *section,
 					  const struct tg_keys *keys, enum tg_key key)
@@ -37,7 +42,10 @@ static __always_inline __u64 tg_find_head(const struct tg_view *view,
 	return head ? *head : 0;
 }
 
-/* Word `bit` of summary word `i` of one bitset, which has it; NULL: a reference leads outside. */
+/*
+ * The word of a bitset for bit `bit` of its summary word `i`, which is set.
+ * NULL: a reference leads outside the image.
+ */
 static __always_inline const __u64 *tg_bitset_word(const struct tg_view *view,
 						   const struct tg_bitset *set, __u32 i, __u32 bit)
 {
@@ -46,7 +54,7 @@ static __always_inline const __u64 *tg_bitset_word(const struct tg_view *view,
 	return tg_word(view, (__u64)set->word + set->rank[i] + (__u64)__builtin_popcountll(before));
 }
 
-/* Whether a class's terms include `term`: 1, 0 or -TG_EFAULT. */
+/* Whether the terms of a class include `term`: 1, 0 or -TG_EFAULT. */
 static TG_SUBPROGRAM int tg_head_has(const struct tg_view *view, __u64 head, __u32 term)
 {
 	__u32 i = term / TG_WORD_TERMS / 64 % TG_SUMMARY_WORDS;
@@ -66,14 +74,14 @@ static TG_SUBPROGRAM int tg_head_has(const struct tg_view *view, __u64 head, __u
 	return word ? (int)(*word >> (term % TG_WORD_TERMS) & 1) : -TG_EFAULT;
 }
 
-/* The sign is set where `value` is not from first to last. */
+/* The sign bit is set if `value` is not between first and last, both inclusive. */
 static __always_inline __u64 tg_outside(__u64 value, __u64 first, __u64 last)
 {
 	TG_OPAQUE(value);
 	return (value - first) | (last - value);
 }
 
-/* Whether a term's guard lets the call through: a sum of signs, without branches. */
+/* Whether a term's guard admits the call: the OR of sign bits, without branches. */
 static __always_inline int tg_guard_admits(const struct tg_guard *guard, const struct tg_keys *keys,
 					   __u64 wanted)
 {
@@ -117,8 +125,8 @@ static TG_SUBPROGRAM int tg_rare_holds(const struct tg_view *view, const struct 
 }
 
 /*
- * Whether `term` matches: by its guard in the plain fields, by their own
- * bitsets in the others.  1, 0 or -TG_EFAULT.
+ * Whether `term` matches: the guard tells for the plain fields, the bitsets for
+ * the others.  1, 0 or -TG_EFAULT.
  */
 static __always_inline int tg_term_matches(const struct tg_view *view,
 					   const struct tg_section *section,
@@ -129,7 +137,7 @@ static __always_inline int tg_term_matches(const struct tg_view *view,
 
 	if (!guard || !decides)
 		return -TG_EFAULT;
-	TG_TOUCH(decides->slot); /* most that are looked at match: two misses at once */
+	TG_TOUCH(decides->slot); /* most terms looked at match: so the two cache misses overlap */
 	if (!tg_guard_admits(guard, keys, wanted))
 		return 0;
 	TG_UNROLL
@@ -147,7 +155,7 @@ static __always_inline int tg_term_matches(const struct tg_view *view,
 	return wanted >> TG_KEY_RARE ? tg_rare_holds(view, section, keys, term) : 1;
 }
 
-/* A class that few terms hold for, of any field; 0: there is none, all heads are bitsets'. */
+/* The head of a class of few terms, of any field, in *few; 0: all heads refer to bitsets. */
 static __always_inline int tg_find_few(const struct tg_view *view, const struct tg_section *section,
 				       const struct tg_keys *keys, __u64 wanted, __u64 *few)
 {
@@ -173,7 +181,7 @@ static __always_inline int tg_find_few(const struct tg_view *view, const struct 
 
 #define TG_NOT_FEW (TG_MAX_TERMS + 1)
 
-/* The first of a few terms that matches; TG_NOT_FEW where no field leaves only a few. */
+/* The first of a few terms that matches; TG_NOT_FEW if no field leaves only a few. */
 static TG_SUBPROGRAM int tg_match_few(const struct tg_view *view, const struct tg_section *section,
 				      const struct tg_keys *keys, __u64 wanted, __u64 *shadows)
 {
@@ -190,7 +198,7 @@ static TG_SUBPROGRAM int tg_match_few(const struct tg_view *view, const struct t
 
 		if (term >= section->terms)
 			break;
-		TG_OPAQUE(wanted); /* else which fields are asked is kept on the stack */
+		TG_OPAQUE(wanted); /* else clang keeps a flag for each field on the stack */
 		matches = tg_term_matches(view, section, keys, wanted, term);
 		if (matches == 1 && TG_SETS)
 			matches = tg_term_admits(view, section, keys->sets, term);
@@ -207,32 +215,32 @@ static TG_SUBPROGRAM int tg_match_few(const struct tg_view *view, const struct t
 	return TG_MAX_TERMS;
 }
 
-/* Fields that are asked of one call: of an address or a path one, and of the own address one. */
+/* Fields that one call can be asked about: one of address and path, and one of the own address. */
 #define TG_ASKED 16
 
-_Static_assert(TG_KEYS == TG_ASKED + 3, "ADDR4, ADDR6 and PATH, FROM4 and FROM6 are for one each");
+_Static_assert(TG_KEYS == TG_ASKED + 3, "one of ADDR4, ADDR6 and PATH, one of FROM4 and FROM6");
 
 /* What the search through many terms carries along. */
 struct tg_search {
 	struct tg_view view;
 	__u64 summary[TG_SUMMARY_WORDS]; /* words that every field has and that are still to try */
-	__u32 row[TG_ASKED];             /* of the bitsets of the fields that are asked */
+	__u32 row[TG_ASKED];             /* of the bitsets of the fields that are asked about */
 	__u32 rows;                      /* how many */
 	__s32 found;                     /* term or -TG_EFAULT */
-	__u32 word;                      /* that `terms` are of */
+	__u32 word;                      /* the one that `terms` are of */
 	__u32 sets;                      /* as in struct tg_keys */
 	__u64 terms;                     /* that match, and are still to try */
 	const struct tg_section *section;
 	__u64 shadows; /* noted so far */
-	__u64 dst;     /* as tg_term_exceeds() takes it, and the next */
+	__u64 dst;     /* for tg_term_exceeds(), like the next */
 	__u64 asked;
 };
 
 _Static_assert(TG_SUMMARY_WORDS == 4, "a step looks at four summary words");
 
 /*
- * The next of the terms at hand.  1 where it decides; else it is passed by: a
- * shadow, or one whose sets do not have the address.
+ * Look at the next term of the present word.  1 if it decides; 0 if it is passed
+ * by, because it is a shadow, or because its sets or its rate do not match.
  */
 static __always_inline long tg_search_term(struct tg_search *search)
 {
@@ -255,7 +263,7 @@ static __always_inline long tg_search_term(struct tg_search *search)
 	return 1;
 }
 
-/* One step: the next term of the word at hand, or the next word.  1 where the search is over. */
+/* One step: the next term of the present word, or the next word.  1 if the search is over. */
 static long tg_search_step(__u32 step, struct tg_search *search)
 {
 	__u64 s0 = search->summary[0], s1 = search->summary[1], s2 = search->summary[2];
@@ -290,7 +298,7 @@ static long tg_search_step(__u32 step, struct tg_search *search)
 /* A step for each word and for each term, at most. */
 #define TG_SEARCH_STEPS (TG_MAX_TERMS / TG_WORD_TERMS + TG_MAX_TERMS)
 
-/* Have a search look at a field, too: at the bitset of its head.  `mask`: all ones; 0: do not. */
+/* Add a field to a search: the bitset of its head.  `mask` is all ones, or 0 to leave it out. */
 static __always_inline int tg_search_field(const struct tg_view *view, struct tg_search *search,
 					   __u64 head, __u64 mask)
 {
@@ -321,13 +329,14 @@ static __always_inline int tg_search_rare(const struct tg_view *view,
 	return 0;
 }
 
-/* Every head is a bitset's: AND their summaries, then the words that are left. */
+/* If every head refers to a bitset: AND their summaries, then the words that are left. */
 static TG_SUBPROGRAM int tg_match_many(const struct tg_view *view, const struct tg_section *section,
 				       const struct tg_keys *keys, __u64 wanted, __u64 *shadows)
 {
 	/*
-	 * Linux 6.1 looks at a step of bpf_loop() once, as it finds things before the first: what
-	 * it knew to be 0 it would take for 0 ever after, and drop what is done with terms.
+	 * Linux 6.1 looks at a step of bpf_loop() only once, with what it knows before the first
+	 * step: a number known to be 0 then it would take for 0 ever after, and so drop the code
+	 * that handles terms.
 	 */
 	__u64 none = TG_SETS || TG_SHADOWS || TG_RATES ? (__u64)tg_forget(0) : 0;
 	struct tg_search search = {.view = *view,

@@ -1,20 +1,48 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * match_sets.h - which terms the live sets leave of those that match.
+ * match_sets.h - of the terms that match, those that the live sets leave.
  *
- * The lookups are functions that the verifier looks at once, on their own: it
- * would go on once for each number of sets that a section can have.
+ * The lookups are functions that the verifier looks at once, on their own:
+ * inlined, it would continue once for each number of sets that a section can
+ * have.
  */
 #ifndef TG_BPF_ENGINE_MATCH_SETS_H
 #define TG_BPF_ENGINE_MATCH_SETS_H
 
+#include "bpf/engine/features.h"
 #include "bpf/engine/keys.h"
+#include "bpf/engine/service_lookup.h"
+#include "bpf/engine/set_lookup.h"
+#include "bpf/engine/shared_read.h"
+#include "bpf/engine/tree_search.h"
+#include "bpf/engine/verifier.h"
+#include "bpf/layout/image_layout.h"
 #include "bpf/layout/service_layout.h"
 
+#define TG_LIVE_SERVICE (1ull << 32)
+
 /*
- * 1 if a table has it, see tg_live_has(), else 0: a number without a branch, of
- * two known ones an older verifier would make a power of two.  Where there is no
- * such table, that is noted, and where a VIP stands.
+ * Whether a live table has what a call asks for: a set the address, or, with
+ * TG_LIVE_SERVICE in `what`, a table of services the VIP.  Above 0 if it has, for a
+ * VIP its place; else 0; or -TG_EFAULT.
+ */
+TG_GLOBAL int tg_live_has(tg_table_ref table, __u64 what, __u64 high, __u64 low)
+{
+	int found;
+
+	if (TG_SERVICES && (what & TG_LIVE_SERVICE)) {
+		found = tg_vip_find(table, (__u32)what, high, low);
+		return found == TG_NO_SERVICE ? 0 : found;
+	}
+	if (!high && low >> 32 == 0xffff)
+		return tg_set_has4(table, (__u32)low);
+	return tg_set_has6(table, high, low);
+}
+
+/*
+ * 1 if a table has it, see tg_live_has(), else 0.  The number comes without a
+ * branch: with two known numbers per set an older verifier would have a power
+ * of two of ways.  Notes that a table is missing, and the place of a VIP.
  */
 static __always_inline __u64 tg_table_has(struct tg_keys *keys, __u64 set, __u64 what, __u64 high,
 					  __u64 low)
@@ -34,7 +62,7 @@ static __always_inline __u64 tg_table_has(struct tg_keys *keys, __u64 set, __u64
 	return is;
 }
 
-/* Whether what is asked for is in a table of the section. */
+/* Whether what the call asks for is in a table of the section. */
 static __always_inline __u64 tg_address_in(struct tg_keys *keys, __u64 set)
 {
 	__u64 what = TG_VIP_WHAT(keys->port, TG_VIP_PROTO(keys->proto)) | set >> 15 << 32;
@@ -44,16 +72,16 @@ static __always_inline __u64 tg_address_in(struct tg_keys *keys, __u64 set)
 			    is4 ? 0xffffull << 32 | keys->addr4 : keys->addr6[1]);
 }
 
-/* Whether a set of the section is one of addresses that sockets are bound to. */
+/* Whether a set of the section is asked about the address that the socket is bound to. */
 static __always_inline int tg_set_is_own(const struct tg_section *section, __u32 i)
 {
 	return section->set[i] & TG_SET_IS_OWN;
 }
 
 /*
- * Those sets that have what the socket is bound to, as bits; IPv4 is v4-mapped.
- * They are looked up before it is known which terms are left: the address is
- * where the context is, and there is not the stack to carry it along.
+ * The sets that have the address that the socket is bound to, as bits; IPv4 is
+ * v4-mapped.  They are looked up before it is known which terms are left: the
+ * address is in the context, and there is no stack to carry it along.
  */
 TG_GLOBAL __u32 tg_own_sets_with(const struct tg_section *section, struct tg_keys *keys, __u64 high,
 				 __u64 low)
@@ -69,7 +97,7 @@ TG_GLOBAL __u32 tg_own_sets_with(const struct tg_section *section, struct tg_key
 	return sets;
 }
 
-/* 1 if a set of the section has its address, else 0. */
+/* 1 if a set of the section has the address that it is asked about, else 0. */
 static __always_inline __u64 tg_set_matches(const struct tg_section *section, struct tg_keys *keys,
 					    __u32 i)
 {
@@ -79,8 +107,8 @@ static __always_inline __u64 tg_set_matches(const struct tg_section *section, st
 }
 
 /*
- * Of the terms of a short section that match, those whose sets have the
- * address.  A set is looked up only for a term that might decide.
+ * Of the matching terms of a short section, those that remain after their sets
+ * are asked.  A set is looked up only for a term that might decide.
  */
 TG_GLOBAL __u64 tg_sets_leave(const struct tg_section *section, const struct tg_set_words *words,
 			      struct tg_keys *keys, __u64 terms)
@@ -90,7 +118,7 @@ TG_GLOBAL __u64 tg_sets_leave(const struct tg_section *section, const struct tg_
 	TG_ROLL
 	for (__u32 i = 0; i < TG_SECTION_SETS && i < section->sets; i++) {
 		__u64 solid = terms & ~words->passable;
-		__u64 before = (solid & -solid) - 1; /* all, where none is solid */
+		__u64 before = (solid & -solid) - 1; /* all, if none is solid */
 		__u64 in = words->in[i], out = words->out[i], has;
 
 		if (!((in | out) & terms & before))
@@ -101,7 +129,7 @@ TG_GLOBAL __u64 tg_sets_leave(const struct tg_section *section, const struct tg_
 	return terms;
 }
 
-/* Of a long section, the sets that have their address, as bits. */
+/* The sets of a long section that have their address, as bits. */
 TG_GLOBAL __u32 tg_sets_with(const struct tg_section *section, struct tg_keys *keys)
 {
 	__u32 sets = 0;
@@ -114,8 +142,7 @@ TG_GLOBAL __u32 tg_sets_with(const struct tg_section *section, struct tg_keys *k
 	return sets;
 }
 
-/* Whether a term of a long section matches where these sets have their address: 1, 0 or -TG_EFAULT.
- */
+/* Whether a term of a long section matches if these sets have their address: 1, 0 or -TG_EFAULT. */
 static __always_inline int tg_term_admits(const struct tg_view *view,
 					  const struct tg_section *section, __u32 sets, __u32 index)
 {

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * path_rank.h - a path's rank among the boundaries of a section, and where a term
- * leads: the parts of an image that are about unix sockets alone.
+ * path_rank.h - the parts of an image that are about unix sockets alone: a
+ * path's rank among the boundaries of a section, and the path that a term
+ * rewrites to.
  */
 #ifndef TG_BPF_ENGINE_PATH_RANK_H
 #define TG_BPF_ENGINE_PATH_RANK_H
 
 #include "bpf/engine/tree_search.h"
+#include "bpf/engine/verifier.h"
+#include "bpf/layout/image_layout.h"
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define TG_FROM_BE64(word) __builtin_bswap64(word)
@@ -14,7 +17,7 @@
 #define TG_FROM_BE64(word) (word)
 #endif
 
-/* What is read again takes no place on the stack. */
+/* Makes clang read memory again: a number that is read again takes no place on the stack. */
 #ifdef __bpf__
 #define TG_BARRIER() asm volatile("" ::: "memory")
 #else
@@ -32,7 +35,7 @@ static __always_inline __u64 tg_equal64(__u64 a, __u64 b)
 	return ~(different | -different) >> 63;
 }
 
-/* 1 if the path is below the boundary: the first word that differs tells. */
+/* 1 if the path is below the boundary: the first word that differs decides. */
 static __always_inline __u64 tg_path_below(const __u64 path_be[TG_PATH_WORDS],
 					   const struct tg_path_key *key)
 {
@@ -50,9 +53,9 @@ static __always_inline __u64 tg_path_below(const __u64 path_be[TG_PATH_WORDS],
 }
 
 /*
- * The number of boundaries up to the path, or -TG_EFAULT: a binary search that
- * takes a step where the boundary there is not above the path, without
- * branches, as all searches here.
+ * The number of boundaries up to the path, or -TG_EFAULT if a row is missing.
+ * A binary search: it takes a step if the boundary there is not above the path.
+ * Without branches, like all searches here.
  */
 static TG_SUBPROGRAM int tg_path_rank(const struct tg_view *view, __u64 section_row,
 				      const __u64 path_be[TG_PATH_WORDS])
@@ -80,7 +83,7 @@ static TG_SUBPROGRAM int tg_path_rank(const struct tg_view *view, __u64 section_
 	return (int)rank;
 }
 
-/* Where a term of a section leads, or NULL. */
+/* The path that a term of a section rewrites to, or NULL. */
 static __always_inline const struct tg_unix_path *
 tg_path_target(const struct tg_view *view, __u64 section_row, const struct tg_term *term)
 {

@@ -5,76 +5,26 @@
  * A token bucket by the generic cell rate algorithm: one number, the time at
  * which the next call would be on time.  A call that comes so early that it
  * would empty the bucket exceeds the rate, and takes no token.  A token is taken
- * only where all else of a term matches, and no term before it decides.
+ * only if all else of a term matches, and no term before it decides.
  */
 #ifndef TG_BPF_ENGINE_RATE_MATCH_H
 #define TG_BPF_ENGINE_RATE_MATCH_H
 
-#include "bpf/engine/set_lookup.h"
-#include "bpf/engine/shadow.h"
+#include "bpf/engine/hash.h"
+#include "bpf/engine/keys.h"
+#include "bpf/engine/tree_search.h"
+#include "bpf/engine/verifier.h"
+#include "bpf/layout/image_layout.h"
 
-/* A program says here, as the verifier knows it, whether there may be any. */
-#ifndef TG_RATES
-#define TG_RATES 1
-#endif
-
-/* Whose calls are counted together, in two numbers: `dst` is that of the destination. */
+/* A rule, and whose calls it counts together (enum tg_per), in one number. */
 #define TG_RATE_ID(slot, per) ((__u64)(slot) << 8 | (per))
 
-#ifdef __bpf__
-
-#include "bpf/hook/assoc_cache.h"
-
-static __always_inline __u64 tg_rate_value(__u64 per, __u64 dst)
-{
-	if (per == TG_PER_UID)
-		return (__u32)bpf_get_current_uid_gid();
-	if (per == TG_PER_CGROUP)
-		return bpf_get_current_cgroup_id();
-	if (per == TG_PER_PID)
-		return bpf_get_current_pid_tgid() >> 32;
-	return per == TG_PER_DST ? dst : 0;
-}
-
 /* 1: the call exceeds the rate.  0: it does not, and has taken a token. */
-TG_GLOBAL int tg_rate_exceeds(__u64 id, __u64 dst, __u64 interval, __u64 window)
-{
-	__u64 tag, now, from, early, evicts = 0;
-	struct tg_bucket *bucket;
-	struct tg_rate_row *row;
-	__u32 index;
-
-	if (!TG_RATES)
-		return 0;
-	tag = tg_mix128(id, tg_rate_value(id & 0xff, dst), id) | 1;
-	index = TG_ASSOC_ROW(tag, TG_RATE_ROWS);
-	row = bpf_map_lookup_elem(&tg_rates, &index);
-	if (!row)
-		return 0;
-	now = bpf_ktime_get_ns();
-	bpf_spin_lock(&row->lock);
-	/* Its own bucket; else the one that is nearest to being as good as none. */
-	bucket = TG_ASSOC_ENTRY(row, tag);
-	from = bucket->until_ns;
-	if (bucket->tag != tag) {
-		evicts = from > now;
-		from = now;
-		bucket->tag = tag;
-	}
-	early = from > now ? from - now : 0;
-	if (early + interval <= window)
-		bucket->until_ns = now + early + interval;
-	else if (evicts)
-		bucket->until_ns = now;
-	bpf_spin_unlock(&row->lock);
-	if (evicts)
-		TG_COUNT(0, evicted);
-	return early + interval > window;
-}
-
+#ifdef __bpf__
+int tg_rate_exceeds(__u64 id, __u64 dst, __u64 interval, __u64 window); /* hook/rate_bucket.h */
 #else
 
-/* The simulator has no clock: what it is asked about is within every rate. */
+/* The simulator has no clock: to it every call is within every rate. */
 static inline int tg_rate_exceeds(__u64 id, __u64 dst, __u64 interval, __u64 window)
 {
 	(void)id;
@@ -92,13 +42,13 @@ static __always_inline __u64 tg_rate_dst(const struct tg_keys *keys)
 	return keys->is4 ? keys->addr4 : tg_mix128(0, keys->addr6[0], keys->addr6[1]);
 }
 
-/* In place of a rule, where none was asked yet. */
+/* In place of a rule, if none was asked yet. */
 #define TG_RATE_NONE TG_RULE_DEFAULT
 
 /*
- * Whether a call that a term matches exceeds its rate: 1, 0 or -TG_EFAULT.  Of
- * one rule a call takes one token, however many of its terms match: `asked` is
- * the rule that was asked before.
+ * Whether a call that a term matches exceeds the term's rate: 1, 0 or -TG_EFAULT.
+ * A call takes one token of a rule, however many of the rule's terms match:
+ * *asked is the rule that was asked before.
  */
 static __always_inline int tg_term_exceeds(const struct tg_view *view,
 					   const struct tg_section *section, __u32 index, __u64 dst,
@@ -127,18 +77,18 @@ struct tg_rating {
 	struct tg_view view;
 	const struct tg_section *section;
 	__u64 terms;   /* that match, as far as is known */
-	__u64 pending; /* whose rate is still to ask */
+	__u64 pending; /* those whose rate is still to be asked */
 	__u64 shadows;
 	__u64 dst;
 	__u64 asked;
 	__s64 error;
 };
 
-/* The next term that might decide, or be told of, and asks about a rate. */
+/* Ask the rate of the next term that has one and might decide, or be logged. */
 static long tg_rating_step(__u32 step, struct tg_rating *rating)
 {
 	__u64 solid = rating->terms & ~(rating->shadows | rating->pending);
-	__u64 before = (solid & -solid) - 1; /* all, where none is solid */
+	__u64 before = (solid & -solid) - 1; /* all, if none is solid */
 	__u64 next = rating->terms & rating->pending & before;
 	int exceeds;
 
@@ -158,7 +108,7 @@ static long tg_rating_step(__u32 step, struct tg_rating *rating)
 	return 0;
 }
 
-/* Of the terms of a short section that match, take out those whose rates are kept to. */
+/* Of the matching terms of a short section, take out those whose rates are not exceeded. */
 static TG_SUBPROGRAM int tg_rates_leave(const struct tg_view *view,
 					const struct tg_section *section,
 					const struct tg_keys *keys, __u64 *terms)

@@ -2,33 +2,48 @@
 /*
  * set_lookup.h - whether an address is in a set.
  *
- * One probe for each prefix length that the set has, the longest first; a
- * probe is one row, seldom two.  Nothing is computed from how many elements
- * there are.
+ * One probe for each prefix length that the set has, the longest first.  A
+ * probe reads one row, seldom two, however many elements there are.
  */
 #ifndef TG_BPF_ENGINE_SET_LOOKUP_H
 #define TG_BPF_ENGINE_SET_LOOKUP_H
 
+#include "bpf/engine/features.h"
+#include "bpf/engine/hash.h"
+#include "bpf/engine/shared_read.h"
+#include "bpf/engine/verifier.h"
 #include "bpf/layout/table_layout.h"
 
-/* More than lengths times rows passed can ever be. */
+/* More than the lengths times the rows that are passed can ever be. */
 #define TG_SET_STEPS 131072
 
-/* In place of a length, before the first. */
+/* In place of a length, before the first one. */
 #define TG_SET_BEFORE4 33
 #define TG_SET_BEFORE6 129
 
-/* Small: programs have little stack.  What the header says is read again where it is needed. */
+/* Small, because programs have little stack: the header is read again when it is needed. */
 struct tg_set_probe {
 	__u64 high, low; /* the address; IPv4 in `low` */
 	tg_table_ref table;
 	__u32 base; /* the first row of its family */
 	__u32 rows;
 	__u32 epoch;
-	__u32 length; /* of the prefix at hand */
+	__u32 length; /* of the present prefix */
 	__u32 at;     /* the row to look at, among `rows` */
 	__s32 found;  /* 1, 0 or -TG_EFAULT */
 };
+
+/* The row that a prefix belongs to. */
+static __always_inline __u32 tg_set_home4(__u64 seed, __u32 addr, __u32 length, __u32 rows)
+{
+	return tg_reduce(tg_mix(seed ^ addr ^ (__u64)length << 32), rows);
+}
+
+static __always_inline __u32 tg_set_home6(__u64 seed, __u64 high, __u64 low, __u32 length,
+					  __u32 rows)
+{
+	return tg_reduce(tg_mix128(seed ^ length, high, low), rows);
+}
 
 static __always_inline int tg_entry_expired(__u64 state)
 {
@@ -37,7 +52,7 @@ static __always_inline int tg_entry_expired(__u64 state)
 	return expiry && TG_NOW_NS() >> TG_TICK_SHIFT >= expiry;
 }
 
-/* Whether an entry whose key is the one wanted counts: both states of it that were read. */
+/* Whether an entry with the wanted key counts; `before` and `after` are the two states read. */
 static __always_inline int tg_entry_counts(const struct tg_set_probe *probe, __u64 before,
 					   __u64 after)
 {
@@ -49,7 +64,7 @@ static __always_inline int tg_entry_counts(const struct tg_set_probe *probe, __u
 	return !tg_entry_expired(after);
 }
 
-/* The bits of a word that stand for lengths shorter than one whose bit is `place`. */
+/* The bits of a word for lengths that are shorter than the one whose bit is `place`. */
 static __always_inline __u64 tg_shorter(__u64 lengths, __u32 place)
 {
 	return place < 63 ? lengths >> (place + 1) << (place + 1) : 0;
@@ -62,7 +77,7 @@ static __always_inline __u32 tg_set_prefix4(const struct tg_set_probe *probe)
 	return (__u32)(probe->low & ~0ull << (32 - probe->length));
 }
 
-/* The longest length that is shorter than the one at hand. 0: there is none. */
+/* Go to the longest length that is shorter than the present one. 0: there is none. */
 static __always_inline int tg_set_next4(const struct tg_set_header *header,
 					struct tg_set_probe *probe)
 {
@@ -91,7 +106,7 @@ static __always_inline __u64 tg_set_low6(const struct tg_set_probe *probe)
 	return probe->length > 64 ? probe->low & ~0ull << ((128 - probe->length) & 63) : 0;
 }
 
-/* The bit of a length is 128 less it. */
+/* Like tg_set_next4().  The bit of a length is 128 - length. */
 static __always_inline int tg_set_next6(const struct tg_set_header *header,
 					struct tg_set_probe *probe)
 {
@@ -125,7 +140,7 @@ static __always_inline int tg_set_next_length(const struct tg_set_header *header
 	return is6 ? tg_set_next6(header, probe) : tg_set_next4(header, probe);
 }
 
-/* To the longest length of all. 0: there is none. */
+/* Go to the longest length of all. 0: there is none. */
 static __always_inline int tg_set_first_length(const struct tg_set_header *header,
 					       struct tg_set_probe *probe, int is6)
 {
@@ -134,12 +149,12 @@ static __always_inline int tg_set_first_length(const struct tg_set_header *heade
 	return tg_set_next_length(header, probe, is6);
 }
 
-/* The row at hand does not have it: what step returns. */
+/* The present row does not have the address: go on.  Returns what a step returns. */
 static __always_inline long tg_set_go_on(struct tg_set_probe *probe, __u64 passed, int is6)
 {
 	const struct tg_set_header *header;
 
-	if (passed) { /* something of this row stands in the next */
+	if (passed) { /* an entry of this row is in a later one */
 		probe->at = probe->at + 1 < probe->rows ? probe->at + 1 : 0;
 		return 0;
 	}
@@ -150,7 +165,7 @@ static __always_inline long tg_set_go_on(struct tg_set_probe *probe, __u64 passe
 		return 0;
 	if (TG_LOAD(header->epoch) == probe->epoch)
 		return 1;
-	/* Meanwhile the set was replaced, and what was in it taken out: once more. */
+	/* The set was replaced meanwhile, and its old elements were removed: start again. */
 	return !tg_set_first_length(header, probe, is6);
 }
 
@@ -214,7 +229,7 @@ static long tg_set_step6(__u32 step, struct tg_set_probe *probe)
 
 /* --- Either -------------------------------------------------------------------------- */
 
-/* Have a probe of an address at its first row. 0: nothing is to be looked at. */
+/* Set up the probe of an address at its first row. 0: there is no row to look at. */
 static __always_inline int tg_set_begin(struct tg_set_probe *probe, int is6)
 {
 	const struct tg_set_header *header;
@@ -231,7 +246,7 @@ static __always_inline int tg_set_begin(struct tg_set_probe *probe, int is6)
 	return tg_set_first_length(header, probe, is6);
 }
 
-/* 1 if the IPv4 address is in the set, 0 if it is not, or -TG_EFAULT: it is no set. */
+/* 1 if the IPv4 address is in the set, 0 if it is not, -TG_EFAULT if there is no such set. */
 TG_GLOBAL int tg_set_has4(tg_table_ref table, __u32 addr)
 {
 	struct tg_set_probe probe = {.low = addr, .table = table};

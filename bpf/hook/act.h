@@ -1,27 +1,36 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * act.h - from the term that decides to what becomes of the call.
+ * act.h - carrying out the term that decides.
  *
- * Each operation has its way of letting a call proceed: what it turns, and
- * what it remembers of that.  What it turned is in `target`, which starts as
- * what was asked for.
+ * Each operation has its own way of letting a call proceed: what it rewrites,
+ * and what it remembers of that.  Where the call goes is in `target`, which
+ * starts as what was asked for.
  */
 #ifndef TG_BPF_HOOK_ACT_H
 #define TG_BPF_HOOK_ACT_H
 
-#include "bpf/hook/choose_target.h"
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/engine/features.h"
+#include "bpf/engine/match.h"
+#include "bpf/engine/tree_search.h"
+#include "bpf/hook/addr.h"
 #include "bpf/hook/bind_source.h"
+#include "bpf/hook/choose_target.h"
+#include "bpf/hook/context.h"
+#include "bpf/hook/count.h"
 #include "bpf/hook/emit.h"
 #include "bpf/hook/origin.h"
 #include "bpf/hook/setsockopt.h"
+#include "bpf/hook/verdict.h"
+#include "bpf/layout/image_layout.h"
+#include "bpf/layout/program_spec.h"
 
-/* A bind that needs no capability for a port below 1024; 0 and -errno are the other outcomes. */
-#define TG_PRIVILEGED 1
-
-/* Elsewhere the kernel has no bpf_setsockopt(), or has read the options already. */
+/* In other operations the kernel has no bpf_setsockopt(), or has already read the options. */
 #define TG_OPS_SETTING (1u << TG_OP_CONNECT | 1u << TG_OP_BIND)
 
-/* Turn the call to where the term leads. */
+/* Rewrite the call to its target. */
 static __always_inline void tg_rewrite_call(struct tg_call *call, const struct tg_target *target)
 {
 	tg_call_write_addr(call, target->addr_be);
@@ -65,7 +74,7 @@ static __always_inline int tg_bind_proceed(struct tg_call *call, const struct tg
 	return term->effects & TG_EFFECT_PRIVILEGED ? TG_PRIVILEGED : 0;
 }
 
-/* The datagram leaves from the term's source, for this once. */
+/* Send this one datagram from the term's source. */
 static __always_inline int tg_send_source(struct tg_call *call, const struct tg_term *term,
 					  const struct tg_target *target)
 {
@@ -101,7 +110,7 @@ static __always_inline int tg_sendmsg_proceed(struct tg_call *call, const struct
 	return 0;
 }
 
-/* recvmsg, getpeername, getsockname: only what is reported changes. */
+/* recvmsg, getpeername, getsockname: only the reported address changes. */
 static __always_inline int tg_report_proceed(struct tg_call *call, const struct tg_term *term,
 					     struct tg_target *target)
 {
@@ -132,13 +141,13 @@ static __always_inline int tg_proceed(struct tg_call *call, const struct tg_term
 	}
 }
 
-/* What telling of shadows carries along. */
+/* The context of tg_report_step(). */
 struct tg_shadow_report {
 	struct tg_call call;
 	struct tg_target target;
-	__u64 shadows; /* still to tell of */
+	__u64 shadows; /* those that are still to be reported */
 	__u32 term_row;
-	__u32 reported; /* the rule before: one rule may match by several terms */
+	__u32 reported; /* the rule of the last one: a rule may match by several terms */
 };
 
 static long tg_report_step(__u32 step, struct tg_shadow_report *report)
@@ -160,7 +169,7 @@ static long tg_report_step(__u32 step, struct tg_shadow_report *report)
 	return 0;
 }
 
-/* Count the shadows, and tell of them: the call goes on as if they were not there. */
+/* Count and log the shadows.  The call goes on as if they did not exist. */
 static __always_inline void tg_report_shadows(const struct tg_call *call,
 					      const struct tg_found *found)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
-/* addr.h - addresses as programs have them: four words in network order, IPv4 v4-mapped. */
+/* addr.h - addresses in programs: four words in network order, IPv4 v4-mapped. */
 #ifndef TG_BPF_HOOK_ADDR_H
 #define TG_BPF_HOOK_ADDR_H
 
+#include <linux/bpf.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
@@ -28,15 +29,15 @@ static __always_inline void tg_copy_addr(__u32 to[4], const __u32 from[4])
 	to[3] = from[3];
 }
 
-/* 0.0.0.0 or ::, in place of which the kernel takes an address of this machine. */
+/* Whether this is 0.0.0.0 or ::, in place of which the kernel takes an address of this machine. */
 static __always_inline int tg_is_unspecified(const __u32 addr_be[4])
 {
 	return !(addr_be[0] | addr_be[1] | addr_be[3]) &&
 	       (!addr_be[2] || addr_be[2] == TG_MAPPED_BE);
 }
 
-/* Whether a turn led to this address: what the kernel reports, or where a socket is connected. */
-static __always_inline int tg_rewrite_leads(const struct tg_rewrite *rewrite,
+/* Whether a call was redirected to this address, that of a report or of a connected socket. */
+static __always_inline int tg_redirected_to(const struct tg_rewrite *rewrite,
 					    const __u32 addr_be[4], __u16 port_be)
 {
 	if (!rewrite->final_port_be || rewrite->final_port_be != port_be)

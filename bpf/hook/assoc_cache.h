@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * assoc_cache.h - bounded tables that forget: rows of four entries, each with a tag
- * and a time up to which it is worth keeping.
+ * assoc_cache.h - four-way associative caches: rows of four entries, each with a
+ * tag and a time until which it is worth keeping.
  *
- * Who has a place in no row takes that of the one whose time is over first.
+ * A new entry replaces the one of its row that expires first.
  */
 #ifndef TG_BPF_HOOK_ASSOC_CACHE_H
 #define TG_BPF_HOOK_ASSOC_CACHE_H
 
-#include "bpf/hook/count.h"
+#include "bpf/layout/program_spec.h"
 
-_Static_assert(TG_ASSOC_WAYS == 4, "as TG_WAY() goes through them");
+_Static_assert(TG_ASSOC_WAYS == 4, "TG_ASSOC_ENTRY() looks at four");
 
 /*
- * The entry of a row that has this tag, or else the one to give up for it.  A
- * macro, since a row's lock is held: no function may be called.
+ * The entry of a row that has this tag, or else the one to replace.  A macro,
+ * because the row's lock is held: no function may be called.
  */
 #define TG_ASSOC_ENTRY(row, wanted)                                                                \
 	({                                                                                         \
@@ -36,7 +36,7 @@ _Static_assert(TG_ASSOC_WAYS == 4, "as TG_WAY() goes through them");
 		way_;                                                                              \
 	})
 
-/* The row of a tag, whose lowest bit is set so that none is 0. */
+/* The row of a tag.  A tag's lowest bit is always set, so that no tag is 0. */
 #define TG_ASSOC_ROW(tag, rows) ((__u32)((tag) >> 1) % (rows))
 
 #endif

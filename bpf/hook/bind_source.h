@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
-/* bind_source.h - letting a connect proceed: from its source, to its target. */
+/* bind_source.h - binding a socket to the source that a term gives, before it connects. */
 #ifndef TG_BPF_HOOK_BIND_SOURCE_H
 #define TG_BPF_HOOK_BIND_SOURCE_H
 
-#include "bpf/hook/origin.h"
+#include <linux/bpf.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/hook/addr.h"
+#include "bpf/hook/context.h"
+#include "bpf/hook/verdict.h"
+#include "bpf/layout/image_layout.h"
 
 #define TG_SOCKADDR_IN_BYTES  16
 #define TG_SOCKADDR_IN6_BYTES 28
@@ -15,7 +22,7 @@ struct tg_sockaddr {
 	__u32 word_be[6]; /* AF_INET: the address; AF_INET6: flow, address, scope */
 };
 
-/* Whether the socket is bound to the term's source already: by an attempt before this one. */
+/* Whether the socket is already bound to the term's source, by an earlier attempt. */
 static __always_inline int tg_source_holds(struct tg_call *call, const struct tg_term *term)
 {
 	struct bpf_sock *sk = call->ctx->sk;
@@ -32,7 +39,7 @@ static __always_inline int tg_source_holds(struct tg_call *call, const struct tg
 	       sk->src_ip6[3] == term->source_addr_be[3];
 }
 
-/* Bind before connecting.  A source that cannot be had fails the call: it was promised. */
+/* Bind to the term's source.  If that fails, the call fails: the rule promises the source. */
 static __always_inline int tg_bind_source(struct tg_call *call, const struct tg_term *term,
 					  const struct tg_target *target)
 {
@@ -40,7 +47,7 @@ static __always_inline int tg_bind_source(struct tg_call *call, const struct tg_
 
 	if (tg_source_holds(call, term))
 		return 0;
-	/* As the kernel itself says, but that :: would lead to 127.0.0.1 from a mapped source. */
+	/* The kernel says the same, except that from a mapped source :: would mean 127.0.0.1. */
 	if (tg_is_mapped(target->addr_be) != tg_is_mapped(term->source_addr_be))
 		return -TG_EAFNOSUPPORT;
 	if (tg_hook_is4(call->hook)) {

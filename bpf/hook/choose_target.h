@@ -1,13 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
-/* choose_target.h - where a term turns a call: to what it says, or to one of its backends. */
+/* choose_target.h - where a term redirects a call: to its address, or to one of its backends. */
 #ifndef TG_BPF_HOOK_CHOOSE_TARGET_H
 #define TG_BPF_HOOK_CHOOSE_TARGET_H
 
-#include "bpf/hook/context.h"
-#include "bpf/layout/service_layout.h"
-#include "bpf/hook/sticky.h"
+#include <linux/bpf.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
 
-/* Balance is a rewrite whose target is chosen; the two are neighbours, so one comparison tells. */
+#include "bpf/engine/features.h"
+#include "bpf/engine/hash.h"
+#include "bpf/engine/keys.h"
+#include "bpf/engine/match.h"
+#include "bpf/engine/pick.h"
+#include "bpf/engine/service_lookup.h"
+#include "bpf/engine/tree_search.h"
+#include "bpf/engine/verifier.h"
+#include "bpf/hook/addr.h"
+#include "bpf/hook/context.h"
+#include "bpf/hook/sticky.h"
+#include "bpf/hook/table_row.h"
+#include "bpf/layout/backend_layout.h"
+#include "bpf/layout/image_layout.h"
+#include "bpf/layout/program_spec.h"
+#include "bpf/layout/service_layout.h"
+
+/* Balance is a rewrite to a chosen target.  The verbs are neighbours: one comparison is enough. */
 static __always_inline int tg_is_rewrite(const struct tg_term *term)
 {
 	__u32 verb = term->verb;
@@ -19,9 +36,8 @@ static __always_inline int tg_is_rewrite(const struct tg_term *term)
 }
 
 /*
- * What a choice is made by.  A datagram's socket stands for chance: so it stays
- * with its backend, without anybody remembering which that is.  32 bits of
- * chance are enough: whoever picks mixes them.
+ * The key by which a choice is made.  32 random bits are enough, because the
+ * choice mixes them.
  */
 TG_GLOBAL __u64 tg_balance_key(struct bpf_sock_addr *ctx, __u32 by, __u64 high, __u64 low,
 			       __u32 port)
@@ -51,7 +67,7 @@ static __always_inline void tg_addr_words(const __u32 addr_be[4], __u64 *high, _
 	*low = (__u64)bpf_ntohl(addr_be[2]) << 32 | bpf_ntohl(addr_be[3]);
 }
 
-/* The same: 0.0.0.0 and :: as what they mean. */
+/* Like tg_addr_words(), with 127.0.0.1 for 0.0.0.0 and ::1 for ::. */
 static __always_inline void tg_target_words(const struct tg_target *target, __u64 *high, __u64 *low)
 {
 	tg_addr_words(target->addr_be, high, low);
@@ -60,7 +76,7 @@ static __always_inline void tg_target_words(const struct tg_target *target, __u6
 		*low |= TG_LOOPBACK4;
 }
 
-/* The client of a call; of a service each VIP has its own. */
+/* The tag of a call's client.  For a service each VIP has its own clients. */
 static __always_inline __u64 tg_choose_client(struct bpf_sock_addr *ctx, __u64 stays,
 					      const struct tg_service_pick *pick, __u32 port)
 {
@@ -72,7 +88,7 @@ static __always_inline __u64 tg_choose_client(struct bpf_sock_addr *ctx, __u64 s
 	return tg_mix128(TG_STAYS_CLIENTS(stays), service, key) | 1;
 }
 
-/* The backend of a list of the image. */
+/* Choose a backend of a list of the image. */
 static __always_inline void tg_choose_from_block(struct tg_service_pick *pick, __u32 block,
 						 __u32 extent)
 {
@@ -93,10 +109,9 @@ static __always_inline void tg_choose_from_block(struct tg_service_pick *pick, _
 }
 
 /*
- * Choose among the backends of a list, `at` a row of a table, or, with
- * TG_CHOOSE_SERVICE as its extent, of the live service that is asked for, `at` as
- * TG_SEEN() has it; `target` is what was asked for before.  `stays`: see
- * TG_STAYS().  0, TG_NO_BACKEND or -TG_EFAULT.
+ * By what to choose, and among which backends, in one number: those of a list
+ * whose block is at row `at` of a table; or, if the extent is TG_CHOOSE_SERVICE,
+ * those of the live service that is asked for, with TG_SEEN() as `at`.
  */
 #define TG_CHOOSE(by, table, extent, at)                                                           \
 	((__u64)(at) << 32 | (__u64)(extent) << 16 | (__u64)(by) << 12 | (table))
@@ -108,6 +123,10 @@ static __always_inline void tg_choose_from_block(struct tg_service_pick *pick, _
 
 _Static_assert(TG_ALL_TABLES <= 0xfff && TG_EXTENT_BITS < 16, "room for all");
 
+/*
+ * Choose a backend.  `where` is TG_CHOOSE(), `stays` is TG_STAYS(); *target is
+ * what was asked for, afterwards the backend.  0, TG_NO_BACKEND or -TG_EFAULT.
+ */
 TG_GLOBAL int tg_choose_backend(struct bpf_sock_addr *ctx, __u64 where, __u64 stays,
 				struct tg_target *target)
 {
@@ -148,7 +167,11 @@ TG_GLOBAL int tg_choose_backend(struct bpf_sock_addr *ctx, __u64 where, __u64 st
 	return 0;
 }
 
-/* A call for which no backend is up fails: it never goes where it asked to. */
+/*
+ * If no backend is up, the call fails: it never goes where it asked to go.  For a
+ * datagram its socket takes the place of chance: so it stays with its backend,
+ * and nothing has to remember which one that is.
+ */
 static __always_inline int tg_choose_balance(struct tg_call *call, const struct tg_found *found,
 					     struct tg_target *target)
 {
@@ -178,8 +201,8 @@ static __always_inline int tg_choose_balance(struct tg_call *call, const struct 
 }
 
 /*
- * `target` is what was asked for until it is known better.  Without branches:
- * the verifier would go each way through all that follows.
+ * Set the target, which is what was asked for until now.  Without branches: the
+ * verifier would follow each way through all that comes after.
  */
 static __always_inline int tg_choose_target(struct tg_call *call, const struct tg_found *found,
 					    struct tg_target *target)
@@ -201,6 +224,7 @@ static __always_inline int tg_choose_target(struct tg_call *call, const struct t
 	return 0;
 }
 
-_Static_assert(TG_EFFECT_TO_ADDR == 1 && TG_EFFECT_TO_PORT == 2, "as the masks are made");
+_Static_assert(TG_EFFECT_TO_ADDR == 1 && TG_EFFECT_TO_PORT == 2,
+	       "the masks are made of these bits");
 
 #endif

@@ -1,17 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * count.h - counting what is decided, and what becomes of calls.
+ * count.h - counting decisions, and how calls end.
  *
- * There are copies of the counters, one a processor where there are not too
- * many, so that no two write to one cache line.  A processor may still go from
+ * The counters have per-CPU copies, one a processor up to TG_MAX_COPIES, so that
+ * no two processors write to one cache line.  A processor may still switch from
  * one call to another half-way: hence the atomic additions.
  */
 #ifndef TG_BPF_HOOK_COUNT_H
 #define TG_BPF_HOOK_COUNT_H
 
-#include "bpf/hook/maps.h"
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
 
-/* The copy that this call adds to: it stays on its processor to the end. */
+#include "bpf/engine/features.h"
+#include "bpf/engine/shared_read.h"
+#include "bpf/engine/verifier.h"
+#include "bpf/hook/maps.h"
+#include "bpf/layout/image_layout.h"
+#include "bpf/layout/program_spec.h"
+
+/* The copy that this call adds to: the call stays on its processor to the end. */
 static __always_inline __u32 tg_cpu_copy(void)
 {
 	return bpf_get_smp_processor_id() & (tg_spec.copies - 1);
@@ -20,9 +28,9 @@ static __always_inline __u32 tg_cpu_copy(void)
 struct tg_look tg_looks[TG_MAX_COPIES];
 
 /*
- * A clock costs more than all the rest of this file, so each stripe looks once a
- * tick.  The tick is written last, and read first: whoever finds it the present
- * one has the time that belongs to it.
+ * Reading the clock costs more than all the rest of this file, so each per-CPU
+ * copy does it once a tick.  The tick is written last and read first: if it is
+ * the present one, the time belongs to it.
  */
 TG_GLOBAL __u64 tg_look_anew(__u32 copy, __u64 tick)
 {
@@ -68,19 +76,19 @@ static __always_inline void tg_add_call(__u32 copy, enum tg_hook hook, __u32 out
 		__sync_fetch_and_add(&totals->calls[outcome % TG_OUTCOMES], 1);
 }
 
-/* A term that is only told of. */
+/* Count a term that does not decide. */
 static __always_inline void tg_count_shadow(const struct tg_term *term)
 {
 	tg_add_hit(tg_cpu_copy(), term);
 }
 
-/* A call that no term decided.  Each call is counted once, by this or by the next. */
+/* Count a call that no term decided.  Each call is counted once: here, or by the next function. */
 static __always_inline void tg_count_call(enum tg_hook hook, enum tg_outcome outcome)
 {
 	tg_add_call(tg_cpu_copy(), hook, outcome);
 }
 
-/* A call, and the term that decided it. */
+/* Count a call, and the term that decided it. */
 static __always_inline void tg_count_decided(const struct tg_term *term, enum tg_hook hook,
 					     enum tg_outcome outcome)
 {
@@ -90,7 +98,7 @@ static __always_inline void tg_count_decided(const struct tg_term *term, enum tg
 	tg_add_call(copy, hook, outcome);
 }
 
-/* Of a call that a term decided, and that ends with `err`. */
+/* The outcome of a call that a term decided and that ends with `err`. */
 static __always_inline enum tg_outcome tg_outcome_of(const struct tg_term *term, int err)
 {
 	if (term->verb == TG_VERB_DENY)
@@ -102,7 +110,7 @@ static __always_inline enum tg_outcome tg_outcome_of(const struct tg_term *term,
 	return TG_OUTCOME_PASSED;
 }
 
-/* One more in a hook's totals, beside its calls. */
+/* Add 1 to a member of a hook's totals other than calls[]. */
 #define TG_COUNT(hook, member)                                                                     \
 	do {                                                                                       \
 		struct tg_hook_totals *totals_ = tg_totals_at(tg_cpu_copy(), hook);                \

@@ -1,18 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
-/* emit.h - telling of decisions. */
+/* emit.h - writing decisions to the ring buffer, as events. */
 #ifndef TG_BPF_HOOK_EMIT_H
 #define TG_BPF_HOOK_EMIT_H
 
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/engine/features.h"
+#include "bpf/engine/tree_search.h"
+#include "bpf/hook/addr.h"
 #include "bpf/hook/context.h"
 #include "bpf/hook/count.h"
+#include "bpf/hook/maps.h"
+#include "bpf/layout/event.h"
+#include "bpf/layout/image_layout.h"
+#include "bpf/layout/program_spec.h"
+
+#define TG_RATE_TRIES 8
 
 /*
- * Whether a term's rate lets one more event through, by the generic cell rate
+ * Whether a term's log rate admits one more event, by the generic cell rate
  * algorithm: one number a slot, moved by compare-and-swap, so that it is exact
  * over all processors.
  */
-#define TG_RATE_TRIES 8
-
 static __always_inline int tg_log_admits(const struct tg_term *term, struct tg_slot *slot)
 {
 	__u64 interval = (__u64)term->log_interval_us * 1000;
@@ -53,10 +63,10 @@ static __always_inline void tg_fill_caller(struct tg_event *event, struct bpf_so
 	bpf_get_current_comm(event->comm, sizeof(event->comm));
 }
 
-/* The ring holds what follows the record's own header, which is the kernel's. */
+/* A program writes what follows the record's header, which is the kernel's. */
 #define TG_RECORD_BYTES (sizeof(struct tg_event) - sizeof(__u64))
 
-/* Room for a record; NULL: none is to be emitted, or can be. */
+/* Reserve a record; NULL if no event is to be emitted, or the ring is full. */
 static __always_inline void *tg_record_reserve(const struct tg_term *term, enum tg_hook hook)
 {
 	__u32 index = term->slot & (tg_spec.slots - 1);
@@ -71,7 +81,7 @@ static __always_inline void *tg_record_reserve(const struct tg_term *term, enum 
 	return record;
 }
 
-/* All of an event but its addresses. */
+/* Fill in an event, except its addresses. */
 static __always_inline void tg_event_fill(struct tg_event *event, const struct tg_view *view,
 					  const struct tg_term *term, struct bpf_sock_addr *ctx,
 					  enum tg_hook hook)

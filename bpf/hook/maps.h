@@ -1,29 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
-/* maps.h - the maps of the programs.  Sizes of 1 are set by the core at load. */
+/* maps.h - the maps of the programs.  Core sets sizes of 1 when it loads them. */
 #ifndef TG_BPF_HOOK_MAPS_H
 #define TG_BPF_HOOK_MAPS_H
 
-#include "bpf/layout/event.h"
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/layout/image_layout.h"
 #include "bpf/layout/program_spec.h"
-
-const volatile struct tg_spec tg_spec = {};
-
-/* What the engine asks about the programs that it is part of: constants, once they are loaded. */
-#define TG_VIEW_ROWS(view) tg_spec.rows
-#define TG_SHADOWS         (tg_spec.features & TG_FEATURE_SHADOW)
-#define TG_SETS            (tg_spec.features & TG_FEATURE_SETS)
-#define TG_OWN_SETS        (tg_spec.features & TG_FEATURE_OWN_SETS)
-#define TG_BALANCES        (tg_spec.features & TG_FEATURE_BALANCE)
-#define TG_SERVICES        (tg_spec.features & TG_FEATURE_SERVICES)
-#define TG_MANY            (tg_spec.features & TG_FEATURE_MANY)
-#define TG_RATES           (tg_spec.features & TG_FEATURE_RATES)
-#define TG_STICKY          (tg_spec.features & TG_FEATURE_STICKY)
-
 #include "bpf/layout/table_layout.h"
 
-#define TG_NOW_NS() bpf_ktime_get_ns()
-
-/* The image in force: one map of one value.  Replacing it publishes a policy. */
+/* The image in force: one map of one value.  To publish a policy is to replace that map. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, 1);
@@ -38,7 +25,7 @@ struct {
 		});
 } tg_image SEC(".maps");
 
-/* Hits by slot, a copy a stripe: [stripe * slots + slot]. */
+/* Hits by slot, in per-CPU copies: [copy * slots + slot]. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -47,7 +34,7 @@ struct {
 	__type(value, struct tg_hits);
 } tg_hits SEC(".maps");
 
-/* The rest of what is known of a slot. */
+/* What each slot has besides its hits: the state of its log rate. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -56,7 +43,7 @@ struct {
 	__type(value, struct tg_slot);
 } tg_slots SEC(".maps");
 
-/* What became of calls, by hook, a copy a stripe: [stripe * TG_HOOKS + hook]. */
+/* Outcomes of calls by hook, in per-CPU copies: [copy * TG_HOOKS + hook]. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -65,7 +52,7 @@ struct {
 	__type(value, struct tg_hook_totals);
 } tg_totals SEC(".maps");
 
-/* What each socket that was connected or sent elsewhere had asked for; freed with the socket. */
+/* What each socket with redirected connects or datagrams had asked for; freed with the socket. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -73,7 +60,7 @@ struct {
 	__type(value, struct tg_origin);
 } tg_origins SEC(".maps");
 
-/* What each socket that was bound elsewhere had asked for; accepted sockets inherit it. */
+/* What each socket with a rewritten bind had asked for; accepted sockets inherit it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
@@ -81,7 +68,7 @@ struct {
 	__type(value, struct tg_local);
 } tg_locals SEC(".maps");
 
-/* What datagrams to a socket's second and further destinations had asked for. */
+/* What redirected datagrams to a socket's second and further destinations had asked for. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, TG_SENT_ROOM);
@@ -104,22 +91,14 @@ struct {
 		});
 } tg_tables SEC(".maps");
 
-/* A row of a live table, or NULL. */
-static __always_inline const void *tg_table_row(__u32 table, __u64 row)
-{
-	__u32 index = row;
-	void *map = bpf_map_lookup_elem(&tg_tables, &table);
-
-	return map ? bpf_map_lookup_elem(map, &index) : 0;
-}
-
+/* A row of tg_rates. */
 struct tg_rate_row {
 	struct bpf_spin_lock lock;
 	__u32 pad;
 	struct tg_bucket way[TG_ASSOC_WAYS];
 };
 
-/* The rates that rules count, by whose calls they are. */
+/* Token buckets of rates, one for each rule and whose calls it counts together. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, TG_RATE_ROWS);
@@ -127,6 +106,7 @@ struct {
 	__type(value, struct tg_rate_row);
 } tg_rates SEC(".maps");
 
+/* A row of tg_clients. */
 struct tg_sticky_row {
 	struct bpf_spin_lock lock;
 	__u32 pad;
@@ -141,7 +121,7 @@ struct {
 	__type(value, struct tg_sticky_row);
 } tg_clients SEC(".maps");
 
-/* Decisions, one struct tg_event each, less its first word. */
+/* Decisions, one struct tg_event each, without its first word. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1);

@@ -2,19 +2,29 @@
 /*
  * origin.h - what a rewritten socket had asked for.
  *
- * The hooks that report an address run for every socket of the cgroup, servers
- * too, and also behind accept4() and SO_PEERNAME.  So the state is kept with
- * the socket, and used only where the kernel still reports the address that
- * the call was turned to.
+ * The hooks that report an address run for every socket of the cgroup, including
+ * servers, and also for accept4() and SO_PEERNAME.  So the state is stored with
+ * the socket, and used only if the kernel still reports the address that the
+ * call was redirected to.
  */
 #ifndef TG_BPF_HOOK_ORIGIN_H
 #define TG_BPF_HOOK_ORIGIN_H
 
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/engine/features.h"
+#include "bpf/engine/verifier.h"
+#include "bpf/hook/addr.h"
 #include "bpf/hook/context.h"
+#include "bpf/hook/maps.h"
+#include "bpf/hook/verdict.h"
+#include "bpf/layout/event.h"
+#include "bpf/layout/program_spec.h"
 
 /*
- * The hooks that turn calls see the subflow of an MPTCP socket, those that
- * report the socket itself: the state is kept on the latter.
+ * The hooks that rewrite calls see the subflow of an MPTCP socket; those that
+ * report an address see the socket itself.  The state is stored with the latter.
  */
 #define TG_STORAGE_OF(map, call, flags)                                                            \
 	({                                                                                         \
@@ -38,14 +48,14 @@ static __always_inline void tg_rewrite_fill(struct tg_rewrite *rewrite, const st
 	rewrite->reveal = reveal;
 }
 
-/* Report what was asked for; 1 where the reported address is the turn's. */
+/* Report what was asked for; 1 if the reported address is one that a call was redirected to. */
 static __always_inline int tg_rewrite_report(struct tg_call *call, const struct tg_rewrite *rewrite)
 {
-	if (!tg_rewrite_leads(rewrite, call->addr_be, call->port_be))
+	if (!tg_redirected_to(rewrite, call->addr_be, call->port_be))
 		return 0;
 	if (rewrite->reveal)
 		return 1;
-	/* Of an unspecified address only the port was turned. */
+	/* If the final address is unspecified, only the port was rewritten. */
 	if (!tg_is_unspecified(rewrite->final_addr_be))
 		tg_call_write_addr(call, rewrite->asked_addr_be);
 	call->ctx->user_port = rewrite->asked_port_be;
@@ -55,9 +65,9 @@ static __always_inline int tg_rewrite_report(struct tg_call *call, const struct 
 /* --- connect: the peer -------------------------------------------------------------- */
 
 /*
- * The socket is about to have this peer, and getpeername to say so.  A connect
- * that goes there under its own name ends the state; one that fails leaves it,
- * as it leaves a datagram socket's peer.
+ * The socket is about to have this peer, and getpeername is to report it.  A
+ * connect that asks for this address itself ends the state.  One that fails
+ * leaves the state, as it leaves a datagram socket's peer.
  */
 static __always_inline void tg_peer_forget(struct tg_call *call, const struct tg_target *target)
 {
@@ -65,9 +75,9 @@ static __always_inline void tg_peer_forget(struct tg_call *call, const struct tg
 
 	if (!origin)
 		return;
-	if (tg_rewrite_leads(&origin->last, target->addr_be, target->port_be))
+	if (tg_redirected_to(&origin->last, target->addr_be, target->port_be))
 		origin->last.final_port_be = 0;
-	if (tg_rewrite_leads(&origin->before, target->addr_be, target->port_be))
+	if (tg_redirected_to(&origin->before, target->addr_be, target->port_be))
 		origin->before.final_port_be = 0;
 }
 
@@ -85,9 +95,9 @@ static __always_inline int tg_peer_keep(struct tg_call *call, const struct tg_ta
 
 /*
  * A v6 socket that is connected to a mapped address sends each datagram by
- * sendmsg4, to where the connect was turned: that has been decided already.
- * Only for as long as it is connected there: what was turned once is no leave
- * to go there ever after.
+ * sendmsg4, to the address that the connect was redirected to: that has been
+ * decided already.  But only as long as the socket is connected there: a rewrite
+ * does not permit it to send there for ever.
  */
 TG_GLOBAL int tg_peer_is(struct bpf_sock_addr *ctx)
 {
@@ -101,8 +111,8 @@ TG_GLOBAL int tg_peer_is(struct bpf_sock_addr *ctx)
 	if (sk->dst_ip4 != call.addr_be[3] || sk->dst_port != (__u16)call.port_be)
 		return 0;
 	origin = TG_STORAGE_OF(&tg_origins, &call, 0);
-	return origin && (tg_rewrite_leads(&origin->last, call.addr_be, call.port_be) ||
-			  tg_rewrite_leads(&origin->before, call.addr_be, call.port_be));
+	return origin && (tg_redirected_to(&origin->last, call.addr_be, call.port_be) ||
+			  tg_redirected_to(&origin->before, call.addr_be, call.port_be));
 }
 
 static __always_inline int tg_peer_show(struct tg_call *call)
@@ -113,8 +123,9 @@ static __always_inline int tg_peer_show(struct tg_call *call)
 	       (tg_rewrite_report(call, &origin->last) || tg_rewrite_report(call, &origin->before));
 }
 
-/* The same, which the verifier looks at once: the many ways through it are not those of the
- * matcher.
+/*
+ * Like tg_peer_show(), as functions that the verifier looks at once: the many
+ * ways through them are not multiplied by those of the matcher.
  */
 TG_GLOBAL int tg_peer_shown4(struct bpf_sock_addr *ctx)
 {
@@ -138,7 +149,7 @@ TG_GLOBAL int tg_peer_shown6(struct bpf_sock_addr *ctx)
 
 /* --- bind: the local address --------------------------------------------------------- */
 
-/* The kernel will refuse it: what was asked for before holds. */
+/* If so, the kernel will refuse another bind, and what the first one asked for still holds. */
 static __always_inline int tg_local_is_bound(struct tg_call *call)
 {
 	struct bpf_sock *sk = call->ctx->sk;
@@ -170,9 +181,9 @@ static __always_inline int tg_local_keep(struct tg_call *call, const struct tg_t
 }
 
 /*
- * Where the kernel was to choose the port, its choice is shown.  A socket that
- * was turned to any address has one of its own once it has a peer, and one that
- * had asked for any shows that then.
+ * If the kernel was to choose the port, its choice is shown.  A socket whose bind
+ * was rewritten to 0.0.0.0 or :: gets an address of its own once it has a peer;
+ * if the bind had asked for 0.0.0.0 or ::, that address is shown from then on.
  */
 static __always_inline int tg_local_show(struct tg_call *call)
 {
@@ -207,8 +218,9 @@ static __always_inline void tg_sent_key_of(struct bpf_sock_addr *ctx, const __u3
 }
 
 /*
- * A further destination: written only where it is new, or asked for by another
- * name.  Its key has a frame of its own.
+ * A further destination.  The map is written only if the destination is new, or
+ * was asked for by another address.  A subprogram, so that the key has a stack
+ * frame of its own.
  */
 static TG_SUBPROGRAM int tg_sent_keep_more(struct bpf_sock_addr *ctx, const struct tg_sent *asked,
 					   const struct tg_target *target)
@@ -234,7 +246,7 @@ static TG_SUBPROGRAM int tg_sent_forget_more(struct bpf_sock_addr *ctx,
 	return 0;
 }
 
-/* Two threads may send on one socket at once: the first destination is written by one of them. */
+/* Two threads may send on one socket at once: only one of them writes the first destination. */
 static __always_inline int tg_sent_keep(struct tg_call *call, const struct tg_target *target)
 {
 	struct tg_origin *origin = TG_STORAGE_OF(&tg_origins, call, BPF_SK_STORAGE_GET_F_CREATE);
@@ -243,11 +255,11 @@ static __always_inline int tg_sent_keep(struct tg_call *call, const struct tg_ta
 	if (!origin)
 		return -TG_ENOMEM;
 	if (origin->sent_state == TG_SENT_READY &&
-	    tg_rewrite_leads(&origin->sent, target->addr_be, target->port_be)) {
+	    tg_redirected_to(&origin->sent, target->addr_be, target->port_be)) {
 		if (origin->sent.asked_port_be == (__u16)call->port_be &&
 		    tg_same_addr(origin->sent.asked_addr_be, call->addr_be))
 			return 0;
-		/* Two names for one destination: the newest is in the map. */
+		/* Two addresses were redirected to one destination: the newer is in the map. */
 		origin->sent_state = TG_SENT_STALE;
 	}
 	if (__sync_val_compare_and_swap(&origin->sent_state, TG_SENT_NONE, TG_SENT_BUSY) ==
@@ -262,7 +274,7 @@ static __always_inline int tg_sent_keep(struct tg_call *call, const struct tg_ta
 	return tg_sent_keep_more(call->ctx, &asked, target);
 }
 
-/* A datagram goes there under its own name: its answers are shown as they are. */
+/* A datagram asks for this destination itself: its answers are shown with their real source. */
 static __always_inline void tg_sent_forget(struct tg_call *call, const struct tg_target *target)
 {
 	struct tg_origin *origin = TG_STORAGE_OF(&tg_origins, call, 0);
@@ -270,7 +282,7 @@ static __always_inline void tg_sent_forget(struct tg_call *call, const struct tg
 	if (!origin)
 		return;
 	if (origin->sent_state == TG_SENT_READY &&
-	    tg_rewrite_leads(&origin->sent, target->addr_be, target->port_be))
+	    tg_redirected_to(&origin->sent, target->addr_be, target->port_be))
 		origin->sent_state = TG_SENT_STALE;
 	if (origin->sent_more)
 		tg_sent_forget_more(call->ctx, target);

@@ -1,20 +1,43 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * rare_keys.h - the fields that few rules ask about: read, and classified at once.
+ * rare_keys.h - the fields that few rules ask about.
  *
- * The values together would be 90 bytes of stack, of which there are 512.
+ * Each is classified as soon as it is read: all their values would take 90 bytes
+ * of stack, of which there are 512.
  */
 #ifndef TG_BPF_HOOK_RARE_KEYS_H
 #define TG_BPF_HOOK_RARE_KEYS_H
 
+#include <linux/bpf.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/engine/features.h"
+#include "bpf/engine/keys.h"
+#include "bpf/engine/match_sets.h"
+#include "bpf/engine/tree_search.h"
+#include "bpf/engine/verifier.h"
+#include "bpf/hook/addr.h"
 #include "bpf/hook/context.h"
+#include "bpf/hook/table_row.h"
 #include "bpf/hook/task.h"
+#include "bpf/layout/event.h"
+#include "bpf/layout/image_layout.h"
+#include "bpf/layout/program_spec.h"
 
 #define TG_HOOKS_UNIX                                                                              \
 	(1u << TG_HOOK_CONNECT_UNIX | 1u << TG_HOOK_SENDMSG_UNIX | 1u << TG_HOOK_RECVMSG_UNIX |    \
 	 1u << TG_HOOK_GETPEERNAME_UNIX | 1u << TG_HOOK_GETSOCKNAME_UNIX)
 
-/* What classifying takes; made in the subprogram, so that its members are constants. */
+/* The rare fields, as bits of 1 << enum tg_key. */
+#define TG_RARE_KEYS (~0ull << TG_KEY_RARE)
+
+/* Hook and operation in one number: a subprogram takes at most five arguments. */
+#define TG_WHAT(hook, op)  ((hook) | (op) << 8)
+#define TG_WHAT_HOOK(what) ((what)&0xff)
+#define TG_WHAT_OP(what)   ((what) >> 8)
+
+/* What classifying needs.  Made in the subprogram, so that its members are constants. */
 struct tg_rare {
 	struct bpf_sock_addr *ctx;
 	struct bpf_sock *sk;
@@ -47,7 +70,7 @@ static __always_inline int tg_rare_take128(struct tg_rare *rare, enum tg_key key
 
 /*
  * The address that the socket is bound to, or that a datagram is sent from;
- * 0.0.0.0 or :: where there is none.
+ * 0.0.0.0 or :: if there is none.
  */
 static __always_inline void tg_own_address(struct bpf_sock_addr *ctx, const struct bpf_sock *sk,
 					   enum tg_hook hook, __u32 addr_be[4])
@@ -120,7 +143,7 @@ static __always_inline int tg_rare_netns(struct tg_rare *rare)
 	return tg_rare_take128(rare, TG_KEY_NETNS, bpf_get_netns_cookie(rare->ctx), 0);
 }
 
-/* Fill in what `keys` has of the rare fields; `what` is TG_WHAT(), a constant.  0 or -TG_EFAULT. */
+/* Fill in the rare fields' part of `keys`; `what` is TG_WHAT(), a constant.  0 or -TG_EFAULT. */
 static TG_SUBPROGRAM int tg_rare_classify(struct bpf_sock_addr *ctx, __u32 what,
 					  const struct tg_view *view,
 					  const struct tg_section *section, struct tg_keys *keys)
@@ -149,7 +172,7 @@ static TG_SUBPROGRAM int tg_rare_classify(struct bpf_sock_addr *ctx, __u32 what,
 	return 0;
 }
 
-/* Note which sets have the own address.  `what` is TG_WHAT(), a constant.  0 or -TG_EFAULT. */
+/* Note which sets have the socket's own address; `what` as above.  0 or -TG_EFAULT. */
 static TG_SUBPROGRAM int tg_own_sets(struct bpf_sock_addr *ctx, __u32 what,
 				     const struct tg_section *section, struct tg_keys *keys)
 {

@@ -2,13 +2,19 @@
 /*
  * setsockopt.h - the socket options that a term sets.
  *
- * Numbers are those of the kernel's user interface, which are not the same on
- * every architecture for SOL_SOCKET; these are asm-generic's.
+ * The numbers are those of the kernel's user interface.  Those of SOL_SOCKET
+ * differ between architectures; these are asm-generic's.
  */
 #ifndef TG_BPF_HOOK_SETSOCKOPT_H
 #define TG_BPF_HOOK_SETSOCKOPT_H
 
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/engine/tree_search.h"
+#include "bpf/engine/verifier.h"
 #include "bpf/hook/context.h"
+#include "bpf/layout/image_layout.h"
 
 #define SOL_IP          0
 #define SOL_SOCKET      1
@@ -30,7 +36,7 @@
 		err = bpf_setsockopt(call->ctx, level, name, (void *)&options->member,             \
 				     sizeof(options->member));
 
-/* What a rule promised and the kernel refuses fails the call. */
+/* If the kernel refuses an option, the call fails: the rule promises the options. */
 static __always_inline int tg_set_options(struct tg_call *call, const struct tg_term *term)
 {
 	const struct tg_term_rest *rest = tg_row(&call->view, term->rest_row);
@@ -47,7 +53,7 @@ static __always_inline int tg_set_options(struct tg_call *call, const struct tg_
 	} else {
 		TG_OPTION(TG_OPTION_TOS, SOL_IPV6, IPV6_TCLASS, tos)
 	}
-	/* After the TOS, from which the kernel makes a priority, too. */
+	/* After the TOS, because the kernel derives a priority from that, too. */
 	TG_OPTION(TG_OPTION_PRIORITY, SOL_SOCKET, SO_PRIORITY, priority)
 	TG_OPTION(TG_OPTION_KEEPIDLE, SOL_TCP, TCP_KEEPIDLE, keepidle)
 	TG_OPTION(TG_OPTION_KEEPINTVL, SOL_TCP, TCP_KEEPINTVL, keepintvl)

@@ -2,17 +2,27 @@
 /*
  * sticky.h - clients that stay with the backend that they have.
  *
- * A client is whoever has the same key: a process, a user, a socket …  It stays
- * for a time after its last call, as long as its backend is in the list and up
- * or draining; a list that changes moves nobody else.
+ * A client is identified by a key: a process, a user, a socket …  It stays for a
+ * time after its last call, as long as its backend is in the list and up or
+ * draining.  When a list changes, all other clients stay where they are.
  */
 #ifndef TG_BPF_HOOK_STICKY_H
 #define TG_BPF_HOOK_STICKY_H
 
-#include "bpf/layout/backend_layout.h"
-#include "bpf/hook/assoc_cache.h"
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
 
-/* Whose clients, and for how long, in one number; 0: nobody stays. */
+#include "bpf/engine/features.h"
+#include "bpf/engine/pick.h"
+#include "bpf/engine/verifier.h"
+#include "bpf/hook/assoc_cache.h"
+#include "bpf/hook/count.h"
+#include "bpf/hook/maps.h"
+#include "bpf/hook/table_row.h"
+#include "bpf/layout/backend_layout.h"
+#include "bpf/layout/program_spec.h"
+
+/* What a client is, how long it stays, and of which slot, in one number; 0: no client stays. */
 #define TG_STAYS(ms, by, slot)  ((__u64)(ms) << 32 | (__u64)(by) << 28 | (slot))
 #define TG_STAYS_BY(stays)      ((__u32)(stays) >> 28)
 #define TG_STAYS_CLIENTS(stays) ((__u32)(stays))
@@ -21,8 +31,8 @@
 _Static_assert(TG_BYS <= 16, "four bits");
 
 /*
- * A client is here again, or for the first time: then it has the key that `by`
- * has.  Its tag is never 0.
+ * A client calls: *by gets the client's key, and the backend to stay with.  If
+ * the client is new, its key is the one that *by has.  A tag is never 0.
  */
 TG_GLOBAL int tg_client_meet(__u64 tag, __u64 window_ns, struct tg_choice_by *by)
 {
@@ -54,7 +64,7 @@ TG_GLOBAL int tg_client_meet(__u64 tag, __u64 window_ns, struct tg_choice_by *by
 	return 0;
 }
 
-/* It has this backend from now on. */
+/* The client has this backend from now on. */
 TG_GLOBAL int tg_client_keep(__u64 tag, __u64 seed)
 {
 	__u32 index = TG_ASSOC_ROW(tag, TG_STICKY_ROWS);

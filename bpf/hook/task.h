@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * task.h - what the kernel's own structs say of the calling task.
+ * task.h - what the kernel's own structs say about the calling task.
  *
  * Their layout is that of the running kernel: the loader finds the members by
- * BTF.  A read through a pointer that leads nowhere gives 0.
+ * BTF.  A read through an invalid pointer gives 0.
  */
 #ifndef TG_BPF_HOOK_TASK_H
 #define TG_BPF_HOOK_TASK_H
 
+#include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
@@ -35,7 +36,7 @@ struct task_struct {
 
 #pragma clang attribute pop
 
-/* Device and inode of the file that the task executes; zeros for a kernel thread. */
+/* Device and inode of the file that the task executes; unchanged for a kernel thread. */
 static __always_inline void tg_task_exe(__u64 *device, __u64 *number)
 {
 	struct mm_struct *mm = bpf_get_current_task_btf()->mm;

@@ -1,22 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * unix_context.h - a unix socket's call, from the kernel's own structs.
+ * unix_context.h - reading and writing a unix socket's call in the kernel's own
+ * structs.
  *
  * The context of these hooks shows no address.  It is read, by BTF, from the
- * struct behind it, and written by a kernel function.
+ * struct behind the context, and written by a kernel function.
  */
 #ifndef TG_BPF_HOOK_UNIX_CONTEXT_H
 #define TG_BPF_HOOK_UNIX_CONTEXT_H
 
-#include <bpf/bpf_core_read.h>
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
 
-#include "bpf/hook/context.h"
-#include "bpf/engine/path_rank.h"
-#include "bpf/hook/rare_keys.h"
+#include "bpf/engine/verifier.h"
+#include "bpf/layout/image_layout.h"
 
-#define AF_UNIX        1
-#define SOCK_STREAM    1
-#define SOCK_SEQPACKET 5
+#define AF_UNIX 1
 
 struct sockaddr;
 
@@ -35,7 +34,7 @@ struct unix_sock {
 	struct sock *peer;
 } __attribute__((preserve_access_index));
 
-/* With a body, so that it is the kernel's struct of this name to libbpf. */
+/* It has a body, so that libbpf takes it for the kernel's struct of this name. */
 struct bpf_sock_addr_kern {
 	struct sock *sk;
 	struct sockaddr *uaddr;
@@ -49,8 +48,8 @@ extern int bpf_sock_addr_set_sun_path(struct bpf_sock_addr_kern *kern, const __u
 #define TG_SUN_PATH 2 /* offset in struct sockaddr_un */
 
 /*
- * A pathname ends at its first zero, whatever stands behind it; an abstract
- * name is as long as it says.
+ * Read the path that is asked for.  A pathname ends at its first zero, whatever
+ * comes after it; an abstract name has the length that the call gives.
  */
 static TG_SUBPROGRAM int tg_unix_read(struct bpf_sock_addr *ctx, struct tg_unix_path *path)
 {
@@ -82,7 +81,7 @@ static TG_SUBPROGRAM int tg_unix_read(struct bpf_sock_addr *ctx, struct tg_unix_
 	return bpf_probe_read_kernel(path->at, length, from) ? -TG_EFAULT : 0;
 }
 
-/* A pathname is given its zero, where there is room, as the kernel does where a socket is bound. */
+/* Write a path.  A pathname gets a zero at its end if there is room, as in the kernel's bind(). */
 static __always_inline int tg_unix_write(struct bpf_sock_addr *ctx, const struct tg_unix_path *path)
 {
 	struct bpf_sock_addr_kern *kern = bpf_cast_to_kern_ctx(ctx);
@@ -94,41 +93,6 @@ static __always_inline int tg_unix_write(struct bpf_sock_addr *ctx, const struct
 	if (bytes > TG_PATH_BYTES)
 		return -TG_EFAULT;
 	return bpf_sock_addr_set_sun_path(kern, path->at, bytes);
-}
-
-/* The rank of the path that is asked for.  A frame of its own: whoever needs the path reads it
- * again. */
-static TG_SUBPROGRAM int tg_unix_rank(struct bpf_sock_addr *ctx, const struct tg_view *view,
-				      __u64 section_row)
-{
-	struct tg_unix_path path;
-
-	if (tg_unix_read(ctx, &path))
-		return -TG_EFAULT;
-	return tg_path_rank(view, section_row, path.words_be);
-}
-
-/* The term that decides; `what` is TG_WHAT().  See tg_match(). */
-static TG_SUBPROGRAM int tg_unix_match(struct bpf_sock_addr *ctx, __u32 what,
-				       const struct tg_view *view, __u32 rank,
-				       struct tg_found *found)
-{
-	__u64 wanted = tg_spec.unix_keys[TG_WHAT_OP(what)];
-	struct tg_keys keys = {.family = AF_UNIX, .path = rank};
-	int row = tg_unix_section(view, TG_WHAT_OP(what));
-	const struct tg_section *section;
-
-	found->term = 0;
-	found->shadows = TG_NO_SHADOWS;
-	if (!row)
-		return 0;
-	section = row > 0 ? tg_rows(view, (__u32)row, TG_SECTION_ROWS) : 0;
-	if (!section)
-		return -TG_EFAULT;
-	tg_call_who(wanted, &keys);
-	if (wanted & TG_RARE_KEYS && tg_rare_classify(ctx, what, view, section, &keys))
-		return -TG_EFAULT;
-	return tg_match(view, section, &keys, wanted, found);
 }
 
 #endif

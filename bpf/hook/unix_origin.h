@@ -1,18 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * unix_origin.h - what a unix socket had asked for, where it was led elsewhere.
+ * unix_origin.h - what a redirected unix socket had asked for.
  *
  * It is found by the cookie of the socket that asked and by the path that the
- * kernel reports.  recvmsg sees that socket.  getpeername sees only its peer:
- * of a connection the peer's own peer is the one that asks, and no other can
- * be.  A datagram socket may be the peer of many, and nothing tells which of
- * them asks: there the truth is shown, as it is wherever nothing is found.
+ * kernel reports.  recvmsg sees that socket.  getpeername sees only its peer: on
+ * a connection the peer's own peer is the asking socket, and can be no other.  A
+ * datagram socket may be the peer of many, and nothing tells which of them asks:
+ * then the real path is shown, as it is whenever nothing is found.
  */
 #ifndef TG_BPF_HOOK_UNIX_ORIGIN_H
 #define TG_BPF_HOOK_UNIX_ORIGIN_H
 
-#include "bpf/hook/unix_context.h"
+#include <linux/bpf.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
 
+#include "bpf/engine/features.h"
+#include "bpf/engine/verifier.h"
+#include "bpf/hook/unix_context.h"
+#include "bpf/layout/image_layout.h"
+#include "bpf/layout/program_spec.h"
+
+#define SOCK_STREAM    1
+#define SOCK_SEQPACKET 5
+
+/* The paths that were asked for.  Not in maps.h, because only unix.bpf.c has this map. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, TG_PATH_REWRITES);
@@ -29,7 +41,7 @@ static __always_inline int tg_same_path(const struct tg_unix_path *a, const stru
 	return !differs;
 }
 
-/* Remember where a call was led; a socket that keeps sending there writes once. */
+/* Remember where a call was redirected to.  A socket that keeps sending there writes once. */
 static TG_SUBPROGRAM int tg_path_keep(struct bpf_sock_addr *ctx, const struct tg_unix_path *path,
 				      const struct tg_unix_path *final)
 {
@@ -43,7 +55,7 @@ static TG_SUBPROGRAM int tg_path_keep(struct bpf_sock_addr *ctx, const struct tg
 	return bpf_map_update_elem(&tg_path_rewrites, &rewrite, path, BPF_ANY);
 }
 
-/* A call goes there under its own name, or is to see it: that is shown from now on. */
+/* A call asks for this path itself, or is to see it: from now on the path is shown. */
 static TG_SUBPROGRAM void tg_path_forget(struct bpf_sock_addr *ctx,
 					 const struct tg_unix_path *final)
 {
@@ -53,7 +65,7 @@ static TG_SUBPROGRAM void tg_path_forget(struct bpf_sock_addr *ctx,
 	bpf_map_delete_elem(&tg_path_rewrites, &rewrite);
 }
 
-/* The socket that asks for its peer's name; 0: it cannot be told. */
+/* The cookie of the socket that asks for its peer's name; 0: unknown. */
 static __always_inline __u64 tg_asker_cookie(struct bpf_sock_addr *ctx)
 {
 	struct bpf_sock_addr_kern *kern = bpf_cast_to_kern_ctx(ctx);
@@ -67,7 +79,7 @@ static __always_inline __u64 tg_asker_cookie(struct bpf_sock_addr *ctx)
 	return asker ? BPF_CORE_READ(asker, __sk_common.skc_cookie.counter) : 0;
 }
 
-/* Report what was asked for; 1: nothing was turned, and there is a name to report. */
+/* Report what was asked for.  1: nothing was rewritten, and there is a path to report. */
 static TG_SUBPROGRAM int tg_path_show(struct bpf_sock_addr *ctx, __u64 cookie)
 {
 	struct tg_path_rewrite rewrite = {.cookie = cookie};

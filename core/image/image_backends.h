@@ -6,6 +6,7 @@
 #ifndef TG_IMAGE_IMAGE_BACKENDS_H
 #define TG_IMAGE_IMAGE_BACKENDS_H
 
+#include "bpf/engine/shared_read.h"
 #include "image/image.h"
 #include "parse/backend.h"
 

@@ -4,7 +4,8 @@
 
 #include <netinet/in.h>
 
-#include "bpf/engine/match.h"
+#include "bpf/engine/match_many.h"
+#include "bpf/engine/tree_search.h"
 #include "image/image.h"
 
 /* The hooks of each operation, for both families. */

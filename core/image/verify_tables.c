@@ -56,7 +56,7 @@ static int check_choices(const struct tg_verify *check, uint32_t row, const stru
 	for (uint32_t i = 0; i < backends; i++) {
 		if (i % TG_BLOCK_BACKENDS == 0)
 			tg_verify_read(check, first + i / TG_BLOCK_BACKENDS, pair);
-		if (pair[i % TG_BLOCK_BACKENDS].other >= backends)
+		if (pair[i % TG_BLOCK_BACKENDS].alias >= backends)
 			return fail_blocks();
 	}
 	return 0;

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "base/error.h"
+#include "bpf/engine/tree_search.h"
 
 /* The fields of which each call has only one. */
 #define ADDRESS_KEYS (1u << TG_KEY_ADDR4 | 1u << TG_KEY_ADDR6 | 1u << TG_KEY_PATH)

@@ -11,7 +11,8 @@
 #include <stdlib.h>
 
 #include "base/error.h"
-#include "bpf/engine/match.h"
+#include "bpf/engine/keys.h"
+#include "bpf/engine/tree_search.h"
 #include "lint/lint_finding.h"
 #include "parse/address.h"
 

@@ -15,7 +15,10 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "bpf/engine/keys.h"
 #include "bpf/engine/path_rank.h"
+#include "bpf/engine/service_lookup.h"
+#include "bpf/engine/tree_search.h"
 #include "image/image_directory.h"
 #include "image/image_services.h"
 #include "lint/lint_finding.h"

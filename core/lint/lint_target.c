@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "bpf/engine/path_rank.h"
+#include "bpf/engine/service_lookup.h"
+#include "bpf/engine/tree_search.h"
 #include "image/image_backends.h"
 #include "parse/address.h"
 #include "table/service.h"

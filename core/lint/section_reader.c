@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "bpf/engine/match_many.h"
 
 /* Pairs of a term and a class of one field: 32 MiB. */
 #define MOST_PAIRS (1u << 24)

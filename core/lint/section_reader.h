@@ -10,7 +10,7 @@
 #define TG_LINT_SECTION_READER_H
 
 #include "base/interval.h"
-#include "bpf/engine/match.h"
+#include "bpf/engine/tree_search.h"
 #include "image/image.h"
 
 /* Some classes of one field, all of which have a value, in ascending order. */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bpf/engine/pick.h"
 #include "parse/address.h"
 #include "policy/effect.h"
 #include "base/error.h"

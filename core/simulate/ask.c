@@ -12,7 +12,9 @@
 
 #include "base/error.h"
 #include "bpf/engine/match.h"
+#include "bpf/engine/match_sets.h"
 #include "bpf/engine/path_rank.h"
+#include "bpf/engine/tree_search.h"
 #include "image/image_tables.h"
 #include "parse/address.h"
 

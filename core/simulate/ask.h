@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 
 #include "bpf/engine/keys.h"
+#include "bpf/engine/shared_read.h"
+#include "bpf/engine/tree_search.h"
 #include "tidegate.h"
 
 #define TG_ROOT_CGROUP 1 /* the root's id */

@@ -4,8 +4,11 @@
 
 #include <errno.h>
 
-#include "bpf/engine/match.h"
 #include "base/error.h"
+#include "bpf/engine/keys.h"
+#include "bpf/engine/match_many.h"
+#include "bpf/engine/match_sets.h"
+#include "bpf/engine/tree_search.h"
 #include "image/image.h"
 #include "simulate/ask.h"
 

@@ -3,7 +3,7 @@
 #ifndef TG_SIMULATE_MISMATCH_H
 #define TG_SIMULATE_MISMATCH_H
 
-#include "bpf/layout/table_layout.h"
+#include "bpf/engine/shared_read.h"
 #include "tidegate.h"
 
 /* Like tg_image_mismatch(), with other tables; NULL: the image's own. */

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "bpf/engine/match.h"
 #include "bpf/engine/path_rank.h"
+#include "bpf/engine/tree_search.h"
 #include "parse/backend.h"
 #include "simulate/ask.h"
 #include "simulate/simulate_balance.h"

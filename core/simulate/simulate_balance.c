@@ -6,6 +6,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "bpf/engine/keys.h"
+#include "bpf/engine/pick.h"
+#include "bpf/engine/service_lookup.h"
+#include "bpf/engine/tree_search.h"
 #include "image/image_backends.h"
 #include "parse/address.h"
 #include "table/service.h"

@@ -46,15 +46,15 @@ void tg_alias_table_build(const struct tg_backends *backends, struct tg_backend 
 
 	begin(&shares, backends);
 	for (uint32_t i = 0; i < shares.count; i++) {
-		at[i].lot = shares.sum ? TG_ALIAS_ONE : 0;
-		at[i].other = (uint16_t)i;
+		at[i].share = shares.sum ? TG_ALIAS_ONE : 0;
+		at[i].alias = (uint16_t)i;
 	}
 	while (shares.sum && shares.small) {
 		uint32_t i = shares.number[--shares.small];
 		uint32_t rich = shares.number[shares.count - shares.large--];
 
-		at[i].lot = (uint32_t)(shares.part[i] * TG_ALIAS_ONE / shares.sum);
-		at[i].other = (uint16_t)rich;
+		at[i].share = (uint32_t)(shares.part[i] * TG_ALIAS_ONE / shares.sum);
+		at[i].alias = (uint16_t)rich;
 		shares.part[rich] -= shares.sum - shares.part[i];
 		put(&shares, rich);
 	}

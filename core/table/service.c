@@ -13,6 +13,7 @@
 #include <sys/random.h>
 
 #include "base/error.h"
+#include "bpf/engine/service_lookup.h"
 #include "table/arena.h"
 
 /* Twice as many places as VIPs, and some more. */

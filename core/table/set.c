@@ -17,6 +17,7 @@
 #include <sys/random.h>
 
 #include "base/error.h"
+#include "bpf/engine/set_lookup.h"
 #include "table/set_entry.h"
 
 /* Twice as many entries as elements, so that a set can be replaced by another, and some more. */

@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "bpf/engine/set_lookup.h"
+
 static uint32_t row_count(const struct tg_table *table, bool is4)
 {
 	const struct tg_set_header *header = tg_table_at(table, 0);

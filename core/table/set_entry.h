@@ -7,7 +7,6 @@
 #ifndef TG_TABLE_SET_ENTRY_H
 #define TG_TABLE_SET_ENTRY_H
 
-#include "bpf/engine/set_lookup.h"
 #include "parse/element.h"
 #include "table/table.h"
 

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bpf/engine/shared_read.h"
 #include "bpf/layout/table_layout.h"
 
 struct tg_table {

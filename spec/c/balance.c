@@ -9,8 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/backend.h"
+#include "bpf/engine/log2.h"
+#include "bpf/engine/pick.h"
 #include "check.h"
+#include "parse/backend.h"
 
 #define PICKS 100000
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * other.bpf.c - programs of another owner, that share a cgroup with a gate:
- * each does one thing to connect() to port 60000, and nothing else.
+ * other.bpf.c - programs of another owner that share a cgroup with a gate.  Each
+ * does one thing to a connect() to port 60000, and nothing else.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_endian.h>
@@ -24,7 +24,7 @@ int other_denies(struct bpf_sock_addr *ctx)
 }
 
 SEC("cgroup/connect4")
-int other_denies_so(struct bpf_sock_addr *ctx)
+int other_errno(struct bpf_sock_addr *ctx)
 {
 	if (!is_ours(ctx))
 		return 1;
@@ -32,9 +32,9 @@ int other_denies_so(struct bpf_sock_addr *ctx)
 	return 0;
 }
 
-/* To 127.0.0.1. */
+/* Rewrites the address to 127.0.0.1. */
 SEC("cgroup/connect4")
-int other_turns(struct bpf_sock_addr *ctx)
+int other_rewrites(struct bpf_sock_addr *ctx)
 {
 	if (is_ours(ctx))
 		ctx->user_ip4 = bpf_htonl(0x7f000001);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * watch.bpf.c - counts, by process, the writes of programs to LRU maps: to see
- * that a socket that keeps sending to the same place costs none.
+ * watch.bpf.c - counts, by process, the writes of BPF programs to LRU maps.  A
+ * socket that keeps sending to the same destination must cause none.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>

@@ -40,7 +40,7 @@ describe("beside another owner's program", function()
   -- The kernel keeps the errno that was set last; where a program sets none, it is EPERM, or what was set before it.
   for _, order in ipairs { "before", "after" } do
     for name, policy in pairs(policies) do
-      for program, errno in pairs { other_denies = "EPERM", other_denies_so = "EHOSTUNREACH" } do
+      for program, errno in pairs { other_denies = "EPERM", other_errno = "EHOSTUNREACH" } do
         it(("a gate that %s does not cancel its denial: %s, %s ours"):format(name, program, order), function()
           if order == "before" then
             add(program)
@@ -74,7 +74,7 @@ describe("beside another owner's program", function()
   end
 
   it("a gate decides on where the one before has turned the call", function()
-    add "other_turns"
+    add "other_rewrites"
     here:enforce [[
       deny { connect = "127.0.0.1", errno = "EACCES" }
       deny { connect = "192.0.2.1", errno = "EHOSTUNREACH" }
@@ -85,7 +85,7 @@ describe("beside another owner's program", function()
   it("a gate on a cgroup above has the last word, one below the first", function()
     local below = here:another(here.cgroup)
     local gate = here:enforce [[deny { connect = "127.0.0.1", errno = "EACCES" }]]
-    local other = add("other_turns", below)
+    local other = add("other_rewrites", below)
     assert.equal("EACCES", process.run(function()
       cgroup.enter(below)
       return try()
@@ -94,7 +94,7 @@ describe("beside another owner's program", function()
     other:close()
     gate = here:gate [[deny { connect = "127.0.0.1", errno = "EACCES" }]]
     assert(gate:attach(below))
-    add "other_turns"
+    add "other_rewrites"
     assert.equal("ok", process.run(function()
       cgroup.enter(below)
       return try()
