@@ -99,7 +99,7 @@ static bool rest_is_good(const struct tg_section *section, const struct tg_term 
 		return false;
 	if (rest->services && !sets)
 		return false;
-	return !(sets >> section->sets);
+	return !((uint64_t)sets >> section->sets); /* which may be 32 */
 }
 
 /* Terms of one rule share rows; between them may be some that have no rest. */

@@ -162,6 +162,21 @@ describe("an image file", function()
     assert.equal("sample", ffi.string(info_of(loaded).name))
   end)
 
+  it("may have as many live sets in an operation as there can be", function()
+    local policy = new_policy()
+    for i = 1, 32 do
+      local list = new_list(C.TG_FIELD_ENDPOINT, {})
+      check(C.tg_policy_set(policy, "set" .. i, 0, 0))
+      check(C.tg_list_add_set(list, "set" .. i, false))
+      add(policy, C.TG_VERB_DENY, {}, { [tonumber(C.TG_FIELD_ENDPOINT)] = list })
+    end
+    local image = compile(policy)
+    check(C.tg_image_save(image, path))
+    assert.equal(bytes_of(image), bytes_of(make("image", function(slot)
+      return C.tg_image_load(path, slot)
+    end)))
+  end)
+
   it("is replaced whole, and leaves nothing beside", function()
     check(C.tg_image_save(compile(new_policy "old"), path))
     check(C.tg_image_save(compile(new_policy "new"), path))
