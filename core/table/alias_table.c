@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * alias_table.c - how the lots of a list are shared out, where chance decides.
+ * alias_table.c - the alias table of a list, by which chance gives each backend its share.
  *
- * Vose's construction of Walker's alias table, in whole numbers, so that it
- * comes out even: M. D. Vose, "A linear algorithm for generating random numbers
+ * Vose's construction of Walker's alias table, in integers, so that nothing is
+ * left over: M. D. Vose, "A linear algorithm for generating random numbers
  * with a given distribution", IEEE Trans. Softw. Eng. 17(9), 1991.
  */
 #include "parse/backend.h"
 
-/* What is still to be given out, in parts of `sum`: each backend's place has room for `sum`. */
+/* What each backend still has to get: `sum` fills one place, and there is a place for each. */
 struct shares {
 	uint64_t part[TG_MAX_BACKENDS];
 	uint64_t sum;
-	uint16_t number[TG_MAX_BACKENDS]; /* first those with too little for their place, ... */
-	uint32_t small, large;            /* ... last those with enough; so many */
+	uint16_t number[TG_MAX_BACKENDS]; /* `small` with too little for a place; at the end ... */
+	uint32_t small, large;            /* ... `large` with enough for one */
 	uint32_t count;
 };
 
