@@ -4,6 +4,7 @@
 local ffi = require "ffi"
 local library = require "tidegate.ffi"
 local literal = require "tidegate.literal"
+local names = require "tidegate.names"
 local suggest = require "tidegate.suggest"
 
 local M = {}
@@ -18,26 +19,15 @@ local M = {}
 
 M.wants = [[backends such as { "10.0.1.5:8080", { "10.0.1.6:8080", weight = 3 } }]]
 
-local C = library.C
-
-local states = {
-  up = tonumber(C.TG_BACKEND_UP), draining = tonumber(C.TG_BACKEND_DRAINING), down = tonumber(C.TG_BACKEND_DOWN),
-}
-local state_names = {}
-for name, number in pairs(states) do
-  state_names[number] = name
+local state_numbers = {}
+for number, name in pairs(names.backend_states) do
+  state_numbers[name] = number
 end
 
 ---@param name "up"|"draining"|"down"
 ---@return integer
 function M.state_number(name)
-  return states[name]
-end
-
----@param number integer
----@return "up"|"draining"|"down"
-function M.state_name(number)
-  return state_names[tonumber(number)]
+  return state_numbers[name]
 end
 
 --- One backend: its text, what it weighs, and its state, which only live ones have.
@@ -64,7 +54,7 @@ local function take_one(item, live)
       :format(literal.quote(item[1]), literal.describe(item.weight))
   end
   local state = item.state or "up"
-  if not states[state] then
+  if not state_numbers[state] then
     return nil, ('%s: state: wants "up", "draining" or "down"; got %s')
       :format(literal.quote(item[1]), literal.describe(item.state))
   end
@@ -150,7 +140,7 @@ end
 local function told(info)
   return {
     address = info.port ~= 0 and library.endpoint(info.addr, info.port) or library.address(info.addr),
-    weight = tonumber(info.weight), state = M.state_name(info.state), picked = tonumber(info.picked), share = 0,
+    weight = tonumber(info.weight), state = names.backend_states[info.state], picked = tonumber(info.picked), share = 0,
   }
 end
 
@@ -206,13 +196,11 @@ function M.read_lists(read)
   return lists
 end
 
-local protocols = { [6] = "tcp", [17] = "udp" }
-
 --- "10.96.0.10:80/tcp"
 ---@param info ffi.cdata* struct tg_vip_info
 ---@return string
 function M.vip_text(info)
-  return ("%s/%s"):format(library.endpoint(info.addr, info.port), protocols[tonumber(info.proto)])
+  return ("%s/%s"):format(library.endpoint(info.addr, info.port), names.protocols[info.proto])
 end
 
 return M

@@ -4,31 +4,12 @@ local bit = require "bit"
 local ffi = require "ffi"
 local library = require "tidegate.ffi"
 local literal = require "tidegate.literal"
+local names = require "tidegate.names"
 local schema = require "tidegate.schema"
 
 local C = library.C
 
 local M = {}
-
-local AF_UNIX = 1
-
-M.verb_names = {
-  [tonumber(C.TG_VERB_ALLOW)] = "allow",
-  [tonumber(C.TG_VERB_DENY)] = "deny",
-  [tonumber(C.TG_VERB_REWRITE)] = "rewrite",
-  [tonumber(C.TG_VERB_OBSERVE)] = "observe",
-  [tonumber(C.TG_VERB_BALANCE)] = "balance",
-}
-
---- "ECONNREFUSED" for 111; "999" for a number without a name; nil for 0.
----@param number integer
----@return string|nil
-function M.errno_name(number)
-  number = tonumber(number)
-  if number ~= 0 then
-    return library.text(C.tg_errno_name(number)) or tostring(number)
-  end
-end
 
 --- What becomes of a call.
 ---@class tidegate.Decision
@@ -59,7 +40,7 @@ end
 
 --- "10.0.1.5:8080 (1 of 4) or 10.0.1.6:8080 (3 of 4)"
 local function choices(backends)
-  local up, sum, names, equal = {}, 0, {}, true
+  local up, sum, texts, equal = {}, 0, {}, true
   for _, backend in ipairs(backends) do
     if backend.state == "up" then
       up[#up + 1], sum = backend, sum + backend.weight
@@ -67,9 +48,9 @@ local function choices(backends)
     end
   end
   for index, backend in ipairs(up) do
-    names[index] = backend.address .. (equal and "" or (" (%d of %d)"):format(backend.weight, sum))
+    texts[index] = backend.address .. (equal and "" or (" (%d of %d)"):format(backend.weight, sum))
   end
-  return schema.enumerate(names, "or")
+  return schema.enumerate(texts, "or")
 end
 
 --- "ECONNREFUSED", "1.2.3.4:60000 -> 127.0.0.1:60123", "10.0.0.2:53 from 10.0.0.9",
@@ -108,7 +89,7 @@ end
 --- `asked`, `final`, `addr` and `port` of a decision.
 local function places(query, struct)
   local asked = query.cdata
-  if asked.family == AF_UNIX then
+  if asked.family == names.AF_UNIX then
     local final = library.path(struct.path, struct.path_bytes)
     return library.path(asked.path, asked.path_bytes), final, final
   end
@@ -126,10 +107,10 @@ function M.new(image, query, struct, gate)
   local asked, final, addr, port = places(query, struct)
   local info = struct.rule ~= C.TG_RULE_DEFAULT and image:rule(tonumber(struct.rule)) or {}
   return setmetatable({
-    verb = M.verb_names[tonumber(struct.verb)],
+    verb = names.verbs[struct.verb],
     rule = info.name,
     where = info.where,
-    errno = M.errno_name(struct.error),
+    errno = names.errno(struct.error),
     asked = asked,
     final = final,
     addr = addr,
@@ -174,14 +155,14 @@ function M.mismatches(mask)
   elseif mask == C.TG_MISMATCH_RATE then
     return { "rate" }
   end
-  local names = {}
+  local differing = {}
   for _, field in ipairs(mismatch_names) do
     if has(mask, field.bits) then
       local only_port = field.name == "address" and has(mask, C.TG_FIELD_PORT)
-      names[#names + 1] = only_port and "port" or field.name
+      differing[#differing + 1] = only_port and "port" or field.name
     end
   end
-  return names
+  return differing
 end
 
 ---@class tidegate.Step

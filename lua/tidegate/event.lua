@@ -5,9 +5,9 @@
 
 local bit = require "bit"
 local ffi = require "ffi"
-local decision = require "tidegate.decision"
 local library = require "tidegate.ffi"
 local literal = require "tidegate.literal"
+local names = require "tidegate.names"
 
 local C = library.C
 
@@ -41,12 +41,9 @@ local M = {}
 ---@field shadow true|nil the rule has shadow = true: the call went on
 local Event = {}
 
-local AF_UNIX = 1
-local families = { [AF_UNIX] = "unix", [2] = "inet", [10] = "inet6" }
-local protocols = {
-  [1] = "icmp", [6] = "tcp", [17] = "udp", [33] = "dccp", [58] = "icmpv6", [132] = "sctp", [136] = "udplite",
-  [255] = "raw", [262] = "mptcp",
-}
+local AF_UNIX = names.AF_UNIX
+local verbs, hooks, ops = names.verbs, names.hooks, names.ops
+local families, protocols = names.families, names.protocols
 
 local function host_order(port_be)
   if ffi.abi "le" then
@@ -55,20 +52,13 @@ local function host_order(port_be)
   return port_be
 end
 
---- "connect4" and "connect" by hook number.
-local hooks, ops = {}, {}
-for hook = 0, tonumber(C.TG_HOOKS) - 1 do
-  hooks[hook] = ffi.string(C.tg_hook_name(hook))
-  ops[hook] = hooks[hook]:match "^%a+"
-end
-
 local fields = {}
 
-function fields.verb(self) return decision.verb_names[self.at.verb] end
+function fields.verb(self) return verbs[self.at.verb] end
 function fields.rule(self) return self.reader:rule_name(self.at.rule, tonumber(self.at.generation)) end
 function fields.op(self) return ops[self.at.hook] end
 function fields.hook(self) return hooks[self.at.hook] end
-function fields.errno(self) return decision.errno_name(self.at.error) end
+function fields.errno(self) return names.errno(self.at.error) end
 
 for _, side in ipairs { "asked", "final" } do
   local path, path_bytes, addr, port_be = side .. "_path", side .. "_path_bytes", side .. "_addr", side .. "_port_be"

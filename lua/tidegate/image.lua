@@ -3,13 +3,10 @@
 local ffi = require "ffi"
 local backend = require "tidegate.backend"
 local decision = require "tidegate.decision"
-local duration = require "tidegate.duration"
+local dump = require "tidegate.dump"
 local library = require "tidegate.ffi"
-local literal = require "tidegate.literal"
+local names = require "tidegate.names"
 local query = require "tidegate.query"
-local schema = require "tidegate.schema"
-local services = require "tidegate.services"
-local set = require "tidegate.set"
 
 local C = library.C
 
@@ -90,7 +87,7 @@ function Image:rule(index)
   end
   return {
     name = ffi.string(info.name), where = known(info.where), text = known(info.text),
-    verb = decision.verb_names[tonumber(info.verb)], ops = tonumber(info.ops), slot = tonumber(info.slot),
+    verb = names.verbs[info.verb], ops = tonumber(info.ops), slot = tonumber(info.slot),
   }
 end
 
@@ -104,11 +101,11 @@ end
 --- The names of its rules, from index 0.
 ---@return table<integer, string>
 function Image:names()
-  local names = {}
+  local found = {}
   for index = 0, self.count - 1 do
-    names[index] = self.members and self.members[index + 1].name or self:rule(index).name
+    found[index] = self.members and self.members[index + 1].name or self:rule(index).name
   end
-  return names
+  return found
 end
 
 -- What it decides ------------------------------------------------------------------
@@ -201,28 +198,10 @@ end
 --- The hooks that a gate attaches for it.
 ---@return string[]
 function Image:hooks()
-  return M.hook_names(self.info.hooks)
-end
-
---- The names of hooks, from their bits.
----@param bits integer
----@return string[]
-function M.hook_names(bits)
-  local names = {}
-  for hook = 0, tonumber(C.TG_HOOKS) - 1 do
-    if math.floor(tonumber(bits) / 2 ^ hook) % 2 == 1 then
-      names[#names + 1] = ffi.string(C.tg_hook_name(hook))
-    end
-  end
-  return names
+  return names.hooks_in(self.info.hooks)
 end
 
 -- What is odd about it --------------------------------------------------------------
-
-local kinds = {
-  [C.TG_FINDING_NEVER] = "never", [C.TG_FINDING_LOOP] = "loop",
-  [C.TG_FINDING_DEFEATED] = "defeated", [C.TG_FINDING_LOOPBACK] = "loopback",
-}
 
 --- Something about a policy that compiles, but hardly does what was meant.
 ---@class tidegate.Finding
@@ -246,7 +225,7 @@ function Image:findings()
   while C.tg_lint_finding(object, #found, finding) == 0 do
     local rule = self:rule(tonumber(finding.rule))
     found[#found + 1] = {
-      kind = kinds[tonumber(finding.kind)], rule = rule and rule.name, text = ffi.string(finding.text),
+      kind = names.findings[finding.kind], rule = rule and rule.name, text = ffi.string(finding.text),
     }
   end
   library.release("lint", object)
@@ -265,65 +244,10 @@ function Image:lacks()
   return lacks
 end
 
--- Back to Lua --------------------------------------------------------------------
-
---- The default of each operation, or one word where they agree.
-local function default_text(info)
-  local verdicts, parts = {}, {}
-  for _, name in ipairs(schema.op_names) do
-    local row = schema.fields[name]
-    if #row.ops == 1 and not row.reports then
-      local verdict = decision.verb_names[tonumber(info.defaults[C["TG_OP_" .. name:upper()]])]
-      verdicts[verdict] = true
-      parts[#parts + 1] = ("%s = %q"):format(name, verdict)
-    end
-  end
-  if verdicts.allow and verdicts.deny then
-    return "{ " .. table.concat(parts, ", ") .. " }"
-  end
-  return literal.quote(next(verdicts))
-end
-
---- What it says of a live set: `set "banned" { "192.0.2.1", ttl = "10m", size = 65536 }`.
-local function set_text(self, index, info)
-  local cursor, element = ffi.new "uint64_t[1]", ffi.new "struct tg_set_element"
-  local parts = {}
-  while C.tg_image_set_next(self.cdata, index, cursor, element) == 1 do
-    local text = literal.quote(set.element_text(element))
-    if element.ttl_ms ~= info.ttl_ms then
-      local ttl = element.ttl_ms > 0 and literal.quote(duration.text(tonumber(element.ttl_ms))) or "0"
-      text = ("{ %s, ttl = %s }"):format(text, ttl)
-    end
-    parts[#parts + 1] = text
-  end
-  if info.ttl_ms > 0 then
-    parts[#parts + 1] = "ttl = " .. literal.quote(duration.text(tonumber(info.ttl_ms)))
-  end
-  parts[#parts + 1] = ("size = %d"):format(tonumber(info.room))
-  return ("set %s { %s }"):format(literal.quote(ffi.string(info.name)), table.concat(parts, ", "))
-end
-
---- What it says of live services: `services "svc" { ["10.96.0.10:80/tcp"] = { "10.0.1.5:8080" }, size = 1024 }`.
-local function services_text(self, index, info)
-  local cursor, vip = ffi.new "uint64_t[1]", ffi.new "struct tg_vip_info"
-  local parts = {}
-  while C.tg_image_service_next(self.cdata, index, cursor, vip) == 1 do
-    local items = {}
-    for position, member in ipairs(backend.read(function(number, backend_info)
-      return C.tg_image_service_backend(self.cdata, index, cursor[0], number, backend_info)
-    end)) do
-      items[position] = backend.item_text(member.address, member.weight, member.state)
-    end
-    parts[#parts + 1] = ("[%s] = { %s }"):format(literal.quote(backend.vip_text(vip)), table.concat(items, ", "))
-  end
-  parts[#parts + 1] = ("size = %d"):format(tonumber(info.room))
-  return ("services %s { %s }"):format(literal.quote(ffi.string(info.name)), table.concat(parts, ", "))
-end
-
-local table_text = { [set] = set_text, [services] = services_text }
+-- What it declares ------------------------------------------------------------------
 
 --- Call a function for each live table of a kind that it declares, in order.
-local function each_table(self, kind, visit)
+function Image:each_table(kind, visit)
   local info, index = library.sized(kind.info_type), 0
   while kind.of_image(self.cdata, index, info) == 0 do
     visit(index, info)
@@ -335,29 +259,15 @@ end
 ---@param kind tidegate.LiveKind
 ---@return string[]
 function Image:table_names(kind)
-  local names = {}
-  each_table(self, kind, function(_, info) names[#names + 1] = ffi.string(info.name) end)
-  return names
+  local found = {}
+  self:each_table(kind, function(_, info) found[#found + 1] = ffi.string(info.name) end)
+  return found
 end
 
 --- Lua that compiles to the same image.
 ---@return string
 function Image:dump()
-  local options = {}
-  if self.name ~= "" then
-    options[1] = "name = " .. literal.quote(self.name)
-  end
-  options[#options + 1] = "default = " .. default_text(self.info)
-  options[#options + 1] = ("on_error = %q"):format(decision.verb_names[tonumber(self.info.on_error)])
-  local lines = { "policy { " .. table.concat(options, ", ") .. " }", "" }
-  for _, kind in ipairs { set, services } do
-    each_table(self, kind, function(index, info) lines[#lines + 1] = table_text[kind](self, index, info) end)
-  end
-  for index = 0, self.count - 1 do
-    local info = self:rule(index)
-    lines[#lines + 1] = info.text or ("-- %s %q: the image does not hold its text"):format(info.verb, info.name)
-  end
-  return table.concat(lines, "\n") .. "\n"
+  return dump.text(self)
 end
 
 return M

@@ -3,8 +3,8 @@
 local ffi = require "ffi"
 local backend = require "tidegate.backend"
 local clock = require "tidegate.clock"
-local image = require "tidegate.image"
 local library = require "tidegate.ffi"
+local names = require "tidegate.names"
 local schema = require "tidegate.schema"
 local new_table = require "table.new"
 
@@ -137,11 +137,11 @@ local function each_operation(visit)
 end
 
 local function add_hooks(all, attached, hooks)
-  for _, name in ipairs(image.hook_names(attached)) do
+  for _, name in ipairs(names.hooks_in(attached)) do
     all.hooks[name] = {}
   end
-  for hook = 0, tonumber(C.TG_HOOKS) - 1 do
-    local at, name = hooks[hook], ffi.string(C.tg_hook_name(hook))
+  for hook = 0, #names.hooks do
+    local at, name = hooks[hook], names.hooks[hook]
     all.hooks[name] = all.hooks[name] or at.calls > 0 and {} or nil
     for _, key in ipairs(all.hooks[name] and hook_counters or {}) do
       all.hooks[name][key] = tonumber(at[key])
@@ -152,13 +152,13 @@ end
 
 --- What the rules of the image in force have.
 local function add_rules(self, all, rules, epoch)
-  local names, count = self.names, self.published.count
+  local rule_names, count = self.names, self.published.count
   all.rules = new_table(0, count)
   for index = 0, count - 1 do
-    all.rules[names[index]] = counted(rules[index], epoch)
+    all.rules[rule_names[index]] = counted(rules[index], epoch)
   end
   for index, backends in pairs(all_backends(self)) do
-    all.rules[names[index]].backends = backends
+    all.rules[rule_names[index]].backends = backends
   end
 end
 
@@ -252,7 +252,7 @@ function Gate:status()
     for _, key in ipairs { "generation", "image_bytes", "cgroups", "lost", "errors", "evicted", "forgotten" } do
       status[key] = tonumber(struct[key])
     end
-    status.hooks = image.hook_names(struct.hooks)
+    status.hooks = names.hooks_in(struct.hooks)
   end
   return status
 end
