@@ -125,25 +125,8 @@ end
 
 -- Why ----------------------------------------------------------------------------
 
-local mismatch_names = {
-  { bits = C.TG_FIELD_ENDPOINT, name = "address" },
-  { bits = C.TG_FIELD_PROTO, name = "proto" },
-  { bits = C.TG_FIELD_FAMILY, name = "family" },
-  { bits = C.TG_FIELD_UID, name = "uid" },
-  { bits = C.TG_FIELD_GID, name = "gid" },
-  { bits = C.TG_FIELD_PID, name = "pid" },
-  { bits = C.TG_FIELD_COMM, name = "comm" },
-  { bits = C.TG_FIELD_TYPE, name = "type" },
-  { bits = C.TG_FIELD_FROM, name = "from" },
-  { bits = C.TG_FIELD_EXE, name = "exe" },
-  { bits = C.TG_FIELD_CGROUP, name = "cgroup" },
-  { bits = C.TG_FIELD_NETNS, name = "netns" },
-  { bits = C.TG_FIELD_MARK, name = "mark" },
-  { bits = C.TG_FIELD_DEVICE, name = "device" },
-}
-
 local function has(mask, field)
-  return bit.band(mask, bit.lshift(1, tonumber(field))) ~= 0
+  return bit.band(mask, bit.lshift(1, field)) ~= 0
 end
 
 --- The fields that keep a rule from matching: {} where it matches.
@@ -156,10 +139,12 @@ function M.mismatches(mask)
     return { "rate" }
   end
   local differing = {}
-  for _, field in ipairs(mismatch_names) do
-    if has(mask, field.bits) then
-      local only_port = field.name == "address" and has(mask, C.TG_FIELD_PORT)
-      differing[#differing + 1] = only_port and "port" or field.name
+  if has(mask, C.TG_FIELD_ENDPOINT) then
+    differing[1] = has(mask, C.TG_FIELD_PORT) and "port" or "address"
+  end
+  for _, row in ipairs(schema.conditions) do
+    if has(mask, C["TG_FIELD_" .. row.list]) then
+      differing[#differing + 1] = row.name
     end
   end
   return differing

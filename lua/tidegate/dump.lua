@@ -17,9 +17,8 @@ local M = {}
 --- The default of each operation; one word if they are all the same.
 local function default_text(info)
   local verdicts, parts = {}, {}
-  for _, name in ipairs(schema.op_names) do
-    local row = schema.fields[name]
-    if #row.ops == 1 and not row.reports then
+  for _, name in ipairs(schema.call_names) do
+    if not schema.fields[name].reports then
       local verdict = names.verbs[info.defaults[C["TG_OP_" .. name:upper()]]]
       verdicts[verdict] = true
       parts[#parts + 1] = ("%s = %q"):format(name, verdict)

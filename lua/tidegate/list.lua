@@ -49,7 +49,7 @@ local function product(row, value, depth)
         :format(literal.describe(key), suggest.hint(key, product_keys)))
     end
   end
-  if row.list ~= "ENDPOINT" and row.list ~= "FROM" then
+  if not row.endpoints then
     fail("wants " .. row.wants .. "; { addr = …, port = … } is for endpoints")
   end
   endpoint.addr = value.addr ~= nil

@@ -129,10 +129,8 @@ end
 local hook_counters = { "calls", "denied", "rewritten", "errors", "lost" }
 
 local function each_operation(visit)
-  for _, name in ipairs(schema.op_names) do
-    if #schema.fields[name].ops == 1 then
-      visit(name, "TG_OP_" .. name:upper())
-    end
+  for _, name in ipairs(schema.call_names) do
+    visit(name, "TG_OP_" .. name:upper())
   end
 end
 
