@@ -1,4 +1,4 @@
---- A compiled policy: what it says of itself, and what it decides.
+--- A compiled policy: what it contains, what it decides, and what is odd about it.
 
 local ffi = require "ffi"
 local backend = require "tidegate.backend"
@@ -19,15 +19,20 @@ M.MAGIC = "TIDEGATE"
 ---@field name string of the policy, "" if it has none
 ---@field count integer of its rules
 ---@field bytes integer its size
----@field members tidegate.Rule[]|nil the handles of its rules, where it was compiled here
+---@field members tidegate.Rule[]|nil the handles of its rules, if it was compiled in this process
 local Image = {}
 Image.__index = Image
 
---- Take over the image in a slot.
----@param slot ffi.cdata*
----@return tidegate.Image
-function M.own(slot)
-  local object = library.own("image", slot)
+--- Make an image.
+---@param call fun(slot: ffi.cdata*): integer calls a function such as tg_image_load()
+---@return tidegate.Image|nil
+---@return string|nil message
+---@return integer|nil errno
+function M.make(call)
+  local object, message, errno = library.make("image", call)
+  if not object then
+    return nil, message, errno
+  end
   local info = library.sized "struct tg_image_info"
   C.tg_image_info(object, info)
   return setmetatable({
@@ -42,12 +47,7 @@ end
 ---@return string|nil message
 ---@return integer|nil errno
 function M.load(path)
-  local slot = library.slot "image"
-  local result = C.tg_image_load(path, slot)
-  if result ~= 0 then
-    return library.failure(result)
-  end
-  return M.own(slot)
+  return M.make(function(slot) return C.tg_image_load(path, slot) end)
 end
 
 --- Write the image to a file.
@@ -56,14 +56,10 @@ end
 ---@return string|nil message
 ---@return integer|nil errno
 function Image:save(path)
-  local result = C.tg_image_save(self.cdata, path)
-  if result ~= 0 then
-    return library.failure(result)
-  end
-  return true
+  return library.outcome(C.tg_image_save(self.cdata, path))
 end
 
---- The image's bytes, as a file holds them.
+--- The image's bytes, as a file contains them.
 ---@return string
 function Image:data()
   local size = ffi.new "size_t[1]"
@@ -71,15 +67,25 @@ function Image:data()
   return ffi.string(bytes, size[0])
 end
 
---- "web.lua:4", or nil where the image does not know.
+-- What it contains ---------------------------------------------------------------------
+
+--- "web.lua:4", or nil if the image does not contain it.
 local function known(text)
   text = ffi.string(text)
   return text ~= "" and text or nil
 end
 
---- A rule as the image remembers it.
+--- What an image contains of a rule.
+---@class tidegate.ImageRule
+---@field name string
+---@field verb string
+---@field where string|nil "web.lua:4"
+---@field text string|nil one line of Lua
+---@field slot integer
+---@field ops integer a mask
+
 ---@param index integer from 0
----@return { name: string, verb: string, where: string|nil, text: string|nil, slot: integer, ops: integer }|nil
+---@return tidegate.ImageRule|nil
 function Image:rule(index)
   local info = library.sized "struct tg_rule_info"
   if C.tg_image_rule(self.cdata, index, info) ~= 0 then
@@ -91,11 +97,13 @@ function Image:rule(index)
   }
 end
 
---- The backends of a rule of the image.
+--- The backends of a rule.
 ---@param index integer of the rule, from 0
 ---@return tidegate.Backend[]
 function Image:backends(index)
-  return backend.read(function(position, info) return C.tg_image_backend(self.cdata, index, position, info) end)
+  return backend.read(function(position, info)
+    return C.tg_image_backend(self.cdata, index, position, info)
+  end)
 end
 
 --- The names of its rules, from index 0.
@@ -108,145 +116,15 @@ function Image:names()
   return found
 end
 
--- What it decides ------------------------------------------------------------------
-
---- Run the programs' own source over the image.
-local function decide(self, asked, gate)
-  local struct = library.sized "struct tg_decision"
-  local result
-  if gate then
-    result = C.tg_gate_decide(gate, self.cdata, asked.cdata, struct)
-  else
-    result = C.tg_image_decide(self.cdata, asked.cdata, struct)
-  end
-  if result ~= 0 then
-    return library.failure(result)
-  end
-  return decision.new(self, asked, struct, gate), tonumber(struct.rule)
-end
-
---- What becomes of a call.
----@param question tidegate.Question
----@param gate ffi.cdata*|nil struct tg_gate: its live tables count, not those of the image
----@return tidegate.Decision|nil
----@return string|nil message
----@return integer|nil errno
-function Image:decide(question, gate)
-  local asked, message, errno = query.new(question, "decide", 2)
-  if not asked then
-    return nil, message, errno
-  end
-  local decided
-  decided, message, errno = decide(self, asked, gate)
-  if not decided then
-    return nil, message, errno
-  end
-  return decided
-end
-
---- What becomes of a call, and why the rules before did not match.
----@param question tidegate.Question
----@return tidegate.Explanation|nil
----@return string|nil message
----@return integer|nil errno
-function Image:explain(question, gate)
-  local asked, message, errno = query.new(question, "explain", 2)
-  if not asked then
-    return nil, message, errno
-  end
-  local decided, by, number = decide(self, asked, gate)
-  if not decided then
-    return nil, by, number
-  end
-  return decision.explain(self, asked, decided, math.min(by, self.count), gate)
-end
-
---- The backends that a call is balanced over.
----@param asked tidegate.Query
----@param gate ffi.cdata*|nil as for decide()
----@return tidegate.Backend[]
-function Image:choice(asked, gate)
-  return backend.read(function(index, info)
-    if gate then
-      return C.tg_gate_choice(gate, self.cdata, asked.cdata, index, info)
-    end
-    return C.tg_image_choice(self.cdata, asked.cdata, index, info)
-  end)
-end
-
---- The bits of the fields that keep a rule from matching.
----@param asked tidegate.Query
----@param index integer of the rule, from 0
----@param gate ffi.cdata*|nil as for decide()
----@return integer|nil
----@return string|nil message
----@return integer|nil errno
-function Image:mismatch(asked, index, gate)
-  local fields = library.index()
-  local result
-  if gate then
-    result = C.tg_gate_mismatch(gate, self.cdata, asked.cdata, index, fields)
-  else
-    result = C.tg_image_mismatch(self.cdata, asked.cdata, index, fields)
-  end
-  if result ~= 0 then
-    return library.failure(result)
-  end
-  return tonumber(fields[0])
-end
-
 --- The hooks that a gate attaches for it.
 ---@return string[]
 function Image:hooks()
   return names.hooks_in(self.info.hooks)
 end
 
--- What is odd about it --------------------------------------------------------------
-
---- Something about a policy that compiles, but hardly does what was meant.
----@class tidegate.Finding
----@field kind "never"|"loop"|"defeated"|"loopback"
----@field rule string|nil its name; nil: the default
----@field text string `web.lua:4: deny "x": what; what to do`
-
---- Rules that can never match, rewrites that go round in a loop, denials that
---- are defeated or that catch the loopback: in the order of the rules.
----@return tidegate.Finding[]|nil
----@return string|nil message
----@return integer|nil errno
-function Image:findings()
-  local slot = library.slot "lint"
-  local result = C.tg_lint_new(self.cdata, slot)
-  if result ~= 0 then
-    return library.failure(result)
-  end
-  local object = library.own("lint", slot)
-  local found, finding = {}, library.sized "struct tg_finding"
-  while C.tg_lint_finding(object, #found, finding) == 0 do
-    local rule = self:rule(tonumber(finding.rule))
-    found[#found + 1] = {
-      kind = names.findings[finding.kind], rule = rule and rule.name, text = ffi.string(finding.text),
-    }
-  end
-  library.release("lint", object)
-  return found
-end
-
---- What its rules need and this kernel does not have, by the rule's index from
---- 0; empty where the kernel has it all, or this process may not ask it.
----@return table<integer, string>
-function Image:lacks()
-  local lacks, lack, from = {}, library.sized "struct tg_lack", 0
-  while C.tg_image_lack(self.cdata, from, lack) == 0 and lack.rule ~= C.TG_RULE_DEFAULT do
-    local rule = tonumber(lack.rule)
-    lacks[rule], from = ffi.string(lack.text), rule + 1
-  end
-  return lacks
-end
-
--- What it declares ------------------------------------------------------------------
-
 --- Call a function for each live table of a kind that it declares, in order.
+---@param kind tidegate.LiveKind
+---@param visit fun(index: integer, info: ffi.cdata*)
 function Image:each_table(kind, visit)
   local info, index = library.sized(kind.info_type), 0
   while kind.of_image(self.cdata, index, info) == 0 do
@@ -268,6 +146,136 @@ end
 ---@return string
 function Image:dump()
   return dump.text(self)
+end
+
+-- What it decides ----------------------------------------------------------------------
+
+--- Ask the simulator, which runs the programs' own source over the image.
+---@param gate ffi.cdata*|nil struct tg_gate: ask with its live tables, not those of the image
+---@param of_gate function tg_gate_decide() or its like
+---@param of_image function tg_image_decide() or its like
+---@return integer
+local function simulate(self, gate, of_gate, of_image, ...)
+  if gate then
+    return of_gate(gate, self.cdata, ...)
+  end
+  return of_image(self.cdata, ...)
+end
+
+local function decide(self, asked, gate)
+  local struct = library.sized "struct tg_decision"
+  local result = simulate(self, gate, C.tg_gate_decide, C.tg_image_decide, asked.cdata, struct)
+  if result ~= 0 then
+    return library.failure(result)
+  end
+  return decision.new(self, asked, struct, gate), tonumber(struct.rule)
+end
+
+--- Decide a call.
+---@param question tidegate.Question
+---@param gate ffi.cdata*|nil struct tg_gate: decide with its live tables, not those of the image
+---@return tidegate.Decision|nil
+---@return string|nil message
+---@return integer|nil errno
+function Image:decide(question, gate)
+  local asked, message, errno = query.new(question, "decide", 2)
+  if not asked then
+    return nil, message, errno
+  end
+  local decided
+  decided, message, errno = decide(self, asked, gate)
+  if not decided then
+    return nil, message, errno
+  end
+  return decided
+end
+
+--- Decide a call, and explain why the rules before did not match.
+---@param question tidegate.Question
+---@param gate ffi.cdata*|nil as for decide()
+---@return tidegate.Explanation|nil
+---@return string|nil message
+---@return integer|nil errno
+function Image:explain(question, gate)
+  local asked, message, errno = query.new(question, "explain", 2)
+  if not asked then
+    return nil, message, errno
+  end
+  local decided, by, number = decide(self, asked, gate)
+  if not decided then
+    return nil, by, number
+  end
+  return decision.explain(self, asked, decided, math.min(by, self.count), gate)
+end
+
+--- The backends that a call is balanced over.
+---@param asked tidegate.Query
+---@param gate ffi.cdata*|nil as for decide()
+---@return tidegate.Backend[]
+function Image:choice(asked, gate)
+  return backend.read(function(index, info)
+    return simulate(self, gate, C.tg_gate_choice, C.tg_image_choice, asked.cdata, index, info)
+  end)
+end
+
+--- The mask of the fields that keep a rule from matching.
+---@param asked tidegate.Query
+---@param index integer of the rule, from 0
+---@param gate ffi.cdata*|nil as for decide()
+---@return integer|nil
+---@return string|nil message
+---@return integer|nil errno
+function Image:mismatch(asked, index, gate)
+  local mask = library.index()
+  local result =
+    simulate(self, gate, C.tg_gate_mismatch, C.tg_image_mismatch, asked.cdata, index, mask)
+  if result ~= 0 then
+    return library.failure(result)
+  end
+  return tonumber(mask[0])
+end
+
+-- What is odd about it -----------------------------------------------------------------
+
+--- Something in a policy that compiles, but hardly does what was meant.
+---@class tidegate.Finding
+---@field kind "never"|"loop"|"defeated"|"loopback"
+---@field rule string|nil its name; nil: the default
+---@field text string `web.lua:4: deny "x": what; what to do`
+
+--- Rules that can never match, rewrites that loop, denials that are defeated or that include the
+--- loopback addresses: in the order of the rules.
+---@return tidegate.Finding[]|nil
+---@return string|nil message
+---@return integer|nil errno
+function Image:findings()
+  local object, message, errno =
+    library.make("lint", function(slot) return C.tg_lint_new(self.cdata, slot) end)
+  if not object then
+    return nil, message, errno
+  end
+  local found, finding = {}, library.sized "struct tg_finding"
+  while C.tg_lint_finding(object, #found, finding) == 0 do
+    local rule = self:rule(tonumber(finding.rule))
+    found[#found + 1] = {
+      kind = names.findings[finding.kind], rule = rule and rule.name,
+      text = ffi.string(finding.text),
+    }
+  end
+  library.release("lint", object)
+  return found
+end
+
+--- What its rules need and this kernel does not have, by the rule's index from 0; empty if the
+--- kernel has everything, or if this process may not find out.
+---@return table<integer, string>
+function Image:lacks()
+  local lacks, lack, from = {}, library.sized "struct tg_lack", 0
+  while C.tg_image_lack(self.cdata, from, lack) == 0 and lack.rule ~= C.TG_RULE_DEFAULT do
+    local rule = tonumber(lack.rule)
+    lacks[rule], from = ffi.string(lack.text), rule + 1
+  end
+  return lacks
 end
 
 return M

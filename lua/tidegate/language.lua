@@ -233,7 +233,7 @@ function M.environment(path, policy, handlers, complaints)
       if word == nil then
         local hint = suggest.hint(name, known)
         error(("%s: unknown name %s%s"):format(M.where(2, path), literal.describe(name),
-          hint ~= "" and hint or "; a text stands in quotes"), 0)
+          hint ~= "" and hint or "; write a text in quotes"), 0)
       end
       return word
     end,

@@ -11,7 +11,7 @@ local refused = {
   { [[deny { "x", egress = "1.2.3.4", [true] = 1 }]],
     [[web.lua:1: deny "x": unknown field true]] },
   { [[deny { "x", egress = "1.2.3.4", "10.0.0.1" }]],
-    [[web.lua:1: deny "x": unexpected value "10.0.0.1"; only the name stands without a field, and first]] },
+    [[web.lua:1: deny "x": unexpected value "10.0.0.1"; only the name, which comes first, has no field]] },
   { [[deny { "x", connect = "1.2.3.4", to = "1.1.1.1" }]],
     [[web.lua:1: deny "x": "to" is for rewrite and balance]] },
   { [[allow { "x", connect = "1.2.3.4", errno = "EPERM" }]],
@@ -20,7 +20,7 @@ local refused = {
     [[web.lua:1: deny "x": "source" is for allow, rewrite and balance]] },
 
   { [[deny { name = "x", connect = "*" }]],
-    [[web.lua:1: deny "#1": the name stands first, without a field; write deny { "x", … }]] },
+    [[web.lua:1: deny "#1": the name comes first, without a field; write deny { "x", … }]] },
   { [[deny { "x", connect = "1.2.3.4\0" }]],
     [[web.lua:1: deny "x": connect: wants an endpoint such as "10.0.0.0/8:443", or a list of them; ]]
     .. [[got "1.2.3.4\000"]] },
@@ -170,8 +170,8 @@ local refused = {
 
   -- Lua.
   { "-- one\n\ndenny { \"x\" }", [[web.lua:3: unknown name "denny"; did you mean "deny"?]] },
-  { "print(zzz)", [[web.lua:1: unknown name "zzz"; a text stands in quotes]] },
-  { "deny { seed, connect = \"*\" }", [[web.lua:1: unknown name "seed"; a text stands in quotes]] },
+  { "print(zzz)", [[web.lua:1: unknown name "zzz"; write a text in quotes]] },
+  { "deny { seed, connect = \"*\" }", [[web.lua:1: unknown name "seed"; write a text in quotes]] },
   { "x = 1", [[web.lua:1: "x" is not local; write local x = …]] },
   { "local function f()\n  y = 1\nend\nf()", [[web.lua:2: "y" is not local; write local y = …]] },
   { "deny = 1", [[web.lua:1: "deny" is not local; write local deny = …]] },
@@ -255,7 +255,7 @@ refuse "x"]])
 
   it("does not touch the globals of the host, nor see them", function()
     rawset(_G, "tidegate_spec_global", true)
-    assert.equal([[web.lua:1: unknown name "tidegate_spec_global"; a text stands in quotes]],
+    assert.equal([[web.lua:1: unknown name "tidegate_spec_global"; write a text in quotes]],
       env.refusal "print(tidegate_spec_global)")
     rawset(_G, "tidegate_spec_global", nil)
   end)
