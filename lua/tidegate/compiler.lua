@@ -68,12 +68,13 @@ function M.try_rule(candidate)
     if not ok then
       return nil, message, errno
     end
-    local slot = library.slot "image"
-    local result = C.tg_policy_compile(object, slot)
-    if result ~= 0 then
-      return library.failure(result)
+    local compiled
+    compiled, message, errno =
+      library.make("image", function(slot) return C.tg_policy_compile(object, slot) end)
+    if not compiled then
+      return nil, message, errno
     end
-    C.tg_image_free(slot[0])
+    library.release("image", compiled)
     return true
   end)
 end

@@ -1,4 +1,4 @@
---- What becomes of a call, and why.
+--- What happens to a call, and why.
 
 local bit = require "bit"
 local ffi = require "ffi"
@@ -11,21 +11,21 @@ local C = library.C
 
 local M = {}
 
---- What becomes of a call.
+--- What happens to a call.
 ---@class tidegate.Decision
 ---@field verb "allow"|"deny"|"rewrite"|"balance"
----@field rule string|nil its name; nil: the default decided
+---@field rule string|nil its name; nil: the default decides
 ---@field where string|nil "web.lua:4"
----@field errno string|nil of a denial, or of a balance that has no backend
+---@field errno string|nil of a denial, or of a balance rule without a backend that is up
 ---@field asked string "1.2.3.4:60000", "unix:/run/x.sock"
 ---@field final string where the call goes: "127.0.0.1:60123"
----@field addr string of `final`; of a unix socket the same
+---@field addr string of `final`; for a unix socket, `final` itself
 ---@field port integer|nil of `final`; a unix socket has none
----@field backends tidegate.Backend[]|nil of balance
----@field open boolean of balance: chance or the socket decides which; `final` is as asked
----@field source string|nil where the socket is bound first
----@field logs boolean whether it emits events
----@field privileged boolean of a bind: the port needs no CAP_NET_BIND_SERVICE
+---@field backends tidegate.Backend[]|nil of a balance rule
+---@field open boolean chance or the socket decides which backend; `final` is as asked
+---@field source string|nil the address that the socket is bound to first
+---@field logs boolean whether the rule emits events
+---@field privileged boolean bind: the port needs no CAP_NET_BIND_SERVICE
 local Decision = {}
 Decision.__index = Decision
 
@@ -48,7 +48,8 @@ local function choices(backends)
     end
   end
   for index, backend in ipairs(up) do
-    texts[index] = backend.address .. (equal and "" or (" (%d of %d)"):format(backend.weight, sum))
+    local odds = equal and "" or (" (%d of %d)"):format(backend.weight, sum)
+    texts[index] = backend.address .. odds
   end
   return schema.enumerate(texts, "or")
 end
@@ -77,7 +78,7 @@ end
 
 local zero = ("\0"):rep(16)
 
---- Where the socket is bound first, nil where it is not.
+--- The address that the socket is bound to first; nil: it is not bound.
 local function source(struct)
   if struct.source_port ~= 0 then
     return library.endpoint(struct.source, struct.source_port)
@@ -99,9 +100,9 @@ end
 
 --- Read a struct tg_decision.
 ---@param image tidegate.Image that decided
----@param query tidegate.Query that was asked
+---@param query tidegate.Query the call
 ---@param struct ffi.cdata*
----@param gate ffi.cdata*|nil whose live tables count
+---@param gate ffi.cdata*|nil whose live tables were used
 ---@return tidegate.Decision
 function M.new(image, query, struct, gate)
   local asked, final, addr, port = places(query, struct)
@@ -123,13 +124,13 @@ function M.new(image, query, struct, gate)
   }, Decision)
 end
 
--- Why ----------------------------------------------------------------------------
+-- Why ----------------------------------------------------------------------------------
 
 local function has(mask, field)
   return bit.band(mask, bit.lshift(1, field)) ~= 0
 end
 
---- The fields that keep a rule from matching: {} where it matches.
+--- The fields that keep a rule from matching; {}: it matches.
 ---@param mask integer from tg_image_mismatch()
 ---@return string[]
 function M.mismatches(mask)
@@ -155,10 +156,10 @@ end
 ---@field verb string
 ---@field where string|nil
 ---@field text string|nil
----@field mismatch string[] the fields that differ: "address", "port", "uid" …; none where it matches
----@field shadow boolean it matches, but is only counted and told of
+---@field mismatch string[] the fields that differ: "address", "port", "uid" …; {}: it matches
+---@field shadow boolean it matches, but only counts and reports
 ---@field observed boolean it matches, and observes
----@field over string|nil it matches, but only what exceeds this: "100/s"
+---@field over string|nil it matches, but only what exceeds this rate: "100/s"
 
 --- Why a call is decided as it is: every rule up to the one that decides.
 ---@class tidegate.Explanation
@@ -192,18 +193,29 @@ function Explanation:__tostring()
   end
   local form = ("  %%-%ds  %%-%ds  %%s"):format(widths[1], widths[2])
   for _, step in ipairs(self.steps) do
-    lines[#lines + 1] = form:format(step.where or "", ('%s "%s"'):format(step.verb, step.rule), reason(step))
+    local rule = ('%s "%s"'):format(step.verb, step.rule)
+    lines[#lines + 1] = form:format(step.where or "", rule, reason(step))
   end
   lines[#lines + 1] = tostring(self.decision)
   return table.concat(lines, "\n")
+end
+
+local function step_of(info, mask, decides)
+  local passed = mask == 0 and not decides
+  local over = mask == C.TG_MISMATCH_RATE and (info.text or ""):match ' over = "([^"]*)"' or nil
+  return {
+    rule = info.name, verb = info.verb, where = info.where, text = info.text, over = over,
+    mismatch = M.mismatches(mask), shadow = passed and info.verb ~= "observe",
+    observed = passed and info.verb == "observe",
+  }
 end
 
 --- Explain a decision.
 ---@param image tidegate.Image
 ---@param query tidegate.Query
 ---@param decision tidegate.Decision
----@param last integer number of the rule that decides, or of rules where the default does
----@param gate ffi.cdata*|nil whose live tables count
+---@param last integer index of the rule that decides; the number of rules: the default decides
+---@param gate ffi.cdata*|nil whose live tables are used
 ---@return tidegate.Explanation|nil
 ---@return string|nil message
 ---@return integer|nil errno
@@ -216,13 +228,7 @@ function M.explain(image, query, decision, last, gate)
       if not mask then
         return nil, message, errno
       end
-      local passed = mask == 0 and info.name ~= decision.rule
-      steps[#steps + 1] = {
-        rule = info.name, verb = info.verb, where = info.where, text = info.text,
-        mismatch = M.mismatches(mask), shadow = passed and info.verb ~= "observe",
-        observed = passed and info.verb == "observe",
-        over = mask == C.TG_MISMATCH_RATE and (info.text or ""):match ' over = "([^"]*)"' or nil,
-      }
+      steps[#steps + 1] = step_of(info, mask, info.name == decision.rule)
     end
   end
   return setmetatable({ query = tostring(query), decision = decision, steps = steps }, Explanation)

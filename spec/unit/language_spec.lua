@@ -35,7 +35,7 @@ local refused = {
     'web.lua:1: set "s": "10.0.0.1-10.0.0.5": a set holds addresses and prefixes, not ranges: write it as prefixes' },
   { [[set "s" { "unix:/run/x" }]],
     'web.lua:1: set "s": "unix:/run/x": a set holds addresses, not unix sockets' },
-  { [[set "s" { size = 0 }]], 'web.lua:1: set "s": size: wants how many elements it is to have room for; got 0' },
+  { [[set "s" { size = 0 }]], 'web.lua:1: set "s": size: wants a whole number of elements, 1 or more; got 0' },
   { [[set "s" { size = 5000000 }]], 'web.lua:1: set "s": size: 5000000 is over the limit of 4194304' },
   { [[set "s" { ttl = "soon" }]], 'web.lua:1: set "s": ttl: wants a time such as "500ms", "10s", "10m", "2h", "1d", '
     .. 'or a number of seconds; got "soon"' },
