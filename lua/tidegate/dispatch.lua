@@ -134,7 +134,7 @@ end
 
 --- Seconds until dispatch() has to call a timer, which event_fd() does not announce: an event loop
 --- may wait that long.
----@return number|nil nil: there is no timer
+---@return number|nil nil: no timer is running
 function Gate:timeout()
   return self.timers:left()
 end

@@ -12,7 +12,7 @@ local M = {}
 ---@field name string "kernel", "BTF", "cgroup2" …
 ---@field state "ok"|"warn"|"fail"
 ---@field found string
----@field remedy string what would mend it; "" if nothing needs to
+---@field remedy string what would fix it; "" if nothing is wrong
 
 --- Run the checks, one a turn: `for check in doctor_checks.each() do`.
 ---@return fun(): tidegate.Check|nil

@@ -154,7 +154,7 @@ local function open(self)
   return self.cdata
 end
 
---- Changes with each change of the rules.
+--- A number that changes with each change of the policy; nil: it comes from an image file.
 ---@return integer|nil
 function Gate:revision()
   return self.source and self.source.revision
@@ -291,7 +291,7 @@ end
 ---@return string|nil message
 ---@return integer|nil errno
 function Gate:kill(backend)
-  if type(backend) ~= "string" or backend:find "%z" then
+  if not literal.is_text(backend) then
     error(('kill wants a backend such as "10.0.1.5:8080"; got %s')
       :format(literal.describe(backend)), 2)
   end

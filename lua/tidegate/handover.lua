@@ -40,7 +40,7 @@ function Gate:keep(name)
   elseif self.closed then
     error("keep: the gate is closed", 2)
   elseif self.cdata then
-    error("keep: comes before attach and commit", 2)
+    error("keep: call it before attach and commit", 2)
   end
   local shared, problem, number = self.timers:share()
   if not shared then

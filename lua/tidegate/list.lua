@@ -84,7 +84,7 @@ end
 --- Append the items of `value` to `items`.
 function normalise(row, value, items, depth)
   local kind = type(value)
-  if kind == "string" and not value:find "%z" then
+  if literal.is_text(value) then
     items[#items + 1] = value
   elseif kind == "number" and row.numbers and value >= 0 and value % 1 == 0 and value < 2 ^ 32 then
     items[#items + 1] = ("%d"):format(value)

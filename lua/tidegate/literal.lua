@@ -13,6 +13,13 @@ function M.quote(text)
   end) .. '"'
 end
 
+--- Whether a value is a text that C can take: a string without a zero byte.
+---@param value any
+---@return boolean
+function M.is_text(value)
+  return type(value) == "string" and not value:find "%z"
+end
+
 --- A value of the wrong kind, for an error message.
 ---@param value any
 ---@return string

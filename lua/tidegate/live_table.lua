@@ -64,8 +64,8 @@ function M.text(handle)
   return state.kind.word .. " " .. literal.quote(state.name)
 end
 
--- "@/usr/share/lua/5.1/tidegate/"; empty where the library is stripped: then messages tell no place.
-local folder = debug.getinfo(1, "S").source:match "^(.*)live_table%.lua$" or ""
+-- "@/usr/share/lua/5.1/tidegate/"; "" if the library is stripped: then messages name no place.
+local folder = debug.getinfo(1, "S").source:match "^(.*/)" or ""
 
 --- Raise an error about the misuse of a handle, and blame the first line outside of the library,
 --- whether it calls a method, asks for `#set` or does `svc["VIP"] = …`.

@@ -142,7 +142,7 @@ function M.stats(format)
 end
 
 --- The decision that refused this request its upstream: a denial, or a balance rule without a
---- backend that is up.  It is for a location that error_page sends a 502 to.
+--- backend that is up.  Call it in the location to which error_page sends a 502.
 ---@return tidegate.Decision|nil nil: no rule refused it
 function M.refusal()
   return upstream.refusal(running "refusal", ngx.var.upstream_addr)

@@ -54,7 +54,7 @@ local function misuse(question)
   for key, value in pairs(question) do
     if not known[key] then
       return suggest.unknown("field", key, M.keys)
-    elseif type(value) ~= "number" and (type(value) ~= "string" or value:find "%z") then
+    elseif type(value) ~= "number" and not literal.is_text(value) then
       return ("%s: wants a text or a number; got %s"):format(key, literal.describe(value))
     end
   end

@@ -95,7 +95,7 @@ end
 -- Live ---------------------------------------------------------------------------------
 
 local function check_vip(state, vip)
-  if type(vip) ~= "string" or vip:find "%z" then
+  if not literal.is_text(vip) then
     live.fail(state, ('wants VIPs such as "10.96.0.10:80/tcp"; got %s')
       :format(literal.describe(vip)))
   end

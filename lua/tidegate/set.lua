@@ -37,9 +37,9 @@ M.of_image, M.info, M.info_type = C.tg_image_set, C.tg_set_info, "struct tg_set_
 
 --- One item of a declaration, as { text or file, ttl }.
 local function take_item(item)
-  if type(item) == "string" and not item:find "%z" or file.is(item) then
+  if literal.is_text(item) or file.is(item) then
     return { item }
-  elseif type(item) ~= "table" or type(item[1]) ~= "string" then
+  elseif type(item) ~= "table" or not literal.is_text(item[1]) then
     return nil, ('wants addresses such as "10.0.0.1" or "10.0.0.0/8", each perhaps with a ttl: '
       .. '{ "10.0.0.1", ttl = "10m" }; got %s'):format(literal.describe(item))
   end
@@ -138,7 +138,7 @@ local function array(state, items, anchor)
   end
   local texts = ffi.new("const char *[?]", #items + 1)
   for position, item in ipairs(items) do
-    if type(item) ~= "string" or item:find "%z" then
+    if not literal.is_text(item) then
       live.fail(state, ("wants addresses and prefixes as texts; got %s")
         :format(literal.describe(item)))
     end

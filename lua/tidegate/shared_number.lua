@@ -16,7 +16,7 @@ end
 local READ_WRITE, SHARED_ANONYMOUS = 3, 0x21
 local BYTES = ffi.sizeof "struct tg_lua_shared"
 
---- A new shared number, 0.  Its memory is freed when the last of the processes frees it.
+--- A new shared number, 0.  Its memory goes away with the last process that uses it.
 ---@return { number: number }|nil
 ---@return string|nil message
 ---@return integer|nil errno

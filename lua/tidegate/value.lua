@@ -24,7 +24,7 @@ end
 local take = {}
 
 function take.text(row, value)
-  if type(value) ~= "string" or value:find "%z" then
+  if not literal.is_text(value) then
     return wrong(row, value)
   end
   return value
