@@ -19,7 +19,7 @@
 ---@field reports? boolean of an operation: its rules can change what is reported, and deny nothing
 ---@field argname? string of a condition: the argument of `explain --NAME`; default: the name
 ---@field option? string of a condition: the help of `explain --NAME`
----@field choices? string[] of a condition: the only arguments of `explain --NAME`
+---@field choices? string[] of a condition: the arguments of `explain --NAME`; default: any text
 ---@field assumed? integer of a condition: printed in a question that does not give it
 ---@field bare? boolean of a condition: a question prints its value without its name
 ---@field verbs? string[] the only verbs that take it

@@ -40,7 +40,7 @@ local function take_item(item)
   if literal.is_text(item) or file.is(item) then
     return { item }
   elseif type(item) ~= "table" or not literal.is_text(item[1]) then
-    return nil, ('wants addresses such as "10.0.0.1" or "10.0.0.0/8", each perhaps with a ttl: '
+    return nil, ('wants addresses such as "10.0.0.1" or "10.0.0.0/8", each optionally with a ttl: '
       .. '{ "10.0.0.1", ttl = "10m" }; got %s'):format(literal.describe(item))
   end
   for key in pairs(item) do

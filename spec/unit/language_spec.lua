@@ -42,8 +42,12 @@ local refused = {
   { [[set "s" { tll = "10m" }]], [[web.lua:1: set "s": unknown option "tll"; did you mean "ttl"?]] },
   { [[set "s" { { "10.0.0.1", tll = 1 } }]],
     [[web.lua:1: set "s": unknown field "tll" of an element; did you mean "ttl"?]] },
-  { [[set "s" { 10 }]], 'web.lua:1: set "s": wants addresses such as "10.0.0.1" or "10.0.0.0/8", each perhaps with a '
+  { [[set "s" { 10 }]],
+    'web.lua:1: set "s": wants addresses such as "10.0.0.1" or "10.0.0.0/8", each optionally with a '
     .. 'ttl: { "10.0.0.1", ttl = "10m" }; got 10' },
+  { [[set "s" { { "10.0.0.1\0.2", ttl = 1 } }]],
+    'web.lua:1: set "s": wants addresses such as "10.0.0.1" or "10.0.0.0/8", each optionally with a '
+    .. 'ttl: { "10.0.0.1", ttl = "10m" }; got a table' },
   { [[set "s" { "10.0.0.1", "10.0.0.2", size = 1 }]],
     'web.lua:1: set "s": has room for 1 elements: declare it with a larger size' },
   { 'set "s" {}\nset "s" {}', 'web.lua:2: set "s": is declared already at web.lua:1' },
