@@ -18,7 +18,7 @@
 ---@field proto? string of an operation: the protocol of a question that does not name one
 ---@field reports? boolean of an operation: its rules can change what is reported, and deny nothing
 ---@field argname? string of a condition: the argument of `explain --NAME`; default: the name
----@field option? string of a condition: the help of `explain --NAME`
+---@field option? string of a condition: the help of `explain --NAME`; default: doc
 ---@field choices? string[] of a condition: the arguments of `explain --NAME`; default: any text
 ---@field assumed? integer of a condition: printed in a question that does not give it
 ---@field bare? boolean of a condition: a question prints its value without its name
@@ -298,7 +298,7 @@ for _, row in ipairs(M.operations) do
 end
 for _, row in ipairs(M.conditions) do
   row.kind, row.takes, row.list = "who", "list", row.name:upper()
-  row.argname = row.argname or row.list
+  row.argname, row.option = row.argname or row.list, row.option or row.doc
 end
 for _, row in ipairs(M.effects) do
   row.kind = "effect"
