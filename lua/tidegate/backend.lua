@@ -1,46 +1,36 @@
---- Lists of backends, as balance and live services take them:
+--- Lists of backends, for balance and for live services:
 ---   { "10.0.1.5:8080", { "10.0.1.6:8080", weight = 3, state = "draining" } }
 
 local ffi = require "ffi"
 local library = require "tidegate.ffi"
 local literal = require "tidegate.literal"
+local names = require "tidegate.names"
 local suggest = require "tidegate.suggest"
 
 local M = {}
 
---- A backend of balance.
+--- A backend of a balance rule or of a service.
 ---@class tidegate.Backend
----@field address string "10.0.1.5:8080"; without a port where that of the call stays
+---@field address string "10.0.1.5:8080"; without a port, the call keeps its own
 ---@field weight integer
 ---@field state "up"|"draining"|"down"
----@field picked integer times, since the gate knows the rule's name, or the service
----@field share number of the choices to come, 0 to 1: its weight among those that are up
+---@field picked integer times, since the gate first had a rule of this name, or the service
+---@field share number of future choices, 0 to 1: its weight among the backends that are up
 
 M.wants = [[backends such as { "10.0.1.5:8080", { "10.0.1.6:8080", weight = 3 } }]]
 
-local C = library.C
-
-local states = {
-  up = tonumber(C.TG_BACKEND_UP), draining = tonumber(C.TG_BACKEND_DRAINING), down = tonumber(C.TG_BACKEND_DOWN),
-}
-local state_names = {}
-for name, number in pairs(states) do
-  state_names[number] = name
+local state_numbers = {}
+for number, name in pairs(names.backend_states) do
+  state_numbers[name] = number
 end
 
 ---@param name "up"|"draining"|"down"
 ---@return integer
 function M.state_number(name)
-  return states[name]
+  return state_numbers[name]
 end
 
----@param number integer
----@return "up"|"draining"|"down"
-function M.state_name(number)
-  return state_names[tonumber(number)]
-end
-
---- One backend: its text, what it weighs, and its state, which only live ones have.
+--- Check one backend: { address, weight, state }.  Only backends of live services have a state.
 local function take_one(item, live)
   if type(item) == "string" then
     item = { item }
@@ -52,10 +42,12 @@ local function take_one(item, live)
   end
   for key in pairs(item) do
     if key == "state" and not live then
-      return nil, ("%s: state: only backends of live services have one"):format(literal.quote(item[1]))
+      return nil, ("%s: state: only backends of live services have one")
+        :format(literal.quote(item[1]))
     elseif key ~= 1 and key ~= "weight" and key ~= "state" then
-      return nil, ("%s: unknown field %s of a backend%s"):format(literal.quote(item[1]), literal.describe(key),
-        suggest.hint(key, live and { "weight", "state" } or { "weight" }))
+      return nil, ("%s: unknown field %s of a backend%s")
+        :format(literal.quote(item[1]), literal.describe(key),
+          suggest.hint(key, live and { "weight", "state" } or { "weight" }))
     end
   end
   local weight = item.weight or 1
@@ -64,7 +56,7 @@ local function take_one(item, live)
       :format(literal.quote(item[1]), literal.describe(item.weight))
   end
   local state = item.state or "up"
-  if not states[state] then
+  if not state_numbers[state] then
     return nil, ('%s: state: wants "up", "draining" or "down"; got %s')
       :format(literal.quote(item[1]), literal.describe(item.state))
   end
@@ -73,8 +65,8 @@ end
 
 --- Check a list.
 ---@param value any
----@param live boolean|nil of a live service: it may be empty, and its backends have states
----@return { [1]: string, [2]: integer, [3]: string }[]|nil texts, weights and states
+---@param live boolean|nil it is of a live service: it may be empty, and its backends have states
+---@return { [1]: string, [2]: integer, [3]: string }[]|nil addresses, weights and states
 ---@return string|nil message
 function M.take(value, live)
   if type(value) == "string" then
@@ -124,7 +116,7 @@ function M.text(backends)
   return "{ " .. table.concat(parts, ", ") .. " }"
 end
 
---- Say of each backend what it is to get.
+--- Set the share of each backend.
 local function share_out(backends)
   local sum = 0
   for _, member in ipairs(backends) do
@@ -136,7 +128,7 @@ local function share_out(backends)
   return backends
 end
 
---- A checked list as users read it before it is in force.
+--- A checked list as users see it before it is in force.
 ---@param backends { [1]: string, [2]: integer, [3]: string }[]
 ---@return tidegate.Backend[]
 function M.declared(backends)
@@ -147,25 +139,27 @@ function M.declared(backends)
   return share_out(read)
 end
 
-local function told(info)
+local function from_info(info)
+  local has_port = info.port ~= 0
   return {
-    address = info.port ~= 0 and library.endpoint(info.addr, info.port) or library.address(info.addr),
-    weight = tonumber(info.weight), state = M.state_name(info.state), picked = tonumber(info.picked), share = 0,
+    address = has_port and library.endpoint(info.addr, info.port) or library.address(info.addr),
+    weight = tonumber(info.weight), state = names.backend_states[info.state],
+    picked = tonumber(info.picked), share = 0,
   }
 end
 
---- The backends that `read` gives, one by one: tg_image_backend(), tg_gate_backend() …
+--- The backends that `read` returns one by one: tg_image_backend(), tg_gate_backend() …
 ---@param read fun(position: integer, info: ffi.cdata*): integer
 ---@return tidegate.Backend[]
 function M.read(read)
   local backends, info = {}, library.sized "struct tg_backend_info"
   while read(#backends, info) == 0 do
-    backends[#backends + 1] = told(info)
+    backends[#backends + 1] = from_info(info)
   end
   return share_out(backends)
 end
 
---- Those that `read` gives all at once: tg_services_backends(); nil: it has none to give.
+--- The backends that `read` returns all at once: tg_services_backends(); nil: there is no list.
 ---@param read fun(infos: ffi.cdata*, room: integer, count: ffi.cdata*): integer
 ---@return tidegate.Backend[]|nil
 ---@return string|nil message
@@ -185,12 +179,12 @@ function M.read_all(read)
   end
   local backends = {}
   for position = 1, count[0] do
-    backends[position] = told(infos[position - 1])
+    backends[position] = from_info(infos[position - 1])
   end
   return share_out(backends)
 end
 
---- Those that `read` gives, of one list after the other: tg_gate_backend_next().
+--- The backends that `read` returns, one list after the other: tg_gate_backend_next().
 ---@param read fun(cursor: ffi.cdata*, list: ffi.cdata*, info: ffi.cdata*): integer
 ---@return table<integer, tidegate.Backend[]> by list
 function M.read_lists(read)
@@ -198,7 +192,7 @@ function M.read_lists(read)
   local list, info = library.index(), library.sized "struct tg_backend_info"
   while read(cursor, list, info) == 1 do
     local backends = lists[list[0]] or {}
-    lists[list[0]], backends[#backends + 1] = backends, told(info)
+    lists[list[0]], backends[#backends + 1] = backends, from_info(info)
   end
   for _, backends in pairs(lists) do
     share_out(backends)
@@ -206,13 +200,11 @@ function M.read_lists(read)
   return lists
 end
 
-local protocols = { [6] = "tcp", [17] = "udp" }
-
 --- "10.96.0.10:80/tcp"
 ---@param info ffi.cdata* struct tg_vip_info
 ---@return string
 function M.vip_text(info)
-  return ("%s/%s"):format(library.endpoint(info.addr, info.port), protocols[tonumber(info.proto)])
+  return ("%s/%s"):format(library.endpoint(info.addr, info.port), names.protocols[info.proto])
 end
 
 return M

@@ -1,10 +1,10 @@
---- The clocks: what moves evenly, with and without suspend, and what people read.
+--- Clocks: monotonic ones, with and without suspend, and the time of day.
 
 local ffi = require "ffi"
 
 local M = {}
 
--- An own name and struct: another module may have declared clock_gettime().
+-- A struct and a name of our own, because another module may have declared clock_gettime().
 if not pcall(ffi.typeof, "struct tg_lua_timespec") then
   ffi.cdef [[
     struct tg_lua_timespec { long seconds, nanoseconds; };
@@ -20,19 +20,20 @@ local function read(which)
   return tonumber(timespec.seconds) + tonumber(timespec.nanoseconds) / 1e9
 end
 
---- Seconds of the kernel's own clock, which events and timers go by.
+--- Seconds of the kernel's monotonic clock, the clock of events and timers.
 ---@return number
 function M.monotonic()
   return read(CLOCK_MONOTONIC)
 end
 
---- Seconds from 1970 to the zero of that clock.
+--- Seconds from 1970 to the zero of the monotonic clock.
 ---@return number
 function M.epoch()
   return read(CLOCK_REALTIME) - read(CLOCK_MONOTONIC)
 end
 
---- The same of the clock that goes on while the machine is suspended, which counters go by.
+--- Seconds from 1970 to the zero of the boot-time clock, which goes on while the machine is
+--- suspended: the clock of counters.
 ---@return number
 function M.boot_epoch()
   return read(CLOCK_REALTIME) - read(CLOCK_BOOTTIME)

@@ -1,50 +1,31 @@
---- What becomes of a call, and why.
+--- What happens to a call, and why.
 
 local bit = require "bit"
 local ffi = require "ffi"
 local library = require "tidegate.ffi"
 local literal = require "tidegate.literal"
+local names = require "tidegate.names"
 local schema = require "tidegate.schema"
 
 local C = library.C
 
 local M = {}
 
-local AF_UNIX = 1
-
-M.verb_names = {
-  [tonumber(C.TG_VERB_ALLOW)] = "allow",
-  [tonumber(C.TG_VERB_DENY)] = "deny",
-  [tonumber(C.TG_VERB_REWRITE)] = "rewrite",
-  [tonumber(C.TG_VERB_OBSERVE)] = "observe",
-  [tonumber(C.TG_VERB_BALANCE)] = "balance",
-}
-
---- "ECONNREFUSED" for 111; "999" for a number without a name; nil for 0.
----@param number integer
----@return string|nil
-function M.errno_name(number)
-  number = tonumber(number)
-  if number ~= 0 then
-    return library.text(C.tg_errno_name(number)) or tostring(number)
-  end
-end
-
---- What becomes of a call.
+--- What happens to a call.
 ---@class tidegate.Decision
 ---@field verb "allow"|"deny"|"rewrite"|"balance"
----@field rule string|nil its name; nil: the default decided
+---@field rule string|nil its name; nil: the default decides
 ---@field where string|nil "web.lua:4"
----@field errno string|nil of a denial, or of a balance that has no backend
+---@field errno string|nil of a denial, or of a balance rule without a backend that is up
 ---@field asked string "1.2.3.4:60000", "unix:/run/x.sock"
 ---@field final string where the call goes: "127.0.0.1:60123"
----@field addr string of `final`; of a unix socket the same
+---@field addr string of `final`; for a unix socket, `final` itself
 ---@field port integer|nil of `final`; a unix socket has none
----@field backends tidegate.Backend[]|nil of balance
----@field open boolean of balance: chance or the socket decides which; `final` is as asked
----@field source string|nil where the socket is bound first
----@field logs boolean whether it emits events
----@field privileged boolean of a bind: the port needs no CAP_NET_BIND_SERVICE
+---@field backends tidegate.Backend[]|nil of a balance rule
+---@field open boolean chance or the socket decides which backend; `final` is as asked
+---@field source string|nil the address that the socket is bound to first
+---@field logs boolean whether the rule emits events
+---@field privileged boolean bind: the port needs no CAP_NET_BIND_SERVICE
 local Decision = {}
 Decision.__index = Decision
 
@@ -59,7 +40,7 @@ end
 
 --- "10.0.1.5:8080 (1 of 4) or 10.0.1.6:8080 (3 of 4)"
 local function choices(backends)
-  local up, sum, names, equal = {}, 0, {}, true
+  local up, sum, texts, equal = {}, 0, {}, true
   for _, backend in ipairs(backends) do
     if backend.state == "up" then
       up[#up + 1], sum = backend, sum + backend.weight
@@ -67,9 +48,10 @@ local function choices(backends)
     end
   end
   for index, backend in ipairs(up) do
-    names[index] = backend.address .. (equal and "" or (" (%d of %d)"):format(backend.weight, sum))
+    local odds = equal and "" or (" (%d of %d)"):format(backend.weight, sum)
+    texts[index] = backend.address .. odds
   end
-  return schema.enumerate(names, "or")
+  return schema.enumerate(texts, "or")
 end
 
 --- "ECONNREFUSED", "1.2.3.4:60000 -> 127.0.0.1:60123", "10.0.0.2:53 from 10.0.0.9",
@@ -96,7 +78,7 @@ end
 
 local zero = ("\0"):rep(16)
 
---- Where the socket is bound first, nil where it is not.
+--- The address that the socket is bound to first; nil: it is not bound.
 local function source(struct)
   if struct.source_port ~= 0 then
     return library.endpoint(struct.source, struct.source_port)
@@ -108,7 +90,7 @@ end
 --- `asked`, `final`, `addr` and `port` of a decision.
 local function places(query, struct)
   local asked = query.cdata
-  if asked.family == AF_UNIX then
+  if asked.family == names.AF_UNIX then
     local final = library.path(struct.path, struct.path_bytes)
     return library.path(asked.path, asked.path_bytes), final, final
   end
@@ -118,18 +100,18 @@ end
 
 --- Read a struct tg_decision.
 ---@param image tidegate.Image that decided
----@param query tidegate.Query that was asked
+---@param query tidegate.Query the call
 ---@param struct ffi.cdata*
----@param gate ffi.cdata*|nil whose live tables count
+---@param gate ffi.cdata*|nil whose live tables were used
 ---@return tidegate.Decision
 function M.new(image, query, struct, gate)
   local asked, final, addr, port = places(query, struct)
   local info = struct.rule ~= C.TG_RULE_DEFAULT and image:rule(tonumber(struct.rule)) or {}
   return setmetatable({
-    verb = M.verb_names[tonumber(struct.verb)],
+    verb = names.verbs[struct.verb],
     rule = info.name,
     where = info.where,
-    errno = M.errno_name(struct.error),
+    errno = names.errno(struct.error),
     asked = asked,
     final = final,
     addr = addr,
@@ -142,30 +124,13 @@ function M.new(image, query, struct, gate)
   }, Decision)
 end
 
--- Why ----------------------------------------------------------------------------
-
-local mismatch_names = {
-  { bits = C.TG_FIELD_ENDPOINT, name = "address" },
-  { bits = C.TG_FIELD_PROTO, name = "proto" },
-  { bits = C.TG_FIELD_FAMILY, name = "family" },
-  { bits = C.TG_FIELD_UID, name = "uid" },
-  { bits = C.TG_FIELD_GID, name = "gid" },
-  { bits = C.TG_FIELD_PID, name = "pid" },
-  { bits = C.TG_FIELD_COMM, name = "comm" },
-  { bits = C.TG_FIELD_TYPE, name = "type" },
-  { bits = C.TG_FIELD_FROM, name = "from" },
-  { bits = C.TG_FIELD_EXE, name = "exe" },
-  { bits = C.TG_FIELD_CGROUP, name = "cgroup" },
-  { bits = C.TG_FIELD_NETNS, name = "netns" },
-  { bits = C.TG_FIELD_MARK, name = "mark" },
-  { bits = C.TG_FIELD_DEVICE, name = "device" },
-}
+-- Why ----------------------------------------------------------------------------------
 
 local function has(mask, field)
-  return bit.band(mask, bit.lshift(1, tonumber(field))) ~= 0
+  return bit.band(mask, bit.lshift(1, field)) ~= 0
 end
 
---- The fields that keep a rule from matching: {} where it matches.
+--- The fields that keep a rule from matching; {}: it matches.
 ---@param mask integer from tg_image_mismatch()
 ---@return string[]
 function M.mismatches(mask)
@@ -174,14 +139,16 @@ function M.mismatches(mask)
   elseif mask == C.TG_MISMATCH_RATE then
     return { "rate" }
   end
-  local names = {}
-  for _, field in ipairs(mismatch_names) do
-    if has(mask, field.bits) then
-      local only_port = field.name == "address" and has(mask, C.TG_FIELD_PORT)
-      names[#names + 1] = only_port and "port" or field.name
+  local differing = {}
+  if has(mask, C.TG_FIELD_ENDPOINT) then
+    differing[1] = has(mask, C.TG_FIELD_PORT) and "port" or "address"
+  end
+  for _, row in ipairs(schema.conditions) do
+    if has(mask, C["TG_FIELD_" .. row.list]) then
+      differing[#differing + 1] = row.name
     end
   end
-  return names
+  return differing
 end
 
 ---@class tidegate.Step
@@ -189,10 +156,10 @@ end
 ---@field verb string
 ---@field where string|nil
 ---@field text string|nil
----@field mismatch string[] the fields that differ: "address", "port", "uid" …; none where it matches
----@field shadow boolean it matches, but is only counted and told of
+---@field mismatch string[] the fields that differ: "address", "port", "uid" …; {}: it matches
+---@field shadow boolean it matches, but only counts and reports
 ---@field observed boolean it matches, and observes
----@field over string|nil it matches, but only what exceeds this: "100/s"
+---@field over string|nil it matches, but only what exceeds this rate: "100/s"
 
 --- Why a call is decided as it is: every rule up to the one that decides.
 ---@class tidegate.Explanation
@@ -226,18 +193,29 @@ function Explanation:__tostring()
   end
   local form = ("  %%-%ds  %%-%ds  %%s"):format(widths[1], widths[2])
   for _, step in ipairs(self.steps) do
-    lines[#lines + 1] = form:format(step.where or "", ('%s "%s"'):format(step.verb, step.rule), reason(step))
+    local rule = ('%s "%s"'):format(step.verb, step.rule)
+    lines[#lines + 1] = form:format(step.where or "", rule, reason(step))
   end
   lines[#lines + 1] = tostring(self.decision)
   return table.concat(lines, "\n")
+end
+
+local function step_of(info, mask, decides)
+  local passed = mask == 0 and not decides
+  local over = mask == C.TG_MISMATCH_RATE and (info.text or ""):match ' over = "([^"]*)"' or nil
+  return {
+    rule = info.name, verb = info.verb, where = info.where, text = info.text, over = over,
+    mismatch = M.mismatches(mask), shadow = passed and info.verb ~= "observe",
+    observed = passed and info.verb == "observe",
+  }
 end
 
 --- Explain a decision.
 ---@param image tidegate.Image
 ---@param query tidegate.Query
 ---@param decision tidegate.Decision
----@param last integer number of the rule that decides, or of rules where the default does
----@param gate ffi.cdata*|nil whose live tables count
+---@param last integer index of the rule that decides; the number of rules: the default decides
+---@param gate ffi.cdata*|nil whose live tables are used
 ---@return tidegate.Explanation|nil
 ---@return string|nil message
 ---@return integer|nil errno
@@ -250,13 +228,7 @@ function M.explain(image, query, decision, last, gate)
       if not mask then
         return nil, message, errno
       end
-      local passed = mask == 0 and info.name ~= decision.rule
-      steps[#steps + 1] = {
-        rule = info.name, verb = info.verb, where = info.where, text = info.text,
-        mismatch = M.mismatches(mask), shadow = passed and info.verb ~= "observe",
-        observed = passed and info.verb == "observe",
-        over = mask == C.TG_MISMATCH_RATE and (info.text or ""):match ' over = "([^"]*)"' or nil,
-      }
+      steps[#steps + 1] = step_of(info, mask, info.name == decision.rule)
     end
   end
   return setmetatable({ query = tostring(query), decision = decision, steps = steps }, Explanation)

@@ -1,9 +1,8 @@
---- What differs between two texts, line by line: Myers' shortest edit script.
+--- The difference of two texts, line by line: Myers' shortest edit script.
 
 local M = {}
 
---- With more edits than this the rest is told as one block: the work grows with
---- their square.
+--- With more edits than this the difference is one block, because the work grows with their square.
 local MOST_EDITS = 1000
 
 ---@class tidegate.Diff
@@ -11,7 +10,7 @@ local MOST_EDITS = 1000
 local Diff = {}
 Diff.__index = Diff
 
---- `- deny { … }` and `+ deny { … }`, one a line; "" where nothing differs.
+--- `- deny { … }` and `+ deny { … }`, one a line; "": nothing differs.
 function Diff:__tostring()
   local lines = {}
   for index, change in ipairs(self) do
@@ -28,8 +27,8 @@ local function lines_of(text)
   return lines
 end
 
---- How far each diagonal gets, edit by edit, until both ends are reached; nil
---- where that takes too many.
+--- How far each diagonal gets, edit by edit, until both ends are reached; nil: that takes too many
+--- edits.
 local function trace(a, b)
   local furthest, steps = { [1] = 0 }, {}
   for edits = 0, math.min(#a + #b, MOST_EDITS) do
@@ -54,7 +53,7 @@ local function trace(a, b)
   end
 end
 
---- The edits that a trace took, the last first.
+--- The edits of a trace, the last one first.
 local function walk_back(a, b, steps, edits)
   local changes, x, y = {}, #a, #b
   for edit = edits, 1, -1 do
@@ -73,7 +72,7 @@ local function walk_back(a, b, steps, edits)
   return changes
 end
 
---- What leads from one text to another.
+--- The changes from one text to another.
 ---@param from string
 ---@param to string
 ---@return tidegate.Diff
@@ -96,8 +95,8 @@ function M.new(from, to)
   return result
 end
 
---- What leads from one policy to another, as dump() writes them.  The number
---- that a rule without a name is called by tells only where it once stood.
+--- The changes from one policy to another, both as written by dump().  The numbers of unnamed rules
+--- are ignored, because they only tell where such a rule once was.
 ---@param from string
 ---@param to string
 ---@return tidegate.Diff

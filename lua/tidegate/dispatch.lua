@@ -1,4 +1,4 @@
---- What a gate tells: events, pulled in a loop or handed to handlers.
+--- The events of a gate, pulled in a loop or passed to handlers; and its timers.
 
 local language = require "tidegate.language"
 local library = require "tidegate.ffi"
@@ -12,7 +12,7 @@ local C = library.C
 
 local M = {}
 
---- The methods of a gate that are about events.
+--- The methods of a gate for events and timers.
 ---@class tidegate.Gate
 local Gate = {}
 M.methods = Gate
@@ -29,11 +29,12 @@ end
 
 local function check_timeout(options)
   if options ~= nil and type(options) ~= "table" then
-    error(("events: wants a table such as { timeout = 1 }; got %s"):format(literal.describe(options)), 3)
+    error(("events: wants a table such as { timeout = 1 }; got %s")
+      :format(literal.describe(options)), 3)
   end
   for key in pairs(options or {}) do
     if key ~= "timeout" then
-      error(("events: unknown option %s%s"):format(literal.describe(key), suggest.hint(key, { "timeout" })), 3)
+      error("events: " .. suggest.unknown("option", key, { "timeout" }), 3)
     end
   end
   local timeout = options and options.timeout
@@ -44,10 +45,9 @@ local function check_timeout(options)
 end
 
 --- Events, one a turn: `for event in gate:events() do print(event) end`.
---- The loop ends when none came for `timeout` seconds (without it: waits as
---- long as it takes), when a signal interrupts the waiting, or when the gate is
---- closed.  An event is valid in its turn; event:copy() keeps one.  A loop that
---- is left early goes on where it was with the next call.
+--- The loop ends if no event arrives for `timeout` seconds (default: it waits as long as it takes),
+--- if a signal interrupts the wait, or when the gate is closed.  An event is valid in its turn;
+--- event:copy() keeps one.  If a loop is left early, the next call continues after the last event.
 ---@param options { timeout: number }|nil
 ---@return fun(): tidegate.Event|nil
 function Gate:events(options)
@@ -77,7 +77,7 @@ function Gate:events(options)
   return pull
 end
 
---- Add a handler without asking whether its kind exists.
+--- Add a handler, without checking that its kind exists.
 ---@param kind string
 ---@param handler function
 function Gate:handle(kind, handler)
@@ -86,7 +86,7 @@ function Gate:handle(kind, handler)
   list[#list + 1] = handler
 end
 
---- The rules of an image, as language.unknown_kind() looks them up.
+--- The rules of an image by name, which language.unknown_kind() needs of a policy.
 local function named(image)
   local by_name = {}
   for _, name in pairs(image:names()) do
@@ -95,9 +95,9 @@ local function named(image)
   return { by_name = by_name }
 end
 
---- Have dispatch() call a function for the events of a verb ("deny"), of a rule
---- (its name), or of all ("*"); or with how many were lost since it was called
---- last, because the ring was full ("lost").
+--- Let dispatch() call a function for the events of a verb ("deny"), of a rule (its name), or for
+--- all ("*"); or, for "lost", with the number of events that were lost since its last call, because
+--- the ring was full.
 ---@param kind string
 ---@param handler fun(event: tidegate.Event|integer)
 function Gate:on(kind, handler)
@@ -112,8 +112,8 @@ function Gate:on(kind, handler)
   self:handle(kind, handler)
 end
 
---- Have dispatch() call a function every so often ("5s", or seconds), from when
---- the policy is first in force.
+--- Let dispatch() call a function at regular intervals ("5s", or a number of seconds), from the
+--- moment when the policy is first in force.
 ---@param time string|number
 ---@param call function
 ---@return tidegate.Timer stop() ends it
@@ -122,8 +122,8 @@ function Gate:every(time, call)
   return self.timers:add(seconds or error(message, 2), seconds, call)
 end
 
---- Have dispatch() call a function once, so long from now, or from when the
---- policy is first in force.
+--- Let dispatch() call a function once, after a time, counted from now, or from the moment when
+--- the policy is first in force.
 ---@param time string|number
 ---@param call function
 ---@return tidegate.Timer stop() ends it
@@ -132,9 +132,9 @@ function Gate:after(time, call)
   return self.timers:add(seconds or error(message, 2), nil, call)
 end
 
---- Seconds until dispatch() has something to do that event_fd() does not tell
---- of: how long an event loop may wait.
----@return number|nil nil: until there are events
+--- Seconds until dispatch() has to call a timer, which event_fd() does not announce: an event loop
+--- may wait that long.
+---@return number|nil nil: no timer is running
 function Gate:timeout()
   return self.timers:left()
 end
@@ -159,12 +159,12 @@ local function call_handlers(self, handlers, event)
   end
 end
 
---- Kinds that are not names of rules.
+--- Whether a kind of handler is not the name of a rule.
 local function is_kind(name)
   return name == "*" or name == "lost" or schema.verbs[name]
 end
 
---- Hand the events that are in the ring to their handlers.
+--- Pass the events that are in the ring to their handlers.
 local function dispatch_events(self, ring, limit)
   local view, count = self.view, 0
   while not self.closed and count < limit do
@@ -197,8 +197,8 @@ local function dispatch_lost(self)
     return
   end
   local lost = tonumber(status.lost)
-  local since = lost - (self.lost_told or 0)
-  self.lost_told = lost
+  local since = lost - (self.lost_reported or 0)
+  self.lost_reported = lost
   if since > 0 then
     call_handlers(self, self.handlers.lost, since)
   end
@@ -210,19 +210,18 @@ local function dispatch_timers(self)
   end
 end
 
---- A turn of the loop: call the handlers for what is in the ring now, and for
---- what was lost; then the timers that are due; then publish, in one step, what
---- all of them changed of the rules.  Does not wait: see event_fd() and
---- timeout().  An error in a handler, or of the publish, is reported
---- (gate.onerror) and does not keep the rest from running.
----@param limit integer|nil after so many events leave the rest for the next call
----@return integer|nil count of events
+--- One turn of an event loop: call the handlers for the events that are in the ring now, and for
+--- lost ones; then the timers that are due; then publish, in one step, all changes that they made
+--- to the rules.  It does not wait: see event_fd() and timeout().  An error in a handler or of the
+--- publish is reported (gate.onerror), and the rest runs all the same.
+---@param limit integer|nil after so many events, leave the rest for the next call
+---@return integer|nil count number of events
 ---@return string|nil message
 ---@return integer|nil errno
 function Gate:dispatch(limit)
   local ring = published_reader(self, "dispatch")
-  self.view.at = nil -- to look at the ring gives back what was read of it
-  -- Most turns find nothing, and hosts that look every few ms pay for each.
+  self.view.at = nil -- is_empty() gives back to the kernel what was read
+  -- Most turns find nothing, and a host that polls every few ms pays for each of them.
   if ring:is_empty() and not self.timers:are_due() and not self.handlers.lost then
     return 0
   end
@@ -233,13 +232,13 @@ function Gate:dispatch(limit)
   if not self.closed and self:revision() ~= revision then
     local ok, why = self:commit()
     if not ok then
-      report(self, "what handlers changed of the rules is not in force: " .. why)
+      report(self, "the changes that handlers made to the rules are not in force: " .. why)
     end
   end
   return count, message, errno
 end
 
---- A descriptor that polls readable while there are events, for an event loop.
+--- A descriptor for an event loop: it polls readable while there are events.
 ---@return integer|nil
 ---@return string|nil message
 ---@return integer|nil errno

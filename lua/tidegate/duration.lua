@@ -1,4 +1,4 @@
---- "10m": times as policies spell them.
+--- Durations as policies write them: "10m".
 
 local literal = require "tidegate.literal"
 
@@ -6,7 +6,7 @@ local M = {}
 
 local units = { ms = 1, s = 1000, m = 60 * 1000, h = 3600 * 1000, d = 86400 * 1000 }
 
---- What a duration is, to end the sentence "ttl: wants …".
+--- What a duration looks like; ends the sentence "ttl: wants …".
 M.wants = [[a time such as "500ms", "10s", "10m", "2h", "1d", or a number of seconds]]
 
 --- Milliseconds of a duration; a number is seconds.
@@ -26,7 +26,7 @@ function M.parse(value)
   return math.floor(ms + 0.5)
 end
 
---- As it is spelt: "10m" for 600000.
+--- "10m" for 600000.
 ---@param ms integer
 ---@return string
 function M.text(ms)

@@ -1,28 +1,28 @@
---- One decision of the kernel, as Lua reads it from the ring.
+--- One decision of the kernel, read from the ring.
 --
--- A view points at a record and works its fields out when they are asked for,
--- so that a loop which reads two fields pays for two.
+-- A view points at a record and computes a field when it is read, so that a loop which reads two
+-- fields pays for two.
 
 local bit = require "bit"
 local ffi = require "ffi"
-local decision = require "tidegate.decision"
 local library = require "tidegate.ffi"
 local literal = require "tidegate.literal"
+local names = require "tidegate.names"
 
 local C = library.C
 
 local M = {}
 
---- One decision.  Valid in its turn of the loop; copy() outlives it.
+--- One decision.  It is valid in its turn of the loop; copy() keeps it for longer.
 ---@class tidegate.Event
 ---@field verb "allow"|"deny"|"rewrite"|"balance"|"observe"
 ---@field rule string|nil the rule's name; nil: the default decided
 ---@field op string "connect"
 ---@field hook string "connect4", "connect_unix"
----@field errno string|nil of a denial, or of a balance that had no backend: "ECONNREFUSED"
+---@field errno string|nil "ECONNREFUSED": of a denial, or of a balance rule without a backend
 ---@field asked string what the program asked for: "1.2.3.4:60000", "unix:/run/x.sock"
 ---@field final string where the call went: "127.0.0.1:60123"
----@field asked_addr string of a unix socket the same as `asked`
+---@field asked_addr string for a unix socket, the same as `asked`
 ---@field asked_port integer|nil a unix socket has none
 ---@field final_addr string
 ---@field final_port integer|nil
@@ -38,15 +38,12 @@ local M = {}
 ---@field netns integer cookie
 ---@field socket integer cookie
 ---@field generation integer of the image that decided
----@field shadow true|nil the rule has shadow = true: the call went on
+---@field shadow true|nil the rule has shadow = true: it did not affect the call
 local Event = {}
 
-local AF_UNIX = 1
-local families = { [AF_UNIX] = "unix", [2] = "inet", [10] = "inet6" }
-local protocols = {
-  [1] = "icmp", [6] = "tcp", [17] = "udp", [33] = "dccp", [58] = "icmpv6", [132] = "sctp", [136] = "udplite",
-  [255] = "raw", [262] = "mptcp",
-}
+local AF_UNIX = names.AF_UNIX
+local verbs, hooks, ops = names.verbs, names.hooks, names.ops
+local families, protocols = names.families, names.protocols
 
 local function host_order(port_be)
   if ffi.abi "le" then
@@ -55,29 +52,27 @@ local function host_order(port_be)
   return port_be
 end
 
---- "connect4" and "connect" by hook number.
-local hooks, ops = {}, {}
-for hook = 0, tonumber(C.TG_HOOKS) - 1 do
-  hooks[hook] = ffi.string(C.tg_hook_name(hook))
-  ops[hook] = hooks[hook]:match "^%a+"
-end
-
 local fields = {}
 
-function fields.verb(self) return decision.verb_names[self.at.verb] end
-function fields.rule(self) return self.reader:rule_name(self.at.rule, tonumber(self.at.generation)) end
+function fields.verb(self) return verbs[self.at.verb] end
+function fields.rule(self)
+  return self.reader:rule_name(self.at.rule, tonumber(self.at.generation))
+end
 function fields.op(self) return ops[self.at.hook] end
 function fields.hook(self) return hooks[self.at.hook] end
-function fields.errno(self) return decision.errno_name(self.at.error) end
+function fields.errno(self) return names.errno(self.at.error) end
 
 for _, side in ipairs { "asked", "final" } do
-  local path, path_bytes, addr, port_be = side .. "_path", side .. "_path_bytes", side .. "_addr", side .. "_port_be"
+  local path, path_bytes = side .. "_path", side .. "_path_bytes"
+  local addr, port_be = side .. "_addr", side .. "_port_be"
 
   local function path_of(at)
     return at.family == AF_UNIX and library.path(at[path], at[path_bytes])
   end
 
-  fields[side .. "_addr"] = function(self) return path_of(self.at) or library.address(self.at[addr]) end
+  fields[side .. "_addr"] = function(self)
+    return path_of(self.at) or library.address(self.at[addr])
+  end
   fields[side .. "_port"] = function(self)
     return self.at.family ~= AF_UNIX and host_order(self.at[port_be]) or nil
   end
@@ -88,7 +83,8 @@ end
 
 function fields.family(self) return families[self.at.family] end
 function fields.proto(self)
-  return self.at.family ~= AF_UNIX and (protocols[self.at.protocol] or tostring(self.at.protocol)) or nil
+  local at = self.at
+  return at.family ~= AF_UNIX and (protocols[at.protocol] or tostring(at.protocol)) or nil
 end
 function fields.comm(self)
   local comm = ffi.string(self.at.comm, 16)
@@ -105,7 +101,7 @@ function fields.socket(self) return tonumber(self.at.socket_cookie) end
 function fields.shadow(self) return self.at.shadow ~= 0 or nil end
 function fields.generation(self) return tonumber(self.at.generation) end
 
---- The names of an event's fields, in the order in which they are listed.
+--- The names of an event's fields, in the order of listings.
 M.fields = {
   "time", "verb", "rule", "op", "hook", "errno", "asked", "final", "family", "proto", "comm",
   "pid", "tid", "uid", "gid", "cgroup", "netns", "socket", "generation", "shadow",
@@ -140,7 +136,7 @@ function Event:__tostring()
   return table.concat(parts, "  ")
 end
 
---- The same event, the caller's to keep.
+--- A copy of the event, for the caller to keep.
 ---@return tidegate.Event
 function Event:copy()
   local at = ffi.new "struct tg_event"

@@ -1,18 +1,18 @@
---- The C library, as LuaJIT sees it.
+--- The C library, loaded through LuaJIT's FFI.
 --
--- The declarations are generated from core/tidegate.h (`make` writes them to
--- the module tidegate.cdef); the library that is loaded must have the same ABI
--- number.
+-- `make` generates the declarations from core/tidegate.h, as the module tidegate.cdef.  The library
+-- that is loaded must have the same ABI number.
 
 local ffi = require "ffi"
 
 local M = {}
 
--- A reloaded module finds the declarations of the first load.
+-- If the module is loaded again, the declarations of the first load are still there.
 if not pcall(ffi.typeof, "struct tg_event") then
   local found, declarations = pcall(require, "tidegate.cdef")
   if not found then
-    error("tidegate: there is no module tidegate.cdef; run make, and add BUILD/lua/?.lua to LUA_PATH", 0)
+    error("tidegate: there is no module tidegate.cdef; "
+      .. "run make, and add BUILD/lua/?.lua to LUA_PATH", 0)
   end
   ffi.cdef(declarations)
 end
@@ -22,8 +22,8 @@ local function exists(path)
   return handle and handle:close()
 end
 
---- Where a library of ours is: where `make`, `make install` or LuaRocks put it,
---- as seen from the generated declarations; else wherever the system has it.
+--- The path of a library of ours: where `make`, `make install` or LuaRocks put it, relative to
+--- the generated declarations; or the bare file name, which the system's loader looks up.
 ---@param file string "libtidegate.so.0"
 ---@return string
 function M.locate(file)
@@ -40,7 +40,7 @@ function M.locate(file)
   return file
 end
 
---- TIDEGATE_LIBRARY, where it is set, comes before all.
+--- TIDEGATE_LIBRARY, if it is set, takes precedence.
 local function library_path()
   local named = os.getenv "TIDEGATE_LIBRARY"
   return named and named ~= "" and named or M.locate "libtidegate.so.0"
@@ -50,7 +50,8 @@ local function load_library()
   local path = library_path()
   local ok, library = pcall(ffi.load, path)
   if not ok then
-    error(("tidegate: %s; run make, or set TIDEGATE_LIBRARY to the path of libtidegate.so"):format(library), 0)
+    error(("tidegate: %s; run make, or set TIDEGATE_LIBRARY to the path of libtidegate.so")
+      :format(library), 0)
   end
   local abi, wanted = library.tg_abi(), library.TG_ABI
   if abi ~= wanted then
@@ -65,11 +66,23 @@ local C = load_library()
 --- The functions and constants of tidegate.h.
 M.C = C
 
---- What a failed call leaves: nil, the library's text, the errno (positive).
+--- The results of a failed call: nil, the library's text, the errno (positive).
 ---@param result integer a negative return
 ---@return nil, string, integer
 function M.failure(result)
   return nil, ffi.string(C.tg_error()), -tonumber(result)
+end
+
+--- The results of a call that returns nothing else: true, or those of failure().
+---@param result integer
+---@return true|nil
+---@return string|nil message
+---@return integer|nil errno
+function M.outcome(result)
+  if result < 0 then
+    return M.failure(result)
+  end
+  return true
 end
 
 --- A struct that starts with its own size.
@@ -81,8 +94,8 @@ function M.sized(name)
   return struct
 end
 
--- The finalizers are Lua functions, which keep the library loaded until the
--- last object is gone.
+-- The finalizers are Lua functions, because those keep the library loaded until the last object
+-- is gone.
 local free = {
   list = function(object) C.tg_list_free(object) end,
   policy = function(object) C.tg_policy_free(object) end,
@@ -92,10 +105,10 @@ local free = {
   waker = function(object) C.tg_waker_stop(object) end,
 }
 
---- Room for an object that the library gives through an out-parameter.
+--- An out-parameter for an object.
 ---@param kind "list"|"policy"|"image"|"gate"|"lint"|"waker"
 ---@return ffi.cdata*
-function M.slot(kind) -- also "set", which belongs to its gate
+function M.slot(kind) -- also "set" and "services", which belong to their gate
   return ffi.new("struct tg_" .. kind .. " *[1]")
 end
 
@@ -107,6 +120,21 @@ function M.own(kind, slot)
   return ffi.gc(slot[0], free[kind])
 end
 
+--- Make an object and own it.
+---@param kind "list"|"policy"|"image"|"gate"|"lint"|"waker"
+---@param call fun(slot: ffi.cdata*): integer calls a function such as tg_image_load()
+---@return ffi.cdata*|nil
+---@return string|nil message
+---@return integer|nil errno
+function M.make(kind, call)
+  local slot = M.slot(kind)
+  local result = call(slot)
+  if result ~= 0 then
+    return M.failure(result)
+  end
+  return M.own(kind, slot)
+end
+
 --- Free an owned object now.
 ---@param kind "list"|"policy"|"image"|"gate"|"lint"|"waker"
 ---@param object ffi.cdata*
@@ -114,7 +142,7 @@ function M.release(kind, object)
   free[kind](ffi.gc(object, nil))
 end
 
---- Room for a number that the library gives through an out-parameter.
+--- An out-parameter for a number.
 ---@return ffi.cdata*
 function M.index()
   return ffi.new "uint32_t[1]"
@@ -131,7 +159,7 @@ end
 
 local address = ffi.new "char[64]"
 
---- "1.2.3.4" or "::1" for 16 bytes in network order.
+--- "1.2.3.4" or "::1", from 16 bytes in network order.
 ---@param bytes ffi.cdata*
 ---@return string
 function M.address(bytes)
@@ -139,7 +167,7 @@ function M.address(bytes)
   return ffi.string(address)
 end
 
---- "unix:/run/x.sock", "unix:@name": zeros behind a name are not part of it.
+--- "unix:/run/x.sock", "unix:@name"; zeros after a name are not part of it.
 ---@param bytes ffi.cdata*
 ---@param count integer
 ---@return string

@@ -4,8 +4,8 @@ local ffi = require "ffi"
 
 local M = {}
 
--- Own names for the calls and struct: another module of the same LuaJIT may
--- have declared them in its own way.
+-- Names of our own for the calls and the struct, because another module of the same LuaJIT may have
+-- declared them differently.
 if not pcall(ffi.typeof, "struct tg_lua_statx") then
   ffi.cdef [[
     struct tg_lua_statx {
@@ -30,7 +30,7 @@ local STATX_BASIC_STATS = 0x7ff
 local File = {}
 File.__index = File
 
---- Name a file, as `file "x"` in a policy does.
+--- A file, as `file "x"` names it in a policy.
 ---@param path string
 ---@param folder string|nil of the policy; a relative path starts there
 ---@return tidegate.File
@@ -45,7 +45,7 @@ function M.is(value)
   return getmetatable(value) == File
 end
 
---- A text that differs once the file has changed; "" if there is none.
+--- A text that differs once the file has changed; "": the file does not exist.
 ---@return string
 function File:stamp()
   local stat = ffi.new "struct tg_lua_statx"
@@ -56,7 +56,7 @@ function File:stamp()
     tonumber(stat.modify[0]), tonumber(stat.modify[1]))
 end
 
---- The path from the root, so that a dump reads the same file from anywhere.
+--- The absolute path, so that a dump reads the same file from anywhere.
 ---@return string
 function File:absolute()
   local found = ffi.C.tg_lua_realpath(self.path, nil)

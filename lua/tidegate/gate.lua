@@ -1,22 +1,17 @@
 --- A running instance of a policy.
 --
--- Rule changes are staged in the policy; commit() compiles and publishes them
--- in one step.  A commit that fails changes nothing in the kernel, and the
--- staged changes stay staged, to be mended and committed again.
+-- Rule changes are staged in the policy; commit() compiles and publishes them in one step.  If a
+-- commit fails, nothing has changed in the kernel, and the changes stay staged: they can be
+-- corrected and committed again.
 
 local ffi = require "ffi"
 local diff = require "tidegate.diff"
-local events = require "tidegate.dispatch"
-local file = require "tidegate.file"
-local keep = require "tidegate.handover"
-local language = require "tidegate.language"
+local dispatch = require "tidegate.dispatch"
+local handover = require "tidegate.handover"
 local library = require "tidegate.ffi"
 local literal = require "tidegate.literal"
-local live = require "tidegate.live_table"
-local reader = require "tidegate.ring"
-local schema = require "tidegate.schema"
-local services = require "tidegate.services"
-local set = require "tidegate.set"
+local ring = require "tidegate.ring"
+local staging = require "tidegate.staging"
 local stats = require "tidegate.stats"
 local timers = require "tidegate.timers"
 
@@ -32,13 +27,12 @@ local M = {}
 ---@field balance fun(self: tidegate.Gate, spec: tidegate.RuleSpec): tidegate.Rule
 ---@field observe fun(self: tidegate.Gate, spec: tidegate.RuleSpec): tidegate.Rule
 ---@field timers tidegate.Timers
----@field onerror fun(message: string)|nil called with the traceback of a handler's error; without it, standard error
+---@field onerror fun(message: string)|nil gets the traceback of a handler's error; default: stderr
 local Gate = {}
 Gate.__index = Gate
 
--- Events and timers, what it did, and what hosts of several lives need, have files of their own.
-for _, methods in ipairs { events.methods, stats.methods, keep.methods } do
-  for name, method in pairs(methods) do
+for _, part in ipairs { staging, dispatch, stats, handover } do
+  for name, method in pairs(part.methods) do
     Gate[name] = method
   end
 end
@@ -47,109 +41,25 @@ end
 ---@param source { policy: tidegate.Policy|nil, image: tidegate.Image|nil, handlers: table[]|nil }
 ---@return tidegate.Gate
 function M.new(source)
+  local policy = source.policy
   local self = setmetatable({
-    source = source.policy, fixed = source.image, handlers = {}, handles = {}, closed = false,
-    name = (source.policy or source.image).name or "",
-    timers = source.policy and source.policy.timers or timers.new(),
+    source = policy, fixed = source.image, handlers = {}, handles = {}, closed = false,
+    name = (policy and policy.options or source.image).name or "",
+    timers = policy and policy.timers or timers.new(),
   }, Gate)
   for _, entry in ipairs(source.handlers or {}) do
     self:handle(entry.kind, entry.handler)
   end
-  if self.source then
-    stats.answer(self, self.source)
-    self.source.gate = self
+  if policy then
+    stats.answer(self, policy)
+    policy.gate = self
   end
   return self
 end
 
--- Rules ------------------------------------------------------------------------
+-- Asking -------------------------------------------------------------------------------
 
-local function changeable(self, what)
-  if not self.source then
-    error(what .. ": the gate comes from an image file, which has no rules to change", 3)
-  end
-end
-
---- gate:deny { "name", egress = … }: stage a rule.  What is wrong with it raises.
-for _, verb in ipairs(schema.verb_names) do
-  Gate[verb] = function(self, spec)
-    changeable(self, verb)
-    local added, message = self.source:add(verb, spec, language.where(2))
-    if not added then
-      error(message, 0)
-    end
-    return added
-  end
-end
-
---- gate:policy { default = "deny" }: stage the options of the policy.
----@param spec table
-function Gate:policy(spec)
-  changeable(self, "policy")
-  local ok, message = self.source:set(spec, language.where(2))
-  if not ok then
-    error(message, 0)
-  end
-  self.name = self.source.name or ""
-end
-
---- The handle of a live table.  Tail-called, so that levels count from the caller of the method.
-local function live_table(self, kind, word, name)
-  if type(name) ~= "string" then
-    error(("%s: wants a name; got %s"):format(word, literal.describe(name)), 2)
-  elseif self.source then
-    return live.named(self.source:live(kind, name), language.where(2), function(message) error(message, 0) end)
-  end
-  return live.handle(self.handles, kind, name, "gate", self)
-end
-
-local function live_tables(self, kind)
-  if self.source then
-    return self.source:declared(kind)
-  end
-  local found = {}
-  for position, name in ipairs(self.fixed:table_names(kind)) do
-    found[position] = live_table(self, kind, kind.word, name)
-  end
-  return found
-end
-
---- A live set: gate:set "banned" is the one of this name, and, with a table
---- behind it, declares it: gate:set "banned" { "192.0.2.0/24", ttl = "10m" }.
----@param name string
----@return tidegate.Set
-function Gate:set(name)
-  return live_table(self, set, "set", name)
-end
-
---- Its live sets, in the order in which they are declared.
----@return tidegate.Set[]
-function Gate:sets()
-  return live_tables(self, set)
-end
-
---- Live services: gate:service "name" are those of this name, and, with a table
---- behind it, declares them.
----@param name string
----@return tidegate.Services
-function Gate:service(name)
-  return live_table(self, services, "service", name)
-end
-
---- Its live services, in the order in which they are declared.
----@return tidegate.Services[]
-function Gate:services()
-  return live_tables(self, services)
-end
-
---- The items of a file, for a rule's list.
----@param path string
----@return tidegate.File
-function Gate:file(path) -- luacheck: no unused args
-  return file.new(path)
-end
-
---- The image of the policy as it stands, staged changes included.
+--- The image of the policy as it is now, with staged changes.
 ---@return tidegate.Image|nil
 ---@return string|nil message
 ---@return integer|nil errno
@@ -160,59 +70,53 @@ function Gate:image()
   return self.source:image()
 end
 
---- What becomes of a call: { op = "connect", addr = "1.2.3.4:80", uid = 33, … }.
---- Staged changes count, and live sets as they are now; no privileges.
+--- Call a method of the image.  A tail call, as in its callers, so that misuse is blamed on the
+--- caller of the gate's method.
+local function ask(self, method, ...)
+  local compiled, message, errno = self:image()
+  if not compiled then
+    return nil, message, errno
+  end
+  return compiled[method](compiled, ...)
+end
+
+--- Decide a call: { op = "connect", addr = "1.2.3.4:80", uid = 33, … }, with staged changes, and
+--- with live tables as they are now.  Needs no privileges.
 ---@param question tidegate.Question
 ---@return tidegate.Decision|nil
 ---@return string|nil message
 ---@return integer|nil errno
 function Gate:decide(question)
-  local compiled, message, errno = self:image()
-  if not compiled then
-    return nil, message, errno
-  end
-  return compiled:decide(question, self.published and self.cdata)
+  return ask(self, "decide", question, self.published and self.cdata)
 end
 
---- The same, with why the rules before did not match.
+--- Like decide(), and explain why the rules before did not match.
 ---@param question tidegate.Question
 ---@return tidegate.Explanation|nil
 ---@return string|nil message
 ---@return integer|nil errno
 function Gate:explain(question)
-  local compiled, message, errno = self:image()
-  if not compiled then
-    return nil, message, errno
-  end
-  return compiled:explain(question, self.published and self.cdata)
+  return ask(self, "explain", question, self.published and self.cdata)
 end
 
---- What compiles, but hardly does what was meant; staged changes count.
+--- What compiles, but hardly does what was meant, with staged changes.
 ---@return tidegate.Finding[]|nil
 ---@return string|nil message
 ---@return integer|nil errno
 function Gate:findings()
-  local compiled, message, errno = self:image()
-  if not compiled then
-    return nil, message, errno
-  end
-  return compiled:findings()
+  return ask(self, "findings")
 end
 
---- Lua that gives the same image, staged changes included.
+--- Lua that gives the same image, with staged changes.
 ---@return string|nil
 ---@return string|nil message
 ---@return integer|nil errno
 function Gate:dump()
-  local compiled, message, errno = self:image()
-  if not compiled then
-    return nil, message, errno
-  end
-  return compiled:dump()
+  return ask(self, "dump")
 end
 
---- What this gate's policy has that another's has not (+), and the other way
---- round (-), staged changes included.
+--- What only this gate's policy has (+), and what only the other one's has (-), with staged
+--- changes.
 ---@param other tidegate.Gate
 ---@return tidegate.Diff|nil
 ---@return string|nil message
@@ -233,31 +137,60 @@ function Gate:diff(other)
   return diff.of_policies(theirs, mine)
 end
 
--- The kernel ---------------------------------------------------------------------
+-- The kernel ---------------------------------------------------------------------------
 
---- The tg_gate, opened when it is first needed.
+--- The tg_gate, which is opened when it is first needed.
 local function open(self)
   if self.closed then
     error("the gate is closed", 3)
   elseif not self.cdata then
-    local slot = library.slot "gate"
-    local result = C.tg_gate_open(nil, slot)
-    if result ~= 0 then
-      return library.failure(result)
+    local object, message, errno =
+      library.make("gate", function(slot) return C.tg_gate_open(nil, slot) end)
+    if not object then
+      return nil, message, errno
     end
-    self.cdata = library.own("gate", slot)
-    self.reader = reader.new(self.cdata)
+    self.cdata, self.reader = object, ring.new(object)
   end
   return self.cdata
 end
 
---- Changes with each change of the rules.
+--- A number that changes with each change of the policy; nil: it comes from an image file.
+---@return integer|nil
 function Gate:revision()
   return self.source and self.source.revision
 end
 
---- Publish what is staged: one atomic step, or nothing has changed.  Reads the
---- files of the rules again where they have changed.
+--- The image to publish.
+---@return tidegate.Image|nil
+---@return string[]|string warnings, one for each rule that is left out; or the message
+---@return integer|nil errno
+local function feasible(self, compiled)
+  if self.source and self.source.options.best_effort then
+    return self.source:feasible(compiled)
+  end
+  return compiled, {}
+end
+
+--- Take note of what has just been published.
+---@param wanted tidegate.Image
+---@param published tidegate.Image `wanted`, without the rules that were left out
+local function note(self, wanted, published, warnings)
+  self.committed, self.published, self.index, self.warned = wanted, published, {}, warnings
+  for position, member in ipairs(published.members or {}) do
+    self.index[member] = position - 1
+  end
+  local status, message, errno = stats.gate_status(self.cdata)
+  if not status then
+    return nil, message, errno
+  end
+  self.names = published:names()
+  self.reader:remember(tonumber(status.generation), self.names)
+  self.timers:start()
+  return true
+end
+
+--- Publish what is staged, in one atomic step; if it fails, nothing has changed.  Files of rules
+--- that have changed are read again.
 ---@return true|nil
 ---@return string|nil message
 ---@return integer|nil errno
@@ -267,48 +200,36 @@ function Gate:commit()
   if not object then
     return nil, message, errno
   end
-  local compiled
-  compiled, message, errno = self:image()
-  if not compiled then
+  local wanted
+  wanted, message, errno = self:image()
+  if not wanted then
     return nil, message, errno
-  elseif compiled == self.committed then
+  elseif wanted == self.committed then
     return true
   end
-  local wanted, warnings = compiled, {}
-  if self.source and self.source.best_effort then
-    compiled, warnings, errno = self.source:feasible(wanted)
-    if not compiled then
-      return nil, warnings, errno
-    end
+  local published, warnings, number = feasible(self, wanted)
+  if not published then
+    return nil, warnings, number
   end
-  local result = C.tg_gate_publish(object, compiled.cdata)
+  local result = C.tg_gate_publish(object, published.cdata)
   if result ~= 0 then
     return library.failure(result)
   end
-  self.committed, self.published, self.index, self.warned = wanted, compiled, {}, warnings
-  for position, member in ipairs(compiled.members or {}) do
-    self.index[member] = position - 1
-  end
-  local status
-  status, message, errno = stats.gate_status(self.cdata)
-  if not status then
-    return nil, message, errno
-  end
-  self.names = compiled:names()
-  self.reader:remember(tonumber(status.generation), self.names)
-  self.timers:start()
-  return true
+  return note(self, wanted, published, warnings)
 end
 
---- What the last commit() left out: with `best_effort = true` in policy {},
---- the rules that need more than this kernel has.
----@return string[] one a rule
+--- What the last commit() left out: with `best_effort = true` in policy {}, the rules that need
+--- more than this kernel has.
+---@return string[] one for each rule
 function Gate:warnings()
   return { unpack(self.warned or {}) }
 end
 
---- "self", "pid:42", "unit:nginx.service" or a path, as the library spells a cgroup.
-local function cgroup_name(target, verb)
+--- A cgroup as the library names it: "self", "pid:42", "unit:nginx.service" or a path.
+---@param target string|{ pid: integer }|{ unit: string }
+---@param verb string for the message
+---@return string
+function M.cgroup_name(target, verb)
   if type(target) == "string" then
     return target
   elseif type(target) == "table" and type(target.pid) == "number" then
@@ -320,7 +241,8 @@ local function cgroup_name(target, verb)
     :format(verb, literal.describe(target)), 3)
 end
 
-local function place(self, verb, name)
+--- Commit, then attach or move to a cgroup.
+local function place(self, call, name)
   local path = ffi.new "char[4096]"
   local result = C.tg_cgroup_find(name, path, 4096)
   if result ~= 0 then
@@ -330,30 +252,25 @@ local function place(self, verb, name)
   if not ok then
     return nil, message, errno
   end
-  result = C["tg_gate_" .. verb](self.cdata, path)
-  if result ~= 0 then
-    return library.failure(result)
-  end
-  return true
+  return library.outcome(call(self.cdata, path))
 end
-M.cgroup_name = cgroup_name
 
---- Attach to a cgroup and what is below it; publishes first what is staged.
+--- Attach to a cgroup and those below it; first publishes what is staged.
 ---@param target string|{ pid: integer }|{ unit: string }
 ---@return true|nil
 ---@return string|nil message
 ---@return integer|nil errno
 function Gate:attach(target)
-  return place(self, "attach", cgroup_name(target, "attach"))
+  return place(self, C.tg_gate_attach, M.cgroup_name(target, "attach"))
 end
 
---- Be attached to this cgroup and to no other; publishes first what is staged.
+--- Attach to this cgroup and detach from all others; first publishes what is staged.
 ---@param target string|{ pid: integer }|{ unit: string }
 ---@return true|nil
 ---@return string|nil message
 ---@return integer|nil errno
 function Gate:move(target)
-  return place(self, "move", cgroup_name(target, "move"))
+  return place(self, C.tg_gate_move, M.cgroup_name(target, "move"))
 end
 
 --- Detach from every cgroup; the gate can be attached again.
@@ -361,24 +278,22 @@ end
 ---@return string|nil message
 ---@return integer|nil errno
 function Gate:detach()
-  if self.cdata then
-    local result = C.tg_gate_detach(self.cdata)
-    if result ~= 0 then
-      return library.failure(result)
-    end
+  if not self.cdata then
+    return true
   end
-  return true
+  return library.outcome(C.tg_gate_detach(self.cdata))
 end
 
---- End the sockets that this gate has connected to a backend, in every network
---- namespace; their owners hear ECONNABORTED.
----@param backend string "10.0.1.5:8080", or "10.0.1.5": at any port
----@return integer|nil ended how many
+--- End the sockets that this gate has connected to a backend, in every network namespace; their
+--- owners get ECONNABORTED.
+---@param backend string "10.0.1.5:8080", or "10.0.1.5" for any port
+---@return integer|nil ended the number of sockets
 ---@return string|nil message
 ---@return integer|nil errno
 function Gate:kill(backend)
-  if type(backend) ~= "string" or backend:find "%z" then
-    error(('kill wants a backend such as "10.0.1.5:8080"; got %s'):format(literal.describe(backend)), 2)
+  if not literal.is_text(backend) then
+    error(('kill wants a backend such as "10.0.1.5:8080"; got %s')
+      :format(literal.describe(backend)), 2)
   end
   if not self.cdata then
     return 0

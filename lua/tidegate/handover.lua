@@ -1,22 +1,21 @@
---- What a gate does for a host that outlives its Lua state, and has more than
---- one process.
+--- What a gate does for a host that outlives its Lua state and has several processes.
 
 local ffi = require "ffi"
 local library = require "tidegate.ffi"
 local literal = require "tidegate.literal"
-local reader = require "tidegate.ring"
+local ring = require "tidegate.ring"
 local stats = require "tidegate.stats"
 
 local C = library.C
 
 local M = {}
 
---- The methods of a gate that are for such hosts.
+--- The methods of a gate for such hosts.
 ---@class tidegate.Gate
 local Gate = {}
 M.methods = Gate
 
---- The rule names of the image in force, for events of it that wait in the ring.
+--- The rule names of the image in force, for its events that are still in the ring.
 local function names_in_force(object)
   local names, index = {}, 0
   repeat
@@ -26,12 +25,11 @@ local function names_in_force(object)
   return names
 end
 
---- Have the process know the gate by a name.  Where another Lua state of it has
---- done so before, this one takes its place: what it publishes replaces what is
---- in force there, without a moment in which nothing is.  The gate goes when
---- the last state that kept it does.  Processes that are forked from this one
---- take turns at its timers: what one has called, another does not call again.
---- Only before anything is published.
+--- Give the gate a name in this process.  If another Lua state of the process has kept a gate by
+--- this name, this gate takes its place: what it publishes replaces what is in force there,
+--- without a moment in which nothing is enforced.  The gate goes away with the last state that kept
+--- it.  Processes that are forked from this one take turns at its timers: what one has called,
+--- another does not call again.  keep() has to come before anything is published.
 ---@param name string
 ---@return true|nil
 ---@return string|nil message
@@ -42,20 +40,20 @@ function Gate:keep(name)
   elseif self.closed then
     error("keep: the gate is closed", 2)
   elseif self.cdata then
-    error("keep: comes before attach and commit", 2)
+    error("keep: call it before attach and commit", 2)
   end
   local shared, problem, number = self.timers:share()
   if not shared then
     return nil, problem, number
   end
-  local slot = library.slot "gate"
-  local result = C.tg_gate_named(name, slot)
-  if result ~= 0 then
-    return library.failure(result)
+  local object, status, message, errno
+  object, message, errno =
+    library.make("gate", function(slot) return C.tg_gate_named(name, slot) end)
+  if not object then
+    return nil, message, errno
   end
-  self.cdata = library.own("gate", slot)
-  self.reader = reader.new(self.cdata)
-  local status, message, errno = stats.gate_status(self.cdata)
+  self.cdata, self.reader = object, ring.new(object)
+  status, message, errno = stats.gate_status(object)
   if not status then
     return nil, message, errno
   end
@@ -65,8 +63,8 @@ function Gate:keep(name)
   return true
 end
 
---- Become the one process that reads the events of a gate that is kept.
----@return boolean|nil whether this process is it
+--- Become the one process that reads the events of a gate with a name.
+---@return boolean|nil whether this process is the reader
 ---@return string|nil message
 ---@return integer|nil errno
 function Gate:claim()
@@ -82,19 +80,20 @@ function Gate:resign()
   C.tg_gate_resign(self.cdata)
 end
 
---- Start a thread that tells of events through a unix socket, to which the
---- caller connects: a byte from there says that there are events, one back
---- that they were dispatched.
----@return ffi.cdata*|nil waker to be kept; library.release("waker", …) ends it
+--- Start a thread that announces events through a unix socket.  The caller connects to it, gets a
+--- byte when there are events, and sends one back when it has dispatched them.
+---@return ffi.cdata*|nil waker for the caller to keep; library.release("waker", …) ends it
 ---@return string path, or the message
 ---@return integer|nil errno
 function Gate:waker()
-  local slot, path = library.slot "waker", ffi.new "char[108]"
-  local result = C.tg_waker_start(self.cdata, path, 108, slot)
-  if result ~= 0 then
-    return library.failure(result)
+  local path = ffi.new "char[108]"
+  local waker, message, errno = library.make("waker", function(slot)
+    return C.tg_waker_start(self.cdata, path, 108, slot)
+  end)
+  if not waker then
+    return nil, message, errno
   end
-  return library.own("waker", slot), ffi.string(path)
+  return waker, ffi.string(path)
 end
 
 return M

@@ -1,15 +1,12 @@
---- A compiled policy: what it says of itself, and what it decides.
+--- A compiled policy: what it contains, what it decides, and what is odd about it.
 
 local ffi = require "ffi"
 local backend = require "tidegate.backend"
 local decision = require "tidegate.decision"
-local duration = require "tidegate.duration"
+local dump = require "tidegate.dump"
 local library = require "tidegate.ffi"
-local literal = require "tidegate.literal"
+local names = require "tidegate.names"
 local query = require "tidegate.query"
-local schema = require "tidegate.schema"
-local services = require "tidegate.services"
-local set = require "tidegate.set"
 
 local C = library.C
 
@@ -22,15 +19,20 @@ M.MAGIC = "TIDEGATE"
 ---@field name string of the policy, "" if it has none
 ---@field count integer of its rules
 ---@field bytes integer its size
----@field members tidegate.Rule[]|nil the handles of its rules, where it was compiled here
+---@field members tidegate.Rule[]|nil the handles of its rules, if it was compiled in this process
 local Image = {}
 Image.__index = Image
 
---- Take over the image in a slot.
----@param slot ffi.cdata*
----@return tidegate.Image
-function M.own(slot)
-  local object = library.own("image", slot)
+--- Make an image.
+---@param call fun(slot: ffi.cdata*): integer calls a function such as tg_image_load()
+---@return tidegate.Image|nil
+---@return string|nil message
+---@return integer|nil errno
+function M.make(call)
+  local object, message, errno = library.make("image", call)
+  if not object then
+    return nil, message, errno
+  end
   local info = library.sized "struct tg_image_info"
   C.tg_image_info(object, info)
   return setmetatable({
@@ -45,12 +47,7 @@ end
 ---@return string|nil message
 ---@return integer|nil errno
 function M.load(path)
-  local slot = library.slot "image"
-  local result = C.tg_image_load(path, slot)
-  if result ~= 0 then
-    return library.failure(result)
-  end
-  return M.own(slot)
+  return M.make(function(slot) return C.tg_image_load(path, slot) end)
 end
 
 --- Write the image to a file.
@@ -59,14 +56,10 @@ end
 ---@return string|nil message
 ---@return integer|nil errno
 function Image:save(path)
-  local result = C.tg_image_save(self.cdata, path)
-  if result ~= 0 then
-    return library.failure(result)
-  end
-  return true
+  return library.outcome(C.tg_image_save(self.cdata, path))
 end
 
---- The image's bytes, as a file holds them.
+--- The image's bytes, as a file contains them.
 ---@return string
 function Image:data()
   local size = ffi.new "size_t[1]"
@@ -74,15 +67,25 @@ function Image:data()
   return ffi.string(bytes, size[0])
 end
 
---- "web.lua:4", or nil where the image does not know.
+-- What it contains ---------------------------------------------------------------------
+
+--- "web.lua:4", or nil if the image does not contain it.
 local function known(text)
   text = ffi.string(text)
   return text ~= "" and text or nil
 end
 
---- A rule as the image remembers it.
+--- What an image contains of a rule.
+---@class tidegate.ImageRule
+---@field name string
+---@field verb string
+---@field where string|nil "web.lua:4"
+---@field text string|nil one line of Lua
+---@field slot integer
+---@field ops integer a mask
+
 ---@param index integer from 0
----@return { name: string, verb: string, where: string|nil, text: string|nil, slot: integer, ops: integer }|nil
+---@return tidegate.ImageRule|nil
 function Image:rule(index)
   local info = library.sized "struct tg_rule_info"
   if C.tg_image_rule(self.cdata, index, info) ~= 0 then
@@ -90,47 +93,87 @@ function Image:rule(index)
   end
   return {
     name = ffi.string(info.name), where = known(info.where), text = known(info.text),
-    verb = decision.verb_names[tonumber(info.verb)], ops = tonumber(info.ops), slot = tonumber(info.slot),
+    verb = names.verbs[info.verb], ops = tonumber(info.ops), slot = tonumber(info.slot),
   }
 end
 
---- The backends of a rule of the image.
+--- The backends of a rule.
 ---@param index integer of the rule, from 0
 ---@return tidegate.Backend[]
 function Image:backends(index)
-  return backend.read(function(position, info) return C.tg_image_backend(self.cdata, index, position, info) end)
+  return backend.read(function(position, info)
+    return C.tg_image_backend(self.cdata, index, position, info)
+  end)
 end
 
 --- The names of its rules, from index 0.
 ---@return table<integer, string>
 function Image:names()
-  local names = {}
+  local found = {}
   for index = 0, self.count - 1 do
-    names[index] = self.members and self.members[index + 1].name or self:rule(index).name
+    found[index] = self.members and self.members[index + 1].name or self:rule(index).name
   end
-  return names
+  return found
 end
 
--- What it decides ------------------------------------------------------------------
+--- The hooks that a gate attaches for it.
+---@return string[]
+function Image:hooks()
+  return names.hooks_in(self.info.hooks)
+end
 
---- Run the programs' own source over the image.
+--- Call a function for each live table of a kind that it declares, in order.
+---@param kind tidegate.LiveKind
+---@param visit fun(index: integer, info: ffi.cdata*)
+function Image:each_table(kind, visit)
+  local info, index = library.sized(kind.info_type), 0
+  while kind.of_image(self.cdata, index, info) == 0 do
+    visit(index, info)
+    index = index + 1
+  end
+end
+
+--- The names of the live tables of a kind that it declares, in order.
+---@param kind tidegate.LiveKind
+---@return string[]
+function Image:table_names(kind)
+  local found = {}
+  self:each_table(kind, function(_, info) found[#found + 1] = ffi.string(info.name) end)
+  return found
+end
+
+--- Lua that compiles to the same image.
+---@return string
+function Image:dump()
+  return dump.text(self)
+end
+
+-- What it decides ----------------------------------------------------------------------
+
+--- Ask the simulator, which runs the programs' own source over the image.
+---@param gate ffi.cdata*|nil struct tg_gate: ask with its live tables, not those of the image
+---@param of_gate function tg_gate_decide() or its like
+---@param of_image function tg_image_decide() or its like
+---@return integer
+local function simulate(self, gate, of_gate, of_image, ...)
+  if gate then
+    return of_gate(gate, self.cdata, ...)
+  end
+  return of_image(self.cdata, ...)
+end
+
 local function decide(self, asked, gate)
   local struct = library.sized "struct tg_decision"
-  local result
-  if gate then
-    result = C.tg_gate_decide(gate, self.cdata, asked.cdata, struct)
-  else
-    result = C.tg_image_decide(self.cdata, asked.cdata, struct)
-  end
+  local result = simulate(self, gate, C.tg_gate_decide, C.tg_image_decide, asked.cdata, struct)
   if result ~= 0 then
     return library.failure(result)
   end
   return decision.new(self, asked, struct, gate), tonumber(struct.rule)
 end
 
---- What becomes of a call.
+--- Decide a call.
 ---@param question tidegate.Question
----@param gate ffi.cdata*|nil struct tg_gate: its live tables count, not those of the image
+---@param gate ffi.cdata*|nil struct tg_gate: decide with its live tables, not those of the image
 ---@return tidegate.Decision|nil
 ---@return string|nil message
 ---@return integer|nil errno
@@ -147,8 +190,9 @@ function Image:decide(question, gate)
   return decided
 end
 
---- What becomes of a call, and why the rules before did not match.
+--- Decide a call, and explain why the rules before did not match.
 ---@param question tidegate.Question
+---@param gate ffi.cdata*|nil as for decide()
 ---@return tidegate.Explanation|nil
 ---@return string|nil message
 ---@return integer|nil errno
@@ -170,14 +214,11 @@ end
 ---@return tidegate.Backend[]
 function Image:choice(asked, gate)
   return backend.read(function(index, info)
-    if gate then
-      return C.tg_gate_choice(gate, self.cdata, asked.cdata, index, info)
-    end
-    return C.tg_image_choice(self.cdata, asked.cdata, index, info)
+    return simulate(self, gate, C.tg_gate_choice, C.tg_image_choice, asked.cdata, index, info)
   end)
 end
 
---- The bits of the fields that keep a rule from matching.
+--- The mask of the fields that keep a rule from matching.
 ---@param asked tidegate.Query
 ---@param index integer of the rule, from 0
 ---@param gate ffi.cdata*|nil as for decide()
@@ -185,76 +226,48 @@ end
 ---@return string|nil message
 ---@return integer|nil errno
 function Image:mismatch(asked, index, gate)
-  local fields = library.index()
-  local result
-  if gate then
-    result = C.tg_gate_mismatch(gate, self.cdata, asked.cdata, index, fields)
-  else
-    result = C.tg_image_mismatch(self.cdata, asked.cdata, index, fields)
-  end
+  local mask = library.index()
+  local result =
+    simulate(self, gate, C.tg_gate_mismatch, C.tg_image_mismatch, asked.cdata, index, mask)
   if result ~= 0 then
     return library.failure(result)
   end
-  return tonumber(fields[0])
+  return tonumber(mask[0])
 end
 
---- The hooks that a gate attaches for it.
----@return string[]
-function Image:hooks()
-  return M.hook_names(self.info.hooks)
-end
+-- What is odd about it -----------------------------------------------------------------
 
---- The names of hooks, from their bits.
----@param bits integer
----@return string[]
-function M.hook_names(bits)
-  local names = {}
-  for hook = 0, tonumber(C.TG_HOOKS) - 1 do
-    if math.floor(tonumber(bits) / 2 ^ hook) % 2 == 1 then
-      names[#names + 1] = ffi.string(C.tg_hook_name(hook))
-    end
-  end
-  return names
-end
-
--- What is odd about it --------------------------------------------------------------
-
-local kinds = {
-  [C.TG_FINDING_NEVER] = "never", [C.TG_FINDING_LOOP] = "loop",
-  [C.TG_FINDING_DEFEATED] = "defeated", [C.TG_FINDING_LOOPBACK] = "loopback",
-}
-
---- Something about a policy that compiles, but hardly does what was meant.
+--- Something in a policy that compiles, but hardly does what was meant.
 ---@class tidegate.Finding
 ---@field kind "never"|"loop"|"defeated"|"loopback"
 ---@field rule string|nil its name; nil: the default
 ---@field text string `web.lua:4: deny "x": what; what to do`
 
---- Rules that can never match, rewrites that go round in a loop, denials that
---- are defeated or that catch the loopback: in the order of the rules.
+--- Rules that can never match, rewrites that loop, denials that are defeated or that include the
+--- loopback addresses: in the order of the rules.
 ---@return tidegate.Finding[]|nil
 ---@return string|nil message
 ---@return integer|nil errno
 function Image:findings()
-  local slot = library.slot "lint"
-  local result = C.tg_lint_new(self.cdata, slot)
-  if result ~= 0 then
-    return library.failure(result)
+  local object, message, errno =
+    library.make("lint", function(slot) return C.tg_lint_new(self.cdata, slot) end)
+  if not object then
+    return nil, message, errno
   end
-  local object = library.own("lint", slot)
   local found, finding = {}, library.sized "struct tg_finding"
   while C.tg_lint_finding(object, #found, finding) == 0 do
     local rule = self:rule(tonumber(finding.rule))
     found[#found + 1] = {
-      kind = kinds[tonumber(finding.kind)], rule = rule and rule.name, text = ffi.string(finding.text),
+      kind = names.findings[finding.kind], rule = rule and rule.name,
+      text = ffi.string(finding.text),
     }
   end
   library.release("lint", object)
   return found
 end
 
---- What its rules need and this kernel does not have, by the rule's index from
---- 0; empty where the kernel has it all, or this process may not ask it.
+--- What its rules need and this kernel does not have, by the rule's index from 0; empty if the
+--- kernel has everything, or if this process may not find out.
 ---@return table<integer, string>
 function Image:lacks()
   local lacks, lack, from = {}, library.sized "struct tg_lack", 0
@@ -263,101 +276,6 @@ function Image:lacks()
     lacks[rule], from = ffi.string(lack.text), rule + 1
   end
   return lacks
-end
-
--- Back to Lua --------------------------------------------------------------------
-
---- The default of each operation, or one word where they agree.
-local function default_text(info)
-  local verdicts, parts = {}, {}
-  for _, name in ipairs(schema.op_names) do
-    local row = schema.fields[name]
-    if #row.ops == 1 and not row.reports then
-      local verdict = decision.verb_names[tonumber(info.defaults[C["TG_OP_" .. name:upper()]])]
-      verdicts[verdict] = true
-      parts[#parts + 1] = ("%s = %q"):format(name, verdict)
-    end
-  end
-  if verdicts.allow and verdicts.deny then
-    return "{ " .. table.concat(parts, ", ") .. " }"
-  end
-  return literal.quote(next(verdicts))
-end
-
---- What it says of a live set: `set "banned" { "192.0.2.1", ttl = "10m", size = 65536 }`.
-local function set_text(self, index, info)
-  local cursor, element = ffi.new "uint64_t[1]", ffi.new "struct tg_set_element"
-  local parts = {}
-  while C.tg_image_set_next(self.cdata, index, cursor, element) == 1 do
-    local text = literal.quote(set.element_text(element))
-    if element.ttl_ms ~= info.ttl_ms then
-      local ttl = element.ttl_ms > 0 and literal.quote(duration.text(tonumber(element.ttl_ms))) or "0"
-      text = ("{ %s, ttl = %s }"):format(text, ttl)
-    end
-    parts[#parts + 1] = text
-  end
-  if info.ttl_ms > 0 then
-    parts[#parts + 1] = "ttl = " .. literal.quote(duration.text(tonumber(info.ttl_ms)))
-  end
-  parts[#parts + 1] = ("size = %d"):format(tonumber(info.room))
-  return ("set %s { %s }"):format(literal.quote(ffi.string(info.name)), table.concat(parts, ", "))
-end
-
---- What it says of live services: `services "svc" { ["10.96.0.10:80/tcp"] = { "10.0.1.5:8080" }, size = 1024 }`.
-local function services_text(self, index, info)
-  local cursor, vip = ffi.new "uint64_t[1]", ffi.new "struct tg_vip_info"
-  local parts = {}
-  while C.tg_image_service_next(self.cdata, index, cursor, vip) == 1 do
-    local items = {}
-    for position, member in ipairs(backend.read(function(number, backend_info)
-      return C.tg_image_service_backend(self.cdata, index, cursor[0], number, backend_info)
-    end)) do
-      items[position] = backend.item_text(member.address, member.weight, member.state)
-    end
-    parts[#parts + 1] = ("[%s] = { %s }"):format(literal.quote(backend.vip_text(vip)), table.concat(items, ", "))
-  end
-  parts[#parts + 1] = ("size = %d"):format(tonumber(info.room))
-  return ("services %s { %s }"):format(literal.quote(ffi.string(info.name)), table.concat(parts, ", "))
-end
-
-local table_text = { [set] = set_text, [services] = services_text }
-
---- Call a function for each live table of a kind that it declares, in order.
-local function each_table(self, kind, visit)
-  local info, index = library.sized(kind.info_type), 0
-  while kind.of_image(self.cdata, index, info) == 0 do
-    visit(index, info)
-    index = index + 1
-  end
-end
-
---- The names of the live tables of a kind that it declares, in order.
----@param kind tidegate.LiveKind
----@return string[]
-function Image:table_names(kind)
-  local names = {}
-  each_table(self, kind, function(_, info) names[#names + 1] = ffi.string(info.name) end)
-  return names
-end
-
---- Lua that compiles to the same image.
----@return string
-function Image:dump()
-  local options = {}
-  if self.name ~= "" then
-    options[1] = "name = " .. literal.quote(self.name)
-  end
-  options[#options + 1] = "default = " .. default_text(self.info)
-  options[#options + 1] = ("on_error = %q"):format(decision.verb_names[tonumber(self.info.on_error)])
-  local lines = { "policy { " .. table.concat(options, ", ") .. " }", "" }
-  for _, kind in ipairs { set, services } do
-    each_table(self, kind, function(index, info) lines[#lines + 1] = table_text[kind](self, index, info) end)
-  end
-  for index = 0, self.count - 1 do
-    local info = self:rule(index)
-    lines[#lines + 1] = info.text or ("-- %s %q: the image does not hold its text"):format(info.verb, info.name)
-  end
-  return table.concat(lines, "\n") .. "\n"
 end
 
 return M

@@ -6,7 +6,7 @@
 --    assert(gate:attach "/sys/fs/cgroup/app")
 --    for event in gate:events() do print(event) end
 --
--- What fails at run time returns nil, a message and an errno; misuse raises.
+-- A failure at run time returns nil, a message and an errno; misuse raises.
 
 local ffi = require "ffi"
 local gate = require "tidegate.gate"
@@ -25,8 +25,8 @@ M.version = ffi.string(library.C.tg_version())
 
 local EINVAL = 22
 
---- The text of a policy file; of an image file its first bytes alone.  Or
---- `path: No such file or directory`.
+--- The text of a policy file, or only the first bytes of an image file.  On failure, the message is
+--- like `path: No such file or directory`.
 local function read(path)
   local handle, message, errno = io.open(path, "rb")
   if not handle then
@@ -52,8 +52,8 @@ local function check_text(value, verb, what)
   end
 end
 
---- Load a policy file, or an image file.  The whole policy is checked and
---- compiled; the kernel is not touched before attach() or commit().
+--- Load a policy file or an image file.  The whole policy is checked and compiled; attach() and
+--- commit() are the first to touch the kernel.
 ---@param path string
 ---@return tidegate.Gate|nil
 ---@return string|nil message every error, one a line: `web.lua:4: deny "x": …`
@@ -73,7 +73,7 @@ end
 
 --- Load a policy from its text.
 ---@param text string
----@param name string|nil stands in messages where a file's path does; its folder is where relative paths start
+---@param name string|nil used like a file's path: in messages, and as the start of relative paths
 ---@return tidegate.Gate|nil
 ---@return string|nil message
 ---@return integer|nil errno
@@ -90,7 +90,7 @@ function M.compile(text, name)
   return gate.new { policy = rules, handlers = handlers }
 end
 
---- A gate without rules; its methods allow, deny and rewrite stage some.
+--- A gate without rules; its methods allow, deny, rewrite … add some.
 ---@param name string|nil
 ---@return tidegate.Gate
 function M.gate(name)

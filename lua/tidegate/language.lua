@@ -1,5 +1,5 @@
---- The world that a policy file runs in: the verbs, a part of Lua's library, and
---- nothing else.  A name that is not there is an error, not nil.
+--- The environment of a policy file: the words of the language, a part of Lua's library, and
+--- nothing else.  An unknown name is an error, not nil.
 
 local file = require "tidegate.file"
 local literal = require "tidegate.literal"
@@ -20,18 +20,19 @@ local function pick(library, names)
   return picked
 end
 
---- What a policy file may use of Lua itself.
+--- The part of Lua's library that a policy file may use.
 local function standard_library()
-  local standard = pick(_G, [[assert error ipairs next pairs pcall print select tonumber tostring type
-    unpack xpcall getmetatable setmetatable rawequal rawget rawset require
+  local standard = pick(_G, [[
+    assert error ipairs next pairs pcall print select tonumber tostring type unpack xpcall
+    getmetatable setmetatable rawequal rawget rawset require
     bit coroutine io math string table _VERSION]])
   standard.os = pick(os, "clock date difftime getenv time")
   return standard
 end
 
---- "web.lua:4" of the code that called into the language.  A tail call
---- (`return deny {}`) leaves no line behind: then it is the file alone.
----@param level integer 2: the caller of the function that asks
+--- "web.lua:4", the line that called into the language.  A tail call (`return deny {}`) leaves no
+--- line: then it is the file alone.
+---@param level integer 2: the caller of the function that calls this one
 ---@param path string|nil of the policy file that runs
 ---@return string
 function M.where(level, path)
@@ -40,14 +41,14 @@ function M.where(level, path)
     if not info or info.func == M.run or info.func == M.call then
       break
     elseif info.currentline > 0 then
-      return (info.source:sub(1, 1) == "@" and info.source:sub(2) or info.short_src) .. ":" .. info.currentline
+      local source = info.source:match "^@(.*)" or info.short_src
+      return source .. ":" .. info.currentline
     end
   end
   return path or "?"
 end
 
---- Call a function that a policy gave, now or later: what is wrong in it comes
---- back as a text, with its traceback.
+--- Call a function of a policy; an error in it is returned as a text with its traceback.
 ---@param call function
 ---@return boolean ok
 ---@return string|nil message
@@ -56,8 +57,8 @@ function M.call(call, ...)
   return ok, not ok and tostring(message) or nil
 end
 
---- Add a rule, or note what is wrong with it and go on: a policy file tells all
---- of its errors at once.
+--- Add a rule, or note what is wrong with it and go on, so that all errors of a policy file are
+--- reported at once.
 local function verb(name, policy, complaints, path)
   return function(spec)
     local added, message, errno = policy:add(name, spec, M.where(2, path))
@@ -68,16 +69,16 @@ local function verb(name, policy, complaints, path)
   end
 end
 
---- on("deny", fn); the names are checked when the whole file has been read, or,
---- where that has been, at once.
+--- on("deny", fn).  The kind is checked when the whole file has run, or at once if it already has.
 local function on(policy, handlers, complaints, path)
   return function(kind, handler)
     local where = M.where(2, path)
     if type(kind) ~= "string" then
-      complaints:add(("%s: on wants a verb, the name of a rule, or \"*\"; got %s")
+      complaints:add(('%s: on wants a verb, the name of a rule, or "*"; got %s')
         :format(where, literal.describe(kind)))
     elseif type(handler) ~= "function" then
-      complaints:add(('%s: on "%s" wants a function; got %s'):format(where, kind, literal.describe(handler)))
+      complaints:add(('%s: on "%s" wants a function; got %s')
+        :format(where, kind, literal.describe(handler)))
     elseif not complaints.raise then
       handlers[#handlers + 1] = { kind = kind, handler = handler, where = where }
     else
@@ -102,28 +103,33 @@ local function timer(word, policy, complaints, path)
   end
 end
 
+--- file "blocklist.txt"
 local function named_file(folder, complaints, path)
   return function(name)
     if type(name) ~= "string" then
-      complaints:add(("%s: file wants a path; got %s"):format(M.where(2, path), literal.describe(name)))
+      complaints:add(("%s: file wants a path; got %s")
+        :format(M.where(2, path), literal.describe(name)))
       name = ""
     end
     return file.new(name, folder)
   end
 end
 
---- set "name", services "name": the handle of a live table, which a table behind it declares.
+--- set "name", services "name": the handle of a live table; a table after it declares it.
 local function live_table(kind, policy, complaints, path)
   return function(name)
     local where = M.where(2, path)
     if type(name) ~= "string" or name == "" or name:find "%c" then
-      complaints:add(("%s: %s wants a name; got %s"):format(where, kind.word, literal.describe(name)))
+      complaints:add(("%s: %s wants a name; got %s")
+        :format(where, kind.word, literal.describe(name)))
       name = "?"
     end
-    return live.named(policy:live(kind, name), where, function(message) complaints:add(message) end)
+    local handle = policy:live(kind, name)
+    return live.named(handle, where, function(message) complaints:add(message) end)
   end
 end
 
+--- policy { … }
 local function options(policy, complaints, path)
   return function(spec)
     local ok, message = policy:set(spec, M.where(2, path))
@@ -133,11 +139,10 @@ local function options(policy, complaints, path)
   end
 end
 
---- What is wrong with a policy file, in the order in which it was found.  Once
---- the file has run, by its callbacks, nobody reads it any more: what is wrong
---- then raises.
+--- The errors in a policy file, in the order in which they were found.  When the file has run, the
+--- list has been read: an error in one of its callbacks then raises.
 ---@class tidegate.Complaints
----@field raise boolean|nil whether it does
+---@field raise boolean|nil whether errors raise
 ---@field errno integer|nil of the first
 local Complaints = {}
 Complaints.__index = Complaints
@@ -160,7 +165,7 @@ function Complaints:__tostring()
   return table.concat(self, "\n")
 end
 
---- The kind that nobody emits, with a hint; nil where the kind is known.
+--- What is wrong with a kind of handler, with a hint; nil: the kind exists.
 ---@param policy tidegate.Policy
 ---@param kind string
 ---@return string|nil
@@ -176,7 +181,7 @@ function M.unknown_kind(policy, kind)
   return ('on "%s": no verb and no rule of that name%s'):format(kind, suggest.hint(kind, names))
 end
 
---- on() may come before the rule that it names, so its kinds are checked last.
+--- on() may come before the rule that it names, so kinds are checked last.
 local function check_kinds(policy, handlers, complaints)
   for _, entry in ipairs(handlers) do
     local unknown = M.unknown_kind(policy, entry.kind)
@@ -186,12 +191,12 @@ local function check_kinds(policy, handlers, complaints)
   end
 end
 
---- Where the relative paths of a policy file start.
+--- The folder where the relative paths of a policy file start.
 local function folder_of(path)
   return path:match "^(.+)/[^/]*$" or path:match "^/" or ""
 end
 
---- What the names of a policy file mean.
+--- The names of a policy file and their values.
 ---@param path string of the file
 ---@param policy tidegate.Policy that the verbs add to
 ---@param handlers table[] that on() adds to
@@ -232,19 +237,21 @@ function M.environment(path, policy, handlers, complaints)
       local word = words[name]
       if word == nil then
         local hint = suggest.hint(name, known)
-        error(("%s: unknown name %s%s"):format(M.where(2, path), literal.describe(name),
-          hint ~= "" and hint or "; a text stands in quotes"), 0)
+        error(("%s: unknown name %s%s")
+          :format(M.where(2, path), literal.describe(name),
+            hint ~= "" and hint or "; write a text in quotes"), 0)
       end
       return word
     end,
     __newindex = function(_, name)
-      error(("%s: %q is not local; write local %s = …"):format(M.where(2, path), tostring(name), tostring(name)), 0)
+      name = tostring(name)
+      error(("%s: %q is not local; write local %s = …"):format(M.where(2, path), name, name), 0)
     end,
     __metatable = false,
   })
 end
 
---- Lua shortens long paths in its messages; this puts the whole one back.
+--- Lua shortens long paths in its messages; this restores the whole path.
 local function whole_path(message, path)
   local short = assert(loadstring("", "@" .. path))
   short = debug.getinfo(short, "S").short_src
@@ -256,7 +263,7 @@ end
 
 --- Run the text of a policy file.
 ---@param text string
----@param path string names it in messages
+---@param path string of the file, for messages
 ---@param policy tidegate.Policy that its rules are added to
 ---@param handlers table[] { kind, handler, where }
 ---@return true|nil

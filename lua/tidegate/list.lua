@@ -1,8 +1,8 @@
 --- The values of one field: from what a rule says in Lua to a tg_list.
 --
--- First the Lua value becomes plain data, an array of items: a string, a
--- tidegate.File, or { addr = items, port = items }.  That is what dump() writes
--- and what the tg_list is built from, again where a file has changed.
+-- First the Lua value becomes plain data, an array of items: a string, a tidegate.File, a live
+-- set or services, the complement of a set, or { addr = items, port = items }.  dump() writes
+-- these items, and the tg_list is built from them, again when a file has changed.
 
 local file = require "tidegate.file"
 local library = require "tidegate.ffi"
@@ -23,8 +23,7 @@ local product_keys = { "addr", "port" }
 local List = {}
 List.__index = List
 
--- Errors travel as { message, errno } through error(), to be caught in M.new
--- and List:object only.
+-- fail() raises { message, errno }, which only M.new and List:object catch.
 local function fail(message, errno)
   error({ message = message, errno = errno }, 0)
 end
@@ -38,27 +37,36 @@ local function caught(ok, value)
   error(value, 0)
 end
 
+-- The parts of { addr = …, port = … }, like rows of the schema.
+local parts = {
+  addr = {
+    list = "ADDR", wants = [[addr to be an address such as "10.0.0.0/8", or a list of them]],
+  },
+  port = {
+    list = "PORT", numbers = true,
+    wants = [[port to be a port such as 443, "8000-8999" or "https", or a list of them]],
+  },
+}
+
 local normalise
 
 --- { addr = …, port = … } as an item.
 local function product(row, value, depth)
-  local endpoint = {}
   for key in pairs(value) do
-    if key ~= "addr" and key ~= "port" then
+    if not parts[key] then
       fail(("unknown key %s in { addr = …, port = … }%s")
         :format(literal.describe(key), suggest.hint(key, product_keys)))
     end
   end
-  if row.list ~= "ENDPOINT" and row.list ~= "FROM" then
+  if not row.endpoints then
     fail("wants " .. row.wants .. "; { addr = …, port = … } is for endpoints")
   end
-  endpoint.addr = value.addr ~= nil
-    and normalise({ list = "ADDR", wants = [[addr to be an address such as "10.0.0.0/8", or a list of them]] },
-      value.addr, {}, depth) or nil
-  endpoint.port = value.port ~= nil
-    and normalise({ list = "PORT", numbers = true,
-      wants = [[port to be a port such as 443, "8000-8999" or "https", or a list of them]] },
-      value.port, {}, depth) or nil
+  local endpoint = {}
+  for _, key in ipairs(product_keys) do
+    if value[key] ~= nil then
+      endpoint[key] = normalise(parts[key], value[key], {}, depth)
+    end
+  end
   return endpoint
 end
 
@@ -73,10 +81,10 @@ local function is_sequence(value)
   return count == #value
 end
 
---- Append the items that `value` means to `items`.
+--- Append the items of `value` to `items`.
 function normalise(row, value, items, depth)
   local kind = type(value)
-  if kind == "string" and not value:find "%z" then
+  if literal.is_text(value) then
     items[#items + 1] = value
   elseif kind == "number" and row.numbers and value >= 0 and value % 1 == 0 and value < 2 ^ 32 then
     items[#items + 1] = ("%d"):format(value)
@@ -124,16 +132,18 @@ end
 
 --- The tg_list of some items.
 function build(field, items)
-  local slot = library.slot "list"
-  check(C.tg_list_new("TG_FIELD_" .. field, slot))
-  local object = library.own("list", slot)
+  local object, message, errno =
+    library.make("list", function(slot) return C.tg_list_new("TG_FIELD_" .. field, slot) end)
+  if not object then
+    fail(message, errno)
+  end
   for _, item in ipairs(items) do
     add(object, item)
   end
   return object
 end
 
---- The files that some items name, one after the other.
+--- Call a function for each file that some items name.
 local function each_file(items, visit)
   for _, item in ipairs(items) do
     if file.is(item) then
@@ -145,6 +155,7 @@ local function each_file(items, visit)
   end
 end
 
+--- A text that differs once one of the files has changed.
 local function stamp(items)
   local stamps = {}
   each_file(items, function(named)
@@ -153,10 +164,10 @@ local function stamp(items)
   return table.concat(stamps, " ")
 end
 
---- Check and build a list.  The message is about the value alone: the caller
---- knows the rule and the field.
+--- Check and build a list.  The message is about the value alone, because the caller knows the
+--- rule and the field.
 ---@param row tidegate.Word of the field
----@param value any what the rule says
+---@param value any of the field
 ---@return tidegate.List|nil
 ---@return string|nil message
 ---@return integer|nil errno
@@ -169,13 +180,13 @@ function M.new(row, value)
   end))
 end
 
---- Whether a file of it has changed since the list was built.
+--- Whether one of its files has changed since the list was built.
 ---@return boolean
 function List:stale()
   return self.stamp ~= "" and stamp(self.items) ~= self.stamp
 end
 
---- The tg_list, built anew where a file has changed.
+--- The tg_list; it is built again if a file has changed.
 ---@return ffi.cdata*|nil
 ---@return string|nil message
 ---@return integer|nil errno
@@ -204,10 +215,11 @@ local function render_item(item, numbers)
   elseif set.is_complement(item) then
     return "-" .. live.text(item.set)
   end
-  local parts = {}
-  parts[#parts + 1] = item.addr and "addr = " .. render(item.addr)
-  parts[#parts + 1] = item.port and "port = " .. render(item.port, true)
-  return "{ " .. table.concat(parts, ", ") .. " }"
+  local texts = {}
+  for _, key in ipairs(product_keys) do
+    texts[#texts + 1] = item[key] and key .. " = " .. render(item[key], parts[key].numbers)
+  end
+  return "{ " .. table.concat(texts, ", ") .. " }"
 end
 
 function render(items, numbers)
@@ -216,11 +228,11 @@ function render(items, numbers)
   elseif #items == 0 then
     return "{}"
   end
-  local parts = {}
+  local texts = {}
   for position, item in ipairs(items) do
-    parts[position] = render_item(item, numbers)
+    texts[position] = render_item(item, numbers)
   end
-  return "{ " .. table.concat(parts, ", ") .. " }"
+  return "{ " .. table.concat(texts, ", ") .. " }"
 end
 
 --- The live sets and services that it names.

@@ -13,7 +13,14 @@ function M.quote(text)
   end) .. '"'
 end
 
---- What a value of the wrong kind is, for an error message.
+--- Whether a value is a text that C can take: a string without a zero byte.
+---@param value any
+---@return boolean
+function M.is_text(value)
+  return type(value) == "string" and not value:find "%z"
+end
+
+--- A value of the wrong kind, for an error message.
 ---@param value any
 ---@return string
 function M.describe(value)
@@ -26,7 +33,7 @@ function M.describe(value)
   return "a " .. kind
 end
 
---- Text from elsewhere (a process names itself), safe to print on a terminal.
+--- Text from elsewhere, such as the name of a process, made safe for a terminal.
 ---@param text string
 ---@return string
 function M.printable(text)
@@ -35,7 +42,7 @@ function M.printable(text)
   end))
 end
 
--- What one character of UTF-8 looks like, by Unicode's table 3-7.
+-- The patterns of one character in UTF-8, from table 3-7 of the Unicode standard.
 local characters = {
   "^[%z\1-\127]", "^[\194-\223][\128-\191]", "^\224[\160-\191][\128-\191]",
   "^[\225-\236\238\239][\128-\191][\128-\191]", "^\237[\128-\159][\128-\191]",
@@ -52,8 +59,8 @@ local function character(text, at)
   end
 end
 
---- Text from elsewhere as UTF-8, which JSON has to be: a byte that is none
---- (a name cut in the middle of a character) becomes \xff.
+--- Text from elsewhere as UTF-8, which JSON requires.  A byte that is not UTF-8, as in a name that
+--- was cut in the middle of a character, becomes \xff.
 ---@param text string
 ---@return string
 function M.utf8(text)

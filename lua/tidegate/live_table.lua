@@ -1,39 +1,43 @@
---- Live tables, which are sets and services: what their handles have in common.
+--- Live tables, that is sets and services: what their handles have in common.
 --
--- A handle is a userdata, since LuaJIT asks tables for no length.  What it
--- stands for is its state: the declaration, and the gate that runs it.
+-- A handle is a userdata, because LuaJIT ignores __len of tables.  Behind it is its state: the
+-- declaration, and the gate that runs it.
 
 local library = require "tidegate.ffi"
 local literal = require "tidegate.literal"
 
 local M = {}
 
---- One of the two, and how messages speak of it.
+--- A kind of live table, and the words for it in messages.
 ---@class tidegate.LiveKind
----@field word "set"|"services" that declares one
+---@field word "set"|"services" declares one in a policy
 ---@field plural string
 ---@field verb "is"|"are"
 ---@field pronoun "its"|"their"
+---@field elements string what it contains: "elements", "services"
 ---@field methods table<string, function> of handles
----@field properties table<string, true> what handles have of what info() tells
----@field equip fun(meta: table) puts what only this kind does into the metatable of a handle
----@field declaration fun(spec: any): table|nil, string|nil what `word "name" { … }` says, checked
----@field put fun(state: tidegate.LiveState, object: ffi.cdata*, empty: boolean|nil): integer into a tg_policy
----@field open fun(gate: ffi.cdata*, name: string, slot: ffi.cdata*): integer tg_gate_set() or its like
----@field of_image fun(image: ffi.cdata*, index: integer, info: ffi.cdata*): integer tg_image_set() or its like
----@field info fun(object: ffi.cdata*, info: ffi.cdata*): integer tg_set_info() or its like
----@field info_type string "struct tg_set_info" or its like
----@field held fun(declared: table): integer how many elements a declaration has
+---@field properties table<string, true> the fields of info() that handles have too
+---@field equip fun(meta: table) adds what only this kind has to the metatable of a handle
+---@field declaration fun(spec: any): table|nil, string|nil checks the table of `word "name" { … }`
+---@field put fun(state: tidegate.LiveState, object: ffi.cdata*, empty: boolean|nil): integer
+--- declares it in a tg_policy
+---@field open fun(gate: ffi.cdata*, name: string, slot: ffi.cdata*): integer tg_gate_set() or alike
+---@field of_image fun(image: ffi.cdata*, index: integer, info: ffi.cdata*): integer
+--- tg_image_set() or alike
+---@field info fun(object: ffi.cdata*, info: ffi.cdata*): integer tg_set_info() or alike
+---@field info_type string "struct tg_set_info" or alike
+---@field held fun(declared: table): integer the number of elements in a declaration
 
---- What a handle stands for.
+--- The state behind a handle.
 ---@class tidegate.LiveState
 ---@field kind tidegate.LiveKind
 ---@field name string
----@field policy tidegate.Policy|nil that may declare it
----@field gate tidegate.Gate|nil whose image declares it
----@field declared table|nil what kind.declaration() made of it
+---@field policy tidegate.Policy|nil may declare it
+---@field gate tidegate.Gate|nil its image declares it
+---@field declared table|nil the result of kind.declaration()
 ---@field where string|nil "web.lua:4", where it is declared
----@field object ffi.cdata*|nil what is in force, in the tg_gate `of`
+---@field object ffi.cdata*|nil the tg_set or tg_services in force
+---@field of ffi.cdata*|nil the tg_gate that `object` belongs to
 
 local states = setmetatable({}, { __mode = "k" })
 
@@ -43,7 +47,7 @@ function M.state(handle)
   return states[handle]
 end
 
---- Whether a value is a handle, of this kind if one is named.
+--- Whether a value is a handle, and of this kind, if one is given.
 ---@param value any
 ---@param kind tidegate.LiveKind|nil
 ---@return boolean
@@ -52,7 +56,7 @@ function M.is(value, kind)
   return state ~= nil and (kind == nil or state.kind == kind)
 end
 
---- `set "banned"`, as a rule names it.
+--- `set "banned"`, as in a rule.
 ---@param handle tidegate.Set|tidegate.Services
 ---@return string
 function M.text(handle)
@@ -60,11 +64,11 @@ function M.text(handle)
   return state.kind.word .. " " .. literal.quote(state.name)
 end
 
--- "@/usr/share/lua/5.1/tidegate/"; empty where the library is stripped: then messages tell no place.
-local folder = debug.getinfo(1, "S").source:match "^(.*)live_table%.lua$" or ""
+-- "@/usr/share/lua/5.1/tidegate/"; "" if the library is stripped: then messages name no place.
+local folder = debug.getinfo(1, "S").source:match "^(.*/)" or ""
 
---- Raise what was done wrong with a handle, where that was: at the first line
---- that is not the library's, be it of a call, of `#set` or of `svc["VIP"] = …`.
+--- Raise an error about the misuse of a handle, and blame the first line outside of the library,
+--- whether it calls a method, asks for `#set` or does `svc["VIP"] = …`.
 ---@param state tidegate.LiveState
 ---@param message string
 function M.fail(state, message)
@@ -76,9 +80,9 @@ function M.fail(state, message)
   error(('%s "%s": %s'):format(state.kind.word, state.name, message), level)
 end
 
--- Declaring ----------------------------------------------------------------------
+-- Declaring ----------------------------------------------------------------------------
 
---- Say what the table holds at first, and the rest that a declaration has.
+--- Declare a table: what it contains at first, and its options.
 ---@param handle tidegate.Set|tidegate.Services
 ---@param spec table
 ---@param where string|nil "web.lua:4"
@@ -89,9 +93,11 @@ function M.declare(handle, spec, where)
   local kind = state.kind
   local prefix = (where and where .. ": " or "") .. ('%s "%s": '):format(kind.word, state.name)
   if not state.policy then
-    return nil, ("%sthe gate comes from an image file, which declares its %s itself"):format(prefix, kind.plural)
+    return nil, ("%sthe gate comes from an image file, which declares its %s itself")
+      :format(prefix, kind.plural)
   elseif state.declared then
-    return nil, ("%s%s declared already%s"):format(prefix, kind.verb, state.where and " at " .. state.where or "")
+    return nil, ("%s%s declared already%s")
+      :format(prefix, kind.verb, state.where and " at " .. state.where or "")
   end
   local declared, message = kind.declaration(spec)
   if not declared then
@@ -112,7 +118,7 @@ function M.is_declared(handle)
   return states[handle].declared ~= nil
 end
 
---- Take a declaration back; redeclare() makes it again.
+--- Take back a declaration; redeclare() restores it.
 ---@param handle tidegate.Set|tidegate.Services
 function M.undeclare(handle)
   local state = states[handle]
@@ -125,7 +131,7 @@ function M.redeclare(handle)
   state.declared = state.declared or state.taken_back
 end
 
---- Declare it in a tg_policy; with `empty`, without what it holds at first.
+--- Declare a table in a tg_policy; with `empty`, without the elements that it has at first.
 ---@param handle tidegate.Set|tidegate.Services
 ---@param object ffi.cdata* struct tg_policy
 ---@param empty boolean|nil
@@ -142,9 +148,22 @@ function M.add_to(handle, object, empty)
   return nil, (state.where and state.where .. ": " or "") .. message, errno
 end
 
--- In force -----------------------------------------------------------------------
+--- The option `size` of a declaration.
+---@param kind tidegate.LiveKind
+---@param value any
+---@return integer|nil 0: the library chooses
+---@return string|nil message
+function M.take_size(kind, value)
+  if value ~= nil and (type(value) ~= "number" or value < 1 or value % 1 ~= 0) then
+    return nil, ("size: wants a whole number of %s, 1 or more; got %s")
+      :format(kind.elements, literal.describe(value))
+  end
+  return value or 0
+end
 
---- The tg_set or tg_services in force, or nil where nothing is yet.
+-- In force -----------------------------------------------------------------------------
+
+--- The tg_set or tg_services in force; nil: nothing is in force yet.
 ---@param state tidegate.LiveState
 ---@return ffi.cdata*|nil
 ---@return string|nil message
@@ -166,25 +185,27 @@ function M.object(state)
   return state.object
 end
 
---- The declaration, to be changed: before it is in force a table is what that says.
+--- The declaration, for the caller to change: before a table is in force, its declaration is all
+--- that there is of it.
 ---@param state tidegate.LiveState
 ---@return table
 function M.stage(state)
   local kind = state.kind
   if not state.declared then
-    M.fail(state, ('%s not declared: write %s "%s" { … } first'):format(kind.verb, kind.word, state.name))
+    M.fail(state, ('%s not declared: write %s "%s" { … } first')
+      :format(kind.verb, kind.word, state.name))
   end
   state.policy:touch()
   return state.declared
 end
 
---- Raise that it has to be in force.
+--- Raise that the table has to be in force.
 ---@param state tidegate.LiveState
 function M.not_in_force(state)
   M.fail(state, state.kind.verb .. " not in force yet; attach or commit first")
 end
 
---- What is known of a table.
+--- Facts about a table.
 ---@param handle tidegate.Set|tidegate.Services
 ---@return { name: string, count: integer, size: integer, ttl: number|nil, bytes: integer }|nil
 ---@return string|nil message
@@ -196,8 +217,10 @@ function M.info(handle)
   if message then
     return nil, message, errno
   elseif object == nil then
-    return { name = state.name, count = declared and kind.held(declared) or 0, size = declared and declared.size or 0,
-             ttl = declared and declared.ttl and declared.ttl / 1000, bytes = 0 }
+    return {
+      name = state.name, bytes = 0, ttl = declared and declared.ttl and declared.ttl / 1000,
+      count = declared and kind.held(declared) or 0, size = declared and declared.size or 0,
+    }
   end
   local info = library.sized(kind.info_type)
   local result = kind.info(object, info)
@@ -205,13 +228,15 @@ function M.info(handle)
     return library.failure(result)
   end
   local ttl = kind.properties.ttl and tonumber(info.ttl_ms) or 0
-  return { name = state.name, count = tonumber(info.count), size = tonumber(info.room),
-           ttl = ttl > 0 and ttl / 1000 or nil, bytes = tonumber(info.bytes) }
+  return {
+    name = state.name, bytes = tonumber(info.bytes), ttl = ttl > 0 and ttl / 1000 or nil,
+    count = tonumber(info.count), size = tonumber(info.room),
+  }
 end
 
--- Handles ------------------------------------------------------------------------
+-- Handles ------------------------------------------------------------------------------
 
---- A property or a method of a handle; nil where it has none of the name.
+--- A property or a method of a handle; nil: it has none by this name.
 ---@param handle tidegate.Set|tidegate.Services
 ---@param key any
 ---@return any
@@ -245,11 +270,11 @@ local function new_handle(state)
   return handle
 end
 
---- The handle of a table, one a kind and name, among those that its owner has.
+--- The handle of a table among the handles of its owner: one for each kind and name.
 ---@param handles table<tidegate.LiveKind, table<string, tidegate.Set|tidegate.Services>>
 ---@param kind tidegate.LiveKind
 ---@param name string
----@param role "policy"|"gate" what the owner is: of a policy declare() says what the table is, of a gate its image has
+---@param role "policy"|"gate" of the owner: a policy declares the table, a gate's image contains it
 ---@param owner tidegate.Policy|tidegate.Gate
 ---@return tidegate.Set|tidegate.Services
 function M.handle(handles, kind, name, role, owner)
@@ -259,7 +284,7 @@ function M.handle(handles, kind, name, role, owner)
   return named[name]
 end
 
---- The handle, named at a place: a table behind it declares it.
+--- Note where a handle is named: a call of the handle declares the table there.
 ---@param handle tidegate.Set|tidegate.Services
 ---@param where string "web.lua:4"
 ---@param complain fun(message: string)

@@ -1,4 +1,4 @@
---- The consuming end of a gate's ring: batches in place, one event at a time.
+--- Reading a gate's ring: the library returns batches in place, Lua reads one event at a time.
 
 local ffi = require "ffi"
 local clock = require "tidegate.clock"
@@ -9,7 +9,7 @@ local C = library.C
 
 local M = {}
 
---- Images whose rule names are kept, for events of the image before.
+--- The number of images whose rule names are kept, for events of earlier images.
 local REMEMBERED = 8
 
 local EINTR = 4
@@ -39,7 +39,7 @@ function Reader:remember(generation, names)
   self.names[generation - REMEMBERED] = nil
 end
 
---- A rule's name in the image that decided.
+--- The name of a rule, in the image that decided.
 ---@param index integer
 ---@param generation integer
 ---@return string|nil nil: the default decided
@@ -51,7 +51,7 @@ function Reader:rule_name(index, generation)
   return names and names[index] or "#" .. (index + 1)
 end
 
---- What an event that is kept needs of the reader, as it is now.
+--- A copy of what a kept event needs of the reader.
 ---@return tidegate.Reader
 function Reader:frozen()
   local names = {}
@@ -61,7 +61,7 @@ function Reader:frozen()
   return setmetatable({ epoch = self.epoch, names = names }, Reader)
 end
 
---- Give back what was read, and take what has come since.
+--- Give back what was read, and take what has arrived since.
 local function refill(self)
   if self.given > 0 then
     C.tg_gate_consume(self.gate, self.given)
@@ -78,13 +78,13 @@ local function refill(self)
   return true
 end
 
---- Whether there is nothing to read now; false also where that cannot be told.
+--- Whether there is nothing to read now; false also if finding out fails.
 ---@return boolean
 function Reader:is_empty()
   return self.left == 0 and refill(self) == true and self.left == 0
 end
 
---- The next record, nil where there is none now.
+--- The next record; nil: there is none now.
 ---@return ffi.cdata*|nil struct tg_event
 ---@return string|nil message of a failure
 ---@return integer|nil errno
@@ -104,7 +104,7 @@ end
 
 --- Wait for events.
 ---@param seconds number|nil nil: as long as it takes
----@return boolean|nil whether there are any; false also where a signal came first
+---@return boolean|nil whether there are any; false also if a signal arrived first
 ---@return string|nil message
 ---@return integer|nil errno
 function Reader:wait(seconds)

@@ -1,6 +1,7 @@
---- Live services: VIPs and their backends, which change while a policy is in force.
+--- Live services, a kind of live table: VIPs and their backends, which can change while a policy
+--- is in force.
 --
--- A kind of live table.  Any key of a handle that is no method is a VIP.
+-- A key of a handle that is not a method is a VIP.
 
 local ffi = require "ffi"
 local backend = require "tidegate.backend"
@@ -14,49 +15,49 @@ local C = library.C
 ---@type tidegate.LiveKind
 local M = {}
 
---- Services that rules name: `svc["10.96.0.10:80/tcp"] = { "10.0.1.5:8080" }` gives
---- one its backends, nil takes it out; read, it is the list, or nil.
+--- Services that rules name.  `svc["10.96.0.10:80/tcp"] = { "10.0.1.5:8080" }` gives a VIP its
+--- backends, and nil removes it; `svc["10.96.0.10:80/tcp"]` is the list of backends, or nil.
 ---@class tidegate.Services
 ---@field name string
----@field size integer services that there is room for; 0 where nothing says it yet
+---@field size integer services that there is room for; 0: not known yet
 local Services = {}
 
 M.word, M.plural, M.verb, M.pronoun = "services", "services", "are", "their"
+M.elements = "services"
 M.methods, M.properties, M.open = Services, { size = true }, C.tg_gate_services
 M.of_image, M.info, M.info_type = C.tg_image_services, C.tg_services_info, "struct tg_services_info"
 
--- Declaring ----------------------------------------------------------------------
+-- Declaring ----------------------------------------------------------------------------
 
---- Check what `services "name" { … }` says.
+--- Check the table of `services "name" { … }`.
 function M.declaration(spec)
   if type(spec) ~= "table" or getmetatable(spec) then
     return nil, ('wants a table such as { ["10.96.0.10:80/tcp"] = { "10.0.1.5:8080" } }; got %s')
       :format(literal.describe(spec))
   end
-  local declared = { size = 0, backends = {} }
+  local size, problem = live.take_size(M, spec.size)
+  if not size then
+    return nil, problem
+  end
+  local declared = { size = size, backends = {} }
   for key, value in pairs(spec) do
-    if key == "size" then
-      if type(value) ~= "number" or value < 1 or value % 1 ~= 0 then
-        return nil, ("size: wants how many services there is to be room for; got %s"):format(literal.describe(value))
-      end
-      declared.size = value
-    elseif type(key) ~= "string" then
+    if type(key) ~= "string" then
       return nil, ('wants VIPs such as ["10.96.0.10:80/tcp"] = { … }; got the value %s without one')
         :format(literal.describe(value))
-    elseif not key:find "[:/]" then
-      return nil, ("unknown option %s%s"):format(literal.describe(key), suggest.hint(key, { "size" }))
-    else
+    elseif key:find "[:/]" then
       local backends, message = backend.take(value, true)
       if not backends then
         return nil, ("%s: %s"):format(literal.quote(key), message)
       end
       declared.backends[key] = backends
+    elseif key ~= "size" then
+      return nil, suggest.unknown("option", key, { "size" })
     end
   end
   return declared
 end
 
---- Backends as C takes them; their texts stay as long as the list.
+--- Backends as an array for C, which is valid as long as the list.
 local function specs(backends)
   local array = ffi.new("struct tg_backend_spec[?]", #backends + 1)
   for position, item in ipairs(backends) do
@@ -75,7 +76,7 @@ local function sorted(backends)
   return vips
 end
 
---- Put them into a tg_policy; with `empty`, without what they hold at first.
+--- Declare them in a tg_policy; with `empty`, without their first VIPs.
 function M.put(state, object, empty)
   local declared = state.declared
   local result = C.tg_policy_services(object, state.name, declared.size)
@@ -91,32 +92,32 @@ function M.held(declared)
   return #sorted(declared.backends)
 end
 
--- Live ------------------------------------------------------------------------------
+-- Live ---------------------------------------------------------------------------------
 
 local function check_vip(state, vip)
-  if type(vip) ~= "string" or vip:find "%z" then
-    live.fail(state, ('wants VIPs such as "10.96.0.10:80/tcp"; got %s'):format(literal.describe(vip)))
+  if not literal.is_text(vip) then
+    live.fail(state, ('wants VIPs such as "10.96.0.10:80/tcp"; got %s')
+      :format(literal.describe(vip)))
   end
 end
 
---- Before they are in force services are what their declaration says.
+--- Change the declaration of services that are not in force yet.
 local function stage(state, vip, backends)
   live.stage(state).backends[vip] = backends
   return true
 end
 
-local set_options = { "kill" }
-
---- Whether sockets are to end.
+--- Whether the options ask to end sockets.
 local function wants_kill(state, options)
   if options == nil then
     return false
   elseif type(options) ~= "table" then
-    live.fail(state, ("wants options such as { kill = true }; got %s"):format(literal.describe(options)))
+    live.fail(state, ("wants options such as { kill = true }; got %s")
+      :format(literal.describe(options)))
   end
   for key in pairs(options) do
     if key ~= "kill" then
-      live.fail(state, ("unknown option %s%s"):format(literal.describe(key), suggest.hint(key, set_options)))
+      live.fail(state, suggest.unknown("option", key, { "kill" }))
     end
   end
   if options.kill ~= nil and type(options.kill) ~= "boolean" then
@@ -125,14 +126,14 @@ local function wants_kill(state, options)
   return options.kill == true
 end
 
---- Give a VIP backends; nil: it is no service any more.  What svc["VIP"] = … does,
---- which raises what this returns.  With kill the sockets of backends that go, or
---- are down, end, in every network namespace; without it they stay.
+--- Give a VIP its backends, or, with nil, remove it.  `svc["VIP"] = …` does the same, but raises
+--- what this returns.  With kill, sockets to backends that are removed or down are ended, in every
+--- network namespace; without it they stay.
 ---@param vip string "10.96.0.10:80/tcp"
----@param list table|string|nil { "10.0.1.5:8080", { "10.0.1.6:8080", weight = 3, state = "draining" } }
+---@param list table|string|nil { "10.0.1.5:8080", { "10.0.1.6", weight = 3, state = "draining" } }
 ---@param options { kill: boolean|nil }|nil
----@return boolean|nil of nil: whether there was such a service
----@return string|integer|nil message, or with kill how many sockets have ended
+---@return boolean|nil true; when removing: whether there was such a VIP
+---@return string|integer|nil message; with kill: the number of sockets that were ended
 ---@return integer|nil errno
 function Services:set(vip, list, options)
   local state = live.state(self)
@@ -166,7 +167,7 @@ function Services:set(vip, list, options)
   return backends ~= nil or result == 1, kill and tonumber(ended[0]) or nil
 end
 
---- The backends of a VIP, with what they were picked; nil: it is no service.
+--- The backends of a VIP, with how often each was picked; nil: there is no such VIP.
 ---@param vip string
 ---@return tidegate.Backend[]|nil
 ---@return string|nil message
@@ -186,7 +187,7 @@ function Services:get(vip)
   end)
 end
 
---- The services, in no order: `for vip, backends in svc:each() do`.
+--- The services, in no particular order: `for vip, backends in svc:each() do`.
 ---@return fun(): string|nil, tidegate.Backend[]|nil
 function Services:each()
   local state = live.state(self)
@@ -203,13 +204,13 @@ function Services:each()
   end
 end
 
---- What is known of them.
+--- Facts about them.
 ---@return { name: string, count: integer, size: integer, bytes: integer }|nil
 ---@return string|nil message
 ---@return integer|nil errno
 Services.info = live.info
 
--- Handles -----------------------------------------------------------------------------
+-- Handles ------------------------------------------------------------------------------
 
 local function read(self, key)
   local member = live.member(self, key)

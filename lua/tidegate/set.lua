@@ -1,7 +1,5 @@
---- Live sets: what a policy declares, and, once it is in force, what calls are
---- looked up in.
---
--- A kind of live table.
+--- Live sets, a kind of live table: a policy declares them, and, once it is in force, calls are
+--- looked up in them.
 
 local ffi = require "ffi"
 local duration = require "tidegate.duration"
@@ -16,38 +14,39 @@ local C = library.C
 ---@type tidegate.LiveKind
 local M = {}
 
---- A set of addresses and prefixes that rules name.  `#set` is how many it
---- holds, `-set` in a list of endpoints all addresses but its own.
+--- A set of addresses and prefixes that rules name.  `#set` is the number of its elements; `-set`
+--- in a list of endpoints means all addresses that are not in the set.
 ---@class tidegate.Set
 ---@field name string
----@field size integer elements that it has room for; 0 where nothing says it yet
----@field ttl integer|nil seconds that elements live unless they say otherwise
+---@field size integer elements that it has room for; 0: not known yet
+---@field ttl integer|nil default time to live of an element, in seconds
 local Set = {}
 
---- `-set`: what a list of endpoints takes it out with.
+--- `-set` in a list of endpoints.
 ---@class tidegate.Complement
 ---@field set tidegate.Set
 local Complement = {}
 
 local option_names = { "size", "ttl" }
 
-M.word, M.plural, M.verb, M.pronoun = "set", "sets", "is", "its"
+M.word, M.plural, M.verb, M.pronoun, M.elements = "set", "sets", "is", "its", "elements"
 M.methods, M.properties, M.open = Set, { size = true, ttl = true }, C.tg_gate_set
 M.of_image, M.info, M.info_type = C.tg_image_set, C.tg_set_info, "struct tg_set_info"
 
--- Declaring ----------------------------------------------------------------------
+-- Declaring ----------------------------------------------------------------------------
 
---- One item of a declaration, or of a list that is added: its text and its ttl.
+--- One item of a declaration, as { text or file, ttl }.
 local function take_item(item)
-  if type(item) == "string" and not item:find "%z" or file.is(item) then
+  if literal.is_text(item) or file.is(item) then
     return { item }
-  elseif type(item) ~= "table" or type(item[1]) ~= "string" then
-    return nil, ('wants addresses such as "10.0.0.1" or "10.0.0.0/8", each perhaps with a ttl: '
+  elseif type(item) ~= "table" or not literal.is_text(item[1]) then
+    return nil, ('wants addresses such as "10.0.0.1" or "10.0.0.0/8", each optionally with a ttl: '
       .. '{ "10.0.0.1", ttl = "10m" }; got %s'):format(literal.describe(item))
   end
   for key in pairs(item) do
     if key ~= 1 and key ~= "ttl" then
-      return nil, ("unknown field %s of an element%s"):format(literal.describe(key), suggest.hint(key, { "ttl" }))
+      return nil, ("unknown field %s of an element%s")
+        :format(literal.describe(key), suggest.hint(key, { "ttl" }))
     end
   end
   local ttl, message
@@ -65,15 +64,15 @@ end
 local function take_options(spec, declared)
   for key in pairs(spec) do
     if type(key) ~= "number" and key ~= "size" and key ~= "ttl" then
-      return nil, ("unknown option %s%s"):format(literal.describe(key), suggest.hint(key, option_names))
+      return nil, suggest.unknown("option", key, option_names)
     end
   end
-  if spec.size ~= nil and (type(spec.size) ~= "number" or spec.size < 1 or spec.size % 1 ~= 0) then
-    return nil, ("size: wants how many elements it is to have room for; got %s"):format(literal.describe(spec.size))
+  local message
+  declared.size, message = live.take_size(M, spec.size)
+  if not declared.size then
+    return nil, message
   end
-  declared.size = spec.size or 0
   if spec.ttl ~= nil then
-    local message
     declared.ttl, message = duration.parse(spec.ttl)
     if not declared.ttl then
       return nil, "ttl: " .. message
@@ -82,10 +81,11 @@ local function take_options(spec, declared)
   return true
 end
 
---- Check what `set "name" { … }` says.
+--- Check the table of `set "name" { … }`.
 function M.declaration(spec)
   if type(spec) ~= "table" or file.is(spec) then
-    return nil, ('wants a table such as { "10.0.0.0/8", ttl = "10m" }; got %s'):format(literal.describe(spec))
+    return nil, ('wants a table such as { "10.0.0.0/8", ttl = "10m" }; got %s')
+      :format(literal.describe(spec))
   end
   local declared = { items = {} }
   local ok, message = take_options(spec, declared)
@@ -110,7 +110,7 @@ local function put_item(state, object, item)
   return C.tg_policy_set_add(object, state.name, item[1], item[2] or C.TG_TTL_DEFAULT)
 end
 
---- Put it into a tg_policy; with `empty`, without what it holds at first.
+--- Declare it in a tg_policy; with `empty`, without its first elements.
 function M.put(state, object, empty)
   local declared = state.declared
   local result = C.tg_policy_set(object, state.name, declared.size, declared.ttl or 0)
@@ -126,26 +126,21 @@ function M.held(declared)
   return #declared.items
 end
 
--- Live ------------------------------------------------------------------------------
+-- Live ---------------------------------------------------------------------------------
 
-local function outcome(result)
-  if result < 0 then
-    return library.failure(result)
-  end
-  return true
-end
-
---- The items as an array for C; what they are made of stays as long as `anchor`.
+--- The items as an array of C strings, which are valid as long as `anchor`.
 local function array(state, items, anchor)
   if type(items) == "string" then
     items = { items }
   elseif type(items) ~= "table" or file.is(items) then
-    live.fail(state, ("wants an address, a prefix or a list of them; got %s"):format(literal.describe(items)))
+    live.fail(state, ("wants an address, a prefix or a list of them; got %s")
+      :format(literal.describe(items)))
   end
   local texts = ffi.new("const char *[?]", #items + 1)
   for position, item in ipairs(items) do
-    if type(item) ~= "string" or item:find "%z" then
-      live.fail(state, ("wants addresses and prefixes as texts; got %s"):format(literal.describe(item)))
+    if not literal.is_text(item) then
+      live.fail(state, ("wants addresses and prefixes as texts; got %s")
+        :format(literal.describe(item)))
     end
     anchor[position], texts[position - 1] = item, item
   end
@@ -165,7 +160,7 @@ local function ttl_of(state, ttl)
   return ms
 end
 
---- Before it is in force a set is what its declaration says.
+--- Add to the declaration of a set that is not in force yet.
 local function stage(state, items, ttl)
   local staged = live.stage(state).items
   for _, item in ipairs(type(items) == "string" and { items } or items) do
@@ -174,10 +169,10 @@ local function stage(state, items, ttl)
   return true
 end
 
---- Add an address or a prefix, or a list of them; what is there already gets
---- the new time to live.  Of a list with a wrong item none is added.
+--- Add an address or a prefix, or a list of them.  Elements that are already in the set get the
+--- new time to live.  If one item of a list is wrong, none is added.
 ---@param items string|string[]
----@param ttl string|number|nil "10m", seconds, math.huge for ever; nil: as the set says
+---@param ttl string|number|nil "10m", seconds, math.huge for ever; default: that of the set
 ---@return true|nil
 ---@return string|nil message
 ---@return integer|nil errno
@@ -192,10 +187,10 @@ function Set:add(items, ttl)
   if set == nil then
     return stage(state, items, ms)
   end
-  return outcome(C.tg_set_add(set, texts, count, ms))
+  return library.outcome(C.tg_set_add(set, texts, count, ms))
 end
 
---- Whether it is so, as tg_set_remove() or tg_set_contains() says of one item.
+--- Ask tg_set_remove() or tg_set_contains() about one item.
 local function ask(self, item, question)
   local state = live.state(self)
   array(state, item, {})
@@ -210,7 +205,7 @@ local function ask(self, item, question)
   return result == 1
 end
 
---- Take out an address or a prefix: that element, not the addresses under it.
+--- Remove an address or a prefix: that element alone, not the addresses under a prefix.
 ---@param item string
 ---@return boolean|nil whether it was in the set
 ---@return string|nil message
@@ -228,10 +223,10 @@ function Set:contains(address)
   return ask(self, address, C.tg_set_contains)
 end
 
---- Put a list, or what a file has, in place of all that it holds.  A call sees one or
---- the other, never a mixture.
+--- Replace all elements by those of a list or of a file.  A call sees the old elements or the new
+--- ones, never a mixture.
 ---@param items string[]|tidegate.File
----@param ttl string|number|nil of the items of a list
+---@param ttl string|number|nil of the items of a list; default: that of the set
 ---@return true|nil
 ---@return string|nil message
 ---@return integer|nil errno
@@ -248,12 +243,12 @@ function Set:replace(items, ttl)
   end
   set = set or live.not_in_force(state)
   if not texts then
-    return outcome(C.tg_set_replace_load(set, items.path))
+    return library.outcome(C.tg_set_replace_load(set, items.path))
   end
-  return outcome(C.tg_set_replace(set, texts, count, ms))
+  return library.outcome(C.tg_set_replace(set, texts, count, ms))
 end
 
---- Take out everything.
+--- Remove all elements.
 ---@return true|nil
 ---@return string|nil message
 ---@return integer|nil errno
@@ -276,20 +271,22 @@ function Set:load(path)
   if message then
     return nil, message, errno
   end
-  return outcome(C.tg_set_load(set or live.not_in_force(state), path))
+  return library.outcome(C.tg_set_load(set or live.not_in_force(state), path))
 end
 
-local function element_text(element)
+--- "192.0.2.1" or "192.0.2.0/24"
+---@param element ffi.cdata* struct tg_set_element
+---@return string
+function M.element_text(element)
   local text = library.address(element.addr)
   if element.length ~= (element.is4 and 32 or 128) then
     text = ("%s/%d"):format(text, tonumber(element.length))
   end
   return text
 end
-M.element_text = element_text
 
---- Its elements, in no order: `for item, left in set:each() do`; `left` are the
---- seconds that it has, nil: for ever.
+--- Its elements, in no particular order: `for item, left in set:each() do`.  `left` is the time
+--- that the element has left, in seconds; nil: for ever.
 ---@return fun(): string|nil, number|nil
 function Set:each()
   local state = live.state(self)
@@ -297,18 +294,19 @@ function Set:each()
   local cursor, element = ffi.new "uint64_t[1]", ffi.new "struct tg_set_element"
   return function()
     if C.tg_set_next(set, cursor, element) == 1 then
-      return element_text(element), element.ttl_ms > 0 and tonumber(element.ttl_ms) / 1000 or nil
+      local left = element.ttl_ms > 0 and tonumber(element.ttl_ms) / 1000 or nil
+      return M.element_text(element), left
     end
   end
 end
 
---- What is known of it.
+--- Facts about it.
 ---@return { name: string, count: integer, size: integer, ttl: number|nil, bytes: integer }|nil
 ---@return string|nil message
 ---@return integer|nil errno
 Set.info = live.info
 
--- Handles -----------------------------------------------------------------------------
+-- Handles ------------------------------------------------------------------------------
 
 function M.equip(meta)
   meta.__unm = function(self) return setmetatable({ set = self }, Complement) end

@@ -1,10 +1,10 @@
---- What a gate did, and how it stands: counters and status.
+--- The counters and the status of a gate.
 
 local ffi = require "ffi"
 local backend = require "tidegate.backend"
 local clock = require "tidegate.clock"
-local image = require "tidegate.image"
 local library = require "tidegate.ffi"
+local names = require "tidegate.names"
 local schema = require "tidegate.schema"
 local new_table = require "table.new"
 
@@ -12,12 +12,12 @@ local C = library.C
 
 local M = {}
 
---- The methods of a gate that tell.
+--- The methods of a gate for counters and status.
 ---@class tidegate.Gate
 local Gate = {}
 M.methods = Gate
 
---- How a tg_gate stands.
+--- The status of a tg_gate.
 ---@param object ffi.cdata* struct tg_gate
 ---@return ffi.cdata*|nil struct tg_gate_status
 ---@return string|nil message
@@ -31,7 +31,7 @@ function M.gate_status(object)
   return status
 end
 
---- What a struct tg_counters says; `last` in seconds since 1970.
+--- A struct tg_counters as a table; `last` in seconds since 1970.
 local function counted(struct, epoch)
   return {
     hits = tonumber(struct.hits), suppressed = tonumber(struct.suppressed),
@@ -51,17 +51,19 @@ local no_counters = { hits = 0, suppressed = 0 }
 
 --- The backends of rule `index` in force.
 local function gate_backends(self, index)
-  return backend.read(function(position, info) return C.tg_gate_backend(self.cdata, index, position, info) end)
+  return backend.read(function(position, info)
+    return C.tg_gate_backend(self.cdata, index, position, info)
+  end)
 end
 
---- Those of all rules in force, by index, in one walk; of a rule without a list of its own nil.
+--- The backends of all rules in force, by index, in one walk; nil for a rule without a list.
 local function all_backends(self)
   return backend.read_lists(function(cursor, rule, info)
     return C.tg_gate_backend_next(self.cdata, cursor, rule, info)
   end)
 end
 
---- Have the handles of a policy's rules tell what the gate knows of them, once they are published.
+--- Let the handles of a policy's rules show the gate's counters, once the rules are published.
 ---@param gate tidegate.Gate
 ---@param policy tidegate.Policy
 function M.answer(gate, policy)
@@ -76,8 +78,8 @@ function M.answer(gate, policy)
   end
 end
 
---- Handles of the rules in force and staged, in order, each with name, verb,
---- where, text, hits, suppressed, last.
+--- The rules in force and staged, in order, each with name, verb, where, text, hits, suppressed,
+--- last.
 ---@return tidegate.Rule[]
 function Gate:rules()
   if self.source then
@@ -97,51 +99,50 @@ function Gate:rules()
   return rules
 end
 
---- What a rule, or an operation's default, has decided.
+--- What a rule, or the default of an operation, has decided.
 ---@class tidegate.Counters
 ---@field hits integer
----@field suppressed integer events that its log rate held back
----@field last number|nil when it last did, in seconds since 1970, to the kernel's tick (4 ms where that is 250 Hz)
+---@field suppressed integer events that its log rate has held back
+---@field last number|nil when it last decided a call, in seconds since 1970; as precise as the
+--- kernel's tick (4 ms at 250 Hz)
 
---- What became of the calls of a hook.
+--- What happened to the calls of a hook.
 ---@class tidegate.HookCounters
 ---@field calls integer
 ---@field denied integer
----@field rewritten integer or shown what they had asked for before they were
----@field errors integer that met on_error, or whose rule promised what could not be had
----@field lost integer events that found the ring full
+---@field rewritten integer or, for hooks that report, shown what the program had asked for
+---@field errors integer decided by on_error, or by a rule whose promise could not be kept
+---@field lost integer events, because the ring was full
 
 ---@class tidegate.Stats
 ---@field rules table<string, tidegate.RuleStats> by name
 ---@field default table<string, tidegate.Counters> by operation
----@field hooks table<string, tidegate.HookCounters> by name, those that are attached or have seen calls
----@field services table<string, { count: integer, size: integer }> by name: how many there are, and may be; each one's
---- backends are with them: `for vip, backends in gate:service("name"):each() do`
----@field lost integer events that found the ring full
+---@field hooks table<string, tidegate.HookCounters> by name, if attached or if it has seen calls
+---@field services table<string, { count: integer, size: integer }> by name: how many there are, and
+--- how many there can be; for their backends, `for vip, backends in gate:service("name"):each() do`
+---@field lost integer events, because the ring was full
 ---@field errors integer
----@field evicted integer buckets of rates that were forgotten to make room for others
----@field forgotten integer and clients of sticky balance, who may be at another backend now
+---@field evicted integer rate buckets that were dropped to make room for others
+---@field forgotten integer keys of sticky balance that were dropped; they may get another backend
 
---- tidegate.Counters, and of balance its backends, where they are no live service's.
+--- tidegate.Counters, and the backends of a balance rule that are not a live service's.
 ---@class tidegate.RuleStats: tidegate.Counters
 ---@field backends tidegate.Backend[]|nil
 
 local hook_counters = { "calls", "denied", "rewritten", "errors", "lost" }
 
 local function each_operation(visit)
-  for _, name in ipairs(schema.op_names) do
-    if #schema.fields[name].ops == 1 then
-      visit(name, "TG_OP_" .. name:upper())
-    end
+  for _, name in ipairs(schema.call_names) do
+    visit(name, "TG_OP_" .. name:upper())
   end
 end
 
 local function add_hooks(all, attached, hooks)
-  for _, name in ipairs(image.hook_names(attached)) do
+  for _, name in ipairs(names.hooks_in(attached)) do
     all.hooks[name] = {}
   end
-  for hook = 0, tonumber(C.TG_HOOKS) - 1 do
-    local at, name = hooks[hook], ffi.string(C.tg_hook_name(hook))
+  for hook = 0, #names.hooks do
+    local at, name = hooks[hook], names.hooks[hook]
     all.hooks[name] = all.hooks[name] or at.calls > 0 and {} or nil
     for _, key in ipairs(all.hooks[name] and hook_counters or {}) do
       all.hooks[name][key] = tonumber(at[key])
@@ -150,21 +151,22 @@ local function add_hooks(all, attached, hooks)
   end
 end
 
---- What the rules of the image in force have.
+--- The counters of the rules in force.
 local function add_rules(self, all, rules, epoch)
-  local names, count = self.names, self.published.count
+  local rule_names, count = self.names, self.published.count
   all.rules = new_table(0, count)
   for index = 0, count - 1 do
-    all.rules[names[index]] = counted(rules[index], epoch)
+    all.rules[rule_names[index]] = counted(rules[index], epoch)
   end
   for index, backends in pairs(all_backends(self)) do
-    all.rules[names[index]].backends = backends
+    all.rules[rule_names[index]].backends = backends
   end
 end
 
 local function add_counters(self, all)
   local count = self.published.count
-  local rules, struct = ffi.new("struct tg_counters[?]", count), library.sized "struct tg_gate_stats"
+  local rules = ffi.new("struct tg_counters[?]", count)
+  local struct = library.sized "struct tg_gate_stats"
   local result = C.tg_gate_stats(self.cdata, rules, count, struct)
   if result ~= 0 then
     return library.failure(result)
@@ -181,28 +183,33 @@ local function add_counters(self, all)
   return true
 end
 
---- What is not in force yet has done nothing.
+--- Add zeros for what is not in force yet.
 local function add_staged(self, all)
-  for _, rule in ipairs(self.source and self.source.rules or self.published and {} or self:rules()) do
-    all.rules[rule.name] = all.rules[rule.name] or { hits = 0, suppressed = 0, backends = rule.backends }
+  local has_staged = self.source ~= nil or not self.published -- an image is in force whole
+  for _, rule in ipairs(has_staged and self:rules() or {}) do
+    all.rules[rule.name] = all.rules[rule.name]
+      or { hits = 0, suppressed = 0, backends = rule.backends }
   end
-  each_operation(function(name) all.default[name] = all.default[name] or { hits = 0, suppressed = 0 } end)
+  each_operation(function(name)
+    all.default[name] = all.default[name] or { hits = 0, suppressed = 0 }
+  end)
 end
 
 local function add_services(self, all)
   for _, services in ipairs(self:services()) do
-    local info = services:info() -- nil: a gate that is in force does not have them yet
+    local info = services:info() -- nil: they are staged in a gate that is in force
     all.services[services.name] = info and { count = info.count, size = info.size }
   end
 end
 
---- All counters, read at once: some ms where there are 10,000 rules, and 1 for every 1,000 backends.
+--- All counters, read at once: some ms for 10,000 rules, and 1 ms for every 1,000 backends.
 ---@return tidegate.Stats|nil
 ---@return string|nil message
 ---@return integer|nil errno
 function Gate:stats()
   local all = {
-    rules = {}, default = {}, hooks = {}, services = {}, lost = 0, errors = 0, evicted = 0, forgotten = 0,
+    rules = {}, default = {}, hooks = {}, services = {},
+    lost = 0, errors = 0, evicted = 0, forgotten = 0,
   }
   if self.published then
     local ok, message, errno = add_counters(self, all)
@@ -215,26 +222,30 @@ function Gate:stats()
   return all
 end
 
---- How a gate stands.
+--- The state of a gate.
 ---@class tidegate.Status
 ---@field name string
 ---@field generation integer of the image in force; 0: none yet
 ---@field staged boolean whether commit() has something to publish
 ---@field rules integer
 ---@field image_bytes integer
----@field hooks string[] attached, or to be
----@field cgroups integer attached to
----@field lost integer events that found the ring full
----@field errors integer calls that met on_error, or whose source could not be bound
----@field evicted integer buckets of rates that were forgotten to make room for others
----@field forgotten integer and clients of sticky balance, who may be at another backend now
+---@field hooks string[] that are attached, or will be
+---@field cgroups integer that it is attached to
+---@field lost integer events, because the ring was full
+---@field errors integer calls decided by on_error, or whose source could not be bound
+---@field evicted integer rate buckets that were dropped to make room for others
+---@field forgotten integer keys of sticky balance that were dropped; they may get another backend
+
+local status_counters = {
+  "generation", "image_bytes", "cgroups", "lost", "errors", "evicted", "forgotten",
+}
 
 --- Whether there is something to publish.
 local function staged(self)
   return self.committed == nil or self:image() ~= self.committed
 end
 
---- How the gate stands.
+--- The state of the gate.
 ---@return tidegate.Status|nil
 ---@return string|nil message
 ---@return integer|nil errno
@@ -242,17 +253,18 @@ function Gate:status()
   local status = {
     name = self.name, generation = 0, staged = staged(self),
     rules = self.source and #self.source.rules or self.fixed.count,
-    image_bytes = 0, hooks = {}, cgroups = 0, lost = 0, errors = 0, evicted = 0, forgotten = 0,
+    image_bytes = 0, hooks = {}, cgroups = 0,
+    lost = 0, errors = 0, evicted = 0, forgotten = 0,
   }
   if self.cdata then
     local struct, message, errno = M.gate_status(self.cdata)
     if not struct then
       return nil, message, errno
     end
-    for _, key in ipairs { "generation", "image_bytes", "cgroups", "lost", "errors", "evicted", "forgotten" } do
+    for _, key in ipairs(status_counters) do
       status[key] = tonumber(struct[key])
     end
-    status.hooks = image.hook_names(struct.hooks)
+    status.hooks = names.hooks_in(struct.hooks)
   end
   return status
 end

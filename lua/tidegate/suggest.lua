@@ -1,11 +1,13 @@
 --- The nearest known name to a misspelt one.
 
+local literal = require "tidegate.literal"
+
 local M = {}
 
 local min, max = math.min, math.max
 
---- Edits between two words: a letter more, less, other, or two swapped.
---- Stops at `bound`, which it returns for "that many or more".
+--- Edits between two words: a letter inserted, deleted or replaced, or two swapped.
+--- Stops at `bound`, which means "that many or more".
 ---@param a string
 ---@param b string
 ---@param bound integer
@@ -37,8 +39,8 @@ function M.distance(a, b, bound)
   return min(row[#b], bound)
 end
 
---- The candidate that a word was most likely meant to be.
----@param word any what was written
+--- The candidate that the writer of a word most likely meant.
+---@param word any
 ---@param candidates string[]
 ---@return string|nil
 function M.nearest(word, candidates)
@@ -56,13 +58,22 @@ function M.nearest(word, candidates)
   return best
 end
 
---- `; did you mean "errno"?`, or nothing where nothing is near.
+--- `; did you mean "errno"?`, or "" if no candidate is near.
 ---@param word any
 ---@param candidates string[]
 ---@return string
 function M.hint(word, candidates)
   local nearest = M.nearest(word, candidates)
   return nearest and ("; did you mean %q?"):format(nearest) or ""
+end
+
+--- `unknown field "erno"; did you mean "errno"?`
+---@param noun string "field", "option"
+---@param word any
+---@param candidates string[]
+---@return string
+function M.unknown(noun, word, candidates)
+  return ("unknown %s %s%s"):format(noun, literal.describe(word), M.hint(word, candidates))
 end
 
 return M

@@ -1,33 +1,33 @@
---- Functions that are called after a time, or every so often.  Nothing here
---- waits: whoever turns the loop asks how long it may, and runs what is due.
+--- Functions that are called after a time, or at regular intervals.  Nothing here waits: the event
+--- loop asks how long it may wait, and calls the functions that are due.
 
 local clock = require "tidegate.clock"
 local duration = require "tidegate.duration"
 local literal = require "tidegate.literal"
-local shared = require "tidegate.shared_number"
+local shared_number = require "tidegate.shared_number"
 
 local M = {}
 
---- What every() and after() return.
+--- The result of every() and after().
 ---@class tidegate.Timer
 ---@field due number|nil seconds of the monotonic clock; nil: stopped, or not started yet
----@field period number|nil seconds; nil: once
----@field wait number seconds to its first time
+---@field period number|nil seconds; nil: it is called once
+---@field wait number seconds from the start to its first call
 ---@field stopped boolean|nil
 local Timer = {}
 Timer.__index = Timer
 
---- Have it called no more; stopping twice is harmless.
+--- Stop it; stopping twice is harmless.
 function Timer:stop()
   self.stopped = true
   self.owner.list[self] = nil
 end
 
---- The timers of a gate.  Time runs from when its policy is first in force.
+--- The timers of a gate.  They start when its policy is first in force.
 ---@class tidegate.Timers
 ---@field list table<tidegate.Timer, true>
 ---@field started boolean
----@field taken { number: number } when take() was called last, by whichever process
+---@field taken { number: number } the time of the last take(), by any of the processes
 local Timers = {}
 Timers.__index = Timers
 
@@ -36,7 +36,7 @@ function M.new()
   return setmetatable({ list = {}, started = false, made = 0, taken = { number = 0 } }, Timers)
 end
 
---- Check what every() and after() are given.
+--- Check the arguments of every() and after().
 ---@param word string "every"
 ---@param time any
 ---@param call any
@@ -60,7 +60,9 @@ end
 ---@return tidegate.Timer
 function Timers:add(seconds, period, call)
   self.made = self.made + 1
-  local timer = setmetatable({ owner = self, order = self.made, wait = seconds, period = period, call = call }, Timer)
+  local timer = setmetatable({
+    owner = self, order = self.made, wait = seconds, period = period, call = call,
+  }, Timer)
   self.list[timer] = true
   if self.started then
     timer.due = clock.monotonic() + seconds
@@ -68,13 +70,13 @@ function Timers:add(seconds, period, call)
   return timer
 end
 
---- Have processes that are forked from this one take turns: what one of them has
---- called, or was about to when it ended, another one does not call again.
+--- Let processes that are forked from this one take turns: what one of them has called, or was
+--- about to call when it ended, another one does not call again.
 ---@return true|nil
 ---@return string|nil message
 ---@return integer|nil errno
 function Timers:share()
-  local taken, message, errno = shared.number()
+  local taken, message, errno = shared_number.new()
   if not taken then
     return nil, message, errno
   end
@@ -82,7 +84,7 @@ function Timers:share()
   return true
 end
 
---- The policy is in force: from now on time runs.
+--- Start the timers: the policy is in force.
 function Timers:start()
   if self.started then
     return
@@ -94,7 +96,7 @@ function Timers:start()
   end
 end
 
---- Seconds until something is due, 0 where it is; nil: nothing will be.
+--- Seconds until a timer is due, 0 if one is; nil: there is none.
 ---@return number|nil
 function Timers:left()
   local first
@@ -111,7 +113,7 @@ function Timers:are_due()
   return self:left() == 0
 end
 
---- Its next time is the first one after `time`; it may have none.
+--- Set the next time of a timer to the first one after `time`, or remove it if it has none.
 local function pass(self, timer, time)
   if timer.period then
     timer.due = timer.due + timer.period * math.floor((time - timer.due) / timer.period + 1)
@@ -120,12 +122,12 @@ local function pass(self, timer, time)
   end
 end
 
---- Take those that are due out of the list, in the order of their times.
+--- Take the timers that are due, in the order of their times.
 local function take_due(self)
   local taken, now, due = self.taken.number, clock.monotonic(), {}
   self.taken.number = now
   for timer in pairs(self.list) do
-    if timer.due and timer.due <= taken then -- of another process, which has called it
+    if timer.due and timer.due <= taken then -- another process has called it
       pass(self, timer, taken)
     end
     if timer.due and timer.due <= now and self.list[timer] then
@@ -146,8 +148,8 @@ end
 
 local none = {}
 
---- The functions that are due, in the order of their times.  One that was
---- missed several times is due once.
+--- The functions that are due, in the order of their times.  A timer that was missed several times
+--- is due once.
 ---@return function[]
 function Timers:take()
   if not self:are_due() then
@@ -156,7 +158,7 @@ function Timers:take()
   local due = take_due(self)
   for index, timer in ipairs(due) do
     due[index] = function()
-      if not timer.stopped then -- by one that ran before it
+      if not timer.stopped then -- by a function that ran before it
         timer.call()
       end
     end

@@ -26,7 +26,7 @@ rewrite { "seed", connect = "1.2.3.4:60000", to = "127.0.0.1:60123", source = "1
     assert.equal("", got.err)
     assert.equal(('not deny "addr" (%s:3): another address\n'
       .. 'not deny "port" (%s:4): another port\n'
-      .. 'not deny "who" (%s:5): another uid, another gid, another pid, another comm\n'
+      .. 'not deny "who" (%s:5): another uid, another gid, another comm, another pid\n'
       .. 'not deny "kind" (%s:6): another proto, another family\n'
       .. 'rewrite "seed" (%s:7): 1.2.3.4:60000 -> 127.0.0.1:60123 from 127.0.0.1:22222\n')
       :gsub("%%s", path), got.out)

@@ -83,7 +83,7 @@ describe("a gate that is kept", function()
 
   it("has to be kept before it is attached", function()
     local gate = here:enforce(FIRST)
-    assert.has_error(function() gate:keep "spec" end, "keep: comes before attach and commit")
+    assert.has_error(function() gate:keep "spec" end, "keep: call it before attach and commit")
     assert.has_error(function() here:gate(FIRST):keep(7) end, "keep: wants a name; got 7")
     gate:close()
     assert.has_error(function() gate:keep "spec" end, "keep: the gate is closed")

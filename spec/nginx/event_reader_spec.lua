@@ -82,8 +82,8 @@ describe("the reader of events", function()
 
   it("looks at the clock where the policy denies the socket that would wake it", function()
     local server = nginx.start { policy = POLICY .. "deny { connect = 'unix:*', errno = 'EACCES' }", init = WAKE }
-    server:wait_for("cannot be woken by a socket: permission denied; events are looked for every 10 ms (a policy "
-      .. "that denies unix sockets has to allow connect = \"unix:/tmp/tidegate-*\")")
+    server:wait_for("cannot be woken by a socket: permission denied; polling for events every 10 ms "
+      .. "(a policy that denies unix sockets has to allow connect = \"unix:/tmp/tidegate-*\")")
     server:try "169.254.169.254"
     server:wait_for "heard no-metadata"
   end)

@@ -140,7 +140,7 @@ describe("nginx with a gate", function()
       location = /worker { content_by_lua_block { ngx.print(select(2, pcall(require("tidegate.nginx").init_worker))) } }
     ]] }
     local _, said = server:get "/init"
-    assert.equal("init: belongs into init_by_lua, where nginx is still privileged; this is content", said)
+    assert.equal("init: belongs in init_by_lua, where nginx is still privileged; this is content", said)
     _, said = server:get "/worker"
     assert.equal("init_worker: there is no gate; call init in init_by_lua first", said)
     assert.equal("", server:attached())
@@ -151,9 +151,9 @@ describe("nginx with a gate", function()
       location = /off { lua_code_cache off; content_by_lua_block { ngx.print "never" } }
     ]] }
     assert.equal(500, server:get "/off")
-    server:wait_for("tidegate.nginx: lua_code_cache is off: nginx runs init_by_lua anew for every request, "
-      .. "in a worker, which may neither load nor attach programs; set lua_code_cache on, and reload to have "
-      .. "changes seen")
+    server:wait_for("tidegate.nginx: lua_code_cache is off: nginx runs init_by_lua again for every request, "
+      .. "in a worker, which may neither load nor attach programs; set lua_code_cache on, and reload "
+      .. "nginx after a change")
     assert.equal(200, server:get "/pid")
     assert.equal(HOOKS, server:attached())
   end)

@@ -60,7 +60,7 @@ tidegate_calls_total{gate="web",hook="connect4",outcome="error"} 0
         or line:find "^tidegate_[%w_]+{.*} %d+$", line)
     end
     assert.is_nil(text:find("backend", 1, true) or text:find("service", 1, true))
-    assert.matches('stats: there is "json" and "prometheus"; got "xml"', select(2, server:get "/xml"), 1, true)
+    assert.matches('stats: wants "json" or "prometheus"; got "xml"', select(2, server:get "/xml"), 1, true)
   end)
 
   it("are empty of rules where the policy has none", function()

@@ -191,8 +191,8 @@ describe("in nginx", function()
 
       it("none changes rules, which workers may not, and the log says so", function()
         local server = start [[after("10ms", function() deny { "late", connect = "192.0.2.1" } end)]]
-        server:wait_for("tidegate: what handlers changed of the rules is not in force: cannot load programs: "
-          .. "needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON")
+        server:wait_for("tidegate: the changes that handlers made to the rules are not in force: "
+          .. "cannot load programs: needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON")
         assert.equal("", server:attached())
       end)
 

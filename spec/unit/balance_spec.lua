@@ -87,7 +87,7 @@ describe("balance", function()
         [[services "s": wants VIPs such as ["10.96.0.10:80/tcp"] = { … }; got the value "10.0.0.1" without one]],
       [ [[services "s" { sise = 5 }]] ] = [[services "s": unknown option "sise"; did you mean "size"?]],
       [ [[services "s" { size = 0 }]] ] =
-        [[services "s": size: wants how many services there is to be room for; got 0]],
+        [[services "s": size: wants a whole number of services, 1 or more; got 0]],
       [ [[services "s" { size = 1e6 }]] ] = [[services "s": size: 1000000 is over the limit of 262144]],
       [ [[services "s" { ["1.2.3.4:80"] = {} }]] ] =
         [[services "s": "1.2.3.4:80": a service is an address, a port and tcp or udp, such as ]]

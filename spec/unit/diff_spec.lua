@@ -96,7 +96,7 @@ describe("a policy", function()
     assert.equal(before, gate:dump())
     assert.is_false(kept.removed)
     assert.is_true(added.removed)
-    assert.is_nil(gate.source.best_effort)
+    assert.is_nil(gate.source.options.best_effort)
     assert.equal(kept, gate:rules()[1])
     gate:deny { "b", connect = "10.0.0.2" } -- the name is free again
   end)

@@ -11,7 +11,7 @@ local refused = {
   { [[deny { "x", egress = "1.2.3.4", [true] = 1 }]],
     [[web.lua:1: deny "x": unknown field true]] },
   { [[deny { "x", egress = "1.2.3.4", "10.0.0.1" }]],
-    [[web.lua:1: deny "x": unexpected value "10.0.0.1"; only the name stands without a field, and first]] },
+    [[web.lua:1: deny "x": unexpected value "10.0.0.1"; only the name, which comes first, has no field]] },
   { [[deny { "x", connect = "1.2.3.4", to = "1.1.1.1" }]],
     [[web.lua:1: deny "x": "to" is for rewrite and balance]] },
   { [[allow { "x", connect = "1.2.3.4", errno = "EPERM" }]],
@@ -20,7 +20,7 @@ local refused = {
     [[web.lua:1: deny "x": "source" is for allow, rewrite and balance]] },
 
   { [[deny { name = "x", connect = "*" }]],
-    [[web.lua:1: deny "#1": the name stands first, without a field; write deny { "x", … }]] },
+    [[web.lua:1: deny "#1": the name comes first, without a field; write deny { "x", … }]] },
   { [[deny { "x", connect = "1.2.3.4\0" }]],
     [[web.lua:1: deny "x": connect: wants an endpoint such as "10.0.0.0/8:443", or a list of them; ]]
     .. [[got "1.2.3.4\000"]] },
@@ -35,15 +35,19 @@ local refused = {
     'web.lua:1: set "s": "10.0.0.1-10.0.0.5": a set holds addresses and prefixes, not ranges: write it as prefixes' },
   { [[set "s" { "unix:/run/x" }]],
     'web.lua:1: set "s": "unix:/run/x": a set holds addresses, not unix sockets' },
-  { [[set "s" { size = 0 }]], 'web.lua:1: set "s": size: wants how many elements it is to have room for; got 0' },
+  { [[set "s" { size = 0 }]], 'web.lua:1: set "s": size: wants a whole number of elements, 1 or more; got 0' },
   { [[set "s" { size = 5000000 }]], 'web.lua:1: set "s": size: 5000000 is over the limit of 4194304' },
   { [[set "s" { ttl = "soon" }]], 'web.lua:1: set "s": ttl: wants a time such as "500ms", "10s", "10m", "2h", "1d", '
     .. 'or a number of seconds; got "soon"' },
   { [[set "s" { tll = "10m" }]], [[web.lua:1: set "s": unknown option "tll"; did you mean "ttl"?]] },
   { [[set "s" { { "10.0.0.1", tll = 1 } }]],
     [[web.lua:1: set "s": unknown field "tll" of an element; did you mean "ttl"?]] },
-  { [[set "s" { 10 }]], 'web.lua:1: set "s": wants addresses such as "10.0.0.1" or "10.0.0.0/8", each perhaps with a '
+  { [[set "s" { 10 }]],
+    'web.lua:1: set "s": wants addresses such as "10.0.0.1" or "10.0.0.0/8", each optionally with a '
     .. 'ttl: { "10.0.0.1", ttl = "10m" }; got 10' },
+  { [[set "s" { { "10.0.0.1\0.2", ttl = 1 } }]],
+    'web.lua:1: set "s": wants addresses such as "10.0.0.1" or "10.0.0.0/8", each optionally with a '
+    .. 'ttl: { "10.0.0.1", ttl = "10m" }; got a table' },
   { [[set "s" { "10.0.0.1", "10.0.0.2", size = 1 }]],
     'web.lua:1: set "s": has room for 1 elements: declare it with a larger size' },
   { 'set "s" {}\nset "s" {}', 'web.lua:2: set "s": is declared already at web.lua:1' },
@@ -170,8 +174,8 @@ local refused = {
 
   -- Lua.
   { "-- one\n\ndenny { \"x\" }", [[web.lua:3: unknown name "denny"; did you mean "deny"?]] },
-  { "print(zzz)", [[web.lua:1: unknown name "zzz"; a text stands in quotes]] },
-  { "deny { seed, connect = \"*\" }", [[web.lua:1: unknown name "seed"; a text stands in quotes]] },
+  { "print(zzz)", [[web.lua:1: unknown name "zzz"; write a text in quotes]] },
+  { "deny { seed, connect = \"*\" }", [[web.lua:1: unknown name "seed"; write a text in quotes]] },
   { "x = 1", [[web.lua:1: "x" is not local; write local x = …]] },
   { "local function f()\n  y = 1\nend\nf()", [[web.lua:2: "y" is not local; write local y = …]] },
   { "deny = 1", [[web.lua:1: "deny" is not local; write local deny = …]] },
@@ -255,7 +259,7 @@ refuse "x"]])
 
   it("does not touch the globals of the host, nor see them", function()
     rawset(_G, "tidegate_spec_global", true)
-    assert.equal([[web.lua:1: unknown name "tidegate_spec_global"; a text stands in quotes]],
+    assert.equal([[web.lua:1: unknown name "tidegate_spec_global"; write a text in quotes]],
       env.refusal "print(tidegate_spec_global)")
     rawset(_G, "tidegate_spec_global", nil)
   end)

@@ -105,6 +105,28 @@ describe("schema", function()
     end)
   end
 
+  --- The names of the optional fields of a class, as its annotations spell them out.
+  local function annotated(module, class)
+    local text = env.read(("lua/tidegate/%s.lua"):format(module))
+    local names = {}
+    for name in text:match("%-%-%-@class " .. class .. "\n(.-)\n[^-]"):gmatch "@field (%l+)%?" do
+      names[#names + 1] = name
+    end
+    return names
+  end
+
+  it("has the fields that editors are told of", function()
+    local fields, keys = annotated("rule", "tidegate%.RuleSpec"), annotated("query", "tidegate%.Question")
+    local asked = { "port", unpack(schema.condition_names) }
+    for _, names in ipairs { fields, keys, asked } do
+      table.sort(names)
+    end
+    local known = { unpack(schema.field_names) }
+    table.sort(known)
+    assert.same(known, fields)
+    assert.same(asked, keys)
+  end)
+
   it("joins names as a sentence does", function()
     assert.equal("", schema.enumerate({}, "or"))
     assert.equal("a", schema.enumerate({ "a" }, "or"))

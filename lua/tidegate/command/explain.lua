@@ -12,32 +12,6 @@ local M = {}
 --- How many of the rules that did not decide are listed; the rest is only counted.
 local SHOWN = 10
 
---- How --help shows an option: its help, then the name of its value and its choices if they are
---- not obvious. Every condition of the policy language is an option; one that is not listed here
---- is shown with the text of the schema.
-local shown_as = {
-  proto = { "The protocol. Default: udp for sendmsg and recvmsg, else tcp." },
-  family = { "The socket's family. Default: that of the address.", "inet|inet6",
-    { "inet", "inet6" } },
-  uid = { "The user, by number or name. Default: 0." },
-  gid = { "The group, by number or name. Default: 0." },
-  comm = { "The name of the program's thread.", "NAME" },
-  pid = { "The number of the process." },
-  type = { "The socket's type. Default: that of the protocol.", "TYPE",
-    { "stream", "dgram", "seqpacket", "raw" } },
-  from = { "The socket's own address. Default: not bound.", "ADDRESS[:PORT]" },
-  exe = { "The program's file.", "PATH" },
-  cgroup = { "The task's cgroup. Default: the root.", "PATH" },
-  netns = { "The socket's network namespace: a path, self, or its cookie." },
-  mark = { "The socket's mark. Default: 0." },
-  device = { "The network device that the socket is bound to. Default: none." },
-}
-
-local conditions = {}
-for _, row in ipairs(schema.fields) do
-  conditions[#conditions + 1] = row.kind == "who" and row or nil
-end
-
 function M.define(command)
   command:summary "Show which rule decides a call, and why; needs no privileges."
     :description("Show which rule decides a call, why the earlier rules do not, and what happens "
@@ -48,11 +22,10 @@ function M.define(command)
   command:argument("endpoint",
     "What the program asks for: 1.2.3.4:80, [::1]:80, localhost:https, unix:/run/x.sock.")
     :argname "ENDPOINT"
-  for _, row in ipairs(conditions) do
-    local help, value, choices = unpack(shown_as[row.name] or { row.doc })
-    local option = command:option("--" .. row.name, help):argname(value or row.name:upper())
-    if choices then
-      option:choices(choices)
+  for _, row in ipairs(schema.conditions) do
+    local option = command:option("--" .. row.name, row.option):argname(row.argname)
+    if row.choices then
+      option:choices(row.choices)
     end
   end
   command:flag("--json", "Print one JSON object.")
@@ -61,8 +34,8 @@ end
 --- The call that the arguments describe.
 local function question_of(args)
   local question = { op = args.op, addr = args.endpoint }
-  for _, row in ipairs(conditions) do
-    question[row.name] = args[row.name]
+  for _, name in ipairs(schema.condition_names) do
+    question[name] = args[name]
   end
   return question
 end

@@ -2,7 +2,7 @@
 
 local cgroup = require "tidegate.host.cgroup"
 local child = require "tidegate.host.child"
-local doctor = require "tidegate.command.doctor"
+local doctor_checks = require "tidegate.doctor_checks"
 local policy = require "tidegate.command.load"
 local report = require "tidegate.host.report"
 local status = require "tidegate.host.exit_status"
@@ -57,7 +57,7 @@ end
 --- Say why the kernel, or this user, cannot enforce the policy, and what to do about it.
 local function refused(args, message)
   report.say("%s", message)
-  local check = doctor.first_failure()
+  local check = doctor_checks.first_failure()
   if check and check.remedy ~= message then
     report.say("%s: %s; %s", check.name, check.found, check.remedy)
   end

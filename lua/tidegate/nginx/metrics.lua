@@ -1,4 +1,4 @@
---- What a gate has done, for those who watch nginx.
+--- The counters of a gate, as JSON and for Prometheus.
 
 local cjson = require "cjson"
 local schema = require "tidegate.schema"
@@ -6,11 +6,11 @@ local stats = require "tidegate.stats"
 
 local M = {}
 
--- Services of a table that are told one by one; with more, only how many there are: a worker
--- answers nobody else meanwhile, and whoever asks has to keep as many series.
+-- If a table has more services than this, only their number is shown: the worker answers no other
+-- request meanwhile, and the monitoring has to keep as many series.
 local MOST_SERVICES = 1000
 
---- Its services, each a VIP with its backends; nil: they are too many.
+--- The services of a table, each a VIP with its backends; nil: there are too many.
 local function vips_of(handle, count)
   if count > MOST_SERVICES then
     return nil
@@ -22,7 +22,7 @@ local function vips_of(handle, count)
   return vips
 end
 
---- Everything that is told; `rules` in the order of the policy, `services` in that of their declarations.
+--- All counters; `rules` in the order of the policy, `services` in the order of their declarations.
 ---@param gate tidegate.Gate
 ---@return table|nil
 ---@return string|nil message
@@ -43,7 +43,8 @@ function M.collect(gate)
     local counted = found.services[handle.name]
     if counted then
       services[#services + 1] = {
-        name = handle.name, count = counted.count, size = counted.size, vips = vips_of(handle, counted.count),
+        name = handle.name, count = counted.count, size = counted.size,
+        vips = vips_of(handle, counted.count),
       }
     end
   end
@@ -57,9 +58,9 @@ function M.collect(gate)
   return found
 end
 
--- JSON --------------------------------------------------------------------------------
+-- JSON ---------------------------------------------------------------------------------
 
--- By name, for an empty array cannot be told from an empty object.
+-- Objects, by name, because cjson cannot tell an empty array from an empty object.
 
 local function by_address(backends)
   local named = {}
@@ -96,11 +97,11 @@ local function json(found)
   return cjson.encode(found)
 end
 
--- Prometheus --------------------------------------------------------------------------
+-- Prometheus ---------------------------------------------------------------------------
 
 local escapes = { ["\\"] = "\\\\", ['"'] = '\\"', ["\n"] = "\\n" }
 
---- `{gate="web",rule="x"}` of "gate", "web", "rule", "x".
+--- `{gate="web",rule="x"}` from "gate", "web", "rule", "x".
 local function labels(...)
   local parts = {}
   for index = 1, select("#", ...), 2 do
@@ -110,12 +111,13 @@ local function labels(...)
   return "{" .. table.concat(parts, ",") .. "}"
 end
 
+--- The lines of a page for Prometheus.
 ---@class tidegate.Exposition
 local Exposition = {}
 Exposition.__index = Exposition
 
---- A metric, of members that have their labels; nothing, where there are none.
----@param members table[]
+--- Add a metric with a sample for each member; nothing if there are no members.
+---@param members table[] each with its labels
 ---@param read fun(member: table): number
 function Exposition:metric(name, kind, help, members, read)
   if #members == 0 then
@@ -143,9 +145,12 @@ local function add_rules(text, found)
     end
   end
   text:metric("rule_hits_total", "counter", "Calls that a rule decided.", found.rules, hits)
-  text:metric("rule_suppressed_total", "counter", "Events that a rule's log rate held back.", found.rules, suppressed)
-  text:metric("backend_picked_total", "counter", "Calls for which a rule chose a backend.", backends, picked)
-  text:metric("backend_share", "gauge", "Part of a rule's choices to come that a backend is to get.", backends, share)
+  text:metric("rule_suppressed_total", "counter", "Events that a rule's log rate held back.",
+    found.rules, suppressed)
+  text:metric("backend_picked_total", "counter", "Calls for which a rule chose a backend.",
+    backends, picked)
+  text:metric("backend_share", "gauge", "Share of a rule's future choices that a backend gets.",
+    backends, share)
 end
 
 local function add_services(text, found)
@@ -154,8 +159,8 @@ local function add_services(text, found)
     table_of.labels = labels("gate", found.name, "services", table_of.name)
     for _, service in ipairs(table_of.vips or {}) do
       for _, member in ipairs(service.backends) do
-        member.labels = labels("gate", found.name, "services", table_of.name, "vip", service.vip,
-          "backend", member.address)
+        member.labels = labels("gate", found.name, "services", table_of.name,
+          "vip", service.vip, "backend", member.address)
         backends[#backends + 1] = member
       end
     end
@@ -164,10 +169,10 @@ local function add_services(text, found)
     function(member) return member.count end)
   text:metric("services_size", "gauge", "Live services that a table has room for.", found.services,
     function(member) return member.size end)
-  text:metric("service_backend_picked_total", "counter", "Calls for which a live service chose a backend.",
-    backends, picked)
-  text:metric("service_backend_share", "gauge", "Part of a live service's choices to come that a backend is to get.",
-    backends, share)
+  text:metric("service_backend_picked_total", "counter",
+    "Calls for which a live service chose a backend.", backends, picked)
+  text:metric("service_backend_share", "gauge",
+    "Share of a live service's future choices that a backend gets.", backends, share)
 end
 
 local function add_hooks(text, found)
@@ -179,25 +184,26 @@ local function add_hooks(text, found)
   for _, name in ipairs(names) do
     local hook = found.hooks[name]
     for _, outcome in ipairs {
-      { "passed", hook.calls - hook.denied - hook.rewritten - hook.errors }, { "denied", hook.denied },
-      { "rewritten", hook.rewritten }, { "error", hook.errors },
+      { "passed", hook.calls - hook.denied - hook.rewritten - hook.errors },
+      { "denied", hook.denied }, { "rewritten", hook.rewritten }, { "error", hook.errors },
     } do
       outcomes[#outcomes + 1] = {
-        labels = labels("gate", found.name, "hook", name, "outcome", outcome[1]), calls = outcome[2],
+        labels = labels("gate", found.name, "hook", name, "outcome", outcome[1]),
+        calls = outcome[2],
       }
     end
   end
-  text:metric("calls_total", "counter", "Calls of a hook, by what became of them.", outcomes,
+  text:metric("calls_total", "counter", "Calls of a hook, by outcome.", outcomes,
     function(member) return member.calls end)
 end
 
 local function add_defaults(text, found)
   local defaults = {}
-  for _, op in ipairs(schema.op_names) do
+  for _, op in ipairs(schema.call_names) do
     local counted = found.default[op]
-    if counted then
-      defaults[#defaults + 1] = { labels = labels("gate", found.name, "op", op), hits = counted.hits }
-    end
+    defaults[#defaults + 1] = {
+      labels = labels("gate", found.name, "op", op), hits = counted.hits,
+    }
   end
   text:metric("default_hits_total", "counter", "Calls that no rule matched.", defaults, hits)
 end
@@ -205,12 +211,14 @@ end
 local function add_gate(text, found)
   local gate = { { labels = labels("gate", found.name) } }
   for _, metric in ipairs {
-    { "events_lost_total", "counter", "Events that found the ring full.", found.lost },
-    { "errors_total", "counter", "Calls that met on_error, or whose source could not be bound.", found.errors },
-    { "generation", "gauge", "Number of the policy in force; a reload moves it by one.", found.generation },
-    { "image_bytes", "gauge", "Size of the policy in force.", found.image_bytes },
+    { "events_lost_total", "counter", found.lost, "Events lost because the ring was full." },
+    { "errors_total", "counter", found.errors,
+      "Calls decided by on_error, or whose source could not be bound." },
+    { "generation", "gauge", found.generation,
+      "Number of the policy in force; each reload adds one." },
+    { "image_bytes", "gauge", found.image_bytes, "Size of the policy in force." },
   } do
-    text:metric(metric[1], metric[2], metric[3], gate, function() return metric[4] end)
+    text:metric(metric[1], metric[2], metric[4], gate, function() return metric[3] end)
   end
 end
 

@@ -1,7 +1,7 @@
 --- Events in nginx: one process reads them, on a timer or when it is woken.
 --
--- Every process that starts here tries to become the reader until it is; a
--- reader that ends, however it does, is followed by another within ELECTION_S.
+-- Every process that calls start() tries to become the reader until it is.  If the reader ends, in
+-- whatever way, another process takes over within ELECTION_S.
 
 local ngx = require "ngx"
 local clock = require "tidegate.clock"
@@ -12,19 +12,19 @@ local M = {}
 local ELECTION_S = 0.1
 local TURN_S = 0.01
 
---- Events in a row before requests get their turn.
+--- After so many events in a row, requests get their turn.
 local BATCH = 256
 
---- As long as nginx can wait.
+--- The longest time that nginx can wait.
 local FOREVER_MS = 2 ^ 31 - 1
 
 ---@class tidegate.Pump
 ---@field gate tidegate.Gate
 ---@field reading boolean whether this process is the reader
----@field busy boolean a handler runs, or waits
+---@field busy boolean a handler runs or waits
 ---@field leaving boolean the process is about to end
----@field waker ffi.cdata*|nil what wakes it; nil: it looks every TURN_S
----@field alarm number|nil when it is to turn without being woken, on the monotonic clock
+---@field waker ffi.cdata*|nil what wakes it; nil: it polls every TURN_S
+---@field alarm number|nil the time of its next turn without being woken, on the monotonic clock
 local Pump = {}
 Pump.__index = Pump
 
@@ -32,9 +32,9 @@ local function log(level, ...)
   ngx.log(level, "tidegate: ", ...)
 end
 
---- Hand the events that wait to their handlers, and call the timers that are due.
+--- Pass waiting events to their handlers, and call the timers that are due.
 function Pump:turn()
-  if self.busy or not self.reading then -- a handler waits; or another process reads by now
+  if self.busy or not self.reading then -- a handler waits, or another process reads now
     return
   end
   self.busy = true
@@ -55,7 +55,7 @@ function Pump:turn()
   end
 end
 
---- Nobody wakes for every() and after(): turn when the first of them is due.
+--- The waker does not wake for every() and after(): turn when the first of them is due.
 function Pump:set_alarm()
   local left = self.gate:timeout()
   local due = left and clock.monotonic() + left
@@ -63,7 +63,8 @@ function Pump:set_alarm()
     return
   end
   self.alarm = due
-  local ok, message = ngx.timer.at(math.min(math.ceil(left * 1000), FOREVER_MS) / 1000, function(premature)
+  local wait_ms = math.min(math.ceil(left * 1000), FOREVER_MS)
+  local ok, message = ngx.timer.at(wait_ms / 1000, function(premature)
     if self.alarm == due then
       self.alarm = nil
     end
@@ -72,7 +73,8 @@ function Pump:set_alarm()
     end
   end)
   if not ok then
-    log(ngx.ERR, "cannot start a timer: ", message, "; every() and after() wait for the next event")
+    log(ngx.ERR, "cannot start a timer: ", message,
+      "; every() and after() wait for the next event")
   end
 end
 
@@ -83,8 +85,8 @@ function Pump:end_waker()
   end
 end
 
---- Let go: nginx is about to end this process, as soon as its requests are done.
---- What has come is still told here; a handler that waits holds up the next reader.
+--- Stop reading: nginx ends this process as soon as its requests are done.  Events that are in the
+--- ring are still handled here; a handler that waits delays the next reader.
 function Pump:leave()
   self.leaving = true
   self:end_waker()
@@ -93,11 +95,11 @@ end
 
 local function started(ok, message)
   if not ok then
-    log(ngx.ERR, "cannot start a timer: ", message, "; events are not told")
+    log(ngx.ERR, "cannot start a timer: ", message, "; events are not handled")
   end
 end
 
---- Run something where it may wait, which init_worker_by_lua may not.
+--- Run a function where it may wait, which it may not in init_worker_by_lua.
 local function spawn(work)
   started(ngx.timer.at(0, function(premature)
     if not premature then
@@ -106,7 +108,7 @@ local function spawn(work)
   end))
 end
 
---- One that sleeps costs less than a timer each time.
+--- Sleeping costs less than a new timer for each turn.
 function Pump:run_on_timer()
   while not self.leaving do
     self:turn()
@@ -114,7 +116,7 @@ function Pump:run_on_timer()
   end
 end
 
---- Until the waker ends, or the connection fails.
+--- Turn whenever the waker asks for it, until it ends or the connection fails.
 ---@return string|nil problem nil: this process is about to end
 function Pump:listen(path)
   local socket = ngx.socket.tcp()
@@ -123,7 +125,7 @@ function Pump:listen(path)
   while ok do
     ok, message = socket:receive(1)
     if ok then
-      while self.busy do -- a handler that the alarm called waits
+      while self.busy do -- a handler that was called by the alarm waits
         ngx.sleep(TURN_S)
       end
       self:turn()
@@ -142,9 +144,9 @@ function Pump:run_on_socket()
   local problem = not waker and path or self:listen(path)
   if problem then
     self:end_waker()
-    log(ngx.WARN, "cannot be woken by a socket: ", problem, "; events are looked for every ", TURN_S * 1000,
-      " ms (a policy that denies unix sockets has to allow connect = \"unix:", os.getenv "TMPDIR" or "/tmp",
-      "/tidegate-*\")")
+    log(ngx.WARN, "cannot be woken by a socket: ", problem, "; polling for events every ",
+      TURN_S * 1000, " ms (a policy that denies unix sockets has to allow connect = \"unix:",
+      os.getenv "TMPDIR" or "/tmp", "/tidegate-*\")")
     self:run_on_timer()
   end
 end
@@ -169,11 +171,13 @@ function Pump:elect()
   end
 end
 
---- Read the events of a gate that is kept, in this process or another one.
+--- Read the events of a kept gate, in this process or another one.
 ---@param gate tidegate.Gate
 ---@param wake "socket"|nil
 function M.start(gate, wake)
-  local self = setmetatable({ gate = gate, wake = wake, reading = false, busy = false, leaving = false }, Pump)
+  local self = setmetatable({
+    gate = gate, wake = wake, reading = false, busy = false, leaving = false,
+  }, Pump)
   self:elect()
   started(ngx.timer.every(ELECTION_S, function(premature)
     if premature then

@@ -1,9 +1,9 @@
 --- Why the upstream of a request could not be reached.
 --
--- The kernel tells nginx an errno, and nginx tells the request an address.  The
--- image that the kernel decides by is in the worker's memory too: it is asked
--- once more, for that address.  That costs microseconds, only where a request
--- failed, and nothing has to be waited for or matched.
+-- nginx gets an errno from the kernel, and passes only the address on to the request.  The image
+-- that the kernel decides by is in the worker's memory too, so it is asked again about that
+-- address.  That costs microseconds, only if a request failed, and needs no waiting and no matching
+-- of events to requests.
 
 local ffi = require "ffi"
 local ngx = require "ngx"
@@ -23,26 +23,26 @@ local function first_line(path)
   return line
 end
 
---- This process as a policy may ask about it.
+--- A question about a connect of this process, without an address.
 ---@return tidegate.Question
 local function caller()
   local path = ffi.new "char[4096]"
   local found = library.C.tg_cgroup_find("self", path, 4096) == 0
   return {
-    op = "connect", uid = ffi.C.tg_lua_getuid(), gid = ffi.C.tg_lua_getgid(), pid = ngx.worker.pid(),
-    comm = first_line "/proc/self/comm", exe = "/proc/self/exe", netns = "self",
-    cgroup = found and ffi.string(path) or nil,
+    op = "connect", uid = ffi.C.tg_lua_getuid(), gid = ffi.C.tg_lua_getgid(),
+    pid = ngx.worker.pid(), comm = first_line "/proc/self/comm", exe = "/proc/self/exe",
+    netns = "self", cgroup = found and ffi.string(path) or nil,
   }
 end
 
---- Whether it is an address, and neither the ":" between the groups of an
---- internal redirect, nor the name of an upstream that had no peer left.
+--- Whether a word is an address, and not the ":" between the groups of an internal redirect or the
+--- name of an upstream without a peer left.
 local function is_address(word)
   return word:find "^[%d.]+:%d+$" or word:find "^%[.*%]:%d+$" or word:find "^unix:"
 end
 
---- The first of nginx's `$upstream_addr` that the policy denies, or for which no
---- backend is up.
+--- The decision on the first address in nginx's `$upstream_addr` that the policy denies, or for
+--- which no backend is up.
 ---@param gate tidegate.Gate
 ---@param tried string|nil "10.0.0.1:80, unix:/run/x.sock : [::1]:80"
 ---@return tidegate.Decision|nil

@@ -4,7 +4,7 @@
 -- step; if it fails, none of it remains. undo() takes back one change.
 
 local diff = require "tidegate.diff"
-local doctor = require "tidegate.command.doctor"
+local doctor_checks = require "tidegate.doctor_checks"
 local interrupt = require "tidegate.repl.interrupt"
 local language = require "tidegate.language"
 local own_cgroup = require "tidegate.repl.own_cgroup"
@@ -84,7 +84,7 @@ end
 function Session:open()
   local ok, message = self.gate:commit()
   if not ok then
-    local check = doctor.first_failure()
+    local check = doctor_checks.first_failure()
     self.refused = check and ("%s: %s; %s"):format(check.name, check.found, check.remedy)
       or message
   else
