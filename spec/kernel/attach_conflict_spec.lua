@@ -1,5 +1,5 @@
--- Another owner's program, which was attached so that it must be alone: the
--- error says whose it is.
+-- A program of another owner that was attached so that it must be alone: the error names its
+-- owner.
 
 local foreign = require "spec.support.foreign"
 local libc = require "spec.support.libc"
@@ -35,7 +35,7 @@ describe("a gate beside another owner's program", function()
     return (", held by %s[%d]"):format(comm, libc.call.getpid())
   end
 
-  it("is refused where that is on the same cgroup, and changes nothing", function()
+  it("is refused if that program is on the same cgroup, and changes nothing", function()
     for _, flags in ipairs { 0, foreign.ALLOW_OVERRIDE } do
       foreign.attach(here.cgroup, program, flags)
       local gate = here:gate(POLICY)
@@ -51,7 +51,7 @@ describe("a gate beside another owner's program", function()
     end
   end)
 
-  it("is refused where that is on a cgroup above, unless it may be overridden", function()
+  it("is refused if that program is on a cgroup above, unless it may be overridden", function()
     local below = here:another(here:another(here.cgroup))
     foreign.attach(here.cgroup, program, 0)
     local gate = here:gate(POLICY)
@@ -64,7 +64,7 @@ describe("a gate beside another owner's program", function()
     foreign.detach(here.cgroup, program)
   end)
 
-  it("names no process where none holds it any more", function()
+  it("is refused without the name of a process if none holds that program any more", function()
     foreign.attach(here.cgroup, program, 0)
     local expected, path = refusal(here.cgroup), here.cgroup
     local again = program
@@ -74,7 +74,7 @@ describe("a gate beside another owner's program", function()
     assert.equal(expected, message)
   end)
 
-  it("is attached beside one that lets others be, and neither is disturbed", function()
+  it("is attached if that program allows others, and neither is disturbed", function()
     foreign.attach(here.cgroup, program, foreign.ALLOW_MULTI)
     here:enforce(POLICY)
     assert.equal("EXDEV", socket.try("udp", "192.0.2.1:80"))

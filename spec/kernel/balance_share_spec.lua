@@ -1,5 +1,5 @@
--- Shares and moves, as the kernel has them: what is picked is as the weights say,
--- and when a list changes only those go elsewhere who must.
+-- Shares and moves in the kernel: the picks follow the weights, and when a list changes, only
+-- those clients move that must.
 
 local env = require "spec.support.env"
 local netns = require "spec.support.netns"
@@ -10,7 +10,7 @@ if sandbox.reason then
   return pending(sandbox.reason)
 end
 
---- The value of chi-square that one run in a million exceeds, by Wilson and Hilferty.
+--- The value of chi-square that one run in a million exceeds (Wilson and Hilferty).
 local function critical(freedom)
   local part = 2 / (9 * freedom)
   return freedom * (1 - part + 4.7534 * math.sqrt(part)) ^ 3
@@ -25,7 +25,7 @@ describe("balance", function()
   end)
   after_each(function() here:leave() end)
 
-  --- Where a new socket is led that connects there.
+  --- Where a new socket that connects there is redirected.
   local function led(to)
     local client = socket.udp "inet"
     assert(client:connect(to))
@@ -34,7 +34,7 @@ describe("balance", function()
     return peer
   end
 
-  --- A list of backends with these weights, which all have.
+  --- A list of backends, all of which have these weights.
   local function list_of(weights)
     local list = {}
     for index, weight in ipairs(weights) do
@@ -73,7 +73,7 @@ describe("balance", function()
     end
   end
 
-  it("moves only whom it must when a backend goes, drains or comes, by counting", function()
+  it("moves only the calls that must move when a backend goes, drains or comes", function()
     local gate = here:gate ""
     local svc, list, count = gate:service "svc", list_of { 1, 1, 1, 1, 1, 3 }, 1500
     local vips = {}
@@ -84,7 +84,7 @@ describe("balance", function()
     gate:balance { connect = svc, by = "hash", key = "destination", reveal = true }
     assert(gate:attach(here.cgroup))
 
-    --- Where each destination is led now that all have this list.
+    --- Where each destination is redirected, now that all have this list.
     local function homes(backends)
       local found = {}
       for index, vip in ipairs(vips) do
@@ -94,7 +94,7 @@ describe("balance", function()
       return found
     end
 
-    --- How many moved; each to `to` if that is said, else away from `from`.
+    --- How many destinations moved; each must have moved to `to`, or, by default, away from `from`.
     local function moved(before, after, from, to)
       local moves = 0
       for index in ipairs(vips) do
@@ -118,7 +118,7 @@ describe("balance", function()
     about(1 / 8, moved(all, less, third[1]))
     list[#list + 1] = third
     assert.same(all, homes(list))
-    list[5].state = "draining" -- of weight 3
+    list[5].state = "draining" -- has weight 3
     about(3 / 8, moved(all, homes(list), list[5][1]))
     list[5].state = nil
     list[#list + 1] = { "127.1.1.99:1099", weight = 2 }

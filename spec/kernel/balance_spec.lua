@@ -1,4 +1,4 @@
--- A balanced call lands at one of its backends, and hears of nothing but what it asked for.
+-- A balanced call arrives at one of its backends, and the program sees only the address it asked for.
 
 local netns = require "spec.support.netns"
 local sandbox = require "spec.support.sandbox"
@@ -13,7 +13,7 @@ describe("balance", function()
   before_each(function() here:enter() end)
   after_each(function() here:leave() end)
 
-  -- What is asked for, and where the backends are.
+  -- The address that is asked for, and where the backends are.
   local families = {
     { name = "v4", asked = "10.96.0.10:80", at = "127.0.0.1:0", to = "127.0.0.1:%d", shown = "127.0.0.1:%d" },
     { name = "v6", asked = "[2001:db8::10]:80", at = "[::1]:0", to = "[::1]:%d", shown = "[::1]:%d" },
@@ -25,7 +25,7 @@ describe("balance", function()
     return text:sub(1, 1) == "[" and "inet6" or "inet"
   end
 
-  --- Servers, and a list of them as a policy has it.
+  --- Servers, and a list of them as a policy writes it.
   local function backends(kind, family, count)
     local servers, texts = {}, {}
     for index = 1, count do
@@ -69,7 +69,7 @@ describe("balance", function()
   end
 
   for _, family in ipairs(families) do
-    it("tells where the call went, with reveal: " .. family.name, function()
+    it("shows where the call went, with reveal: " .. family.name, function()
       local servers, list = backends("tcp", family, 1)
       here:enforce(("balance { connect = %q, to = %s, reveal = true }"):format(family.asked, list))
       local client = here:keep(socket.tcp(family_of(family.asked)))
@@ -77,7 +77,7 @@ describe("balance", function()
       assert.equal(family.shown:format(servers[1]:port()), client:getpeername())
     end)
 
-    it("keeps an unconnected socket with its backend, and turns answers back: " .. family.name, function()
+    it("keeps an unconnected socket with its backend, and rewrites the source of answers: " .. family.name, function()
       local servers, list = backends("udp", family, 4)
       here:enforce(("balance { \"dns\", egress = %q, to = %s }"):format(family.asked, list))
       local seen = {}
@@ -88,7 +88,7 @@ describe("balance", function()
           assert(client:sendto("ask", family.asked))
           for index, server in ipairs(servers) do
             if not server:is_empty() then
-              assert.is_true(home == nil or home == index, "it went elsewhere")
+              assert.is_true(home == nil or home == index, "it went to another backend")
               home = index
               local text, from = server:receive()
               assert.equal("ask", text)
@@ -106,7 +106,7 @@ describe("balance", function()
     end)
   end
 
-  it("leaves the port where a backend has none, and binds the source", function()
+  it("keeps the port if a backend has none, and binds the source", function()
     netns.own_all_addresses()
     local server = here:keep(socket.serve("tcp", "127.0.0.5:0"))
     local asked = ("10.96.0.10:%d"):format(server:port())
@@ -118,7 +118,7 @@ describe("balance", function()
     assert.equal(asked, client:getpeername())
   end)
 
-  it("chooses by a hash of what the rule says", function()
+  it("chooses by a hash of what the rule names", function()
     local _, list = backends("tcp", families[1], 8)
     local gate = here:enforce(([[
       balance { "uid", connect = "10.96.0.10:80", to = %s, by = "hash", key = "uid" }
@@ -147,7 +147,7 @@ describe("balance", function()
     assert.is_true(used("destination", others) > 4)
   end)
 
-  it("goes where decide says, by a key that a query has", function()
+  it("goes where decide() says, if a query has the key", function()
     local _, list = backends("tcp", families[1], 8)
     local gate = here:enforce(([[
       balance { connect = "10.97.0.0/16:80", to = %s, by = "hash", key = "destination", reveal = true }
@@ -168,7 +168,7 @@ describe("balance", function()
     end
   end)
 
-  it("tells of a choice", function()
+  it("reports a choice in an event", function()
     local servers, list = backends("tcp", families[1], 1)
     local gate = here:enforce(([[balance { "api", connect = "10.96.0.10:80", to = %s, log = true }]]):format(list))
     assert.equal("ok", socket.try("tcp", "10.96.0.10:80"))
@@ -179,7 +179,7 @@ describe("balance", function()
     assert.same({ ("balance api  connect 10.96.0.10:80 -> 127.0.0.1:%d"):format(servers[1]:port()) }, told)
   end)
 
-  it("tells in stats what each backend was picked, and is to get", function()
+  it("reports in stats how often each backend was picked, and its share", function()
     local servers, list = backends("tcp", families[1], 2)
     local addresses = {}
     for index, server in ipairs(servers) do
@@ -205,7 +205,7 @@ describe("balance", function()
       { address = "127.0.0.2", weight = 1, state = "up", picked = 0, share = 0.25 },
     }, rules.uneven.backends)
     assert.is_nil(rules.before.backends)
-    -- One that is not in force yet has its backends, too, and those that are keep their own.
+    -- A gate that is not in force yet has its backends, too, and those of the running gate keep their own counts.
     gate:rules()[1]:remove()
     gate:balance { "staged", connect = "10.96.0.12:80", to = "127.0.0.1:9" }
     assert.same({ { address = "127.0.0.1:9", weight = 1, state = "up", picked = 0, share = 1 } },
@@ -214,7 +214,7 @@ describe("balance", function()
     assert.same(counts, { gate:stats().rules.even.backends[1].picked, gate:stats().rules.even.backends[2].picked })
   end)
 
-  it("keeps counting by rule and address when a policy is published anew", function()
+  it("keeps counting by rule and address when a policy is published again", function()
     local servers, list = backends("tcp", families[1], 2)
     local gate = here:enforce(([[
       local api = balance { "api", connect = "10.96.0.10:80", to = %s } ]]):format(list))
@@ -229,7 +229,7 @@ describe("balance", function()
     assert(gate:commit())
     assert.same({ 0 }, (picks(gate:rules()[1])))
     assert.same({ before[2], 0, before[1] }, (picks(gate:rules()[2])))
-    -- A list of its own for a new rule of the same address, and none where there is no balance.
+    -- A new rule for the same address has a list of its own; a rule that does not balance has none.
     for _ = 1, 3 do
       for _, rule in ipairs(gate:rules()) do
         rule:remove()

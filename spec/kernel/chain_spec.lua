@@ -1,5 +1,5 @@
--- A gate among others' programs, on its cgroup and on those above and below:
--- each has its say, none undoes a denial, and the uppermost has the last word
+-- A gate among programs of other owners, on its cgroup and on those above and below:
+-- each is heard, none undoes a denial, and the uppermost has the last word
 -- on where a call goes.
 
 local netns = require "spec.support.netns"
@@ -13,7 +13,7 @@ if sandbox.reason then
   return pending(sandbox.reason)
 end
 
-local PORT = 60000 -- that the other owner's programs are about
+local PORT = 60000 -- the port that the other owner's programs act on
 
 describe("beside another owner's program", function()
   local here = sandbox.new()
@@ -37,7 +37,7 @@ describe("beside another owner's program", function()
     ["has a source"] = [[allow { connect = "*", source = "127.0.0.7" }]],
   }
 
-  -- The kernel keeps the errno that was set last; where a program sets none, it is EPERM, or what was set before it.
+  -- The kernel keeps the errno that was set last; if a program sets none, that is EPERM, or what was set before it.
   for _, order in ipairs { "before", "after" } do
     for name, policy in pairs(policies) do
       for program, errno in pairs { other_denies = "EPERM", other_errno = "EHOSTUNREACH" } do
@@ -61,7 +61,7 @@ describe("beside another owner's program", function()
       end
     end
 
-    it("a gate's denial is not cancelled by one that allows, " .. order .. " ours", function()
+    it("a gate's denial is not cancelled by a program that allows, " .. order .. " ours", function()
       if order == "before" then
         add "other_allows"
       end
@@ -73,7 +73,7 @@ describe("beside another owner's program", function()
     end)
   end
 
-  it("a gate decides on where the one before has turned the call", function()
+  it("a gate decides about the address to which an earlier program has rewritten the call", function()
     add "other_rewrites"
     here:enforce [[
       deny { connect = "127.0.0.1", errno = "EACCES" }
@@ -101,7 +101,7 @@ describe("beside another owner's program", function()
     end))
   end)
 
-  it("that wants to be alone, a gate keeps its place", function()
+  it("a gate keeps its place if that program wants to be alone", function()
     here:enforce(policies.denies)
     assert.same({ nil, "EPERM" }, { owner.attach("other_allows", here.cgroup, "none") })
     assert.same({ nil, "EPERM" }, { owner.attach("other_allows", here.cgroup, "override") })

@@ -94,7 +94,7 @@ describe("hits", function()
     assert.same({ kept = 4, new = 2, gone = 0 }, hits(gate))
   end)
 
-  it("stay when programs of a wider kind take over", function()
+  it("stay when a wider program set takes over", function()
     local gate = here:enforce [[deny { "kept", connect = "127.0.0.1" }]]
     call(3, "127.0.0.1:80")
     gate:deny { "wide", egress = "2001:db8::1", uid = 7, comm = "x", pid = 7, gid = 7, proto = "udp", log = true }
@@ -109,7 +109,7 @@ describe("hits", function()
     assert.same({ 5, 0, 1, 0 }, { found.kept, found.wide, found.n7, found.n8 })
   end)
 
-  it("go on where a gate is detached and attached again", function()
+  it("continue after a gate is detached and attached again", function()
     local gate = here:enforce [[deny { "kept", connect = "127.0.0.1" }]]
     call(3, "127.0.0.1:80")
     assert(gate:detach())
@@ -156,7 +156,7 @@ describe("the time of a rule's last hit", function()
     assert.is_nil(gate:stats().rules.hit.last)
   end)
 
-  it("moves with each tick of a storm of hits, of whatever rules", function()
+  it("moves with each tick during a storm of hits of several rules", function()
     local gate = here:enforce [[
       deny { "one", connect = "127.0.0.1" }
       deny { "other", connect = "127.0.0.2" }
@@ -178,7 +178,7 @@ describe("the counters of a hook", function()
   before_each(function() here:enter() end)
   after_each(function() here:leave() end)
 
-  it("tell what became of its calls, whatever programs are in force", function()
+  it("count the outcomes of its calls, whatever programs are in force", function()
     local gate = here:enforce [[
       deny { connect = "127.0.0.1" }
       rewrite { connect = "127.0.0.2", to = "127.0.0.3" }
@@ -196,7 +196,7 @@ describe("the counters of a hook", function()
     assert.same({ calls = 1, denied = 0, rewritten = 0, errors = 0, lost = 0 }, hooks.connect6)
     assert.equal(1, gate:stats().errors)
     assert.is_nil(hooks.bind4)
-    -- What a turned call had asked for is shown.
+    -- A rewritten call shows what it had asked for.
     local turned = here:keep(socket.udp "inet")
     assert(turned:connect "127.0.0.2:9")
     turned:getpeername()
@@ -221,7 +221,7 @@ describe("the counters of a hook", function()
     assert.same({ 8000, 8000 }, { connect4.calls, connect4.denied })
   end)
 
-  it("are read with those of 10,000 rules at once", function()
+  it("are read along with those of 10,000 rules", function()
     local rules = {}
     for index = 1, 10000 do
       rules[index] = ('deny { "r%d", connect = "10.%d.%d.1" }'):format(index, index / 250, index % 250)
@@ -252,7 +252,7 @@ describe("the rate of a rule's events", function()
     return count
   end
 
-  it("goes on when programs of a wider kind take over", function()
+  it("continues when a wider program set takes over", function()
     local gate = here:enforce [[deny { "kept", connect = "127.0.0.1", log = "1/h" }]]
     assert.equal(1, told(gate, 3))
     gate:deny { "wide", connect = "127.0.0.2", uid = 7 }
@@ -261,7 +261,7 @@ describe("the rate of a rule's events", function()
     assert.equal(5, gate:rules()[1].suppressed)
   end)
 
-  it("is the new one at once, whatever the one before has used up", function()
+  it("takes the new value at once, whatever was used up under the one before", function()
     local gate = here:enforce [[deny { "kept", connect = "127.0.0.1", log = "1/h" }]]
     assert.equal(1, told(gate, 3))
     gate:rules()[1]:remove()

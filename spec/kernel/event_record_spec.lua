@@ -1,4 +1,4 @@
--- What an event says, which of them are emitted, and the ring they go through.
+-- What an event contains, which events are emitted, and the ring that carries them.
 
 local cgroup = require "spec.support.cgroup"
 local ffi = require "ffi"
@@ -50,7 +50,7 @@ describe("an event", function()
       local event = only_event(gate)
       assert.is_true(math.abs(event.time - os.time()) < 60)
       event.time = nil
-      if case[1] == "mptcp" then -- the subflow's, not the program's
+      if case[1] == "mptcp" then -- the subflow's cookie, not that of the program's socket
         event.socket = client:cookie()
       end
       assert.same(expected {
@@ -72,12 +72,12 @@ describe("an event", function()
     }, event)
   end)
 
-  it("pads the task's name with NUL, whatever stood there before", function()
+  it("pads the task's name with NUL, whatever was there before", function()
     local gate = raw_gate.open(4096)
     assert(gate:publish(raw_gate.image [[deny { connect = "*", log = true }]]))
     assert(gate:attach(here.cgroup))
     local client = here:keep(socket.udp "inet")
-    for _ = 1, 100 do -- round the ring, so that records lie where others lay, shifted
+    for _ = 1, 100 do -- round the ring, so that records overlap older ones at other offsets
       client:connect "192.0.2.1:80"
       gate:read(function(event)
         assert.equal("luajit" .. ("\0"):rep(10), ffi.string(event.comm, 16))
@@ -86,7 +86,7 @@ describe("an event", function()
     gate:close()
   end)
 
-  it("tells a child's process and cgroup", function()
+  it("names a child's process and cgroup", function()
     local gate = here:enforce [[deny { connect = "*", log = true }]]
     local below = here:another(here.cgroup)
     local child = process.fork(function()
@@ -113,7 +113,7 @@ describe("an event", function()
   end)
 
   describe("is emitted", function()
-    --- Events and suppressed ones of 1,000 calls.
+    --- The number of events and of suppressed events of 1,000 calls.
     local function emitted(log)
       local gate = here:enforce(([[deny { connect = "*", %s }]]):format(log))
       for _ = 1, 1000 do
@@ -139,17 +139,17 @@ describe("an event", function()
       assert.same({ 0, 0 }, { emitted "log = false" })
     end)
 
-    it("for one in a hundred with 1/100", function()
+    it("for one call in a hundred with 1/100", function()
       assert.same({ 10, 0 }, { emitted [[log = "1/100"]] })
     end)
 
-    -- A rate's burst is one second's worth, and whatever time brings.
+    -- A rate's burst is one second's worth; tokens also accrue while the test runs.
     it("at a rate, and the rest is counted as suppressed", function()
       local count, suppressed = emitted [[log = "10/h"]]
       assert.same({ 10, 990 }, { count, suppressed })
     end)
 
-    it("for denials at 100/s where nothing is said", function()
+    it("for denials at 100/s by default", function()
       local count, suppressed = emitted ""
       assert.is_true(count >= 100)
       assert.equal(1000, count + suppressed)
@@ -177,11 +177,11 @@ describe("the ring", function()
     end
   end
 
-  it("holds records of the size that we think they have", function()
+  it("holds records of the size that we expect", function()
     assert.equal(RECORD_BYTES, ffi.sizeof "struct tg_event")
   end)
 
-  it("counts what it has no room for, and goes on once there is some", function()
+  it("counts what it has no room for, and goes on once there is room", function()
     local gate = open(4096)
     local room = math.floor(4095 / RECORD_BYTES)
     local client = here:keep(socket.udp "inet")
@@ -217,7 +217,7 @@ describe("the ring", function()
     gate:close()
   end)
 
-  it("refuses a size that the kernel would", function()
+  it("refuses a size that the kernel would refuse", function()
     local options, slot = library.sized "struct tg_gate_options", library.slot "gate"
     options.ring_bytes = 5000
     assert.equal(-22, library.C.tg_gate_open(options, slot))

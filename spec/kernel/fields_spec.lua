@@ -1,4 +1,4 @@
--- What a rule may ask beside the endpoint, on real sockets of real processes.
+-- What a rule may ask about beside the endpoint, on real sockets of real processes.
 
 local cgroup = require "spec.support.cgroup"
 local client = require "spec.support.client"
@@ -31,7 +31,7 @@ describe("a rule that asks about", function()
     env.clean()
   end)
 
-  --- What connecting comes to, after `prepare` had the socket.
+  --- The result of connecting, after `prepare` was given the socket.
   local function connect(prepare, host, kind)
     local one = socket.kinds[kind or "tcp"]((host or "1"):sub(1, 1) == "[" and "inet6" or "inet"):abrupt()
     if prepare then
@@ -43,7 +43,7 @@ describe("a rule that asks about", function()
   end
 
   describe("type", function()
-    it("matches the socket's", function()
+    it("matches the socket's type", function()
       here:enforce [[deny { connect = "*", type = "stream" }]]
       assert.equal("EPERM", connect())
       assert.equal("EPERM", connect(nil, nil, "mptcp"))
@@ -64,7 +64,7 @@ describe("a rule that asks about", function()
   end)
 
   describe("device", function()
-    it("matches the one that the socket is bound to", function()
+    it("matches the device that the socket is bound to", function()
       local gate = here:enforce [[deny { connect = "*", device = "lo" }]]
       assert.equal("EPERM", connect(function(one) one:device "lo" end))
       assert.equal("ok", connect())
@@ -90,11 +90,11 @@ describe("a rule that asks about", function()
       end
     end)
 
-    it("finds another's cookie as a socket there tells it", function()
+    it("finds the cookie of another namespace, as a socket there reports it", function()
       local one = socket.tcp "inet"
       local path, cookie = ("/proc/self/fd/%d"):format(here.netns), one:netns_cookie()
       one:close()
-      -- From outside, this sandbox's namespace is another one.
+      -- Outside the sandbox, this sandbox's namespace is another one.
       local fd = assert(libc.outcome(C.open("/proc/self/ns/net", 0x80000)))
       assert(libc.outcome(C.setns(here.netns, 0x40000000)))
       local gate = here:gate(([[deny { connect = "*", netns = "/proc/self/fd/%d" }]]):format(fd))
@@ -135,7 +135,7 @@ describe("a rule that asks about", function()
       replace()
       here:enforce(([[deny { connect = "*", exe = "%s" }]]):format(path))
       assert.equal("EPERM", answer())
-      local keep = assert(io.open(path)) -- so that its inode is not given to the new one
+      local keep = assert(io.open(path)) -- so that its inode is not reused for the new file
       replace()
       assert.equal("ok", answer())
       keep:close()
@@ -149,7 +149,7 @@ describe("a rule that asks about", function()
   end)
 
   describe("cgroup", function()
-    --- What a process in a cgroup gets.
+    --- The result for a process in a cgroup.
     local function answer_in(path)
       return process.run(function()
         cgroup.enter(path)
@@ -191,7 +191,7 @@ describe("a rule that asks about", function()
       assert.equal("ok", connect())
     end)
 
-    it("matches all by the root", function()
+    it("matches every task if it names the root", function()
       here:enforce [[deny { connect = "*", cgroup = "/" }]]
       assert.equal("EPERM", connect())
     end)
@@ -216,7 +216,7 @@ describe("a rule that asks about", function()
       assert.equal("ok", answer(7, here.cgroup))
     end)
 
-    it("is refused where it cannot be had", function()
+    it("is refused if it cannot be found", function()
       local _, message = tidegate.compile([[deny { "x", connect = "*", cgroup = "nosuch" }]], "p.lua")
       assert.equal(('p.lua:1: deny "x": cgroup: "nosuch": there is no such cgroup: make it first, or write a path '
         .. "below %s"):format(cgroup.root()), message)
@@ -239,7 +239,7 @@ describe("a rule that asks about", function()
       assert.equal("EPERM", connect())
     end)
 
-    it("is another once it was removed and made again", function()
+    it("is another cgroup once it was removed and made again", function()
       local a = here:another(here.cgroup)
       here:enforce(([[deny { connect = "*", cgroup = %q }]]):format(a))
       assert.equal("EPERM", answer_in(a))
@@ -272,7 +272,7 @@ describe("a rule that asks about", function()
       end
     end)
 
-    it("takes an unbound socket for 0.0.0.0, :: and port 0", function()
+    it("takes 0.0.0.0, :: and port 0 for an unbound socket", function()
       here:enforce [[
         deny { connect = "*", from = "0.0.0.0:0", errno = "EACCES" }
         deny { connect = "*", from = "[::]:0", errno = "EXDEV" }
@@ -304,7 +304,7 @@ describe("a rule that asks about", function()
     end)
   end)
 
-  it("all of it at once matches only where all of it holds", function()
+  it("all of these matches only if all of them hold", function()
     local a = here:another(here.cgroup)
     here:enforce(([[deny { connect = "*", cgroup = %q, mark = 7, device = "lo", type = "stream", netns = "self",
       from = "127.0.0.2:5000", exe = "/proc/self/exe", uid = 0, proto = "tcp" }]]):format(a))

@@ -1,4 +1,4 @@
--- The gate of the Lua module on the real kernel: what it publishes, counts and tells.
+-- The gate of the Lua module on the real kernel: what it publishes, counts and reports.
 
 local process = require "spec.support.process"
 local sandbox = require "spec.support.sandbox"
@@ -40,7 +40,7 @@ describe("a gate on the kernel", function()
     allow { "quiet", connect = "127.0.0.1" }
   ]]
 
-  it("enforces, counts and tells in order", function()
+  it("enforces, counts and reports in order", function()
     attached(policy)
     assert.equal("ECONNREFUSED", connect("192.0.2.1", 80))
     assert.equal("EHOSTUNREACH", connect("192.0.2.2", 80))
@@ -64,7 +64,7 @@ describe("a gate on the kernel", function()
     assert.same({ 1, false, 1, 0, 0 }, { status.generation, status.staged, status.cgroups, status.lost, status.errors })
   end)
 
-  it("ends an event's turn with the next dispatch, though that finds nothing", function()
+  it("ends the life of an event with the next dispatch, even if that finds nothing", function()
     attached(policy)
     local kept
     gate:on("*", function(event) kept = event end)
@@ -75,7 +75,7 @@ describe("a gate on the kernel", function()
     assert.has_error(function() return kept.rule end)
   end)
 
-  it("goes on where a loop was left", function()
+  it("goes on after an event where a loop was left", function()
     attached(policy)
     for _ = 1, 3 do
       connect("192.0.2.1", 80)
@@ -90,7 +90,7 @@ describe("a gate on the kernel", function()
     assert.is_true(math.abs(first.time - os.time()) < 60)
   end)
 
-  it("waits for events, and no longer than it is told to", function()
+  it("waits for events, and no longer than it is asked to", function()
     attached(policy)
     local child = process.fork(function()
       os.execute "sleep 0.2"
@@ -127,7 +127,7 @@ describe("a gate on the kernel", function()
     assert.equal(2, gate:status().generation)
   end)
 
-  it("changes nothing where a commit fails", function()
+  it("changes nothing if a commit fails", function()
     local path = os.tmpname()
     local handle = assert(io.open(path, "w"))
     handle:write "192.0.2.1\n"
@@ -145,7 +145,7 @@ describe("a gate on the kernel", function()
     os.remove(path)
   end)
 
-  it("hands events to handlers, whatever one of them does", function()
+  it("hands events to handlers, even if one of them fails", function()
     local heard, errors = {}, {}
     attached(policy .. [[on("deny", function(event) error(event.rule .. " failed") end)]])
     gate.onerror = function(message) errors[#errors + 1] = message end
@@ -178,7 +178,7 @@ describe("a gate on the kernel", function()
     assert.equal(1, turns)
   end)
 
-  it("lets go when it detaches, and can attach again", function()
+  it("ends its enforcement when it detaches, and can attach again", function()
     attached(policy)
     assert.equal("EHOSTUNREACH", connect("192.0.2.2", 80))
     assert(gate:detach())

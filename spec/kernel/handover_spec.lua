@@ -1,4 +1,4 @@
--- Gates for hosts of several lives and processes: keep, move, claim, waker.
+-- Gates for hosts that restart and fork: keep, move, claim, waker.
 
 local cgroup = require "spec.support.cgroup"
 local env = require "spec.support.env"
@@ -45,7 +45,7 @@ describe("a gate that is kept", function()
     return told
   end
 
-  it("passes from one holder to the next, and goes with the last", function()
+  it("passes from one holder to the next, and ends with the last", function()
     local first = kept(FIRST)
     assert(first:move(here.cgroup))
     assert.equal("EACCES", connect())
@@ -62,7 +62,7 @@ describe("a gate that is kept", function()
     assert.equal(0, kept(FIRST):status().generation)
   end)
 
-  it("goes where a policy that fails was to take its place", function()
+  it("ends when the policy that was to take its place fails", function()
     local first = kept(FIRST)
     assert(first:move(here.cgroup))
     local second = kept(SECOND)
@@ -89,7 +89,7 @@ describe("a gate that is kept", function()
     assert.has_error(function() gate:keep "spec" end, "keep: the gate is closed")
   end)
 
-  it("moves to a cgroup, and from all others", function()
+  it("moves to a cgroup, and away from all others", function()
     local gate = kept(FIRST)
     local other = here:another()
     assert(gate:attach(here.cgroup))
@@ -106,7 +106,7 @@ describe("a gate that is kept", function()
       'move: wants a cgroup\'s path, "self", { pid = 42 } or { unit = "nginx.service" }; got a table')
   end)
 
-  it("stays attached where a child lets go of what it inherited", function()
+  it("stays attached when a child closes what it inherited", function()
     local gate = kept(FIRST)
     assert(gate:move(here.cgroup))
     process.run(function() assert(gate:detach()) end)
@@ -125,7 +125,7 @@ describe("a gate that is kept", function()
     never.close()
   end)
 
-  it("has one reader, which the next follows however it ends", function()
+  it("has one reader, which the next one follows however it ends", function()
     local gate = kept(FIRST)
     assert(gate:move(here.cgroup))
     local claims = function()
@@ -151,7 +151,7 @@ describe("a gate that is kept", function()
     assert.equal(-22, C.tg_gate_claim(here:enforce(FIRST).cdata))
   end)
 
-  it("has its timers called once, by whichever process turns", function()
+  it("has its timers called once, by whichever process reads", function()
     local gate, called = kept(FIRST), ""
     gate:after(0.001, function() called = called .. "once " end)
     gate:every(0.001, function() called = called .. "often " end)
@@ -176,7 +176,7 @@ describe("a gate that is kept", function()
       return here:keep(client)
     end
 
-    it("tells of events until it is stopped, and leaves no file", function()
+    it("reports events until it is stopped, and leaves no file", function()
       local gate = kept(FIRST)
       assert(gate:move(here.cgroup))
       local waker, path = gate:waker()
@@ -204,7 +204,7 @@ describe("a gate that is kept", function()
       assert.is_nil(io.open(path:match "^(.*)/wake$"))
     end)
 
-    it("serves nobody but its own process", function()
+    it("serves its own process only", function()
       local gate = kept(FIRST)
       assert(gate:commit())
       local waker, path = gate:waker()

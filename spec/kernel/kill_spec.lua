@@ -1,4 +1,4 @@
--- Kill: the sockets of backends that go end, and no others.
+-- Kill: ends the sockets of backends that go, and no others.
 
 local env = require "spec.support.env"
 local dns = require "spec.support.dns"
@@ -42,7 +42,7 @@ describe("kill", function()
     return clients
   end
 
-  --- By backend, how many have a peer still; those that have none are "dead".
+  --- How many sockets by backend still have a peer; those that have none are "dead".
   local function peers(clients)
     local counts = {}
     for _, client in ipairs(clients) do
@@ -54,11 +54,11 @@ describe("kill", function()
 
   for _, kind in ipairs { "tcp", "udp" } do
     for _, family in ipairs(families) do
-      it(("ends what was sent to a backend, and nothing else: %s %s"):format(kind, family.name), function()
+      it(("ends what was redirected to a backend, and nothing else: %s %s"):format(kind, family.name), function()
         local one, two = backend(kind, family), backend(kind, family)
         local gate = here:enforce(([[balance { "api", connect = %q, to = { %q, %q }, reveal = true }]])
           :format(family.asked, one, two))
-        -- Not by the gate.
+        -- Not redirected by the gate.
         local own = here:keep(socket.kinds[kind](one:sub(1, 1) == "[" and "inet6" or "inet"))
         assert(own:connect(one))
         local clients = connected(kind, family.asked, 24)
@@ -69,7 +69,7 @@ describe("kill", function()
         assert.equal(picked, counts.dead)
         assert.is_nil(counts[one])
         assert.equal(one, own:getpeername())
-        -- Those are gone already.
+        -- Those sockets are gone already.
         assert.equal(0, gate:kill(one))
         assert.equal(24 - picked, gate:kill(two:match "^(.*):%d+$"))
         assert.same({ dead = 24 }, peers(clients))
@@ -77,7 +77,7 @@ describe("kill", function()
     end
   end
 
-  it("tells the owner: ECONNABORTED, and whoever connects again is elsewhere", function()
+  it("reports ECONNABORTED to the owner, whose next connect goes elsewhere", function()
     local one, two = backend("tcp", v4), backend("tcp", v4)
     local gate = here:enforce(([[
       balance { "api", connect = services "svc" { ["10.96.0.10:80/tcp"] = %q }, reveal = true }]]):format(one))
@@ -103,7 +103,7 @@ describe("kill", function()
     if settable then
       local ok, message = pcall(client.receive, client)
       assert.is_false(ok)
-      assert.is_nil(message:find("EAGAIN", 1, true), message) -- that is our own patience
+      assert.is_nil(message:find("EAGAIN", 1, true), message) -- that is our own time limit
     end
   end)
 
@@ -121,7 +121,7 @@ describe("kill", function()
       svc[vip] = backends
     end)
 
-    it("is asked for: without it sockets stay", function()
+    it("happens only if asked for: without it sockets stay", function()
       local clients = connected("tcp", v4.asked, 30)
       local before = peers(clients)
       svc[vip] = { backends[1] }
@@ -131,7 +131,7 @@ describe("kill", function()
       assert.same(before, peers(clients))
     end)
 
-    it("ends those of what goes or is down, not those of what drains or stays", function()
+    it("ends those of backends that go or are down, not those of backends that drain or stay", function()
       local clients = connected("tcp", v4.asked, 60)
       local counts = peers(clients)
       local ok, ended = svc:set(vip, { backends[1], { backends[2], state = "draining" } }, { kill = true })
@@ -146,7 +146,7 @@ describe("kill", function()
       assert.same({ false, 0 }, { svc:set(vip, nil, { kill = true }) })
     end)
 
-    it("leaves those who asked for another service of the same backend", function()
+    it("leaves the sockets that asked for another service of the same backend", function()
       svc["10.96.0.11:80/tcp"] = backends[1]
       svc["10.96.0.10:80/udp"] = backends[1]
       svc[vip] = backends[1]
@@ -157,7 +157,7 @@ describe("kill", function()
       assert.same({ [backends[1]] = 2 }, peers(others))
     end)
 
-    it("knows a backend by the VIP's port, where it has none of its own", function()
+    it("knows a backend by the VIP's port if it has no port of its own", function()
       netns.own_all_addresses()
       here:keep(socket.serve("tcp", "127.0.0.5:80"))
       svc[vip] = { "127.0.0.5" }
@@ -192,7 +192,7 @@ describe("kill", function()
     it("leaves no socket behind while others connect", function()
       svc[vip] = { backends[1] }
       local accepting = {}
-      for index = 1, 2 do -- else connects would wait for room
+      for index = 1, 2 do -- more connects would wait for room
         accepting[index] = process.fork(function()
           local held, at = {}, 0
           while true do
@@ -241,7 +241,7 @@ describe("kill", function()
       done.close()
     end)
 
-    it("is refused to who may not, before anything is changed", function()
+    it("is refused before anything is changed if the caller has no privileges", function()
       local clients = connected("tcp", v4.asked, 3)
       local before = peers(clients)
       assert.equal("-1: kill: to end sockets takes CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON; this process lacks "
@@ -254,7 +254,7 @@ describe("kill", function()
       assert.same(before, peers(clients))
     end)
 
-    it("says what it cannot make sense of", function()
+    it("names the text that it cannot parse", function()
       local function complaint(...)
         local ok, message = pcall(svc.set, svc, vip, ...)
         assert.is_false(ok)
@@ -266,7 +266,7 @@ describe("kill", function()
     end)
   end)
 
-  it("says what is no backend", function()
+  it("names what is no backend", function()
     local gate = here:enforce "deny { connect = '192.0.2.1' }"
     assert.equal(0, gate:kill "10.0.0.1:80")
     local ended, message = gate:kill "10.0.0.0/8"
@@ -316,7 +316,7 @@ describe("kill", function()
       killed.close()
     end)
 
-    it("finds one that is only mounted", function()
+    it("finds a namespace that is only mounted", function()
       local path = env.folder() .. "/ns"
       local client = over_there(path)
       assert.equal(1, gate:kill(one))
@@ -324,7 +324,7 @@ describe("kill", function()
       assert.equal("ECONNABORTED", select(2, client:send "hello"))
     end)
 
-    it("says of one that cannot be found how many sockets stay, and ends the others", function()
+    it("counts the sockets of a namespace that cannot be found, and ends the others", function()
       here:keep(socket.serve("tcp", one))
       local near = connected("tcp", v4.asked, 2)
       local far = over_there()
@@ -351,7 +351,7 @@ describe("kill", function()
       pipe:close()
       return text
     end)
-    -- It has asked, and waits for its 30 seconds.
+    -- The resolver has asked, and waits for its 30 seconds.
     local query = silent:receive()
     assert.truthy(query:find("tidegate", 1, true))
     local started = os.time()

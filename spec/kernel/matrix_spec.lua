@@ -1,5 +1,5 @@
 -- Every operation, over every family, with every effect: a test for each cell
--- that the kernel has, and the compile error for each that it has not.
+-- that the kernel has, and the compile error for each cell that it does not have.
 
 local command = require "spec.support.command"
 local libc = require "spec.support.libc"
@@ -16,7 +16,7 @@ end
 local NOBODY = 65534
 local SOL_SOCKET, SO_MARK = 1, 36
 
--- `call`: the address of a call.  `rule`: as a rule names it.  `to`: where it is turned, and `final`: as the socket
+-- `call`: the address of a call.  `rule`: as a rule names it.  `to`: where it is redirected, and `final`: as the socket
 -- names that.  `server`: where a server of its own listens.  `source`: a rule's, and `from`: as the server sees it.
 local families = {
   { name = "v4", family = "inet", call = "192.0.2.1", rule = "192.0.2.1", local_call = "127.0.0.9",
@@ -30,13 +30,13 @@ local families = {
     source = "127.0.0.7", from = "127.0.0.7", own = "[::ffff:127.0.0.7]" },
 }
 
--- Of permission, of connecting, of routing, of addresses, of arguments, of files, and none of sockets at all.
+-- Errnos of permission, connecting, routing, addresses, arguments, files, and one that has nothing to do with sockets.
 local errnos = { "EPERM", "EACCES", "ECONNREFUSED", "ETIMEDOUT", "ENETUNREACH", "EHOSTUNREACH", "EADDRNOTAVAIL",
   "EINVAL", "ENOENT", "EXDEV", "EOPNOTSUPP" }
 
-local sandboxes = {} -- of the test that runs
+local sandboxes = {} -- of the running test
 
---- What a call comes to: "ok" or the errno's name; and the socket.
+--- The result of a call, "ok" or the errno's name; and the socket.
 local operations = {
   connect = {
     calls = function(case, kind, endpoint)
@@ -64,12 +64,12 @@ local operations = {
   },
 }
 
---- A server where calls are turned to.
+--- A server to which calls are redirected.
 local function serve(case, kind)
   return sandboxes.here:keep(socket.serve(kind, case.to .. ":6000"))
 end
 
---- Who something came from, at the server.
+--- The source of what arrived, at the server.
 local function sender(server, kind, client)
   if kind ~= "udp" then
     local accepted, peer = server:accept()
@@ -82,7 +82,7 @@ local function sender(server, kind, client)
   return (select(2, server:receive()):match "^(.*):%d+$")
 end
 
---- The mark of an MPTCP socket's subflow, on which the hooks run: the socket itself does not tell it.
+--- The mark of an MPTCP socket's subflow, on which the hooks run: the socket itself does not report it.
 local function subflow_mark(one)
   if not one:getpeername() then
     one:listen()
@@ -191,7 +191,7 @@ describe("the matrix:", function()
     end
   end
 
-  --- A connection or two datagram sockets; what each of the reporting calls says.
+  --- A connection or two datagram sockets; what each of the reporting calls returns.
   local function reports(case, op)
     local server = here:keep(socket.serve("udp", case.local_rule .. ":5000"))
     local client = here:keep(socket.udp(case.family))
@@ -231,7 +231,7 @@ describe("the matrix:", function()
       end)
     end
 
-    it("has no deny, source, privileged or reveal: " .. op, function()
+    it("does not have deny, source, privileged or reveal: " .. op, function()
       assert.equal(op .. ": cannot be denied: the kernel lets its hook only change what is reported; write rewrite, "
         .. "or deny connect, bind or sendmsg", compile_error(("deny { %s = '*' }"):format(op)))
       assert.equal("source: only connect and sendmsg have one",
@@ -242,7 +242,7 @@ describe("the matrix:", function()
     end)
   end
 
-  it("has no source of bind, and nothing privileged but bind", function()
+  it("does not have source of bind, or privileged of anything else", function()
     assert.equal("source: only connect and sendmsg have one",
       compile_error [[allow { bind = "*", source = "127.0.0.1" }]])
     for _, op in ipairs { "connect", "sendmsg", "egress" } do
@@ -253,7 +253,7 @@ describe("the matrix:", function()
       compile_error [[deny { connect = "*", source = "127.0.0.1" }]])
   end)
 
-  it("has no set but of connect and bind", function()
+  it("has set of connect and bind only", function()
     for _, op in ipairs { "sendmsg", "egress" } do
       assert.equal("set: a datagram has read the socket's options before its hook runs: set them on connect or bind",
         compile_error(("allow { %s = '*', set = { mark = 1 } }"):format(op)))
@@ -266,14 +266,14 @@ describe("the matrix:", function()
       compile_error [[deny { connect = "*", set = { mark = 1 } }]])
   end)
 
-  it("has no source port of a datagram", function()
+  it("does not have the source port of a datagram", function()
     for _, op in ipairs { "sendmsg", "egress" } do
       assert.equal("source: \"127.0.0.1:53\": a datagram leaves from its socket's port: write the address alone",
         compile_error(("allow { %s = '*', source = '127.0.0.1:53' }"):format(op)))
     end
   end)
 
-  it("turns no IPv4 to IPv6", function()
+  it("does not rewrite IPv4 to IPv6", function()
     for op, verb in pairs { connect = "connect to", bind = "have", sendmsg = "have", egress = "connect to",
       recvmsg = "have", getpeername = "have", getsockname = "have" } do
       assert.equal(("to: an IPv4 socket cannot %s an IPv6 address: match IPv6 addresses only, or add family = "
@@ -281,7 +281,7 @@ describe("the matrix:", function()
     end
   end)
 
-  it("turns IPv6 to IPv4, but no datagrams", function()
+  it("rewrites IPv6 to IPv4, but not for datagrams", function()
     for _, op in ipairs { "connect", "bind", "recvmsg", "getpeername", "getsockname" } do
       assert(tidegate.compile(("rewrite { %s = '2001:db8::1', to = '127.0.0.1' }"):format(op)))
     end

@@ -1,4 +1,4 @@
--- observe: tells of a call, and walks on.
+-- observe: reports a call, and the walk goes on.
 
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
@@ -20,7 +20,7 @@ describe("observe", function()
     return list
   end
 
-  it("tells of each call, and lets the rules behind decide", function()
+  it("reports each call, and lets the rules behind it decide", function()
     local gate = here:enforce [[
       observe { "watch", connect = "127.0.0.0/8" }
       deny { "denies", connect = "127.0.0.1:10", errno = "EXDEV" }
@@ -42,7 +42,7 @@ describe("observe", function()
     assert.same({ 2, 1, 1, 0 }, hits)
   end)
 
-  it("is as often told as its log says", function()
+  it("reports as often as its log says", function()
     local gate = here:enforce [[
       observe { "some", connect = "127.0.0.0/8", log = "1/10" }
       observe { "few", connect = "127.0.0.0/8", log = "2/h" }
@@ -58,7 +58,7 @@ describe("observe", function()
     assert.same({ 100, 100 }, { gate:rules()[1].hits, gate:rules()[2].hits })
   end)
 
-  it("is for every operation, the reporting ones too", function()
+  it("works for every operation, the reporting ones too", function()
     local gate = here:enforce [[
       observe { "c", connect = "127.0.0.1:9" }
       observe { "b", bind = "127.0.0.1" }
@@ -81,7 +81,7 @@ describe("observe", function()
     assert.same({ "b bind", "n getsockname", "s sendmsg", "r recvmsg", "c connect", "p getpeername" }, order)
   end)
 
-  it("stands aside among many rules", function()
+  it("lets later rules decide, among many rules", function()
     local rules = { [[observe { "all", connect = "127.0.0.0/8" }]] }
     for number = 1, 500 do
       rules[#rules + 1] = ([[%s { connect = "127.0.0.%d:%d" }]]):format(number % 2 == 1 and "observe" or "deny",

@@ -1,4 +1,4 @@
--- Random policies, published one after the other into a running gate: what the
+-- Random policies, published one after another into a running gate: what the
 -- kernel does with a call is what the reference and the simulator say.
 -- TIDEGATE_SEED repeats a run, TIDEGATE_ROUNDS asks for more.
 
@@ -21,9 +21,9 @@ local CALLS = 60
 local CALLERS = 3
 local TCP, UDP, MPTCP = 6, 17, 262
 local EAFNOSUPPORT = 97
-local CONNECTED = { [TCP] = true, [UDP] = true } -- protocols whose connect succeeds where it is let through
+local CONNECTED = { [TCP] = true, [UDP] = true } -- protocols whose connect succeeds if it is let through
 
---- Why the callers' pids are not those that rules are about, or nil.
+--- Why the callers' pids are not those that rules name, or nil.
 local function no_pids()
   if command.run({ "readlink", "/proc/self/ns/pid" }).out ~= "pid:[4026531836]\n" then
     return "needs the initial pid namespace"
@@ -41,20 +41,20 @@ local function is_bound(call)
   return call.from_addr or call.from_port
 end
 
---- Binding a call's socket before it, a call of its own.
+--- The bind of a call's socket, as a call of its own that comes first.
 local function binding_of(call)
   local family = call.socket or call.family
   return setmetatable({ op = "bind", addr = call.from_addr or address.parse(family == "inet" and "0.0.0.0" or "::"),
     port = call.from_port or 0, family = family, from_addr = false, from_port = false }, { __index = call })
 end
 
---- What getpeername() asks about a socket that is connected there.
+--- The query of getpeername() on a socket that is connected there.
 local function naming_of(call, addr, port, answer)
   return setmetatable({ op = "getpeername", addr = addr, port = port, family = call.socket or call.family,
     from_addr = answer.own_addr, from_port = answer.own_port }, { __index = call })
 end
 
---- Make of a random call one that a caller can make under a policy.
+--- Change a random call so that a caller can make it under a policy.
 local function possible(call, callers, policy)
   call.caller = callers[1]
   for _, candidate in ipairs(callers) do
@@ -66,7 +66,7 @@ local function possible(call, callers, policy)
   call.type = nil
   call.device = call.device == 0 and 0 or 1
   if call.op == "sendmsg" then
-    call.from_port = call.from_port or math.random(1024, 65535) -- an unbound one gets a port that nobody knows
+    call.from_port = call.from_port or math.random(1024, 65535) -- an unbound socket gets a port that we cannot know
   end
   -- Other ways to say the same to the kernel.
   if call.family == "inet" and call.proto == UDP and call.op ~= "bind" then
@@ -76,7 +76,7 @@ local function possible(call, callers, policy)
   if is_bound(call) and reference.decide(policy, binding_of(call)).verb ~= "allow" then
     call.from_addr, call.from_port = nil, nil
     if call.op == "sendmsg" then
-      -- Nobody knows the port that a datagram is sent from then.
+      -- Then we cannot know the port that a datagram is sent from.
       call.op, call.socket, call.sockaddr = "connect", nil, nil
     end
   end
@@ -87,7 +87,7 @@ local function endpoint_text(addr, port)
   return addr and ("%s port %d"):format(addresses.text(addr, "inet6"), port) or "nowhere"
 end
 
---- The same of a bind.
+--- Like compare(), for a bind.
 local function compare_bind(verdict, call, answer)
   if answer.errno ~= 0 then
     return "", ""
@@ -96,15 +96,15 @@ local function compare_bind(verdict, call, answer)
   local port = hidden and call.port ~= 0 and call.port or verdict.port
   local expected = "seen at " .. endpoint_text(hidden and call.addr or verdict.addr, port)
   local found = "seen at " .. endpoint_text(answer.own_addr, port ~= 0 and answer.own_port or 0)
-  if call.proto == UDP then -- the kernel's tables have no TCP socket that is only bound
+  if call.proto == UDP then -- the kernel's tables do not list a TCP socket that is only bound
     expected = expected .. ", bound to " .. endpoint_text(verdict.addr, verdict.port)
     found = found .. ", bound to " .. endpoint_text(answer.local_addr, verdict.port ~= 0 and answer.local_port or 0)
   end
   return expected, found
 end
 
---- A datagram to :: from a socket that is bound to IPv4 is one to 127.0.0.1.  Where a connect
---- failed on its way to some backend, that is one of the list, which are all of one family.
+--- A datagram to :: from a socket that is bound to IPv4 goes to 127.0.0.1.  If a connect
+--- failed on its way to a backend, the backend is one of the list, which are all of one family.
 local function going_to(verdict, call)
   if verdict.balance and not verdict.place then
     verdict = reference.settled(verdict, call, verdict.balance.places[1])
@@ -112,7 +112,7 @@ local function going_to(verdict, call)
   return call.op == "sendmsg" and reference.target(verdict.addr, call.from_addr) or verdict.addr
 end
 
---- The verdict of the backend that a connect went to, where chance or the socket decides; what is open elsewhere.
+--- The verdict with the backend that a connect went to, if chance or the socket decides; the verdict itself if not.
 local function settled(verdict, call, answer)
   if verdict.balance and not verdict.place and call.op == "connect" and answer.errno == 0 then
     for _, place in ipairs(verdict.balance.places) do
@@ -125,7 +125,7 @@ local function settled(verdict, call, answer)
   return verdict
 end
 
---- What the answer to a call should be, and what it is, each as one line; `named`: what getpeername's rules say.
+--- The expected answer to a call, and the actual one, each as one line; `named`: what getpeername's rules say.
 local function compare(verdict, named, call, answer)
   if verdict.errno then
     return "errno " .. verdict.errno, "errno " .. answer.errno
@@ -142,9 +142,9 @@ local function compare(verdict, named, call, answer)
   local final = reference.target(verdict.addr, call.from_addr)
   local expected = "connected to " .. endpoint_text(final, verdict.port)
   local found = "connected to " .. endpoint_text(answer.addr, answer.port)
-  if verdict.port ~= 0 then -- no peer without a port
+  if verdict.port ~= 0 then -- a socket has no peer without a port
     local hidden = is_turn[verdict.verb] and not verdict.reveal
-    local turned = verdict.addr ~= call.addr -- 0.0.0.0 is seen as 127.0.0.1 where only its port was
+    local turned = verdict.addr ~= call.addr -- 0.0.0.0 is shown as 127.0.0.1 if only its port was
     expected = expected .. ", seen as "
       .. endpoint_text(hidden and (turned and call.addr or final) or named.addr, hidden and call.port or named.port)
     found = found .. ", seen as " .. endpoint_text(answer.peer_addr, answer.peer_port)
@@ -159,8 +159,8 @@ end
 local Round = {}
 Round.__index = Round
 
---- One policy in force, and what is to come of calls under it.
---- `self`: gate, maker, callers, totals, and what the counters stand at: before, before_default.
+--- One policy in force, and what calls under it should do.
+--- `self`: gate, maker, callers, totals, and the values of the counters before: before, before_default.
 function Round.new(self, count)
   self.policy = self.maker:policy(count)
   self.handles = agreement.stage(self.gate, self.policy)
@@ -171,7 +171,7 @@ function Round.new(self, count)
   return setmetatable(self, Round)
 end
 
---- Random calls, by the callers that are to make them; some are made twice: a client stays.
+--- Random calls, by the callers that are to make them; some are made twice, because a client stays.
 function Round:calls(count)
   local calls, call = {}, nil
   for number = 1, count do
@@ -195,7 +195,7 @@ function Round:count(verdict, op)
   self.hits[key] = (self.hits[key] or 0) + 1
 end
 
---- What getpeername() says of a socket that was connected, and is not turned.
+--- What getpeername() returns on a socket that was connected and is not redirected.
 function Round:name(verdict, call, answer)
   local addr = reference.target(verdict.addr, call.from_addr)
   if call.op ~= "connect" or answer.errno ~= 0 or verdict.port == 0 or is_turn[verdict.verb] then
@@ -252,7 +252,7 @@ function Round:judge(call, answer)
   total.bound = total.bound + (verdict.source and answer.addr and 1 or 0)
 end
 
---- Whether programs have anything to look up for an operation.
+--- Whether the programs have anything to look up for an operation.
 function Round:looks_at(op)
   for _, rule in ipairs(self.readable.rules) do
     if rule.ops[op] then
@@ -262,7 +262,7 @@ function Round:looks_at(op)
   return self.readable.default[op] == "deny"
 end
 
---- Whether the rules' counters moved by what the reference says.
+--- The first rule whose counter did not move as the reference says, as text; or nil.
 function Round:judge_counters()
   for index, handle in ipairs(self.handles) do
     local expected = (self.hits[index] or 0) + (self.before[handle.name] or 0)
@@ -279,7 +279,7 @@ function Round:judge_counters()
   end
 end
 
---- Have calls made and judge what comes of them; the story of the first disagreement, or nil.
+--- Have calls made and compare their results; the story of the first disagreement, or nil.
 function Round:play(count)
   local all = self:calls(count)
   for _, by in ipairs(self.callers) do
@@ -327,8 +327,8 @@ describe("the kernel", function()
       ops = { "connect", "connect", "connect", "sendmsg", "bind" }, reports = { "getpeername" },
       pids = pids, protos = { TCP, TCP, UDP, UDP, has_mptcp and MPTCP }, sources = true,
       cgroups = cgroups, exes = { program, copy, "/bin/sh" }, netns = namespaces,
-      observes = false, -- the counters are held to who decides
-      last_id = 2 ^ 32 - 2, -- the last one means no change to setresuid
+      observes = false, -- the counters are compared with the rule that decides
+      last_id = 2 ^ 32 - 2, -- the last number means "no change" to setresuid
     }
     assert(gate:attach(path))
   end)
@@ -350,7 +350,7 @@ describe("the kernel", function()
 
   local totals = { calls = 0, arrived = 0, turned = 0, balanced = 0, bound = 0, stayed = 0 }
 
-  --- A round that is to be played, knowing what rules that keep their names, and defaults, have counted.
+  --- A round to be played, which knows what rules that keep their names, and defaults, have counted.
   local function round(count)
     local before = {}
     for _, handle in ipairs(gate:rules()) do
@@ -385,9 +385,9 @@ describe("the kernel", function()
     for _, kind in ipairs { "arrived", "allow", "deny" } do
       assert(totals[kind] > totals.calls / 10, ("too few: %s %d"):format(kind, totals[kind] or 0))
     end
-    assert(totals.turned > totals.calls / 100, "too few: turned")
-    assert(totals.balanced > totals.calls / 100, "too few: balanced")
-    assert(totals.bound > 0, "too few: bound first")
+    assert(totals.turned > totals.calls / 100, "too few were rewritten")
+    assert(totals.balanced > totals.calls / 100, "too few were balanced")
+    assert(totals.bound > 0, "too few were bound first")
   end)
 
   it("does so with 10,000 rules", function()
@@ -399,7 +399,7 @@ describe("the kernel", function()
     assert(not story, story and story:sub(-2000))
   end)
 
-  it("is seen to differ from a reference in which the last rule wins", function()
+  it("disagrees with a reference in which the last rule wins", function()
     if reason then
       pending(reason)
       return
@@ -407,6 +407,6 @@ describe("the kernel", function()
     local story = agreement.with_broken(reference, "deciding", agreement.last_deciding, function()
       return first_disagreement(20, true)
     end)
-    assert(story, "nobody noticed")
+    assert(story, "no call showed the difference")
   end)
 end)

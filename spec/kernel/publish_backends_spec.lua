@@ -1,5 +1,5 @@
--- What a publish does to lists of backends: what they counted goes on for as
--- long as their rule is there, and the memory that they took is given back.
+-- What a publish does to lists of backends: their counts continue as long as
+-- their rule exists, and the memory that they took is given back.
 
 local footprint = require "spec.support.footprint"
 local netns = require "spec.support.netns"
@@ -20,7 +20,7 @@ describe("a publish", function()
 
   local A, B, C = "127.0.1.1:1001", "127.0.1.2:1002", "127.0.1.3:1003"
 
-  --- Rules in place of those that there are, published: name, destination, list, and so on.
+  --- Replace the rules by these and publish: name, destination, list, and so on.
   local function publish(gate, ...)
     for _, rule in ipairs(gate:rules()) do
       rule:remove()
@@ -32,7 +32,7 @@ describe("a publish", function()
     assert(gate:commit())
   end
 
-  --- Connect that often; to whom it was led is counted in `counts`.
+  --- Connect that often; the places where the connects were redirected are counted in `counts`.
   local function call(counts, to, times)
     for _ = 1, times do
       local client = socket.udp "inet"
@@ -51,7 +51,7 @@ describe("a publish", function()
     return counts
   end
 
-  it("carries over what each backend of a rule was picked, whatever comes and goes beside it", function()
+  it("carries over how often each backend of a rule was picked, whatever comes and goes beside it", function()
     local gate, api, other = here:enforce "", {}, {}
     local function ask(others)
       call(api, "10.96.0.10:80", 20)
@@ -77,7 +77,7 @@ describe("a publish", function()
       ask()
       publish(gate, "other", "10.96.0.11", C, "api", "10.96.0.10", { A, B, C })
       ask(true)
-      -- None, and so nothing is known of them any more.
+      -- No backend, so no count is known any more.
       api, other = {}, {}
       publish(gate)
       call({}, "10.96.0.10:80", 1)
@@ -104,7 +104,7 @@ describe("a publish", function()
     return (select(2, footprint.maps()))
   end
 
-  it("takes no more for lists with each, and gives all of it back when there are none", function()
+  it("takes no more for lists with each publish, and gives all of it back when there are none", function()
     local gate, took, seen = here:enforce "", {}, {}
     publish(gate, "api", "10.96.0.10", { A, B })
     publish(gate) -- the programs stay

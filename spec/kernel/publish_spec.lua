@@ -39,7 +39,7 @@ describe("a publish", function()
     return output
   end
 
-  --- Those that have to do with a gate.
+  --- Those descriptors that belong to a gate.
   local function descriptors()
     return output_of(("ls -l /proc/%d/fd 2>/dev/null | sed -n 's/.* -> //; /bpf\\|btf\\|cgroup/p' | sort | uniq -c")
       :format(libc.call.getpid()))
@@ -52,7 +52,7 @@ describe("a publish", function()
   --- Do something with only `spare` descriptors left.
   local function with_few_descriptors(spare, work)
     local held, highest = {}, 0
-    for _ = 1, 64 do -- the limit is on numbers, so the free ones below it are taken
+    for _ = 1, 64 do -- the limit is on numbers, so the free numbers below it are taken
       held[#held + 1] = libc.call.open("/dev/null", 0x80000)
       highest = math.max(highest, held[#held])
     end
@@ -73,7 +73,7 @@ describe("a publish", function()
     assert(results[1], results[2])
   end
 
-  it("that fails for want of descriptors changes nothing, wherever it fails", function()
+  it("that fails for lack of descriptors changes nothing, wherever it fails", function()
     local gate = here:enforce [[deny { "no", connect = "192.0.2.1", errno = "EACCES" }]]
     local second = here:another()
     assert(gate:attach(second))
@@ -121,7 +121,7 @@ describe("a publish", function()
     assert.equal("EACCES", try "192.0.2.2:80")
   end)
 
-  it("that fails leaves lists of backends, and what they count, as they are", function()
+  it("that fails leaves lists of backends, and their counts, as they are", function()
     local gate = here:enforce [[
       balance { "api", connect = "192.0.2.7:7", to = { "127.0.1.1:7", "127.0.1.2:7" }, reveal = true }]]
     local calls, open = 0, descriptors()
@@ -147,11 +147,11 @@ describe("a publish", function()
         end
         count()
       end
-      assert.is_true(spare > 1) -- the lists were there, the image was not
+      assert.is_true(spare > 1) -- the lists were made, the image was not
     end
   end)
 
-  it("that fails takes away nothing that another process has published", function()
+  it("that fails removes nothing that another process has published", function()
     local gate = here:enforce ""
     local function stage(to)
       for _, rule in ipairs(gate:rules()) do
@@ -203,7 +203,7 @@ describe("a publish", function()
         rule:remove()
       end
       rule = more[index % 3 + 1]()
-      gate:policy { on_error = index % 10 == 0 and "deny" or "allow" } -- takes new programs
+      gate:policy { on_error = index % 10 == 0 and "deny" or "allow" } -- needs new programs
       assert(gate:commit())
       assert.equal("EACCES", try())
       if index == 30 then
@@ -216,7 +216,7 @@ describe("a publish", function()
     assert.equal(300, gate:rules()[1].hits)
   end)
 
-  it("that needs hooks attaches them, and one that does not lets go of them", function()
+  it("that needs hooks attaches them, and one that does not detaches them", function()
     local gate = here:enforce [[deny { "no", connect = "0.0.0.0/0", family = "inet", errno = "EACCES" }]]
     local all = table.concat(gate:status().hooks, " ")
     gate:rewrite { "turned", connect = "192.0.2.7", to = "192.0.2.8" }
@@ -233,7 +233,7 @@ describe("a publish", function()
     assert.equal("EACCES", try())
   end)
 
-  it("of other programs lets no call of the meantime through", function()
+  it("of other programs lets no call through in the meantime", function()
     local gate = here:enforce [[deny { "no", connect = "192.0.2.1", errno = "EACCES" }]]
     -- Not a fork: that would hold our links, and so keep the old programs attached.
     local storm = client.storm("192.0.2.1", "192.0.2.1", 80)

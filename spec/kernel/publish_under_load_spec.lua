@@ -1,6 +1,6 @@
--- Publish under fire: while two threads connect in a loop, a thousand images
+-- Publish under load: while two threads connect in a loop, a thousand images
 -- are published that alternate between two whole policies.  Every answer
--- belongs to one of them, whole; no call escapes; none goes uncounted.
+-- belongs to one of them; no call escapes; none goes uncounted.
 
 local client = require "spec.support.client"
 local ffi = require "ffi"
@@ -38,7 +38,7 @@ for index = 1, 100 do
 end
 needs.rules = table.concat(needs.rules, "\n")
 
---- Which of them generation n has.  Programs only get wider, and wide ones take
+--- Which of these needs generation n has.  Programs only get wider, and wide ones take
 --- long to load, so the widest needs come last.
 local function need_of(generation)
   local at = generation % 50
@@ -62,7 +62,7 @@ local function build_images()
   return images
 end
 
-describe("publish under fire", function()
+describe("publish under load", function()
   local here = sandbox.new()
   before_each(function() here:enter() end)
   after_each(function() here:leave() end)
@@ -85,7 +85,7 @@ describe("publish under fire", function()
     return library.endpoint(event.final_addr, port) ~= side.to and "the other policy's address"
   end
 
-  it("shows each call one policy, whole, and lets none escape", function()
+  it("shows each call one whole policy, and lets none escape", function()
     netns.own_all_addresses()
     local images = build_images()
     local gate = raw_gate.open(RING_BYTES)
@@ -107,7 +107,7 @@ describe("publish under fire", function()
     for generation = 2, GENERATIONS do
       local side = generation % 2
       assert(gate:publish(images[need_of(generation)][side]))
-      -- A call that starts now knows nothing of the policy before.
+      -- A call that starts now is not judged by the policy before.
       assert.equal(sides[side].errno, socket.try("udp", ("%s:%d"):format(DENIED, PORT)))
       own.denied = own.denied + 1
       if generation % 7 == 0 then

@@ -25,7 +25,7 @@ describe("a rate", function()
     return through
   end
 
-  it("lets a burst through, then what it says", function()
+  it("lets a burst through, then what the rate allows", function()
     local gate = here:enforce [[deny { "flood", connect = "127.0.0.1", over = "10/h burst 7" }]]
     assert.equal(7, passed(20))
     assert.equal(13, gate:rules()[1].hits)
@@ -39,7 +39,7 @@ describe("a rate", function()
     assert.equal(2, passed(10))
   end)
 
-  -- 64 terms and more are matched in other ways than few.
+  -- 64 terms and more are matched in another way than few.
   for _, rules in ipairs { 0, 100, 1000 } do
     it(("takes a token only where the rule would decide, among %d others"):format(rules), function()
       local lines = {
@@ -66,7 +66,7 @@ describe("a rate", function()
     end)
   end
 
-  it("may be that of a shadow and of an observer", function()
+  it("can be that of a shadow and of an observer", function()
     local gate = here:enforce [[
       deny { "would", connect = "127.0.0.1", over = "10/h burst 4", shadow = true, log = false }
       observe { "tell", connect = "127.0.0.1", over = "10/h burst 6" }
@@ -88,7 +88,7 @@ describe("a rate", function()
     end
   end)
 
-  it("goes on through a publish, and a wider program set", function()
+  it("continues through a publish, and with a wider program set", function()
     local gate = here:enforce [[deny { "flood", connect = "127.0.0.1", over = "10/h burst 5" }]]
     assert.equal(3, passed(3))
     gate:deny { "wide", egress = "2001:db8::1", uid = 7, log = true }
@@ -96,13 +96,13 @@ describe("a rate", function()
     assert.equal(2, passed(5))
   end)
 
-  --- Connects from two threads at once, as many as can be: how many are let through and refused, and in what time.
+  --- Connect from two threads as fast as possible: how many are let through and refused, and in what time.
   local function flood(ms)
     local through, refused, ns = client.run("flood", "127.0.0.1", "9", tostring(ms)):match "(%d+) (%d+) (%d+)"
     return tonumber(through), tonumber(refused), ns / 1e9
   end
 
-  --- What a flood is let through by a rate, and what it should have been.
+  --- How much of a flood a rate let through, and how much it should have.
   local function limited(rate, burst, ms)
     local gate = here:enforce(([[deny { connect = "127.0.0.1", over = "%d/s burst %d", log = false }]])
       :format(rate, burst))
@@ -115,11 +115,11 @@ describe("a rate", function()
 
   for most, ms in pairs { [10] = 3000, [1000] = 1500, [100000] = 1500 } do
     it(("is exact over two processors at %d/s"):format(most), function()
-      -- An emulated processor may make no more calls than that, and a busy one makes now more, now less.
+      -- An emulated processor may make no more calls than that, and a busy one makes now more, now fewer.
       local calls, _, seconds = flood(300)
       local rate = math.min(most, math.floor(calls / seconds / 8))
       local through, exact
-      -- Less is let through only where less is asked for, while this machine does something else: once more then.
+      -- Fewer are let through only if fewer are asked for, because this machine was busy: try once more then.
       for _ = 1, 5 do
         through, exact = limited(rate, math.max(5, math.floor(rate / 2)), ms)
         assert.is_true(through <= exact * 1.05 + 1)
@@ -131,7 +131,7 @@ describe("a rate", function()
     end)
   end
 
-  it("forgets the nearest bucket where there are too many, and counts it", function()
+  it("forgets the nearest bucket if there are too many, and counts it", function()
     local gate = here:enforce [[deny { egress = "10.0.0.0/8", over = "1/h", per = "dst", log = false }]]
     local sender = here:keep(socket.udp "inet")
     local function send(number)
@@ -144,7 +144,7 @@ describe("a rate", function()
     assert.is_true(gate:status().evicted > 4000)
     assert.is_true(gate:status().evicted < 40000)
     assert.equal(gate:status().evicted, gate:stats().evicted)
-    -- Those that came last are known still; of those that came first some are not, and may send again.
+    -- The users that came last are still known; of those that came first some are not, and may send again.
     local known, forgotten = 0, 0
     for number = 1, 1000 do
       known = known + (select(2, send(70001 - number)) == "EPERM" and 1 or 0)
@@ -156,7 +156,7 @@ describe("a rate", function()
     assert(forgotten > 10, forgotten .. " of 1000 are forgotten")
   end)
 
-  it("is told of by explain, and is not what the simulator goes by", function()
+  it("is reported by explain, and ignored by the simulator", function()
     local gate = assert(tidegate.compile [[
       deny { "flood", connect = "127.0.0.1", over = "100/s burst 200" }
       deny { "rest", connect = "127.0.0.1" }

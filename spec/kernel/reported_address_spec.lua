@@ -10,7 +10,7 @@ if sandbox.reason then
   return pending(sandbox.reason)
 end
 
--- An address of this machine, as a rule and as a socket name it, and what is shown in its place.
+-- An address of this machine, as a rule and as a socket name it, and the address that is shown in its place.
 local families = {
   { name = "v4", family = "inet", at = "127.0.0.1", shown = "127.0.0.1", to = "192.0.2.1", as = "192.0.2.1" },
   { name = "v6", family = "inet6", at = "[::1]", shown = "[::1]", to = "[2001:db8::1]", as = "[2001:db8::1]" },
@@ -25,7 +25,7 @@ describe("what is reported", function()
 
   for _, case in ipairs(families) do
     describe("over " .. case.name .. ",", function()
-      --- Rules for an operation: the address and the port that are to be shown for a socket's.
+      --- Rules for an operation: the address and the port to be shown for those of a socket.
       local function show(op, port, to)
         return here:enforce(([[rewrite { %s = "%s:%d", to = %q, log = true }]]):format(op, case.at, port, to))
       end
@@ -110,7 +110,7 @@ describe("what is reported", function()
     assert.same({ 1, 0 }, { gate:rules()[1].hits, gate:rules()[2].hits })
   end)
 
-  it("is the truth for a socket that was made outside the cgroup", function()
+  it("is the real address for a socket that was made outside the cgroup", function()
     local outside = here:outside(function() return here:keep(socket.serve("tcp", "127.0.0.1:0")) end)
     local inside = here:keep(socket.serve("tcp", "127.0.0.1:0"))
     here:enforce [[rewrite { getsockname = "127.0.0.1", to = "192.0.2.1:9" }]]
@@ -118,7 +118,7 @@ describe("what is reported", function()
     assert.equal("192.0.2.1:9", inside:getsockname())
   end)
 
-  it("of a call that was turned is what was asked for, whatever such rules say", function()
+  it("of a call that was rewritten is what was asked for, whatever such rules say", function()
     local server = here:keep(socket.serve("udp", "127.0.0.1:0"))
     here:enforce(([[
       rewrite { egress = "192.0.2.1:53", to = "127.0.0.1:%d" }
@@ -141,7 +141,7 @@ describe("what is reported", function()
     assert.equal("198.51.100.1:9", other:getpeername())
   end)
 
-  it("of a server is the truth while its clients are turned", function()
+  it("of a server is its real address while its clients are redirected", function()
     for _, kind in ipairs { "tcp", "mptcp" } do
       local server = here:keep(socket.serve(kind, "127.0.0.1:0"))
       local gate = here:enforce(([[rewrite { egress = "192.0.2.1:53", to = "127.0.0.1:%d" }]]):format(server:port()))
@@ -156,7 +156,7 @@ describe("what is reported", function()
     end
   end)
 
-  it("is seen by a child process alike", function()
+  it("is the same in a child process", function()
     local server = here:keep(socket.serve("tcp", "127.0.0.1:0"))
     here:enforce [[rewrite { getsockname = "127.0.0.1", to = "192.0.2.1:9" }]]
     assert.equal("192.0.2.1:9", process.run(function() return server:getsockname() end))

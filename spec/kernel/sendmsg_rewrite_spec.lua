@@ -1,5 +1,5 @@
--- Datagrams that are turned, one by one: they arrive where the rule says, and
--- the answers look as if they came from where the program sent to.
+-- Datagrams that are rewritten, one by one: they arrive where the rule says, and
+-- the answers appear to come from where the program sent to.
 
 local libc = require "spec.support.libc"
 local netns = require "spec.support.netns"
@@ -13,7 +13,7 @@ if sandbox.reason then
   return pending(sandbox.reason)
 end
 
--- What is asked for (two addresses), where the servers are, and how an address of theirs looks to the client.
+-- The two addresses that are asked for, where the servers are, and how their address looks to the client.
 local families = {
   { name = "v4", family = "inet", one = "192.0.2.1:%d", two = "192.0.2.2:%d", at = "127.0.0.1:%d",
     shown = "127.0.0.1:%d" },
@@ -23,21 +23,21 @@ local families = {
     at = "127.0.0.1:%d", shown = "[::ffff:127.0.0.1]:%d" },
 }
 
-describe("sendmsg, turned", function()
+describe("sendmsg, rewritten", function()
   local here = sandbox.new()
   before_each(function() here:enter() end)
   after_each(function() here:leave() end)
 
   local function new(family) return here:keep(socket.udp(family)) end
 
-  --- What arrives at a server is answered with "re: " and what it was.
+  --- A server answers what arrives with "re: " and the text.
   local function answer(server, expected)
     local text, from = server:receive()
     assert.equal(expected, text)
     assert(server:sendto("re: " .. text, from))
   end
 
-  --- Send, have it answered, and give who the answer is said to be from.
+  --- Send, have it answered, and return the source that the answer shows.
   local function ask(client, server, to)
     assert.equal(1, client:sendto("?", to))
     answer(server, "?")
@@ -68,7 +68,7 @@ describe("sendmsg, turned", function()
           case.two:format(54), at_first, effects or ""))
       end
 
-      it("goes to several places from one socket, and each answers by its name", function()
+      it("goes to several places from one socket, and each answers under its own name", function()
         turn()
         for _ = 1, 3 do
           assert.equal(case.one:format(53), ask(client, first, case.one:format(53)))
@@ -86,7 +86,7 @@ describe("sendmsg, turned", function()
         end
       end)
 
-      it("has answers that come late shown by the name of each place", function()
+      it("shows late answers under the name of each place", function()
         turn()
         assert(client:sendto("1", case.one:format(53)))
         assert(client:sendto("2", case.two:format(53)))
@@ -96,7 +96,7 @@ describe("sendmsg, turned", function()
         assert.same({ "re: 1", case.one:format(53) }, { client:receive() })
       end)
 
-      it("shows one place that was asked for by two names by the newest", function()
+      it("shows one place that was asked for under two names by the newest", function()
         turn()
         assert.equal(case.one:format(53), ask(client, first, case.one:format(53)))
         assert.equal(case.two:format(54), ask(client, first, case.two:format(54)))
@@ -120,18 +120,18 @@ describe("sendmsg, turned", function()
         assert.equal(case.shown:format(second:port()), ask(client, second, case.two:format(53)))
       end)
 
-      it("turns the address alone", function()
+      it("changes the address alone", function()
         here:enforce(([[rewrite { sendmsg = %q, to = %q }]]):format(case.one:format(first:port()),
           (at_first:gsub(":%d+$", ""))))
         assert.equal(case.one:format(first:port()), ask(client, first, case.one:format(first:port())))
       end)
 
-      it("turns the port alone", function()
+      it("changes the port alone", function()
         here:enforce(([[rewrite { sendmsg = "*:53", to = "*:%d" }]]):format(first:port()))
         assert.equal(case.shown:format(53), ask(client, first, case.shown:format(53)))
       end)
 
-      it("turns each of sendmmsg()", function()
+      it("rewrites each datagram of sendmmsg()", function()
         turn()
         assert.equal(3, client:send_all("x", { case.one:format(53), case.two:format(53), case.one:format(53) }))
         assert.equal("x", (first:receive()))
@@ -140,7 +140,7 @@ describe("sendmsg, turned", function()
         assert.is_true(first:is_empty() and second:is_empty())
       end)
 
-      it("is known again after the policy has changed", function()
+      it("shows the name again after the policy has changed", function()
         local gate = turn()
         assert(client:sendto("?", case.one:format(53)))
         gate:deny { "more", sendmsg = "192.0.2.77", uid = 7 }
@@ -149,7 +149,7 @@ describe("sendmsg, turned", function()
         assert.same({ "re: ?", case.one:format(53) }, { client:receive() })
       end)
 
-      it("leaves alone who sends unasked, and sockets that sent nothing", function()
+      it("does not rename peers that send unasked, or peers of sockets that sent nothing", function()
         turn()
         ask(client, first, case.one:format(53))
         local client_port, idle = client:port(), here:keep(socket.serve("udp", case.at:format(0)))
@@ -159,14 +159,14 @@ describe("sendmsg, turned", function()
         assert.same({ "!", at_first }, { idle:receive() })
       end)
 
-      it("writes nothing where it keeps sending to the same places", function()
+      it("writes nothing while it keeps sending to the same places", function()
         turn()
         local watcher = owner.watch(libc.call.getpid())
         if watcher then
           here:keep(watcher)
         end
 
-        --- Writes to the map while a place is sent to; not known where nobody can watch.
+        --- The number of writes to the map while datagrams go to a place; nil if they cannot be watched here.
         local function writes(to, server)
           local before = watcher and watcher:count()
           for _ = 1, 20 do
@@ -184,7 +184,7 @@ describe("sendmsg, turned", function()
         assert.equal(1, state.sents())
       end)
 
-      it("tells events where it went", function()
+      it("reports in events where it went", function()
         local gate = here:enforce(([[rewrite { sendmsg = %q, to = %q, log = true }]])
           :format(case.one:format(53), at_first))
         ask(client, first, case.one:format(53))
@@ -195,15 +195,15 @@ describe("sendmsg, turned", function()
     end)
   end
 
-  it("is denied where no port is left of it: never", function()
-    -- The kernel would answer EINVAL to a port of 0, so that no rule can ask for it.
+  it("is never denied for having no port left", function()
+    -- The kernel would answer EINVAL to a port of 0, so no rule can ask for it.
     local tidegate = require "tidegate"
     local gate, message = tidegate.compile [[rewrite { sendmsg = "*:53", to = "127.0.0.1:0" }]]
     assert.is_nil(gate)
     assert.truthy(message:find("port 0 is no port", 1, true))
   end)
 
-  it("leaves broadcast and multicast alone that no rule names", function()
+  it("leaves broadcast and multicast alone if no rule names them", function()
     local server = here:keep(socket.serve("udp", "127.0.0.1:0"))
     here:enforce(([[rewrite { sendmsg = "192.0.2.0/24:53", to = "127.0.0.1:%d" }]]):format(server:port()))
     local client = new("inet"):broadcast()
@@ -214,7 +214,7 @@ describe("sendmsg, turned", function()
     assert.equal("x", (server:receive()))
   end)
 
-  it("from several processes on one socket shows each its place", function()
+  it("from several processes on one socket shows each of them its place", function()
     local first, second = here:keep(socket.serve("udp", "127.0.0.1:0")), here:keep(socket.serve("udp", "127.0.0.1:0"))
     here:enforce(([[
       rewrite { sendmsg = "192.0.2.1:53", to = "127.0.0.1:%d" }
@@ -238,13 +238,13 @@ describe("sendmsg, turned", function()
   end)
 end)
 
-describe("a connected datagram socket, turned", function()
+describe("a connected datagram socket, rewritten", function()
   local here = sandbox.new()
   before_each(function() here:enter() end)
   after_each(function() here:leave() end)
 
   for _, case in ipairs(families) do
-    it("shows who answers by the name asked for, and sends there without being judged again: " .. case.name, function()
+    it("shows the sender under the name asked for, and sends without being judged again: " .. case.name, function()
       local server = here:keep(socket.serve("udp", case.at:format(0)))
       here:enforce(([[
         rewrite { connect = %q, to = %q }
@@ -331,7 +331,7 @@ describe("a datagram's source", function()
     end)
   end
 
-  it("is for both where the rule is for egress", function()
+  it("works for both operations if the rule is for egress", function()
     local server = here:keep(socket.serve("udp", "127.0.0.1:0"))
     here:enforce [[allow { egress = "127.0.0.1", source = "127.0.0.9" }]]
     local connected, sender = here:keep(socket.udp "inet"), here:keep(socket.udp "inet")

@@ -1,4 +1,4 @@
--- Live services: how the room of a table is shared, and where one VIP is in two tables.
+-- Live services: how the room of a table is shared, and one VIP in two tables.
 
 local process = require "spec.support.process"
 local sandbox = require "spec.support.sandbox"
@@ -18,7 +18,7 @@ describe("tables of live services", function()
     return (at:gsub("0$", tostring(server:port())))
   end
 
-  --- As many as a list may have: one that is up, and others.
+  --- As many backends as a list may have: one that is up, and others.
   local function long(place)
     local list = {}
     for index = 1, 255 do
@@ -32,7 +32,7 @@ describe("tables of live services", function()
 
   local function lead(index) return socket.lead("udp", ("10.96.0.%d:80"):format(index)) end
 
-  --- Put long lists, from VIP 1 on, until there is no room for one more.
+  --- Put long lists, from VIP 1 on, until there is no room for another one.
   local function fill(svc, place)
     local count = 0
     while pcall(function() svc[vip(count + 1)] = long(place) end) do
@@ -41,7 +41,7 @@ describe("tables of live services", function()
     return count
   end
 
-  it("refuse a long list for which there is no room, keep what they have, and take it when there is", function()
+  it("refuse a long list for which there is no room, keep what they have, and accept it when there is room", function()
     local one, two = serve("udp", "127.0.0.1:0"), serve("udp", "127.0.0.2:0")
     local gate = here:enforce [[balance { connect = services "svc" { size = 64 }, reveal = true }]]
     local svc = gate:service "svc"
@@ -49,12 +49,12 @@ describe("tables of live services", function()
     assert(most > 8 and most < 63, most)
     assert.equal(most, #svc)
     assert.is_nil(svc[vip(most + 1)])
-    -- A list and the one in its place are both there for a moment.
+    -- A list and its replacement are both there for a moment.
     local _, message = pcall(function() svc[vip(1)] = long(two) end)
     assert.matches('"10.96.0.1:80/udp": does not fit: they have room for 64 services of ten ', message, 1, true)
     assert.same({ one, 256 }, { svc[vip(1)][256].address, #svc[vip(1)] })
     assert.equal(one, lead(1))
-    -- Short ones find room beside them, and make some.
+    -- Short ones find room beside them, and free some.
     svc[vip(1)] = two
     svc[vip(2)] = long(two)
     for index = 1, most do
@@ -71,7 +71,7 @@ describe("tables of live services", function()
     assert.equal(two, lead(most))
   end)
 
-  -- How a backend is chosen: by lot, by a key, or by who has been there.
+  -- How a backend is chosen: at random, by a key, or by where a client went before.
   local ways = { "", [[by = "hash", key = "uid",]], [[sticky = "1m", key = "uid",]] }
 
   it("have the same room when a writer has died at long lists", function()
@@ -107,7 +107,7 @@ describe("tables of live services", function()
     end
   end)
 
-  it("lead by their own lists, where another that has the VIP was asked, too", function()
+  it("redirect by their own lists, even if another table that has the VIP was asked, too", function()
     local one, two = serve("tcp", "127.0.0.1:0"), serve("tcp", "127.0.0.2:0")
     local six = serve("tcp", "[::1]:0")
     local rest = {}

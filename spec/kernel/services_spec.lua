@@ -28,7 +28,7 @@ describe("live services", function()
     return gate:service "svc", gate
   end
 
-  it("hold what the policy says at first, by protocol", function()
+  it("contain what the policy says at first, by protocol", function()
     local _, tcp = serve("tcp", "127.0.0.1:0")
     local _, udp = serve("udp", "127.0.0.2:0")
     local _, six = serve("tcp", "[::1]:0")
@@ -77,7 +77,7 @@ describe("live services", function()
     assert.equal(0, #svc)
   end)
 
-  it("fail calls with the rule's errno where no backend is up, and tell of it", function()
+  it("fail calls with the rule's errno if no backend is up, and report it", function()
     local gate = here:enforce [[
       local svc = services "svc" { ["10.96.0.10:80/tcp"] = {}, ["10.96.0.10:53/udp"] = {} }
       balance { "mine", egress = svc, errno = "ECONNREFUSED", log = true }
@@ -93,7 +93,7 @@ describe("live services", function()
     assert.equal(0, gate:stats().errors)
   end)
 
-  it("tell of each backend its share of the choices to come", function()
+  it("report each backend's share of the choices to come", function()
     local svc = balancing()
     local function shares()
       local found = {}
@@ -117,12 +117,12 @@ describe("live services", function()
     assert.same({ 256, 1 / 256, 1 / 256 }, { #found, found[1], found[256] })
   end)
 
-  it("are told in stats by how many they are, each gate's", function()
+  it("are counted in stats, each gate's", function()
     local svc, gate = balancing("{ size = 8 }", 'local b = services "b" { size = 4 } balance { connect = b }')
     assert.same({ svc = { count = 0, size = 8 }, b = { count = 0, size = 4 } }, gate:stats().services)
     svc["10.96.0.10:80/tcp"], svc["10.96.0.11:80/tcp"] = "127.0.0.1:1", {}
     assert.same({ svc = { count = 2, size = 8 }, b = { count = 0, size = 4 } }, gate:stats().services)
-    -- Those that are not in force yet have nothing to tell.
+    -- Services that are not in force yet have nothing to report.
     gate:balance { "new", connect = gate:service "c" { size = 2 } }
     assert.same({ svc = { count = 2, size = 8 }, b = { count = 0, size = 4 } }, gate:stats().services)
     assert(gate:commit())
@@ -130,7 +130,7 @@ describe("live services", function()
     assert.is_nil(gate:stats().rules.all.backends)
   end)
 
-  it("are read whole while they change: one list or the other", function()
+  it("are read whole while they change: the old list or the new one", function()
     local svc = balancing()
     local vip, lists = "10.96.0.10:80/tcp", {}
     for index, port in ipairs { 1, 1001 } do
@@ -220,7 +220,7 @@ describe("live services", function()
       ("%d changes, %d calls, %d picked"):format(changes, calls, picked))
   end)
 
-  it("stand beside other rules and sets, in more than 64 terms too", function()
+  it("work beside other rules and sets, in more than 64 terms too", function()
     local _, one = serve("tcp", "127.0.0.1:0")
     local rest = {}
     for index = 1, 80 do
@@ -249,7 +249,7 @@ describe("live services", function()
     end
   end)
 
-  it("keep a socket that sends datagrams where it is, whoever else comes and goes", function()
+  it("keep a socket that sends datagrams where it is, whatever other sockets come and go", function()
     local servers, texts = {}, {}
     for index = 1, 4 do
       servers[index], texts[index] = serve("udp", ("127.0.0.%d:0"):format(index))
@@ -322,7 +322,7 @@ describe("live services", function()
     assert.equal(4, #svc)
   end)
 
-  --- Lists of several sizes that lead to one of the two places; half of each is not up.
+  --- Lists of several sizes that point to one of the two places; half of each is not up.
   local function lists(places)
     local made = {}
     for count = 1, 40 do
@@ -335,7 +335,7 @@ describe("live services", function()
     return made
   end
 
-  it("are never seen half changed, whoever changes them, and dies at it", function()
+  it("are never seen half changed, whichever process changes them and dies", function()
     local _, one = serve("udp", "127.0.0.1:0")
     local _, two = serve("udp", "127.0.0.2:0")
     local svc = balancing "{ size = 16 }"
@@ -360,7 +360,7 @@ describe("live services", function()
     end
     assert.same({ [one] = true, [two] = true }, { [one] = seen[one] and true, [two] = seen[two] and true })
     assert.equal(calls, seen[one] + seen[two])
-    -- What was left half done is mended: there is as much room as before.
+    -- The interrupted change is repaired: there is as much room as before.
     for name in svc:each() do
       svc[name] = nil
     end

@@ -1,4 +1,4 @@
--- Live sets: what they hold is what the next call is judged by.
+-- Live sets: the next call is judged by their contents.
 
 local ffi = require "ffi"
 local netns = require "spec.support.netns"
@@ -28,7 +28,7 @@ describe("a live set", function()
     return gate:set "banned", gate
   end
 
-  it("has what the policy says it holds at first", function()
+  it("contains at first what the policy says", function()
     local banned = banning [[{ "192.0.2.1", "198.51.100.0/24", "2001:db8::/32", "2001:db9::1" }]]
     for _, address in ipairs { "192.0.2.1:80", "198.51.100.0:1", "198.51.100.255:1", "[2001:db8::1]:9",
       "[2001:db8:ffff:ffff:ffff:ffff:ffff:ffff]:9", "[2001:db9::1]:9", "[::ffff:192.0.2.1]:80" } do
@@ -59,7 +59,7 @@ describe("a live set", function()
     assert.equal(0, #banned)
   end)
 
-  it("judges 0.0.0.0 and :: as what the kernel takes them for", function()
+  it("treats 0.0.0.0 and :: as what the kernel takes them for", function()
     local banned = banning()
     assert(banned:add { "127.0.0.1", "::1" })
     assert.is_true(refused "0.0.0.0:9")
@@ -89,13 +89,13 @@ describe("a live set", function()
     end
     assert.equal("for ever", left["192.0.2.3"])
     assert.is_true(left["192.0.2.2"] > 9 and left["192.0.2.2"] <= 10)
-    -- One that is there gets a new time to live.
+    -- An element that is there gets a new time to live.
     assert(banned:add("192.0.2.2", "50ms"))
     uv.sleep(60)
     assert.is_false(refused "192.0.2.2:1")
   end)
 
-  it("stands beside addresses, with ports, and negated", function()
+  it("works beside addresses, with ports, and negated", function()
     local gate = here:enforce [[
       local one, two = set "one" { "192.0.2.0/24" }, set "two" { "192.0.2.128/25", "203.0.113.7" }
       deny { "port", connect = { { addr = one, port = { 25, "100-200" } }, "198.51.100.1" }, errno = "EACCES" }
@@ -115,7 +115,7 @@ describe("a live set", function()
       local decision = assert(gate:decide { op = "connect", addr = host, port = tonumber(port), proto = "udp" })
       assert.equal(errno, decision.errno)
     end
-    -- In one and in two, or left out of the list: no rule says anything of it.
+    -- In one and in two, or left out of the list: no rule applies to it.
     assert.is_nil(gate:decide { op = "connect", addr = "192.0.2.200", port = 26 }.rule)
     assert.is_nil(gate:decide { op = "connect", addr = "192.0.2.5", port = 26 }.rule)
     assert(gate:set "two":add "192.0.2.1")
@@ -123,9 +123,9 @@ describe("a live set", function()
     assert.not_equal("EPERM", try "192.0.2.1:26")
   end)
 
-  -- 64 terms and more are matched in other ways than few.
+  -- 64 terms and more are matched in another way than few.
   for _, rules in ipairs { 20, 100 } do
-    it(("is asked about own addresses, and others, where %d rules may decide"):format(rules), function()
+    it(("is asked about own addresses, and others, if %d rules may decide"):format(rules), function()
       netns.own_all_addresses()
       local lines = {}
       for number = 1, 12 do
@@ -159,7 +159,7 @@ describe("a live set", function()
   end
 
   for _, rules in ipairs { 30, 64, 65, 200 } do
-    it(("is asked where %d rules may decide"):format(rules), function()
+    it(("is asked if %d rules may decide"):format(rules), function()
       local lines, sets = {}, 30
       for number = 1, sets do
         lines[number] = ('set "s%d" { "10.%d.0.0/16" }'):format(number, number)
@@ -186,7 +186,7 @@ describe("a live set", function()
     end)
   end
 
-  --- What connecting, and sending, to a place comes to from a socket that is bound.
+  --- The results of connecting, and sending, to a place from a socket that is bound.
   local function from(own, to)
     local client = socket.udp(own:sub(1, 1) == "[" and "inet6" or "inet")
     assert(client:bind(own))
@@ -267,7 +267,7 @@ describe("a live set", function()
     assert.equal('set "banned": is full: it has room for 100 elements: remove some, or declare it with a larger size',
       message)
     assert.equal(28, errno)
-    assert.is_true(banned:add "10.0.0.5") -- it is there
+    assert.is_true(banned:add "10.0.0.5") -- it is in the set already
     local many = {}
     for number = 1, 101 do
       many[number] = "10.1.0." .. number

@@ -1,4 +1,4 @@
--- shadow: a rule that is counted and told of, and does nothing.
+-- shadow: a rule that is counted and reported, and does nothing.
 
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
@@ -20,7 +20,7 @@ describe("shadow", function()
     return counts
   end
 
-  it("lets a call proceed as if the rule were not there, counted and told of", function()
+  it("lets a call proceed as if the rule were not there, but counts and reports it", function()
     local gate = here:enforce [[
       deny { "would deny", connect = "127.0.0.1:9", errno = "EXDEV", shadow = true }
       rewrite { "would turn", connect = "127.0.0.1:9", to = "127.0.0.1:99", shadow = true, log = true }
@@ -51,7 +51,7 @@ describe("shadow", function()
   end)
 
   for _, count in ipairs { 3, 100, 1000 } do
-    it(("stands aside among %d rules, in each way of matching"):format(count), function()
+    it(("has no effect among %d rules, however they are matched"):format(count), function()
       local rules = { [[deny { "shadow of all", connect = "127.0.0.0/8", shadow = true, log = false }]] }
       for number = 1, count do
         rules[#rules + 1] = ([[deny { connect = "127.0.0.%d-127.0.0.255:%d", errno = "EXDEV", shadow = %s }]])

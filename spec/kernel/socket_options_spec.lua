@@ -51,13 +51,13 @@ describe("set", function()
     assert.equal(8, connected("udp", "[::1]:9"):number(SOL_IPV6, IPV6_TCLASS))
   end)
 
-  it("sets no TOS of what an IPv6 socket sends by IPv4: the kernel lets no hook", function()
+  it("sets no TOS of what an IPv6 socket sends over IPv4, because the kernel lets no hook do so", function()
     here:enforce [[allow { connect = "127.0.0.1", set = { tos = 8 } }]]
     local client = connected("udp", "[::ffff:127.0.0.1]:9")
     assert.same({ 8, 0 }, { client:number(SOL_IPV6, IPV6_TCLASS), client:number(SOL_IP, IP_TOS) })
   end)
 
-  it("goes with a rewrite, on bind, and to no socket that the rule does not match", function()
+  it("works with a rewrite and on bind, and on no socket that the rule does not match", function()
     here:enforce [[
       rewrite { connect = "127.0.0.1:9", to = "*:10", set = { mark = 5 } }
       allow { bind = "127.0.0.1:7777", set = { mark = 6 } }
@@ -69,7 +69,7 @@ describe("set", function()
     assert.equal(0, connected("udp", "127.0.0.1:11"):number(SOL_SOCKET, SO_MARK))
   end)
 
-  it("fails a call that cannot have them, and counts it", function()
+  it("fails a call whose socket cannot have them, and counts it", function()
     local gate = here:enforce [[
       allow { connect = "127.0.0.1:9", set = { device = "nosuch0" } }
       allow { connect = "127.0.0.1:10", proto = "tcp", set = { congestion = "nosuch" } }
@@ -79,7 +79,7 @@ describe("set", function()
     assert.equal(2, gate:status().errors)
   end)
 
-  it("keeps apart the options of more than 64 rules", function()
+  it("keeps the options of more than 64 rules apart", function()
     local rules = {}
     for port = 1, 100 do
       rules[port] = ("allow { connect = '127.0.0.1:%d', set = { mark = %d } }"):format(port, port * 3)

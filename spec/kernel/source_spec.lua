@@ -48,7 +48,7 @@ describe("source", function()
         assert.equal(family.shown .. ":22222", one:getsockname())
       end)
 
-      it("goes with a rewrite" .. what, function()
+      it("works with a rewrite" .. what, function()
         local server = here:keep(socket.serve(kind, family.at .. ":0"))
         here:enforce(([[rewrite { connect = "%s:60000", to = "*:%d", source = "%s:22222" }]])
           :format(family.at, server:port(), family.source))
@@ -58,7 +58,7 @@ describe("source", function()
         assert.equal(family.shown .. ":22222", one:getsockname())
       end)
 
-      it("is had again after a connect that failed" .. what, function()
+      it("can be bound again after a connect that failed" .. what, function()
         local server = here:keep(socket.serve(kind, family.at .. ":0"))
         here:enforce(([[
           deny { connect = "*:2" }
@@ -83,7 +83,7 @@ describe("source", function()
     end
   end
 
-  it("that is taken fails the call", function()
+  it("that is in use fails the call", function()
     local server = here:keep(socket.serve("tcp", "127.0.0.1:0"))
     here:keep(socket.serve("tcp", "127.0.0.2:22222"))
     local gate = here:enforce [[allow { connect = "*", source = "127.0.0.2:22222" }]]
@@ -100,7 +100,7 @@ describe("source", function()
     assert.equal(1, gate:status().errors)
   end)
 
-  it("does not lead 0.0.0.0 to where the call was not judged to go", function()
+  it("does not redirect 0.0.0.0 to an address that was not judged", function()
     local server = here:keep(socket.serve("tcp", "127.0.0.9:0"))
     here:enforce [[
       deny { connect = "127.0.0.9" }

@@ -1,5 +1,5 @@
 -- Random policies of unix sockets in force: a call that is let through finds
--- nobody, one that is led elsewhere arrives, one that is denied has its errno.
+-- no server, one that is redirected arrives, one that is denied has its errno.
 -- TIDEGATE_SEED repeats a run.
 
 local env = require "spec.support.env"
@@ -31,7 +31,7 @@ describe("the kernel", function()
   after_each(function() here:leave() end)
   teardown(env.clean)
 
-  --- What a call comes to: "ok" or the errno's name; and the peer that it is told.  Connections are for `server`.
+  --- The result of a call: "ok" or the errno's name; and the peer that it sees.  Connections go to `server`.
   local function make(call, server)
     local client = socket.kinds[call.op == "connect" and "unix_stream" or "unix_datagram"]()
     local done, errno, peer
@@ -60,7 +60,7 @@ describe("the kernel", function()
       local policy = maker:policy(math.random(0, math.random(10) == 1 and 90 or 12))
       for _, rule in ipairs(policy) do
         rule.to = rule.to and (rule.op == "connect" and target or "@to")
-        -- Both kinds of socket cannot have one name.
+        -- The two kinds of socket cannot share a name.
         rule.op = rule.to and rule.op == "egress" and "sendmsg" or rule.op
       end
       for _, handle in ipairs(gate:rules()) do

@@ -1,5 +1,5 @@
--- Unix sockets: connect and sendmsg are judged by path, led elsewhere, and told
--- what they asked for; everybody else is told the truth.
+-- Unix sockets: connect and sendmsg are judged by path, redirected, and shown
+-- what they asked for; all other sockets are shown the real names.
 
 local env = require "spec.support.env"
 local sandbox = require "spec.support.sandbox"
@@ -24,7 +24,7 @@ end
 local reason = missing()
 
 describe("an old kernel", function()
-  it("is told by the rule that needs a new one", function()
+  it("is named by the rule that needs a newer one", function()
     if not reason then
       return
     end
@@ -44,7 +44,7 @@ describe("unix sockets", function()
 
   local made = 0
 
-  --- Names that nobody has yet: a pathname, and an abstract one.
+  --- Names that no socket has yet: a pathname, and an abstract one.
   local function path()
     made = made + 1
     return ("unix:%s/s%d"):format(folder, made)
@@ -85,7 +85,7 @@ describe("unix sockets", function()
         end)
       end)
 
-      it(("is led elsewhere: %s, %s"):format(kind, what), function()
+      it(("is redirected: %s, %s"):format(kind, what), function()
         local asked, real = fresh(), fresh()
         local server = serve(kind, real)
         here:enforce(([[rewrite { connect = %q, to = %q }]]):format(asked, real))
@@ -94,7 +94,7 @@ describe("unix sockets", function()
         assert(one:send "hello")
         local peer = kind == "datagram" and server or here:keep((server:accept()))
         assert.equal("hello", (peer:receive()))
-        -- A datagram socket's peer does not know who asks: the truth.
+        -- The peer of a datagram socket cannot know who asks: it is shown the real name.
         assert.equal(kind == "datagram" and real or asked, one:getpeername())
       end)
     end
@@ -129,14 +129,14 @@ describe("unix sockets", function()
     assert.equal("ECONNREFUSED", try("stream", long:sub(1, -2) .. "y"))
   end)
 
-  it("takes an abstract name with zeros behind it for the same name", function()
+  it("treats an abstract name with zeros behind it as the same name", function()
     local shut = name()
     here:enforce(([[deny { connect = %q, errno = "EACCES" }]]):format(shut))
     assert.equal("EACCES", try("stream", shut .. "@@@"))
     assert.equal("ECONNREFUSED", try("stream", shut .. "x"))
   end)
 
-  it("does not fall under *, or under a default without a rule of its own", function()
+  it("is not matched by *, or by a default without a rule of its own", function()
     local open = path()
     serve("stream", open)
     here:enforce [[policy { default = "deny" } deny { connect = "*", errno = "EACCES" }]]
@@ -145,7 +145,7 @@ describe("unix sockets", function()
     assert.equal("EPERM", try("stream", open))
   end)
 
-  it("and IP addresses go into one rule", function()
+  it("and IP addresses can be in one rule", function()
     local shut = path()
     serve("stream", shut)
     local server = here:keep(socket.serve("tcp", "127.0.0.1:0"))
@@ -189,7 +189,7 @@ describe("unix sockets", function()
     end
 
     for _, kind in ipairs(connected) do
-      it("are told what each asked for, two at once: " .. kind, function()
+      it("are shown what each asked for, two at once: " .. kind, function()
         set_up(kind)
         local one, two, three = client(kind), client(kind), client(kind)
         assert(one:connect(asked))
@@ -201,7 +201,7 @@ describe("unix sockets", function()
         assert.equal(asked, one:peername_option(2 + #asked - #"unix:" + 1))
       end)
 
-      it("are told the truth where they accept: " .. kind, function()
+      it("are shown the real name when they accept: " .. kind, function()
         set_up(kind)
         local one, own = client(kind), path()
         assert(one:bind(own))
@@ -215,7 +215,7 @@ describe("unix sockets", function()
         assert.equal(asked, one:getpeername())
       end)
 
-      it("are told the truth where the server is the one that was led elsewhere: " .. kind, function()
+      it("are shown the real name if the server is the one that was redirected: " .. kind, function()
         set_up(kind)
         -- The server has asked for `asked` itself, from another socket.
         local busy = client(kind)
@@ -229,14 +229,14 @@ describe("unix sockets", function()
         assert.equal(real, one:getpeername())
       end)
 
-      it("see it where the rule reveals it: " .. kind, function()
+      it("are shown the real name if the rule reveals it: " .. kind, function()
         set_up(kind, ", reveal = true")
         local one = client(kind)
         assert(one:connect(other))
         assert.equal(real, one:getpeername())
       end)
 
-      it("are told what they asked for last, after one that failed: " .. kind, function()
+      it("are shown what they asked for last, after one that failed: " .. kind, function()
         local nowhere = path()
         set_up(kind)
         here:enforce(([[rewrite { connect = "%s", to = "%s-none" }]]):format(nowhere, nowhere))
@@ -249,7 +249,7 @@ describe("unix sockets", function()
       end)
     end
 
-    it("are told it where the server is outside of the cgroup", function()
+    it("are shown what they asked for if the server is outside of the cgroup", function()
       asked, real = path(), path()
       here:outside(function() server = serve("stream", real) end)
       here:enforce(([[rewrite { connect = %q, to = %q }]]):format(asked, real))
@@ -260,7 +260,7 @@ describe("unix sockets", function()
   end)
 
   describe("that send datagrams", function()
-    it("are denied, and led elsewhere", function()
+    it("are denied, and redirected", function()
       local asked, real, shut = path(), path(), path()
       local server = serve("datagram", real)
       serve("datagram", shut)
@@ -274,7 +274,7 @@ describe("unix sockets", function()
       assert.same({ nil, "EACCES" }, { one:sendto("x", shut) })
     end)
 
-    it("are told the names of several senders as they asked for them", function()
+    it("are shown the names of several senders as they asked for them", function()
       local first, second, real, beside, own = path(), name(), path(), name(), path()
       local server, another = serve("datagram", real), serve("datagram", beside)
       here:enforce(([[
@@ -292,7 +292,7 @@ describe("unix sockets", function()
       assert(server:sendto("one", own))
       assert.same({ "two", second }, { one:receive() })
       assert.same({ "one", first }, { one:receive() })
-      -- Another socket, which sent there under the true name, is told that.
+      -- Another socket, which sent there under the real name, is shown that.
       local two, own2 = client "datagram", path()
       assert(two:bind(own2))
       assert(two:sendto("3", real))
@@ -301,7 +301,7 @@ describe("unix sockets", function()
       assert.same({ "three", real }, { two:receive() })
     end)
 
-    it("are told the truth again once they ask for it", function()
+    it("are shown the real name again once they ask for it", function()
       local asked, real, own = path(), path(), path()
       local server = serve("datagram", real)
       here:enforce(([[rewrite { egress = %q, to = %q }]]):format(asked, real))
@@ -358,7 +358,7 @@ describe("unix sockets", function()
     end)
   end)
 
-  it("are only counted and told of by a shadow", function()
+  it("are only counted and reported by a shadow", function()
     local open = path()
     serve("stream", open)
     local gate = here:enforce(([[
@@ -372,7 +372,7 @@ describe("unix sockets", function()
     assert.same({ "shadow", open }, { event.rule, event.final })
   end)
 
-  it("are told of in events", function()
+  it("are reported in events", function()
     local asked, shut = path(), name()
     local gate = here:enforce(([[
       rewrite { "go", connect = %q, to = "unix:@tidegate-spec-real", log = true }

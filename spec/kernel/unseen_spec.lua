@@ -29,7 +29,7 @@ describe("the hooks do not see", function()
     end
   end
 
-  --- A socket, closed at the end; nil and why where the kernel has none of its kind.
+  --- A socket, closed at the end; nil and the reason if the kernel has none of its kind.
   local function socket(family, kind, protocol)
     local fd, errno = outcome(C.socket(family, kind + SOCK_CLOEXEC, protocol))
     open[#open + 1] = fd

@@ -1,5 +1,5 @@
--- What the kernel lacks.  The command runs over a library whose table of needs
--- has rows that the kernel must refuse.
+-- What the kernel does not support.  The command runs with a library whose table of
+-- kernel features has rows that the kernel must refuse.
 
 local command = require "spec.support.command"
 local env = require "spec.support.env"
@@ -56,7 +56,7 @@ describe("a policy that needs more than the kernel has", function()
       command.path, "run", "web.lua", "--", ... }, { env = { TIDEGATE_LIBRARY = needy } }):wait()
   end
 
-  it("is refused: each rule, its need, and who has it", function()
+  it("is refused: each rule, what it needs, and which kernel has it", function()
     local got = run(OPTIONS:format "" .. RULES, "true")
     assert.equal(3, got.status)
     assert.equal(FROM .. "\n" .. SEND
@@ -74,7 +74,7 @@ describe("a policy that needs more than the kernel has", function()
     assert.equal(0, got.status)
   end)
 
-  it("is refused with best_effort too, where no rule is the cause", function()
+  it("is refused with best_effort too, if no rule is the cause", function()
     local lines = { OPTIONS:format ", best_effort = true" }
     for index = 1, 65 do
       lines[#lines + 1] = ('deny { connect = "192.0.2.%d" }\n'):format(index)
@@ -85,7 +85,7 @@ describe("a policy that needs more than the kernel has", function()
       .. "Linux 99.3 and newer do\n"):format(KERNEL), got.err:match "^[^\n]*\n")
   end)
 
-  it("is told by the doctor as such", function()
+  it("is reported by the doctor as such", function()
     local got = command.start({ command.path, "doctor" }, { env = { TIDEGATE_LIBRARY = needy } }):wait()
     assert.truthy(got.out:find("WARN  effects            all but source, more than 64 rules\n"
       .. (" "):rep(25) .. "> rules that need them want Linux 99.3, built with CONFIG_CGROUP_BPF=y; best_effort = true "
@@ -110,7 +110,7 @@ describe("a rule for unix sockets", function()
   local RULE = [[deny { "docker", connect = "unix:/run/docker.sock" }]] .. "\n"
   local NEED = lack(2, 'deny "docker"', "the hook connect_unix", "6.7")
 
-  it("is taken by kernels that have the hooks; others say which has", function()
+  it("is accepted by kernels that have the hooks; others say which kernel has them", function()
     local gate = assert(tidegate.compile(OPTIONS:format "" .. RULE, "web.lua"))
     local ok, message, errno = gate:commit()
     if has_unix_hooks() then
