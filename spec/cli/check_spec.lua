@@ -1,4 +1,4 @@
--- tidegate check and compile: what compiles, what does not and how that is said.
+-- tidegate check and compile: what compiles, what does not, and how that is reported.
 
 local command = require "spec.support.command"
 local env = require "spec.support.env"
@@ -15,7 +15,7 @@ describe("tidegate check", function()
     return env.write(folder .. "/" .. (name or "web.lua"), text)
   end
 
-  it("says what a policy comes to", function()
+  it("says how many rules a policy has", function()
     local one = policy('policy { name = "one" }\ndeny { "x", connect = "10.0.0.0/8" }\n', "one.lua")
     local none = policy("", "none.lua")
     local got = tidegate("check", one, none)
@@ -26,7 +26,7 @@ describe("tidegate check", function()
     assert.equal(0, got.status)
   end)
 
-  it("tells every error of every file, and goes on to the next", function()
+  it("reports every error of every file, and goes on to the next", function()
     local bad = policy('deny { egres = "x" }\nallow { "dns", connect = "1.2.3.4:99999" }\n', "bad.lua")
     local good = policy('allow { connect = "*" }', "good.lua")
     local got = tidegate("check", bad, good, folder .. "/none.lua")
@@ -37,7 +37,7 @@ describe("tidegate check", function()
     assert.equal(1, got.status)
   end)
 
-  it("warns of what compiles and is hardly meant, of policies and images, and is content", function()
+  it("warns of what compiles but is hardly meant, in policies and images, and succeeds", function()
     local path = policy('policy { default = "deny" }\nallow { "a", egress = "*:443" }\n'
       .. 'deny { "b", egress = "10.0.0.1:443" }\n')
     local dead = path .. ':3: deny "b": can never match: allow "a" (' .. path .. ":2) before it takes every call that "
@@ -55,13 +55,13 @@ describe("tidegate check", function()
     assert.equal(0, got.status)
   end)
 
-  it("has nothing to say against the examples", function()
+  it("finds no fault with the examples", function()
     local got = tidegate("check", unpack(command.examples()))
     assert.equal("", got.err)
     assert.equal(0, got.status)
   end)
 
-  it("tells of what is not a policy", function()
+  it("reports what is not a policy", function()
     local got = tidegate("check", folder)
     assert.equal(folder .. ": Is a directory\n", got.err)
     assert.equal(1, got.status)
@@ -71,7 +71,7 @@ describe("tidegate check", function()
     assert.equal(1, got.status)
   end)
 
-  it("tells of what may not be read: a policy, an image, a file that a policy names", function()
+  it("reports what may not be read: a policy, an image, a file that a policy names", function()
     local secret, image = policy("", "secret.lua"), folder .. "/secret.image"
     policy("10.0.0.1\n", "secret.txt")
     local naming = policy('deny { "x", connect = file "secret.txt" }', "naming.lua")

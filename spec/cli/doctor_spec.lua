@@ -20,7 +20,7 @@ local function by_name(out)
 end
 
 describe("tidegate doctor", function()
-  it("tells the same as JSON and as text, a remedy only where there is something to mend", function()
+  it("reports the same as JSON and as text, with a remedy only if there is something to repair", function()
     local json, text = command.tidegate("doctor", "--json"), command.tidegate "doctor"
     local checks, names = by_name(json.out)
     assert.same(NAMES, names)
@@ -36,7 +36,7 @@ describe("tidegate doctor", function()
     assert.equal("", json.err .. text.err)
   end)
 
-  it("finds all well where the kernel specs can run, and leaves nothing behind", function()
+  it("finds all well if the kernel specs can run, and leaves nothing behind", function()
     local reason = command.no_kernel()
     if reason then
       pending(reason)
@@ -57,7 +57,7 @@ describe("tidegate doctor", function()
     assert.equal(own .. "\n", left)
   end)
 
-  it("tells a user without privileges what is lacking and what to run", function()
+  it("tells a user without privileges what is missing and what to run", function()
     if uv.getuid() ~= 0 then
       pending "needs root, to become somebody else"
       return
@@ -74,7 +74,7 @@ describe("tidegate doctor", function()
     assert.equal("fail", checks.attach.state)
   end)
 
-  it("tells how to mount cgroup2 where it is not", function()
+  it("says how to mount cgroup2 if it is not mounted", function()
     local reason = command.no_kernel()
     if reason then
       pending(reason)

@@ -1,5 +1,5 @@
 -- Every example does what its comments say: a line `$ tidegate ...` is run, and
--- the line below it, if it is one of output, is the last that it prints.
+-- if the line below it is output, it is the last line that the command prints.
 
 local command = require "spec.support.command"
 

@@ -21,7 +21,7 @@ rewrite { "seed", connect = "1.2.3.4:60000", to = "127.0.0.1:60123", source = "1
   end)
   teardown(env.clean)
 
-  it("names each rule that does not match, with the fields that keep it from it", function()
+  it("names each rule that does not match, with the fields that differ", function()
     local got = tidegate("explain", path, "connect", "1.2.3.4:60000")
     assert.equal("", got.err)
     assert.equal(('not deny "addr" (%s:3): another address\n'
@@ -41,7 +41,7 @@ rewrite { "seed", connect = "1.2.3.4:60000", to = "127.0.0.1:60123", source = "1
     assert.truthy(got.out:find(('deny "kind" (%s:6): EPERM\n'):format(path), 1, true), got.out)
   end)
 
-  it("takes what a socket and its process are", function()
+  it("takes the fields of a socket and its process", function()
     local own = env.write(env.folder() .. "/own.lua", [[
 deny { "socket", connect = "*", type = "stream", from = "127.0.0.1:5000", mark = "0x10", device = "lo" }
 deny { "process", connect = "*", exe = "/bin/sh", cgroup = "!/", netns = "self" }
@@ -75,13 +75,13 @@ rewrite { "docker", connect = "unix:/var/run/docker.sock", to = "unix:/run/docke
     assert.equal(2, got.status)
   end)
 
-  it("tells the default's verdict of each operation", function()
+  it("reports the default's verdict for each operation", function()
     assert.truthy(tidegate("explain", path, "connect", "9.9.9.9:1").out:find "\ndeny by default: EPERM\n$")
     assert.equal(('allow "not asked" (%s:2): 9.9.9.9:1\n'):format(path),
       tidegate("explain", path, "sendmsg", "9.9.9.9:1").out)
   end)
 
-  it("tells who observes a call", function()
+  it("reports the rules that observe a call", function()
     local file = env.write(env.folder() .. "/observe.lua", [[
 observe { "watch", connect = "10.0.0.0/8" }
 deny    { "maybe", connect = "10.0.0.0/8", shadow = true }
@@ -93,7 +93,7 @@ deny    { "lan", connect = "10.0.0.0/8:22" }
       .. 'deny "lan" (%s:3): EPERM\n'):gsub("%%s", file), got.out)
   end)
 
-  it("only counts what goes past ten", function()
+  it("counts the rules after the tenth instead of listing them", function()
     local lines = {}
     for index = 1, 14 do
       lines[index] = ('deny { connect = "10.0.0.%d" }'):format(index)
@@ -105,7 +105,7 @@ deny    { "lan", connect = "10.0.0.0/8:22" }
       .. 'deny "#14" (' .. long .. ":14): EPERM\n", 1, true), got.out)
   end)
 
-  it("speaks JSON", function()
+  it("prints JSON", function()
     local got = tidegate("explain", path, "connect", "1.2.3.4:80", "--json")
     local answer = cjson.decode(got.out)
     assert.equal("connect 1.2.3.4:80 tcp uid 0 gid 0", answer.query)

@@ -7,7 +7,7 @@ local uv = require "luv"
 
 local POLICY = "examples/01-first-light.lua"
 
---- Nothing but a loopback: no packet leaves.
+--- No network but a loopback device: no packet leaves.
 local function isolated(...)
   return { "unshare", "-n", "sh", "-c", 'ip link set lo up; exec "$@"', "sh", command.path, ... }
 end
@@ -203,7 +203,7 @@ end
     local pid = tonumber(got.out)
     assert.equal(("tidegate: sh left running: sleep (pid %d); ending it\n"):format(pid), got.err)
     assert.equal(4, got.status)
-    -- Gone, or waiting for its new parent to notice.
+    -- It is gone, or waits to be reaped by its new parent.
     assert.is_true(not exists("/proc/" .. pid)
       or command.run({ "grep", "State:.Z", ("/proc/%d/status"):format(pid) }).status == 0)
   end)
@@ -243,7 +243,7 @@ end
     assert.equal("nc: connect to 169.254.169.254 port 80 (tcp) failed: Network is unreachable\n", outside.err)
   end)
 
-  it("says what is lacking and what would mend it, to a user without privileges", function()
+  it("tells a user without privileges what is missing and how to get it", function()
     local got = command.run { "setpriv", "--reuid=65534", "--clear-groups",
       command.path, "run", POLICY, "--", "true" }
     assert.equal(("tidegate: no cgroup can be made below %s: permission denied\n"
@@ -254,7 +254,7 @@ end
     assert.equal(3, got.status)
   end)
 
-  it("says how to mount cgroup2 where it is not", function()
+  it("says how to mount cgroup2 if it is not mounted", function()
     local got = command.run { "unshare", "-m", "sh", "-c",
       command.UMOUNT_CGROUP2 .. 'exec "$0" run "$1" -- true', command.path, POLICY }
     assert.truthy(got.err:match "^tidegate: cgroup2 is not mounted; mount it with: mkdir %-p %S+ && mount %-t cgroup2 "
@@ -271,7 +271,7 @@ describe("tidegate run POLICY --cgroup", function()
   before_each(function() assert(uv.fs_mkdir(path, 493)) end)
   after_each(function() assert(uv.fs_rmdir(path)) end)
 
-  --- Try the connection of the "no-metadata" rule from inside of the cgroup.
+  --- Try the connection of the "no-metadata" rule from inside the cgroup.
   local function connect()
     return command.run({ "unshare", "-n", "sh", "-c",
       'ip link set lo up; echo 0 > "$1/cgroup.procs"; exec nc -v 169.254.169.254 80', "sh", path }).err
@@ -295,7 +295,7 @@ describe("tidegate run POLICY --cgroup", function()
   end)
 
   for _, again in ipairs { false, true } do
-    it("ends when the cgroup is removed" .. (again and ", also where it is made again at once" or ""), function()
+    it("ends when the cgroup is removed" .. (again and ", even if it is made again at once" or ""), function()
       local process = command.start { command.path, "run", POLICY, "--cgroup", path }
       process:wait_for "Ctrl-C ends it"
       assert(uv.fs_rmdir(path))

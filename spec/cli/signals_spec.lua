@@ -6,7 +6,7 @@ local uv = require "luv"
 
 local POLICY = "examples/01-first-light.lua"
 
--- Tells each signal that it gets, and ends by itself with 9 on SIGTERM.
+-- Reports each signal that it gets, and exits with 9 on SIGTERM.
 local TELLER = [[
 for signal in HUP INT QUIT USR1 USR2 WINCH; do trap "echo got $signal" $signal; done
 trap 'echo got TERM; exit 9' TERM
@@ -28,7 +28,7 @@ describe("signals", function()
     command.leave_cgroup()
   end)
 
-  --- Not of our terminal, whatever the specs are started from.
+  --- In a session of its own, so not from our terminal, wherever the specs are started.
   local function start(script)
     local process = command.start({ command.path, "run", POLICY, "--", "sh", "-c", script }, { session = true })
     process:wait_for "ready"
@@ -90,7 +90,7 @@ describe("signals", function()
   end)
 
   it("Ctrl-C at a terminal reaches the command once, a second one ends it", function()
-    -- Counts what it gets for a while, so that one sent twice is seen.
+    -- The script counts signals for a while, so that one sent twice is seen.
     local counter = env.write(env.folder() .. "/counter.lua", [[
 local uv = require "luv"
 local count = 0
@@ -102,7 +102,7 @@ end)
 print "ready"
 uv.run()
 ]])
-    -- The shell gets every Ctrl-C too; without the trap it ends itself instead of telling the status.
+    -- The shell gets every Ctrl-C too; without the trap it would end instead of printing the status.
     local process = command.start({ "script", "-qefc",
       ("trap : INT; %s run %s -- luajit %s; echo status $?"):format(command.path, POLICY, counter), "/dev/null" },
       { session = true })

@@ -7,7 +7,7 @@ local tidegate = command.tidegate
 local POLICY = "examples/01-first-light.lua"
 
 describe("tidegate", function()
-  it("tells its version", function()
+  it("prints its version", function()
     local got = tidegate "--version"
     assert.equal("tidegate 0.1.0\n", got.out)
     assert.equal(0, got.status)
@@ -28,7 +28,7 @@ describe("tidegate", function()
     assert.same({ "run", "check", "explain", "compile", "repl", "doctor" }, names)
   end)
 
-  it("says what it can do when it is asked for nothing", function()
+  it("lists what it can do when it gets no arguments", function()
     local got = tidegate()
     assert.equal(2, got.status)
     assert.equal("", got.out)

@@ -1,5 +1,5 @@
--- The C examples: what they enforce and tell, what they say of bad input, and
--- that neither they nor the library do to memory what they should not.
+-- The C examples: what they enforce and report, how they refuse bad input, and
+-- that neither they nor the library misuse memory.
 
 local cgroup = require "spec.support.cgroup"
 local command = require "spec.support.command"
@@ -14,29 +14,29 @@ local ways = {
   { name = "under valgrind", valgrind = true },
 }
 
---- What each program takes, and the file of it.
+--- What each program takes, and the file that holds it.
 local programs = { ["enforce-image"] = "image", ["embed-luajit"] = "policy" }
 
 local NOBODY = { "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups" }
 
---- The host of the describe() under way, and its files: a policy, its image.
+--- The host of the current describe(), and its files: a policy and its image.
 local built, file
 
---- Give it a policy.
+--- Give the host a policy.
 local function prepare(text)
   env.write(file.policy, text)
   local got = command.tidegate("compile", file.policy, "-o", file.image)
   assert(got.status == 0, got.err)
 end
 
---- A copy of the image in which some bytes are others.
+--- A copy of the image with some bytes changed.
 local function damage(name, from, bytes)
   local image = env.read(file.image)
   return env.write(built.folder .. "/" .. name, image:sub(1, from) .. bytes .. image:sub(from + #bytes + 1))
 end
 
 local function bad_input()
-  it("an image that is not there, or none, or damaged, is refused with what to do", function()
+  it("a file that is missing, no image, or damaged is refused with what to do", function()
     local function refused(message)
       return { "enforce-image: " .. message .. "\nTo make an image, run: tidegate compile POLICY -o IMAGE\n", 1 }
     end
@@ -52,7 +52,7 @@ local function bad_input()
     assert.same(refused "bad.image: damaged image: its checksum is wrong", refusal(damage("bad.image", 700, "?")))
   end)
 
-  it("a policy that is not there, or says what none may, is refused with where", function()
+  it("a policy that is missing or wrong is refused with the place of the error", function()
     assert.same({ "embed-luajit: none.lua: No such file or directory\n", 1 },
       built:refusal("embed-luajit", { built.folder .. "/none.lua", "self" }))
     local wrong = env.write(built.folder .. "/wrong.lua", 'deny { conect = "*" }\nallow { uid = 0 }\n')
@@ -63,7 +63,7 @@ local function bad_input()
     assert.equal(1, status)
   end)
 
-  it("a LuaJIT that does not find Tidegate is to be told the folder", function()
+  it("the error names the folder to set if LuaJIT does not find Tidegate", function()
     local where = built.env.LUA_PATH
     built.env.LUA_PATH = "/nowhere/?.lua"
     local message, status = unpack(built:refusal("embed-luajit", { file.policy, "self" }))
@@ -76,7 +76,7 @@ local function bad_input()
       command.run({ "pkg-config", "--variable=luadir", "tidegate" }, { env = built.env }).out)
   end)
 
-  it("wrong arguments are answered with what is wanted", function()
+  it("wrong arguments are answered with the usage", function()
     for name, kind in pairs(programs) do
       local usage = ("%s: wants %s and a cgroup (a folder of cgroup2, self, pid:PID, unit:NAME.service)\n")
         :format(name, kind == "image" and "an image" or "a policy")
@@ -88,7 +88,7 @@ local function bad_input()
 end
 
 local function refusals()
-  it("a cgroup that is none is named, with those that are", function()
+  it("a path that is no cgroup is named, with the cgroups that exist", function()
     local root = cgroup.root()
     for name, kind in pairs(programs) do
       for wrong, message in pairs {
@@ -101,7 +101,7 @@ local function refusals()
     end
   end)
 
-  it("who may not is told what it takes", function()
+  it("a user without privileges is told what it takes", function()
     for name, kind in pairs(programs) do
       assert.same({ name .. ": cannot load programs: needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON; "
         .. "run `tidegate doctor`\n", 1 }, built:refusal(name, { file[kind], "self" }, NOBODY))
@@ -143,7 +143,7 @@ local function real_calls()
     program:wait_for(("%s: the %s is enforced; Ctrl-C ends it\n"):format(name, kind))
   end
 
-  --- End it, and see that nothing is enforced any more; the lines that it printed.
+  --- End it, and check that nothing is enforced any more; the lines that it printed.
   local function stop(signal)
     program:kill(signal)
     assert.equal(0, program:wait().status)
@@ -163,7 +163,7 @@ local function real_calls()
     assert.equal("ok", socket.try("tcp", "127.0.0.1:" .. port))
   end
 
-  it("are told by enforce-image as they come, until SIGTERM", function()
+  it("are reported by enforce-image as they come, until SIGTERM", function()
     start "enforce-image"
     call()
     program:wait_for ": seen lets it through\n"
@@ -218,7 +218,7 @@ local function real_calls()
     stop "sigterm"
   end)
 
-  it("go on where enforce-image has no set to change, or nothing to read", function()
+  it("go on if enforce-image has no set to change, or nothing to read", function()
     start "enforce-image"
     program:write "ban 192.0.2.1\n"
     program:wait_for 'enforce-image: set "banned": the policy in force declares none of this name'
@@ -230,7 +230,7 @@ local function real_calls()
     stop "sigterm"
   end)
 
-  it("to unix sockets are told without what a terminal would obey", function()
+  it("to unix sockets are reported without bytes that a terminal would obey", function()
     prepare [[ deny { "docker", connect = "unix:/run/*" } deny { "names", connect = "unix:@*" } ]]
     if not here:gate('deny { connect = "unix:/run/x" }'):attach(here.cgroup) then
       pending "needs unix hooks"
@@ -246,7 +246,7 @@ local function real_calls()
     }, stop "sigint")
   end)
 
-  it("are denied too when nobody listens any more", function()
+  it("are still denied when nobody reads the events any more", function()
     local pipe = built.folder .. "/output"
     assert.equal(0, command.run({ "mkfifo", pipe }).status)
     for name, kind in pairs(programs) do

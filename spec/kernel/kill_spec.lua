@@ -192,7 +192,7 @@ describe("kill", function()
     it("leaves no socket behind while others connect", function()
       svc[vip] = { backends[1] }
       local accepting = {}
-      for index = 1, 2 do -- more connects would wait for room
+      for index = 1, 2 do -- without accept(), connects would wait for room
         accepting[index] = process.fork(function()
           local held, at = {}, 0
           while true do

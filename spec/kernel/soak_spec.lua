@@ -1,9 +1,9 @@
--- Everything at once, for a minute: two processes connect, one changes sets and
+-- Everything at once: two processes connect, one changes sets and
 -- services a thousand times a second, and images are published twenty times a
 -- second.  Every answer belongs to one whole policy and to one whole list of
 -- backends; nothing leaks; every call is counted once.
 --
--- TIDEGATE_SECONDS says for how long.
+-- TIDEGATE_SECONDS says for how long (default: 10).
 
 local footprint = require "spec.support.footprint"
 local netns = require "spec.support.netns"

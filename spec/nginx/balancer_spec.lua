@@ -1,4 +1,4 @@
--- examples/nginx/balancer: backends come and go, and no request notices.
+-- examples/nginx/balancer: backends come and go, and no request fails.
 
 local cjson = require "cjson"
 local env = require "spec.support.env"
@@ -28,7 +28,7 @@ describe("the balancer", function()
     ]] }
   end
 
-  -- Every address is this machine's: at the VIP itself somebody answers, too.
+  -- Every address is this machine's: a server answers at the VIP itself, too.
   before_each(function()
     nginx.enter()
     netns.own_all_addresses()
@@ -40,14 +40,14 @@ describe("the balancer", function()
   end)
   after_each(nginx.leave)
 
-  --- What there is after a change, or with "GET".
+  --- The state after a change, or after "GET".
   local function change(method, path, body)
     local status, said = http.request(method, API, path, body)
     assert.equal(200, status, said)
     return cjson.decode(said)
   end
 
-  --- Where so many requests lead: how many of them to each backend.
+  --- Where that many requests go: how many of them to each backend.
   local function lead(count)
     local led = {}
     for _ = 1, count do
@@ -58,7 +58,7 @@ describe("the balancer", function()
     return led
   end
 
-  --- Ask until the file `stop` is there: the requests by what they got.
+  --- Send requests until the file `stop` exists; the number of requests by their result.
   local function load(path)
     local stop = balancer.folder .. "/stop"
     return process.fork(function()
@@ -82,7 +82,7 @@ describe("the balancer", function()
     return found
   end
 
-  it("says that there is no backend, and does not ask the VIP itself", function()
+  it("reports that there is no backend, and does not ask the VIP itself", function()
     assert.same({}, change("GET", "/backends"))
     local status, said = balancer:get "/"
     assert.same({ 503, "app: no backend is up for 10.96.0.10:80\n" }, { status, said })
@@ -94,7 +94,7 @@ describe("the balancer", function()
     assert.equal(503, (balancer:get "/"))
   end)
 
-  it("leads requests by the weights, and counts where they went", function()
+  it("sends requests by the weights, and counts where they went", function()
     change("PUT", "/backends/" .. ONE)
     local listed = change("PUT", "/backends/" .. TWO .. "?weight=3")
     assert.same({ [ONE] = { weight = 1, state = "up", picked = 0 }, [TWO] = { weight = 3, state = "up", picked = 0 } },
@@ -118,7 +118,7 @@ describe("the balancer", function()
     change("PUT", "/backends/" .. ONE .. "?state=draining")
     os.execute "sleep 0.3"
     change("DELETE", "/backends/" .. ONE)
-    servers[ONE]:stop() -- SIGQUIT: what it has got it answers
+    servers[ONE]:stop() -- SIGQUIT: it answers the requests that it has
     assert.same({ [TWO] = 10 }, lead(10))
     change("PUT", "/backends", cjson.encode { [TWO] = { weight = 2 }, [THREE] = { weight = 5 } })
     balancer:reload()
@@ -137,7 +137,7 @@ describe("the balancer", function()
     assert.same({ ONE, TWO, THREE }, keys(got))
   end)
 
-  it("lets a request try another backend where one has died", function()
+  it("lets a request try another backend if one has died", function()
     change("PUT", "/backends", cjson.encode { [ONE] = {}, [TWO] = {}, [THREE] = {} })
     servers[ONE]:stop "sigterm"
     local led = lead(100)
@@ -172,7 +172,7 @@ describe("the balancer", function()
     assert.equal(100, #keys(change("GET", "/backends")))
   end)
 
-  it("refuses what is wrong, with what was meant, and changes nothing", function()
+  it("refuses what is wrong, says what is right, and changes nothing", function()
     change("PUT", "/backends/" .. ONE)
     local function refused(wanted, message, method, path, body)
       local status, said = http.request(method, API, path, body)
@@ -208,7 +208,7 @@ describe("the balancer", function()
     assert.same({ ONE }, keys(change("GET", "/backends")))
   end)
 
-  it("has its API on the loopback alone", function()
+  it("offers its API on the loopback only", function()
     change("PUT", "/backends/" .. ONE)
     assert.same({ nil, "ECONNREFUSED", "" }, { http.get("10.0.0.1:8090", "/backends") })
     assert.equal(ONE .. " /backends", select(2, balancer:get "/backends"))

@@ -1,4 +1,4 @@
--- The worker that hears of events: who it is, and how soon it hears.
+-- The worker that receives events: which one it is, and how soon it gets them.
 
 local command = require "spec.support.command"
 local nginx = require "spec.support.nginx"
@@ -27,7 +27,7 @@ describe("the reader of events", function()
 
   local TO_METADATA = [[location / { proxy_pass http://169.254.169.254; }]]
 
-  --- The median of how long events took, in us; reported, not asserted.
+  --- The median delay of events, in us; printed, not asserted.
   local function report(server, how)
     for _ = 1, EVENTS do
       server:get "/"
@@ -44,12 +44,12 @@ describe("the reader of events", function()
       took[EVENTS / 2], took[EVENTS * 0.9], took[EVENTS]))
   end
 
-  it("hears by timer, each event once", function()
+  it("receives each event once by timer", function()
     local server = nginx.start { policy = POLICY, locations = TO_METADATA }
     report(server, "timer")
   end)
 
-  it("hears by wake-up, each event once", function()
+  it("receives each event once by wake-up", function()
     local server = nginx.start { policy = POLICY, locations = TO_METADATA, init = WAKE }
     report(server, "wake-up")
     server:stop()
@@ -80,7 +80,7 @@ describe("the reader of events", function()
     end)
   end
 
-  it("looks at the clock where the policy denies the socket that would wake it", function()
+  it("falls back to a timer if the policy denies the socket that would wake it", function()
     local server = nginx.start { policy = POLICY .. "deny { connect = 'unix:*', errno = 'EACCES' }", init = WAKE }
     server:wait_for("cannot be woken by a socket: permission denied; events are looked for every 10 ms (a policy "
       .. "that denies unix sockets has to allow connect = \"unix:/tmp/tidegate-*\")")
@@ -88,7 +88,7 @@ describe("the reader of events", function()
     server:wait_for "heard no-metadata"
   end)
 
-  it("is woken where the policy allows that socket", function()
+  it("is woken if the policy allows that socket", function()
     local server = nginx.start { policy = "allow { connect = 'unix:/tmp/tidegate-*' } " .. POLICY
       .. "deny { connect = 'unix:*' }", init = WAKE }
     server:try "169.254.169.254"
@@ -96,7 +96,7 @@ describe("the reader of events", function()
     assert.is_nil(server:log():find("cannot be woken", 1, true))
   end)
 
-  it("logs what a handler fails with, and goes on", function()
+  it("logs a handler's error, and goes on", function()
     local server = nginx.start { policy = POLICY .. [[on("deny", function(event) error("no " .. event.rule) end)]] }
     server:try "169.254.169.254"
     server:try "169.254.169.254"
@@ -104,7 +104,7 @@ describe("the reader of events", function()
   end)
 
   for how, init in pairs { timer = nginx.INIT, ["wake-up"] = WAKE } do
-    it("lets a handler wait, and requests meanwhile: " .. how, function()
+    it("lets a handler wait, and serves requests meanwhile: " .. how, function()
       local server = nginx.start { workers = 1, init = init, locations = TO_METADATA, policy = [[
         local ngx = require "ngx"
         deny { "no-metadata", connect = "169.254.169.254", log = true }
@@ -119,7 +119,7 @@ describe("the reader of events", function()
   end
 
   for how, init in pairs { timer = nginx.INIT, ["wake-up"] = WAKE } do
-    it("has told what it heard before another one follows: " .. how, function()
+    it("handles what it received before another one follows: " .. how, function()
       local server = nginx.start { workers = 1, init = init, policy = [[
         local ngx = require "ngx"
         deny { "no-metadata", connect = "169.254.169.254", log = true }
@@ -144,7 +144,7 @@ describe("the reader of events", function()
     end)
   end
 
-  it("hears of more than one turn takes", function()
+  it("receives more events than fit into one batch", function()
     local count = 600
     local server = nginx.start { workers = 1, locations = TO_METADATA, policy = [[
       local heard = 0

@@ -51,20 +51,20 @@ describe("the refusal of an upstream", function()
     assert.equal("none 10.96.0.10:80", said(server, "/to?a=10.96.0.10:80"))
   end)
 
-  it("is none where no rule had a part in it", function()
+  it("is none if no rule took part", function()
     local server = start([[deny { "other", connect = "127.0.0.1:82" }]], "server 127.0.0.1:81;")
     assert.equal("none 127.0.0.1:81", said(server, "/"))
     assert.equal("nil", said(server, "/none"))
   end)
 
-  it("looks up no name where an upstream has no peer left", function()
+  it("looks up no name if an upstream has no peer left", function()
     local server = start([[deny { "all", connect = "*" }]],
       "server 127.0.0.1:81 fail_timeout=60s; server 127.0.0.1:82 fail_timeout=60s;")
     assert.equal("all 127.0.0.1:81 EPERM 127.0.0.1:81, 127.0.0.1:82", said(server, "/"))
     assert.equal("none group", said(server, "/"))
   end)
 
-  it("asks as the worker that nginx runs", function()
+  it("queries as the worker's process", function()
     local server = start(("deny { 'who', connect = '127.0.0.1:81', uid = 'www-data', gid = 'www-data', comm = 'nginx', "
       .. "exe = '/usr/sbin/nginx', netns = 'self' } deny { 'not', connect = '127.0.0.1:82', uid = '!www-data' }"),
       "server 127.0.0.1:81;")
@@ -72,7 +72,7 @@ describe("the refusal of an upstream", function()
     assert.equal("none 127.0.0.1:82", said(server, "/to?a=127.0.0.1:82"))
   end)
 
-  it("asks as a process of nginx's cgroup", function()
+  it("queries as a process of nginx's cgroup", function()
     local server = nginx.prepare { policy = "", workers = 1, locations = FAILED
       .. "location / { proxy_pass http://127.0.0.1:81; error_page 502 = @failed; }" }
     server:write("web.lua", ("deny { 'here', connect = '127.0.0.1', cgroup = %q }"):format(server.cgroup))
@@ -80,7 +80,7 @@ describe("the refusal of an upstream", function()
     assert.equal("here 127.0.0.1:81 EPERM 127.0.0.1:81", said(server, "/"))
   end)
 
-  it("knows IPv6 and unix sockets", function()
+  it("works for IPv6 and unix sockets", function()
     local server = start([[deny { "six", connect = "[::1]:81" } deny { "unix", connect = "unix:/run/x.sock" }]],
       "server [::1]:81; server unix:/run/x.sock;")
     assert.equal("six [::1]:81 EPERM [::1]:81, unix:/run/x.sock", said(server, "/"))

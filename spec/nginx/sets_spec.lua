@@ -1,4 +1,4 @@
--- Live sets in nginx: any worker changes them, unprivileged, and all see it.
+-- Live sets in nginx: any worker changes them, without privileges, and all see the change.
 
 local nginx = require "spec.support.nginx"
 local process = require "spec.support.process"
@@ -46,7 +46,7 @@ describe("a live set in nginx", function()
       end)
     end
     local workers, count, rounds = {}, 0, 0
-    repeat -- where one of them is quick enough for all, once more
+    repeat -- again, if one of them is quick enough to answer all
       for _, client in ipairs { ban(1, 50), ban(51, 100) } do
         for pid, said in client:wait():gmatch "(%d+) ([^\n]*)" do
           assert.equal("added", said)

@@ -1,4 +1,4 @@
--- examples/nginx/ssrf-guard: what it fetches, and what it says where it does not.
+-- examples/nginx/ssrf-guard: what it fetches, and what it answers if it does not.
 
 local dns = require "spec.support.dns"
 local env = require "spec.support.env"
@@ -12,7 +12,7 @@ end
 describe("the SSRF guard", function()
   local names, path, guard
 
-  -- Every address is this machine's, and on all of them somebody answers.
+  -- Every address is this machine's, and on each of them a server answers.
   setup(function()
     nginx.enter()
     netns.own_all_addresses()
@@ -72,13 +72,13 @@ describe("the SSRF guard", function()
     refused("http://[64:ff9b::a9fe:a9fe]/", "no-private", "[64:ff9b::a9fe:a9fe]:80")
   end)
 
-  it("looks at the address that a name stands for now", function()
+  it("judges the address that a name has now", function()
     refused("http://inside.test/", "no-private", "10.1.2.3:80")
-    assert.equal("203.0.113.7", dns.ask("127.0.0.1:53", "changing.test")) -- who checks it first sees nothing
+    assert.equal("203.0.113.7", dns.ask("127.0.0.1:53", "changing.test")) -- a check beforehand sees a good address
     refused("http://changing.test/", "no-metadata", "169.254.169.254:80")
   end)
 
-  it("reaches the upstreams that are named, on their port alone", function()
+  it("reaches the upstreams that are named, on their port only", function()
     fetched("http://10.0.5.20:8080/r", "10.0.5.20 /r")
     fetched("http://reports.test:8080/r", "10.0.5.20 /r")
     refused("http://10.0.5.20/", "no-private", "10.0.5.20:80")
@@ -89,16 +89,16 @@ describe("the SSRF guard", function()
     refused("http://unix:" .. path .. ":/", "no-unix", "unix:" .. path)
   end)
 
-  it("does not do as the answer says", function()
+  it("does not obey an X-Accel-Redirect of the answer", function()
     fetched("http://203.0.113.7/accel", "not redirected")
   end)
 
-  it("says no rule where it is the network that fails", function()
+  it("names no rule if the network fails", function()
     assert.equal(502, (fetch "http://203.0.113.7:81/"))
     assert.equal(502, (fetch "http://nowhere.test/"))
   end)
 
-  it("refuses what is no URL of http", function()
+  it("refuses what is no http URL", function()
     for _, url in ipairs { "", "ftp://203.0.113.7/", "http://", "http:///etc", "http://a@10.0.0.1/", "203.0.113.7",
       "http://203.0.113.7/ HTTP/1.1\r\nX: y", "file:///etc/passwd" } do
       local status, said = fetch(url)

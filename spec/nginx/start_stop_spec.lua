@@ -18,7 +18,7 @@ describe("nginx with a gate", function()
   before_each(nginx.enter)
   after_each(nginx.leave)
 
-  --- Run it to its end, which is to be at once; what it says.
+  --- Run nginx, which must end at once; what it prints.
   local function refused(options)
     local server = nginx.prepare(options)
     local process = server:run():wait()
@@ -53,7 +53,7 @@ describe("nginx with a gate", function()
     end
   end)
 
-  it("holds where nginx becomes a daemon", function()
+  it("holds if nginx becomes a daemon", function()
     local server = nginx.prepare { policy = POLICY, daemon = true, locations = TO_METADATA }
     assert.equal(0, server:run():wait().status)
     command.wait_until(function() return server:get "/pid" end, "an answer")
@@ -98,14 +98,14 @@ describe("nginx with a gate", function()
       refused { init = [[require("tidegate.nginx").init { policy = "none.lua", attach = "self" }]] })
   end)
 
-  it("leaves nothing attached where nginx fails to start", function()
+  it("leaves nothing attached if nginx fails to start", function()
     local server = nginx.start { policy = POLICY }
     local said = refused { policy = POLICY, http = "server { listen 203.0.113.1:80; }" }
     assert.truthy(said:find("Cannot assign requested address", 1, true), said)
     assert.equal(HOOKS, server:attached())
   end)
 
-  it("says what it lacks where nginx is not root", function()
+  it("says what is missing if nginx is not root", function()
     local server = nginx.prepare { policy = POLICY }
     command.run { "chown", "-R", "www-data", server.folder }
     local process = command.run({ "setpriv", "--reuid=www-data", "--regid=www-data", "--clear-groups",
@@ -114,7 +114,7 @@ describe("nginx with a gate", function()
     assert.matches("init_by_lua error: tidegate: [^\n]*needs CAP_BPF", process.err .. server:log())
   end)
 
-  it("tells misuse of init", function()
+  it("reports misuse of init", function()
     for options, said in pairs {
       [""] = 'init: wants a table such as { policy = "web.lua", attach = "self" }; got nil',
       [ [[{ policy = "web.lua", atach = "self" }]] ] = 'init: unknown option "atach"; did you mean "attach"?',
@@ -132,7 +132,7 @@ describe("nginx with a gate", function()
     end
   end)
 
-  it("tells of init and init_worker in the wrong place", function()
+  it("reports init and init_worker in the wrong place", function()
     local server = nginx.start { init = "", worker = "", locations = [[
       location = /init { content_by_lua_block {
         ngx.print(select(2, pcall(require("tidegate.nginx").init, { policy = "web.lua", attach = "self" })))
@@ -146,7 +146,7 @@ describe("nginx with a gate", function()
     assert.equal("", server:attached())
   end)
 
-  it("refuses lua_code_cache off, with its reason", function()
+  it("refuses lua_code_cache off, with the reason", function()
     local server = nginx.start { policy = POLICY, locations = [[
       location = /off { lua_code_cache off; content_by_lua_block { ngx.print "never" } }
     ]] }

@@ -1,4 +1,4 @@
--- What a gate in nginx tells of itself, and what a host's own code may do with it.
+-- The stats of a gate in nginx, and what a host's own code may do with it.
 
 local cjson = require "cjson"
 local command = require "spec.support.command"
@@ -63,13 +63,13 @@ tidegate_calls_total{gate="web",hook="connect4",outcome="error"} 0
     assert.matches('stats: there is "json" and "prometheus"; got "xml"', select(2, server:get "/xml"), 1, true)
   end)
 
-  it("are empty of rules where the policy has none", function()
+  it("have no rules if the policy has none", function()
     local server = nginx.start { policy = "", locations = LOCATIONS }
     assert.truthy(select(2, server:get "/stats"):find('"rules":{}', 1, true))
     assert.equal("", server:attached())
   end)
 
-  it("tell what each backend was picked, and is to get", function()
+  it("report how often each backend was picked, and its share", function()
     local server = nginx.start { policy = [[
       policy { name = "web" }
       local svc = services "svc" { size = 8,
@@ -122,7 +122,7 @@ tidegate_calls_total{gate="web",hook="connect4",outcome="error"} 0
       assert.truthy(text:find("\n" .. line .. "\n", 1, true), line .. " is not in\n" .. text)
     end
 
-    -- Of too many only how many.
+    -- Of too many backends only their number is reported.
     assert.equal(200, (server:get "/more"))
     stats = cjson.decode((select(2, server:get "/stats")))
     assert.same({ count = 1001, size = 2000 }, stats.services.many)
@@ -131,7 +131,7 @@ tidegate_calls_total{gate="web",hook="connect4",outcome="error"} 0
     assert.is_nil(text:find("192.0.2.7", 1, true))
   end)
 
-  it("tell of the rules, and handlers hear, that nginx's own configuration adds", function()
+  it("include the rules that nginx's own configuration adds, whose events reach handlers", function()
     local server = nginx.start { policy = POLICY, http = "lua_shared_dict heard 64k;", init = [[
       local gate = require("tidegate.nginx").init { policy = "web.lua", attach = "self" }
       gate:deny { "late", connect = "192.0.2.3", log = true }

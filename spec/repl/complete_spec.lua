@@ -1,4 +1,4 @@
--- Completion: what each place offers.
+-- Completion: what is offered at each place.
 
 local command = require "spec.support.command"
 local complete = require "tidegate.repl.complete"
@@ -32,7 +32,7 @@ describe("a place in a line", function()
     assert.same({ word = "x", quoted = false, callee = "deny", key = "egress" }, spot [[deny { egress = x]])
   end)
 
-  it("is not led astray by strings, comments and brackets that do not match", function()
+  it("is not misled by strings, comments and brackets that do not match", function()
     assert.same({ word = "de", quoted = false }, spot [[x = "deny { \" '" -- deny {
       de]])
     assert.same({ word = "de", quoted = false }, spot "x = [==[ deny { ]] ]==] de")

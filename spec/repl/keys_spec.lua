@@ -4,7 +4,7 @@ local command = require "spec.support.command"
 local env = require "spec.support.env"
 local prompt = require "spec.support.prompt"
 
--- The prompt needs namespaces, so that nothing leaves.
+-- The prompt needs namespaces, so that no packet leaves.
 local reason = command.no_kernel()
 if reason then
   return pending(reason)
@@ -37,7 +37,7 @@ describe("the prompt", function()
     assert.equal(7, term:status())
   end)
 
-  it("goes on in the next line where an input is not complete", function()
+  it("goes on in the next line if an input is not complete", function()
     local term = prompt.start {}
     term:type 'deny { "x",'
     term:key "Enter"
@@ -63,7 +63,7 @@ describe("the prompt", function()
     assert.equal(0, term:leave())
   end)
 
-  it("says in a line what is wrong and what to do, and goes on as if nothing were", function()
+  it("reports in a line what is wrong and what to do, and goes on as if nothing had happened", function()
     local term = prompt.start {}
     for input, message in pairs {
       ["dny {}"] = 'unknown name "dny"; did you mean "deny"?',
@@ -90,7 +90,7 @@ describe("the prompt", function()
     assert.equal("no rules yet", term:enter "rules")
     assert.equal("no rules yet", term:enter "diff()")
     assert.equal("0", term:enter "#rules()")
-    -- One wrong rule, and nothing of its input is left.
+    -- One wrong rule, and nothing of its input remains.
     term:enter 'deny { "a", connect = "10.0.0.1" } deny { "b", connect = "10.0.0.1/40" }'
     assert.equal("no rules yet", term:enter "rules")
     assert.equal(0, term:leave())
@@ -109,7 +109,7 @@ describe("the prompt", function()
       "local function f() return f() end f()",
       "setmetatable({}, { __tostring = function() while true do end end })",
       'deny { "x", connect = "10.0.0.0/8" } while true do end',
-      -- What a command says is the sign that it is there to be interrupted.
+      -- The output of the command shows that it can be interrupted.
       'sh "echo asleep; exec sleep 1000"',
       'while true do sh "echo asleep again; exec sleep 1000" end',
       'table.sort({ 1, 2 }, function() while true do end end)',
@@ -129,13 +129,13 @@ describe("the prompt", function()
     assert.equal(0, term:leave())
   end)
 
-  it("ends at the third Ctrl-C in what cannot be interrupted", function()
+  it("ends at the third Ctrl-C if the code cannot be interrupted", function()
     local term = prompt.start {}
     term:type '("a"):rep(40):find(("a-"):rep(40) .. "b") print "not so soon"'
     term:key "Enter"
     term:wait_for_cooked()
     local count, ended = 0, nil
-    repeat -- two that come close together may be one
+    repeat -- two that come close together may count as one
       count = count + 1
       term:key "C-c"
       term:wait(function(screen)
@@ -215,7 +215,7 @@ describe("the prompt", function()
     assert.equal(0, term:leave())
   end)
 
-  it("is stopped by Ctrl-Z, and goes on with its line", function()
+  it("is stopped by Ctrl-Z, and continues with its line", function()
     local term = prompt.start({}, { before = { "bash", "-ic", '"$@"; read -p "stopped " line; fg > /dev/null', "sh" } })
     term:type "half"
     term:key "C-z"
@@ -227,7 +227,7 @@ describe("the prompt", function()
     assert.equal(0, term:leave())
   end)
 
-  it("tells about every word", function()
+  it("has help about every word", function()
     local term = prompt.start {}
     local overview = term:enter "help()"
     for _, word in ipairs { "deny", "egress", "uid", "errno", "policy", "undo", "Ctrl-D" } do
@@ -245,7 +245,7 @@ describe("the prompt", function()
     assert.equal(0, term:leave())
   end)
 
-  it("works on the simulator, and says so, without privileges", function()
+  it("works on the simulator without privileges, and says so", function()
     local folder = env.folder()
     assert.equal(0, command.run({ "chmod", "777", folder }).status)
     local term = prompt.start({ "examples/01-first-light.lua" },
@@ -266,7 +266,7 @@ describe("the prompt", function()
     assert.equal(0, term:leave())
   end)
 
-  it("works at a terminal that knows nothing", function()
+  it("works at a dumb terminal", function()
     local term = prompt.start({}, { env = { TERM = "dumb" } })
     term:type "1 + 2"
     term:key "Enter"

@@ -1,4 +1,4 @@
---- The client that is no Lua: spec/c/client.c.
+--- The client that does not use Lua: spec/c/client.c.
 
 local command = require "spec.support.command"
 
@@ -6,7 +6,7 @@ local M = {}
 
 local path
 
---- Where it is; built where it is not.
+--- The path of the client, which is built if it does not exist.
 ---@return string
 function M.path()
   if not path then
@@ -17,7 +17,7 @@ function M.path()
   return path
 end
 
---- Run it to its end.
+--- Run the client to its end.
 ---@return string output
 function M.run(...)
   local client = command.run { M.path(), ... }
@@ -34,7 +34,7 @@ function M.storm(denied, turned, port)
   return command.start { M.path(), "storm", denied, turned, tostring(port) }
 end
 
---- End a storm.
+--- End the client's threads.
 ---@param storm spec.Process
 ---@return table<string, integer> answers how often each came
 ---@return integer[] calls by thread

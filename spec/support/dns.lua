@@ -20,7 +20,7 @@ local function packed(address)
   return (address:gsub("(%d+)%.?", function(number) return string.char(tonumber(number)) end))
 end
 
---- Answer queries for IPv4 addresses; every answer is forgotten at once.
+--- Answer queries for IPv4 addresses; every answer expires at once.
 ---@param endpoint string
 ---@param names table<string, string[]> the addresses by name, one for each time that it is asked for, then the last
 ---@return spec.Fork to be killed
@@ -43,7 +43,7 @@ function M.serve(endpoint, names)
   return child
 end
 
---- What the server says of a name now.
+--- What the server answers for a name now.
 ---@return string address
 function M.ask(endpoint, name)
   local client = socket.udp "inet"

@@ -17,11 +17,11 @@ local function output_of(command)
   return output
 end
 
---- Build spec/c/NAME.c, run it, and return what it printed: "ok\n" where all was well.
+--- Build spec/c/NAME.c, run it, and return what it printed: "ok\n" if all was well.
 ---@param name string
 ---@param argument string|number
----@param more string[]|nil rooms of core/ that it also needs
----@param parts string[]|nil sources in spec/c that it needs beside
+---@param more string[]|nil further folders of core/ that it needs
+---@param parts string[]|nil further sources in spec/c that it needs
 ---@return string
 function M.run(name, argument, more, parts)
   local program = os.tmpname()

@@ -1,4 +1,4 @@
---- Where a kernel spec plays: this process in a cgroup and a network namespace
+--- The place of a kernel spec: this process in a cgroup and a network namespace
 --- of its own, with gates attached to the cgroup.
 --
 --   local here = sandbox.new()
@@ -22,7 +22,7 @@ Sandbox.__index = Sandbox
 ---@type string|nil
 M.reason = command.no_kernel()
 
---- A sandbox, to be entered before each test and left after it.
+--- A sandbox, to enter before each test and leave after it.
 ---@return spec.Sandbox
 function M.new()
   return setmetatable({}, Sandbox)
@@ -35,7 +35,7 @@ function Sandbox:enter()
   cgroup.enter(self.cgroup)
 end
 
---- Close the sockets that it keeps.
+--- Close the sockets that the sandbox keeps.
 function Sandbox:close_sockets()
   for _, socket in ipairs(self.sockets) do
     socket:close()
@@ -43,7 +43,7 @@ function Sandbox:close_sockets()
   self.sockets = {}
 end
 
---- Close its gates and sockets, and remove its cgroups.
+--- Close the sandbox's gates and sockets, and remove its cgroups.
 function Sandbox:leave()
   for _, gate in ipairs(self.gates) do
     gate:close()
@@ -82,7 +82,7 @@ function Sandbox:keep(socket)
   return socket
 end
 
---- Another cgroup, below `parent` (the root).
+--- Another cgroup, below `parent` (default: the root).
 ---@param parent string|nil
 ---@return string
 function Sandbox:another(parent)
@@ -91,7 +91,7 @@ function Sandbox:another(parent)
   return path
 end
 
---- Do something from outside the sandbox's cgroup.
+--- Do some work outside the sandbox's cgroup.
 ---@param work function
 function Sandbox:outside(work)
   cgroup.enter(self.home)

@@ -1,8 +1,8 @@
---- Real sockets.  An endpoint is text, as a policy spells it; on an inet6
---- socket an IPv4 address is "[::ffff:1.2.3.4]:80"; of a unix socket it is
---- "unix:/run/x.sock", or "unix:@name", in which "@" stands for each zero.
+--- Real sockets.  An endpoint is a text, as a policy spells it; on an inet6
+--- socket an IPv4 address is "[::ffff:1.2.3.4]:80"; that of a unix socket is
+--- "unix:/run/x.sock", or "unix:@name", in which "@" replaces each zero.
 --
--- What fails returns nil and the errno's name.
+-- A function that fails returns nil and the errno's name.
 
 local bit = require "bit"
 local ffi = require "ffi"
@@ -40,7 +40,7 @@ local function be16(number)
   return math.floor(number / 256), number % 256
 end
 
---- The same of a unix socket.  A pathname is told with its zero, as servers do.
+--- The sockaddr of a unix socket.  A pathname includes its zero, as servers pass it.
 local function unix_address(path)
   local to = ffi.new "struct spec_sockaddr"
   local bytes = path:gsub("@", "\0")
@@ -67,7 +67,7 @@ local function address(text)
   return to, length
 end
 
---- A pathname comes with its zero, an abstract name as long as it is.
+--- The text of a unix sockaddr.  The kernel returns a pathname with its zero; an abstract name may contain zeros.
 local function unix_text(from, length)
   local path = ffi.string(from.bytes, math.max(length - 2, 0))
   return "unix:" .. (path:find "^/" and path:match "^%Z+" or path:gsub("%z", "@"))
@@ -87,7 +87,7 @@ local function text_of(from, length)
   return (inet and "%s:%d" or "[%s]:%d"):format(ffi.string(room), port)
 end
 
---- Call with room for an address; its text.
+--- Make a call with room for an address; returns the address as text.
 local function asked(call)
   local from, length = ffi.new "struct spec_sockaddr", ffi.new("uint32_t[1]", ADDRESS_BYTES)
   local result, errno = outcome(call(from, length))
@@ -131,7 +131,7 @@ function M.unix_seqpacket() return open("unix", SOCK_SEQPACKET, 0) end
 ---@return spec.Socket
 function M.udplite(family) return open(family, SOCK_DGRAM, IPPROTO_UDPLITE) end
 
---- Which needs netns.allow_ping().
+--- A ping socket, which needs netns.allow_ping().
 ---@param family "inet"|"inet6"
 ---@return spec.Socket
 function M.ping(family) return open(family, SOCK_DGRAM, family == "inet" and IPPROTO_ICMP or IPPROTO_ICMPV6) end
@@ -181,7 +181,7 @@ function Socket:fast_open(side)
   return self
 end
 
---- A connection ends with a reset: none is left waiting, and its port is free.
+--- Make the connection end with a reset, so that no TIME_WAIT remains and its port is free.
 function Socket:abrupt()
   assert(self:set(SOL_SOCKET, SO_LINGER, ffi.new("struct spec_linger", 1, 0)))
   return self
@@ -202,7 +202,7 @@ end
 
 -- Calls ------------------------------------------------------------------------------
 
---- `family`: what the address says that it is, where that is not so.
+--- `family`: the family that the address claims, if it is a false one.
 function Socket:connect(endpoint, family)
   local to, length = address(endpoint)
   to.family = family or to.family
@@ -228,7 +228,7 @@ function Socket:listen()
   return self
 end
 
---- The next connection, and its peer as accept4() tells it.
+--- The next connection, and its peer as accept4() reports it.
 ---@return spec.Socket
 ---@return string peer
 function Socket:accept()
@@ -257,7 +257,7 @@ function Socket:port()
   return tonumber(self:getsockname():match ":(%d+)$")
 end
 
---- getsockopt(SO_PEERNAME), which wants room for just that address; a unix socket's has `room` bytes.
+--- getsockopt(SO_PEERNAME), which wants room for exactly that address; for a unix socket that is `room` bytes.
 function Socket:peername_option(room)
   return (asked(function(from, length)
     length[0] = room or (self.family == "inet" and 16 or 28)
@@ -316,7 +316,7 @@ function Socket:send_all(text, endpoints)
   return outcome(C.sendmmsg(self.fd, messages, #endpoints, 0))
 end
 
---- Send with control data (a time to live), to where the socket is connected.
+--- Send with control data (a time to live) on a connected socket.
 function Socket:send_control(text)
   local inet = self.family == "inet"
   local control = ffi.new("struct spec_control", 20, inet and IPPROTO_IP or IPPROTO_IPV6,
@@ -328,7 +328,7 @@ function Socket:send_control(text)
   return outcome(C.sendmsg(self.fd, message, 0))
 end
 
---- The next datagram, and who sent it.
+--- The next datagram, and its sender.
 ---@return string text
 ---@return string from
 function Socket:receive()
@@ -340,7 +340,7 @@ function Socket:receive()
   return ffi.string(room, count), from
 end
 
---- The same by recvmsg().
+--- Like receive(), by recvmsg().
 ---@return string text
 ---@return string from
 function Socket:receive_message()
@@ -352,7 +352,7 @@ function Socket:receive_message()
   return ffi.string(room, count), text_of(from)
 end
 
---- Whether no datagram is there.
+--- Whether no datagram has arrived.
 function Socket:is_empty()
   local MSG_PEEK, MSG_DONTWAIT = 0x2, 0x40
   local flags = MSG_PEEK + MSG_DONTWAIT
@@ -381,7 +381,7 @@ function M.serve(kind, endpoint)
   return datagram[kind] and server or server:listen()
 end
 
---- Where connecting a new socket of `kind` to an endpoint leads, or the errno's name.
+--- Where connecting a new socket of `kind` to an endpoint ends up, or the errno's name.
 ---@return string
 function M.lead(kind, endpoint)
   local client = M.kinds[kind](family_of(endpoint)):abrupt()
@@ -391,7 +391,7 @@ function M.lead(kind, endpoint)
   return peer
 end
 
---- What connecting a new socket of `kind` to an endpoint comes to: "ok" or the errno's name.
+--- The result of connecting a new socket of `kind` to an endpoint: "ok" or the errno's name.
 ---@return string
 function M.try(kind, endpoint)
   local client = M.kinds[kind](family_of(endpoint)):abrupt()

@@ -4,8 +4,8 @@ local native = require "spec.support.native"
 local tidegate = require "tidegate"
 
 describe("balance", function()
-  it("shares by weight, and moves only whom it must: spec/c/balance.c", function()
-    -- Chance would fail one run in a few hundred: the seed is fixed.
+  it("shares by weight, and moves only the keys that must move: spec/c/balance.c", function()
+    -- With a random seed one run in a few hundred would fail, so the seed is fixed.
     for seed = 1, 3 do
       assert.equal("ok\n", native.run("balance", seed))
     end
@@ -111,7 +111,7 @@ describe("balance", function()
     end
   end)
 
-  it("is what it was after a dump", function()
+  it("is unchanged by a dump", function()
     local text = [[
 balance { "api", connect = "10.96.0.10:80", to = { "10.0.1.5:8080", { "10.0.1.6", weight = 3 } }, by = "hash" }
 ]]
@@ -120,7 +120,7 @@ balance { "api", connect = "10.96.0.10:80", to = { "10.0.1.5:8080", { "10.0.1.6"
     assert.equal(gate:dump(), assert(tidegate.compile(gate:dump())):dump())
   end)
 
-  it("names the backends where chance decides", function()
+  it("names the backends if chance decides", function()
     local gate = assert(tidegate.compile [[
       balance { "a", connect = "10.96.0.1:80", to = { "10.0.1.5:8080", { "10.0.1.6:8080", weight = 3 } } }
       balance { "b", connect = "10.96.0.2:80", to = { "10.0.1.5", "10.0.1.6" }, by = "hash" }

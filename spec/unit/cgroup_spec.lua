@@ -1,10 +1,10 @@
--- Finding cgroups: the mount, processes, units, paths, and what is said of each
+-- Finding cgroups: the mount, processes, units, paths, and the error for each
 -- that cannot be found.
 
 local command = require "spec.support.command"
 local uv = require "luv"
 
--- Asks the library in a process of its own, so that it can be in other
+-- The spec calls the library in a process of its own, so that it can be in other
 -- namespaces and cgroups than the specs.
 local FIND = [[
 local ffi, library = require "ffi", require "tidegate.ffi"
@@ -22,7 +22,7 @@ local function shell(script, ...)
   return (got.out:gsub("\n$", ""))
 end
 
---- What tg_cgroup_find() gives, or the text of its error.
+--- The result of tg_cgroup_find(), or the text of its error.
 local function find(name)
   return shell('printf %s "$FIND" | luajit - "$1"', name)
 end
@@ -76,7 +76,7 @@ describe("tg_cgroup_find", function()
     assert.equal(path, shell('echo $$ > "$1/cgroup.procs"; printf %s "$FIND" | luajit - pid:$$', path))
   end)
 
-  it("finds it where only a subtree is mounted, at a path with a space", function()
+  it("finds it if only a subtree is mounted, at a path with a space", function()
     if skip() then return end
     local path = make "subtree"
     local script = [[
@@ -100,7 +100,7 @@ describe("tg_cgroup_find", function()
     assert.equal("FOLDER", shell(script, path))
   end)
 
-  it("says how to mount cgroup2 where it is not", function()
+  it("says how to mount cgroup2 if it is not mounted", function()
     if skip() then return end
     local script = [[unshare -m sh -c 'umount -l "$1"; printf %s "$FIND" | luajit - "$2"' sh "$1" "$2"]]
     for _, name in ipairs { "root", "self", "pid:1", "unit:nginx.service", "/tmp" } do
@@ -109,7 +109,7 @@ describe("tg_cgroup_find", function()
     end
   end)
 
-  it("finds units by name, system.slice first, and hints at near ones", function()
+  it("finds units by name, in system.slice first, and suggests similar ones", function()
     if skip() then return end
     local unit = "tidegate-spec-" .. uv.os_getpid()
     make "a.slice"
@@ -140,7 +140,7 @@ describe("tg_cgroup_find", function()
     assert.equal(("%s: there is no such folder; the cgroup is %s"):format(below, path), find(below))
   end)
 
-  it("names the version 2 mount for a cgroup of version 1", function()
+  it("names the version 2 mount if it is given a cgroup of version 1", function()
     if skip() then return end
     local first = shell("sed -n 's|^[^ ]* [^ ]* [^ ]* [^ ]* \\([^ ]*\\) [^-]*- cgroup .*|\\1|p' "
       .. "/proc/self/mountinfo | head -1")

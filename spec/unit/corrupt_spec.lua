@@ -5,14 +5,14 @@ local native = require "spec.support.native"
 
 local CORRUPTIONS = 10000
 
--- What makes an image, and what reads it.
+-- The folders that make an image, and those that read it.
 local ROOMS = { "image", "compile", "simulate" }
 
--- What corrupt.c consists of beside.
+-- The other sources of corrupt.c.
 local PARTS = { "damage", "draw", "random_image" }
 
 describe("a damaged image", function()
-  it("is refused, or harmless to all who read it", function()
+  it("is refused, or harmless to everything that reads it", function()
     local seed = os.getenv "CORRUPT_SEED" or tostring(os.time())
     local text = native.run("corrupt", ("%s %d"):format(seed, CORRUPTIONS), ROOMS, PARTS)
     print("    " .. text:gsub("\n$", ""))

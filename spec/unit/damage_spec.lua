@@ -13,7 +13,7 @@ local ROW_WORDS = 16
 local add, bytes_of, compile = images.add, images.bytes_of, images.compile
 local new_policy, sample = images.new_policy, images.sample
 
---- The checksum once more: a damaged image with a right one gets as far as the other checks.
+--- Write the checksum again: a damaged image with a correct one reaches the other checks.
 local function seal(buffer, size)
   local words = ffi.cast("uint64_t *", buffer)
   local factor, lanes = 0x9e3779b97f4a7c15ULL, ffi.new "uint64_t[8]"
@@ -41,7 +41,7 @@ describe("a damaged image", function()
     return SECTION + 20 + 4 * key + place[member]
   end
 
-  --- What verify says of an image's bytes once `damage` has changed the 32-bit words.
+  --- The error of verify about an image's bytes once `damage` has changed the 32-bit words.
   local function refusal_of(bytes, damage)
     local words = ffi.new("uint32_t[?]", #bytes / 4)
     ffi.copy(words, bytes, #bytes)
@@ -104,7 +104,7 @@ describe("a damaged image", function()
     assert.equal(message, refused { [term + 12] = 0 })
   end)
 
-  it("is none where some terms of a rule ask about sets, and some between do not", function()
+  it("is accepted if some terms of a rule ask about sets, and some between them do not", function()
     local gate = assert(tidegate.compile [[
       deny { connect = { "10.0.0.1:1", "10.0.0.2:2", "10.0.0.3:3" }, from = { "127.0.0.1", set "mine" {} } }]])
     assert.equal("accepted", refusal_of(gate:image():data(), function() end))
@@ -303,7 +303,7 @@ describe("a damaged image", function()
       for _, count in ipairs { 0, 5, 257, 2 ^ 30 } do
         assert.equal(message, refused_lists(function(words, _, list) words[list] = 2 * count + 1 end))
       end
-      -- The choices' row, and a backend's lots.
+      -- The row of the choices, and a backend's shares.
       for _, other in ipairs { 3, 4, 65535 } do
         assert.equal(message, refused_lists(function(words, _, list)
           local backend = list + 2 * ROW_WORDS
@@ -321,7 +321,7 @@ describe("a damaged image", function()
       assert.equal(message, refused_lists(function(words, entry) words[entry + 4] = 7 end))
     end)
 
-    it("is refused for a table that is none", function()
+    it("is refused for an invalid table", function()
       for _, damage in ipairs { { 0, 0 }, { 0, 2 }, { 4, 0 } } do
         assert.equal("damaged image: table 0 is not one that a policy can have",
           refused_lists(function(words, entry) words[entry + damage[1]] = damage[2] end))
@@ -374,7 +374,7 @@ describe("a damaged image", function()
       end, services()):gsub("row %d+", "row X"))
     end
 
-    it("is refused for a table, its services, and who names it", function()
+    it("is refused for a table, for its services, and for what names it", function()
       local lists = "damaged image: blocks of backends that no policy can have"
       local none = "damaged image: table 0 is not one that a policy can have"
       assert.equal("accepted", refused_services(function() end))
@@ -425,7 +425,7 @@ describe("a damaged image", function()
       end))
     end)
 
-    it("is refused for paths where there are none", function()
+    it("is refused for paths in a section that has none", function()
       assert.matches("boundaries of paths at row X reach past its end", unix_refusal(function(words, section)
         words[section + 5] = 4096
       end))
@@ -443,7 +443,7 @@ describe("a damaged image", function()
       end))
     end)
 
-    it("is refused for a path to go to that is none", function()
+    it("is refused for an invalid path to redirect to", function()
       assert.equal("damaged image: the path at row X has 109 bytes, a path has 1 to 108",
         unix_refusal(function(words, section) words[words[section + 8] * ROW_WORDS + 28] = 109 end))
       assert.equal("damaged image: the term at row X is not one that a policy can have",

@@ -49,7 +49,7 @@ local function product(six, one_family)
   return "{ " .. table.concat(parts, ", ") .. " }"
 end
 
---- `one_family`: of no other family than it looks, as "to" and "source" need it.
+--- `one_family`: only of the family that it looks like, as "to" and "source" need it.
 local function endpoints(six, one_family)
   local items = {}
   for i = 1, random(0, 4) do
@@ -58,7 +58,7 @@ local function endpoints(six, one_family)
       function() return ("%q"):format("!" .. endpoint(six)) end,
       function() return ("{ %q, %q }"):format(endpoint(six), endpoint(six)) end,
       function() return product(six, one_family) end,
-      -- A set may hold any address, which "to" and "source" of one family cannot have.
+      -- A set may contain any address, which "to" and "source" of one family cannot have.
       function() return one_family and ("%q"):format(endpoint(six)) or pick { 'set "one"', '-set "two"' } end,
     }()
   end
@@ -137,7 +137,7 @@ local function policy()
   return table.concat(lines, "\n")
 end
 
---- The rows of an image between its head and its blob: all that decides a call.
+--- The rows of an image between its head and its blob: everything that decides a call.
 local function deciding_rows(image)
   local ffi = require "ffi"
   local bytes = image:data()
@@ -166,7 +166,7 @@ rewrite { connect = "192.0.2.1", to = "127.0.0.1:80", reveal = true }
 ]], gate:dump())
   end)
 
-  it("keeps the names of unnamed rules where one was removed", function()
+  it("keeps the names of unnamed rules if one was removed", function()
     local gate = tidegate.gate()
     local first = gate:deny { connect = "192.0.2.1" }
     gate:deny { connect = "192.0.2.2" }
@@ -204,7 +204,7 @@ deny { "#3", connect = "192.0.2.3" }
       local rows, sections, on_error = deciding_rows(gate:image())
       local rows_again, sections_again, on_error_again = deciding_rows(again:image())
       assert(rows == rows_again and sections == sections_again and on_error == on_error_again, text)
-      -- … and, but for the lines that rules came from, the same bytes.
+      -- … and, except for the lines that rules came from, the same bytes.
       assert.equal(dumped, again:dump())
       local third = assert(tidegate.compile(again:dump(), "web.lua"))
       assert(third:image():data() == again:image():data(), text)

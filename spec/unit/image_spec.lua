@@ -1,4 +1,4 @@
--- Images: what they say of themselves, in files, and their limits.
+-- Images: what they report about themselves, image files, and their limits.
 
 local bit = require "bit"
 local env = require "spec.support.env"
@@ -43,7 +43,7 @@ local function hooks_of(image)
 end
 
 describe("an image", function()
-  it("says what it is", function()
+  it("reports what it contains", function()
     local image = compile(sample())
     local info = info_of(image)
     assert.equal("sample", ffi.string(info.name))
@@ -63,7 +63,7 @@ describe("an image", function()
     assert.equal("the image has no rule 2: it has 2", ffi.string(C.tg_error()))
   end)
 
-  it("holds nothing for a policy without rules", function()
+  it("contains nothing for a policy without rules", function()
     local image = compile(new_policy())
     local info = info_of(image)
     assert.same({ "", 0, 0 }, { ffi.string(info.name), info.rules, info.hooks })
@@ -82,7 +82,7 @@ describe("an image", function()
     assert.equal("connect4 connect6", hooks_of(image))
   end)
 
-  it("asks for the hooks that it needs", function()
+  it("names the hooks that it needs", function()
     local function hooks(verb, fields)
       return hooks_of(compile(add(new_policy(), verb, fields)))
     end
@@ -122,7 +122,7 @@ describe("an image", function()
     assert.equal("deny", verb_of(image, "[::]:80"))
   end)
 
-  it("holds the trees of egress once", function()
+  it("contains the trees of egress once", function()
     local list = {}
     for index = 1, 1000 do
       list[index] = ("10.%d.%d.0/28"):format(index / 256, index % 256)
@@ -162,7 +162,7 @@ describe("an image file", function()
     assert.equal("sample", ffi.string(info_of(loaded).name))
   end)
 
-  it("is replaced whole, and leaves nothing beside", function()
+  it("is replaced as a whole, and leaves nothing beside it", function()
     check(C.tg_image_save(compile(new_policy "old"), path))
     check(C.tg_image_save(compile(new_policy "new"), path))
     local pipe = assert(io.popen("ls -d " .. path .. "*"))
@@ -170,12 +170,12 @@ describe("an image file", function()
     pipe:close()
   end)
 
-  it("may be something that is no file to write, but not to read", function()
+  it("may be a special file when it is written, but not when it is read", function()
     check(C.tg_image_save(compile(new_policy()), "/dev/null"))
     assert.equal("/dev/null: not a regular file", (load_error "/dev/null"))
   end)
 
-  it("is named where it fails", function()
+  it("is named if it cannot be written or read", function()
     os.remove(path)
     local image = compile(new_policy())
     assert.same({ path .. ": No such file or directory", 2 }, { load_error() })
@@ -183,7 +183,7 @@ describe("an image file", function()
     assert.equal(path .. "/in/it: No such file or directory", ffi.string(C.tg_error()))
   end)
 
-  it("is refused where it is something else, cut short or changed", function()
+  it("is refused if it is something else, cut short or changed", function()
     env.write(path, "policy { default = \"deny\" }\n")
     assert.same({ path .. ": not a Tidegate image", 22 }, { load_error() })
     env.write(path, "")
@@ -200,7 +200,7 @@ describe("an image file", function()
 end)
 
 describe("a limit", function()
-  it("of terms names the rule that passes it", function()
+  it("of terms names the rule that exceeds it", function()
     local policy = new_policy()
     for index = 1, 16385 do
       add(policy, C.TG_VERB_DENY, { where = "many.lua:" .. index })
@@ -227,7 +227,7 @@ describe("a limit", function()
     }, { compile_error(policy) })
   end)
 
-  --- Add a rule for each of the digits of a number below 2^17: it holds where that one is set.
+  --- Add a rule for each of the digits of a number below 2^17, which matches where that digit is set.
   local function add_digits(policy, field, most)
     for digit = 0, most do
       local list, width = new_list(field, {}), 2 ^ digit

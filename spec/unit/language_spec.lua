@@ -1,7 +1,7 @@
 local env = require "spec.support.env"
 local tidegate = require "tidegate"
 
---- Policies that are wrong, and the whole of what is said about them.
+--- Wrong policies, and the whole error of each.
 local refused = {
   -- Fields.
   { [[deny { "x", egress = "1.2.3.4", errrno = "EPERM" }]],
@@ -205,14 +205,14 @@ deny { "c", connect = "*", comn = "x" }
 alow { "d" }]])
   end)
 
-  it("says where a helper function of the policy was called from the verb's line", function()
+  it("names the verb's line, and where a helper function of the policy was called", function()
     assert.equal([[web.lua:2: deny "x": unknown field "foo"]], env.refusal [[local function refuse(name)
   return deny { name, connect = "*", foo = 1 }, nil
 end
 refuse "x"]])
   end)
 
-  it("says the whole of a long path", function()
+  it("shows the whole of a long path", function()
     local path = folder .. "/" .. ("long"):rep(30) .. ".lua"
     env.write(path, "local x = ")
     assert.equal(path .. ":1: unexpected symbol near '<eof>'", select(2, tidegate.load(path)))
@@ -222,7 +222,7 @@ refuse "x"]])
     assert.equal(path .. ":1: attempt to perform arithmetic on a nil value", select(2, tidegate.load(path)))
   end)
 
-  it("is missing, or a folder", function()
+  it("is refused if it is missing, or a folder", function()
     local gate, message, errno = tidegate.load(folder .. "/none.lua")
     assert.is_nil(gate)
     assert.equal(folder .. "/none.lua: No such file or directory", message)
@@ -253,7 +253,7 @@ refuse "x"]])
     assert.equal([[web.lua:1: unknown name "dofile"; did you mean "file"?]], env.refusal [[dofile "x"]])
   end)
 
-  it("does not touch the globals of the host, nor see them", function()
+  it("neither changes the globals of the host nor sees them", function()
     rawset(_G, "tidegate_spec_global", true)
     assert.equal([[web.lua:1: unknown name "tidegate_spec_global"; a text stands in quotes]],
       env.refusal "print(tidegate_spec_global)")

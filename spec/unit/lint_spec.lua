@@ -1,5 +1,5 @@
--- What is found about policies that compile: the exact words, and that there
--- is nothing to find where nothing is wrong.
+-- What is found in policies that compile: the exact words, and no finding
+-- if nothing is wrong.
 
 local env = require "spec.support.env"
 local ffi = require "ffi"
@@ -25,7 +25,7 @@ local LOOPBACK = ", too, where programs reach services of this machine; "
   .. "if that is not intended, put this before it: allow { "
 
 describe("a rule that can never match", function()
-  it("is found behind one that takes all that it would", function()
+  it("is found behind one that takes all its calls", function()
     assert.equal('web.lua:2: deny "b": can never match: allow "a" (web.lua:1) before it takes every call that it '
       .. "would; move it up, or remove it",
       findings 'allow { "a", connect = "10.0.0.0/8" }\ndeny { "b", connect = "10.1.0.0/16:80", uid = 7 }')
@@ -37,7 +37,7 @@ allow { "a", connect = "10.0.0.0/8" }
 deny { "b", sendmsg = "10.1.0.0/16:80", proto = 1 }]])
   end)
 
-  it("is found behind several that together do", function()
+  it("is found behind several that do so together", function()
     assert.equal('web.lua:3: deny "c": can never match: allow "a" (web.lua:1) and deny "b" (web.lua:2) before it take '
       .. "every call that it would; move it up, or remove it", findings [[
 allow { "a", connect = "10.0.0.0/9" }
@@ -49,7 +49,7 @@ deny { "b", connect = "10.128.0.1-10.255.255.255" }
 deny { "c", connect = "10.0.0.0/8" }]])
   end)
 
-  it("is found where it takes two fields at once to see it", function()
+  it("is found if it takes two fields at once to see it", function()
     assert.equal('web.lua:4: deny "d": can never match: allow "a" (web.lua:1), allow "b" (web.lua:2) and '
       .. 'allow "c" (web.lua:3) before it take every call that it would; move it up, or remove it', findings [[
 allow { "a", connect = "10.0.0.0/9", uid = "0-999" }
@@ -80,7 +80,7 @@ deny { "e", connect = "10.0.0.0/8" }]])
       findings 'deny { "a", connect = "10.0.0.0/8" }\ndeny { "b", egress = "10.0.0.0/8" }')
   end)
 
-  it("is none behind a shadow, which lets calls go on; but a shadow may be one itself", function()
+  it("is not one if it is behind a shadow, which lets calls go on; but a shadow may be one itself", function()
     assert.equal("", findings [[
 deny { "a", connect = "10.0.0.0/8", shadow = true }
 deny { "b", connect = "10.0.0.0/8" }]])
@@ -102,7 +102,7 @@ deny { "lan", egress = "10.0.0.0/8" }]])
     end
   end)
 
-  it("is found among unix sockets, and their rules are none of others'", function()
+  it("is found among unix sockets, whose rules take no calls from others", function()
     assert.equal('web.lua:2: allow "b": can never match: deny "a" (web.lua:1) before it takes every call that it '
       .. "would; move it up, or remove it", findings [[
 deny { "a", connect = "unix:/run/*" }
@@ -114,7 +114,7 @@ allow { "d", connect = "unix:*" }]])
     assert.equal("", findings 'deny { "a", connect = "10.0.0.0/8" }\ndeny { "b", connect = "unix:/run/*" }')
   end)
 
-  it("is found where there is nothing that it holds for", function()
+  it("is found if its own conditions hold for nothing", function()
     local nothing = "matches no call: one of its lists is empty, or they exclude each other; "
       .. "give it something to match, or remove it"
     assert.equal('web.lua:1: deny "a": ' .. nothing, findings 'deny { "a", egress = {} }')
@@ -122,7 +122,7 @@ allow { "d", connect = "unix:*" }]])
     assert.equal('web.lua:1: allow "a": ' .. nothing, findings 'allow { "a", connect = { "::1", "!::1" } }')
   end)
 
-  it("is not taken for one where the hook's family lets it be", function()
+  it("is not reported if the hook's family allows it", function()
     assert.equal("", findings 'deny { "a", connect = "10.0.0.1", family = "inet6" }')
     assert.equal('web.lua:1: deny "a": matches no call: one of its lists is empty, or they exclude each other; '
       .. "give it something to match, or remove it",
@@ -145,7 +145,7 @@ allow { "d", connect = "unix:*" }]])
 end)
 
 describe("a loop", function()
-  it("is found where a rewrite's target is its own", function()
+  it("is found if a rewrite's target is its own", function()
     assert.equal('web.lua:1: rewrite "a": its target 127.0.0.1:3128' .. LOOP,
       findings 'rewrite { "a", connect = "*", to = "127.0.0.1:3128" }')
     assert.equal('web.lua:1: rewrite "a": its target [::1]:80' .. LOOP,
@@ -156,7 +156,7 @@ describe("a loop", function()
       findings 'rewrite { "a", connect = "*:80-90", to = "*:80" }')
   end)
 
-  it("is found where several rewrites go round", function()
+  it("is found if several rewrites form a circle", function()
     assert.equal('web.lua:1: rewrite "a": its target 192.0.2.2:2 is sent on by rewrite "b" (web.lua:2) to 192.0.2.3, '
       .. 'by rewrite "c" (web.lua:3) to port 1, which' .. LOOP, findings [[
 rewrite { "a", connect = "192.0.2.0/24:1", to = "192.0.2.2:2" }
@@ -179,7 +179,7 @@ rewrite { "b", connect = "unix:@b", to = "unix:@a" }]])
     assert.equal("", findings 'rewrite { "a", connect = "unix:/run/docker.sock", to = "unix:/run/proxy.sock" }')
   end)
 
-  it("is found where a backend is balanced again", function()
+  it("is found if a backend is balanced again", function()
     assert.equal('web.lua:1: balance "a": its backend 10.96.0.10:80' .. LOOP,
       findings 'balance { "a", connect = "10.96.0.10:80", to = { "10.0.0.1:80", "10.96.0.10:80" } }')
     assert.equal('web.lua:1: balance "a": its backend 10.96.0.10' .. LOOP,
@@ -215,7 +215,7 @@ rewrite { "b", connect = "10.0.0.1:81", to = "10.96.0.10:80" }]])
     assert.equal('web.lua:2: balance "a": its backend 10.0.0.1:80 for 10.96.0.10:80/tcp is sent on by rewrite "b" '
       .. "(web.lua:3) to 10.96.0.10, which" .. LOOP, findings(services([=[["10.96.0.10:80/tcp"] = "10.0.0.1:80"]=],
       'rewrite { "b", connect = "10.0.0.1", to = "10.96.0.10" }')))
-    -- One that nobody goes to, of another protocol, of another port, of another service.
+    -- A backend that no call goes to: of another protocol, of another port, of another service.
     assert.equal("", findings(services [=[["10.96.0.10:80/tcp"] = { { "10.96.0.10:80", state = "down" } }]=]))
     assert.equal("", findings(services [=[["10.96.0.10:80/tcp"] = { "10.96.0.10:81" }]=]))
     assert.equal("", findings(services [=[
@@ -226,7 +226,7 @@ rewrite { "b", connect = "10.0.0.1:81", to = "10.96.0.10:80" }]])
       .. 'allow { connect = "10.96.0.10:80" }\nbalance { connect = svc }'))
   end)
 
-  it("is not looked for at length where many services lead to each other in many steps", function()
+  it("is looked for in a limited number of steps if many services point to each other", function()
     local lines = {}
     for index = 1, 200 do
       local backends = {}
@@ -240,7 +240,7 @@ rewrite { "b", connect = "10.0.0.1:81", to = "10.96.0.10:80" }]])
     assert.equal("", findings('balance { connect = services "svc" { ' .. table.concat(lines, ",\n") .. " } }"))
   end)
 
-  it("is none where the target is let through before, or is elsewhere", function()
+  it("is not reported if the target is let through before, or is elsewhere", function()
     assert.equal("", findings [[
 allow { "proxy", connect = "127.0.0.1:3128" }
 rewrite { "a", connect = "*", to = "127.0.0.1:3128" }]])
@@ -256,7 +256,7 @@ describe("a denial of datagrams", function()
       findings 'allow { "one", connect = "10.0.0.1" }\ndeny { "lan", egress = "10.0.0.0/8" }')
   end)
 
-  it("is not by one of TCP alone, of egress, of elsewhere, or behind it", function()
+  it("is not defeated by one of TCP alone, of egress, of elsewhere, or behind it", function()
     assert.equal("", findings [[
 allow { "a", connect = "10.0.0.1", proto = "tcp" }
 deny { "b", egress = "10.0.0.0/8" }]])
@@ -269,7 +269,7 @@ allow { "dns", sendmsg = "10.0.0.1" }
 deny { "b", egress = "10.0.0.0/8" }]])
   end)
 
-  it("is defeated by whoever lets sockets connect, if it is of sendmsg alone", function()
+  it("is defeated by any rule that lets sockets connect, if it is of sendmsg alone", function()
     assert.equal('web.lua:1: deny "dns": does not keep UDP from 10.0.0.1: nothing keeps sockets from connecting there'
       .. UNSEEN .. "write egress instead of sendmsg", findings 'deny { "dns", sendmsg = "10.0.0.1:53" }')
     assert.equal('web.lua:2: deny "dns": does not keep UDP from 10.0.0.1: allow "a" (web.lua:2) lets sockets connect '
@@ -282,7 +282,7 @@ allow { "a", connect = "10.0.0.1" } deny { "dns", sendmsg = "10.0.0.1:53" }]])
 end)
 
 describe("a denial of everything", function()
-  it("catches the loopback, if no rule before it is about it", function()
+  it("covers the loopback, if no rule before it is about it", function()
     assert.equal('web.lua:1: deny "all": catches 127.0.0.1 and ::1' .. LOOPBACK
       .. 'egress = { "127.0.0.0/8", "::1" } }', findings 'deny { "all", egress = "*", uid = 1000 }')
     assert.equal('web.lua:2: deny "all": catches ::1' .. LOOPBACK .. 'connect = "::1" }',
@@ -303,7 +303,7 @@ describe("a denial of everything", function()
 end)
 
 describe("the findings", function()
-  it("are the same of an image in a file", function()
+  it("are the same for an image in a file", function()
     local folder = env.folder()
     local text = 'deny { "a", egress = {} }\ndeny { "b", egress = "*" }'
     local image = assert(assert(tidegate.compile(text, "web.lua")):image())
@@ -314,14 +314,14 @@ describe("the findings", function()
     env.clean()
   end)
 
-  it("count staged rules", function()
+  it("include staged rules", function()
     local gate = tidegate.gate()
     assert.same({}, gate:findings())
     gate:deny { "none", connect = {} }
     assert.equal(1, #gate:findings())
   end)
 
-  it("end where there are no more, and want the size of their struct", function()
+  it("end when there are no more, and require the size of their struct", function()
     local image = assert(assert(tidegate.compile('deny { connect = {} }', "web.lua")):image())
     local slot, finding = library.slot "lint", library.sized "struct tg_finding"
     assert.equal(0, C.tg_lint_new(image.cdata, slot))

@@ -223,7 +223,7 @@ describe("a list", function()
     check_refused(bad, EINVAL)
   end)
 
-  it("says which name it does not know", function()
+  it("names the name that it does not know", function()
     check_refused(unknown, ENOENT)
     local ok, message, code = add("ENDPOINT", "nosuch.invalid:80")
     assert.is_nil(ok)
@@ -236,7 +236,7 @@ describe("a list", function()
     assert.equal('"11111111111111111111…": 1000 characters are too many for one item', message)
   end)
 
-  it("has a known field", function()
+  it("belongs to a known field", function()
     local slot = binding.slot "list"
     assert.equal(-EINVAL, C.tg_list_new(99, slot))
     assert.equal("99 is not a field", (select(2, binding.failure(-EINVAL))))
@@ -281,7 +281,7 @@ describe("a list from a file", function()
     assert.is_true(load_text("root\n1000-1999\n", "UID"))
   end)
 
-  it("says in which line the mistake is", function()
+  it("names the line of the mistake", function()
     local ok, message, code = load_text "10.0.0.0/8\n\n# x\n10.0.0.0/40\n"
     assert.is_nil(ok)
     assert.equal('FILE:4: "10.0.0.0/40": prefix length 40 is over 32', message)
@@ -299,19 +299,19 @@ describe("a list from a file", function()
   end)
 end)
 
-describe("the meaning of lists", function()
+describe("the sets of a list", function()
   local seed = tonumber(os.getenv "TIDEGATE_SEED") or os.time() % 100000
 
-  it("rests on addresses that are read as inet_pton reads them", function()
+  it("contain addresses as inet_pton reads them", function()
     assert.equal("ok\n", native.run("address", seed))
   end)
 
-  it("rests on sets that agree with a slow and obvious model", function()
+  it("agree with a slow and obvious model", function()
     print("seed " .. seed)
     assert.equal("ok\n", native.run("sets", seed))
   end)
 
-  it("is what the items mean one by one", function()
+  it("are what the items mean one by one", function()
     assert.equal("ok\n", native.run("list_sets", seed))
   end)
 end)

@@ -1,4 +1,4 @@
--- Text from elsewhere, made fit for where it goes.
+-- Foreign text, made safe for where it is shown.
 
 local literal = require "tidegate.literal"
 
@@ -9,7 +9,7 @@ describe("literal.utf8()", function()
     end
   end)
 
-  it("writes bytes that are none as \\xff", function()
+  it("writes invalid bytes as \\xff", function()
     local cases = {
       ["\255\254 x"] = "\\xff\\xfe x",
       ["cut \195"] = "cut \\xc3", -- a name is cut at 15 bytes

@@ -22,7 +22,7 @@ describe("tidegate", function()
     assert.matches("^%d+%.%d+%.%d+$", tidegate.version)
   end)
 
-  it("raises where it is misused", function()
+  it("raises an error if it is misused", function()
     assert.error(function() tidegate.load(5) end, "load: wants a path; got 5")
     assert.error(function() tidegate.load() end, "load: wants a path; got nil")
     assert.error(function() tidegate.gate {} end, "gate: wants a name; got a table")
@@ -41,7 +41,7 @@ describe("the library", function()
   setup(function() folder = env.folder() end)
   teardown(env.clean)
 
-  --- What a fresh LuaJIT says that loads the module.
+  --- What a fresh LuaJIT that loads the module prints.
   local function output(environment)
     local pipe = assert(io.popen(("env %s luajit -e 'package.path = %q; print(pcall(require, \"tidegate\"))' 2>&1")
       :format(environment, package.path)))
@@ -50,7 +50,7 @@ describe("the library", function()
     return text
   end
 
-  it("may be named, and says what to do where it is not there", function()
+  it("may be named by its path, and says what to do if it is not there", function()
     assert.equal("false\ttidegate: /nonexistent.so: cannot open shared object file: No such file or directory; "
       .. "run make, or set TIDEGATE_LIBRARY to the path of libtidegate.so\n",
       output "TIDEGATE_LIBRARY=/nonexistent.so")
@@ -74,7 +74,7 @@ describe("gate:decide", function()
     return tostring(assert(gate:decide(question)))
   end
 
-  it("says which rule decides, and what becomes of the call", function()
+  it("says which rule decides, and how", function()
     assert.equal([[rewrite "seed" (web.lua:5): 1.2.3.4:60000 -> 127.0.0.1:60123 from 127.0.0.1:22222]],
       text { op = "connect", addr = "1.2.3.4", port = 60000, proto = "tcp", uid = 33, comm = "curl" })
     assert.equal([[rewrite "six" (web.lua:6): [2001:db8::1]:80 -> [::1]:8080]],
@@ -87,7 +87,7 @@ describe("gate:decide", function()
     assert.equal("allow by default: 10.0.0.2:53", text { op = "connect", addr = "10.0.0.2:53" })
   end)
 
-  it("gives the parts", function()
+  it("returns the parts of a decision", function()
     local decision = gate:decide { op = "connect", addr = "1.2.3.4:60000" }
     assert.same({ "rewrite", "seed", "web.lua:5", "1.2.3.4:60000", "127.0.0.1:60123", "127.0.0.1", 60123,
       "127.0.0.1:22222", false }, { decision.verb, decision.rule, decision.where, decision.asked, decision.final,
@@ -99,7 +99,7 @@ describe("gate:decide", function()
       errno = decision.errno, source = decision.source })
   end)
 
-  it("raises where it is misused", function()
+  it("raises an error if it is misused", function()
     local function misuse(question)
       local ok, message = pcall(function() return gate:decide(question) end)
       assert.is_false(ok)
@@ -115,7 +115,7 @@ describe("gate:decide", function()
       misuse { op = "connect", addr = "1.2.3.4:80", uid = {} })
   end)
 
-  it("fails for what is not a call", function()
+  it("fails if its argument is no call", function()
     local decision, message, errno = gate:decide { op = "connect", addr = "1.2.3:80" }
     assert.is_nil(decision)
     assert.equal(22, errno)
@@ -136,7 +136,7 @@ rewrite "seed" (web.lua:5): 1.2.3.4:60000 -> 127.0.0.1:60123 from 127.0.0.1:2222
       tostring(loaded():explain { op = "connect", addr = "1.2.3.4", port = 60000, uid = 33, comm = "curl" }))
   end)
 
-  it("goes through all of them where the default decides", function()
+  it("goes through all of them if the default decides", function()
     local explanation = loaded():explain { op = "sendmsg", addr = "10.0.0.2:54" }
     assert.equal("allow by default: 10.0.0.2:54", tostring(explanation.decision))
     local why = {}
@@ -180,7 +180,7 @@ describe("rules", function()
     assert.equal("#3", gate:allow { connect = "*" }.name)
   end)
 
-  it("that are wrong raise, and change nothing", function()
+  it("that are wrong raise an error, and change nothing", function()
     local gate = tidegate.gate()
     gate:deny { "x", connect = "1.2.3.4" }
     local before = gate:dump()
@@ -200,7 +200,7 @@ describe("rules", function()
     assert.equal(before, gate:dump())
   end)
 
-  it("read a file again only when it has changed", function()
+  it("read a file again only if it has changed", function()
     local folder = env.folder()
     local path = env.write(folder .. "/block.txt", "192.0.2.1\n")
     local gate = tidegate.gate()
@@ -239,7 +239,7 @@ describe("a gate without the kernel", function()
       stats.default)
   end)
 
-  it("has stats of backends and services that nobody has picked yet, from a policy and from an image", function()
+  it("has stats of backends and services that were never picked, from a policy and from an image", function()
     local path = env.folder() .. "/web.image"
     local written = assert(tidegate.compile [[
       local svc = services "svc" { ["10.96.0.11:80/tcp"] = { "10.0.1.5:8080" }, size = 4 }
@@ -269,14 +269,14 @@ describe("a gate without the kernel", function()
     end
   end)
 
-  it("closes twice", function()
+  it("may be closed twice", function()
     local gate = loaded()
     gate:close()
     gate:close()
     assert.has_error(function() gate:commit(); return 1 end)
   end)
 
-  it("checks what it is to attach to, and how handlers are given", function()
+  it("checks the cgroups to attach to, and its handlers", function()
     local gate = loaded()
     local function raised(f)
       local ok, message = pcall(f)
@@ -340,7 +340,7 @@ describe("an image file", function()
     assert.equal("seed", image:decide({ op = "connect", addr = "1.2.3.4:60000" }).rule)
   end)
 
-  it("has no rules to change", function()
+  it("has no rules that could be changed", function()
     local gate = assert(tidegate.load(path))
     local ok, message = pcall(function() gate:deny { connect = "*" } end)
     assert.is_false(ok)
@@ -348,7 +348,7 @@ describe("an image file", function()
       .. "which has no rules to change$", message)
   end)
 
-  it("is refused where it is damaged or missing", function()
+  it("is refused if it is damaged or missing", function()
     local short = env.write(folder .. "/short.image", env.read(path):sub(1, 200))
     local gate, message, errno = tidegate.load(short)
     assert.is_nil(gate)

@@ -1,4 +1,4 @@
--- Policies in memory: what a rule may say, and what it hears otherwise.
+-- Policies in memory: what a rule may say, and the errors about the rest.
 
 local env = require "spec.support.env"
 local ffi = require "ffi"
@@ -31,7 +31,7 @@ local function outcome(result)
   return binding.failure(result)
 end
 
--- `fields`: those of struct tg_rule, the verb as its name.
+-- `fields`: the members of struct tg_rule, the verb by its name.
 local function add(policy, fields)
   local rule = binding.sized "struct tg_rule"
   for key, value in pairs(fields) do
@@ -60,14 +60,14 @@ local function refused(message, fields)
 end
 
 describe("a rule", function()
-  it("says where it stands in its errors, if it is known", function()
+  it("is named with its place in errors, if that is known", function()
     refused('web.lua:4: deny "no-lan": errno: "EFOO": not an errno, such as ECONNREFUSED or 111',
       { verb = "DENY", name = "no-lan", where = "web.lua:4", error = "EFOO" })
     refused('deny "no-lan": errno: "EFOO": not an errno, such as ECONNREFUSED or 111',
       { verb = "DENY", name = "no-lan", error = "EFOO" })
   end)
 
-  it("may leave out its name, which is unique", function()
+  it("may have no name; a name is unique", function()
     local policy = new_policy()
     assert.is_true(add(policy, { verb = "ALLOW" }))
     assert.is_true(add(policy, { verb = "ALLOW", name = "#3", where = "a.lua:2" }))
@@ -142,7 +142,7 @@ describe("a rule", function()
     bad('"10.0.0.256": 256 is over 255', "10.0.0.256")
   end)
 
-  it("has a source where it connects or sends", function()
+  it("has a source if it connects or sends", function()
     for _, source in ipairs { "127.0.0.1:22222", "127.0.0.1", "::1", "[::1]:9" } do
       assert.is_true(add(new_policy(), { verb = "ALLOW", source = source }))
     end
@@ -227,7 +227,7 @@ describe("a condition", function()
 end)
 
 describe("a policy", function()
-  it("has defaults that the kernel can do", function()
+  it("has defaults that the kernel can enforce", function()
     local policy = new_policy()
     local function check(message, ...)
       assert.equal(message, (select(2, outcome(C.tg_policy_default(policy, ...)))))
@@ -260,7 +260,7 @@ describe("a policy", function()
     assert.equal(message, ffi.string(C.tg_error()))
   end
 
-  it("does not turn IPv4 sockets to IPv6 addresses", function()
+  it("does not rewrite calls of IPv4 sockets to IPv6 addresses", function()
     local reason = 'a.lua:1: rewrite "r": to: an IPv4 socket cannot connect to an IPv6 address: '
       .. 'match IPv6 addresses only, or add family = "inet6"'
     local function to6()
@@ -379,7 +379,7 @@ describe("a query", function()
 end)
 
 describe("words", function()
-  it("have names, and what has none is NULL", function()
+  it("have names, and NULL for what has none", function()
     assert.equal("connect", binding.text(C.tg_op_name(C.TG_OP_CONNECT)))
     assert.equal("getsockname", binding.text(C.tg_op_name(C.TG_OP_GETSOCKNAME)))
     assert.equal("getpeername6", binding.text(C.tg_hook_name(C.TG_HOOK_GETPEERNAME6)))
@@ -410,7 +410,7 @@ describe("words", function()
       return env.refusal(text)
     end
 
-    it("is told where it mixes them with IP addresses", function()
+    it("is refused if it mixes them with IP addresses", function()
       assert.equal('web.lua:1: rewrite "#1": to: only a unix socket can be led to a unix socket: match unix: endpoints '
         .. "only", refusal_of [[rewrite { connect = "*", to = "unix:/run/x" }]])
       assert.equal('web.lua:1: rewrite "#1": to: a unix socket cannot be led to an IP address: match no unix: '
@@ -422,14 +422,14 @@ describe("words", function()
         refusal_of [[allow { connect = "127.0.0.1", source = "unix:/run/x" }]])
     end)
 
-    it("is told what has no hook, or no effect", function()
+    it("is refused if it has no hook, or no effect", function()
       assert.equal('web.lua:1: allow "#1": bind: the kernel has no hook where unix sockets are bound: match no unix: '
         .. "endpoints", refusal_of [[allow { bind = "unix:/run/x" }]])
       assert.equal('web.lua:1: allow "#1": set: unix sockets have none of these options: match no unix: endpoints',
         refusal_of [[allow { connect = "unix:/run/x", set = { mark = 1 } }]])
     end)
 
-    it("is told what a path to go to is", function()
+    it("is refused if the path to redirect to is invalid", function()
       assert.equal('web.lua:1: rewrite "#1": to: "unix:/run/*": must be one path: \'*\' stands for many',
         refusal_of [[rewrite { connect = "unix:/x", to = "unix:/run/*" }]])
       assert.equal('web.lua:1: deny "#1": connect: port: a unix socket has none: leave it out, or write the unix: '

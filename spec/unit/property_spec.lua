@@ -16,7 +16,7 @@ local CALLS = 40
 
 local cgroups
 
---- Cgroups in cgroups, where this process may make some; at least the root.
+--- Cgroups in cgroups, if this process may make some; at least the root.
 local function nest()
   local made = { "/" }
   for index, parent in ipairs { 1, 2, 3, 3, 2, 1 } do
@@ -29,7 +29,7 @@ local function nest()
   return made
 end
 
---- The story of the first disagreement about `count` calls, or nil; and how many calls each verb got.
+--- The story of the first disagreement about `count` calls, or nil; and the number of calls by verb.
 local function disagreement(maker, policy, count, verbs)
   local gate = tidegate.gate()
   local handles, readable = agreement.stage(gate, policy), reference.read(policy)
@@ -44,7 +44,7 @@ local function disagreement(maker, policy, count, verbs)
   end
 end
 
---- Of `policies` random policies.
+--- A run of `policies` random policies.
 local function first_disagreement(policies, verbs)
   local maker = random_policy.new { sources = true, cgroups = cgroups }
   for number = 1, policies do
@@ -110,11 +110,11 @@ describe("the simulator", function()
     end },
   }
   for name, broken in pairs(breaks) do
-    it("is seen to differ from a reference in which " .. name, function()
+    it("disagrees with a reference in which " .. name, function()
       local story = agreement.with_broken(broken[1], broken[2], broken[3], function()
         return first_disagreement(1500)
       end)
-      assert(story, "nobody noticed")
+      assert(story, "no call showed the difference")
     end)
   end
 end)

@@ -48,13 +48,13 @@ describe("the simulator", function()
     assert(not story, story and story:sub(-500))
   end)
 
-  it("is seen to differ from a reference in which prefixes lose the path itself", function()
+  it("disagrees with a reference in which prefixes lose the path itself", function()
     local whole = random_paths.item_matches
     random_paths.item_matches = function(item, name)
       return whole(item, name) and (item:sub(-1) ~= "*" or #name > #item:match "^!?unix:(.*)%*$")
     end
     local story = disagreement(100)
     random_paths.item_matches = whole
-    assert(story, "nobody noticed")
+    assert(story, "no call showed the difference")
   end)
 end)

@@ -1,4 +1,4 @@
---- Random lists of backends, and services that have some.
+--- Random lists of backends, and services that have such lists.
 
 local address = require "spec.support.reference.address"
 local addresses = require "spec.support.random.address"
@@ -36,7 +36,7 @@ local function item(v6, weighted, live)
   return text
 end
 
---- A list of backends, no two of which are the same; of services, where `live`, they have states.
+--- A list of backends, all different; if `live`, for services, they have states.
 ---@param v6 boolean
 ---@param live boolean|nil
 ---@return table

@@ -43,7 +43,7 @@ function M.services()
   return chance(30) and { item, table_of_services() } or item
 end
 
---- Endpoints of a rule; `only6`: without IPv4; `own_backends`: without services, which have theirs.
+--- Endpoints of a rule; `only6`: without IPv4; `own_backends`: without services, which have their own.
 function M.endpoints(maker, only6, own_backends)
   if only6 then
     return { M.endpoint(maker, true), M.endpoint(maker, true) }
@@ -58,12 +58,12 @@ end
 
 local set_names = { "s1", "s2", "s3" }
 
---- Sometimes a live set as an item of a list, or all addresses but its own.
+--- Sometimes a live set as an item of a list, or all addresses except those of the set.
 function M.some_set(maker)
   return maker.live and chance(12) and { set = pick(set_names), negative = chance(30) or nil }
 end
 
---- What each live set holds: now and then what sockets are bound to.
+--- The contents of each live set: now and then addresses to which sockets are bound.
 function M.sets(maker)
   local sets = {}
   for _, name in ipairs(set_names) do
@@ -102,7 +102,7 @@ end
 
 local own_patterns = { "127.0.0.0/8", "::/0", "*" }
 
---- Where sockets are bound: as `from` takes it.
+--- The addresses to which sockets are bound, as `from` takes them.
 function M.own(maker)
   return some(function()
     return chance(20) and { addr = M.some_set(maker) or pick(own_patterns), port = { 0, "5000-5001" } }

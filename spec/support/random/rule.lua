@@ -20,7 +20,7 @@ end
 
 local goes = { connect = true, sendmsg = true, egress = true }
 
---- No datagram for IPv6 can be turned to IPv4; where it stays what it is, any can.
+--- A family that makes a rewrite possible: no datagram for IPv6 can be rewritten to IPv4.
 local function family_of_turn(op, to6)
   if to6 then
     return pick { "inet6", "!inet", { "inet6" } }
@@ -66,7 +66,7 @@ end
 
 local turning_ops = { "connect", "connect", "sendmsg", "egress", "egress" }
 
---- By backends of its own, or by those of services.
+--- With backends of its own, or with those of services.
 function M.balance(maker, rule)
   local op = pick(turning_ops)
   if maker.services and chance(50) then
@@ -80,7 +80,7 @@ function M.balance(maker, rule)
     rule.source = maker.sources and chance(15) and pick(to6 and destinations6 or destinations4) or nil
   end
   rule.by = pick { "random", "hash", "hash", "hash", false } or nil
-  -- Of services a client may still have a backend that an earlier policy gave it, and that drains now.
+  -- Not with services: a client may still have a backend that an earlier policy gave it, and that drains now.
   rule.sticky = rule.to and chance(60) and "10m" or nil
   rule.key = (rule.by == "hash" or rule.sticky)
     and pick { "socket", "pid", "uid", "cgroup", "netns", "destination", "destination" } or nil
@@ -131,7 +131,7 @@ function M.rule(maker)
   local rule = { verb = verb or pick { "allow", "allow", "deny", "deny", "deny", "rewrite", "rewrite" } }
   M[rule.verb](maker, rule)
   for _, field in ipairs(who_fields) do
-    -- A family that shuts IPv4 out would contradict a source.
+    -- A family without IPv4 would contradict a source.
     if rule[field] == nil and chance(7) and not (field == "family" and rule.source) then
       rule[field] = who[field](maker)
     end

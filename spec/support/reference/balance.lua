@@ -1,8 +1,8 @@
 --- Where a balanced call goes, in the reference.
 --
 -- Each backend draws a number from the call's key and its own address; the
--- best one wins: with equal weights the largest, else the one that would be
--- first if each came after a time of its own, exponential with its weight.
+-- best one wins: with equal weights that is the largest, else the one that would be
+-- first if each came after an exponential time with its weight as the rate.
 
 local address = require "spec.support.reference.address"
 local bit = require "bit"
@@ -80,7 +80,7 @@ function M.read_services(by_name)
   return all
 end
 
---- The service that a call asks for, nil where it is none.
+--- The service that a call asks for, nil if there is none.
 function M.service(name, call)
   local proto = call.proto == names.protos.mptcp and names.protos.tcp or call.proto
   for _, service in ipairs(services[name]) do
@@ -111,14 +111,14 @@ function M.better(key, one, other)
   return cost < other_cost
 end
 
---- Whose call it is, where clients stay with their backend; nil: nobody's, for its socket is new.
+--- The client whose call it is, if clients stay with their backend; nil: no client, because its socket is new.
 ---@return string|nil
 function M.client(key_name, call)
   return keys[key_name] and tostring(keys[key_name](call))
 end
 
 --- The backends that a call may go to, by their places in the list: one, or,
---- where chance or the socket decides, each that is up.
+--- if chance or the socket decides, each that is up.
 ---@return integer[]
 function M.choices(list, key_name, call)
   local up, best = {}, nil
