@@ -73,7 +73,7 @@ describe("tidegate run POLICY -- CMD", function()
     assert.equal(137, command.tidegate("run", POLICY, "--", "sh", "-c", "kill -KILL $$").status)
   end)
 
-  leaving_none("gives the command all that stands after --, as it is", function()
+  leaving_none("gives the command everything after --, as it is", function()
     local got = command.tidegate("run", POLICY, "--", "printf", "%s|", "--json", "--", "a b", "")
     assert.equal("--json|--|a b||", got.out)
   end)
@@ -84,7 +84,7 @@ describe("tidegate run POLICY -- CMD", function()
     assert.equal(status, got.status)
   end
 
-  leaving_none("tells why a command does not start", function()
+  leaving_none("says why a command does not start", function()
     local plain = env.write(env.folder() .. "/plain", "")
     local script = env.write(env.folder() .. "/script", "#!/none/such\n")
     assert(uv.fs_chmod(script, 493))
@@ -119,7 +119,7 @@ describe("tidegate run POLICY -- CMD", function()
     assert.equal(9, lines)
   end)
 
-  leaving_none("speaks JSON, one object a line", function()
+  leaving_none("prints JSON, one object a line", function()
     local got = command.run(isolated("run", "--json", POLICY, "--", "nc", "169.254.169.254", "80"))
     local event = cjson.decode((got.err:match "^([^\n]*)\n$"))
     assert.equal("deny", event.verb)
@@ -143,7 +143,7 @@ describe("tidegate run POLICY -- CMD", function()
     assert.equal(2, got.status)
   end)
 
-  leaving_none("calls the policy's own handlers, and tells of their errors", function()
+  leaving_none("calls the policy's own handlers, and reports their errors", function()
     local policy = env.write(env.folder() .. "/on.lua", [[
 deny { "no", connect = "169.254.169.254" }
 on("deny", function(event) print("handled " .. event.asked) end)
@@ -154,7 +154,7 @@ on("no", function() error "broken handler" end)
     assert.truthy(got.err:find("tidegate: " .. policy .. ":3: broken handler", 1, true), got.err)
   end)
 
-  leaving_none("tells how many events were lost", function()
+  leaving_none("reports how many events were lost", function()
     local policy = env.write(env.folder() .. "/flood.lua", 'deny { "all", connect = "192.0.2.1", log = true }')
     local flood = env.write(env.folder() .. "/flood-client.lua", [[
 local uv = require "luv"
@@ -191,7 +191,7 @@ end
     assert.truthy(got.err:find("deny    no-metadata  connect", 1, true), got.err)
   end)
 
-  leaving_none("nests: the inner policy's cgroup is inside of the outer one's", function()
+  leaving_none("nests: the inner policy's cgroup is inside the outer one's", function()
     local got = command.tidegate("run", POLICY, "--", command.path, "run", POLICY, "--",
       "grep", "^0::", "/proc/self/cgroup")
     assert.truthy(got.out:match "/tidegate%-%d+/tidegate%-%d+\n$", got.out)
@@ -208,7 +208,7 @@ end
       or command.run({ "grep", "State:.Z", ("/proc/%d/status"):format(pid) }).status == 0)
   end)
 
-  leaving_none("ends also what ignores SIGTERM, also in cgroups below", function()
+  leaving_none("ends processes that ignore SIGTERM, too, even in cgroups below", function()
     local flag = env.folder() .. "/flag"
     local got = command.tidegate("run", POLICY, "--", "sh", "-c",
       'own=' .. own .. '$(sed -n "s/^0::\\(.*\\)/\\1/p" /proc/self/cgroup | sed "s|.*/|/|"); mkdir $own/below; '
@@ -219,7 +219,7 @@ end
     assert.equal(0, got.status)
   end)
 
-  leaving_none("removes what an earlier run could not, once it is empty", function()
+  leaving_none("removes the cgroup that an earlier run could not, once it is empty", function()
     local process = command.start { command.path, "run", POLICY, "--", "sh", "-c", "echo pid $$; exec sleep 1000" }
     process:wait_for "\n"
     local path = ("%s/tidegate-%d"):format(own, process.pid)

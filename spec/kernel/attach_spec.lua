@@ -148,7 +148,7 @@ describe("a gate", function()
     assert(gate:commit())
     gate:deny { "wider", egress = "2001:db8::1", uid = 7, log = true }
     assert(gate:commit())
-    gate:rewrite { "turned", connect = "192.0.2.3", to = "192.0.2.4" }
+    gate:rewrite { "rewritten", connect = "192.0.2.3", to = "192.0.2.4" }
     assert(gate:commit())
     assert.equal("EACCES", try())
     assert.equal("EACCES", socket.try("udp", "192.0.2.2:80"))

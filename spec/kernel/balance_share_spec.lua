@@ -26,7 +26,7 @@ describe("balance", function()
   after_each(function() here:leave() end)
 
   --- Where a new socket that connects there is redirected.
-  local function led(to)
+  local function reached(to)
     local client = socket.udp "inet"
     assert(client:connect(to))
     local peer = client:getpeername()
@@ -89,7 +89,7 @@ describe("balance", function()
       local found = {}
       for index, vip in ipairs(vips) do
         svc[vip .. "/udp"] = backends
-        found[index] = led(vip)
+        found[index] = reached(vip)
       end
       return found
     end

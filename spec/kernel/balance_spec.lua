@@ -172,11 +172,11 @@ describe("balance", function()
     local servers, list = backends("tcp", families[1], 1)
     local gate = here:enforce(([[balance { "api", connect = "10.96.0.10:80", to = %s, log = true }]]):format(list))
     assert.equal("ok", socket.try("tcp", "10.96.0.10:80"))
-    local told = {}
+    local events = {}
     for event in gate:events { timeout = 0 } do
-      told[#told + 1] = tostring(event):match "^(.*)  [^ ]+%["
+      events[#events + 1] = tostring(event):match "^(.*)  [^ ]+%["
     end
-    assert.same({ ("balance api  connect 10.96.0.10:80 -> 127.0.0.1:%d"):format(servers[1]:port()) }, told)
+    assert.same({ ("balance api  connect 10.96.0.10:80 -> 127.0.0.1:%d"):format(servers[1]:port()) }, events)
   end)
 
   it("reports in stats how often each backend was picked, and its share", function()

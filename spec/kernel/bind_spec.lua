@@ -104,7 +104,7 @@ describe("bind", function()
       local asked = case.host .. ":5000"
 
       --- A socket whose bind was rewritten, and where it is bound.
-      local function turned(rule)
+      local function rewritten(rule)
         local gate = here:enforce(rule)
         local one = new(kind, case.family)
         assert.same({ true }, { one:bind(asked) })
@@ -114,25 +114,25 @@ describe("bind", function()
       end
 
       it("is rewritten, and shown as asked for" .. what, function()
-        local shown, final = turned(([[rewrite { bind = %q, to = "%s:6000" }]]):format(asked, case.to))
+        local shown, final = rewritten(([[rewrite { bind = %q, to = "%s:6000" }]]):format(asked, case.to))
         assert.equal(asked, shown)
         assert.equal(case.final .. ":6000", final)
       end)
 
       it("is rewritten in its address alone" .. what, function()
-        local shown, final = turned(([[rewrite { bind = %q, to = %q }]]):format(asked, case.to))
+        local shown, final = rewritten(([[rewrite { bind = %q, to = %q }]]):format(asked, case.to))
         assert.equal(asked, shown)
         assert.equal(case.final .. ":5000", final)
       end)
 
       it("is rewritten in its port alone" .. what, function()
-        local shown, final = turned [[rewrite { bind = "*:5000", to = "*:6000" }]]
+        local shown, final = rewritten [[rewrite { bind = "*:5000", to = "*:6000" }]]
         assert.equal(asked, shown)
         assert.equal(case.host .. ":6000", final)
       end)
 
       it("is rewritten and revealed" .. what, function()
-        local shown, final = turned(([[rewrite { bind = %q, to = "%s:6000", reveal = true }]])
+        local shown, final = rewritten(([[rewrite { bind = %q, to = "%s:6000", reveal = true }]])
           :format(asked, case.to))
         assert.equal(final, shown)
         assert.equal(case.final .. ":6000", final)

@@ -33,7 +33,7 @@ describe("beside another owner's program", function()
   local policies = {
     allows = [[allow { connect = "*" }]],
     denies = [[deny { connect = "*", errno = "EACCES" }]],
-    turns = [[rewrite { connect = "*", to = "192.0.2.99" }]],
+    rewrites = [[rewrite { connect = "*", to = "192.0.2.99" }]],
     ["has a source"] = [[allow { connect = "*", source = "127.0.0.7" }]],
   }
 

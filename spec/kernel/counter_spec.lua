@@ -50,7 +50,7 @@ describe("hits", function()
     end
     local answers = client.finish(storm)
     assert.same({ a = 4000, b = 2000, c = answers["denied: EPERM"] }, hits(gate))
-    assert.equal(1000 + answers["turned: EPERM"], gate:stats().default.connect.hits)
+    assert.equal(1000 + answers["rewritten: EPERM"], gate:stats().default.connect.hits)
     assert.equal(0, gate:stats().default.sendmsg.hits)
   end)
 
@@ -98,7 +98,7 @@ describe("hits", function()
     local gate = here:enforce [[deny { "kept", connect = "127.0.0.1" }]]
     call(3, "127.0.0.1:80")
     gate:deny { "wide", egress = "2001:db8::1", uid = 7, comm = "x", pid = 7, gid = 7, proto = "udp", log = true }
-    gate:rewrite { "turned", connect = "127.0.0.7", to = "127.0.0.8", source = "127.0.0.9" }
+    gate:rewrite { "rewritten", connect = "127.0.0.7", to = "127.0.0.8", source = "127.0.0.9" }
     for index = 1, 400 do
       gate:deny { "n" .. index, connect = ("10.0.%d.%d:%d"):format(index / 250, index % 250, index) }
     end
@@ -197,9 +197,9 @@ describe("the counters of a hook", function()
     assert.equal(1, gate:stats().errors)
     assert.is_nil(hooks.bind4)
     -- A rewritten call shows what it had asked for.
-    local turned = here:keep(socket.udp "inet")
-    assert(turned:connect "127.0.0.2:9")
-    turned:getpeername()
+    local rewritten = here:keep(socket.udp "inet")
+    assert(rewritten:connect "127.0.0.2:9")
+    rewritten:getpeername()
     assert.same({ 1, 1 }, { gate:stats().hooks.getpeername4.calls, gate:stats().hooks.getpeername4.rewritten })
     gate:deny { "wide", egress = "2001:db8::1", uid = 7, comm = "x" }
     assert(gate:commit())

@@ -170,12 +170,12 @@ describe("a gate on the kernel", function()
     attached(policy)
     connect("192.0.2.1", 80)
     connect("192.0.2.1", 80)
-    local turns = 0
+    local rounds = 0
     for _ in gate:events() do
-      turns = turns + 1
+      rounds = rounds + 1
       gate:close()
     end
-    assert.equal(1, turns)
+    assert.equal(1, rounds)
   end)
 
   it("ends its enforcement when it detaches, and can attach again", function()

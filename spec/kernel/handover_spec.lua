@@ -156,17 +156,17 @@ describe("a gate that is kept", function()
     gate:after(0.001, function() called = called .. "once " end)
     gate:every(0.001, function() called = called .. "often " end)
     assert(gate:commit())
-    local function turn()
+    local function dispatch()
       os.execute "sleep 0.01"
       assert(gate:dispatch())
       return called
     end
-    assert.equal("once often ", process.run(turn))
-    assert.equal("often ", process.run(turn))
-    assert.equal("often ", turn())
-    assert.equal("often often ", turn())
+    assert.equal("once often ", process.run(dispatch))
+    assert.equal("often ", process.run(dispatch))
+    assert.equal("often ", dispatch())
+    assert.equal("often often ", dispatch())
     gate:after(0.001, function() called = "new" end)
-    assert.equal("new", process.run(turn))
+    assert.equal("new", process.run(dispatch))
   end)
 
   describe("and its waker", function()
@@ -182,11 +182,11 @@ describe("a gate that is kept", function()
       local waker, path = gate:waker()
       local client = client_of(path)
       process.run(function() library.release("waker", waker) end)
-      for turn = 1, 3 do
+      for round = 1, 3 do
         connect()
         assert.equal("\0", (client:receive()))
         assert.same({ "old" }, rules_told(gate))
-        if turn < 3 then -- what the thread has not read when it ends would reset the connection
+        if round < 3 then -- what the thread has not read when it ends would reset the connection
           assert(client:send "x")
         end
       end

@@ -226,8 +226,8 @@ describe("kill", function()
       end)
       go.give()
       local ended = 0
-      for turn = 1, 60 do
-        local _, count = assert(svc:set(vip, { backends[turn % 2 + 1] }, { kill = true }))
+      for round = 1, 60 do
+        local _, count = assert(svc:set(vip, { backends[round % 2 + 1] }, { kill = true }))
         ended = ended + count
       end
       local last = 60 % 2 + 1

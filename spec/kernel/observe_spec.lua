@@ -24,7 +24,7 @@ describe("observe", function()
     local gate = here:enforce [[
       observe { "watch", connect = "127.0.0.0/8" }
       deny { "denies", connect = "127.0.0.1:10", errno = "EXDEV" }
-      rewrite { "turns", connect = "127.0.0.1:9", to = "127.0.0.1:99" }
+      rewrite { "rewrites", connect = "127.0.0.1:9", to = "127.0.0.1:99" }
       observe { "too late", connect = "127.0.0.1:9" }
     ]]
     local client = here:keep(socket.udp "inet")

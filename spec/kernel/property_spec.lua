@@ -35,7 +35,7 @@ for _, number in pairs(reference.errnos) do
   is_denial[number] = true
 end
 
-local is_turn = { rewrite = true, balance = true }
+local is_rewritten = { rewrite = true, balance = true }
 
 local function is_bound(call)
   return call.from_addr or call.from_port
@@ -92,7 +92,7 @@ local function compare_bind(verdict, call, answer)
   if answer.errno ~= 0 then
     return "", ""
   end
-  local hidden = is_turn[verdict.verb] and not verdict.reveal
+  local hidden = is_rewritten[verdict.verb] and not verdict.reveal
   local port = hidden and call.port ~= 0 and call.port or verdict.port
   local expected = "seen at " .. endpoint_text(hidden and call.addr or verdict.addr, port)
   local found = "seen at " .. endpoint_text(answer.own_addr, port ~= 0 and answer.own_port or 0)
@@ -143,10 +143,10 @@ local function compare(verdict, named, call, answer)
   local expected = "connected to " .. endpoint_text(final, verdict.port)
   local found = "connected to " .. endpoint_text(answer.addr, answer.port)
   if verdict.port ~= 0 then -- a socket has no peer without a port
-    local hidden = is_turn[verdict.verb] and not verdict.reveal
-    local turned = verdict.addr ~= call.addr -- 0.0.0.0 is shown as 127.0.0.1 if only its port was
+    local hidden = is_rewritten[verdict.verb] and not verdict.reveal
+    local rewritten = verdict.addr ~= call.addr -- 0.0.0.0 is shown as 127.0.0.1 if only its port was
     expected = expected .. ", seen as "
-      .. endpoint_text(hidden and (turned and call.addr or final) or named.addr, hidden and call.port or named.port)
+      .. endpoint_text(hidden and (rewritten and call.addr or final) or named.addr, hidden and call.port or named.port)
     found = found .. ", seen as " .. endpoint_text(answer.peer_addr, answer.peer_port)
   end
   if verdict.source then
@@ -198,7 +198,7 @@ end
 --- What getpeername() returns on a socket that was connected and is not redirected.
 function Round:name(verdict, call, answer)
   local addr = reference.target(verdict.addr, call.from_addr)
-  if call.op ~= "connect" or answer.errno ~= 0 or verdict.port == 0 or is_turn[verdict.verb] then
+  if call.op ~= "connect" or answer.errno ~= 0 or verdict.port == 0 or is_rewritten[verdict.verb] then
     return { addr = addr, port = verdict.port }
   end
   local named = reference.decide(self.readable, naming_of(call, addr, verdict.port, answer))
@@ -247,7 +247,7 @@ function Round:judge(call, answer)
   total.calls = total.calls + 1
   total[verdict.verb] = (total[verdict.verb] or 0) + 1
   total.arrived = total.arrived + (answer.errno == 0 and 1 or 0)
-  total.turned = total.turned + (verdict.verb == "rewrite" and answer.addr and 1 or 0)
+  total.rewritten = total.rewritten + (verdict.verb == "rewrite" and answer.addr and 1 or 0)
   total.balanced = total.balanced + (verdict.verb == "balance" and answer.addr and 1 or 0)
   total.bound = total.bound + (verdict.source and answer.addr and 1 or 0)
 end
@@ -348,7 +348,7 @@ describe("the kernel", function()
     os.remove(copy)
   end)
 
-  local totals = { calls = 0, arrived = 0, turned = 0, balanced = 0, bound = 0, stayed = 0 }
+  local totals = { calls = 0, arrived = 0, rewritten = 0, balanced = 0, bound = 0, stayed = 0 }
 
   --- A round to be played, which knows what rules that keep their names, and defaults, have counted.
   local function round(count)
@@ -380,12 +380,12 @@ describe("the kernel", function()
     end
     local story = first_disagreement(ROUNDS)
     assert(not story, story)
-    print(("    %d calls: %d arrived, %d of them turned, %d balanced, %d by clients that stay, %d bound first"):format(
-      totals.calls, totals.arrived, totals.turned, totals.balanced, totals.stayed, totals.bound))
+    print(("    %d calls: %d arrived, %d of them rewritten, %d balanced, %d by clients that stay, %d bound first"):format(
+      totals.calls, totals.arrived, totals.rewritten, totals.balanced, totals.stayed, totals.bound))
     for _, kind in ipairs { "arrived", "allow", "deny" } do
       assert(totals[kind] > totals.calls / 10, ("too few: %s %d"):format(kind, totals[kind] or 0))
     end
-    assert(totals.turned > totals.calls / 100, "too few were rewritten")
+    assert(totals.rewritten > totals.calls / 100, "too few were rewritten")
     assert(totals.balanced > totals.calls / 100, "too few were balanced")
     assert(totals.bound > 0, "too few were bound first")
   end)

@@ -109,9 +109,9 @@ describe("a publish", function()
     publish(gate, "api", "10.96.0.10", { A, B })
     publish(gate) -- the programs stay
     local before, bytes, descriptors = footprint.maps(), bytes_of_maps(), footprint.descriptors()
-    for turn = 1, 6 do
+    for round = 1, 6 do
       publish(gate, "api", "10.96.0.10", { A, B })
-      took[turn] = bytes_of_maps()
+      took[round] = bytes_of_maps()
       for id in pairs(maps_beside(before)) do
         seen[id] = true
       end

@@ -80,7 +80,7 @@ describe("a publish", function()
     local messages, failures = {}, 0
     gate:rules()[1]:remove()
     gate:deny { "wider", egress = { "192.0.2.1", "2001:db8::1" }, errno = "ETIMEDOUT", uid = 0, log = true }
-    gate:rewrite { "turned", connect = "192.0.2.7", to = "192.0.2.8" }
+    gate:rewrite { "rewritten", connect = "192.0.2.7", to = "192.0.2.8" }
     local open = descriptors()
     for spare = 0, 60 do
       local ok, message
@@ -219,7 +219,7 @@ describe("a publish", function()
   it("that needs hooks attaches them, and one that does not detaches them", function()
     local gate = here:enforce [[deny { "no", connect = "0.0.0.0/0", family = "inet", errno = "EACCES" }]]
     local all = table.concat(gate:status().hooks, " ")
-    gate:rewrite { "turned", connect = "192.0.2.7", to = "192.0.2.8" }
+    gate:rewrite { "rewritten", connect = "192.0.2.7", to = "192.0.2.8" }
     gate:deny { "more", sendmsg = "*" }
     assert(gate:commit())
     assert.equal("connect4 connect6 sendmsg4 sendmsg6 recvmsg4 recvmsg6 getpeername4 getpeername6",
@@ -244,7 +244,7 @@ describe("a publish", function()
       assert(gate:commit())
     end
     local answers, calls = client.finish(storm)
-    assert.same({ ["denied: EACCES"] = true, ["turned: EACCES"] = true }, names_of(answers))
+    assert.same({ ["denied: EACCES"] = true, ["rewritten: EACCES"] = true }, names_of(answers))
     assert.equal(calls[1] + calls[2], gate:rules()[1].hits)
     print(("    %d calls while other programs took over 40 times"):format(calls[1] + calls[2]))
   end)

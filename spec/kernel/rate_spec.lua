@@ -161,9 +161,9 @@ describe("a rate", function()
       deny { "flood", connect = "127.0.0.1", over = "100/s burst 200" }
       deny { "rest", connect = "127.0.0.1" }
     ]])
-    local told = gate:explain { op = "connect", addr = "127.0.0.1:9" }
-    assert.equal("only over 100/s burst 200", tostring(told):match '"flood"%s+([^\n]*)')
-    assert.equal("rest", told.decision.rule)
+    local explained = gate:explain { op = "connect", addr = "127.0.0.1:9" }
+    assert.equal("only over 100/s burst 200", tostring(explained):match '"flood"%s+([^\n]*)')
+    assert.equal("rest", explained.decision.rule)
   end)
 
   for rule, message in pairs {

@@ -59,7 +59,7 @@ describe("sendmsg, rewritten", function()
       end)
 
       --- one:53 goes to the first server, two:53 to the second, two:54 to the first.
-      local function turn(effects)
+      local function enforce(effects)
         return here:enforce(([[
           rewrite { sendmsg = %q, to = %q %s }
           rewrite { sendmsg = %q, to = %q %s }
@@ -69,7 +69,7 @@ describe("sendmsg, rewritten", function()
       end
 
       it("goes to several places from one socket, and each answers under its own name", function()
-        turn()
+        enforce()
         for _ = 1, 3 do
           assert.equal(case.one:format(53), ask(client, first, case.one:format(53)))
           assert.equal(case.two:format(53), ask(client, second, case.two:format(53)))
@@ -77,7 +77,7 @@ describe("sendmsg, rewritten", function()
       end)
 
       it("shows the same by recvmsg()", function()
-        turn()
+        enforce()
         for _, to in ipairs { case.one:format(53), case.two:format(53) } do
           local server = to == case.one:format(53) and first or second
           assert(client:sendto("?", to))
@@ -87,7 +87,7 @@ describe("sendmsg, rewritten", function()
       end)
 
       it("shows late answers under the name of each place", function()
-        turn()
+        enforce()
         assert(client:sendto("1", case.one:format(53)))
         assert(client:sendto("2", case.two:format(53)))
         answer(second, "2")
@@ -97,7 +97,7 @@ describe("sendmsg, rewritten", function()
       end)
 
       it("shows one place that was asked for under two names by the newest", function()
-        turn()
+        enforce()
         assert.equal(case.one:format(53), ask(client, first, case.one:format(53)))
         assert.equal(case.two:format(54), ask(client, first, case.two:format(54)))
         assert.equal(case.two:format(54), ask(client, first, case.two:format(54)))
@@ -106,7 +106,7 @@ describe("sendmsg, rewritten", function()
       end)
 
       it("shows a place that was asked for under its own name as it is", function()
-        turn()
+        enforce()
         assert.equal(case.one:format(53), ask(client, first, case.one:format(53)))
         assert.equal(shown_first, ask(client, first, shown_first))
         assert.equal(case.one:format(53), ask(client, first, case.one:format(53)))
@@ -115,7 +115,7 @@ describe("sendmsg, rewritten", function()
       end)
 
       it("shows where it went, with reveal", function()
-        turn ", reveal = true"
+        enforce ", reveal = true"
         assert.equal(shown_first, ask(client, first, case.one:format(53)))
         assert.equal(case.shown:format(second:port()), ask(client, second, case.two:format(53)))
       end)
@@ -132,7 +132,7 @@ describe("sendmsg, rewritten", function()
       end)
 
       it("rewrites each datagram of sendmmsg()", function()
-        turn()
+        enforce()
         assert.equal(3, client:send_all("x", { case.one:format(53), case.two:format(53), case.one:format(53) }))
         assert.equal("x", (first:receive()))
         assert.equal("x", (first:receive()))
@@ -141,7 +141,7 @@ describe("sendmsg, rewritten", function()
       end)
 
       it("shows the name again after the policy has changed", function()
-        local gate = turn()
+        local gate = enforce()
         assert(client:sendto("?", case.one:format(53)))
         gate:deny { "more", sendmsg = "192.0.2.77", uid = 7 }
         assert(gate:commit())
@@ -150,7 +150,7 @@ describe("sendmsg, rewritten", function()
       end)
 
       it("does not rename peers that send unasked, or peers of sockets that sent nothing", function()
-        turn()
+        enforce()
         ask(client, first, case.one:format(53))
         local client_port, idle = client:port(), here:keep(socket.serve("udp", case.at:format(0)))
         assert(second:sendto("!", case.at:format(client_port)))
@@ -160,7 +160,7 @@ describe("sendmsg, rewritten", function()
       end)
 
       it("writes nothing while it keeps sending to the same places", function()
-        turn()
+        enforce()
         local watcher = owner.watch(libc.call.getpid())
         if watcher then
           here:keep(watcher)

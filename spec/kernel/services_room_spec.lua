@@ -30,7 +30,7 @@ describe("tables of live services", function()
 
   local function vip(index) return ("10.96.0.%d:80/udp"):format(index) end
 
-  local function lead(index) return socket.lead("udp", ("10.96.0.%d:80"):format(index)) end
+  local function reached(index) return socket.reached("udp", ("10.96.0.%d:80"):format(index)) end
 
   --- Put long lists, from VIP 1 on, until there is no room for another one.
   local function fill(svc, place)
@@ -53,22 +53,22 @@ describe("tables of live services", function()
     local _, message = pcall(function() svc[vip(1)] = long(two) end)
     assert.matches('"10.96.0.1:80/udp": does not fit: they have room for 64 services of ten ', message, 1, true)
     assert.same({ one, 256 }, { svc[vip(1)][256].address, #svc[vip(1)] })
-    assert.equal(one, lead(1))
+    assert.equal(one, reached(1))
     -- Short ones find room beside them, and free some.
     svc[vip(1)] = two
     svc[vip(2)] = long(two)
     for index = 1, most do
-      assert.equal(index > 2 and one or two, lead(index))
+      assert.equal(index > 2 and one or two, reached(index))
     end
     svc[vip(most)] = nil
     svc[vip(most - 1)] = nil
     svc[vip(3)] = long(two)
-    assert.equal(two, lead(3))
+    assert.equal(two, reached(3))
     for name in svc:each() do
       svc[name] = nil
     end
     assert.equal(most, fill(svc, two))
-    assert.equal(two, lead(most))
+    assert.equal(two, reached(most))
   end)
 
   -- How a backend is chosen: at random, by a key, or by where a client went before.
@@ -91,7 +91,7 @@ describe("tables of live services", function()
           end
         end)
         for _ = 1, 200 do
-          local place = lead(1)
+          local place = reached(1)
           assert(place == one or place == two, place)
         end
         child:kill()
@@ -101,7 +101,7 @@ describe("tables of live services", function()
       end
       assert.equal(most, fill(svc, two))
       for index = 1, most do
-        assert.equal(two, lead(index))
+        assert.equal(two, reached(index))
       end
       gate:close()
     end
@@ -127,9 +127,9 @@ describe("tables of live services", function()
           balance { connect = b }
           %s]]):format(one, six, two, by, more))
         for _ = 1, 3 do
-          assert.equal(one, socket.lead("tcp", "10.96.0.10:80"))
-          assert.equal(six, socket.lead("tcp", "[2001:db8::10]:80"))
-          assert.equal("[::ffff:" .. one:gsub(":", "]:"), socket.lead("tcp", "[::ffff:10.96.0.10]:80"))
+          assert.equal(one, socket.reached("tcp", "10.96.0.10:80"))
+          assert.equal(six, socket.reached("tcp", "[2001:db8::10]:80"))
+          assert.equal("[::ffff:" .. one:gsub(":", "]:"), socket.reached("tcp", "[::ffff:10.96.0.10]:80"))
         end
         gate:close()
       end

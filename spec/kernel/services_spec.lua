@@ -34,14 +34,14 @@ describe("live services", function()
     local _, six = serve("tcp", "[::1]:0")
     local svc = balancing(([[{ ["10.96.0.10:80/tcp"] = %q, ["10.96.0.10:80/udp"] = { %q },
       ["[2001:db8::10]:80/tcp"] = { { %q, weight = 3 } } }]]):format(tcp, udp, six))
-    assert.equal(tcp, socket.lead("tcp", "10.96.0.10:80"))
-    assert.equal(tcp, socket.lead("mptcp", "10.96.0.10:80"))
-    assert.equal(udp, socket.lead("udp", "10.96.0.10:80"))
-    assert.equal(six, socket.lead("tcp", "[2001:db8::10]:80"))
-    assert.equal("[::ffff:" .. tcp:gsub(":", "]:"), socket.lead("tcp", "[::ffff:10.96.0.10]:80"))
-    assert.equal("ENETUNREACH", socket.lead("tcp", "10.96.0.10:81"))
-    assert.equal("ENETUNREACH", socket.lead("tcp", "10.96.0.11:80"))
-    assert.equal("ENETUNREACH", socket.lead("udp", "[2001:db8::10]:80"))
+    assert.equal(tcp, socket.reached("tcp", "10.96.0.10:80"))
+    assert.equal(tcp, socket.reached("mptcp", "10.96.0.10:80"))
+    assert.equal(udp, socket.reached("udp", "10.96.0.10:80"))
+    assert.equal(six, socket.reached("tcp", "[2001:db8::10]:80"))
+    assert.equal("[::ffff:" .. tcp:gsub(":", "]:"), socket.reached("tcp", "[::ffff:10.96.0.10]:80"))
+    assert.equal("ENETUNREACH", socket.reached("tcp", "10.96.0.10:81"))
+    assert.equal("ENETUNREACH", socket.reached("tcp", "10.96.0.11:80"))
+    assert.equal("ENETUNREACH", socket.reached("udp", "[2001:db8::10]:80"))
     assert.equal(3, #svc)
     assert.same({ { address = tcp, weight = 1, state = "up", picked = 3, share = 1 } }, svc["10.96.0.10:80/tcp"])
   end)
@@ -51,19 +51,19 @@ describe("live services", function()
     local _, two = serve("tcp", "127.0.0.2:0")
     local svc = balancing()
     local vip = "10.96.0.10:80/tcp"
-    assert.equal("ENETUNREACH", socket.lead("tcp", "10.96.0.10:80"))
+    assert.equal("ENETUNREACH", socket.reached("tcp", "10.96.0.10:80"))
     svc[vip] = { one }
-    assert.equal(one, socket.lead("tcp", "10.96.0.10:80"))
+    assert.equal(one, socket.reached("tcp", "10.96.0.10:80"))
     svc[vip] = two
-    assert.equal(two, socket.lead("tcp", "10.96.0.10:80"))
+    assert.equal(two, socket.reached("tcp", "10.96.0.10:80"))
     svc[vip] = {}
-    assert.equal("EHOSTUNREACH", socket.lead("tcp", "10.96.0.10:80"))
+    assert.equal("EHOSTUNREACH", socket.reached("tcp", "10.96.0.10:80"))
     assert.same({}, svc[vip])
     svc[vip] = { { one, state = "down" }, { two, state = "draining" } }
-    assert.equal("EHOSTUNREACH", socket.lead("tcp", "10.96.0.10:80"))
+    assert.equal("EHOSTUNREACH", socket.reached("tcp", "10.96.0.10:80"))
     svc[vip] = { { one, state = "draining" }, { two, weight = 7 } }
     for _ = 1, 20 do
-      assert.equal(two, socket.lead("tcp", "10.96.0.10:80"))
+      assert.equal(two, socket.reached("tcp", "10.96.0.10:80"))
     end
     local seen = {}
     for name, backends in svc:each() do
@@ -72,7 +72,7 @@ describe("live services", function()
     assert.same({ [vip] = 2 }, seen)
     svc[vip] = nil
     assert.is_nil(svc[vip])
-    assert.equal("ENETUNREACH", socket.lead("tcp", "10.96.0.10:80"))
+    assert.equal("ENETUNREACH", socket.reached("tcp", "10.96.0.10:80"))
     assert.is_false(svc:set(vip, nil))
     assert.equal(0, #svc)
   end)
@@ -82,14 +82,14 @@ describe("live services", function()
       local svc = services "svc" { ["10.96.0.10:80/tcp"] = {}, ["10.96.0.10:53/udp"] = {} }
       balance { "mine", egress = svc, errno = "ECONNREFUSED", log = true }
     ]]
-    assert.equal("ECONNREFUSED", socket.lead("tcp", "10.96.0.10:80"))
+    assert.equal("ECONNREFUSED", socket.reached("tcp", "10.96.0.10:80"))
     local client = here:keep(socket.udp "inet")
     assert.same({ nil, "ECONNREFUSED" }, { client:sendto("x", "10.96.0.10:53") })
-    local told = {}
+    local events = {}
     for event in gate:events { timeout = 0 } do
-      told[#told + 1] = event.verb .. " " .. event.asked .. " " .. event.errno
+      events[#events + 1] = event.verb .. " " .. event.asked .. " " .. event.errno
     end
-    assert.same({ "balance 10.96.0.10:80 ECONNREFUSED", "balance 10.96.0.10:53 ECONNREFUSED" }, told)
+    assert.same({ "balance 10.96.0.10:80 ECONNREFUSED", "balance 10.96.0.10:53 ECONNREFUSED" }, events)
     assert.equal(0, gate:stats().errors)
   end)
 
@@ -164,7 +164,7 @@ describe("live services", function()
     local svc, gate = balancing(([[{ ["10.96.0.10:80/tcp"] = { %q, { %q, weight = 3 } } }]]):format(one, two))
     local vip = "10.96.0.10:80/tcp"
     for _ = 1, 40 do
-      socket.lead("tcp", "10.96.0.10:80")
+      socket.reached("tcp", "10.96.0.10:80")
     end
     local before = svc[vip]
     assert.equal(40, before[1].picked + before[2].picked)
@@ -237,10 +237,10 @@ describe("live services", function()
       local svc = gate:service "svc"
       svc["10.96.0.11:80/tcp"] = one
       svc["10.96.0.12:80/tcp"] = one
-      assert.equal(one, socket.lead("tcp", "10.96.0.10:80"))
-      assert.equal("EPERM", socket.lead("tcp", "10.96.0.11:80"))
-      assert.equal(one, socket.lead("tcp", "10.96.0.12:80"))
-      assert.equal("EACCES", socket.lead("tcp", "10.96.0.13:80"))
+      assert.equal(one, socket.reached("tcp", "10.96.0.10:80"))
+      assert.equal("EPERM", socket.reached("tcp", "10.96.0.11:80"))
+      assert.equal(one, socket.reached("tcp", "10.96.0.12:80"))
+      assert.equal("EACCES", socket.reached("tcp", "10.96.0.13:80"))
       local decision = assert(gate:decide { op = "connect", addr = "10.96.0.10:80", proto = "tcp", uid = 0 })
       assert.equal(one, decision.final)
       decision = assert(gate:decide { op = "connect", addr = "10.96.0.10:80", proto = "tcp", uid = 1 })
@@ -344,16 +344,16 @@ describe("live services", function()
     local seen, calls = {}, 0
     for _ = 1, 12 do
       local child = process.fork(function()
-        local turn = 0
+        local round = 0
         while true do
-          turn = turn + 1
-          svc[vip] = made[turn % #made + 1]
-          local other = ("10.96.1.%d:80/udp"):format(turn % 12)
-          svc[other] = turn % 3 > 0 and made[turn % 7 + 1] or nil
+          round = round + 1
+          svc[vip] = made[round % #made + 1]
+          local other = ("10.96.1.%d:80/udp"):format(round % 12)
+          svc[other] = round % 3 > 0 and made[round % 7 + 1] or nil
         end
       end)
       for _ = 1, 1000 do
-        local place = socket.lead("udp", "10.96.0.10:80")
+        local place = socket.reached("udp", "10.96.0.10:80")
         seen[place], calls = (seen[place] or 0) + 1, calls + 1
       end
       child:kill()
@@ -369,7 +369,7 @@ describe("live services", function()
       svc[("10.97.0.%d:80/udp"):format(index)] = made[9]
     end
     assert.equal(16, #svc)
-    assert.equal(two, socket.lead("udp", "10.97.0.7:80"))
+    assert.equal(two, socket.reached("udp", "10.97.0.7:80"))
   end)
 
   it("are emptied and refilled under load, and no call goes to the VIP", function()
@@ -385,7 +385,7 @@ describe("live services", function()
     end)
     local seen = {}
     for _ = 1, 4000 do
-      local place = socket.lead("udp", "10.96.0.10:80")
+      local place = socket.reached("udp", "10.96.0.10:80")
       seen[place] = (seen[place] or 0) + 1
     end
     child:kill()
@@ -401,7 +401,7 @@ describe("live services", function()
       assert(ffi.C.setresuid(65534, 65534, 65534) == 0)
       svc["10.96.0.10:80/tcp"] = one
     end)
-    assert.equal(one, socket.lead("tcp", "10.96.0.10:80"))
+    assert.equal(one, socket.reached("tcp", "10.96.0.10:80"))
   end)
 
   it("are the same from an image file", function()
@@ -418,10 +418,10 @@ describe("live services", function()
     assert.equal(gate:dump(), loaded:dump())
     assert.equal(gate:dump(), assert(tidegate.compile(gate:dump())):dump())
     assert(loaded:attach(here.cgroup))
-    assert.equal(one, socket.lead("tcp", "10.96.0.10:80"))
+    assert.equal(one, socket.reached("tcp", "10.96.0.10:80"))
     local svc = loaded:services()[1]
     assert.equal("svc", svc.name)
     svc["10.96.0.10:80/tcp"] = {}
-    assert.equal("EHOSTUNREACH", socket.lead("tcp", "10.96.0.10:80"))
+    assert.equal("EHOSTUNREACH", socket.reached("tcp", "10.96.0.10:80"))
   end)
 end)

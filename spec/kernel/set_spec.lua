@@ -231,10 +231,10 @@ describe("a live set", function()
     expect("ok", "127.0.0.1:2007", "203.0.113.9:9")
     expect("EBUSY", "127.0.0.1:2008", "198.51.100.1:9")
     assert.equal("EHOSTUNREACH", socket.try("udp", "203.0.113.9:9"))
-    local told = gate:explain { op = "connect", addr = "198.51.100.1:9", from = "192.0.2.7:2001" }
-    assert.equal("from differs", tostring(told):match '"both"%s+([^\n]*)')
-    told = gate:explain { op = "connect", addr = "198.51.100.2:9", from = "192.0.2.7:2001" }
-    assert.equal("address and from differ", tostring(told):match '"both"%s+([^\n]*)')
+    local explained = gate:explain { op = "connect", addr = "198.51.100.1:9", from = "192.0.2.7:2001" }
+    assert.equal("from differs", tostring(explained):match '"both"%s+([^\n]*)')
+    explained = gate:explain { op = "connect", addr = "198.51.100.2:9", from = "192.0.2.7:2001" }
+    assert.equal("address and from differ", tostring(explained):match '"both"%s+([^\n]*)')
   end)
 
   it("survives a publish, and goes with its declaration", function()

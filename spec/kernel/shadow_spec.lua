@@ -23,7 +23,7 @@ describe("shadow", function()
   it("lets a call proceed as if the rule were not there, but counts and reports it", function()
     local gate = here:enforce [[
       deny { "would deny", connect = "127.0.0.1:9", errno = "EXDEV", shadow = true }
-      rewrite { "would turn", connect = "127.0.0.1:9", to = "127.0.0.1:99", shadow = true, log = true }
+      rewrite { "would rewrite", connect = "127.0.0.1:9", to = "127.0.0.1:99", shadow = true, log = true }
       deny { "denies", connect = "127.0.0.1:10" }
     ]]
     local client = here:keep(socket.udp "inet")
@@ -37,7 +37,7 @@ describe("shadow", function()
     end
     assert.same({
       { "would deny", "deny", "EXDEV", true, "127.0.0.1:9", "127.0.0.1:9" },
-      { "would turn", "rewrite", nil, true, "127.0.0.1:9", "127.0.0.1:9" },
+      { "would rewrite", "rewrite", nil, true, "127.0.0.1:9", "127.0.0.1:9" },
       { "denies", "deny", "EPERM", nil, "127.0.0.1:10", "127.0.0.1:10" },
     }, seen)
   end)

@@ -35,13 +35,13 @@ local function backends(kind, list, count)
 end
 
 local SERVICE, FIXED, LIVE = 2, 3, 4
-local TURNED = "127.5.5.5:5555"
+local REWRITTEN = "127.5.5.5:5555"
 local vip, quiet = "10.96.0.10:80/udp", "10.96.0.11:80/udp"
 local lists = { backends(SERVICE, 1, 3), backends(SERVICE, 2, 4), {} }
 
 -- What the clients ask for, and the rule that decides it; a rule that may let another one decide has an "or".
 local asked = {
-  { to = "192.0.2.1:9", rule = "no" }, { to = "192.0.2.2:9", rule = "turn" }, { to = "192.0.2.3:9", rule = "list" },
+  { to = "192.0.2.1:9", rule = "no" }, { to = "192.0.2.2:9", rule = "rewrite" }, { to = "192.0.2.3:9", rule = "list" },
   { to = "192.0.2.4:9", rule = "same" }, { to = "10.96.0.10:80", rule = "service" },
   { to = "10.96.0.11:80", rule = "quiet" }, { to = "198.51.100.1:9", rule = "ban" }, { to = "198.51.100.2:9" },
   { to = "198.51.100.3:9", rule = "ban", or_none = true },
@@ -63,7 +63,7 @@ local function expected_answers()
     expect("no", side.errno)
     expect("ban", side.errno)
     expect("service", side.errno) -- of the empty list
-    expect("turn", TURNED .. " from " .. side.source)
+    expect("rewrite", REWRITTEN .. " from " .. side.source)
     expect_each("list", backends(FIXED, number, 3))
     expect_each("same", backends(FIXED, 9, 5))
     expect_each("quiet", backends(LIVE, 1, 5))
@@ -82,15 +82,15 @@ local function stage(gate, number)
   end
   gate:deny { "ban", connect = gate:set "banned", errno = side.errno, log = log }
   gate:deny { "no", connect = "192.0.2.1", errno = side.errno, log = log }
-  local function turning(verb, name, to, list)
+  local function redirect(verb, name, to, list)
     gate[verb](gate, { name, connect = to, to = list, source = side.source, reveal = true, log = log,
       errno = verb == "balance" and side.errno or nil })
   end
-  turning("rewrite", "turn", "192.0.2.2", TURNED)
-  turning("balance", "list", "192.0.2.3", backends(FIXED, number, 3))
-  turning("balance", "same", "192.0.2.4", backends(FIXED, 9, 5))
-  turning("balance", "service", gate:service "svc")
-  turning("balance", "quiet", gate:service "calm")
+  redirect("rewrite", "rewrite", "192.0.2.2", REWRITTEN)
+  redirect("balance", "list", "192.0.2.3", backends(FIXED, number, 3))
+  redirect("balance", "same", "192.0.2.4", backends(FIXED, 9, 5))
+  redirect("balance", "service", gate:service "svc")
+  redirect("balance", "quiet", gate:service "calm")
 end
 
 --- Wait until `share` of what is to be done in a second is due.
@@ -138,14 +138,14 @@ local function change(stop, banned, svc)
     spare[index] = ("203.0.113.%d"):format(index)
   end
   local ways = {
-    function(turn) assert(banned:add(spare[turn % 40 + 1])) end,
-    function(turn) svc[vip] = lists[turn % 3 + 1] end,
-    function(turn) banned:remove(spare[turn % 40 + 1]) end,
-    function(turn) svc[("10.97.0.%d:80/tcp"):format(turn % 50)] = lists[turn % 3 + 1] end,
-    function(turn) assert(banned:add("198.51.100.3", turn % 2 == 0 and 0.001 or nil)) end,
-    function(turn) svc[("10.97.0.%d:80/tcp"):format((turn + 25) % 50)] = nil end,
+    function(round) assert(banned:add(spare[round % 40 + 1])) end,
+    function(round) svc[vip] = lists[round % 3 + 1] end,
+    function(round) banned:remove(spare[round % 40 + 1]) end,
+    function(round) svc[("10.97.0.%d:80/tcp"):format(round % 50)] = lists[round % 3 + 1] end,
+    function(round) assert(banned:add("198.51.100.3", round % 2 == 0 and 0.001 or nil)) end,
+    function(round) svc[("10.97.0.%d:80/tcp"):format((round + 25) % 50)] = nil end,
     function() banned:remove "198.51.100.3" end,
-    function(turn) assert(banned:replace { "198.51.100.1", turn % 2 == 0 and "198.51.100.3" or "2001:db8::1" }) end,
+    function(round) assert(banned:replace { "198.51.100.1", round % 2 == 0 and "198.51.100.3" or "2001:db8::1" }) end,
   }
   while uv.fs_stat(stop) do
     for index, way in ipairs(ways) do

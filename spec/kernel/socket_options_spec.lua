@@ -62,8 +62,8 @@ describe("set", function()
       rewrite { connect = "127.0.0.1:9", to = "*:10", set = { mark = 5 } }
       allow { bind = "127.0.0.1:7777", set = { mark = 6 } }
     ]]
-    local turned = connected("udp", "127.0.0.1:9")
-    assert.equal(5, turned:number(SOL_SOCKET, SO_MARK))
+    local rewritten = connected("udp", "127.0.0.1:9")
+    assert.equal(5, rewritten:number(SOL_SOCKET, SO_MARK))
     local bound = here:keep(socket.serve("udp", "127.0.0.1:7777"))
     assert.equal(6, bound:number(SOL_SOCKET, SO_MARK))
     assert.equal(0, connected("udp", "127.0.0.1:11"):number(SOL_SOCKET, SO_MARK))

@@ -20,14 +20,14 @@ describe("sticky balance", function()
   local CLIENTS = 60
 
   -- A connect of UDP needs no server.
-  local function leads(asked)
-    return socket.lead("udp", asked)
+  local function reached(asked)
+    return socket.reached("udp", asked)
   end
 
   local function all_lead()
     local homes = {}
     for number = 1, CLIENTS do
-      homes[number] = leads(client(number))
+      homes[number] = reached(client(number))
     end
     return homes
   end
@@ -114,15 +114,15 @@ describe("sticky balance", function()
     assert.is_true(count_of(homes, backends[1]) > count_of(homes, backends[2]))
     replace(gate, but { to = { backends[1], { backends[2], weight = 65535 } } })
     assert.same(homes, all_lead())
-    assert.equal(backends[2], leads(client(1000)))
+    assert.equal(backends[2], reached(client(1000)))
   end)
 
   it("chooses anew when a client's time is over, which every call renews", function()
     enforce(but { sticky = "1500ms" })
-    local home = leads(client(1))
+    local home = reached(client(1))
     for _ = 1, 6 do
       os.execute "sleep 0.3"
-      assert.equal(home, leads(client(1)))
+      assert.equal(home, reached(client(1)))
     end
     local homes = all_lead()
     os.execute "sleep 1.6"
@@ -215,7 +215,7 @@ describe("sticky balance", function()
       assert.same(homes, all_lead())
       -- No new client is sent there.
       svc["10.200.0.1:80/udp"] = { { backends[1], state = "draining" }, backends[2] }
-      assert.equal(backends[2], leads "10.200.0.1:80")
+      assert.equal(backends[2], reached "10.200.0.1:80")
       give(svc, { { backends[1], state = "down" }, backends[2], backends[3] })
       local after = all_lead()
       assert.equal(0, count_of(after, backends[1]))
@@ -224,9 +224,9 @@ describe("sticky balance", function()
       give(svc, { { backends[2], state = "draining" }, { backends[3], state = "draining" } })
       assert.same(after, all_lead())
       svc["10.200.0.2:80/udp"] = { { backends[2], state = "draining" } }
-      assert.equal("EHOSTUNREACH", leads "10.200.0.2:80")
+      assert.equal("EHOSTUNREACH", reached "10.200.0.2:80")
       give(svc, {})
-      assert.equal("EHOSTUNREACH", leads(client(1)))
+      assert.equal("EHOSTUNREACH", reached(client(1)))
     end)
 
     it("belongs to a service: those of the same backends choose by themselves", function()

@@ -24,18 +24,18 @@ end
 local KERNEL = io.popen("uname -r"):read "*l"
 local OPTIONS = 'policy { name = "x"%s }\n'
 local RULES = [[
-rewrite { "turn", connect = "192.0.2.1:80", to = "127.0.0.1:9" }
+rewrite { "rewrite", connect = "192.0.2.1:80", to = "127.0.0.1:9" }
 allow { "from", connect = "127.0.0.1", source = "127.0.0.2" }
 deny { "send", egress = "192.0.2.2", errno = "EXDEV" }
 ]]
 
-local function lack(line, rule, need, linux)
+local function unsupported(line, rule, need, linux)
   return ("web.lua:%d: %s: needs %s, which this kernel, Linux %s, does not have; Linux %s and newer do")
     :format(line, rule, need, KERNEL, linux)
 end
 
-local FROM = lack(3, 'allow "from"', "source", "99.1")
-local SEND = lack(4, 'deny "send"', "the hook sendmsg4", "99.2")
+local FROM = unsupported(3, 'allow "from"', "source", "99.1")
+local SEND = unsupported(4, 'deny "send"', "the hook sendmsg4", "99.2")
 
 describe("a policy that needs more than the kernel has", function()
   local folder, needy
@@ -108,7 +108,7 @@ end
 
 describe("a rule for unix sockets", function()
   local RULE = [[deny { "docker", connect = "unix:/run/docker.sock" }]] .. "\n"
-  local NEED = lack(2, 'deny "docker"', "the hook connect_unix", "6.7")
+  local NEED = unsupported(2, 'deny "docker"', "the hook connect_unix", "6.7")
 
   it("is accepted by kernels that have the hooks; others say which kernel has them", function()
     local gate = assert(tidegate.compile(OPTIONS:format "" .. RULE, "web.lua"))

@@ -48,14 +48,14 @@ describe("the balancer", function()
   end
 
   --- Where that many requests go: how many of them to each backend.
-  local function lead(count)
-    local led = {}
+  local function send(count)
+    local sent = {}
     for _ = 1, count do
       local status, said = balancer:get "/x"
       local endpoint = status == 200 and said:match "^(%S+) /x$" or tostring(status)
-      led[endpoint] = (led[endpoint] or 0) + 1
+      sent[endpoint] = (sent[endpoint] or 0) + 1
     end
-    return led
+    return sent
   end
 
   --- Send requests until the file `stop` exists; the number of requests by their result.
@@ -89,7 +89,7 @@ describe("the balancer", function()
     change("PUT", "/backends/" .. ONE .. "?state=down")
     assert.equal(503, (balancer:get "/"))
     change("PUT", "/backends/" .. ONE .. "?state=up")
-    assert.same({ [ONE] = 5 }, lead(5))
+    assert.same({ [ONE] = 5 }, send(5))
     change("PUT", "/backends", "{}")
     assert.equal(503, (balancer:get "/"))
   end)
@@ -99,14 +99,14 @@ describe("the balancer", function()
     local listed = change("PUT", "/backends/" .. TWO .. "?weight=3")
     assert.same({ [ONE] = { weight = 1, state = "up", picked = 0 }, [TWO] = { weight = 3, state = "up", picked = 0 } },
       listed)
-    local led = lead(400)
-    assert.equal(400, led[ONE] + led[TWO])
-    assert.is_true(math.abs(led[ONE] - 100) < 50, led[ONE] .. " of 400, where one in 4 was meant")
+    local sent = send(400)
+    assert.equal(400, sent[ONE] + sent[TWO])
+    assert.is_true(math.abs(sent[ONE] - 100) < 50, sent[ONE] .. " of 400, where one in 4 was meant")
     listed = change("GET", "/backends")
-    assert.same({ led[ONE], led[TWO] }, { listed[ONE].picked, listed[TWO].picked })
+    assert.same({ sent[ONE], sent[TWO] }, { listed[ONE].picked, listed[TWO].picked })
     listed = change("PUT", "/backends/" .. TWO .. "?state=draining")
-    assert.same({ weight = 3, state = "draining", picked = led[TWO] }, listed[TWO])
-    assert.same({ [ONE] = 20 }, lead(20))
+    assert.same({ weight = 3, state = "draining", picked = sent[TWO] }, listed[TWO])
+    assert.same({ [ONE] = 20 }, send(20))
   end)
 
   it("loses no request while backends come and go", function()
@@ -119,13 +119,13 @@ describe("the balancer", function()
     os.execute "sleep 0.3"
     change("DELETE", "/backends/" .. ONE)
     servers[ONE]:stop() -- SIGQUIT: it answers the requests that it has
-    assert.same({ [TWO] = 10 }, lead(10))
+    assert.same({ [TWO] = 10 }, send(10))
     change("PUT", "/backends", cjson.encode { [TWO] = { weight = 2 }, [THREE] = { weight = 5 } })
     balancer:reload()
     os.execute "sleep 0.3"
     change("DELETE", "/backends/" .. TWO)
     servers[TWO]:stop()
-    assert.same({ [THREE] = 10 }, lead(10))
+    assert.same({ [THREE] = 10 }, send(10))
     balancer:write("stop", "")
     local total, got = 0, {}
     for _, each in ipairs(loads) do
@@ -140,21 +140,21 @@ describe("the balancer", function()
   it("lets a request try another backend if one has died", function()
     change("PUT", "/backends", cjson.encode { [ONE] = {}, [TWO] = {}, [THREE] = {} })
     servers[ONE]:stop "sigterm"
-    local led = lead(100)
-    assert.is_nil(led[ONE])
-    assert.is_true((led["502"] or 0) < 20, "every third try fails, and so every 27th request")
+    local sent = send(100)
+    assert.is_nil(sent[ONE])
+    assert.is_true((sent["502"] or 0) < 20, "every third try fails, and so every 27th request")
     change("DELETE", "/backends/" .. ONE)
-    assert.same({ TWO, THREE }, keys(lead(50)))
+    assert.same({ TWO, THREE }, keys(send(50)))
   end)
 
   it("keeps its backends through a reload, also of a policy that names others", function()
     change("PUT", "/backends/" .. ONE)
-    lead(3)
+    send(3)
     local policy = env.read(balancer.folder .. "/policy.lua")
     balancer:write("policy.lua", (policy:gsub('tcp"%] = {}', ('tcp"] = { %q }'):format(TWO))))
     balancer:reload()
     assert.same({ [ONE] = { weight = 1, state = "up", picked = 3 } }, change("GET", "/backends"))
-    assert.same({ [ONE] = 5 }, lead(5))
+    assert.same({ [ONE] = 5 }, send(5))
   end)
 
   it("is changed by all workers at once, and loses no change", function()

@@ -164,9 +164,9 @@ describe("in nginx", function()
         server:try "169.254.169.254"
         wait_for(server, "heard", 3)
         os.execute "sleep 0.1"
-        local told = said(server, "heard")
-        assert.equal(3, #told)
-        assert.is_true(told[3].pid ~= said(server, "begun")[1].pid)
+        local events = said(server, "heard")
+        assert.equal(3, #events)
+        assert.is_true(events[3].pid ~= said(server, "begun")[1].pid)
       end)
 
       it("nginx's own configuration may add some", function()

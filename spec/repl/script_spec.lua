@@ -56,7 +56,7 @@ undo()
     assert.equal(1, got.status)
   end)
 
-  leaving_none("ends with the status that it says, and 1 where it fails", function()
+  leaving_none("ends with the status that it sets, and with 1 if it fails", function()
     assert.equal(0, run("").status)
     assert.equal(0, run("exit() nothing()").status)
     assert.equal(42, run("exit(42)").status)
@@ -76,7 +76,7 @@ undo()
     end
   end)
 
-  leaving_none("begins with the policy that is named, or ends with 1 where that is wrong", function()
+  leaving_none("begins with the policy that is named, or ends with 1 if that is wrong", function()
     local path = env.write(env.folder() .. "/bad.lua", 'deny { connect = "1.2.3.400" }')
     local got = run("print 'started'", { path })
     assert.equal(path .. ':1: deny "#1": connect: "1.2.3.400": 400 is over 255\n', got.err)
@@ -95,7 +95,7 @@ undo()
       run(('save "%s"'):format(image), { image }).err)
   end)
 
-  leaving_none("publishes before it runs a command, and all at the end", function()
+  leaving_none("publishes before it runs a command, and the rest at the end", function()
     local got = run [[
 for port = 1, 50 do deny { connect = { addr = "192.0.2.1", port = port } } end
 sh "nc -v 192.0.2.1 50"
@@ -104,7 +104,7 @@ print(gate:status().generation, rules[50].hits)]]
     assert.equal(0, got.status)
   end)
 
-  leaving_none("says that it is on the simulator, and ends with 3 where the kernel is needed", function()
+  leaving_none("says that it is on the simulator, and ends with 3 if the kernel is needed", function()
     local nobody = { "setpriv", "--reuid=65534", "--clear-groups" }
     local got = run('deny { "x", connect = "9.9.9.9" } print(try { connect = "9.9.9.9:1" }.decision)', {}, nobody)
     assert.equal('deny "x" (stdin:1): EPERM\n', got.out)

@@ -42,7 +42,7 @@ describe("a session at the prompt", function()
     end)
   end
 
-  leaving_none("types a wrong rule, mends it, sees it at work, takes it back, keeps it and leaves", function()
+  leaving_none("refuses a wrong rule, shows its correction at work, undoes it, saves it and leaves", function()
     local term = prompt.start({ path }, { serve = true })
     assert.truthy(term:screen():find(path .. ': 1 rule, in force for what sh runs; attach "CGROUP" puts them in '
       .. "force there\nhelp() tells what there is; Ctrl-D leaves\n", 1, true), term:screen())
@@ -83,7 +83,7 @@ describe("a session at the prompt", function()
     assert.is_nil(term:screen():find "not saved")
   end)
 
-  leaving_none("declares a live set, changes it, shows it and takes it back", function()
+  leaving_none("declares a live set, changes it, shows it and removes it", function()
     local term = prompt.start { path }
     assert.equal("no sets yet", term:enter "sets")
     term:enter 'set "banned" { "203.0.113.0/24", ttl = "10m", size = 100 }'
@@ -99,7 +99,7 @@ describe("a session at the prompt", function()
     assert.equal(0, term:leave())
   end)
 
-  leaving_none("shows the backends of rules and services, and what they are to get", function()
+  leaving_none("shows the backends of rules and services, and their shares", function()
     local term = prompt.start { path }
     assert.equal("no services yet", term:enter "services")
     term:enter('rules.seed:remove() balance { "api", connect = "192.0.2.1:80", to = { "127.0.0.1:9", '
@@ -129,7 +129,7 @@ describe("a session at the prompt", function()
     assert.equal(0, term:leave())
   end)
 
-  leaving_none("calls what every and after are given, above the line", function()
+  leaving_none("calls the functions of every and after, and prints above the line", function()
     local term = prompt.start { path }
     term:enter 'local n = 0; every("50ms", function() n = n + 1; if n == 3 then print "third tick" end end)'
     term:wait_for "third tick"
@@ -164,7 +164,7 @@ describe("a session at the prompt", function()
     assert.equal(0, command.run({ "rmdir", app }).status)
   end)
 
-  leaving_none("shows events above a line that is half typed, and not more than can be read", function()
+  leaving_none("shows events above a half-typed line, and no more than can be read", function()
     assert.equal(0, command.run({ "mkfifo", path .. ".few", path .. ".many" }).status)
     local term = prompt.start { path }
     term:enter 'deny { "all", connect = "192.0.2.1", log = "1000/s" }'
@@ -190,7 +190,7 @@ describe("a session at the prompt", function()
     assert.equal(0, term:leave())
   end)
 
-  leaving_none("has the policy's handlers called, and says what is wrong in them", function()
+  leaving_none("calls the policy's handlers, and reports their errors", function()
     local term = prompt.start { path }
     term:enter 'deny { "all", connect = "192.0.2.1", log = false }'
     term:enter 'deny { "loud", connect = "192.0.2.2" }'
@@ -218,7 +218,7 @@ describe("a session at the prompt", function()
     assert.equal(0, term:status())
   end)
 
-  leaving_none("lets go and mends the terminal when a signal ends it", function()
+  leaving_none("detaches and restores the terminal when a signal ends it", function()
     local term = prompt.start { path }
     local pid = term:enter 'sh "echo $PPID"'
     term:type "half a line"

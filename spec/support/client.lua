@@ -27,11 +27,11 @@ end
 
 --- Connect in two threads until finish().
 ---@param denied string an IPv4 address
----@param turned string an IPv4 address
+---@param rewritten string an IPv4 address
 ---@param port integer of both
 ---@return spec.Process
-function M.storm(denied, turned, port)
-  return command.start { M.path(), "storm", denied, turned, tostring(port) }
+function M.storm(denied, rewritten, port)
+  return command.start { M.path(), "storm", denied, rewritten, tostring(port) }
 end
 
 --- End the client's threads.

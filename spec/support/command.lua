@@ -43,7 +43,7 @@ local function collect(self, name, pipe)
 end
 
 --- Run the event loop until `done()`; fails at the deadline.
-local function turn_until(done, what, deadline)
+local function run_until(done, what, deadline)
   local timer, late = uv.new_timer(), false
   uv.update_time() -- the loop's clock does not advance while it is not running
   timer:start(deadline or DEADLINE_MS, 0, function() late = true end)
@@ -99,7 +99,7 @@ end
 --- Wait until the program ends.
 ---@return spec.Process itself
 function Process:wait()
-  turn_until(function() return self.status and self.open == 0 end, function()
+  run_until(function() return self.status and self.open == 0 end, function()
     return ("the end of pid %d, which said: %s%s"):format(self.pid, self.out, self.err)
   end, self.deadline)
   if not self.input:is_closing() then
@@ -114,7 +114,7 @@ function Process:wait_for(text)
   local function said()
     return self.out:find(text, 1, true) or self.err:find(text, 1, true)
   end
-  turn_until(function() return said() or self.status end, function() return text end, self.deadline)
+  run_until(function() return said() or self.status end, function() return text end, self.deadline)
   assert(said(),
     ("it ended without saying %q: %s%s"):format(text, self.out, self.err))
 end
@@ -144,7 +144,7 @@ end
 function M.wait_until(done, what)
   local timer = uv.new_timer()
   timer:start(10, 10, function() end)
-  turn_until(done, function() return what end)
+  run_until(done, function() return what end)
   timer:close()
   uv.run "nowait" -- luv crashes at exit if a handle is still closing
 end

@@ -383,7 +383,7 @@ end
 
 --- Where connecting a new socket of `kind` to an endpoint ends up, or the errno's name.
 ---@return string
-function M.lead(kind, endpoint)
+function M.reached(kind, endpoint)
   local client = M.kinds[kind](family_of(endpoint)):abrupt()
   local ok, errno = client:connect(endpoint)
   local peer = ok and client:getpeername() or errno

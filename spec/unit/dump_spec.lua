@@ -78,14 +78,14 @@ local who = {
 
 local function rule(number, six)
   local verb = pick { "allow", "deny", "rewrite", "balance" }
-  local turns = verb == "rewrite" or verb == "balance"
-  local what = turns and "connect" or pick { "connect", "sendmsg", "egress" }
+  local redirects = verb == "rewrite" or verb == "balance"
+  local what = redirects and "connect" or pick { "connect", "sendmsg", "egress" }
   local sourced = verb ~= "deny" and what == "connect" and random(4) == 1
   local parts = {}
   if random(2) == 1 then
     parts[1] = literal.quote(pick { "rule ", 'quo"ted ', "back\\slash ", "été " } .. number)
   end
-  parts[#parts + 1] = what .. " = " .. endpoints(six, turns or sourced)
+  parts[#parts + 1] = what .. " = " .. endpoints(six, redirects or sourced)
   if six then
     parts[#parts + 1] = [[family = "inet6"]]
   end

@@ -193,7 +193,7 @@ describe("a policy file", function()
     end)
   end
 
-  it("tells all of its errors at once, one a line", function()
+  it("has all of its errors reported at once, one a line", function()
     assert.equal(table.concat({
       [[web.lua:1: deny "a" says no operation; ]]
         .. [[add connect, sendmsg, egress, bind, recvmsg, getpeername or getsockname]],

@@ -3,7 +3,7 @@
 local address = require "spec.support.reference.address"
 local addresses = require "spec.support.random.address"
 local draw = require "spec.support.random.draw"
-local meanings = require "spec.support.reference.names"
+local names = require "spec.support.reference.names"
 local values = require "spec.support.random.value"
 
 local chance, pick, random = draw.chance, draw.pick, math.random
@@ -61,7 +61,7 @@ function M.call(maker)
     uid = math.min(values.some_number(maker, "uid"), maker.last_id),
     gid = math.min(values.some_number(maker, "gid"), maker.last_id),
     comm = call_comm(maker), pid = chance(80) and pick(maker.pids) or values.some_number(maker, "pid"),
-    exe = pick(maker.exes), cgroup = pick(maker.cgroups), netns = meanings.netns_cookies[netns] or netns,
+    exe = pick(maker.exes), cgroup = pick(maker.cgroups), netns = names.netns_cookies[netns] or netns,
     mark = values.some_number(maker, "mark"), device = pick { 0, 0, 1, 2 },
     type = chance(20) and pick { 1, 2, 3, 5 } or nil,
   }

@@ -21,7 +21,7 @@ end
 local goes = { connect = true, sendmsg = true, egress = true }
 
 --- A family that makes a rewrite possible: no datagram for IPv6 can be rewritten to IPv4.
-local function family_of_turn(op, to6)
+local function family_of_rewrite(op, to6)
   if to6 then
     return pick { "inet6", "!inet", { "inet6" } }
   elseif op == "sendmsg" or op == "egress" then
@@ -39,7 +39,7 @@ function M.rewrite(maker, rule)
   else
     local only6 = to6 and chance(50)
     rule[op] = endpoints.endpoints(maker, only6)
-    rule.family = not only6 and family_of_turn(op, to6) or nil
+    rule.family = not only6 and family_of_rewrite(op, to6) or nil
     rule.to = pick(to6 and destinations6 or destinations4)
     if chance(70) then
       rule.to = with_port(rule.to, random(65535))
@@ -64,18 +64,18 @@ function M.deny(maker, rule)
   end
 end
 
-local turning_ops = { "connect", "connect", "sendmsg", "egress", "egress" }
+local egress_ops = { "connect", "connect", "sendmsg", "egress", "egress" }
 
 --- With backends of its own, or with those of services.
 function M.balance(maker, rule)
-  local op = pick(turning_ops)
+  local op = pick(egress_ops)
   if maker.services and chance(50) then
     rule[op] = endpoints.services()
   else
     local to6 = chance(30)
     local only6 = to6 and chance(50)
     rule[op] = endpoints.endpoints(maker, only6, true)
-    rule.family = not only6 and family_of_turn(op, to6) or nil
+    rule.family = not only6 and family_of_rewrite(op, to6) or nil
     rule.to = backends.list(to6)
     rule.source = maker.sources and chance(15) and pick(to6 and destinations6 or destinations4) or nil
   end
