@@ -6,23 +6,13 @@ local libc = require "spec.support.libc"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
 local EPERM = 1
 local POLICY = [[deny { "no", connect = "192.0.2.1", errno = "EXDEV" }]]
 
-describe("a gate beside another owner's program", function()
-  local here, program = sandbox.new(), nil
-  before_each(function()
-    here:enter()
-    program = foreign.load("their_own", 1)
-  end)
-  after_each(function()
-    libc.call.close(program)
-    here:leave()
-  end)
+sandbox.describe("a gate beside another owner's program", function(here)
+  local program
+  before_each(function() program = foreign.load("their_own", 1) end)
+  after_each(function() libc.call.close(program) end)
 
   local function refusal(path, holder)
     return ('cannot attach connect4: program %d "their_own", loaded by user 0%s, is attached to %s without '

@@ -6,19 +6,10 @@ local process = require "spec.support.process"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
 local EEXIST, EINVAL, ENOENT = 17, 22, 2
 
-describe("a gate", function()
-  local here = sandbox.new()
-  before_each(function()
-    here:enter()
-    netns.own_all_addresses()
-  end)
-  after_each(function() here:leave() end)
+sandbox.describe("a gate", function(here)
+  before_each(netns.own_all_addresses)
 
   local POLICY = [[deny { "no", connect = "192.0.2.1", errno = "EACCES" }]]
 
@@ -168,13 +159,8 @@ describe("a gate", function()
   end)
 end)
 
-describe("two gates", function()
-  local here = sandbox.new()
-  before_each(function()
-    here:enter()
-    netns.own_all_addresses()
-  end)
-  after_each(function() here:leave() end)
+sandbox.describe("two gates", function(here)
+  before_each(netns.own_all_addresses)
 
   it("on one cgroup must both allow a call; neither cancels the other's denial", function()
     here:enforce [[

@@ -6,24 +6,15 @@ local netns = require "spec.support.netns"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
 --- The value of chi-square that one run in a million exceeds (Wilson and Hilferty).
 local function critical(freedom)
   local part = 2 / (9 * freedom)
   return freedom * (1 - part + 4.7534 * math.sqrt(part)) ^ 3
 end
 
-describe("balance", function()
-  local here = sandbox.new()
+sandbox.describe("balance", function(here)
   setup(env.seed)
-  before_each(function()
-    here:enter()
-    netns.own_all_addresses()
-  end)
-  after_each(function() here:leave() end)
+  before_each(netns.own_all_addresses)
 
   --- Where a new socket that connects there is redirected.
   local function reached(to)

@@ -4,15 +4,7 @@ local netns = require "spec.support.netns"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
-describe("balance", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
+sandbox.describe("balance", function(here)
   -- The address that is asked for, and where the backends are.
   local families = {
     { name = "v4", asked = "10.96.0.10:80", at = "127.0.0.1:0", to = "127.0.0.1:%d", shown = "127.0.0.1:%d" },

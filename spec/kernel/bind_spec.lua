@@ -7,10 +7,6 @@ local process = require "spec.support.process"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
 local NOBODY = 65534
 
 local families = {
@@ -22,14 +18,11 @@ local families = {
     final = "[::ffff:127.0.0.8]" },
 }
 
-describe("bind", function()
-  local here = sandbox.new()
+sandbox.describe("bind", function(here)
   before_each(function()
-    here:enter()
     netns.add_address "2001:db8::8"
     netns.add_address "2001:db8::9"
   end)
-  after_each(function() here:leave() end)
 
   local function new(kind, family) return here:keep(socket.kinds[kind](family)) end
 

@@ -9,19 +9,10 @@ local cgroup = require "spec.support.cgroup"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
 local PORT = 60000 -- the port that the other owner's programs act on
 
-describe("beside another owner's program", function()
-  local here = sandbox.new()
-  before_each(function()
-    here:enter()
-    netns.own_all_addresses()
-  end)
-  after_each(function() here:leave() end)
+sandbox.describe("beside another owner's program", function(here)
+  before_each(netns.own_all_addresses)
 
   local function add(program, path, flags)
     local one, errno = owner.attach(program, path or here.cgroup, flags or "multi")

@@ -6,15 +6,7 @@ local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 local uv = require "luv"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
-describe("hits", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
+sandbox.describe("hits", function(here)
   local function call(count, endpoint)
     for _ = 1, count do
       socket.try("udp", endpoint)
@@ -120,11 +112,7 @@ describe("hits", function()
   end)
 end)
 
-describe("the time of a rule's last hit", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
+sandbox.describe("the time of a rule's last hit", function(here)
   local function now()
     uv.update_time()
     local seconds, microseconds = uv.gettimeofday()
@@ -173,11 +161,7 @@ describe("the time of a rule's last hit", function()
   end)
 end)
 
-describe("the counters of a hook", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
+sandbox.describe("the counters of a hook", function(here)
   it("count the outcomes of its calls, whatever programs are in force", function()
     local gate = here:enforce [[
       deny { connect = "127.0.0.1" }
@@ -236,11 +220,7 @@ describe("the counters of a hook", function()
   end)
 end)
 
-describe("the rate of a rule's events", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
+sandbox.describe("the rate of a rule's events", function(here)
   local function told(gate, calls)
     local count = 0
     for _ = 1, calls do

@@ -3,15 +3,7 @@
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
-describe("sendmsg", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
+sandbox.describe("sendmsg", function(here)
   local servers = {
     { name = "v4", at = "127.0.0.1:0", as = "127.0.0.1:%d", hook = "sendmsg4" },
     { name = "v6", at = "[::1]:0", as = "[::1]:%d", hook = "sendmsg6" },

@@ -39,11 +39,7 @@ local function try(how, call, spelling, port)
   return got.out:match "^[^\n]*" -- a child that cannot make the call says so before its parent is done
 end
 
-describe("a deny of 127.0.0.1", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
+sandbox.describe("a deny of 127.0.0.1", function(here)
   local function make_sense(how, call, spelling)
     local sends = call:match "^send"
     if how:match "^uring" and (call:match "fastopen" or call == "sendmmsg") then
@@ -88,11 +84,7 @@ describe("a deny of 127.0.0.1", function()
   end
 end)
 
-describe("io_uring", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
+sandbox.describe("io_uring", function(here)
   for _, how in ipairs { "uring", "uring-async" } do
     for _, call in ipairs { "connect", "mptcp", "udp", "sendto" } do
       it(("is rewritten as other calls are: %s, %s"):format(call, how), function()
@@ -117,13 +109,8 @@ describe("io_uring", function()
   end
 end)
 
-describe("no socket", function()
-  local here = sandbox.new()
-  before_each(function()
-    here:enter()
-    netns.own_all_addresses()
-  end)
-  after_each(function() here:leave() end)
+sandbox.describe("no socket", function(here)
+  before_each(netns.own_all_addresses)
 
   local function new(kind, family) return here:keep(socket.kinds[kind](family)) end
 
@@ -258,14 +245,11 @@ describe("no socket", function()
 end)
 
 -- What these hooks do not see.  If a kernel begins to see it, this is where that shows.
-describe("out of sight", function()
-  local here = sandbox.new()
+sandbox.describe("out of sight", function(here)
   before_each(function()
-    here:enter()
     netns.own_all_addresses()
     netns.allow_ping()
   end)
-  after_each(function() here:leave() end)
 
   local function new(kind, family) return here:keep(socket.kinds[kind](family)) end
 

@@ -9,17 +9,9 @@ local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 local library = require "tidegate.ffi"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
 local RECORD_BYTES = 352
 
-describe("an event", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
+sandbox.describe("an event", function(here)
   local function only_event(gate)
     local pull = gate:events { timeout = 0 }
     local event = assert(pull()):copy()
@@ -157,11 +149,7 @@ describe("an event", function()
   end)
 end)
 
-describe("the ring", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
+sandbox.describe("the ring", function(here)
   local image = raw_gate.image [[deny { connect = "*", log = true }]]
 
   local function open(bytes)

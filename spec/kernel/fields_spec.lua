@@ -11,25 +11,16 @@ local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 local tidegate = require "tidegate"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
 local C = libc.call
 
-describe("a rule that asks about", function()
-  local here = sandbox.new()
+sandbox.describe("a rule that asks about", function(here)
   local port
 
   before_each(function()
-    here:enter()
     netns.add_address "2001:db8::7"
     port = here:keep(socket.serve("tcp", "127.0.0.1:0")):port()
   end)
-  after_each(function()
-    here:leave()
-    env.clean()
-  end)
+  after_each(env.clean)
 
   --- The result of connecting, after `prepare` was given the socket.
   local function connect(prepare, host, kind)

@@ -5,15 +5,8 @@ local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 local tidegate = require "tidegate"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
-describe("a gate on the kernel", function()
-  local here = sandbox.new()
+sandbox.describe("a gate on the kernel", function(here)
   local gate
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
 
   local function attached(text)
     gate = here:enforce(text)

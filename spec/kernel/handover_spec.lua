@@ -7,10 +7,6 @@ local process = require "spec.support.process"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
 local C = library.C
 
 local FIRST = "deny { 'old', connect = '192.0.2.1', errno = 'EACCES', log = true }"
@@ -19,13 +15,8 @@ local SECOND = [[
   deny { "new", connect = "192.0.2.1", errno = "ECONNREFUSED", log = true }
 ]]
 
-describe("a gate that is kept", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function()
-    here:leave()
-    env.clean()
-  end)
+sandbox.describe("a gate that is kept", function(here)
+  after_each(env.clean)
 
   local function kept(policy)
     local gate = here:gate(policy)

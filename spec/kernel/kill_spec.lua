@@ -8,16 +8,9 @@ local process = require "spec.support.process"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
 local C = libc.call
 
-describe("kill", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
+sandbox.describe("kill", function(here)
   teardown(env.clean)
 
   local families = {

@@ -9,10 +9,6 @@ local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 local tidegate = require "tidegate"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
 local NOBODY = 65534
 local SOL_SOCKET, SO_MARK = 1, 36
 
@@ -97,16 +93,13 @@ local function compile_error(rule)
   return (message:gsub("^.-:1: %a+ \"#1\": ", ""))
 end
 
-describe("the matrix:", function()
-  local here = sandbox.new()
+sandbox.describe("the matrix:", function(here)
   sandboxes.here = here
   before_each(function()
-    here:enter()
     for _, address in ipairs { "fd00::7", "fd00::8", "fd00::9" } do
       netns.add_address(address)
     end
   end)
-  after_each(function() here:leave() end)
 
   for op, operation in pairs(operations) do
     for _, case in ipairs(families) do

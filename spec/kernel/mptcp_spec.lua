@@ -4,15 +4,7 @@
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
-describe("MPTCP", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
+sandbox.describe("MPTCP", function(here)
   --- The results of connecting to 192.0.2.1 under a policy: by TCP, MPTCP and UDP.
   local function answers(policy)
     local gate = here:enforce(policy)

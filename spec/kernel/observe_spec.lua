@@ -3,15 +3,7 @@
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
-describe("observe", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
+sandbox.describe("observe", function(here)
   local function seen(gate)
     local list = {}
     for event in gate:events { timeout = 0 } do

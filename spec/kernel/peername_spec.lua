@@ -4,15 +4,8 @@
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
-describe("getpeername", function()
-  local here = sandbox.new()
+sandbox.describe("getpeername", function(here)
   local server, other -- TCP or UDP on 127.0.0.1
-
-  after_each(function() here:leave() end)
 
   local ASKED = "1.2.3.4:60000"
   local ELSEWHERE = "1.2.3.5:60000"
@@ -23,7 +16,6 @@ describe("getpeername", function()
 
   --- ASKED is redirected to the first server, ELSEWHERE to the other; 1.2.3.6 to where nothing listens.
   local function set_up(kind)
-    here:enter()
     server = here:keep(socket.serve(kind, "127.0.0.1:0"))
     other = here:keep(socket.serve(kind, "127.0.0.1:0"))
     return here:enforce(([[

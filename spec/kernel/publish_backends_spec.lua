@@ -6,17 +6,8 @@ local netns = require "spec.support.netns"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
-describe("a publish", function()
-  local here = sandbox.new()
-  before_each(function()
-    here:enter()
-    netns.own_all_addresses()
-  end)
-  after_each(function() here:leave() end)
+sandbox.describe("a publish", function(here)
+  before_each(netns.own_all_addresses)
 
   local A, B, C = "127.0.1.1:1001", "127.0.1.2:1002", "127.0.1.3:1003"
 

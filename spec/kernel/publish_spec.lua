@@ -8,19 +8,10 @@ local process = require "spec.support.process"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
 local RLIMIT_NOFILE = 7
 
-describe("a publish", function()
-  local here = sandbox.new()
-  before_each(function()
-    here:enter()
-    netns.own_all_addresses()
-  end)
-  after_each(function() here:leave() end)
+sandbox.describe("a publish", function(here)
+  before_each(netns.own_all_addresses)
 
   local function try(endpoint) return socket.try("udp", endpoint or "192.0.2.1:80") end
 

@@ -5,15 +5,7 @@ local process = require "spec.support.process"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
-describe("a publish", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
+sandbox.describe("a publish", function(here)
   local ANEW = "stop what holds the gate and start it again"
 
   --- Enforce a policy in place of the one before, as at a reload of nginx; returns its gate.

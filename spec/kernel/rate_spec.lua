@@ -7,15 +7,7 @@ local socket = require "spec.support.socket"
 local tidegate = require "tidegate"
 local uv = require "luv"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
-describe("a rate", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
+sandbox.describe("a rate", function(here)
   --- How many of `count` connects are let through.
   local function passed(count, address)
     local through = 0

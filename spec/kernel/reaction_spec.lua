@@ -5,15 +5,8 @@ local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 local uv = require "luv"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
-describe("a reaction", function()
-  local here = sandbox.new()
+sandbox.describe("a reaction", function(here)
   local gate, errors
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
   teardown(env.clean)
 
   local function running(text)

@@ -42,14 +42,9 @@ local function link(path)
   return (command.run({ "readlink", path }).out:gsub("\n$", ""))
 end
 
-describe("the kernel", function()
-  local here = sandbox.new()
+sandbox.describe("the kernel", function(here)
   setup(env.seed)
-  before_each(function()
-    here:enter()
-    netns.own_all_addresses()
-  end)
-  after_each(function() here:leave() end)
+  before_each(netns.own_all_addresses)
 
   local function open(family, mark)
     local one = here:keep(socket.udp(family))

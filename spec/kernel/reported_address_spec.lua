@@ -6,10 +6,6 @@ local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 local tidegate = require "tidegate"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
 -- An address of this machine, as a rule and as a socket name it, and the address that is shown in its place.
 local families = {
   { name = "v4", family = "inet", at = "127.0.0.1", shown = "127.0.0.1", to = "192.0.2.1", as = "192.0.2.1" },
@@ -18,11 +14,7 @@ local families = {
     as = "[::ffff:192.0.2.1]" },
 }
 
-describe("what is reported", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
+sandbox.describe("what is reported", function(here)
   for _, case in ipairs(families) do
     describe("over " .. case.name .. ",", function()
       --- Rules for an operation: the address and the port to be shown for those of a socket.

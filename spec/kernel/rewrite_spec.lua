@@ -4,15 +4,7 @@ local netns = require "spec.support.netns"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
-describe("rewrite", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
+sandbox.describe("rewrite", function(here)
   --- Connect to `asked`; what arrives there says "hello".
   local function hello_arrives(kind, server, asked)
     local client = here:keep(socket.kinds[kind](asked:sub(1, 1) == "[" and "inet6" or "inet"))

@@ -8,18 +8,11 @@ local process = require "spec.support.process"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
-describe("a gate covers", function()
-  local here = sandbox.new()
+sandbox.describe("a gate covers", function(here)
   local gate
   before_each(function()
-    here:enter()
     gate = here:enforce [[deny { "no", connect = "192.0.2.1", errno = "EACCES", log = true }]]
   end)
-  after_each(function() here:leave() end)
 
   local DENIED = "192.0.2.1:80"
   local OUTSIDE = "ENETUNREACH" -- what the kernel says if no gate does

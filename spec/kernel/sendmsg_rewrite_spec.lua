@@ -9,10 +9,6 @@ local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 local state = require "spec.support.state"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
 -- The two addresses that are asked for, where the servers are, and how their address looks to the client.
 local families = {
   { name = "v4", family = "inet", one = "192.0.2.1:%d", two = "192.0.2.2:%d", at = "127.0.0.1:%d",
@@ -23,11 +19,7 @@ local families = {
     at = "127.0.0.1:%d", shown = "[::ffff:127.0.0.1]:%d" },
 }
 
-describe("sendmsg, rewritten", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
+sandbox.describe("sendmsg, rewritten", function(here)
   local function new(family) return here:keep(socket.udp(family)) end
 
   --- A server answers what arrives with "re: " and the text.
@@ -238,11 +230,7 @@ describe("sendmsg, rewritten", function()
   end)
 end)
 
-describe("a connected datagram socket, rewritten", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
+sandbox.describe("a connected datagram socket, rewritten", function(here)
   for _, case in ipairs(families) do
     it("shows the sender under the name asked for, and sends without being judged again: " .. case.name, function()
       local server = here:keep(socket.serve("udp", case.at:format(0)))
@@ -282,13 +270,10 @@ describe("a connected datagram socket, rewritten", function()
   end
 end)
 
-describe("a datagram's source", function()
-  local here = sandbox.new()
+sandbox.describe("a datagram's source", function(here)
   before_each(function()
-    here:enter()
     netns.add_address "2001:db8::7"
   end)
-  after_each(function() here:leave() end)
 
   local cases = {
     { name = "v4", at = "127.0.0.1", asked = "127.0.0.1", source = "127.0.0.9", from = "127.0.0.9" },

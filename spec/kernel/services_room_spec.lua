@@ -4,15 +4,7 @@ local process = require "spec.support.process"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
-describe("tables of live services", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
+sandbox.describe("tables of live services", function(here)
   local function serve(kind, at)
     local server = here:keep(socket.serve(kind, at))
     return (at:gsub("0$", tostring(server:port())))

@@ -6,15 +6,7 @@ local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 local uv = require "luv"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
-describe("live services", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
+sandbox.describe("live services", function(here)
   local function serve(kind, at)
     local server = here:keep(socket.serve(kind, at))
     return server, (at:gsub("0$", tostring(server:port())))

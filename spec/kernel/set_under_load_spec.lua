@@ -6,15 +6,7 @@ local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 local uv = require "luv"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
-describe("live sets under load", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
+sandbox.describe("live sets under load", function(here)
   local function banning(declaration)
     local gate = here:enforce(([[
       local banned = set "banned" %s

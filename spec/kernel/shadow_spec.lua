@@ -3,15 +3,7 @@
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
-describe("shadow", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
+sandbox.describe("shadow", function(here)
   local function hits(gate)
     local counts = {}
     for _, rule in ipairs(gate:rules()) do

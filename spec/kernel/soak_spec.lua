@@ -12,10 +12,6 @@ local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 local uv = require "luv"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
 local SECONDS = tonumber(os.getenv "TIDEGATE_SECONDS") or 10
 local PUBLISHES, CHANGES = 20, 1000 -- a second
 local MEMORY_SLACK = 2 * 1024 * 1024
@@ -159,13 +155,8 @@ local function change(stop, banned, svc)
   return ("%d %d"):format(rate, footprint.memory() - (before or footprint.memory()))
 end
 
-describe("a soak", function()
-  local here = sandbox.new()
-  before_each(function()
-    here:enter()
-    netns.own_all_addresses()
-  end)
-  after_each(function() here:leave() end)
+sandbox.describe("a soak", function(here)
+  before_each(netns.own_all_addresses)
 
   --- What is wrong with an event, given the side that its generation has; or nil.
   local function wrong(event, answers, number)

@@ -5,10 +5,6 @@ local libc = require "spec.support.libc"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
 local SOL_SOCKET, SOL_IP, SOL_TCP, SOL_IPV6 = 1, 0, 6, 41
 local SO_KEEPALIVE, SO_PRIORITY, SO_BINDTODEVICE, SO_MARK = 9, 12, 25, 36
 local IP_TOS, IPV6_TCLASS = 1, 67
@@ -20,11 +16,7 @@ local function text(client, level, option)
   return ffi.string(value)
 end
 
-describe("set", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
+sandbox.describe("set", function(here)
   local function connected(kind, endpoint)
     local client = here:keep(socket.kinds[kind](endpoint:sub(1, 1) == "[" and "inet6" or "inet"))
     assert(client:connect(endpoint))

@@ -4,17 +4,10 @@ local netns = require "spec.support.netns"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
-describe("source", function()
-  local here = sandbox.new()
+sandbox.describe("source", function(here)
   before_each(function()
-    here:enter()
     netns.add_address "2001:db8::7"
   end)
-  after_each(function() here:leave() end)
 
   local families = {
     { name = "v4", at = "127.0.0.1", source = "127.0.0.2", shown = "127.0.0.2" },

@@ -3,15 +3,7 @@
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
-describe("sticky balance", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
+sandbox.describe("sticky balance", function(here)
   --- Clients are distinguished by what they ask for: each of these addresses is one client.
   local function client(number)
     return ("10.%d.%d.%d:80"):format(128 + math.floor(number / 65536), math.floor(number / 256) % 256, number % 256)

@@ -7,28 +7,15 @@ local random_paths = require "spec.support.random.unix_policy"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
+local reason = sandbox.no_unix()
+if reason then
+  return pending(reason)
 end
 
 local ROUNDS, CALLS = 40, 60
-local here = sandbox.new()
 
-local function has_hooks()
-  here:enter()
-  local ok = here:gate([[deny { connect = "unix:@none" }]]):attach(here.cgroup)
-  here:leave()
-  return ok
-end
-
-if not has_hooks() then
-  return pending "needs Linux 6.7"
-end
-
-describe("the kernel", function()
+sandbox.describe("the kernel", function(here)
   setup(env.seed)
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
   teardown(env.clean)
 
   --- The result of a call: "ok" or the errno's name; and the peer that it sees.  Connections go to `server`.

@@ -10,18 +10,7 @@ if sandbox.reason then
 end
 
 local folder = env.folder()
-local here = sandbox.new()
-
---- Why rules of unix sockets cannot be tried here, or nil.
-local function missing()
-  here:enter()
-  local gate = here:gate [[deny { connect = "unix:@tidegate-spec-none" }]]
-  local ok, message = gate:attach(here.cgroup)
-  here:leave()
-  return not ok and message or nil
-end
-
-local reason = missing()
+local reason = sandbox.no_unix()
 
 describe("an old kernel", function()
   it("is named by the rule that needs a newer one", function()
@@ -37,9 +26,7 @@ if reason then
   return pending(reason)
 end
 
-describe("unix sockets", function()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
+sandbox.describe("unix sockets", function(here)
   teardown(env.clean)
 
   local made = 0

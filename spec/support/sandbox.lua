@@ -1,11 +1,11 @@
 --- The place of a kernel spec: this process in a cgroup and a network namespace
 --- of its own, with gates attached to the cgroup.
 --
---   local here = sandbox.new()
---   before_each(function() here:enter() end)
---   after_each(function() here:leave() end)
---   it("…", function() local gate = here:enforce [[deny { connect = "*" }]] … end)
+--   sandbox.describe("deny", function(here)
+--     it("…", function() local gate = here:enforce [[deny { connect = "*" }]] … end)
+--   end)
 
+local busted = require "busted"
 local cgroup = require "spec.support.cgroup"
 local command = require "spec.support.command"
 local netns = require "spec.support.netns"
@@ -26,6 +26,36 @@ M.reason = command.no_kernel()
 ---@return spec.Sandbox
 function M.new()
   return setmetatable({}, Sandbox)
+end
+
+--- Why rules for unix sockets cannot be tried here, or nil.
+---@return string|nil
+function M.no_unix()
+  if M.reason then
+    return M.reason
+  end
+  local here = M.new()
+  here:enter()
+  local gate = here:gate [[deny { connect = "unix:@tidegate-spec-none" }]]
+  local ok, message = gate:attach(here.cgroup)
+  here:leave()
+  return not ok and message or nil
+end
+
+--- describe() for tests of which each has the sandbox for itself; skipped if hooks cannot be tried.
+---@param title string
+---@param body fun(here: spec.Sandbox)
+function M.describe(title, body)
+  if M.reason then
+    busted.pending(M.reason)
+    return
+  end
+  busted.describe(title, function()
+    local here = M.new()
+    busted.before_each(function() here:enter() end)
+    body(here)
+    busted.after_each(function() here:leave() end)
+  end)
 end
 
 function Sandbox:enter()
