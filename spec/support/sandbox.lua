@@ -9,6 +9,7 @@ local busted = require "busted"
 local cgroup = require "spec.support.cgroup"
 local command = require "spec.support.command"
 local netns = require "spec.support.netns"
+local socket = require "spec.support.socket"
 local tidegate = require "tidegate"
 
 local M = {}
@@ -67,8 +68,8 @@ end
 
 --- Close the sockets that the sandbox keeps.
 function Sandbox:close_sockets()
-  for _, socket in ipairs(self.sockets) do
-    socket:close()
+  for _, each in ipairs(self.sockets) do
+    each:close()
   end
   self.sockets = {}
 end
@@ -105,11 +106,21 @@ function Sandbox:enforce(policy)
 end
 
 --- Close a socket when the sandbox is left.
----@param socket spec.Socket
+---@param kept spec.Socket
 ---@return spec.Socket
-function Sandbox:keep(socket)
-  self.sockets[#self.sockets + 1] = socket
-  return socket
+function Sandbox:keep(kept)
+  self.sockets[#self.sockets + 1] = kept
+  return kept
+end
+
+--- A socket that waits at an endpoint until the sandbox is left; port 0 takes a free one.
+---@param kind string as for socket.serve()
+---@param endpoint string
+---@return spec.Socket
+---@return string endpoint with its port, if that was 0
+function Sandbox:serve(kind, endpoint)
+  local server = self:keep(socket.serve(kind, endpoint))
+  return server, (endpoint:gsub("0$", function() return tostring(server:port()) end))
 end
 
 --- Another cgroup, below `parent` (default: the root).

@@ -7,12 +7,13 @@
 local bit = require "bit"
 local ffi = require "ffi"
 local libc = require "spec.support.libc"
+local sockaddr = require "spec.support.sockaddr"
 
 local C, outcome = libc.call, libc.outcome
+local address, asked = sockaddr.of, sockaddr.asked
 
 local M = {}
 
-local families = { inet = 2, inet6 = 10, unix = 1 }
 local SOCK_STREAM, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET, SOCK_CLOEXEC = 1, 2, 3, 5, 0x80000
 local IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_UDPLITE, IPPROTO_MPTCP = 1, 58, 136, 262
 local IPPROTO_NONE = 253 -- for experiments
@@ -23,7 +24,6 @@ local SOL_SOCKET, SO_LINGER, SO_RCVTIMEO, SO_SNDTIMEO, SO_PEERNAME, SO_COOKIE, S
 local SO_BINDTODEVICE, SO_MARK = 25, 36
 local IPPROTO_IPV6, IPV6_V6ONLY, IPV6_HOPLIMIT, IPPROTO_IP, IP_TTL = 41, 26, 52, 0, 2
 local IP_PKTINFO, IPV6_PKTINFO = 8, 50
-local ADDRESS_BYTES = 128
 
 --- How long a call may block before it fails with EAGAIN or EINPROGRESS.
 local PATIENCE_S = 20
@@ -33,69 +33,6 @@ local PATIENCE_S = 20
 ---@field family "inet"|"inet6"
 local Socket = {}
 Socket.__index = Socket
-
--- Addresses ------------------------------------------------------------------------
-
-local function be16(number)
-  return math.floor(number / 256), number % 256
-end
-
---- The sockaddr of a unix socket.  A pathname includes its zero, as servers pass it.
-local function unix_address(path)
-  local to = ffi.new "struct spec_sockaddr"
-  local bytes = path:gsub("@", "\0")
-  to.family = families.unix
-  ffi.copy(to.bytes, bytes, #bytes)
-  return to, 2 + #bytes + (path:sub(1, 1) == "/" and #bytes < 108 and 1 or 0)
-end
-
---- A sockaddr and its length.
-local function address(text)
-  if text:find "^unix:" then
-    return unix_address(text:sub(6))
-  end
-  local host, port = text:match "^%[(.*)%]:(%d+)$"
-  local family, at, length = "inet6", 6, 28
-  if not host then
-    host, port = text:match "^([%d.]+):(%d+)$"
-    family, at, length = "inet", 2, 16
-  end
-  local to = ffi.new "struct spec_sockaddr"
-  to.family = families[family]
-  to.bytes[0], to.bytes[1] = be16(tonumber(port))
-  assert(C.inet_pton(to.family, host, to.bytes + at) == 1, text)
-  return to, length
-end
-
---- The text of a unix sockaddr.  The kernel returns a pathname with its zero; an abstract name may contain zeros.
-local function unix_text(from, length)
-  local path = ffi.string(from.bytes, math.max(length - 2, 0))
-  return "unix:" .. (path:find "^/" and path:match "^%Z+" or path:gsub("%z", "@"))
-end
-
-local function text_of(from, length)
-  if from.family == families.unix then
-    return unix_text(from, length)
-  end
-  if from.family ~= families.inet and from.family ~= families.inet6 then
-    return "family " .. from.family
-  end
-  local inet = from.family == families.inet
-  local room = ffi.new "char[64]"
-  C.inet_ntop(from.family, from.bytes + (inet and 2 or 6), room, 64)
-  local port = from.bytes[0] * 256 + from.bytes[1]
-  return (inet and "%s:%d" or "[%s]:%d"):format(ffi.string(room), port)
-end
-
---- Make a call with room for an address; returns the address as text.
-local function asked(call)
-  local from, length = ffi.new "struct spec_sockaddr", ffi.new("uint32_t[1]", ADDRESS_BYTES)
-  local result, errno = outcome(call(from, length))
-  if not result then
-    return nil, errno
-  end
-  return text_of(from, length[0]), result
-end
 
 -- Sockets ---------------------------------------------------------------------------
 
@@ -108,7 +45,7 @@ local function wrap(fd, family)
 end
 
 local function open(family, kind, proto)
-  return wrap(assert(outcome(C.socket(families[family], bit.bor(kind, SOCK_CLOEXEC), proto))), family)
+  return wrap(assert(outcome(C.socket(sockaddr.families[family], bit.bor(kind, SOCK_CLOEXEC), proto))), family)
 end
 
 ---@param family "inet"|"inet6"
@@ -244,7 +181,7 @@ end
 --- Why getpeername() fails.
 function Socket:getpeername_errno()
   return select(2, outcome(C.getpeername(self.fd, ffi.new "struct spec_sockaddr",
-    ffi.new("uint32_t[1]", ADDRESS_BYTES))))
+    ffi.new("uint32_t[1]", sockaddr.BYTES))))
 end
 
 function Socket:getsockname()
@@ -347,9 +284,9 @@ function Socket:receive_message()
   local room, from = ffi.new "char[2048]", ffi.new "struct spec_sockaddr"
   local part = ffi.new("struct spec_iovec", room, 2048)
   local message = ffi.new "struct spec_message"
-  message.name, message.name_length, message.parts, message.part_count = from, ADDRESS_BYTES, part, 1
+  message.name, message.name_length, message.parts, message.part_count = from, sockaddr.BYTES, part, 1
   local count = assert(outcome(C.recvmsg(self.fd, message, 0)))
-  return ffi.string(room, count), text_of(from)
+  return ffi.string(room, count), sockaddr.text(from)
 end
 
 --- Whether no datagram has arrived.
