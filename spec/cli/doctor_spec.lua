@@ -20,7 +20,7 @@ local function by_name(out)
 end
 
 describe("tidegate doctor", function()
-  it("reports the same as JSON and as text, with a remedy only if there is something to repair", function()
+  it("reports the same as JSON and as text, with a remedy if one is needed", function()
     local json, text = command.tidegate("doctor", "--json"), command.tidegate "doctor"
     local checks, names = by_name(json.out)
     assert.same(NAMES, names)

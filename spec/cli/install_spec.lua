@@ -70,7 +70,7 @@ int main(void)
     assert.equal(0, got.status)
   end)
 
-  it("gives pkg-config the right folders elsewhere, in a sysroot, and below a prefix that was moved", function()
+  it("gives pkg-config the right folders elsewhere, in a sysroot, and after a move", function()
     local function pkg_config(environment, ...)
       local got = command.run({ "pkg-config", ... }, { env = environment })
       assert.equal("", got.err)

@@ -295,7 +295,8 @@ describe("tidegate run POLICY --cgroup", function()
   end)
 
   for _, again in ipairs { false, true } do
-    it("ends when the cgroup is removed" .. (again and ", even if it is made again at once" or ""), function()
+    local what = again and ", even if it is made again at once" or ""
+    it("ends when the cgroup is removed" .. what, function()
       local process = command.start { command.path, "run", POLICY, "--cgroup", path }
       process:wait_for "Ctrl-C ends it"
       assert(uv.fs_rmdir(path))

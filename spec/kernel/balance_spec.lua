@@ -37,7 +37,7 @@ sandbox.describe("balance", function(here)
 
   for _, kind in ipairs { "tcp", "udp", "mptcp" } do
     for _, family in ipairs(families) do
-      it(("spreads connects, and shows the address asked for: %s %s"):format(kind, family.name), function()
+      it(("spreads connects, and shows the asked address: %s %s"):format(kind, family.name), function()
         local servers, list = backends(kind, family, 3)
         local gate = here:enforce(("balance { \"api\", connect = %q, to = %s }"):format(
           family.asked, list))
@@ -69,7 +69,7 @@ sandbox.describe("balance", function(here)
       assert.equal(family.shown:format(servers[1]:port()), client:getpeername())
     end)
 
-    it("keeps an unconnected socket with its backend, and rewrites the source of answers: " .. family.name, function()
+    it("keeps an unconnected socket with its backend, and renames it: " .. family.name, function()
       local servers, list = backends("udp", family, 4)
       here:enforce(("balance { \"dns\", egress = %q, to = %s }"):format(family.asked, list))
       local seen = {}

@@ -163,7 +163,7 @@ sandbox.describe("bind", function(here)
       end)
 
       for asked, to in pairs { ["0.0.0.0:5000"] = "127.0.0.1", ["[::]:5000"] = "[::ffff:127.0.0.1]" } do
-        it(("shows the address that a connection was made to, if any was asked for: %s %s"):format(kind, asked), function()
+        it(("shows where a connection was made to: %s %s"):format(kind, asked), function()
           here:enforce [[rewrite { bind = "*:5000", to = "*:6000" }]]
           local server = here:keep(socket.serve(kind, asked))
           assert(new(kind, "inet"):connect "127.0.0.1:6000")

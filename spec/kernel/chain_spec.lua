@@ -32,7 +32,7 @@ sandbox.describe("beside another owner's program", function(here)
   for _, order in ipairs { "before", "after" } do
     for name, policy in pairs(policies) do
       for program, errno in pairs { other_denies = "EPERM", other_errno = "EHOSTUNREACH" } do
-        it(("a gate that %s does not cancel its denial: %s, %s ours"):format(name, program, order), function()
+        it(("a gate that %s does not cancel it: %s, %s ours"):format(name, program, order), function()
           if order == "before" then
             add(program)
           end
@@ -64,7 +64,7 @@ sandbox.describe("beside another owner's program", function(here)
     end)
   end
 
-  it("a gate decides about the address to which an earlier program has rewritten the call", function()
+  it("a gate decides about the address that an earlier program has written", function()
     add "other_rewrites"
     here:enforce [[
       deny { connect = "127.0.0.1", errno = "EACCES" }

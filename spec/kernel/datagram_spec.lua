@@ -52,7 +52,7 @@ sandbox.describe("sendmsg", function(here)
     assert.same({ nil, "EPERM" }, { client:sendto("x", to) })
   end)
 
-  it("lets control data pass on a connected socket, because there is no address to judge", function()
+  it("lets control data pass on a connected socket, which names no address", function()
     for _, host in ipairs { "127.0.0.1", "[::1]" } do
       local server = here:keep(socket.serve("udp", host .. ":0"))
       local client = here:keep(socket.udp(host == "[::1]" and "inet6" or "inet"))

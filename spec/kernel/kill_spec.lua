@@ -47,7 +47,7 @@ sandbox.describe("kill", function(here)
 
   for _, kind in ipairs { "tcp", "udp" } do
     for _, family in ipairs(families) do
-      it(("ends what was redirected to a backend, and nothing else: %s %s"):format(kind, family.name), function()
+      it(("ends the sockets of a backend, and no others: %s %s"):format(kind, family.name), function()
         local one, two = backend(kind, family), backend(kind, family)
         local gate = here:enforce(([[balance { "api", connect = %q, to = { %q, %q }, reveal = true }]])
           :format(family.asked, one, two))
@@ -124,7 +124,7 @@ sandbox.describe("kill", function(here)
       assert.same(before, peers(clients))
     end)
 
-    it("ends those of backends that go or are down, not those of backends that drain or stay", function()
+    it("ends those of backends that go or are down, and no others", function()
       local clients = connected("tcp", v4.asked, 60)
       local counts = peers(clients)
       local ok, ended = svc:set(vip, { backends[1], { backends[2], state = "draining" } }, { kill = true })

@@ -42,7 +42,7 @@ sandbox.describe("a publish", function(here)
     return counts
   end
 
-  it("carries over how often each backend of a rule was picked, whatever comes and goes beside it", function()
+  it("carries over the counts of a rule's backends, whatever changes beside it", function()
     local gate, api, other = here:enforce "", {}, {}
     local function ask(others)
       call(api, "10.96.0.10:80", 20)
@@ -95,7 +95,7 @@ sandbox.describe("a publish", function(here)
     return (select(2, footprint.maps()))
   end
 
-  it("takes no more for lists with each publish, and gives all of it back when there are none", function()
+  it("takes a list's memory once, and gives it back when there are no lists", function()
     local gate, took, seen = here:enforce "", {}, {}
     publish(gate, "api", "10.96.0.10", { A, B })
     publish(gate) -- the programs stay

@@ -181,7 +181,7 @@ sandbox.describe("a publish", function(here)
     assert.equal(1, gate:status().generation)
   end)
 
-  it("three hundred times over, of all kinds, leaves no descriptor and no mapping behind", function()
+  it("of any kind, done 300 times, leaves no descriptor and no mapping behind", function()
     local gate = here:enforce [[deny { "no", connect = "192.0.2.1", errno = "EACCES" }]]
     local more = {
       function() return gate:deny { "more", connect = "192.0.2.2", errno = "EACCES" } end,

@@ -92,7 +92,7 @@ sandbox.describe("a publish", function(here)
     done.close()
   end)
 
-  it("refuses a set or services that ask for more room than they have, says what to do, and changes nothing", function()
+  it("refuses a table that asks for more room than it has, and changes nothing", function()
     local first = [[
       set "banned" { "192.0.2.1", size = 10 } services "svc" { ["10.96.0.10:80/udp"] = {}, size = 10 }
       deny { connect = set "banned", errno = "EACCES" } balance { connect = services "svc" }]]

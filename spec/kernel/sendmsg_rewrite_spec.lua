@@ -141,7 +141,7 @@ sandbox.describe("sendmsg, rewritten", function(here)
         assert.same({ "re: ?", case.one:format(53) }, { client:receive() })
       end)
 
-      it("does not rename peers that send unasked, or peers of sockets that sent nothing", function()
+      it("shows a peer's own name if nothing was sent to it", function()
         enforce()
         ask(client, first, case.one:format(53))
         local client_port, idle = client:port(), here:keep(socket.serve("udp", case.at:format(0)))
@@ -232,7 +232,7 @@ end)
 
 sandbox.describe("a connected datagram socket, rewritten", function(here)
   for _, case in ipairs(families) do
-    it("shows the sender under the name asked for, and sends without being judged again: " .. case.name, function()
+    it("shows the name asked for, and sends without being judged again: " .. case.name, function()
       local server = here:keep(socket.serve("udp", case.at:format(0)))
       here:enforce(([[
         rewrite { connect = %q, to = %q }

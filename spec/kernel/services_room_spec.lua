@@ -33,7 +33,7 @@ sandbox.describe("tables of live services", function(here)
     return count
   end
 
-  it("refuse a long list for which there is no room, keep what they have, and accept it when there is room", function()
+  it("refuse a long list while they have no room for it, and keep what they have", function()
     local one, two = serve("udp", "127.0.0.1:0"), serve("udp", "127.0.0.2:0")
     local gate = here:enforce [[balance { connect = services "svc" { size = 64 }, reveal = true }]]
     local svc = gate:service "svc"
@@ -99,7 +99,7 @@ sandbox.describe("tables of live services", function(here)
     end
   end)
 
-  it("redirect by their own lists, even if another table that has the VIP was asked, too", function()
+  it("redirect by their own lists, even if two tables have the VIP", function()
     local one, two = serve("tcp", "127.0.0.1:0"), serve("tcp", "127.0.0.2:0")
     local six = serve("tcp", "[::1]:0")
     local rest = {}

@@ -158,7 +158,7 @@ sandbox.describe("live services", function(here)
     end
   end)
 
-  it("keep a socket that sends datagrams where it is, whatever other sockets come and go", function()
+  it("keep a socket that sends datagrams where it is, whatever others do", function()
     local servers, texts = {}, {}
     for index = 1, 4 do
       servers[index], texts[index] = here:serve("udp", ("127.0.0.%d:0"):format(index))

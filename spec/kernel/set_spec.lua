@@ -117,7 +117,7 @@ sandbox.describe("a live set", function(here)
 
   -- 64 terms and more are matched in another way than few.
   for _, rules in ipairs { 20, 100 } do
-    it(("is asked about own addresses, and others, if %d rules may decide"):format(rules), function()
+    it(("is asked about own addresses, and others, among %d rules"):format(rules), function()
       netns.own_all_addresses()
       local lines = {}
       for number = 1, 12 do

@@ -43,7 +43,7 @@ sandbox.describe("set", function(here)
     assert.equal(8, connected("udp", "[::1]:9"):number(SOL_IPV6, IPV6_TCLASS))
   end)
 
-  it("sets no TOS of what an IPv6 socket sends over IPv4, because the kernel lets no hook do so", function()
+  it("cannot set the TOS of what an IPv6 socket sends over IPv4", function()
     here:enforce [[allow { connect = "127.0.0.1", set = { tos = 8 } }]]
     local client = connected("udp", "[::ffff:127.0.0.1]:9")
     assert.same({ 8, 0 }, { client:number(SOL_IPV6, IPV6_TCLASS), client:number(SOL_IP, IP_TOS) })

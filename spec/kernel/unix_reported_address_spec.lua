@@ -53,7 +53,7 @@ sandbox.describe("unix sockets", function(here)
         assert.equal(asked, one:getpeername())
       end)
 
-      it("are shown the real name if the server is the one that was redirected: " .. kind, function()
+      it("are shown the real name if the server was redirected: " .. kind, function()
         set_up(kind)
         -- The server has asked for `asked` itself, from another socket.
         local busy = unix:client(kind)

@@ -131,7 +131,7 @@ tidegate_calls_total{gate="web",hook="connect4",outcome="error"} 0
     assert.is_nil(text:find("192.0.2.7", 1, true))
   end)
 
-  it("include the rules that nginx's own configuration adds, whose events reach handlers", function()
+  it("include the rules that nginx's own configuration adds", function()
     local server = nginx.start { policy = POLICY, http = "lua_shared_dict heard 64k;", init = [[
       local gate = require("tidegate.nginx").init { policy = "web.lua", attach = "self" }
       gate:deny { "late", connect = "192.0.2.3", log = true }

@@ -63,7 +63,7 @@ describe("the prompt", function()
     assert.equal(0, term:leave())
   end)
 
-  it("reports in a line what is wrong and what to do, and goes on as if nothing had happened", function()
+  it("reports in a line what is wrong and what to do, and goes on", function()
     local term = prompt.start {}
     for input, message in pairs {
       ["dny {}"] = 'unknown name "dny"; did you mean "deny"?',

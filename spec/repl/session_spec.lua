@@ -42,7 +42,7 @@ describe("a session at the prompt", function()
     end)
   end
 
-  leaving_none("refuses a wrong rule, shows its correction at work, undoes it, saves it and leaves", function()
+  leaving_none("refuses a wrong rule, and shows, undoes and saves its correction", function()
     local term = prompt.start({ path }, { serve = true })
     assert.truthy(term:screen():find(path .. ': 1 rule, in force for what sh runs; attach "CGROUP" puts them in '
       .. "force there\nhelp() tells what there is; Ctrl-D leaves\n", 1, true), term:screen())

@@ -80,7 +80,7 @@ deny { "e", connect = "10.0.0.0/8" }]])
       findings 'deny { "a", connect = "10.0.0.0/8" }\ndeny { "b", egress = "10.0.0.0/8" }')
   end)
 
-  it("is not one if it is behind a shadow, which lets calls go on; but a shadow may be one itself", function()
+  it("is not found behind a shadow, but may be one itself", function()
     assert.equal("", findings [[
 deny { "a", connect = "10.0.0.0/8", shadow = true }
 deny { "b", connect = "10.0.0.0/8" }]])

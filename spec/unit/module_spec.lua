@@ -239,7 +239,7 @@ describe("a gate without the kernel", function()
       stats.default)
   end)
 
-  it("has stats of backends and services that were never picked, from a policy and from an image", function()
+  it("has stats of backends and services before any is picked", function()
     local path = env.folder() .. "/web.image"
     local written = assert(tidegate.compile [[
       local svc = services "svc" { ["10.96.0.11:80/tcp"] = { "10.0.1.5:8080" }, size = 4 }
