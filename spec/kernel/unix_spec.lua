@@ -179,12 +179,12 @@ sandbox.describe("unix sockets", function(here)
   end)
 
   it("have the rate of the policy in force, whatever the one before has used up", function()
-    local shut = path()
+    local shut = unix:path()
     local gate = here:enforce(([[deny { "kept", connect = %q, log = "1/h" }]]):format(shut))
     local function events(calls)
       local count = 0
       for _ = 1, calls do
-        assert.equal("EPERM", try("stream", shut))
+        assert.equal("EPERM", unix_socket.try("stream", shut))
       end
       for _ in gate:events { timeout = 0 } do
         count = count + 1
