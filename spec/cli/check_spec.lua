@@ -22,12 +22,14 @@ describe("tidegate check", function()
     assert.equal("", got.err)
     assert.truthy(got.out:match("^" .. one:gsub("%p", "%%%0")
       .. ": ok, 1 rule, %d+ bytes, hooks: connect4 connect6\n"), got.out)
-    assert.truthy(got.out:match(none:gsub("%p", "%%%0") .. ": ok, 0 rules, %d+ bytes, no hooks\n$"), got.out)
+    assert.truthy(got.out:match(none:gsub("%p", "%%%0") .. ": ok, 0 rules, %d+ bytes, no hooks\n$"),
+      got.out)
     assert.equal(0, got.status)
   end)
 
   it("reports every error of every file, and goes on to the next", function()
-    local bad = policy('deny { egres = "x" }\nallow { "dns", connect = "1.2.3.4:99999" }\n', "bad.lua")
+    local bad = policy('deny { egres = "x" }\nallow { "dns", connect = "1.2.3.4:99999" }\n',
+      "bad.lua")
     local good = policy('allow { connect = "*" }', "good.lua")
     local got = tidegate("check", bad, good, folder .. "/none.lua")
     assert.equal(bad .. ':1: deny "#1": unknown field "egres"; did you mean "egress"?\n'
@@ -40,10 +42,12 @@ describe("tidegate check", function()
   it("warns of what compiles but is hardly meant, in policies and images, and succeeds", function()
     local path = policy('policy { default = "deny" }\nallow { "a", egress = "*:443" }\n'
       .. 'deny { "b", egress = "10.0.0.1:443" }\n')
-    local dead = path .. ':3: deny "b": can never match: allow "a" (' .. path .. ":2) before it takes every call that "
-      .. "it would; move it up, or remove it\n"
-    local loopback = 'policy: default = "deny" catches 127.0.0.1 and ::1, too, where programs reach services of this '
-      .. 'machine; if that is not intended, put this before it: allow { egress = { "127.0.0.0/8", "::1" } }\n'
+    local dead = path .. ':3: deny "b": can never match: allow "a" (' .. path
+      .. ":2) before it takes every call that it would; move it up, or remove it\n"
+    local loopback = 'policy: default = "deny" catches 127.0.0.1 and ::1, too, where programs '
+      .. 'reach services of this '
+      .. 'machine; if that is not intended, put this before it: allow { egress = { "127.0.0.0/8", '
+      .. '"::1" } }\n'
     local got = tidegate("check", path)
     assert.equal(dead .. path .. ": " .. loopback, got.err)
     assert.truthy(got.out:match "ok, 2 rules, %d+ bytes, hooks: [%l%d ]+, 2 warnings\n$", got.out)
@@ -80,7 +84,8 @@ describe("tidegate check", function()
       assert(uv.fs_chmod(path, 0))
     end
     assert(uv.fs_chmod(folder, tonumber("755", 8)))
-    local nobody = uv.getuid() == 0 and { "setpriv", "--reuid=65534", "--clear-groups" } or { "env" }
+    local nobody = uv.getuid() == 0 and { "setpriv", "--reuid=65534", "--clear-groups" }
+      or { "env" }
     for _, word in ipairs { command.path, "check", secret, image, naming } do
       nobody[#nobody + 1] = word
     end
@@ -116,7 +121,8 @@ describe("tidegate compile", function()
     local bytes = env.read(image)
     env.write(image, bytes:sub(1, 500))
     local got = tidegate("check", image)
-    assert.equal(("%s: damaged image: 500 bytes, it should have %d\n"):format(image, #bytes), got.err)
+    assert.equal(("%s: damaged image: 500 bytes, it should have %d\n"):format(image, #bytes),
+      got.err)
     assert.equal(1, got.status)
   end)
 

@@ -48,9 +48,12 @@ describe("tidegate doctor", function()
     command.leave_cgroup()
     local checks = by_name(got.out)
     assert.equal(0, got.status)
-    assert.truthy(checks.hooks.found == "a program can be loaded for each of the 17" or checks.hooks.found
-      == "all but connect_unix, sendmsg_unix, recvmsg_unix, getpeername_unix, getsockname_unix", checks.hooks.found)
-    assert.equal("BTF, published maps, event rings, errnos, rewriting, source, source of datagrams, socket storage, "
+    assert.truthy(checks.hooks.found == "a program can be loaded for each of the 17"
+      or checks.hooks.found
+      == "all but connect_unix, sendmsg_unix, recvmsg_unix, getpeername_unix, getsockname_unix",
+      checks.hooks.found)
+    assert.equal("BTF, published maps, event rings, errnos, rewriting, source, source of "
+      .. "datagrams, socket storage, "
       .. "MPTCP, set of bind, set of connect, more than 64 rules", checks.effects.found)
     assert.equal("a program was attached to a cgroup by a link", checks.attach.found)
     assert.equal(own .. ", cgroups can be made in it", checks["own cgroup"].found)
@@ -62,15 +65,18 @@ describe("tidegate doctor", function()
       pending "needs root, to become somebody else"
       return
     end
-    local got = command.run { "setpriv", "--reuid=65534", "--clear-groups", command.path, "doctor", "--json" }
+    local got = command.run { "setpriv", "--reuid=65534", "--clear-groups", command.path, "doctor",
+      "--json" }
     local checks = by_name(got.out)
     assert.equal(3, got.status)
     assert.equal("user 65534 lacks CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON", checks.capabilities.found)
-    assert.equal("run as root, or, in a systemd unit, with AmbientCapabilities=CAP_BPF CAP_NET_ADMIN CAP_PERFMON",
+    assert.equal("run as root, or, in a systemd unit, with AmbientCapabilities=CAP_BPF "
+      .. "CAP_NET_ADMIN CAP_PERFMON",
       checks.capabilities.remedy)
     assert.equal("fail", checks.maps.state)
     assert.equal("not to be tried: bpf(2) is not permitted", checks.hooks.found)
-    assert.truthy(checks.effects.found:find("^not to be tried with these capabilities: published maps, event rings, "))
+    assert.truthy(checks.effects.found:find("^not to be tried with these capabilities: published "
+      .. "maps, event rings, "))
     assert.equal("fail", checks.attach.state)
   end)
 

@@ -6,7 +6,8 @@ local command = require "spec.support.command"
 local function claims(path)
   local found, last = {}, nil
   for line in io.lines(path) do
-    local arguments, output = line:match "^%-%-   %$ tidegate (explain .*)$", line:match "^%-%-   ([^$].*)$"
+    local arguments, output = line:match "^%-%-   %$ tidegate (explain .*)$",
+      line:match "^%-%-   ([^$].*)$"
     if arguments then
       last = { arguments = arguments }
       found[#found + 1] = last

@@ -32,7 +32,8 @@ after("30ms", function() deny { "late", connect = "127.0.0.1:22" } end)
 ]], "sh", "-c", "until nc -vz 127.0.0.1 22 2>&1 | grep -q 'not permitted'; do sleep 0.02; done; sleep 0.1; exit 4")
     assert.equal(4, got.status)
     assert.matches("tick 1\ntick 2\ntick 3\n", got.out)
-    assert.truthy(got.err:find(("tidegate: %s:7: broken\nstack traceback:\n"):format(path), 1, true), got.err)
+    assert.truthy(got.err:find(("tidegate: %s:7: broken\nstack traceback:\n"):format(path), 1,
+      true), got.err)
   end)
 
   it("may use luv itself, and change rules there", function()

@@ -67,7 +67,8 @@ describe("tidegate run POLICY -- CMD", function()
 
   leaving_none("returns the command's status", function()
     for _, status in ipairs { 0, 1, 3, 77, 255 } do
-      assert.equal(status, command.tidegate("run", POLICY, "--", "sh", "-c", "exit " .. status).status)
+      assert.equal(status, command.tidegate("run", POLICY, "--", "sh", "-c",
+        "exit " .. status).status)
     end
     assert.equal(143, command.tidegate("run", POLICY, "--", "sh", "-c", "kill -TERM $$").status)
     assert.equal(137, command.tidegate("run", POLICY, "--", "sh", "-c", "kill -KILL $$").status)
@@ -105,14 +106,18 @@ describe("tidegate run POLICY -- CMD", function()
   end)
 
   leaving_none("fails a connection with the errno of the rule", function()
-    local got = command.run(isolated("run", POLICY, "--", "stdbuf", "-eL", "nc", "-v", "169.254.169.254", "80"))
-    assert.truthy(got.err:find("deny    no-metadata  connect 169.254.169.254:80  ECONNREFUSED  nc[", 1, true), got.err)
-    assert.truthy(got.err:find("nc: connect to 169.254.169.254 port 80 (tcp) failed: Connection refused\n", 1, true))
+    local got = command.run(isolated("run", POLICY, "--", "stdbuf", "-eL", "nc", "-v",
+      "169.254.169.254", "80"))
+    assert.truthy(got.err:find("deny    no-metadata  connect 169.254.169.254:80  ECONNREFUSED  nc[",
+      1, true), got.err)
+    assert.truthy(got.err:find("nc: connect to 169.254.169.254 port 80 (tcp) failed: Connection "
+      .. "refused\n", 1, true))
     assert.equal(1, got.status)
   end)
 
   leaving_none("prints every event of a short-lived command before it ends", function()
-    local policy = env.write(env.folder() .. "/all.lua", 'deny { "all", connect = "*", log = true }')
+    local policy = env.write(env.folder() .. "/all.lua",
+      'deny { "all", connect = "*", log = true }')
     local got = command.run(isolated("run", policy, "--", "sh", "-c",
       "for i in 1 2 3 4 5 6 7 8 9; do nc 192.0.2.1 $i; done"))
     local _, lines = got.err:gsub("deny    all  connect 192%.0%.2%.1:%d  EPERM  nc", "")
@@ -133,7 +138,8 @@ describe("tidegate run POLICY -- CMD", function()
 
   leaving_none("appends events to a log", function()
     local log = env.write(env.folder() .. "/log", "before\n")
-    local got = command.run(isolated("run", POLICY, "--log", log, "--", "nc", "169.254.169.254", "80"))
+    local got = command.run(isolated("run", POLICY, "--log", log, "--", "nc", "169.254.169.254",
+      "80"))
     assert.equal("", got.err)
     local file = assert(io.open(log))
     assert.truthy(file:read("*a"):match "^before\ndeny    no%-metadata  connect 169[^\n]*\n$")
@@ -155,7 +161,8 @@ on("no", function() error "broken handler" end)
   end)
 
   leaving_none("reports how many events were lost", function()
-    local policy = env.write(env.folder() .. "/flood.lua", 'deny { "all", connect = "192.0.2.1", log = true }')
+    local policy = env.write(env.folder() .. "/flood.lua",
+      'deny { "all", connect = "192.0.2.1", log = true }')
     local flood = env.write(env.folder() .. "/flood-client.lua", [[
 local uv = require "luv"
 for _ = 1, 20000 do
@@ -198,7 +205,8 @@ end
   end)
 
   leaving_none("ends what the command leaves running, and says so", function()
-    local got = command.tidegate("run", POLICY, "--", "sh", "-c", "sleep 1000 > /dev/null 2>&1 & echo $!; "
+    local got = command.tidegate("run", POLICY, "--", "sh", "-c",
+      "sleep 1000 > /dev/null 2>&1 & echo $!; "
       .. "until grep -q sleep /proc/$!/comm; do :; done; exit 4")
     local pid = tonumber(got.out)
     assert.equal(("tidegate: sh left running: sleep (pid %d); ending it\n"):format(pid), got.err)
@@ -211,16 +219,20 @@ end
   leaving_none("ends processes that ignore SIGTERM, too, even in cgroups below", function()
     local flag = env.folder() .. "/flag"
     local got = command.tidegate("run", POLICY, "--", "sh", "-c",
-      'own=' .. own .. '$(sed -n "s/^0::\\(.*\\)/\\1/p" /proc/self/cgroup | sed "s|.*/|/|"); mkdir $own/below; '
-      .. '{ echo 0 > $own/below/cgroup.procs; trap "" TERM; echo ready; : > "$0"; while :; do sleep 1; done; } & '
+      'own=' .. own
+      .. '$(sed -n "s/^0::\\(.*\\)/\\1/p" /proc/self/cgroup | sed "s|.*/|/|"); mkdir $own/below; '
+      .. '{ echo 0 > $own/below/cgroup.procs; trap "" TERM; echo ready; : > "$0"; while :; do '
+      .. 'sleep 1; done; } & '
       .. 'until [ -e "$0" ]; do sleep 0.02; done', flag)
     assert.equal("ready\n", got.out)
-    assert.truthy(got.err:match "^tidegate: sh left running: .*sh %(pid %d+%).*; ending .+\n$", got.err)
+    assert.truthy(got.err:match "^tidegate: sh left running: .*sh %(pid %d+%).*; ending .+\n$",
+      got.err)
     assert.equal(0, got.status)
   end)
 
   leaving_none("removes the cgroup that an earlier run could not, once it is empty", function()
-    local process = command.start { command.path, "run", POLICY, "--", "sh", "-c", "echo pid $$; exec sleep 1000" }
+    local process = command.start { command.path, "run", POLICY, "--", "sh", "-c",
+      "echo pid $$; exec sleep 1000" }
     process:wait_for "\n"
     local path = ("%s/tidegate-%d"):format(own, process.pid)
     local child = tonumber(process.out:match "^pid (%d+)\n$")
@@ -237,19 +249,22 @@ end
   leaving_none("leaves alone what is not in the cgroup", function()
     local got = command.run(isolated("run", POLICY, "--", "true"))
     assert.equal(0, got.status)
-    local outside = command.run { "unshare", "-n", "sh", "-c", 'ip link set lo up; "$1" run "$2" -- sleep 1000 & '
+    local outside = command.run { "unshare", "-n", "sh", "-c",
+      'ip link set lo up; "$1" run "$2" -- sleep 1000 & '
       .. 'while ! grep -q . "$3"/tidegate-$!/cgroup.procs 2> /dev/null; do sleep 0.02; done; '
       .. 'nc -v 169.254.169.254 80; kill $!; wait', "sh", command.path, POLICY, own }
-    assert.equal("nc: connect to 169.254.169.254 port 80 (tcp) failed: Network is unreachable\n", outside.err)
+    assert.equal("nc: connect to 169.254.169.254 port 80 (tcp) failed: Network is unreachable\n",
+      outside.err)
   end)
 
   it("tells a user without privileges what is missing and how to get it", function()
     local got = command.run { "setpriv", "--reuid=65534", "--clear-groups",
       command.path, "run", POLICY, "--", "true" }
     assert.equal(("tidegate: no cgroup can be made below %s: permission denied\n"
-      .. "tidegate: capabilities: user 65534 lacks CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON; run as root, or, in a "
-      .. "systemd unit, with AmbientCapabilities=CAP_BPF CAP_NET_ADMIN CAP_PERFMON\n"
-      .. "tidegate: to see every check, run: tidegate doctor; to see what the policy does, without privileges, run: "
+      .. "tidegate: capabilities: user 65534 lacks CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON; run as "
+      .. "root, or, in a systemd unit, with AmbientCapabilities=CAP_BPF CAP_NET_ADMIN CAP_PERFMON\n"
+      .. "tidegate: to see every check, run: tidegate doctor; to see what the policy does, "
+      .. "without privileges, run: "
       .. "tidegate explain %s connect 1.2.3.4:80\n"):format(own, POLICY), got.err)
     assert.equal(3, got.status)
   end)
@@ -274,13 +289,15 @@ describe("tidegate run POLICY --cgroup", function()
   --- Try the connection of the "no-metadata" rule from inside the cgroup.
   local function connect()
     return command.run({ "unshare", "-n", "sh", "-c",
-      'ip link set lo up; echo 0 > "$1/cgroup.procs"; exec nc -v 169.254.169.254 80', "sh", path }).err
+      'ip link set lo up; echo 0 > "$1/cgroup.procs"; exec nc -v 169.254.169.254 80', "sh",
+      path }).err
   end
 
   local function enforce(signal, status, ...)
     local process = command.start { command.path, "run", POLICY, ... }
     process:wait_for "Ctrl-C ends it"
-    assert.equal(("tidegate: %s is enforced on %s; Ctrl-C ends it\n"):format(POLICY, path), process.err)
+    assert.equal(("tidegate: %s is enforced on %s; Ctrl-C ends it\n"):format(POLICY, path),
+      process.err)
     assert.truthy(connect():find("Connection refused", 1, true))
     process:wait_for "deny    no-metadata  connect 169.254.169.254:80  ECONNREFUSED"
     process:kill(signal)
@@ -312,7 +329,8 @@ describe("tidegate run POLICY --cgroup", function()
   end
 
   it("finds the cgroup of a process", function()
-    local sleeper = command.start { "sh", "-c", 'echo 0 > "$1/cgroup.procs"; echo there; exec sleep 1000', "sh", path }
+    local sleeper = command.start { "sh", "-c",
+      'echo 0 > "$1/cgroup.procs"; echo there; exec sleep 1000', "sh", path }
     sleeper:wait_for "there"
     enforce("sigint", 130, "--pid", tostring(sleeper.pid))
     sleeper:kill "sigkill"

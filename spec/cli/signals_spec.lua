@@ -30,7 +30,8 @@ describe("signals", function()
 
   --- In a session of its own, so not from our terminal, wherever the specs are started.
   local function start(script)
-    local process = command.start({ command.path, "run", POLICY, "--", "sh", "-c", script }, { session = true })
+    local process = command.start({ command.path, "run", POLICY, "--", "sh", "-c", script },
+      { session = true })
     process:wait_for "ready"
     return process
   end
@@ -46,7 +47,8 @@ describe("signals", function()
       process:wait_for("got " .. name)
     end
     process:wait()
-    assert.equal("ready\ngot HUP\ngot USR1\ngot USR2\ngot WINCH\ngot QUIT\ngot INT\ngot TERM\n", process.out)
+    assert.equal("ready\ngot HUP\ngot USR1\ngot USR2\ngot WINCH\ngot QUIT\ngot INT\ngot TERM\n",
+      process.out)
     assert.equal(9, process.status)
     assert_no_cgroup()
   end)
@@ -71,7 +73,8 @@ describe("signals", function()
   end)
 
   it("a second SIGINT ends everything at once", function()
-    local process = start('trap "" INT TERM; setsid sh -c "trap \\"\\" INT TERM; while :; do sleep 1; done" & '
+    local process = start('trap "" INT TERM; setsid sh -c "trap \\"\\" INT TERM; while :; do '
+      .. 'sleep 1; done" & '
       .. "trap 'echo interrupted' INT; echo ready; while :; do sleep 0.02; done")
     process:kill "sigint"
     process:wait_for "interrupted"
@@ -102,9 +105,11 @@ end)
 print "ready"
 uv.run()
 ]])
-    -- The shell gets every Ctrl-C too; without the trap it would end instead of printing the status.
+    -- The shell gets every Ctrl-C too; without the trap it would end instead of printing the
+    -- status.
     local process = command.start({ "script", "-qefc",
-      ("trap : INT; %s run %s -- luajit %s; echo status $?"):format(command.path, POLICY, counter), "/dev/null" },
+      ("trap : INT; %s run %s -- luajit %s; echo status $?"):format(command.path, POLICY, counter),
+      "/dev/null" },
       { session = true })
     process:wait_for "ready"
     process:write "\3"
@@ -116,7 +121,8 @@ uv.run()
 
   it("a closed standard error does not end tidegate before its command", function()
     local got = command.run { "unshare", "-n", "sh", "-c", "ip link set lo up; exec 3>&1; "
-      .. '{ "$1" run "$2" -- sh -c "sleep 0.1; nc 169.254.169.254 80; nc 169.254.169.254 81; echo end >&3"; '
+      .. '{ "$1" run "$2" -- sh -c "sleep 0.1; nc 169.254.169.254 80; nc 169.254.169.254 81; echo '
+      .. 'end >&3"; '
       .. 'echo $? >&3; } 2>&1 > /dev/null | true', "sh", command.path, POLICY }
     assert.equal("end\n0\n", got.out)
     assert_no_cgroup()

@@ -32,32 +32,39 @@ end
 --- A copy of the image with some bytes changed.
 local function damage(name, from, bytes)
   local image = env.read(file.image)
-  return env.write(built.folder .. "/" .. name, image:sub(1, from) .. bytes .. image:sub(from + #bytes + 1))
+  return env.write(built.folder .. "/" .. name, image:sub(1, from) .. bytes
+    .. image:sub(from + #bytes + 1))
 end
 
 local function bad_input()
   it("a file that is missing, no image, or damaged is refused with what to do", function()
     local function refused(message)
-      return { "enforce-image: " .. message .. "\nTo make an image, run: tidegate compile POLICY -o IMAGE\n", 1 }
+      return { "enforce-image: " .. message
+        .. "\nTo make an image, run: tidegate compile POLICY -o IMAGE\n", 1 }
     end
     local function refusal(path)
       return built:refusal("enforce-image", { path, "self" })
     end
-    assert.same(refused "none.image: No such file or directory", refusal(built.folder .. "/none.image"))
+    assert.same(refused "none.image: No such file or directory",
+      refusal(built.folder .. "/none.image"))
     assert.same(refused "web.lua: not a Tidegate image", refusal(file.policy))
-    assert.same(refused "empty: not a Tidegate image", refusal(env.write(built.folder .. "/empty", "")))
+    assert.same(refused "empty: not a Tidegate image",
+      refusal(env.write(built.folder .. "/empty", "")))
     assert.same(refused "/dev/zero: not a regular file", refusal "/dev/zero")
     assert.equal(0, command.run({ "mkfifo", built.folder .. "/pipe" }).status)
     assert.same(refused "pipe: not a regular file", refusal(built.folder .. "/pipe"))
-    assert.same(refused "bad.image: damaged image: its checksum is wrong", refusal(damage("bad.image", 700, "?")))
+    assert.same(refused "bad.image: damaged image: its checksum is wrong",
+      refusal(damage("bad.image", 700, "?")))
   end)
 
   it("a policy that is missing or wrong is refused with the place of the error", function()
     assert.same({ "embed-luajit: none.lua: No such file or directory\n", 1 },
       built:refusal("embed-luajit", { built.folder .. "/none.lua", "self" }))
-    local wrong = env.write(built.folder .. "/wrong.lua", 'deny { conect = "*" }\nallow { uid = 0 }\n')
+    local wrong = env.write(built.folder .. "/wrong.lua",
+      'deny { conect = "*" }\nallow { uid = 0 }\n')
     local message, status = unpack(built:refusal("embed-luajit", { wrong, "self" }))
-    assert.equal('embed-luajit: wrong.lua:1: deny "#1": unknown field "conect"; did you mean "connect"?\n',
+    assert.equal('embed-luajit: wrong.lua:1: deny "#1": unknown field "conect"; did you mean '
+      .. '"connect"?\n',
       message:match "^[^\n]*\n")
     assert.truthy(message:find("\nwrong.lua:2: ", 1, true))
     assert.equal(1, status)
@@ -69,7 +76,8 @@ local function bad_input()
     local message, status = unpack(built:refusal("embed-luajit", { file.policy, "self" }))
     built.env.LUA_PATH = where
     assert.equal("embed-luajit: module 'tidegate' not found:\n", message:match "^[^\n]*\n")
-    assert.equal("Add to LUA_PATH the folder that this prints: pkg-config --variable=luadir tidegate\n",
+    assert.equal("Add to LUA_PATH the folder that this prints: pkg-config --variable=luadir "
+      .. "tidegate\n",
       message:match "\n([^\n]*\n)$")
     assert.equal(1, status)
     assert.equal(built.folder .. "/share/lua/5.1\n",
@@ -78,7 +86,8 @@ local function bad_input()
 
   it("wrong arguments are answered with the usage", function()
     for name, kind in pairs(programs) do
-      local usage = ("%s: wants %s and a cgroup (a folder of cgroup2, self, pid:PID, unit:NAME.service)\n")
+      local usage = ("%s: wants %s and a cgroup (a folder of cgroup2, self, pid:PID, "
+        .. "unit:NAME.service)\n")
         :format(name, kind == "image" and "an image" or "a policy")
       for _, arguments in ipairs { {}, { file[kind] }, { file[kind], "self", "more" } } do
         assert.same({ usage, 2 }, built:refusal(name, arguments))
@@ -92,11 +101,13 @@ local function refusals()
     local root = cgroup.root()
     for name, kind in pairs(programs) do
       for wrong, message in pairs {
-        [root .. "/none"] = ("%s/none: there is no such cgroup; make it with: mkdir -p %s/none"):format(root, root),
+        [root .. "/none"] = ("%s/none: there is no such cgroup; make it with: mkdir -p %s/none")
+        :format(root, root),
         ["/usr"] = "/usr is not a cgroup; cgroup2 is mounted at " .. root,
         ["pid:x"] = '"pid:x" is not the number of a process, as in "pid:42"',
       } do
-        assert.same({ name .. ": " .. message .. "\n", 1 }, built:refusal(name, { file[kind], wrong }))
+        assert.same({ name .. ": " .. message .. "\n", 1 },
+          built:refusal(name, { file[kind], wrong }))
       end
     end
   end)
@@ -195,12 +206,15 @@ local function real_calls(here)
     assert.same({ "EACCES", "EACCES" }, { try "192.0.2.7", try "[2001:db8::1]" })
 
     local usage = "wants ban ADDRESS or unban ADDRESS; a prefix such as 192.0.2.0/24 is fine, too"
-    for _, line in ipairs { "ban", "allow 192.0.2.1", "unban 192.0.2.1 192.0.2.2", "192.0.2.0/24" } do
+    for _, line in ipairs {
+      "ban", "allow 192.0.2.1", "unban 192.0.2.1 192.0.2.2", "192.0.2.0/24",
+    } do
       say(line .. "\n", usage)
     end
     say("ban 192.0.2.300\n", 'set "banned": "192.0.2.300": 300 is over 255')
     say("unban 10.0.0.1-10.0.0.9\n",
-      'set "banned": "10.0.0.1-10.0.0.9": a set holds addresses and prefixes, not ranges: write it as prefixes')
+      'set "banned": "10.0.0.1-10.0.0.9": a set holds addresses and prefixes, not ranges: write '
+        .. 'it as prefixes')
     say(("unban 192.0.2.0/24 "):rep(100) .. "\n", "a line of more than 255 bytes is ignored")
     assert.equal("EACCES", try "192.0.2.7")
 
@@ -221,7 +235,8 @@ local function real_calls(here)
     program:wait_for 'enforce-image: set "banned": the policy in force declares none of this name'
     program:kill "sigterm"
     assert.equal(0, program:wait().status)
-    program = built:start("enforce-image", { file.image, here.cgroup }, { "sh", "-c", 'exec "$0" "$@" < /dev/null' })
+    program = built:start("enforce-image", { file.image, here.cgroup },
+      { "sh", "-c", 'exec "$0" "$@" < /dev/null' })
     program:wait_for "is enforced"
     assert.equal("ECONNREFUSED", socket.try("tcp", "169.254.169.254:80"))
     stop "sigterm"
@@ -249,7 +264,8 @@ local function real_calls(here)
     assert.equal(0, command.run({ "mkfifo", pipe }).status)
     for name, kind in pairs(programs) do
       local listener = command.start { "head", "-n", "1", pipe }
-      program = built:start(name, { file[kind], here.cgroup }, { "sh", "-c", 'exec "$@" > "$0"', pipe })
+      program = built:start(name, { file[kind], here.cgroup },
+        { "sh", "-c", 'exec "$@" > "$0"', pipe })
       program:wait_for "is enforced"
       assert.equal("ECONNREFUSED", socket.try("tcp", "169.254.169.254:80"))
       assert.truthy(listener:wait().out:find "169.254.169.254")

@@ -26,7 +26,8 @@ describe("the rock", function()
   setup(function()
     folder = env.folder()
     tree, path = folder .. "/tree", folder .. "/path"
-    assert(command.run({ "sh", "-c", 'mkdir "$0" && find /usr/bin /usr/sbin -maxdepth 1 ! -name "*clang*" '
+    assert(command.run({ "sh", "-c",
+      'mkdir "$0" && find /usr/bin /usr/sbin -maxdepth 1 ! -name "*clang*" '
       .. '! -name "llvm*" ! -name bpftool -exec ln -s -f -t "$0" {} +', path }).status == 0)
     local made = command.run({ "make", "-s", "B=" .. command.build, "rock" }, { slow = true })
     assert(made.status == 0, made.out .. made.err)
@@ -57,10 +58,12 @@ describe("the rock", function()
         end
       end
     ]])
-    local got = isolated("sh", "-c", 'eval "$(luarocks --lua-version=5.1 --tree="$0" path)" && luajit "$1"',
+    local got = isolated("sh", "-c",
+      'eval "$(luarocks --lua-version=5.1 --tree="$0" path)" && luajit "$1"',
       tree, program)
     assert.equal("", got.err)
-    assert.equal(('0.1.0\tdeny "x" (policy:1): EPERM\n%s/lib/lua/5.1/libtidegate.so\n'):format(tree), got.out)
+    assert.equal(('0.1.0\tdeny "x" (policy:1): EPERM\n%s/lib/lua/5.1/libtidegate.so\n')
+      :format(tree), got.out)
   end)
 
   it("installs the command, whose programs the kernel accepts", function()
@@ -69,7 +72,8 @@ describe("the rock", function()
       pending(reason)
       return
     end
-    local policy = env.write(folder .. "/web.lua", 'deny { "x", connect = "10.0.0.0/8", errno = "EHOSTDOWN" }')
+    local policy = env.write(folder .. "/web.lua",
+      'deny { "x", connect = "10.0.0.0/8", errno = "EHOSTDOWN" }')
     local got = isolated(tree .. "/bin/tidegate", "run", policy, "--", "nc", "-v", "10.0.0.1", "80")
     assert.truthy(got.err:find("deny    x  connect 10.0.0.1:80  EHOSTDOWN  nc[", 1, true), got.err)
     assert.truthy(got.err:find("Host is down", 1, true), got.err)
@@ -85,12 +89,14 @@ describe("the rock", function()
   end)
 
   it("contains a folder in which luarocks make does the same", function()
-    local got = isolated("sh", "-c", 'cd "$0" && unzip -q "$1" && tar xf tidegate-0.1.0.tar.gz && cd tidegate-0.1.0 '
+    local got = isolated("sh", "-c",
+      'cd "$0" && unzip -q "$1" && tar xf tidegate-0.1.0.tar.gz && cd tidegate-0.1.0 '
       .. '&& luarocks --lua-version=5.1 --lua-dir=/usr --tree="$0/other" make CFLAGS=-O0 '
       .. '&& ls "$0/other/share/lua/5.1/tidegate"', folder, rock)
     assert.equal(0, got.status, got.out .. got.err)
     assert.truthy(got.out:find "\ncdef%.lua\n")
     luarocks("remove", "tidegate")
-    assert.equal("", command.run({ "find", tree .. "/bin", tree .. "/share", tree .. "/lib/lua" }).out)
+    assert.equal("", command.run({ "find", tree .. "/bin", tree .. "/share",
+      tree .. "/lib/lua" }).out)
   end)
 end)

@@ -15,9 +15,12 @@ sandbox.describe("a gate beside another owner's program", function(here)
   after_each(function() libc.call.close(program) end)
 
   local function refusal(path, holder)
-    return ('cannot attach connect4: program %d "their_own", loaded by user 0%s, is attached to %s without '
-      .. "BPF_F_ALLOW_MULTI, which bars all others; have its owner attach it with that flag, or remove it: bpftool "
-      .. "cgroup detach %s connect4 id %d"):format(foreign.id(program), holder or "", path, path, foreign.id(program))
+    return ('cannot attach connect4: program %d "their_own", loaded by user 0%s, is attached to '
+      .. '%s without '
+      .. "BPF_F_ALLOW_MULTI, which bars all others; have its owner attach it with that flag, or "
+      .. "remove it: bpftool "
+      .. "cgroup detach %s connect4 id %d"):format(foreign.id(program), holder or "", path, path,
+      foreign.id(program))
   end
 
   local function holder()

@@ -66,7 +66,8 @@ sandbox.describe("a gate", function(here)
     local gate = here:gate(POLICY)
     for path, expected in pairs {
       ["/tmp"] = { EINVAL, "/tmp is not a cgroup; cgroup2 is mounted at " .. cgroup.root() },
-      ["/no/such/folder"] = { ENOENT, "/no/such/folder: there is no such folder; cgroups are below " .. cgroup.root() },
+      ["/no/such/folder"] = { ENOENT, "/no/such/folder: there is no such folder; cgroups are below "
+        .. cgroup.root() },
       [here.cgroup .. "/cgroup.procs"] = { 20, here.cgroup
         .. "/cgroup.procs is a file of a cgroup; give the folder that it is in" },
     } do

@@ -58,7 +58,8 @@ sandbox.describe("balance", function(here)
           local expected = CALLS * backend.weight / sum
           square = square + (backend.picked - expected) ^ 2 / expected
         end
-        assert(square < critical(#weights - 1), ("chi-square is %.1f, more than %.1f"):format(square,
+        assert(square < critical(#weights - 1), ("chi-square is %.1f, more than %.1f")
+          :format(square,
           critical(#weights - 1)))
       end)
     end
@@ -100,7 +101,8 @@ sandbox.describe("balance", function(here)
 
     local function about(share, moves)
       local expected = count * share
-      assert(math.abs(moves - expected) < 5 * math.sqrt(expected), ("%d moved, not %d"):format(moves, expected))
+      assert(math.abs(moves - expected) < 5 * math.sqrt(expected),
+        ("%d moved, not %d"):format(moves, expected))
     end
 
     local all = homes(list)

@@ -1,4 +1,5 @@
--- A balanced call arrives at one of its backends, and the program sees only the address it asked for.
+-- A balanced call arrives at one of its backends, and the program sees only the address it asked
+-- for.
 
 local netns = require "spec.support.netns"
 local sandbox = require "spec.support.sandbox"
@@ -7,9 +8,12 @@ local socket = require "spec.support.socket"
 sandbox.describe("balance", function(here)
   -- The address that is asked for, and where the backends are.
   local families = {
-    { name = "v4", asked = "10.96.0.10:80", at = "127.0.0.1:0", to = "127.0.0.1:%d", shown = "127.0.0.1:%d" },
-    { name = "v6", asked = "[2001:db8::10]:80", at = "[::1]:0", to = "[::1]:%d", shown = "[::1]:%d" },
-    { name = "v6, mapped", asked = "[::ffff:10.96.0.10]:80", at = "127.0.0.1:0", to = "127.0.0.1:%d",
+    { name = "v4", asked = "10.96.0.10:80", at = "127.0.0.1:0", to = "127.0.0.1:%d",
+      shown = "127.0.0.1:%d" },
+    { name = "v6", asked = "[2001:db8::10]:80", at = "[::1]:0", to = "[::1]:%d",
+      shown = "[::1]:%d" },
+    { name = "v6, mapped", asked = "[::ffff:10.96.0.10]:80", at = "127.0.0.1:0",
+      to = "127.0.0.1:%d",
       shown = "[::ffff:127.0.0.1]:%d" },
   }
 
@@ -93,7 +97,8 @@ sandbox.describe("balance", function(here)
         end
         seen[home] = true
       end
-      assert.is_true(#servers - 1 <= (seen[1] and 1 or 0) + (seen[2] and 1 or 0) + (seen[3] and 1 or 0)
+      assert.is_true(#servers - 1 <= (seen[1] and 1 or 0) + (seen[2] and 1 or 0) + (seen[3] and 1
+        or 0)
         + (seen[4] and 1 or 0))
     end)
   end
@@ -115,7 +120,8 @@ sandbox.describe("balance", function(here)
     local gate = here:enforce(([[
       balance { "uid", connect = "10.96.0.10:80", to = %s, by = "hash", key = "uid" }
       balance { "socket", connect = "10.96.0.11:80", to = %s, by = "hash" }
-      balance { "destination", connect = "10.97.0.0/16:80", to = %s, by = "hash", key = "destination" }
+      balance { "destination", connect = "10.97.0.0/16:80", to = %s, by = "hash",
+        key = "destination" }
     ]]):format(list, list, list))
     local function used(name, addresses)
       for _, address in ipairs(addresses) do
@@ -142,7 +148,8 @@ sandbox.describe("balance", function(here)
   it("goes where decide() says, if a query has the key", function()
     local _, list = backends("tcp", families[1], 8)
     local gate = here:enforce(([[
-      balance { connect = "10.97.0.0/16:80", to = %s, by = "hash", key = "destination", reveal = true }
+      balance { connect = "10.97.0.0/16:80", to = %s, by = "hash", key = "destination",
+        reveal = true }
       balance { connect = "10.98.0.1:80", to = %s, by = "hash", key = "uid", reveal = true }
       balance { connect = "10.98.0.2:80", to = %s, by = "hash", key = "pid", reveal = true }
     ]]):format(list, list, list:gsub('"(127[^"]*)"', '{ %1, weight = 5 }', 3):gsub("{ (127[^,]*),", '{ "%1",')))
@@ -154,7 +161,8 @@ sandbox.describe("balance", function(here)
     for _, address in ipairs(asked) do
       local client = here:keep(socket.tcp "inet")
       assert.same({ true }, { client:connect(address) })
-      local decision = assert(gate:decide { op = "connect", addr = address, proto = "tcp", uid = 0, pid = pid })
+      local decision = assert(gate:decide { op = "connect", addr = address, proto = "tcp", uid = 0,
+        pid = pid })
       assert.equal(decision.final, client:getpeername())
       assert.equal("balance", decision.verb)
     end
@@ -162,13 +170,15 @@ sandbox.describe("balance", function(here)
 
   it("reports a choice in an event", function()
     local servers, list = backends("tcp", families[1], 1)
-    local gate = here:enforce(([[balance { "api", connect = "10.96.0.10:80", to = %s, log = true }]]):format(list))
+    local gate = here:enforce(([[balance { "api", connect = "10.96.0.10:80", to = %s, log = true ]]
+      .. [[}]]):format(list))
     assert.equal("ok", socket.try("tcp", "10.96.0.10:80"))
     local events = {}
     for event in gate:events { timeout = 0 } do
       events[#events + 1] = tostring(event):match "^(.*)  [^ ]+%["
     end
-    assert.same({ ("balance api  connect 10.96.0.10:80 -> 127.0.0.1:%d"):format(servers[1]:port()) }, events)
+    assert.same({ ("balance api  connect 10.96.0.10:80 -> 127.0.0.1:%d")
+      :format(servers[1]:port()) }, events)
   end)
 
   it("reports in stats how often each backend was picked, and its share", function()
@@ -180,7 +190,8 @@ sandbox.describe("balance", function(here)
     local gate = here:enforce(([[
       deny { "before", connect = "192.0.2.1" }
       balance { "even", connect = "10.96.0.10:80", to = %s }
-      balance { "uneven", connect = "10.96.0.11:80", to = { { "127.0.0.1:9", weight = 3 }, "127.0.0.2" } }
+      balance { "uneven", connect = "10.96.0.11:80",
+        to = { { "127.0.0.1:9", weight = 3 }, "127.0.0.2" } }
     ]]):format(list))
     for _ = 1, 20 do
       assert.equal("ok", socket.try("tcp", "10.96.0.10:80"))
@@ -197,13 +208,15 @@ sandbox.describe("balance", function(here)
       { address = "127.0.0.2", weight = 1, state = "up", picked = 0, share = 0.25 },
     }, rules.uneven.backends)
     assert.is_nil(rules.before.backends)
-    -- A gate that is not in force yet has its backends, too, and those of the running gate keep their own counts.
+    -- A gate that is not in force yet has its backends, too, and those of the running gate keep
+    -- their own counts.
     gate:rules()[1]:remove()
     gate:balance { "staged", connect = "10.96.0.12:80", to = "127.0.0.1:9" }
     assert.same({ { address = "127.0.0.1:9", weight = 1, state = "up", picked = 0, share = 1 } },
       gate:stats().rules.staged.backends)
     assert(gate:commit())
-    assert.same(counts, { gate:stats().rules.even.backends[1].picked, gate:stats().rules.even.backends[2].picked })
+    assert.same(counts, { gate:stats().rules.even.backends[1].picked,
+      gate:stats().rules.even.backends[2].picked })
   end)
 
   it("keeps counting by rule and address when a policy is published again", function()
@@ -215,9 +228,11 @@ sandbox.describe("balance", function(here)
     end
     local before = picks(gate:rules()[1])
     gate:rules()[1]:remove()
-    gate:balance { "first", connect = "10.96.0.11:80", to = ("127.0.0.1:%d"):format(servers[1]:port()) }
+    gate:balance { "first", connect = "10.96.0.11:80",
+      to = ("127.0.0.1:%d"):format(servers[1]:port()) }
     gate:balance { "api", connect = "10.96.0.10:80", to = {
-      ("127.0.0.1:%d"):format(servers[2]:port()), "127.0.0.9:1", ("127.0.0.1:%d"):format(servers[1]:port()) } }
+      ("127.0.0.1:%d"):format(servers[2]:port()), "127.0.0.9:1",
+      ("127.0.0.1:%d"):format(servers[1]:port()) } }
     assert(gate:commit())
     assert.same({ 0 }, (picks(gate:rules()[1])))
     assert.same({ before[2], 0, before[1] }, (picks(gate:rules()[2])))
@@ -229,7 +244,8 @@ sandbox.describe("balance", function(here)
       assert(gate:commit())
       assert.equal("ENETUNREACH", socket.try("tcp", "10.96.0.10:80"))
     end
-    gate:balance { "api", connect = "10.96.0.10:80", to = ("127.0.0.1:%d"):format(servers[1]:port()) }
+    gate:balance { "api", connect = "10.96.0.10:80",
+      to = ("127.0.0.1:%d"):format(servers[1]:port()) }
     assert(gate:commit())
     assert.same({ 0 }, (picks(gate:rules()[1])))
     assert.equal("ok", socket.try("tcp", "10.96.0.10:80"))

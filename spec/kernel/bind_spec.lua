@@ -11,7 +11,8 @@ local NOBODY = 65534
 
 local families = {
   { name = "v4", family = "inet", host = "127.0.0.9", to = "127.0.0.8", final = "127.0.0.8" },
-  { name = "v6", family = "inet6", host = "[2001:db8::9]", to = "[2001:db8::8]", final = "[2001:db8::8]" },
+  { name = "v6", family = "inet6", host = "[2001:db8::9]", to = "[2001:db8::8]",
+    final = "[2001:db8::8]" },
   { name = "v6, mapped", family = "inet6", host = "[::ffff:127.0.0.9]", to = "127.0.0.8",
     final = "[::ffff:127.0.0.8]" },
   { name = "v6 to mapped", family = "inet6", host = "[2001:db8::9]", to = "[::ffff:127.0.0.8]",
@@ -36,7 +37,8 @@ sandbox.describe("bind", function(here)
 
   for _, errno in ipairs { "EPERM", "EACCES", "EADDRINUSE", "EADDRNOTAVAIL", "EINVAL", "ENOENT" } do
     it("is denied with " .. errno, function()
-      here:enforce(([[deny { bind = { "127.0.0.9:1-60000", "2001:db8::9" }, errno = %q }]]):format(errno))
+      here:enforce(([[deny { bind = { "127.0.0.9:1-60000", "2001:db8::9" }, errno = %q }]])
+        :format(errno))
       for _, kind in ipairs { "tcp", "udp", "mptcp" } do
         assert.equal(errno, try(kind, "127.0.0.9:5000"))
         assert.equal(errno, try(kind, "[::ffff:127.0.0.9]:5000"))
@@ -107,7 +109,8 @@ sandbox.describe("bind", function(here)
       end
 
       it("is rewritten, and shown as asked for" .. what, function()
-        local shown, final = rewritten(([[rewrite { bind = %q, to = "%s:6000" }]]):format(asked, case.to))
+        local shown, final = rewritten(([[rewrite { bind = %q, to = "%s:6000" }]])
+          :format(asked, case.to))
         assert.equal(asked, shown)
         assert.equal(case.final .. ":6000", final)
       end)
@@ -132,7 +135,8 @@ sandbox.describe("bind", function(here)
       end)
 
       it("with port 0 shows the address asked for and the kernel's port" .. what, function()
-        local gate = here:enforce(([[rewrite { bind = "%s:0", to = %q }]]):format(case.host, case.to))
+        local gate = here:enforce(([[rewrite { bind = "%s:0", to = %q }]])
+          :format(case.host, case.to))
         local one = new(kind, case.family)
         assert(one:bind(case.host .. ":0"))
         local host, port = one:getsockname():match "^(.*):(%d+)$"
@@ -162,7 +166,9 @@ sandbox.describe("bind", function(here)
         assert.equal("127.0.0.8:6000", accepted:getsockname())
       end)
 
-      for asked, to in pairs { ["0.0.0.0:5000"] = "127.0.0.1", ["[::]:5000"] = "[::ffff:127.0.0.1]" } do
+      for asked, to in pairs {
+        ["0.0.0.0:5000"] = "127.0.0.1", ["[::]:5000"] = "[::ffff:127.0.0.1]",
+      } do
         it(("shows where a connection was made to: %s %s"):format(kind, asked), function()
           here:enforce [[rewrite { bind = "*:5000", to = "*:6000" }]]
           local server = here:keep(socket.serve(kind, asked))

@@ -28,7 +28,8 @@ sandbox.describe("beside another owner's program", function(here)
     ["has a source"] = [[allow { connect = "*", source = "127.0.0.7" }]],
   }
 
-  -- The kernel keeps the errno that was set last; if a program sets none, that is EPERM, or what was set before it.
+  -- The kernel keeps the errno that was set last; if a program sets none, that is EPERM, or what
+  -- was set before it.
   for _, order in ipairs { "before", "after" } do
     for name, policy in pairs(policies) do
       for program, errno in pairs { other_denies = "EPERM", other_errno = "EHOSTUNREACH" } do
@@ -42,7 +43,8 @@ sandbox.describe("beside another owner's program", function(here)
           end
           local found = try()
           if name == "denies" then
-            local last = order == "before" and "EACCES" or program == "other_denies" and "EACCES" or errno
+            local last = order == "before" and "EACCES" or program == "other_denies" and "EACCES"
+              or errno
             assert.equal(last, found)
           else
             assert.equal(errno, found)

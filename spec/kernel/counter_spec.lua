@@ -89,10 +89,12 @@ sandbox.describe("hits", function(here)
   it("stay when a wider program set takes over", function()
     local gate = here:enforce [[deny { "kept", connect = "127.0.0.1" }]]
     call(3, "127.0.0.1:80")
-    gate:deny { "wide", egress = "2001:db8::1", uid = 7, comm = "x", pid = 7, gid = 7, proto = "udp", log = true }
+    gate:deny { "wide", egress = "2001:db8::1", uid = 7, comm = "x", pid = 7, gid = 7,
+      proto = "udp", log = true }
     gate:rewrite { "rewritten", connect = "127.0.0.7", to = "127.0.0.8", source = "127.0.0.9" }
     for index = 1, 400 do
-      gate:deny { "n" .. index, connect = ("10.0.%d.%d:%d"):format(index / 250, index % 250, index) }
+      gate:deny { "n" .. index, connect = ("10.0.%d.%d:%d")
+        :format(index / 250, index % 250, index) }
     end
     assert(gate:commit())
     call(2, "127.0.0.1:80")
@@ -170,7 +172,9 @@ sandbox.describe("the counters of a hook", function(here)
       allow { connect = "::1" }
     ]]
     local function calls()
-      for _, address in ipairs { "127.0.0.1", "127.0.0.1", "127.0.0.2", "127.0.0.4", "127.0.0.5", "[::1]" } do
+      for _, address in ipairs {
+        "127.0.0.1", "127.0.0.1", "127.0.0.2", "127.0.0.4", "127.0.0.5", "[::1]",
+      } do
         socket.try("udp", address .. ":9")
       end
     end
@@ -184,11 +188,13 @@ sandbox.describe("the counters of a hook", function(here)
     local rewritten = here:keep(socket.udp "inet")
     assert(rewritten:connect "127.0.0.2:9")
     rewritten:getpeername()
-    assert.same({ 1, 1 }, { gate:stats().hooks.getpeername4.calls, gate:stats().hooks.getpeername4.rewritten })
+    assert.same({ 1, 1 }, { gate:stats().hooks.getpeername4.calls,
+      gate:stats().hooks.getpeername4.rewritten })
     gate:deny { "wide", egress = "2001:db8::1", uid = 7, comm = "x" }
     assert(gate:commit())
     calls()
-    assert.same({ calls = 11, denied = 4, rewritten = 3, errors = 2, lost = 0 }, gate:stats().hooks.connect4)
+    assert.same({ calls = 11, denied = 4, rewritten = 3, errors = 2, lost = 0 },
+      gate:stats().hooks.connect4)
     assert.equal(0, gate:stats().hooks.sendmsg6.calls)
   end)
 
@@ -196,7 +202,8 @@ sandbox.describe("the counters of a hook", function(here)
     local gate = here:enforce [[deny { connect = "127.0.0.1", log = false }]]
     local children = {}
     for index = 1, 4 do
-      children[index] = process.fork(function() for _ = 1, 2000 do socket.try("udp", "127.0.0.1:9") end end)
+      children[index] = process.fork(function() for _ = 1,
+        2000 do socket.try("udp", "127.0.0.1:9") end end)
     end
     for _, child in ipairs(children) do
       child:wait()
@@ -208,7 +215,8 @@ sandbox.describe("the counters of a hook", function(here)
   it("are read along with those of 10,000 rules", function()
     local rules = {}
     for index = 1, 10000 do
-      rules[index] = ('deny { "r%d", connect = "10.%d.%d.1" }'):format(index, index / 250, index % 250)
+      rules[index] = ('deny { "r%d", connect = "10.%d.%d.1" }')
+        :format(index, index / 250, index % 250)
     end
     local gate = here:enforce(table.concat(rules, "\n"))
     for _ = 1, 3 do

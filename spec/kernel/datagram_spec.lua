@@ -7,7 +7,8 @@ sandbox.describe("sendmsg", function(here)
   local servers = {
     { name = "v4", at = "127.0.0.1:0", as = "127.0.0.1:%d", hook = "sendmsg4" },
     { name = "v6", at = "[::1]:0", as = "[::1]:%d", hook = "sendmsg6" },
-    { name = "v6 to a mapped address", at = "127.0.0.1:0", as = "[::ffff:127.0.0.1]:%d", hook = "sendmsg4" },
+    { name = "v6 to a mapped address", at = "127.0.0.1:0", as = "[::ffff:127.0.0.1]:%d",
+      hook = "sendmsg4" },
   }
 
   for _, case in ipairs(servers) do

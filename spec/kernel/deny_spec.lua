@@ -7,13 +7,14 @@ local socket = require "spec.support.socket"
 
 sandbox.describe("deny", function(here)
   local errnos = {
-    "EPERM", "EACCES", "ECONNREFUSED", "ECONNRESET", "EHOSTUNREACH", "ENETUNREACH", "ENETDOWN", "ETIMEDOUT",
-    "EADDRNOTAVAIL", "EAFNOSUPPORT", "EINVAL", "ENOENT", "ECONNABORTED",
+    "EPERM", "EACCES", "ECONNREFUSED", "ECONNRESET", "EHOSTUNREACH", "ENETUNREACH", "ENETDOWN",
+    "ETIMEDOUT", "EADDRNOTAVAIL", "EAFNOSUPPORT", "EINVAL", "ENOENT", "ECONNABORTED",
   }
 
   for _, errno in ipairs(errnos) do
     it("fails the call with " .. errno, function()
-      here:enforce(([[deny { connect = { "192.0.2.0/24", "2001:db8::/32" }, errno = %q }]]):format(errno))
+      here:enforce(([[deny { connect = { "192.0.2.0/24", "2001:db8::/32" }, errno = %q }]])
+        :format(errno))
       for _, kind in ipairs { "tcp", "udp", "mptcp" } do
         for _, host in ipairs { "192.0.2.1", "[2001:db8::1]", "[::ffff:192.0.2.1]" } do
           assert.equal(errno, socket.try(kind, host .. ":80"))

@@ -34,9 +34,11 @@ local datagram_calls = { "udp", "sendto", "sendmmsg", "sendto-connected" }
 
 --- The result of a call: "ok", an errno, or "none: …".
 local function try(how, call, spelling, port)
-  local got = command.run { program, how, call, spelling[1], spelling[2], spelling[3], tostring(port) }
+  local got = command.run { program, how, call, spelling[1], spelling[2], spelling[3],
+    tostring(port) }
   assert.equal("", got.err)
-  return got.out:match "^[^\n]*" -- a child that cannot make the call says so before its parent is done
+  -- A child that cannot make the call says so before its parent is done.
+  return got.out:match "^[^\n]*"
 end
 
 sandbox.describe("a deny of 127.0.0.1", function(here)
@@ -55,7 +57,8 @@ sandbox.describe("a deny of 127.0.0.1", function(here)
         if make_sense(how, call, spellings[1]) then
           it(("stops %s, %s, in every spelling"):format(call, how), function()
             netns.own_all_addresses()
-            local server = here:keep(socket.serve(kind == "stream" and "tcp" or "udp", "127.0.0.1:0"))
+            local server = here:keep(socket.serve(kind == "stream" and "tcp" or "udp",
+              "127.0.0.1:0"))
             if kind == "stream" then
               server:fast_open "server"
             end
@@ -90,7 +93,8 @@ sandbox.describe("io_uring", function(here)
       it(("is rewritten as other calls are: %s, %s"):format(call, how), function()
         local datagrams = call == "udp" or call == "sendto"
         local server = here:keep(socket.serve(datagrams and "udp" or "tcp", "127.0.0.1:0"))
-        local gate = here:enforce(([[rewrite { egress = "192.0.2.1:53", to = "127.0.0.1:%d" }]]):format(server:port()))
+        local gate = here:enforce(([[rewrite { egress = "192.0.2.1:53", to = "127.0.0.1:%d" }]])
+          :format(server:port()))
         for _, spelling in ipairs { { "4", "-", "192.0.2.1" }, { "6", "-", "::ffff:192.0.2.1" } } do
           local outcome = try(how, call, spelling, 53)
           if outcome:match "^none" then
@@ -114,10 +118,12 @@ sandbox.describe("no socket", function(here)
 
   local function new(kind, family) return here:keep(socket.kinds[kind](family)) end
 
-  -- For 0.0.0.0 the kernel takes the socket's own address, unless that is a broadcast or multicast one.
+  -- For 0.0.0.0 the kernel takes the socket's own address, unless that is a broadcast or multicast
+  -- one.
   for _, bound in ipairs { "127.255.255.255", "224.0.0.1", "255.255.255.255" } do
     it("reaches 127.0.0.1 by 0.0.0.0 from the address that it is bound to: " .. bound, function()
-      local tcp, udp = here:keep(socket.serve("tcp", "127.0.0.1:0")), here:keep(socket.serve("udp", "127.0.0.1:0"))
+      local tcp, udp = here:keep(socket.serve("tcp", "127.0.0.1:0")),
+        here:keep(socket.serve("udp", "127.0.0.1:0"))
       here:enforce [[deny { egress = "127.0.0.1" }]]
       for kind, server in pairs { tcp = tcp, udp = udp } do
         local one = new(kind, "inet")
@@ -136,7 +142,8 @@ sandbox.describe("no socket", function(here)
   -- For 0.0.0.0 on a socket that is bound to a device, the kernel takes that device's address.
   it("reaches the address of a device by 0.0.0.0", function()
     netns.readdress_loopback "192.0.2.7"
-    local tcp, udp = here:keep(socket.serve("tcp", "192.0.2.7:0")), here:keep(socket.serve("udp", "192.0.2.7:0"))
+    local tcp, udp = here:keep(socket.serve("tcp", "192.0.2.7:0")),
+      here:keep(socket.serve("udp", "192.0.2.7:0"))
     local device, index = ffi.new("char[3]", "lo"), ffi.new("uint32_t[1]", bit.bswap(1))
     local ways = {
       device = function(one) assert(one:set(SOL_SOCKET, SO_BINDTODEVICE, device)) end,
@@ -165,7 +172,8 @@ sandbox.describe("no socket", function(here)
       return sent, took(udp)
     end
     local cases = {
-      { "udp", "inet", ways.device }, { "udp", "inet", ways.unicast }, { "udp", "inet6", ways.device },
+      { "udp", "inet", ways.device }, { "udp", "inet", ways.unicast },
+      { "udp", "inet6", ways.device },
       { "tcp", "inet", ways.device }, { "tcp", "inet6", ways.device },
     }
     for _, case in ipairs(cases) do
@@ -187,7 +195,8 @@ sandbox.describe("no socket", function(here)
     here:enforce [[deny { sendmsg = "127.0.0.1" }]]
     local to = "127.0.0.1:" .. server:port()
     assert.same({ nil, "EPERM" }, { new("udp", "inet"):sendto("x", to, 0) })
-    assert.same({ nil, "EPERM" }, { new("udp", "inet6"):sendto("x", to) }) -- a sockaddr_in on a v6 socket
+    -- A sockaddr_in on a v6 socket.
+    assert.same({ nil, "EPERM" }, { new("udp", "inet6"):sendto("x", to) })
     assert.is_nil((new("udp", "inet6"):sendto("x", to, 0)))
     assert.is_true(server:is_empty())
   end)
@@ -202,7 +211,8 @@ sandbox.describe("no socket", function(here)
       assert.equal("ENOTCONN", one:getpeername_errno())
       assert.is_nil((one:send "x"))
     end
-    assert.same({ nil, "EPERM" }, { new("udp", "inet6"):connect(to) }) -- a sockaddr_in on a v6 socket
+    -- A sockaddr_in on a v6 socket.
+    assert.same({ nil, "EPERM" }, { new("udp", "inet6"):connect(to) })
     assert.is_true(server:is_empty())
   end)
 
@@ -213,7 +223,8 @@ sandbox.describe("no socket", function(here)
       rewrite { connect = "192.0.2.1:53", to = %q }
       deny { egress = "127.0.0.1" }
     ]]):format(final))
-    for _, case in ipairs { { "inet", "192.0.2.1:53", final }, { "inet6", "[::ffff:192.0.2.1]:53", "[::ffff:" ..
+    for _, case in ipairs { { "inet", "192.0.2.1:53", final },
+      { "inet6", "[::ffff:192.0.2.1]:53", "[::ffff:" ..
       final:gsub(":", "]:") } } do
       local one = new("udp", case[1])
       assert(one:connect(case[2]))

@@ -21,7 +21,8 @@ sandbox.describe("an event", function(here)
 
   local function expected(fields)
     local all = {
-      op = "connect", verb = "deny", cgroup = cgroup.id(here.cgroup), comm = "luajit", uid = 0, gid = 0,
+      op = "connect", verb = "deny", cgroup = cgroup.id(here.cgroup), comm = "luajit", uid = 0,
+      gid = 0,
       pid = libc.call.getpid(), tid = libc.call.getpid(), generation = 1,
     }
     for name, value in pairs(fields) do
@@ -31,7 +32,9 @@ sandbox.describe("an event", function(here)
   end
 
   it("of a denial says who asked for what", function()
-    local gate = here:enforce [[deny { "no", connect = "*:80", errno = "EHOSTUNREACH", log = true }]]
+    local gate = here:enforce [[
+      deny { "no", connect = "*:80", errno = "EHOSTUNREACH", log = true }
+    ]]
     for _, case in ipairs {
       { "tcp", "inet", "192.0.2.1:80", "connect4", "192.0.2.1:80" },
       { "udp", "inet6", "[2001:db8::1]:80", "connect6", "[2001:db8::1]:80" },
@@ -53,14 +56,17 @@ sandbox.describe("an event", function(here)
   end)
 
   it("of a rewrite says where the call went", function()
-    local gate = here:enforce [[rewrite { "seed", connect = "1.2.3.4:60000", to = "127.0.0.1:60123", log = true }]]
+    local gate = here:enforce [[
+      rewrite { "seed", connect = "1.2.3.4:60000", to = "127.0.0.1:60123", log = true }
+    ]]
     local client = here:keep(socket.udp "inet6")
     client:connect "[::ffff:1.2.3.4]:60000"
     local event = only_event(gate)
     event.time = nil
     assert.same(expected {
       rule = "seed", verb = "rewrite", hook = "connect6", family = "inet6", proto = "udp",
-      asked = "1.2.3.4:60000", final = "127.0.0.1:60123", socket = client:cookie(), netns = client:netns_cookie(),
+      asked = "1.2.3.4:60000", final = "127.0.0.1:60123", socket = client:cookie(),
+      netns = client:netns_cookie(),
     }, event)
   end)
 
@@ -192,7 +198,8 @@ sandbox.describe("the ring", function(here)
     local function check(event)
       expected = expected + 1
       assert(event.asked_port_be == 0x5000 and event.verb == library.C.TG_VERB_DENY
-        and event.socket_cookie == client:cookie() and event.asked_path_bytes == 0 and event.final_path_bytes == 0
+        and event.socket_cookie == client:cookie() and event.asked_path_bytes == 0
+        and event.final_path_bytes == 0
         and event.asked_path[0] == 0 and event.final_path[107] == 0 and event.pad[0] == 0)
     end
     for batch = 1, 3000 do

@@ -24,7 +24,8 @@ sandbox.describe("a rule that asks about", function(here)
 
   --- The result of connecting, after `prepare` was given the socket.
   local function connect(prepare, host, kind)
-    local one = socket.kinds[kind or "tcp"]((host or "1"):sub(1, 1) == "[" and "inet6" or "inet"):abrupt()
+    local one = socket.kinds[kind or "tcp"]((host or "1"):sub(1, 1) == "[" and "inet6" or "inet")
+      :abrupt()
     if prepare then
       prepare(one)
     end
@@ -45,7 +46,8 @@ sandbox.describe("a rule that asks about", function(here)
   describe("mark", function()
     it("matches SO_MARK", function()
       here:enforce [[deny { connect = "*", mark = { "0x10-0x1f", "!17" } }]]
-      local expected = { [0] = "ok", [15] = "ok", [16] = "EPERM", [17] = "ok", [31] = "EPERM", [32] = "ok" }
+      local expected = { [0] = "ok", [15] = "ok", [16] = "EPERM", [17] = "ok", [31] = "EPERM",
+        [32] = "ok" }
       for mark, answer in pairs(expected) do
         for _, kind in ipairs { "tcp", "udp", "mptcp" } do
           assert.equal(answer, connect(function(one) one:mark(mark) end, nil, kind), kind .. mark)
@@ -72,8 +74,10 @@ sandbox.describe("a rule that asks about", function(here)
       local cookie = here:keep(socket.tcp "inet"):netns_cookie()
       local home = ("/proc/self/fd/%d"):format(here.netns)
       for value, answer in pairs {
-        ["\"self\""] = "EPERM", [tostring(cookie)] = "EPERM", [("%q"):format("/proc/self/ns/net")] = "EPERM",
-        [("%q"):format(home)] = "ok", [("%q"):format("!" .. home)] = "EPERM", [tostring(cookie + 1)] = "ok",
+        ["\"self\""] = "EPERM", [tostring(cookie)] = "EPERM",
+        [("%q"):format("/proc/self/ns/net")] = "EPERM",
+        [("%q"):format(home)] = "ok", [("%q"):format("!" .. home)] = "EPERM",
+        [tostring(cookie + 1)] = "ok",
       } do
         local gate = here:enforce(([[deny { connect = "*", netns = %s }]]):format(value))
         assert.equal(answer, connect(), value)
@@ -117,7 +121,8 @@ sandbox.describe("a rule that asks about", function(here)
     it("means another file once the path has another", function()
       local path = env.folder() .. "/program"
       local function replace()
-        assert.equal(0, command.run({ "cp", "--remove-destination", client.path(), path .. ".new" }).status)
+        assert.equal(0, command.run({ "cp", "--remove-destination", client.path(),
+          path .. ".new" }).status)
         assert(os.rename(path .. ".new", path))
       end
       local function answer()
@@ -208,11 +213,14 @@ sandbox.describe("a rule that asks about", function(here)
     end)
 
     it("is refused if it cannot be found", function()
-      local _, message = tidegate.compile([[deny { "x", connect = "*", cgroup = "nosuch" }]], "p.lua")
-      assert.equal(('p.lua:1: deny "x": cgroup: "nosuch": there is no such cgroup: make it first, or write a path '
+      local _, message = tidegate.compile([[deny { "x", connect = "*", cgroup = "nosuch" }]],
+        "p.lua")
+      assert.equal(('p.lua:1: deny "x": cgroup: "nosuch": there is no such cgroup: make it first, '
+        .. 'or write a path '
         .. "below %s"):format(cgroup.root()), message)
       _, message = tidegate.compile([[deny { "x", connect = "*", cgroup = "/tmp" }]], "p.lua")
-      assert.equal(('p.lua:1: deny "x": cgroup: "/tmp": there is no such cgroup: make it first, or write a path '
+      assert.equal(('p.lua:1: deny "x": cgroup: "/tmp": there is no such cgroup: make it first, '
+        .. 'or write a path '
         .. "below %s"):format(cgroup.root()), message)
       local path, items = here.cgroup, { '"/"' }
       for depth = 2, 9 do
@@ -221,12 +229,14 @@ sandbox.describe("a rule that asks about", function(here)
       end
       _, message = tidegate.compile(([[deny { "x", connect = "*", cgroup = { %s } }]])
         :format(table.concat(items, ", ")), "p.lua")
-      assert.equal('p.lua:1: deny "x": cgroup: the rules name cgroups at more than 8 different depths, which is the '
+      assert.equal('p.lua:1: deny "x": cgroup: the rules name cgroups at more than 8 different '
+        .. 'depths, which is the '
         .. "limit: name fewer", message)
     end)
 
     it("is found by its path below the root", function()
-      here:enforce(([[deny { connect = "*", cgroup = %q }]]):format(here.cgroup:sub(#cgroup.root() + 2)))
+      here:enforce(([[deny { connect = "*", cgroup = %q }]])
+        :format(here.cgroup:sub(#cgroup.root() + 2)))
       assert.equal("EPERM", connect())
     end)
 

@@ -94,7 +94,8 @@ sandbox.describe("a gate that is kept", function(here)
     assert.equal("EACCES", connect())
     cgroup.enter(here.cgroup)
     assert.has_error(function() gate:move {} end,
-      'move: wants a cgroup\'s path, "self", { pid = 42 } or { unit = "nginx.service" }; got a table')
+      'move: wants a cgroup\'s path, "self", { pid = 42 } or { unit = "nginx.service" }; got a '
+        .. 'table')
   end)
 
   it("stays attached when a child closes what it inherited", function()
@@ -215,7 +216,8 @@ sandbox.describe("a gate that is kept", function(here)
         require("ffi").C.setenv("TMPDIR", "/" .. ("x"):rep(90), 1)
         return first .. "\n" .. select(2, gate:waker())
       end)
-      assert.equal("cannot make a folder in /none (TMPDIR names another): No such file or directory\n/"
+      assert.equal("cannot make a folder in /none (TMPDIR names another): No such file or "
+        .. "directory\n/"
         .. ("x"):rep(90) .. ": too long for the path of a unix socket", said)
     end)
   end)

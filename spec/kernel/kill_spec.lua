@@ -14,7 +14,8 @@ sandbox.describe("kill", function(here)
   teardown(env.clean)
 
   local families = {
-    { name = "v4", family = "inet", asked = "10.96.0.10:80", at = "127.0.0.1:0", to = "127.0.0.1:%d" },
+    { name = "v4", family = "inet", asked = "10.96.0.10:80", at = "127.0.0.1:0",
+      to = "127.0.0.1:%d" },
     { name = "v6", family = "inet6", asked = "[2001:db8::10]:80", at = "[::1]:0", to = "[::1]:%d" },
     { name = "v6, mapped", family = "inet6", asked = "[::ffff:10.96.0.10]:80", at = "127.0.0.1:0",
       to = "127.0.0.1:%d" },
@@ -49,7 +50,8 @@ sandbox.describe("kill", function(here)
     for _, family in ipairs(families) do
       it(("ends the sockets of a backend, and no others: %s %s"):format(kind, family.name), function()
         local one, two = backend(kind, family), backend(kind, family)
-        local gate = here:enforce(([[balance { "api", connect = %q, to = { %q, %q }, reveal = true }]])
+        local gate = here:enforce(([[balance { "api", connect = %q, to = { %q, %q }, reveal = ]]
+          .. [[true }]])
           :format(family.asked, one, two))
         -- Not redirected by the gate.
         local own = here:keep(socket.kinds[kind](one:sub(1, 1) == "[" and "inet6" or "inet"))
@@ -127,7 +129,8 @@ sandbox.describe("kill", function(here)
     it("ends those of backends that go or are down, and no others", function()
       local clients = connected("tcp", v4.asked, 60)
       local counts = peers(clients)
-      local ok, ended = svc:set(vip, { backends[1], { backends[2], state = "draining" } }, { kill = true })
+      local ok, ended = svc:set(vip, { backends[1], { backends[2], state = "draining" } },
+        { kill = true })
       assert.same({ true, counts[backends[3]] }, { ok, ended })
       counts.dead, counts[backends[3]] = ended, nil
       assert.same(counts, peers(clients))
@@ -143,7 +146,8 @@ sandbox.describe("kill", function(here)
       svc["10.96.0.11:80/tcp"] = backends[1]
       svc["10.96.0.10:80/udp"] = backends[1]
       svc[vip] = backends[1]
-      local others = { connected("tcp", "10.96.0.11:80", 1)[1], connected("udp", "10.96.0.10:80", 1)[1] }
+      local others = { connected("tcp", "10.96.0.11:80", 1)[1],
+        connected("udp", "10.96.0.10:80", 1)[1] }
       local clients = connected("tcp", v4.asked, 3)
       assert.same({ true, 3 }, { svc:set(vip, {}, { kill = true }) })
       assert.same({ dead = 3 }, peers(clients))
@@ -160,7 +164,8 @@ sandbox.describe("kill", function(here)
     end)
 
     it("never touches a socket that sends datagrams unconnected", function()
-      local there = { here:keep(socket.serve("udp", "127.0.0.1:0")), here:keep(socket.serve("udp", "127.0.0.1:0")) }
+      local there = { here:keep(socket.serve("udp", "127.0.0.1:0")),
+        here:keep(socket.serve("udp", "127.0.0.1:0")) }
       local to = { "127.0.0.1:" .. there[1]:port(), "127.0.0.1:" .. there[2]:port() }
       svc["10.96.0.10:80/udp"] = to[1]
       local client = here:keep(socket.udp "inet")
@@ -237,8 +242,8 @@ sandbox.describe("kill", function(here)
     it("is refused before anything is changed if the caller has no privileges", function()
       local clients = connected("tcp", v4.asked, 3)
       local before = peers(clients)
-      assert.equal("-1: kill: to end sockets takes CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON; this process lacks "
-        .. "CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON", process.run(function()
+      assert.equal("-1: kill: to end sockets takes CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON; this "
+        .. "process lacks CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON", process.run(function()
           assert(libc.outcome(C.setresuid(65534, 65534, 65534)))
           local ok, message, errno = svc:set(vip, {}, { kill = true })
           return tostring(ok == nil and -errno) .. ": " .. message
@@ -253,9 +258,12 @@ sandbox.describe("kill", function(here)
         assert.is_false(ok)
         return message:gsub("^[^ ]+: ", "")
       end
-      assert.equal([[services "svc": wants options such as { kill = true }; got true]], (complaint({}, true)))
-      assert.equal([[services "svc": unknown option "kil"; did you mean "kill"?]], (complaint({}, { kil = true })))
-      assert.equal([[services "svc": kill: wants true or false; got 1]], (complaint({}, { kill = 1 })))
+      assert.equal([[services "svc": wants options such as { kill = true }; got true]],
+        (complaint({}, true)))
+      assert.equal([[services "svc": unknown option "kil"; did you mean "kill"?]],
+        (complaint({}, { kil = true })))
+      assert.equal([[services "svc": kill: wants true or false; got 1]],
+        (complaint({}, { kill = 1 })))
     end)
   end)
 
@@ -265,7 +273,8 @@ sandbox.describe("kill", function(here)
     local ended, message = gate:kill "10.0.0.0/8"
     assert.is_nil(ended)
     assert.equal([[kill: "10.0.0.0/8": must be one address, not a prefix or a range]], message)
-    assert.has_error(function() gate:kill(80) end, 'kill wants a backend such as "10.0.1.5:8080"; got 80')
+    assert.has_error(function() gate:kill(80) end,
+      'kill wants a backend such as "10.0.1.5:8080"; got 80')
   end)
 
   describe("in another network namespace", function()
@@ -323,8 +332,8 @@ sandbox.describe("kill", function(here)
       local far = over_there()
       local ended, message = gate:kill(one)
       assert.is_nil(ended)
-      assert.equal("1 socket was not ended: no process that can be seen from here is in the network "
-        .. "namespace, and it is mounted nowhere", message)
+      assert.equal("1 socket was not ended: no process that can be seen from here is in the "
+        .. "network namespace, and it is mounted nowhere", message)
       assert.same({ dead = 2 }, peers(near))
       assert.equal(5, far:send "hello")
     end)
@@ -348,7 +357,8 @@ sandbox.describe("kill", function(here)
     local query = silent:receive()
     assert.truthy(query:find("tidegate", 1, true))
     local started = os.time()
-    assert.same({ true, 1 }, { gate:service "dns":set("10.96.0.53:53/udp", "127.0.0.2:5353", { kill = true }) })
+    assert.same({ true, 1 }, { gate:service "dns":set("10.96.0.53:53/udp", "127.0.0.2:5353",
+      { kill = true }) })
     assert.truthy(client:wait():find("192.0.2.7", 1, true))
     assert.is_true(os.time() - started < 20)
     server:kill()

@@ -7,10 +7,12 @@ if command.no_kernel() then
   return pending(command.no_kernel())
 end
 
-local POLICY = 'deny { "x", egress = "192.0.2.1" }\nrewrite { "y", connect = "192.0.2.2", to = "127.0.0.1" }\n'
+local POLICY = 'deny { "x", egress = "192.0.2.1" }\nrewrite { "y", connect = "192.0.2.2", to = '
+  .. '"127.0.0.1" }\n'
 local TO_DOCTOR = "needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON; run `tidegate doctor`\n"
 
--- The library, with a connect4 that returns what no hook may return: the verifier sees that at its very end.
+-- The library, with a connect4 that returns what no hook may return: the verifier sees that at its
+-- very end.
 local BUILD = [[
   exec 2>&1
   cd '%s' && mkdir build && cp -a "$OLDPWD"/bpf "$OLDPWD"/core "$OLDPWD"/Makefile . || exit
@@ -55,12 +57,14 @@ describe("programs that the kernel refuses", function()
   for _, capability in ipairs { "BPF", "NET_ADMIN", "PERFMON" } do
     it("need CAP_" .. capability .. ", and without it no error blames the kernel's age", function()
       local function without(...)
-        return command.run { "setpriv", "--bounding-set=-sys_admin,-" .. capability:lower(), command.path, ... }
+        return command.run { "setpriv", "--bounding-set=-sys_admin,-" .. capability:lower(),
+          command.path, ... }
       end
       local got = without("run", policy, "--", "true")
       assert.equal(3, got.status)
       assert.equal(TO_DOCTOR, got.err:match "^tidegate: cannot [^\n:]+: (.-\n)", got.err)
-      assert.equal("capabilities: user 0 lacks CAP_" .. capability, got.err:match "\ntidegate: (.-);")
+      assert.equal("capabilities: user 0 lacks CAP_" .. capability,
+        got.err:match "\ntidegate: (.-);")
       local told = without("doctor").out
       assert.is_nil(told:find("all but", 1, true))
       assert.truthy(told:match "FAIL  effects +not to be tried with these capabilities: [^\n]*MPTCP", told)

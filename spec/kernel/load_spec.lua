@@ -65,22 +65,30 @@ local effects = {
     congestion = 'reno' } }]]),
   ["sets"] = "local one, other = set 'one' {}, set 'other' {}\n"
     .. each(INET, "allow { %s = one } allow { %s = { addr = -other, port = 80 } }"),
-  ["sets of own addresses"] = "local own = set 'own' {}\n" .. each(INET, "allow { %s = '*', from = own }"),
-  ["rates"] = each(INET, "allow { %s = '192.0.2.9', over = '10/s', per = 'dst' } allow { %s = '*', over = '9/s' }"),
+  ["sets of own addresses"] = "local own = set 'own' {}\n"
+  .. each(INET, "allow { %s = '*', from = own }"),
+  ["rates"] = each(INET,
+    "allow { %s = '192.0.2.9', over = '10/s', per = 'dst' } allow { %s = '*', over = '9/s' }"),
   ["balance"] = each({ "connect", "sendmsg" }, "balance { %s = '192.0.2.10', to = " .. BACKENDS
-    .. " } balance { %s = '192.0.2.11', to = " .. BACKENDS .. ", by = 'hash', key = 'destination' }"),
+    .. " } balance { %s = '192.0.2.11', to = " .. BACKENDS
+    .. ", by = 'hash', key = 'destination' }"),
   ["sticky"] = each({ "connect", "sendmsg" }, "balance { %s = '192.0.2.13', to = " .. BACKENDS
     .. ", sticky = '1h', key = 'uid' }"),
-  ["services"] = "balance { egress = services 'svc' { ['192.0.2.12:80/tcp'] = " .. BACKENDS .. " } }",
-  ["rewrite of unix sockets"] = each({ "connect", "sendmsg" }, "rewrite { %s = 'unix:/a', to = 'unix:/b' }"),
+  ["services"] = "balance { egress = services 'svc' { ['192.0.2.12:80/tcp'] = " .. BACKENDS
+  .. " } }",
+  ["rewrite of unix sockets"] = each({ "connect", "sendmsg" },
+    "rewrite { %s = 'unix:/a', to = 'unix:/b' }"),
   ["reveal of unix sockets"] = "rewrite { connect = 'unix:/c', to = 'unix:/d', reveal = true }",
 }
 local conditions = {
-  proto = condition "proto = 'udp'", family = condition("family = 'inet6'", true), uid = condition("uid = 7", true),
-  gid = condition("gid = 7", true), comm = condition("comm = 'x*'", true), pid = condition("pid = 7", true),
+  proto = condition "proto = 'udp'", family = condition("family = 'inet6'", true),
+  uid = condition("uid = 7", true),
+  gid = condition("gid = 7", true), comm = condition("comm = 'x*'", true),
+  pid = condition("pid = 7", true),
   type = condition("type = 'dgram'", true), from = condition "from = { '127.0.0.1:7', '[::1]:7' }",
   exe = condition("exe = '/bin/sh'", true), cgroup = condition("cgroup = '/'", true),
-  netns = condition("netns = 7", true), mark = condition("mark = 7", true), device = condition "device = 'lo'",
+  netns = condition("netns = 7", true), mark = condition("mark = 7", true),
+  device = condition "device = 'lo'",
 }
 local LONG = { "more than 64 rules", "sets", "sets of own addresses", "services", "rates" }
 
@@ -116,7 +124,8 @@ local function verified()
 end
 
 describe("the verifier accepts the programs of a policy with", function()
-  local UNIX_HOOKS = { connect_unix = true, sendmsg_unix = true, recvmsg_unix = true, getpeername_unix = true,
+  local UNIX_HOOKS = { connect_unix = true, sendmsg_unix = true, recvmsg_unix = true,
+    getpeername_unix = true,
     getsockname_unix = true }
   local least -- instructions of all programs if nothing is needed
   local most, most_of = 0, nil
@@ -142,7 +151,8 @@ describe("the verifier accepts the programs of a policy with", function()
       if count > most then
         most, most_of = count, what
       end
-      assert(count < MOST_INSTRUCTIONS, ("%d instructions are looked at, with %s"):format(count, what))
+      assert(count < MOST_INSTRUCTIONS, ("%d instructions are looked at, with %s")
+        :format(count, what))
     end
     return sum, left_out
   end
@@ -152,13 +162,15 @@ describe("the verifier accepts the programs of a policy with", function()
     least = verify {}
   end)
   teardown(function()
-    print(("    at most %d instructions of one program are examined, with %s"):format(most, most_of))
+    print(("    at most %d instructions of one program are examined, with %s")
+      :format(most, most_of))
   end)
 
   for _, need in ipairs(ALL) do
     it(need, function()
       local sum, left_out = verify { need }
-      assert.is_true(sum > least or (left_out and need:find "unix" ~= nil), "the programs are no larger")
+      assert.is_true(sum > least or (left_out and need:find "unix" ~= nil),
+        "the programs are no larger")
     end)
   end
 
@@ -177,8 +189,8 @@ describe("the verifier accepts the programs of a policy with", function()
     verify(names_of(conditions))
   end)
 
-  -- Fields that no rule asks about leave zeros behind, which can make a verifier explore more paths than unknown
-  -- values do: without pid, Linux 6.18 has found sendmsg4 too large.
+  -- Fields that no rule asks about leave zeros behind, which can make a verifier explore more paths
+  -- than unknown values do: without pid, Linux 6.18 has found sendmsg4 too large.
   it("all but pid", function()
     local needs = tablex.copy(ALL)
     table.remove(needs, tablex.find(needs, "pid"))

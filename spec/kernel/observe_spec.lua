@@ -7,7 +7,8 @@ sandbox.describe("observe", function(here)
   local function seen(gate)
     local list = {}
     for event in gate:events { timeout = 0 } do
-      list[#list + 1] = { event.rule, event.verb, event.op, event.errno, event.shadow, event.asked, event.final }
+      list[#list + 1] = { event.rule, event.verb, event.op, event.errno, event.shadow, event.asked,
+        event.final }
     end
     return list
   end
@@ -70,13 +71,15 @@ sandbox.describe("observe", function(here)
     for index, event in ipairs(seen(gate)) do
       order[index] = event[1] .. " " .. event[3]
     end
-    assert.same({ "b bind", "n getsockname", "s sendmsg", "r recvmsg", "c connect", "p getpeername" }, order)
+    assert.same({ "b bind", "n getsockname", "s sendmsg", "r recvmsg", "c connect",
+      "p getpeername" }, order)
   end)
 
   it("lets later rules decide, among many rules", function()
     local rules = { [[observe { "all", connect = "127.0.0.0/8" }]] }
     for number = 1, 500 do
-      rules[#rules + 1] = ([[%s { connect = "127.0.0.%d:%d" }]]):format(number % 2 == 1 and "observe" or "deny",
+      rules[#rules + 1] = ([[%s { connect = "127.0.0.%d:%d" }]])
+        :format(number % 2 == 1 and "observe" or "deny",
         number % 250 + 1, 1000 + number)
     end
     local gate = here:enforce(table.concat(rules, "\n"))

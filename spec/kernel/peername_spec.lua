@@ -14,7 +14,8 @@ sandbox.describe("getpeername", function(here)
     return "127.0.0.1:" .. of:port()
   end
 
-  --- ASKED is redirected to the first server, ELSEWHERE to the other; 1.2.3.6 to where nothing listens.
+  --- ASKED is redirected to the first server, ELSEWHERE to the other; 1.2.3.6 to where nothing
+  --- listens.
   local function set_up(kind)
     server = here:keep(socket.serve(kind, "127.0.0.1:0"))
     other = here:keep(socket.serve(kind, "127.0.0.1:0"))

@@ -81,7 +81,8 @@ describe("the kernel", function()
 
   local totals = { calls = 0, arrived = 0, rewritten = 0, balanced = 0, bound = 0, stayed = 0 }
 
-  --- A round to be played, which knows what rules that keep their names, and defaults, have counted.
+  --- A round to be played, which knows what rules that keep their names, and defaults, have
+  --- counted.
   local function round(count)
     local before = {}
     for _, handle in ipairs(gate:rules()) do
@@ -111,7 +112,8 @@ describe("the kernel", function()
     end
     local story = first_disagreement(ROUNDS)
     assert(not story, story)
-    print(("    %d calls: %d arrived, %d of them rewritten, %d balanced, %d by clients that stay, %d bound first"):format(
+    print(("    %d calls: %d arrived, %d of them rewritten, %d balanced, %d by clients that stay, "
+      .. "%d bound first"):format(
       totals.calls, totals.arrived, totals.rewritten, totals.balanced, totals.stayed, totals.bound))
     for _, kind in ipairs { "arrived", "allow", "deny" } do
       assert(totals[kind] > totals.calls / 10, ("too few: %s %d"):format(kind, totals[kind] or 0))

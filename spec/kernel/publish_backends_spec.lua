@@ -18,7 +18,8 @@ sandbox.describe("a publish", function(here)
     end
     local words = { ... }
     for index = 1, #words, 3 do
-      gate:balance { words[index], connect = words[index + 1], to = words[index + 2], reveal = true }
+      gate:balance { words[index], connect = words[index + 1], to = words[index + 2],
+        reveal = true }
     end
     assert(gate:commit())
   end
@@ -57,7 +58,8 @@ sandbox.describe("a publish", function(here)
       ask()
       publish(gate, "other", "10.96.0.11", { C, A }, "api", "10.96.0.10", { A, B })
       ask(true)
-      publish(gate, "api", "10.96.0.10", { C, B, A }, "more", "10.96.0.12", B, "other", "10.96.0.11", { A, C })
+      publish(gate, "api", "10.96.0.10", { C, B, A }, "more", "10.96.0.12", B, "other",
+        "10.96.0.11", { A, C })
       ask(true)
       ask(true)
       other = {}
@@ -120,7 +122,8 @@ sandbox.describe("a publish", function(here)
       long[index] = ("127.0.2.%d:7"):format(index % 256)
     end
     for index = 1, 200 do
-      many[3 * index - 2], many[3 * index - 1], many[3 * index] = "r" .. index, "10.97.0." .. index, long
+      many[3 * index - 2], many[3 * index - 1], many[3 * index] = "r" .. index, "10.97.0." .. index,
+        long
     end
     publish(gate, unpack(many))
     publish(gate) -- the programs stay

@@ -32,7 +32,8 @@ sandbox.describe("a publish", function(here)
 
   --- Those descriptors that belong to a gate.
   local function descriptors()
-    return output_of(("ls -l /proc/%d/fd 2>/dev/null | sed -n 's/.* -> //; /bpf\\|btf\\|cgroup/p' | sort | uniq -c")
+    return output_of(("ls -l /proc/%d/fd 2>/dev/null | sed -n 's/.* -> //; /bpf\\|btf\\|cgroup/p' "
+      .. "| sort | uniq -c")
       :format(libc.call.getpid()))
   end
 
@@ -70,7 +71,8 @@ sandbox.describe("a publish", function(here)
     assert(gate:attach(second))
     local messages, failures = {}, 0
     gate:rules()[1]:remove()
-    gate:deny { "wider", egress = { "192.0.2.1", "2001:db8::1" }, errno = "ETIMEDOUT", uid = 0, log = true }
+    gate:deny { "wider", egress = { "192.0.2.1", "2001:db8::1" }, errno = "ETIMEDOUT", uid = 0,
+      log = true }
     gate:rewrite { "rewritten", connect = "192.0.2.7", to = "192.0.2.8" }
     local open = descriptors()
     for spare = 0, 60 do
@@ -173,8 +175,10 @@ sandbox.describe("a publish", function(here)
     local ok, message, errno = gate:commit()
     assert.is_nil(ok)
     assert.equal(7, errno) -- E2BIG
-    assert.equal([[deny "#16385": connect: its rules need more than 16384 terms, which is the limit (a rule is ]]
-      .. "one term for each combination of addresses and ports); use fewer rules, or lists with the same ports",
+    assert.equal([[deny "#16385": connect: its rules need more than 16384 terms, which is the ]]
+      .. [[limit (a rule is ]]
+      .. "one term for each combination of addresses and ports); use fewer rules, or lists with "
+      .. "the same ports",
       (message:gsub("^[^:]+:%d+: ", "")))
     assert.equal("EACCES", try())
     assert.equal("ok", try "10.0.0.1:80")
@@ -186,7 +190,8 @@ sandbox.describe("a publish", function(here)
     local more = {
       function() return gate:deny { "more", connect = "192.0.2.2", errno = "EACCES" } end,
       function() return gate:deny { "more", sendmsg = "192.0.2.2", uid = 7, comm = "x" } end,
-      function() return gate:rewrite { "more", connect = "192.0.2.2", to = "192.0.2.3", log = true } end,
+      function() return gate:rewrite { "more", connect = "192.0.2.2", to = "192.0.2.3",
+        log = true } end,
     }
     local rule, open, mapped
     for index = 1, 300 do
@@ -208,7 +213,9 @@ sandbox.describe("a publish", function(here)
   end)
 
   it("that needs hooks attaches them, and one that does not detaches them", function()
-    local gate = here:enforce [[deny { "no", connect = "0.0.0.0/0", family = "inet", errno = "EACCES" }]]
+    local gate = here:enforce [[
+      deny { "no", connect = "0.0.0.0/0", family = "inet", errno = "EACCES" }
+    ]]
     local all = table.concat(gate:status().hooks, " ")
     gate:rewrite { "rewritten", connect = "192.0.2.7", to = "192.0.2.8" }
     gate:deny { "more", sendmsg = "*" }
@@ -230,7 +237,8 @@ sandbox.describe("a publish", function(here)
     local storm = client.storm("192.0.2.1", "192.0.2.1", 80)
     for index = 1, 40 do
       gate:policy { on_error = index % 2 == 0 and "deny" or "allow" }
-      gate:deny { "n" .. index, connect = ("10.0.0.0/8:%d"):format(index), uid = index % 3 == 0 and 7 or nil,
+      gate:deny { "n" .. index, connect = ("10.0.0.0/8:%d"):format(index),
+        uid = index % 3 == 0 and 7 or nil,
         comm = index % 5 == 0 and "x" or nil }
       assert(gate:commit())
     end

@@ -35,7 +35,8 @@ sandbox.describe("a publish", function(here)
     assert.equal("ok", socket.try("udp", "10.96.0.11:80"))
     assert.equal("EHOSTUNREACH", socket.try("udp", "10.96.0.12:80"))
 
-    gate:deny { "own", connect = "127.0.0.0/8", from = gate:set "mine" { "127.0.0.9" }, errno = "EBUSY" }
+    gate:deny { "own", connect = "127.0.0.0/8", from = gate:set "mine" { "127.0.0.9" },
+      errno = "EBUSY" }
     gate:deny { "flood", connect = "127.0.0.5", over = "10/h burst 2", errno = "EUSERS" }
     assert(gate:commit())
     local client = here:keep(socket.udp "inet")
@@ -59,7 +60,8 @@ sandbox.describe("a publish", function(here)
     gate:deny { "more", connect = gate:set "more" { "192.0.2.4" }, errno = "EBUSY" }
     assert(gate:commit())
     for address, expected in pairs {
-      ["192.0.2.1:9"] = "EACCES", ["192.0.2.2:9"] = "EPERM", ["192.0.2.3:9"] = "EPERM", ["192.0.2.4:9"] = "EBUSY",
+      ["192.0.2.1:9"] = "EACCES", ["192.0.2.2:9"] = "EPERM", ["192.0.2.3:9"] = "EPERM",
+      ["192.0.2.4:9"] = "EBUSY",
     } do
       assert.equal(expected, socket.try("udp", address))
     end
@@ -94,13 +96,16 @@ sandbox.describe("a publish", function(here)
 
   it("refuses a table that asks for more room than it has, and changes nothing", function()
     local first = [[
-      set "banned" { "192.0.2.1", size = 10 } services "svc" { ["10.96.0.10:80/udp"] = {}, size = 10 }
+      set "banned" { "192.0.2.1", size = 10 } services "svc" { ["10.96.0.10:80/udp"] = {},
+        size = 10 }
       deny { connect = set "banned", errno = "EACCES" } balance { connect = services "svc" }]]
     assert(replace(first))
     for old, message in pairs {
-      ['"192.0.2.1", size = 10'] = 'set "banned": has room for 10 elements, the policy wants room for 1000, and what '
+      ['"192.0.2.1", size = 10'] = 'set "banned": has room for 10 elements, the policy wants room '
+        .. 'for 1000, and what '
         .. "is in force does not grow: give it another name, or " .. ANEW,
-      ["{}, size = 10"] = 'services "svc": have room for 10, the policy wants room for 1000, and what is in force does '
+      ["{}, size = 10"] = 'services "svc": have room for 10, the policy wants room for 1000, and '
+        .. 'what is in force does '
         .. "not grow: give them another name, or " .. ANEW,
     } do
       local wider = first:gsub(old:gsub("%p", "%%%0"), (old:gsub("10$", "1000")))
@@ -109,7 +114,8 @@ sandbox.describe("a publish", function(here)
       assert.equal("EHOSTUNREACH", socket.try("udp", "10.96.0.10:80"))
     end
     -- A table of another kind under the same name.
-    assert.same({ nil, 'services "banned": in this gate the name is that of a live table of the other kind: give it '
+    assert.same({ nil,
+      'services "banned": in this gate the name is that of a live table of the other kind: give it '
       .. "another name, or " .. ANEW }, { replace [[balance { connect = services "banned" {} }]] })
     -- A smaller size, or none, keeps the room that there is.
     assert(replace((first:gsub("size = 10", "size = 5"))))
@@ -123,11 +129,13 @@ sandbox.describe("a publish", function(here)
       for index = 1, count do
         items[index] = ('"10.%d.%d.%d"'):format(index / 65536, index / 256 % 256, index % 256)
       end
-      return ('deny { connect = set "banned" { %s }, errno = "EACCES" }'):format(table.concat(items, ", "))
+      return ('deny { connect = set "banned" { %s }, errno = "EACCES" }')
+        :format(table.concat(items, ", "))
     end
     local gate = assert(replace(policy(10)))
     assert(gate:set "banned":add "192.0.2.1")
-    gate = assert(replace(policy(40000))) -- a new set would have room for 80,000; this one has it for 65,536
+    -- A new set would have room for 80,000; this one has it for 65,536.
+    gate = assert(replace(policy(40000)))
     assert.equal("EACCES", socket.try("udp", "192.0.2.1:9"))
     assert.equal(11, #gate:set "banned")
   end)
@@ -145,7 +153,8 @@ sandbox.describe("a publish", function(here)
     assert(gate:commit())
     go.give()
     done.wait()
-    assert.equal('set "late": the policy in force declares none of this name, or it was published after this '
+    assert.equal('set "late": the policy in force declares none of this name, or it was published '
+      .. 'after this '
       .. "process was forked", child:wait())
     go.close()
     done.close()

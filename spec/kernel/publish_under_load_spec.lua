@@ -25,7 +25,8 @@ local needs = {
   plain = "",
   on_error = [[policy { on_error = "deny" }]],
   hooks = [[deny { "extra", sendmsg = "198.51.100.1", comm = "nobody" }]],
-  fields = [[deny { "extra", connect = { "198.51.100.1", "2001:db8::1" }, uid = 7, pid = 7, comm = "nobody" }]],
+  fields = [[deny { "extra", connect = { "198.51.100.1", "2001:db8::1" }, uid = 7, pid = 7, comm ]]
+    .. [[= "nobody" }]],
   rules = {},
   peername = [[rewrite { "extra", connect = "198.51.100.1", to = "127.0.0.9:9" }]],
 }
@@ -73,7 +74,8 @@ sandbox.describe("publish under load", function(here)
     if event.verb == library.C.TG_VERB_DENY then
       return event.error ~= errno_number[side.errno] and "the other policy's errno"
     end
-    local port = bit.bor(bit.rshift(event.final_port_be, 8), bit.lshift(bit.band(event.final_port_be, 255), 8))
+    local port = bit.bor(bit.rshift(event.final_port_be, 8),
+      bit.lshift(bit.band(event.final_port_be, 255), 8))
     return library.endpoint(event.final_addr, port) ~= side.to and "the other policy's address"
   end
 

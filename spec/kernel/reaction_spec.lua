@@ -84,7 +84,8 @@ sandbox.describe("a reaction", function(here)
     assert.equal(2, gate:dispatch())
     -- The second call found the name in use.
     assert.equal(1, #errors)
-    assert.matches('^policy:%d+: deny "second": the name is taken by policy:%d+; choose another\nstack traceback:\n',
+    assert.matches('^policy:%d+: deny "second": the name is taken by policy:%d+; choose '
+      .. 'another\nstack traceback:\n',
       errors[1])
     assert.equal(2, gate:status().generation)
     assert.equal("ECHILD", socket.try("udp", "127.0.0.1:9"))
@@ -146,7 +147,8 @@ sandbox.describe("a reaction", function(here)
     gate:dispatch()
     assert.equal(1, #errors)
     assert.matches("^what handlers changed of the rules is not in force: ", errors[1])
-    assert.truthy(errors[1]:find('"192.0.2": an IPv4 address has four numbers, this one 3', 1, true), errors[1])
+    assert.truthy(errors[1]:find('"192.0.2": an IPv4 address has four numbers, this one 3', 1,
+      true), errors[1])
     assert.equal("EPERM", socket.try("udp", "127.0.0.1:10"))
     env.write(list, "192.0.2.1\n\n")
     gate:dispatch()

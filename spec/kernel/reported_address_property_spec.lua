@@ -65,7 +65,8 @@ sandbox.describe("the kernel", function(here)
     end
   end
 
-  --- A socket in the state that a call is about; how to ask it, and the true answer.  nil: there is no such state.
+  --- A socket in the state that a call is about; how to ask it, and the true answer.  nil: there is
+  --- no such state.
   local prepare = {
     getsockname = after("bind", "getsockname"),
     getpeername = after("connect", "getpeername"),
@@ -134,7 +135,8 @@ sandbox.describe("the kernel", function(here)
     return calls
   end
 
-  --- Ask every call for its reported address under a policy; the story of the first disagreement, or nil.
+  --- Ask every call for its reported address under a policy; the story of the first disagreement,
+  --- or nil.
   local function play(policy, calls)
     local readable, handles, hits = reference.read(policy), agreement.stage(gate, policy), {}
     assert(gate:commit())
@@ -179,6 +181,7 @@ sandbox.describe("the kernel", function(here)
   end)
 
   it("disagrees with a reference in which the last rule wins", function()
-    assert(agreement.with_broken(reference, "deciding", agreement.last_deciding, first_disagreement), "no call showed it")
+    assert(agreement.with_broken(reference, "deciding", agreement.last_deciding,
+      first_disagreement), "no call showed it")
   end)
 end)

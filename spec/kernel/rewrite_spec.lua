@@ -21,7 +21,8 @@ sandbox.describe("rewrite", function(here)
       to = "127.0.0.1", shown = "127.0.0.1" },
     { name = "v6", asked = "[2001:db8::1]:%d", all = "[2000::/3]", any = "[::]:0", at = "[::1]:0",
       to = "[::1]", shown = "[::1]" },
-    { name = "v6, mapped", asked = "[::ffff:1.2.3.4]:%d", all = "0.0.0.0/0", any = "0.0.0.0:0", at = "127.0.0.1:0",
+    { name = "v6, mapped", asked = "[::ffff:1.2.3.4]:%d", all = "0.0.0.0/0", any = "0.0.0.0:0",
+      at = "127.0.0.1:0",
       to = "127.0.0.1", shown = "[::ffff:127.0.0.1]" },
   }
 
@@ -32,7 +33,8 @@ sandbox.describe("rewrite", function(here)
       it("changes address and port: " .. what, function()
         local server = here:keep(socket.serve(kind, family.at))
         local asked = family.asked:format(60000)
-        here:enforce(([[rewrite { connect = %q, to = "%s:%d" }]]):format(asked, family.to, server:port()))
+        here:enforce(([[rewrite { connect = %q, to = "%s:%d" }]])
+          :format(asked, family.to, server:port()))
         local client = hello_arrives(kind, server, asked)
         assert.equal(asked, client:getpeername())
       end)
@@ -70,7 +72,8 @@ sandbox.describe("rewrite", function(here)
     for _, family in ipairs(families) do
       local inet = family.asked:sub(1, 1) == "[" and "inet6" or "inet"
       local ways = {
-        ["MSG_FASTOPEN"] = function(client, asked) return client:sendto_connecting("hello", asked) end,
+        ["MSG_FASTOPEN"] = function(client, asked) return client:sendto_connecting("hello",
+          asked) end,
         ["TCP_FASTOPEN_CONNECT"] = function(client, asked)
           assert(client:fast_open("client"):connect(asked))
           return client:send "hello"
@@ -83,7 +86,8 @@ sandbox.describe("rewrite", function(here)
           if not pcall(server.fast_open, server, "server") then
             return pending "this kernel has no fast open of MPTCP"
           end
-          here:enforce(([[rewrite { connect = %q, to = "%s:%d" }]]):format(asked, family.to, server:port()))
+          here:enforce(([[rewrite { connect = %q, to = "%s:%d" }]])
+            :format(asked, family.to, server:port()))
           for _ = 1, 2 do -- the first fetches the cookie
             local client = here:keep(socket.kinds[kind](inet))
             assert(send(client, asked))
@@ -109,7 +113,8 @@ sandbox.describe("rewrite", function(here)
 
   it("applies only to what the rule names", function()
     local server = here:keep(socket.serve("tcp", "127.0.0.1:0"))
-    here:enforce(([[rewrite { connect = "127.0.0.9:60000", to = "127.0.0.1:%d" }]]):format(server:port()))
+    here:enforce(([[rewrite { connect = "127.0.0.9:60000", to = "127.0.0.1:%d" }]])
+      :format(server:port()))
     assert.equal("ok", socket.try("tcp", "127.0.0.9:60000"))
     assert.equal("ECONNREFUSED", socket.try("tcp", "127.0.0.9:60001"))
     assert.equal("ECONNREFUSED", socket.try("tcp", "127.0.0.8:60000"))

@@ -9,13 +9,16 @@ local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 local state = require "spec.support.state"
 
--- The two addresses that are asked for, where the servers are, and how their address looks to the client.
+-- The two addresses that are asked for, where the servers are, and how their address looks to the
+-- client.
 local families = {
   { name = "v4", family = "inet", one = "192.0.2.1:%d", two = "192.0.2.2:%d", at = "127.0.0.1:%d",
     shown = "127.0.0.1:%d" },
-  { name = "v6", family = "inet6", one = "[2001:db8::1]:%d", two = "[2001:db8::2]:%d", at = "[::1]:%d",
+  { name = "v6", family = "inet6", one = "[2001:db8::1]:%d", two = "[2001:db8::2]:%d",
+    at = "[::1]:%d",
     shown = "[::1]:%d" },
-  { name = "v6, mapped", family = "inet6", one = "[::ffff:192.0.2.1]:%d", two = "[::ffff:192.0.2.2]:%d",
+  { name = "v6, mapped", family = "inet6", one = "[::ffff:192.0.2.1]:%d",
+    two = "[::ffff:192.0.2.2]:%d",
     at = "127.0.0.1:%d", shown = "[::ffff:127.0.0.1]:%d" },
 }
 
@@ -103,7 +106,8 @@ sandbox.describe("sendmsg, rewritten", function(here)
         assert.equal(shown_first, ask(client, first, shown_first))
         assert.equal(case.one:format(53), ask(client, first, case.one:format(53)))
         assert.equal(case.two:format(53), ask(client, second, case.two:format(53)))
-        assert.equal(case.shown:format(second:port()), ask(client, second, case.shown:format(second:port())))
+        assert.equal(case.shown:format(second:port()),
+          ask(client, second, case.shown:format(second:port())))
       end)
 
       it("shows where it went, with reveal", function()
@@ -115,7 +119,8 @@ sandbox.describe("sendmsg, rewritten", function(here)
       it("changes the address alone", function()
         here:enforce(([[rewrite { sendmsg = %q, to = %q }]]):format(case.one:format(first:port()),
           (at_first:gsub(":%d+$", ""))))
-        assert.equal(case.one:format(first:port()), ask(client, first, case.one:format(first:port())))
+        assert.equal(case.one:format(first:port()),
+          ask(client, first, case.one:format(first:port())))
       end)
 
       it("changes the port alone", function()
@@ -125,7 +130,8 @@ sandbox.describe("sendmsg, rewritten", function(here)
 
       it("rewrites each datagram of sendmmsg()", function()
         enforce()
-        assert.equal(3, client:send_all("x", { case.one:format(53), case.two:format(53), case.one:format(53) }))
+        assert.equal(3, client:send_all("x", { case.one:format(53), case.two:format(53),
+          case.one:format(53) }))
         assert.equal("x", (first:receive()))
         assert.equal("x", (first:receive()))
         assert.equal("x", (second:receive()))
@@ -158,7 +164,8 @@ sandbox.describe("sendmsg, rewritten", function(here)
           here:keep(watcher)
         end
 
-        --- The number of writes to the map while datagrams go to a place; nil if they cannot be watched here.
+        --- The number of writes to the map while datagrams go to a place; nil if they cannot be
+        --- watched here.
         local function writes(to, server)
           local before = watcher and watcher:count()
           for _ = 1, 20 do
@@ -197,7 +204,8 @@ sandbox.describe("sendmsg, rewritten", function(here)
 
   it("leaves broadcast and multicast alone if no rule names them", function()
     local server = here:keep(socket.serve("udp", "127.0.0.1:0"))
-    here:enforce(([[rewrite { sendmsg = "192.0.2.0/24:53", to = "127.0.0.1:%d" }]]):format(server:port()))
+    here:enforce(([[rewrite { sendmsg = "192.0.2.0/24:53", to = "127.0.0.1:%d" }]])
+      :format(server:port()))
     local client = new("inet"):broadcast()
     assert(client:sendto("x", "127.255.255.255:" .. server:port()))
     os.execute "ip route add 224.0.0.0/4 dev lo"
@@ -207,7 +215,8 @@ sandbox.describe("sendmsg, rewritten", function(here)
   end)
 
   it("from several processes on one socket shows each of them its place", function()
-    local first, second = here:keep(socket.serve("udp", "127.0.0.1:0")), here:keep(socket.serve("udp", "127.0.0.1:0"))
+    local first, second = here:keep(socket.serve("udp", "127.0.0.1:0")),
+      here:keep(socket.serve("udp", "127.0.0.1:0"))
     here:enforce(([[
       rewrite { sendmsg = "192.0.2.1:53", to = "127.0.0.1:%d" }
       rewrite { sendmsg = "192.0.2.2:53", to = "127.0.0.1:%d" }
@@ -253,7 +262,8 @@ sandbox.describe("a connected datagram socket, rewritten", function(here)
 
     it("receives from the name asked for: " .. case.name, function()
       local server = here:keep(socket.serve("udp", case.at:format(0)))
-      here:enforce(([[rewrite { connect = %q, to = %q }]]):format(case.one:format(53), case.at:format(server:port())))
+      here:enforce(([[rewrite { connect = %q, to = %q }]])
+        :format(case.one:format(53), case.at:format(server:port())))
       local client = here:keep(socket.udp(case.family))
       assert(client:connect(case.one:format(53)))
       for _ = 1, 2 do
@@ -276,13 +286,16 @@ sandbox.describe("a datagram's source", function(here)
   end)
 
   local cases = {
-    { name = "v4", at = "127.0.0.1", asked = "127.0.0.1", source = "127.0.0.9", from = "127.0.0.9" },
+    { name = "v4", at = "127.0.0.1", asked = "127.0.0.1", source = "127.0.0.9",
+      from = "127.0.0.9" },
     { name = "v6", at = "[::1]", asked = "[::1]", source = "2001:db8::7", from = "[2001:db8::7]" },
-    { name = "v6, mapped", at = "127.0.0.1", asked = "[::ffff:127.0.0.1]", source = "127.0.0.9", from = "127.0.0.9" },
+    { name = "v6, mapped", at = "127.0.0.1", asked = "[::ffff:127.0.0.1]", source = "127.0.0.9",
+      from = "127.0.0.9" },
   }
 
   for _, case in ipairs(cases) do
-    local function client() return here:keep(socket.udp(case.asked:sub(1, 1) == "[" and "inet6" or "inet")) end
+    local function client() return here:keep(socket.udp(case.asked:sub(1, 1) == "[" and "inet6"
+      or "inet")) end
 
     it("is what the rule says, for each datagram: " .. case.name, function()
       local server = here:keep(socket.serve("udp", case.at .. ":0"))
@@ -299,7 +312,8 @@ sandbox.describe("a datagram's source", function(here)
 
     it("goes with a rewrite: " .. case.name, function()
       local server = here:keep(socket.serve("udp", case.at .. ":0"))
-      here:enforce(([[rewrite { sendmsg = "*:53", to = "*:%d", source = %q }]]):format(server:port(), case.source))
+      here:enforce(([[rewrite { sendmsg = "*:53", to = "*:%d", source = %q }]])
+        :format(server:port(), case.source))
       local one = client()
       assert(one:sendto("x", case.asked .. ":53"))
       local _, from = server:receive()

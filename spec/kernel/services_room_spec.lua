@@ -14,7 +14,8 @@ sandbox.describe("tables of live services", function(here)
   local function long(place)
     local list = {}
     for index = 1, 255 do
-      list[index] = { ("127.9.9.9:%d"):format(index), weight = index, state = index % 2 == 0 and "down" or "draining" }
+      list[index] = { ("127.9.9.9:%d"):format(index), weight = index,
+        state = index % 2 == 0 and "down" or "draining" }
     end
     list[256] = place
     return list
@@ -43,7 +44,8 @@ sandbox.describe("tables of live services", function(here)
     assert.is_nil(svc[vip(most + 1)])
     -- A list and its replacement are both there for a moment.
     local _, message = pcall(function() svc[vip(1)] = long(two) end)
-    assert.matches('"10.96.0.1:80/udp": does not fit: they have room for 64 services of ten ', message, 1, true)
+    assert.matches('"10.96.0.1:80/udp": does not fit: they have room for 64 services of ten ',
+      message, 1, true)
     assert.same({ one, 256 }, { svc[vip(1)][256].address, #svc[vip(1)] })
     assert.equal(one, reached(1))
     -- Short ones find room beside them, and free some.
@@ -69,7 +71,8 @@ sandbox.describe("tables of live services", function(here)
   it("have the same room when a writer has died at long lists", function()
     local one, two = serve("udp", "127.0.0.1:0"), serve("udp", "127.0.0.2:0")
     for _, by in ipairs(ways) do
-      local gate = here:enforce(([[balance { connect = services "svc" { size = 64 }, %s reveal = true }]]):format(by))
+      local gate = here:enforce(([[balance { connect = services "svc" { size = 64 }, %s reveal = ]]
+        .. [[true }]]):format(by))
       local svc = gate:service "svc"
       local most = fill(svc, one)
       svc[vip(most)], svc[vip(most - 1)] = nil, nil
@@ -111,7 +114,8 @@ sandbox.describe("tables of live services", function(here)
         local gate = here:enforce(([[
           local a = services "a" { ["10.96.0.9:80/tcp"] = "127.0.0.9:9", ["10.96.0.10:80/tcp"] = %q,
             ["[2001:db8::10]:80/tcp"] = %q }
-          local b = services "b" { ["10.96.0.10:80/tcp"] = %q, ["[2001:db8::10]:80/tcp"] = "[::2]:2" }
+          local b = services "b" { ["10.96.0.10:80/tcp"] = %q,
+            ["[2001:db8::10]:80/tcp"] = "[::2]:2" }
           deny { connect = a, uid = 1, errno = "EPERM" }
           deny { connect = b, shadow = true }
           deny { connect = b, comm = "nobody", errno = "EACCES" }
@@ -121,7 +125,8 @@ sandbox.describe("tables of live services", function(here)
         for _ = 1, 3 do
           assert.equal(one, socket.reached("tcp", "10.96.0.10:80"))
           assert.equal(six, socket.reached("tcp", "[2001:db8::10]:80"))
-          assert.equal("[::ffff:" .. one:gsub(":", "]:"), socket.reached("tcp", "[::ffff:10.96.0.10]:80"))
+          assert.equal("[::ffff:" .. one:gsub(":", "]:"),
+            socket.reached("tcp", "[::ffff:10.96.0.10]:80"))
         end
         gate:close()
       end

@@ -22,7 +22,8 @@ sandbox.describe("live services", function(here)
     assert.equal("ENETUNREACH", socket.reached("tcp", "10.96.0.11:80"))
     assert.equal("ENETUNREACH", socket.reached("udp", "[2001:db8::10]:80"))
     assert.equal(3, #svc)
-    assert.same({ { address = tcp, weight = 1, state = "up", picked = 3, share = 1 } }, svc["10.96.0.10:80/tcp"])
+    assert.same({ { address = tcp, weight = 1, state = "up", picked = 3, share = 1 } },
+      svc["10.96.0.10:80/tcp"])
   end)
 
   it("change for the next call", function()
@@ -68,7 +69,8 @@ sandbox.describe("live services", function(here)
     for event in gate:events { timeout = 0 } do
       events[#events + 1] = event.verb .. " " .. event.asked .. " " .. event.errno
     end
-    assert.same({ "balance 10.96.0.10:80 ECONNREFUSED", "balance 10.96.0.10:53 ECONNREFUSED" }, events)
+    assert.same({ "balance 10.96.0.10:80 ECONNREFUSED", "balance 10.96.0.10:53 ECONNREFUSED" },
+      events)
     assert.equal(0, gate:stats().errors)
   end)
 
@@ -97,13 +99,17 @@ sandbox.describe("live services", function(here)
   end)
 
   it("are counted in stats, each gate's", function()
-    local svc, gate = live_services.enforce(here, "{ size = 8 }", 'local b = services "b" { size = 4 } balance { connect = b }')
-    assert.same({ svc = { count = 0, size = 8 }, b = { count = 0, size = 4 } }, gate:stats().services)
+    local svc, gate = live_services.enforce(here, "{ size = 8 }",
+      'local b = services "b" { size = 4 } balance { connect = b }')
+    assert.same({ svc = { count = 0, size = 8 }, b = { count = 0, size = 4 } },
+      gate:stats().services)
     svc["10.96.0.10:80/tcp"], svc["10.96.0.11:80/tcp"] = "127.0.0.1:1", {}
-    assert.same({ svc = { count = 2, size = 8 }, b = { count = 0, size = 4 } }, gate:stats().services)
+    assert.same({ svc = { count = 2, size = 8 }, b = { count = 0, size = 4 } },
+      gate:stats().services)
     -- Services that are not in force yet have nothing to report.
     gate:balance { "new", connect = gate:service "c" { size = 2 } }
-    assert.same({ svc = { count = 2, size = 8 }, b = { count = 0, size = 4 } }, gate:stats().services)
+    assert.same({ svc = { count = 2, size = 8 }, b = { count = 0, size = 4 } },
+      gate:stats().services)
     assert(gate:commit())
     assert.same({ count = 0, size = 2 }, gate:stats().services.c)
     assert.is_nil(gate:stats().rules.all.backends)
@@ -112,7 +118,8 @@ sandbox.describe("live services", function(here)
   it("keep counting by address, and survive a publish", function()
     local _, one = here:serve("tcp", "127.0.0.1:0")
     local _, two = here:serve("tcp", "127.0.0.2:0")
-    local svc, gate = live_services.enforce(here, ([[{ ["10.96.0.10:80/tcp"] = { %q, { %q, weight = 3 } } }]]):format(one, two))
+    local svc, gate = live_services.enforce(here,
+      ([[{ ["10.96.0.10:80/tcp"] = { %q, { %q, weight = 3 } } }]]):format(one, two))
     local vip = "10.96.0.10:80/tcp"
     for _ = 1, 40 do
       socket.reached("tcp", "10.96.0.10:80")
@@ -137,7 +144,8 @@ sandbox.describe("live services", function(here)
     end
     for _, more in ipairs { "", table.concat(rest, "\n") } do
       local gate = here:enforce(([[
-        local banned, svc = set "banned" { "10.96.0.11" }, services "svc" { ["10.96.0.10:80/tcp"] = %q }
+        local banned, svc = set "banned" { "10.96.0.11" },
+          services "svc" { ["10.96.0.10:80/tcp"] = %q }
         deny { connect = banned, errno = "EPERM" }
         balance { connect = svc, uid = 0, reveal = true }
         deny { connect = svc, errno = "EBUSY" }
@@ -150,9 +158,11 @@ sandbox.describe("live services", function(here)
       assert.equal("EPERM", socket.reached("tcp", "10.96.0.11:80"))
       assert.equal(one, socket.reached("tcp", "10.96.0.12:80"))
       assert.equal("EACCES", socket.reached("tcp", "10.96.0.13:80"))
-      local decision = assert(gate:decide { op = "connect", addr = "10.96.0.10:80", proto = "tcp", uid = 0 })
+      local decision = assert(gate:decide { op = "connect", addr = "10.96.0.10:80", proto = "tcp",
+        uid = 0 })
       assert.equal(one, decision.final)
-      decision = assert(gate:decide { op = "connect", addr = "10.96.0.10:80", proto = "tcp", uid = 1 })
+      decision = assert(gate:decide { op = "connect", addr = "10.96.0.10:80", proto = "tcp",
+        uid = 1 })
       assert.equal("EBUSY", decision.errno)
       gate:close()
     end
@@ -208,9 +218,10 @@ sandbox.describe("live services", function(here)
       local _, message = pcall(function() svc[vip] = backends end)
       return (message:gsub("^[^ ]+ ", ""))
     end
-    local form = [[: a service is an address, a port and tcp or udp, such as "10.96.0.10:80/tcp" or ]]
-      .. [["[2001:db8::1]:53/udp"]]
-    for _, vip in ipairs { "10.96.0.10:80", "10.96.0.10/tcp", "10.96.0.0-10.96.0.9:80/tcp", "*:80/tcp",
+    local form = [[: a service is an address, a port and tcp or udp, such as "10.96.0.10:80/tcp" ]]
+      .. [[or "[2001:db8::1]:53/udp"]]
+    for _, vip in ipairs { "10.96.0.10:80", "10.96.0.10/tcp", "10.96.0.0-10.96.0.9:80/tcp",
+      "*:80/tcp",
       "10.96.0.10:80/sctp", "10.96.0.10:80-81/tcp" } do
       assert.equal('services "svc": ' .. ("%q"):format(vip) .. form, (refuse(vip, {}):gsub('"[^"]*": a', function(text)
         return ("%q"):format(vip) .. text:match ": a$"
@@ -224,8 +235,9 @@ sandbox.describe("live services", function(here)
     for index = 1, 4 do
       svc[("10.96.0.%d:80/tcp"):format(index)] = "127.0.0.1"
     end
-    assert.equal([[services "svc": "10.96.0.9:80/tcp": does not fit: they have room for 4 services of ten backends: ]]
-      .. [[remove some, or declare them with a larger size]], refuse("10.96.0.9:80/tcp", "127.0.0.1"))
+    assert.equal([[services "svc": "10.96.0.9:80/tcp": does not fit: they have room for 4 ]]
+      .. [[services of ten backends: remove some, or declare them with a larger size]],
+      refuse("10.96.0.9:80/tcp", "127.0.0.1"))
     svc["10.96.0.4:80/tcp"] = { "127.0.0.1", "127.0.0.2" }
     assert.equal(2, #svc["10.96.0.4:80/tcp"])
     assert.equal(4, #svc)
@@ -246,7 +258,8 @@ sandbox.describe("live services", function(here)
     local _, one = here:serve("tcp", "127.0.0.1:0")
     local path = os.tmpname()
     local gate = here:gate(([[
-      local svc = services "svc" { ["10.96.0.10:80/tcp"] = { { %q, weight = 2 }, { "127.0.0.9:9", state = "down" } } }
+      local svc = services "svc" { ["10.96.0.10:80/tcp"] = { { %q, weight = 2 },
+        { "127.0.0.9:9", state = "down" } } }
       balance { connect = svc, reveal = true }]]):format(one))
     assert(assert(gate:image()):save(path))
     local tidegate = require "tidegate"

@@ -83,7 +83,8 @@ sandbox.describe("live services under load", function(here)
     for count = 1, 40 do
       local list = { { places[count % 2 + 1], weight = count } }
       for index = 1, count do
-        list[index + 1] = { ("127.9.9.9:%d"):format(index), state = index % 2 == 0 and "down" or "draining" }
+        list[index + 1] = { ("127.9.9.9:%d"):format(index),
+          state = index % 2 == 0 and "down" or "draining" }
       end
       made[count] = list
     end
@@ -113,7 +114,8 @@ sandbox.describe("live services under load", function(here)
       end
       child:kill()
     end
-    assert.same({ [one] = true, [two] = true }, { [one] = seen[one] and true, [two] = seen[two] and true })
+    assert.same({ [one] = true, [two] = true }, { [one] = seen[one] and true,
+      [two] = seen[two] and true })
     assert.equal(calls, seen[one] + seen[two])
     -- The interrupted change is repaired: there is as much room as before.
     for name in svc:each() do

@@ -22,11 +22,13 @@ sandbox.describe("a live set", function(here)
 
   it("contains at first what the policy says", function()
     local banned = banning [[{ "192.0.2.1", "198.51.100.0/24", "2001:db8::/32", "2001:db9::1" }]]
-    for _, address in ipairs { "192.0.2.1:80", "198.51.100.0:1", "198.51.100.255:1", "[2001:db8::1]:9",
+    for _, address in ipairs { "192.0.2.1:80", "198.51.100.0:1", "198.51.100.255:1",
+      "[2001:db8::1]:9",
       "[2001:db8:ffff:ffff:ffff:ffff:ffff:ffff]:9", "[2001:db9::1]:9", "[::ffff:192.0.2.1]:80" } do
       assert.is_true(refused(address), address)
     end
-    for _, address in ipairs { "192.0.2.0:80", "192.0.2.2:80", "198.51.99.255:1", "198.51.101.0:1", "[2001:db7::1]:9",
+    for _, address in ipairs { "192.0.2.0:80", "192.0.2.2:80", "198.51.99.255:1", "198.51.101.0:1",
+      "[2001:db7::1]:9",
       "[2001:db9::2]:9", "[::ffff:192.0.2.2]:80" } do
       assert.is_false(refused(address), address)
     end
@@ -90,7 +92,8 @@ sandbox.describe("a live set", function(here)
   it("works beside addresses, with ports, and negated", function()
     local gate = here:enforce [[
       local one, two = set "one" { "192.0.2.0/24" }, set "two" { "192.0.2.128/25", "203.0.113.7" }
-      deny { "port", connect = { { addr = one, port = { 25, "100-200" } }, "198.51.100.1" }, errno = "EACCES" }
+      deny { "port", connect = { { addr = one, port = { 25, "100-200" } }, "198.51.100.1" },
+        errno = "EACCES" }
       deny { "both", connect = { one, -two, "!192.0.2.5" }, errno = "EPERM" }
       deny { "but", connect = { "203.0.113.0/24", -two }, errno = "ENETUNREACH" }
       deny { "rest", connect = -one, errno = "EHOSTUNREACH" }
@@ -100,11 +103,13 @@ sandbox.describe("a live set", function(here)
     end
     for address, errno in pairs {
       ["192.0.2.1:25"] = "EACCES", ["192.0.2.1:150"] = "EACCES", ["198.51.100.1:9"] = "EACCES",
-      ["192.0.2.1:26"] = "EPERM", ["203.0.113.1:9"] = "ENETUNREACH", ["203.0.113.7:9"] = "EHOSTUNREACH",
+      ["192.0.2.1:26"] = "EPERM", ["203.0.113.1:9"] = "ENETUNREACH",
+      ["203.0.113.7:9"] = "EHOSTUNREACH",
       ["10.0.0.1:1"] = "EHOSTUNREACH" } do
       assert.equal(errno, try(address), address)
       local host, port = address:match "^(.*):(%d+)$"
-      local decision = assert(gate:decide { op = "connect", addr = host, port = tonumber(port), proto = "udp" })
+      local decision = assert(gate:decide { op = "connect", addr = host, port = tonumber(port),
+        proto = "udp" })
       assert.equal(errno, decision.errno)
     end
     -- In one and in two, or left out of the list: no rule applies to it.
@@ -138,7 +143,8 @@ sandbox.describe("a live set", function(here)
               expected = expected or (matches and "r" .. number) or nil
             end
             local bound = ("127.0.%d.9:%d"):format(own, 1024 + index)
-            assert.equal(expected, gate:decide { op = "connect", addr = to, from = bound }.rule, bound .. " to " .. to)
+            assert.equal(expected, gate:decide { op = "connect", addr = to, from = bound }.rule,
+              bound .. " to " .. to)
             local client = socket.udp "inet"
             assert(client:bind(bound))
             local _, errno = client:connect(to)
@@ -159,7 +165,8 @@ sandbox.describe("a live set", function(here)
       for number = 1, rules do
         local name = number % 3 == 0 and ('"10.%d.0.0/16"'):format(number % 50)
           or ('set "s%d"'):format(number % sets + 1)
-        lines[#lines + 1] = ([[deny { "r%d", connect = { addr = %s, port = "%d-65535" }, errno = "EACCES" }]])
+        lines[#lines + 1] = ([[deny { "r%d", connect = { addr = %s, port = "%d-65535" }, errno = ]]
+          .. [["EACCES" }]])
           :format(number, name, number)
       end
       local gate = here:enforce(table.concat(lines, "\n"))
@@ -193,10 +200,12 @@ sandbox.describe("a live set", function(here)
     netns.add_address "2001:db8::1"
     netns.add_address "2001:db8::2"
     local gate = here:enforce [[
-      local mine, theirs = set "mine" { "192.0.2.0/24", "2001:db8::1", "0.0.0.0" }, set "theirs" { "198.51.100.1" }
+      local mine, theirs = set "mine" { "192.0.2.0/24", "2001:db8::1", "0.0.0.0" },
+        set "theirs" { "198.51.100.1" }
       deny { "port", egress = "*", from = { addr = mine, port = "1-1023" }, errno = "EACCES" }
       deny { "both", egress = theirs, from = mine, errno = "EBUSY" }
-      deny { "but", egress = "203.0.113.0/24", from = { "192.0.2.0/24", -mine, "!10.0.0.0/8" }, errno = "EPERM" }
+      deny { "but", egress = "203.0.113.0/24", from = { "192.0.2.0/24", -mine, "!10.0.0.0/8" },
+        errno = "EPERM" }
       deny { "rest", egress = "203.0.113.9", from = -mine, errno = "EHOSTUNREACH" }
     ]]
     local mine = gate:set "mine"
@@ -223,7 +232,8 @@ sandbox.describe("a live set", function(here)
     expect("ok", "127.0.0.1:2007", "203.0.113.9:9")
     expect("EBUSY", "127.0.0.1:2008", "198.51.100.1:9")
     assert.equal("EHOSTUNREACH", socket.try("udp", "203.0.113.9:9"))
-    local explained = gate:explain { op = "connect", addr = "198.51.100.1:9", from = "192.0.2.7:2001" }
+    local explained = gate:explain { op = "connect", addr = "198.51.100.1:9",
+      from = "192.0.2.7:2001" }
     assert.equal("from differs", tostring(explained):match '"both"%s+([^\n]*)')
     explained = gate:explain { op = "connect", addr = "198.51.100.2:9", from = "192.0.2.7:2001" }
     assert.equal("address and from differ", tostring(explained):match '"both"%s+([^\n]*)')
@@ -256,7 +266,8 @@ sandbox.describe("a live set", function(here)
     end
     local ok, message, errno = banned:add "10.0.0.101"
     assert.is_nil(ok)
-    assert.equal('set "banned": is full: it has room for 100 elements: remove some, or declare it with a larger size',
+    assert.equal('set "banned": is full: it has room for 100 elements: remove some, or declare it '
+      .. 'with a larger size',
       message)
     assert.equal(28, errno)
     assert.is_true(banned:add "10.0.0.5") -- it is in the set already

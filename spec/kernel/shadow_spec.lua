@@ -15,7 +15,8 @@ sandbox.describe("shadow", function(here)
   it("lets a call proceed as if the rule were not there, but counts and reports it", function()
     local gate = here:enforce [[
       deny { "would deny", connect = "127.0.0.1:9", errno = "EXDEV", shadow = true }
-      rewrite { "would rewrite", connect = "127.0.0.1:9", to = "127.0.0.1:99", shadow = true, log = true }
+      rewrite { "would rewrite", connect = "127.0.0.1:9", to = "127.0.0.1:99", shadow = true,
+        log = true }
       deny { "denies", connect = "127.0.0.1:10" }
     ]]
     local client = here:keep(socket.udp "inet")
@@ -25,7 +26,8 @@ sandbox.describe("shadow", function(here)
     assert.same({ 1, 1, 1 }, hits(gate))
     local seen = {}
     for event in gate:events { timeout = 0 } do
-      seen[#seen + 1] = { event.rule, event.verb, event.errno, event.shadow, event.asked, event.final }
+      seen[#seen + 1] = { event.rule, event.verb, event.errno, event.shadow, event.asked,
+        event.final }
     end
     assert.same({
       { "would deny", "deny", "EXDEV", true, "127.0.0.1:9", "127.0.0.1:9" },
@@ -44,15 +46,18 @@ sandbox.describe("shadow", function(here)
 
   for _, count in ipairs { 3, 100, 1000 } do
     it(("has no effect among %d rules, however they are matched"):format(count), function()
-      local rules = { [[deny { "shadow of all", connect = "127.0.0.0/8", shadow = true, log = false }]] }
+      local rules = { [[deny { "shadow of all", connect = "127.0.0.0/8", shadow = true, log = ]]
+        .. [[false }]] }
       for number = 1, count do
-        rules[#rules + 1] = ([[deny { connect = "127.0.0.%d-127.0.0.255:%d", errno = "EXDEV", shadow = %s }]])
+        rules[#rules + 1] = ([[deny { connect = "127.0.0.%d-127.0.0.255:%d", errno = "EXDEV", ]]
+          .. [[shadow = %s }]])
           :format(number % 250 + 1, 1000 + number, number % 2 == 1)
       end
       rules[#rules + 1] = [[deny { "last", connect = "127.0.0.255:1-65535", errno = "ECHILD" }]]
       local gate = here:enforce(table.concat(rules, "\n"))
       for number = 1, count, math.ceil(count / 40) do
-        assert.equal(number % 2 == 1 and "ECHILD" or "EXDEV", socket.try("udp", "127.0.0.255:" .. 1000 + number))
+        assert.equal(number % 2 == 1 and "ECHILD" or "EXDEV",
+          socket.try("udp", "127.0.0.255:" .. 1000 + number))
       end
       local counted = gate:rules()
       assert.is_true(counted[1].hits > 0)

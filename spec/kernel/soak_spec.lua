@@ -19,7 +19,8 @@ local WARM = 1000 -- rounds after which a process has compiled and allocated wha
 
 -- The two policies differ in the errno of what they refuse, and in the source
 -- address of the rest.
-local sides = { { errno = "EXDEV", source = "127.0.1.1" }, { errno = "EUSERS", source = "127.0.1.2" } }
+local sides = { { errno = "EXDEV", source = "127.0.1.1" },
+  { errno = "EUSERS", source = "127.0.1.2" } }
 
 -- Two lists of backends differ in both address and port.
 local function backends(kind, list, count)
@@ -35,11 +36,14 @@ local REWRITTEN = "127.5.5.5:5555"
 local vip, quiet = "10.96.0.10:80/udp", "10.96.0.11:80/udp"
 local lists = { backends(SERVICE, 1, 3), backends(SERVICE, 2, 4), {} }
 
--- What the clients ask for, and the rule that decides it; a rule that may let another one decide has an "or".
+-- What the clients ask for, and the rule that decides it; a rule that may let another one decide
+-- has an "or".
 local asked = {
-  { to = "192.0.2.1:9", rule = "no" }, { to = "192.0.2.2:9", rule = "rewrite" }, { to = "192.0.2.3:9", rule = "list" },
+  { to = "192.0.2.1:9", rule = "no" }, { to = "192.0.2.2:9", rule = "rewrite" },
+  { to = "192.0.2.3:9", rule = "list" },
   { to = "192.0.2.4:9", rule = "same" }, { to = "10.96.0.10:80", rule = "service" },
-  { to = "10.96.0.11:80", rule = "quiet" }, { to = "198.51.100.1:9", rule = "ban" }, { to = "198.51.100.2:9" },
+  { to = "10.96.0.11:80", rule = "quiet" }, { to = "198.51.100.1:9", rule = "ban" },
+  { to = "198.51.100.2:9" },
   { to = "198.51.100.3:9", rule = "ban", or_none = true },
 }
 
@@ -79,7 +83,8 @@ local function stage(gate, number)
   gate:deny { "ban", connect = gate:set "banned", errno = side.errno, log = log }
   gate:deny { "no", connect = "192.0.2.1", errno = side.errno, log = log }
   local function redirect(verb, name, to, list)
-    gate[verb](gate, { name, connect = to, to = list, source = side.source, reveal = true, log = log,
+    gate[verb](gate, { name, connect = to, to = list, source = side.source, reveal = true,
+      log = log,
       errno = verb == "balance" and side.errno or nil })
   end
   redirect("rewrite", "rewrite", "192.0.2.2", REWRITTEN)
@@ -110,7 +115,8 @@ end
 --- Ask for everything, again and again, until the file is gone: "count what answer", a line each.
 local function connect(stop)
   local counts, rounds, before = {}, 0, nil
-  uv.os_setpriority(uv.os_getpid(), 10) -- clients take all the time there is; the others keep to their rates
+  -- Clients take all the time there is; the others keep to their rates.
+  uv.os_setpriority(uv.os_getpid(), 10)
   while uv.fs_stat(stop) do
     rounds = rounds + 1
     before = before or rounds == WARM and footprint.memory() or nil
@@ -141,7 +147,8 @@ local function change(stop, banned, svc)
     function(round) assert(banned:add("198.51.100.3", round % 2 == 0 and 0.001 or nil)) end,
     function(round) svc[("10.97.0.%d:80/tcp"):format((round + 25) % 50)] = nil end,
     function() banned:remove "198.51.100.3" end,
-    function(round) assert(banned:replace { "198.51.100.1", round % 2 == 0 and "198.51.100.3" or "2001:db8::1" }) end,
+    function(round) assert(banned:replace { "198.51.100.1",
+      round % 2 == 0 and "198.51.100.3" or "2001:db8::1" }) end,
   }
   while uv.fs_stat(stop) do
     for index, way in ipairs(ways) do
@@ -176,8 +183,8 @@ sandbox.describe("a soak", function(here)
     return { memory = footprint.memory(), descriptors = footprint.descriptors(), bytes = bytes }
   end
 
-  --- Publish the two sides in turn, reading events, until the time is over; returns what the process
-  --- took after a quarter of that, and at the end.
+  --- Publish the two sides in turn, reading events, until the time is over; returns what the
+  --- process took after a quarter of that, and at the end.
   local function publish(gate, answers)
     local side_of, maps, events = { [gate:status().generation] = 1 }, {}, 0
     local start, done, stock = uv.hrtime(), 0, {}
@@ -243,7 +250,8 @@ sandbox.describe("a soak", function(here)
     local stop = os.tmpname() -- the children go on as long as this file exists
     local function client() return connect(stop) end
     local clients = { process.fork(client), process.fork(client) }
-    local changer = process.fork(function() return change(stop, gate:set "banned", gate:service "svc") end)
+    local changer = process.fork(function() return change(stop, gate:set "banned",
+      gate:service "svc") end)
     local ok, published = pcall(publish, gate, answers)
     os.remove(stop)
     local sums, outputs = { answers = {} }, { clients[1]:wait(), clients[2]:wait() }
@@ -287,7 +295,8 @@ sandbox.describe("a soak", function(here)
       end
     end
     assert(gone > 0)
-    print(("    %d calls, %d images (%.0f/s), %.0f changes/s, %d events checked, %d lost; %+d KiB"):format(calls,
+    print(("    %d calls, %d images (%.0f/s), %.0f changes/s, %d events checked, %d lost; %+d KiB")
+      :format(calls,
       published.done, published.rate, rate, published.events, stats.lost, grown / 1024))
   end)
 end)

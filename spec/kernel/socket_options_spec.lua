@@ -26,16 +26,19 @@ sandbox.describe("set", function(here)
   it("gives a connecting TCP socket every option", function()
     local port = here:keep(socket.serve("tcp", "127.0.0.1:0")):port()
     here:enforce [[
-      allow { connect = "127.0.0.1", proto = "tcp", set = { mark = 0x12345678, priority = 3, tos = 16, device = "lo",
+      allow { connect = "127.0.0.1", proto = "tcp",
+        set = { mark = 0x12345678, priority = 3, tos = 16, device = "lo",
         keepalive = true, keepidle = 44, keepintvl = 7, keepcnt = 5, congestion = "reno" } }
     ]]
     local client = connected("tcp", "127.0.0.1:" .. port)
     assert.same({ 0x12345678, 3, 16, 1, 44, 7, 5 }, {
-      client:number(SOL_SOCKET, SO_MARK), client:number(SOL_SOCKET, SO_PRIORITY), client:number(SOL_IP, IP_TOS),
+      client:number(SOL_SOCKET, SO_MARK), client:number(SOL_SOCKET, SO_PRIORITY),
+      client:number(SOL_IP, IP_TOS),
       client:number(SOL_SOCKET, SO_KEEPALIVE), client:number(SOL_TCP, TCP_KEEPIDLE),
       client:number(SOL_TCP, TCP_KEEPINTVL), client:number(SOL_TCP, TCP_KEEPCNT),
     })
-    assert.same({ "reno", "lo" }, { text(client, SOL_TCP, TCP_CONGESTION), text(client, SOL_SOCKET, SO_BINDTODEVICE) })
+    assert.same({ "reno", "lo" }, { text(client, SOL_TCP, TCP_CONGESTION),
+      text(client, SOL_SOCKET, SO_BINDTODEVICE) })
   end)
 
   it("sets the traffic class of IPv6", function()
@@ -74,7 +77,8 @@ sandbox.describe("set", function(here)
   it("keeps the options of more than 64 rules apart", function()
     local rules = {}
     for port = 1, 100 do
-      rules[port] = ("allow { connect = '127.0.0.1:%d', set = { mark = %d } }"):format(port, port * 3)
+      rules[port] = ("allow { connect = '127.0.0.1:%d', set = { mark = %d } }")
+        :format(port, port * 3)
     end
     here:enforce(table.concat(rules, "\n"))
     for port = 1, 100 do

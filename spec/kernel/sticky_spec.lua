@@ -6,7 +6,8 @@ local socket = require "spec.support.socket"
 sandbox.describe("sticky balance", function(here)
   --- Clients are distinguished by what they ask for: each of these addresses is one client.
   local function client(number)
-    return ("10.%d.%d.%d:80"):format(128 + math.floor(number / 65536), math.floor(number / 256) % 256, number % 256)
+    return ("10.%d.%d.%d:80"):format(128 + math.floor(number / 65536),
+      math.floor(number / 256) % 256, number % 256)
   end
 
   local CLIENTS = 60
@@ -43,7 +44,8 @@ sandbox.describe("sticky balance", function(here)
   end
 
   local backends = { "127.0.0.1:1001", "127.0.0.1:1002", "127.0.0.1:1003", "127.0.0.1:1004" }
-  local rule = { "api", connect = "10.128.0.0/9:80", to = backends, sticky = "1h", key = "destination", reveal = true }
+  local rule = { "api", connect = "10.128.0.0/9:80", to = backends, sticky = "1h",
+    key = "destination", reveal = true }
 
   local function but(changes)
     local changed = {}
@@ -84,9 +86,11 @@ sandbox.describe("sticky balance", function(here)
     it("moves no client when backends come, and only theirs when they go: by " .. by, function()
       local gate = enforce(but { by = by })
       local homes = all_lead()
-      replace(gate, but { by = by, to = { "127.0.0.1:1009", backends[4], backends[1], backends[2], backends[3] } })
+      replace(gate, but { by = by, to = { "127.0.0.1:1009", backends[4], backends[1], backends[2],
+        backends[3] } })
       assert.same(homes, all_lead())
-      replace(gate, but { by = by, to = { "127.0.0.1:1009", backends[1], backends[2], backends[3] } })
+      replace(gate, but { by = by, to = { "127.0.0.1:1009", backends[1], backends[2],
+        backends[3] } })
       local after = all_lead()
       local count, gone = moved(homes, after)
       assert.same({ [backends[4]] = true }, gone)
@@ -132,8 +136,10 @@ sandbox.describe("sticky balance", function(here)
 
   it("distinguishes clients by its key", function()
     here:enforce(([[
-      balance { "uid", connect = "10.128.0.0/16:80", to = %s, sticky = "1h", key = "uid", reveal = true }
-      balance { "socket", egress = "10.129.0.0/16:80", to = %s, sticky = "1h", key = "socket", reveal = true }
+      balance { "uid", connect = "10.128.0.0/16:80", to = %s, sticky = "1h", key = "uid",
+        reveal = true }
+      balance { "socket", egress = "10.129.0.0/16:80", to = %s, sticky = "1h", key = "socket",
+        reveal = true }
     ]]):format(("{ %q, %q, %q, %q }"):format(unpack(backends)), ("{ %q, %q, %q, %q }"):format(unpack(backends))))
     local homes, seen, number = all_lead(), {}, 0
     assert.equal(CLIENTS, count_of(homes, homes[1]))

@@ -18,7 +18,8 @@ sandbox.describe("the kernel", function(here)
   setup(env.seed)
   teardown(env.clean)
 
-  --- The result of a call: "ok" or the errno's name; and the peer that it sees.  Connections go to `server`.
+  --- The result of a call: "ok" or the errno's name; and the peer that it sees.  Connections go to
+  --- `server`.
   local function make(call, server)
     local client = socket.kinds[call.op == "connect" and "unix_stream" or "unix_datagram"]()
     local done, errno, peer
@@ -55,7 +56,8 @@ sandbox.describe("the kernel", function(here)
       end
       gate:policy { default = policy.default }
       for index, rule in ipairs(policy) do
-        gate[rule.verb](gate, { "r" .. index, [rule.op] = rule.list, to = rule.to and "unix:" .. rule.to,
+        gate[rule.verb](gate, { "r" .. index, [rule.op] = rule.list,
+          to = rule.to and "unix:" .. rule.to,
           errno = rule.errno, uid = rule.uid, log = false })
       end
       assert(gate:commit())
@@ -67,7 +69,8 @@ sandbox.describe("the kernel", function(here)
         local expected = verb == "deny" and what or verb == "rewrite" and "ok" or nobody
         -- A path through a file that is no folder, or too long for the file system.
         local lost = verb == "allow" and (got == "ENOTDIR" or got == "ENAMETOOLONG")
-        assert(lost or got == expected, ("%s\n%s %q: %s, not %s"):format(random_paths.text(policy), call.op,
+        assert(lost or got == expected, ("%s\n%s %q: %s, not %s")
+          :format(random_paths.text(policy), call.op,
           call.name, got, expected))
         if peer then
           assert.equal("unix:" .. call.name, peer)

@@ -113,7 +113,8 @@ sandbox.describe("unix sockets", function(here)
     end)
 
     it("are shown the names of several senders as they asked for them", function()
-      local first, second, real, beside, own = unix:path(), unix:name(), unix:path(), unix:name(), unix:path()
+      local first, second, real, beside, own = unix:path(), unix:name(), unix:path(), unix:name(),
+        unix:path()
       local server, another = unix:serve("datagram", real), unix:serve("datagram", beside)
       here:enforce(([[
         rewrite { egress = %q, to = %q }

@@ -16,7 +16,8 @@ describe("an old kernel", function()
     if not reason then
       return
     end
-    assert.matches('deny "#1": needs the hook connect_unix, which this kernel, Linux %S+, does not have; '
+    assert.matches('deny "#1": needs the hook connect_unix, which this kernel, Linux %S+, does '
+      .. 'not have; '
       .. "Linux 6%.7 and newer do", reason)
   end)
 end)
@@ -115,7 +116,8 @@ sandbox.describe("unix sockets", function(here)
   it("is judged among hundreds of rules", function()
     local base, rules = unix:name(), {}
     for index = 1, 300 do
-      rules[index] = ([[deny { connect = "%s/%d", uid = "0-%d", errno = "EACCES" }]]):format(base, index, index)
+      rules[index] = ([[deny { connect = "%s/%d", uid = "0-%d", errno = "EACCES" }]])
+        :format(base, index, index)
     end
     here:enforce(table.concat(rules, "\n"))
     for _, index in ipairs { 1, 2, 150, 299, 300 } do
@@ -172,7 +174,8 @@ sandbox.describe("unix sockets", function(here)
     assert.equal("connect_unix", seen[1].hook)
     assert.is_nil(seen[1].proto)
     assert.is_nil(seen[1].asked_port)
-    assert.matches("^rewrite go  connect " .. asked:gsub("%p", "%%%0") .. " %-> unix:@tidegate%-spec%-real  ",
+    assert.matches("^rewrite go  connect " .. asked:gsub("%p", "%%%0")
+      .. " %-> unix:@tidegate%-spec%-real  ",
       tostring(seen[1]))
     assert.equal(shut, seen[2].final)
     assert.equal("EACCES", seen[2].errno)
@@ -201,7 +204,8 @@ sandbox.describe("unix sockets", function(here)
   it("attach only the hooks that the rules need", function()
     local hooks = here:enforce([[deny { connect = "unix:@x" }]]):status().hooks
     assert.same({ "connect_unix" }, hooks)
-    hooks = here:enforce([[rewrite { connect = "unix:@x", to = "unix:@y", reveal = true }]]):status().hooks
+    hooks = here:enforce([[rewrite { connect = "unix:@x", to = "unix:@y", reveal = true }]])
+      :status().hooks
     assert.same({ "connect_unix" }, hooks)
     hooks = here:enforce([[rewrite { sendmsg = "unix:@x", to = "unix:@y" }]]):status().hooks
     assert.same({ "sendmsg_unix", "recvmsg_unix", "getpeername_unix" }, hooks)

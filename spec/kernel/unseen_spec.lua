@@ -38,11 +38,13 @@ sandbox.describe("the hooks do not see", function(here)
     return to
   end
 
-  local function connect(fd) return select(2, outcome(C.connect(fd, loopback(9), INET_BYTES))) or "ok" end
+  local function connect(fd) return select(2, outcome(C.connect(fd, loopback(9), INET_BYTES)))
+    or "ok" end
   local function bind(fd) return select(2, outcome(C.bind(fd, loopback(), INET_BYTES))) or "ok" end
 
   local function sendto(fd, bytes)
-    return select(2, outcome(C.sendto(fd, bytes or "x", #(bytes or "x"), 0, loopback(9), INET_BYTES))) or "ok"
+    return select(2, outcome(C.sendto(fd, bytes or "x", #(bytes or "x"), 0, loopback(9),
+      INET_BYTES))) or "ok"
   end
 
   before_each(function()
@@ -123,7 +125,8 @@ sandbox.describe("the hooks do not see", function(here)
     assert.equal(0, outcome(C.bind(server, loopback(9), INET_BYTES)))
     assert.equal(0, outcome(C.listen(server, 1)))
     deny(foreign.BIND4, foreign.CONNECT4)
-    here:outside(function() assert.equal("ok", connect(assert(socket(AF_INET, SOCK_STREAM, IPPROTO_TCP)))) end)
+    here:outside(function() assert.equal("ok", connect(assert(socket(AF_INET, SOCK_STREAM,
+      IPPROTO_TCP)))) end)
     open[#open + 1] = assert(outcome(C.accept4(server, nil, nil, SOCK_CLOEXEC)))
     assert.equal("EPERM", connect(assert(socket(AF_INET, SOCK_STREAM, IPPROTO_TCP))))
   end)

@@ -30,7 +30,8 @@ deny { "send", egress = "192.0.2.2", errno = "EXDEV" }
 ]]
 
 local function unsupported(line, rule, need, linux)
-  return ("web.lua:%d: %s: needs %s, which this kernel, Linux %s, does not have; Linux %s and newer do")
+  return ("web.lua:%d: %s: needs %s, which this kernel, Linux %s, does not have; Linux %s and "
+    .. "newer do")
     :format(line, rule, need, KERNEL, linux)
 end
 
@@ -52,7 +53,8 @@ describe("a policy that needs more than the kernel has", function()
 
   local function run(text, ...)
     env.write(folder .. "/web.lua", text)
-    return command.start({ "unshare", "-n", "sh", "-c", 'ip link set lo up; cd "$0"; exec "$@"', folder,
+    return command.start({ "unshare", "-n", "sh", "-c", 'ip link set lo up; cd "$0"; exec "$@"',
+      folder,
       command.path, "run", "web.lua", "--", ... }, { env = { TIDEGATE_LIBRARY = needy } }):wait()
   end
 
@@ -66,9 +68,11 @@ describe("a policy that needs more than the kernel has", function()
   end)
 
   it("is enforced without those rules, with best_effort, and says so", function()
-    local got = run(OPTIONS:format ", best_effort = true" .. RULES .. 'deny { "no", connect = "192.0.2.3", '
+    local got = run(OPTIONS:format ", best_effort = true" .. RULES
+      .. 'deny { "no", connect = "192.0.2.3", '
       .. 'errno = "EXDEV" }\n', "sh", "-c", "nc -z -w1 192.0.2.3 1; true")
-    assert.equal("tidegate: " .. FROM .. "; the rule is left out\ntidegate: " .. SEND .. "; the rule is left out\n",
+    assert.equal("tidegate: " .. FROM .. "; the rule is left out\ntidegate: " .. SEND
+      .. "; the rule is left out\n",
       got.err:match "^(.-the rule is left out\n.-the rule is left out\n)")
     assert.truthy(got.err:match 'deny    no  connect 192%.0%.2%.3:1  EXDEV', got.err)
     assert.equal(0, got.status)
@@ -81,15 +85,17 @@ describe("a policy that needs more than the kernel has", function()
     end
     local got = run(table.concat(lines), "true")
     assert.equal(3, got.status)
-    assert.equal(("tidegate: policy: needs more than 64 rules, which this kernel, Linux %s, does not have; "
-      .. "Linux 99.3 and newer do\n"):format(KERNEL), got.err:match "^[^\n]*\n")
+    assert.equal(("tidegate: policy: needs more than 64 rules, which this kernel, Linux %s, does "
+      .. "not have; Linux 99.3 and newer do\n"):format(KERNEL), got.err:match "^[^\n]*\n")
   end)
 
   it("is reported by the doctor as such", function()
-    local got = command.start({ command.path, "doctor" }, { env = { TIDEGATE_LIBRARY = needy } }):wait()
+    local got = command.start({ command.path, "doctor" }, { env = { TIDEGATE_LIBRARY = needy } })
+      :wait()
     assert.truthy(got.out:find("WARN  effects            all but source, more than 64 rules\n"
-      .. (" "):rep(25) .. "> rules that need them want Linux 99.3, built with CONFIG_CGROUP_BPF=y; best_effort = true "
-      .. "in policy {} leaves such rules out\n", 1, true), got.out)
+      .. (" "):rep(25)
+      .. "> rules that need them want Linux 99.3, built with CONFIG_CGROUP_BPF=y; best_effort = "
+      .. "true in policy {} leaves such rules out\n", 1, true), got.out)
     assert.truthy(got.out:find("WARN  hooks              all but sendmsg4\n", 1, true), got.out)
   end)
 end)
@@ -116,14 +122,16 @@ describe("a rule for unix sockets", function()
     if has_unix_hooks() then
       assert.is_true(ok)
     else
-      assert.equal(NEED .. "\ntake these rules out, or let best_effort = true in policy {} leave them out", message)
+      assert.equal(NEED
+        .. "\ntake these rules out, or let best_effort = true in policy {} leave them out", message)
       assert.equal(95, errno)
     end
     gate:close()
   end)
 
   it("is left out with best_effort, if need be, and no other rule is", function()
-    local gate = assert(tidegate.compile(OPTIONS:format ", best_effort = true" .. RULE .. RULES, "web.lua"))
+    local gate = assert(tidegate.compile(OPTIONS:format ", best_effort = true" .. RULE .. RULES,
+      "web.lua"))
     assert(gate:commit())
     assert.same(has_unix_hooks() and {} or { NEED .. "; the rule is left out" }, gate:warnings())
     assert.is_false(gate:status().staged)

@@ -97,7 +97,8 @@ describe("the balancer", function()
   it("sends requests by the weights, and counts where they went", function()
     change("PUT", "/backends/" .. ONE)
     local listed = change("PUT", "/backends/" .. TWO .. "?weight=3")
-    assert.same({ [ONE] = { weight = 1, state = "up", picked = 0 }, [TWO] = { weight = 3, state = "up", picked = 0 } },
+    assert.same({ [ONE] = { weight = 1, state = "up", picked = 0 },
+      [TWO] = { weight = 3, state = "up", picked = 0 } },
       listed)
     local sent = send(400)
     assert.equal(400, sent[ONE] + sent[TWO])
@@ -180,9 +181,12 @@ describe("the balancer", function()
     end
     local of = 'services "backends": "10.96.0.10:80/tcp": '
     refused(400, of .. 'to: "10.0.1.500:80": 500 is over 255', "PUT", "/backends/10.0.1.500:80")
-    refused(400, of .. 'to: "[::1]:80": is IPv6, and the first backend IPv4: those of one list are of one family',
+    refused(400,
+      of .. 'to: "[::1]:80": is IPv6, and the first backend IPv4: those of one list are of one '
+        .. 'family',
       "PUT", "/backends/[::1]:80")
-    refused(400, '"app.test:80": wants an address such as 10.0.1.5:8080', "PUT", "/backends/app.test:80")
+    refused(400, '"app.test:80": wants an address such as 10.0.1.5:8080', "PUT",
+      "/backends/app.test:80")
     refused(400, of .. '"10.0.1.2:80": weight: wants a whole number from 1 to 65535; got "much"',
       "PUT", "/backends/10.0.1.2:80?weight=much")
     refused(400, of .. '"10.0.1.2:80": weight: wants a whole number from 1 to 65535; got 0',
@@ -191,13 +195,18 @@ describe("the balancer", function()
       "PUT", "/backends/10.0.1.2:80?state=off")
     refused(400, of .. '"10.0.1.2:80": unknown field "wieght" of a backend; did you mean "weight"?',
       "PUT", "/backends/10.0.1.2:80?wieght=2")
-    for _, body in ipairs { "", "[", "7", '"10.0.1.2:80"', '["10.0.1.2:80"]', '{ "10.0.1.2:80": 3 }' } do
-      refused(400, 'wants { "10.0.1.5:8080": { "weight": 3 }, "10.0.1.6:8080": {} }', "PUT", "/backends", body)
+    for _, body in ipairs {
+      "", "[", "7", '"10.0.1.2:80"', '["10.0.1.2:80"]', '{ "10.0.1.2:80": 3 }',
+    } do
+      refused(400, 'wants { "10.0.1.5:8080": { "weight": 3 }, "10.0.1.6:8080": {} }', "PUT",
+        "/backends", body)
     end
     refused(404, TWO .. " is no backend of 10.96.0.10:80/tcp", "DELETE", "/backends/" .. TWO)
     refused(404, "GET /backends lists all backends", "GET", "/backends/" .. ONE)
-    refused(405, "wants GET or PUT of /backends, PUT or DELETE of /backends/ADDRESS", "DELETE", "/backends")
-    refused(405, "wants GET or PUT of /backends, PUT or DELETE of /backends/ADDRESS", "POST", "/backends/" .. TWO)
+    refused(405, "wants GET or PUT of /backends, PUT or DELETE of /backends/ADDRESS", "DELETE",
+      "/backends")
+    refused(405, "wants GET or PUT of /backends, PUT or DELETE of /backends/ADDRESS", "POST",
+      "/backends/" .. TWO)
     local many = {}
     for number = 1, 257 do
       many["10.0.3.1:" .. number] = {}

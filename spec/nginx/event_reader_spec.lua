@@ -18,7 +18,8 @@ local POLICY = [[
     print(("heard %s after %.0f us"):format(event.rule, late * 1e6))
   end)
 ]]
-local WAKE = [[require("tidegate.nginx").init { policy = "web.lua", attach = "self", wake = "socket" }]]
+local WAKE = [[require("tidegate.nginx").init { policy = "web.lua", attach = "self", wake = ]]
+  .. [["socket" }]]
 local EVENTS = 50
 
 describe("the reader of events", function()
@@ -81,8 +82,10 @@ describe("the reader of events", function()
   end
 
   it("falls back to a timer if the policy denies the socket that would wake it", function()
-    local server = nginx.start { policy = POLICY .. "deny { connect = 'unix:*', errno = 'EACCES' }", init = WAKE }
-    server:wait_for("cannot be woken by a socket: permission denied; events are looked for every 10 ms (a policy "
+    local server = nginx.start { policy = POLICY .. "deny { connect = 'unix:*', errno = 'EACCES' }",
+      init = WAKE }
+    server:wait_for("cannot be woken by a socket: permission denied; events are looked for every "
+      .. "10 ms (a policy "
       .. "that denies unix sockets has to allow connect = \"unix:/tmp/tidegate-*\")")
     server:try "169.254.169.254"
     server:wait_for "heard no-metadata"
@@ -97,7 +100,8 @@ describe("the reader of events", function()
   end)
 
   it("logs a handler's error, and goes on", function()
-    local server = nginx.start { policy = POLICY .. [[on("deny", function(event) error("no " .. event.rule) end)]] }
+    local server = nginx.start { policy = POLICY
+      .. [[on("deny", function(event) error("no " .. event.rule) end)]] }
     server:try "169.254.169.254"
     server:try "169.254.169.254"
     server:wait_for("web.lua:10: no no-metadata\nstack traceback:", 2)

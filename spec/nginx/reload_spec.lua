@@ -85,7 +85,8 @@ describe("a reload of nginx", function()
     server:write("web.lua", [[deny { "no-bind", bind = "*:1" }]])
     server.process:kill "sighup"
     server:wait_for "gracefully shutting down"
-    command.wait_until(function() return server:attached() == "bind4 bind6" end, "the end of connect")
+    command.wait_until(function() return server:attached() == "bind4 bind6" end,
+      "the end of connect")
     assert.is_false(request:ended())
     assert.equal("done", request:wait())
   end)
@@ -102,7 +103,8 @@ describe("a reload of nginx", function()
   it("moves the gate if attach names another cgroup", function()
     local server = nginx.start { policy = FIRST }
     local other = cgroup.make()
-    server:reload { init = ([[require("tidegate.nginx").init { policy = "web.lua", attach = %q }]]):format(other) }
+    server:reload { init = ([[require("tidegate.nginx").init { policy = "web.lua", attach = %q }]])
+      :format(other) }
     assert.equal("", server:attached())
     assert.equal("bind4 bind6 connect4 connect6", server.attached { cgroup = other })
     server:stop()
@@ -129,7 +131,8 @@ describe("a reload of nginx", function()
     local old = server:master()
     command.wait_until(function() return server:get "/pid" end, "an answer")
     command.run { "kill", "-USR2", old }
-    command.wait_until(function() return server:master() ~= old and #server:attached() > 40 end, "a second gate")
+    command.wait_until(function() return server:master() ~= old and #server:attached() > 40 end,
+      "a second gate")
     command.run { "kill", "-QUIT", old }
     command.wait_until(function() return #server:attached() < 40 end, "the end of the first one")
     assert.equal("bind4 bind6 connect4 connect6", server:attached())

@@ -12,8 +12,10 @@ end
 local RELOADS = 50
 --- After this many reloads the master has all that it will ever have.
 local SETTLED = 10
---- How much the master's memory may grow: a Lua state that one reload does not free is more than that.
---- The C library may hold back up to 10 MiB, or may just have returned it, so the minimum is what counts.
+--- How much the master's memory may grow: a Lua state that one reload does not free is more than
+--- that.
+--- The C library may hold back up to 10 MiB, or may just have returned it, so the minimum is what
+--- counts.
 local MOST_KIB = 2048
 
 local METADATA = "169.254.169.254"
@@ -60,7 +62,8 @@ describe("nginx under load", function()
       cat fdinfo/* | grep -c ^prog_id]]
     local out = command.run({ "sh", "-c", shell, tostring(server.process.pid) }).out
     local kib, fds, maps, programs = out:match "(%d+) kB\n(%d+)\n(%d+)\n(%d+)"
-    return { kib = tonumber(kib), fds = tonumber(fds), maps = tonumber(maps), programs = tonumber(programs) }
+    return { kib = tonumber(kib), fds = tonumber(fds), maps = tonumber(maps),
+      programs = tonumber(programs) }
   end
 
   it(("is reloaded %d times"):format(RELOADS), function()
@@ -71,7 +74,8 @@ describe("nginx under load", function()
     local stop = server.folder .. "/stop"
     local loads = { load(server, stop), load(server, stop) }
     local settled
-    local least = { math.huge, math.huge } -- of the master's memory, in the first half and in the second
+    -- Of the master's memory, in the first half and in the second.
+    local least = { math.huge, math.huge }
     for number = 1, RELOADS do
       server:write("web.lua", policies[number % 2])
       server:reload()
@@ -89,8 +93,10 @@ describe("nginx under load", function()
       total = total + count
     end
     local after = holdings(server)
-    print(("    %d requests; the master's memory went from %d to %d KiB"):format(total, least[1], least[2]))
-    assert.same({ settled.fds, settled.maps, settled.programs }, { after.fds, after.maps, after.programs })
+    print(("    %d requests; the master's memory went from %d to %d KiB")
+      :format(total, least[1], least[2]))
+    assert.same({ settled.fds, settled.maps, settled.programs },
+      { after.fds, after.maps, after.programs })
     assert.is_true(least[2] - least[1] < MOST_KIB)
     local _, stats = server:get "/stats"
     assert.truthy(stats:find(('"generation":%d'):format(RELOADS + 1), 1, true), stats)

@@ -74,7 +74,8 @@ describe("the SSRF guard", function()
 
   it("judges the address that a name has now", function()
     refused("http://inside.test/", "no-private", "10.1.2.3:80")
-    assert.equal("203.0.113.7", dns.ask("127.0.0.1:53", "changing.test")) -- a check beforehand sees a good address
+    -- A check beforehand sees a good address.
+    assert.equal("203.0.113.7", dns.ask("127.0.0.1:53", "changing.test"))
     refused("http://changing.test/", "no-metadata", "169.254.169.254:80")
   end)
 
@@ -99,7 +100,8 @@ describe("the SSRF guard", function()
   end)
 
   it("refuses what is no http URL", function()
-    for _, url in ipairs { "", "ftp://203.0.113.7/", "http://", "http:///etc", "http://a@10.0.0.1/", "203.0.113.7",
+    for _, url in ipairs { "", "ftp://203.0.113.7/", "http://", "http:///etc", "http://a@10.0.0.1/",
+      "203.0.113.7",
       "http://203.0.113.7/ HTTP/1.1\r\nX: y", "file:///etc/passwd" } do
       local status, said = fetch(url)
       assert.same({ 400, "url must be an http:// URL\n" }, { status, said }, url)

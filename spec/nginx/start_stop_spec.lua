@@ -36,7 +36,8 @@ describe("nginx with a gate", function()
     assert.equal(2, #workers)
     server.process:kill "sigstop"
     for _, pid in ipairs(workers) do
-      local links = command.run { "sh", "-c", "ls -l /proc/$0/fd | grep -c bpf-link", tostring(pid) }
+      local links = command.run { "sh", "-c", "ls -l /proc/$0/fd | grep -c bpf-link",
+        tostring(pid) }
       assert.equal("0\n", links.out)
     end
     server.process:kill "sigcont"
@@ -90,7 +91,8 @@ describe("nginx with a gate", function()
   it("does not start with a policy that has errors", function()
     local said = refused { policy = POLICY .. 'deny { "x", egres = "*" }' }
     assert.truthy(said:find("init_by_lua error: tidegate: /", 1, true), said)
-    assert.truthy(said:find([[/web.lua:3: deny "x": unknown field "egres"; did you mean "egress"?]], 1, true), said)
+    assert.truthy(said:find([[/web.lua:3: deny "x": unknown field "egres"; did you mean "egress"?]],
+      1, true), said)
   end)
 
   it("does not start without a policy, and says where it looked", function()
@@ -108,7 +110,8 @@ describe("nginx with a gate", function()
   it("says what is missing if nginx is not root", function()
     local server = nginx.prepare { policy = POLICY }
     command.run { "chown", "-R", "www-data", server.folder }
-    local process = command.run({ "setpriv", "--reuid=www-data", "--regid=www-data", "--clear-groups",
+    local process = command.run({ "setpriv", "--reuid=www-data", "--regid=www-data",
+      "--clear-groups",
       "/usr/sbin/nginx", "-p", server.folder, "-c", "nginx.conf" }, { env = { LUA_PATH = nginx.lua_path } })
     assert.equal(1, process.status)
     assert.matches("init_by_lua error: tidegate: [^\n]*needs CAP_BPF", process.err .. server:log())
@@ -117,11 +120,15 @@ describe("nginx with a gate", function()
   it("reports misuse of init", function()
     for options, said in pairs {
       [""] = 'init: wants a table such as { policy = "web.lua", attach = "self" }; got nil',
-      [ [[{ policy = "web.lua", atach = "self" }]] ] = 'init: unknown option "atach"; did you mean "attach"?',
+      [ [[{ policy = "web.lua", atach = "self" }]] ] = 'init: unknown option "atach"; did you '
+        .. 'mean "attach"?',
       [ [[{ attach = "self" }]] ] = "init: policy wants the path of a policy; got nil",
-      [ [[{ policy = "web.lua" }]] ] = 'init: says no attach; attach = "self" is the cgroup that nginx is in',
-      [ [[{ policy = "web.lua", attach = "self", wake = true }]] ] = 'init: wake is "socket" or left out; got true',
-      [ [[{ policy = "web.lua", attach = 7 }]] ] = 'init: attach wants "self" or another cgroup; got 7',
+      [ [[{ policy = "web.lua" }]] ] = 'init: says no attach; attach = "self" is the cgroup that '
+        .. 'nginx is in',
+      [ [[{ policy = "web.lua", attach = "self", wake = true }]] ] = 'init: wake is "socket" or '
+        .. 'left out; got true',
+      [ [[{ policy = "web.lua", attach = 7 }]] ] = 'init: attach wants "self" or another cgroup; '
+        .. 'got 7',
       [ [[{ policy = "web.lua", attach = {} }]] ] = "move: wants a cgroup's path",
       [ [[{ policy = "web.lua", attach = "/sys/fs/cgroup/none" }]] ] = "/sys/fs/cgroup/none",
     } do
@@ -140,7 +147,8 @@ describe("nginx with a gate", function()
       location = /worker { content_by_lua_block { ngx.print(select(2, pcall(require("tidegate.nginx").init_worker))) } }
     ]] }
     local _, said = server:get "/init"
-    assert.equal("init: belongs into init_by_lua, where nginx is still privileged; this is content", said)
+    assert.equal("init: belongs into init_by_lua, where nginx is still privileged; this is content",
+      said)
     _, said = server:get "/worker"
     assert.equal("init_worker: there is no gate; call init in init_by_lua first", said)
     assert.equal("", server:attached())
@@ -151,9 +159,9 @@ describe("nginx with a gate", function()
       location = /off { lua_code_cache off; content_by_lua_block { ngx.print "never" } }
     ]] }
     assert.equal(500, server:get "/off")
-    server:wait_for("tidegate.nginx: lua_code_cache is off: nginx runs init_by_lua anew for every request, "
-      .. "in a worker, which may neither load nor attach programs; set lua_code_cache on, and reload to have "
-      .. "changes seen")
+    server:wait_for("tidegate.nginx: lua_code_cache is off: nginx runs init_by_lua anew for every "
+      .. "request, in a worker, which may neither load nor attach programs; set lua_code_cache on, "
+      .. "and reload to have changes seen")
     assert.equal(200, server:get "/pid")
     assert.equal(HOOKS, server:attached())
   end)

@@ -8,7 +8,8 @@ if nginx.reason then
   return pending(nginx.reason)
 end
 
-local WAKE = [[require("tidegate.nginx").init { policy = "web.lua", attach = "self", wake = "socket" }]]
+local WAKE = [[require("tidegate.nginx").init { policy = "web.lua", attach = "self", wake = ]]
+  .. [["socket" }]]
 local DENY = [[
   local ngx = require "ngx"
   deny { "no-metadata", connect = "169.254.169.254", log = true }
@@ -18,7 +19,8 @@ describe("in nginx", function()
   before_each(nginx.enter)
   after_each(nginx.leave)
 
-  --- The lines that `say` of a policy has logged, each with the worker and the time since the first.
+  --- The lines that `say` of a policy has logged, each with the worker and the time since the
+  --- first.
   local SAY = [[
     local ngx = require "ngx"
     local function say(what) print(("say %s %d %.3f"):format(what, ngx.worker.pid(), ngx.now())) end
@@ -35,7 +37,8 @@ describe("in nginx", function()
   end
 
   local function wait_for(server, what, count)
-    command.wait_until(function() return #said(server, what) >= count end, what .. " in: " .. server:log())
+    command.wait_until(function() return #said(server, what) >= count end,
+      what .. " in: " .. server:log())
   end
 
   local function cpu_s(pid)
@@ -62,7 +65,8 @@ describe("in nginx", function()
           assert.is_true(tick.at > (number - 1) * 0.1 - 0.09, "two calls at one time")
           apart[number] = ("%.0f"):format((tick.at - (ticks[number - 1] or tick).at) * 1000)
         end
-        print(("    %s, ms between calls that should be 100 apart: %s"):format(how, table.concat(apart, " ", 2)))
+        print(("    %s, ms between calls that should be 100 apart: %s")
+          :format(how, table.concat(apart, " ", 2)))
         assert.equal(1, #said(server, "once"))
         assert.equal(server:reader(), said(server, "once")[1].pid)
       end)
@@ -87,7 +91,8 @@ describe("in nginx", function()
         assert.same({ 1, 1 }, { #said(server, "early"), #said(server, "late") })
         local ticks = said(server, "tick")
         for number = 2, #ticks do -- a late call is followed by one on time
-          local from, to = math.floor(ticks[number - 1].at / 0.1 + 0.5), math.floor(ticks[number].at / 0.1 + 0.5)
+          local from, to = math.floor(ticks[number - 1].at / 0.1 + 0.5),
+            math.floor(ticks[number].at / 0.1 + 0.5)
           assert.is_true(to >= from, "one time was called twice")
         end
       end)
@@ -154,7 +159,8 @@ describe("in nginx", function()
 
       it("one that waits delays the next reader, and no event is delivered twice", function()
         local heard = DENY .. [[on("deny", function() say "heard" end)]]
-        local server = start(heard .. [[ after("50ms", function() say "begun" ngx.sleep(1) end)]], { workers = 1 })
+        local server = start(heard .. [[ after("50ms", function() say "begun" ngx.sleep(1) end)]],
+          { workers = 1 })
         wait_for(server, "begun", 1)
         server:try "169.254.169.254"
         server:write("web.lua", SAY .. heard)
@@ -190,14 +196,18 @@ describe("in nginx", function()
       end)
 
       it("none changes rules, which workers may not, and the log says so", function()
-        local server = start [[after("10ms", function() deny { "late", connect = "192.0.2.1" } end)]]
-        server:wait_for("tidegate: what handlers changed of the rules is not in force: cannot load programs: "
-          .. "needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON")
+        local server = start [[
+          after("10ms", function() deny { "late", connect = "192.0.2.1" } end)
+        ]]
+        server:wait_for("tidegate: what handlers changed of the rules is not in force: cannot "
+          .. "load programs: needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON")
         assert.equal("", server:attached())
       end)
 
       it("none keeps a worker from exiting", function()
-        local server = start [[every("1h", function() end) every("10ms", function() say "tick" end)]]
+        local server = start [[
+          every("1h", function() end) every("10ms", function() say "tick" end)
+        ]]
         wait_for(server, "tick", 2)
         server:stop()
         assert.equal(0, server.process.status)

@@ -74,11 +74,13 @@ describe("the history", function()
     local term = prompt.start({}, { env = { HOME = home } })
     term:enter "secret = 1"
     term:key "Up"
-    term:wait(function(screen) return screen:find "\ntidegate> secret = 1\n$" end, "the line of this session")
+    term:wait(function(screen) return screen:find "\ntidegate> secret = 1\n$" end,
+      "the line of this session")
     term:key "C-u"
     leave(term)
     assert.is_nil(text())
-    term = prompt.start({}, { env = { HOME = home }, before = { "setpriv", "--reuid=65534", "--clear-groups" } })
+    term = prompt.start({}, { env = { HOME = home },
+      before = { "setpriv", "--reuid=65534", "--clear-groups" } })
     term:enter "secret = 2"
     leave(term)
     assert.equal("secret = 2\n", text())

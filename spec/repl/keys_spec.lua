@@ -18,7 +18,8 @@ describe("the prompt", function()
 
   it("echoes expressions, keeps names and the last value", function()
     local term = prompt.start {}
-    assert.truthy(term:screen():find('No rules yet; they will be in force for what sh runs; attach "CGROUP"', 1, true))
+    assert.truthy(term:screen()
+      :find('No rules yet; they will be in force for what sh runs; attach "CGROUP"', 1, true))
     assert.equal("3", term:enter "1 + 2")
     assert.equal("9", term:enter "_ * 3")
     assert.equal("9", term:enter "_")
@@ -68,14 +69,16 @@ describe("the prompt", function()
     for input, message in pairs {
       ["dny {}"] = 'unknown name "dny"; did you mean "deny"?',
       ["deny"] = nil,
-      ["deny {}"] = 'deny "#1" says no operation; add connect, sendmsg, egress, bind, recvmsg, getpeername or '
+      ["deny {}"] = 'deny "#1" says no operation; add connect, sendmsg, egress, bind, recvmsg, '
+        .. 'getpeername or '
         .. "getsockname",
       ["deny = 1"] = '"deny" is a word of the language; choose another name',
       ["1 1"] = "unexpected symbol near '1'",
       ["try { connect = 1 }"] = 'try: "1": no address: for a port write "*:1"',
       ["try {}"] = 'try: no call is given; write try { connect = "1.2.3.4:80", uid = 33 }',
       ['try { egress = "1.2.3.4:80" }'] = "try: egress is two calls; ask about connect or sendmsg",
-      ['try { connect = "1.2.3.4:80", uidd = 3 }'] = 'try: unknown field "uidd"; did you mean "uid"?',
+      ['try { connect = "1.2.3.4:80", uidd = 3 }'] = 'try: unknown field "uidd"; did you mean '
+        .. '"uid"?',
       ['help "dney"'] = 'help: there is no word "dney"; did you mean "deny"?',
       ["sh(1)"] = 'sh: wants a command, as in sh "curl http://1.2.3.4/"; got 1',
       ["attach(1)"] = 'attach: wants a cgroup, as in attach "/sys/fs/cgroup/app"; got 1',
@@ -122,7 +125,8 @@ describe("the prompt", function()
       if says then term:wait_for("\n" .. says .. "\n") end
       term:key "C-c"
       term:wait(function(screen)
-        return select(2, screen:gsub("\n%^C\ninterrupted\n", "")) == count and screen:find "\ntidegate>\n$"
+        return select(2, screen:gsub("\n%^C\ninterrupted\n", "")) == count
+          and screen:find "\ntidegate>\n$"
       end, "the end of: " .. script)
     end
     assert.equal("no rules yet", term:enter "rules")
@@ -216,7 +220,8 @@ describe("the prompt", function()
   end)
 
   it("is stopped by Ctrl-Z, and continues with its line", function()
-    local term = prompt.start({}, { before = { "bash", "-ic", '"$@"; read -p "stopped " line; fg > /dev/null', "sh" } })
+    local term = prompt.start({}, { before = { "bash", "-ic",
+      '"$@"; read -p "stopped " line; fg > /dev/null', "sh" } })
     term:type "half"
     term:key "C-z"
     term:wait_for "stopped"
@@ -238,7 +243,8 @@ describe("the prompt", function()
     assert.truthy(deny:find("errno shadow over per log", 1, true), deny)
     assert.equal('egress = an endpoint such as "10.0.0.0/8:443", or a list of them\n'
       .. "connect and sendmsg: whatever leaves for these endpoints.\n"
-      .. '  deny { egress = { addr = "10.0.0.0/8", port = { 80, "8000-8999" } } }', term:enter "help(egress)")
+      .. '  deny { egress = { addr = "10.0.0.0/8", port = { 80, "8000-8999" } } }',
+      term:enter "help(egress)")
     assert.equal(term:enter "help(egress)", term:enter 'help "egress"')
     assert.truthy(term:enter "help(undo)":find("Take back the last change", 1, true))
     assert.truthy(term:enter "help(policy)":find("best_effort", 1, true))
@@ -250,19 +256,24 @@ describe("the prompt", function()
     assert.equal(0, command.run({ "chmod", "777", folder }).status)
     local term = prompt.start({ "examples/01-first-light.lua" },
       { before = { "setpriv", "--reuid=65534", "--clear-groups" } })
-    term:wait_for("examples/01-first-light.lua: 2 rules, only simulated: capabilities: user 65534 lacks CAP_BPF")
+    term:wait_for("examples/01-first-light.lua: 2 rules, only simulated: capabilities: user 65534 "
+      .. "lacks CAP_BPF")
     assert.equal('simulated: deny "x", rule 3 of 3', term:enter 'deny { "x", connect = "9.9.9.9" }')
-    assert.truthy(term:enter 'try { connect = "9.9.9.9:1" }':find('deny "x" (prompt:1): EPERM', 1, true))
+    assert.truthy(term:enter 'try { connect = "9.9.9.9:1" }':find('deny "x" (prompt:1): EPERM', 1,
+      true))
     assert.equal('deny "y": connect: "9.9.9.9.9": 5 numbers',
-      (term:enter 'deny { "y", connect = "9.9.9.9.9" }'):match '^deny "y": connect: "9.9.9.9.9": ' .. "5 numbers")
+      (term:enter 'deny { "y", connect = "9.9.9.9.9" }'):match '^deny "y": connect: "9.9.9.9.9": '
+      .. "5 numbers")
     assert.truthy(term:enter "rules":find('3     0  deny     x', 1, true))
     for _, input in ipairs { 'sh "true"', 'attach "self"' } do
       local said = term:enter(input)
-      assert.truthy(said:find("nothing can be enforced here: capabilities: user 65534 lacks CAP_BPF", 1, true), said)
+      assert.truthy(said:find("nothing can be enforced here: capabilities: user 65534 lacks "
+        .. "CAP_BPF", 1, true), said)
     end
     assert.equal('- deny { "x", connect = "9.9.9.9" }', term:enter "undo()")
     assert.equal("no difference from examples/01-first-light.lua", term:enter "diff()")
-    assert.equal("saved to " .. folder .. "/new.lua", term:enter(('save "%s/new.lua"'):format(folder)))
+    assert.equal("saved to " .. folder .. "/new.lua",
+      term:enter(('save "%s/new.lua"'):format(folder)))
     assert.equal(0, term:leave())
   end)
 

@@ -63,7 +63,8 @@ undo()
     local cases = {
       ["nothing()"] = 'stdin:1: unknown name "nothing"\n',
       ["\nx ="] = "stdin:2: unexpected symbol near '<eof>'\n",
-      ['deny { "x", connect = "1.2.3.400" }'] = 'stdin:1: deny "x": connect: "1.2.3.400": 400 is over 255\n',
+      ['deny { "x", connect = "1.2.3.400" }'] = 'stdin:1: deny "x": connect: "1.2.3.400": 400 is '
+        .. 'over 255\n',
       ['on("x", print)'] = 'stdin:1: on "x": no verb and no rule of that name\n',
       ["exit(256)"] = "exit: wants a status from 0 to 255; got 256\n",
       ["error 'mine'"] = "stdin:1: mine\n",
@@ -87,11 +88,14 @@ undo()
     assert.truthy(got.out:find "1     0  deny     no%-metadata  egress")
     local image = env.folder() .. "/web.tgi"
     assert.equal(0, command.tidegate("compile", "examples/01-first-light.lua", "-o", image).status)
-    got = run(('print(diff()) deny { "x", connect = "9.9.9.9" } print(diff()) save "%s.lua"'):format(image), { image })
+    got = run(('print(diff()) deny { "x", connect = "9.9.9.9" } print(diff()) save "%s.lua"')
+      :format(image), { image })
     assert.equal("", got.err)
-    assert.equal(("no difference from %s\n+ deny { \"x\", connect = \"9.9.9.9\" }\n"):format(image), got.out)
+    assert.equal(("no difference from %s\n+ deny { \"x\", connect = \"9.9.9.9\" }\n"):format(image),
+      got.out)
     assert.equal(0, command.tidegate("check", image .. ".lua").status)
-    assert.equal(("save: %s already exists; save under another name, or remove it first\n"):format(image),
+    assert.equal(("save: %s already exists; save under another name, or remove it first\n")
+      :format(image),
       run(('save "%s"'):format(image), { image }).err)
   end)
 
@@ -106,7 +110,8 @@ print(gate:status().generation, rules[50].hits)]]
 
   leaving_none("says that it is on the simulator, and ends with 3 if the kernel is needed", function()
     local nobody = { "setpriv", "--reuid=65534", "--clear-groups" }
-    local got = run('deny { "x", connect = "9.9.9.9" } print(try { connect = "9.9.9.9:1" }.decision)', {}, nobody)
+    local got = run('deny { "x", connect = "9.9.9.9" } print(try { connect = "9.9.9.9:1" '
+      .. '}.decision)', {}, nobody)
     assert.equal('deny "x" (stdin:1): EPERM\n', got.out)
     assert.truthy(got.err:find "^tidegate: the rules are only simulated: capabilities: user 65534 lacks CAP_BPF")
     assert.equal(0, got.status)

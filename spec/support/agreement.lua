@@ -7,7 +7,8 @@ local reference = require "spec.support.reference"
 
 local M = {}
 
-local errnos = setmetatable({ EHOSTUNREACH = reference.EHOSTUNREACH }, { __index = reference.errnos })
+local errnos = setmetatable({ EHOSTUNREACH = reference.EHOSTUNREACH },
+  { __index = reference.errnos })
 
 --- A value as Lua source.
 local function show(value)
@@ -48,9 +49,12 @@ end
 ---@return tidegate.Question
 function M.question(call)
   return {
-    op = call.op, addr = addresses.text(call.addr, call.family), port = call.port, family = call.family,
-    proto = call.proto, uid = call.uid, gid = call.gid, pid = call.pid, comm = call.comm ~= "" and call.comm or nil,
-    type = call.type and type_names[call.type], from = own_text(call), exe = call.exe, cgroup = call.cgroup,
+    op = call.op, addr = addresses.text(call.addr, call.family), port = call.port,
+    family = call.family,
+    proto = call.proto, uid = call.uid, gid = call.gid, pid = call.pid,
+    comm = call.comm ~= "" and call.comm or nil,
+    type = call.type and type_names[call.type], from = own_text(call), exe = call.exe,
+    cgroup = call.cgroup,
     netns = call.netns, mark = call.mark, device = call.device,
   }
 end
@@ -62,7 +66,8 @@ end
 ---@param got string
 ---@return string
 function M.story(policy, call, expected, got)
-  local lines = { "policy " .. show { default = policy.default }, "sets " .. show(policy.sets or {}),
+  local lines = { "policy " .. show { default = policy.default },
+    "sets " .. show(policy.sets or {}),
     "services " .. show(policy.services or {}) }
   for index, rule in ipairs(policy.rules) do
     local fields = {}
@@ -196,7 +201,8 @@ local function places_of(decision)
       places[#places + 1] = { addr = addr, port = port or decision.port }
     end
   end
-  return decision.open and places or { { addr = address.parse(decision.addr), port = decision.port } }
+  return decision.open and places or { { addr = address.parse(decision.addr),
+    port = decision.port } }
 end
 
 --- What the simulator says, as a line of the same form.

@@ -5,7 +5,8 @@ local addresses = require "spec.support.random.address"
 local reference = require "spec.support.reference"
 
 local UDP = 17
-local CONNECTED = { [6] = true, [UDP] = true } -- TCP, UDP: their connect succeeds if it is let through
+-- TCP, UDP: their connect succeeds if it is let through.
+local CONNECTED = { [6] = true, [UDP] = true }
 local EAFNOSUPPORT = 97
 
 local M = {}
@@ -24,13 +25,15 @@ end
 --- The bind of a call's socket, as a call of its own that comes first.
 function M.binding_of(call)
   local family = call.socket or call.family
-  return setmetatable({ op = "bind", addr = call.from_addr or address.parse(family == "inet" and "0.0.0.0" or "::"),
+  return setmetatable({ op = "bind", addr = call.from_addr
+    or address.parse(family == "inet" and "0.0.0.0" or "::"),
     port = call.from_port or 0, family = family, from_addr = false, from_port = false }, { __index = call })
 end
 
 --- The query of getpeername() on a socket that is connected there.
 function M.naming_of(call, addr, port, answer)
-  return setmetatable({ op = "getpeername", addr = addr, port = port, family = call.socket or call.family,
+  return setmetatable({ op = "getpeername", addr = addr, port = port,
+    family = call.socket or call.family,
     from_addr = answer.own_addr, from_port = answer.own_port }, { __index = call })
 end
 
@@ -46,12 +49,14 @@ function M.possible(call, callers, policy)
   call.type = nil
   call.device = call.device == 0 and 0 or 1
   if call.op == "sendmsg" then
-    call.from_port = call.from_port or math.random(1024, 65535) -- an unbound socket gets a port that we cannot know
+    -- An unbound socket gets a port that we cannot know.
+    call.from_port = call.from_port or math.random(1024, 65535)
   end
   -- Other ways to say the same to the kernel.
   if call.family == "inet" and call.proto == UDP and call.op ~= "bind" then
     call.socket = math.random(4) == 1 and not call.from_addr and "inet6" or "inet"
-    call.sockaddr = call.op == "sendmsg" and call.socket == "inet" and math.random(4) == 1 and "unspec" or "inet"
+    call.sockaddr = call.op == "sendmsg" and call.socket == "inet" and math.random(4) == 1
+      and "unspec" or "inet"
   end
   if M.is_bound(call) and reference.decide(policy, M.binding_of(call)).verb ~= "allow" then
     call.from_addr, call.from_port = nil, nil
@@ -78,7 +83,8 @@ local function compare_bind(verdict, call, answer)
   local found = "seen at " .. endpoint_text(answer.own_addr, port ~= 0 and answer.own_port or 0)
   if call.proto == UDP then -- the kernel's tables do not list a TCP socket that is only bound
     expected = expected .. ", bound to " .. endpoint_text(verdict.addr, verdict.port)
-    found = found .. ", bound to " .. endpoint_text(answer.local_addr, verdict.port ~= 0 and answer.local_port or 0)
+    found = found .. ", bound to " .. endpoint_text(answer.local_addr,
+      verdict.port ~= 0 and answer.local_port or 0)
   end
   return expected, found
 end
@@ -92,7 +98,8 @@ local function going_to(verdict, call)
   return call.op == "sendmsg" and reference.target(verdict.addr, call.from_addr) or verdict.addr
 end
 
---- The verdict with the backend that a connect went to, if chance or the socket decides; the verdict itself if not.
+--- The verdict with the backend that a connect went to, if chance or the socket decides; the
+--- verdict itself if not.
 function M.settled(verdict, call, answer)
   if verdict.balance and not verdict.place and call.op == "connect" and answer.errno == 0 then
     for _, place in ipairs(verdict.balance.places) do
@@ -105,7 +112,8 @@ function M.settled(verdict, call, answer)
   return verdict
 end
 
---- The expected answer to a call, and the actual one, each as one line; `named`: what getpeername's rules say.
+--- The expected answer to a call, and the actual one, each as one line; `named`: what getpeername's
+--- rules say.
 function M.compare(verdict, named, call, answer)
   if verdict.errno then
     return "errno " .. verdict.errno, "errno " .. answer.errno
@@ -124,14 +132,17 @@ function M.compare(verdict, named, call, answer)
   local found = "connected to " .. endpoint_text(answer.addr, answer.port)
   if verdict.port ~= 0 then -- a socket has no peer without a port
     local hidden = M.is_rewritten[verdict.verb] and not verdict.reveal
-    local rewritten = verdict.addr ~= call.addr -- 0.0.0.0 is shown as 127.0.0.1 if only its port was
+    -- 0.0.0.0 is shown as 127.0.0.1 if only its port was.
+    local rewritten = verdict.addr ~= call.addr
     expected = expected .. ", seen as "
-      .. endpoint_text(hidden and (rewritten and call.addr or final) or named.addr, hidden and call.port or named.port)
+      .. endpoint_text(hidden and (rewritten and call.addr or final) or named.addr,
+        hidden and call.port or named.port)
     found = found .. ", seen as " .. endpoint_text(answer.peer_addr, answer.peer_port)
   end
   if verdict.source then
     expected = expected .. ", from " .. endpoint_text(verdict.source, verdict.source_port or 0)
-    found = found .. ", from " .. endpoint_text(answer.own_addr, verdict.source_port and answer.own_port or 0)
+    found = found .. ", from " .. endpoint_text(answer.own_addr,
+      verdict.source_port and answer.own_port or 0)
   end
   return expected, found
 end

@@ -38,17 +38,20 @@ end
 ---@return spec.Caller
 function M.start(program, cgroup)
   local process = command.start { "unshare", "-n", "sh", "-c", SETUP, "sh", cgroup, program }
-  local self = setmetatable({ process = process, pid = process.pid, cgroup = cgroup, program = program }, Caller)
+  local self = setmetatable({ process = process, pid = process.pid, cgroup = cgroup,
+    program = program }, Caller)
   self:make {} -- it is ready when it answers
   return self
 end
 
 local function to_hex(bytes)
-  return bytes == "" and "-" or (bytes:gsub(".", function(byte) return ("%02x"):format(byte:byte()) end))
+  return bytes == "" and "-" or (bytes:gsub(".", function(byte) return ("%02x")
+    :format(byte:byte()) end))
 end
 
 local function from_hex(hex)
-  return hex ~= "-" and (hex:gsub("%x%x", function(byte) return string.char(tonumber(byte, 16)) end)) or nil
+  return hex ~= "-" and (hex:gsub("%x%x", function(byte) return string.char(tonumber(byte,
+    16)) end)) or nil
 end
 
 --- The result of a call.
@@ -70,8 +73,10 @@ end
 function Caller:make(calls)
   local lines = {}
   for index, call in ipairs(calls) do
-    lines[index] = ("%s %d %d %d %s %d %d %d %s %s %d %d %d\n"):format(call.op, numbers[call.socket or call.family],
-      numbers[call.sockaddr or call.family], call.proto, to_hex(call.addr), call.port, call.uid, call.gid,
+    lines[index] = ("%s %d %d %d %s %d %d %d %s %s %d %d %d\n")
+      :format(call.op, numbers[call.socket or call.family],
+      numbers[call.sockaddr or call.family], call.proto, to_hex(call.addr), call.port, call.uid,
+      call.gid,
       to_hex(call.comm), to_hex(call.from_addr or ""), call.from_port or 0, call.mark or 0,
       call.device ~= 0 and 1 or 0)
   end

@@ -150,8 +150,8 @@ function M.wait_until(done, what)
 end
 
 --- A line of shell that unmounts cgroup2, for a mount namespace of its own.
-M.UMOUNT_CGROUP2 = "for point in $(sed -n 's/.* \\(\\/[^ ]*\\) [^ ]* [^-]*- cgroup2 .*/\\1/p' /proc/self/mountinfo); "
-  .. "do umount -l $point; done; "
+M.UMOUNT_CGROUP2 = "for point in $(sed -n 's/.* \\(\\/[^ ]*\\) [^ ]* [^-]*- cgroup2 .*/\\1/p' "
+  .. "/proc/self/mountinfo); do umount -l $point; done; "
 
 --- Make a cgroup below our own and move there, so that what the specs start is
 --- there too, and no other process is.  leave_cgroup() undoes it.

@@ -32,11 +32,13 @@ function M.serve(endpoint, names)
       local name, ends = question(query)
       local addresses = names[name]
       local wanted = query:sub(ends - 3, ends - 2) == "\0\1"
-      local address = addresses and wanted and (#addresses > 1 and table.remove(addresses, 1) or addresses[1])
+      local address = addresses and wanted and (#addresses > 1 and table.remove(addresses, 1)
+        or addresses[1])
       local flags = addresses and "\129\128" or "\129\131" -- NOERROR or NXDOMAIN
       local count = address and "\1" or "\0"
       local record = address and "\192\12\0\1\0\1\0\0\0\0\0\4" .. packed(address) or ""
-      server:sendto(query:sub(1, 2) .. flags .. "\0\1\0" .. count .. "\0\0\0\0" .. query:sub(13, ends) .. record, from)
+      server:sendto(query:sub(1, 2) .. flags .. "\0\1\0" .. count .. "\0\0\0\0"
+        .. query:sub(13, ends) .. record, from)
     end
   end)
   server:close()

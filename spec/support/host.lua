@@ -29,7 +29,8 @@ function M.build(way)
   run { "mkdir", "-m", "777", folder .. "/log" }
   -- Other flags need another build; the plain one is there already.
   local build = way.flags and folder .. "/build" or command.build
-  run { "make", "-s", "-j2", "B=" .. build, "CFLAGS=-O0 -g " .. (way.flags or ""), "PREFIX=" .. folder, "install" }
+  run { "make", "-s", "-j2", "B=" .. build, "CFLAGS=-O0 -g " .. (way.flags or ""),
+    "PREFIX=" .. folder, "install" }
   local self = setmetatable({ folder = folder, wrapper = {} }, Host)
   if way.valgrind then
     self.wrapper = { "valgrind", "-q", "--leak-check=full", "--error-exitcode=99",

@@ -74,7 +74,8 @@ function M.sample()
     [C.TG_FIELD_ENDPOINT] = { "10.0.0.0/8:80", "2001:db8::1" },
     [C.TG_FIELD_COMM] = { "curl" },
   })
-  return M.add(policy, C.TG_VERB_REWRITE, { to = "127.0.0.1:1" }, { [C.TG_FIELD_ENDPOINT] = { "1.2.3.4:80" } })
+  return M.add(policy, C.TG_VERB_REWRITE, { to = "127.0.0.1:1" },
+    { [C.TG_FIELD_ENDPOINT] = { "1.2.3.4:80" } })
 end
 
 return M

@@ -34,7 +34,8 @@ function M.run(name, argument, more, parts)
   for _, part in ipairs { name, unpack(parts or {}) } do
     paths[#paths + 1] = "spec/c/" .. part .. ".c"
   end
-  local output = output_of(("gcc %s %s -o %s -lbpf -lm"):format(flags, table.concat(paths, " "), program))
+  local output = output_of(("gcc %s %s -o %s -lbpf -lm")
+    :format(flags, table.concat(paths, " "), program))
   if output == "" then
     output = output_of(program .. " " .. argument)
   end

@@ -25,7 +25,8 @@ M.lua_path = ("%s/lua/?.lua;%s/lua/?/init.lua;%s/lua/?.lua;;"):format(root, root
 
 --- Why nginx cannot be run here, or nil.
 ---@type string|nil
-M.reason = command.run({ "test", "-e", "/usr/lib/nginx/modules/ngx_http_lua_module.so" }).status ~= 0
+M.reason = command.run({ "test", "-e", "/usr/lib/nginx/modules/ngx_http_lua_module.so" }).status
+  ~= 0
   and "needs nginx and its Lua module" or command.no_kernel()
 
 --- init_by_lua of a server, by default.
@@ -73,7 +74,8 @@ local Nginx = {}
 Nginx.__index = Nginx
 
 local function new(endpoint)
-  local self = setmetatable({ folder = env.folder(), cgroup = cgroup.make(), endpoint = endpoint }, Nginx)
+  local self = setmetatable({ folder = env.folder(), cgroup = cgroup.make(), endpoint = endpoint },
+    Nginx)
   cgroups[#cgroups + 1] = self.cgroup
   command.run { "chmod", "755", self.folder }
   return self
@@ -91,7 +93,8 @@ end
 --- Start nginx in its cgroup, without waiting for anything.
 ---@return spec.Process
 function Nginx:run(...)
-  local enter = [[echo 0 > "$0/cgroup.procs" && folder=$1 && shift && exec "$@" > "$folder/stderr.log" 2>&1]]
+  local enter = [[echo 0 > "$0/cgroup.procs" && folder=$1 && shift && exec "$@" > ]]
+    .. [["$folder/stderr.log" 2>&1]]
   local process = command.start({ "sh", "-c", enter, self.cgroup, self.folder,
     "/usr/sbin/nginx", "-p", self.folder, "-c", "nginx.conf", ... }, { env = { LUA_PATH = M.lua_path } })
   running[#running + 1] = process
@@ -131,7 +134,8 @@ end
 --- End all servers, remove what they leave, and return to our own namespace.
 function M.leave()
   for _, path in ipairs(cgroups) do
-    command.run { "sh", "-c", [[for pid in $(cat "$0/cgroup.procs"); do kill -9 "$pid"; done; exit 0]], path }
+    command.run { "sh", "-c",
+      [[for pid in $(cat "$0/cgroup.procs"); do kill -9 "$pid"; done; exit 0]], path }
   end
   for _, process in ipairs(running) do
     process:wait()
@@ -216,7 +220,8 @@ end
 
 --- Connect from its cgroup to an address and port 80, by a program that is not nginx.
 function Nginx:try(address)
-  command.run { "sh", "-c", [[echo 0 > "$0/cgroup.procs" && exec nc -z -w 1 "$1" 80]], self.cgroup, address }
+  command.run { "sh", "-c", [[echo 0 > "$0/cgroup.procs" && exec nc -z -w 1 "$1" 80]], self.cgroup,
+    address }
 end
 
 --- Reload, and wait until the workers are new ones.  `conf`: from M.conf().

@@ -35,7 +35,8 @@ end
 ---@param handles tidegate.Rule[]
 ---@return spec.Picks
 function M.new(gate, readable, handles)
-  local self = setmetatable({ gate = gate, readable = readable, handles = handles, sure = {}, open = {} }, Picks)
+  local self = setmetatable({ gate = gate, readable = readable, handles = handles, sure = {},
+    open = {} }, Picks)
   self.before = self:read()
   for list, counts in pairs(self.before) do
     self.sure[list], self.open[list] = {}, 0

@@ -18,8 +18,10 @@ local M = {}
 --- The errnos with which random policies deny: the kernel's own connect or sendto
 --- returns none of them, so a denial with one is a rule's.
 M.errnos = {
-  EPERM = 1, EXDEV = 18, EL2HLT = 51, ENOANO = 55, EBADSLT = 57, EDOTDOT = 73, ENOTUNIQ = 76, ELIBACC = 79,
-  ESTRPIPE = 86, EUSERS = 87, EUCLEAN = 117, ENAVAIL = 119, EKEYREVOKED = 128, EOWNERDEAD = 130, ERFKILL = 132,
+  EPERM = 1, EXDEV = 18, EL2HLT = 51, ENOANO = 55, EBADSLT = 57, EDOTDOT = 73, ENOTUNIQ = 76,
+  ELIBACC = 79,
+  ESTRPIPE = 86, EUSERS = 87, EUCLEAN = 117, ENAVAIL = 119, EKEYREVOKED = 128, EOWNERDEAD = 130,
+  ERFKILL = 132,
 }
 
 --- The errno of a balance without a backend, if its rule has none.
@@ -28,16 +30,19 @@ M.EHOSTUNREACH = 113
 -- Rules ------------------------------------------------------------------------------
 
 local ops_of = {
-  connect = { connect = true }, sendmsg = { sendmsg = true }, egress = { connect = true, sendmsg = true },
+  connect = { connect = true }, sendmsg = { sendmsg = true },
+  egress = { connect = true, sendmsg = true },
   bind = { bind = true }, recvmsg = { recvmsg = true }, getpeername = { getpeername = true },
   getsockname = { getsockname = true },
 }
 local who = {
-  "proto", "family", "uid", "gid", "comm", "pid", "type", "from", "exe", "cgroup", "netns", "mark", "device",
+  "proto", "family", "uid", "gid", "comm", "pid", "type", "from", "exe", "cgroup", "netns", "mark",
+  "device",
 }
 
 local function read_rule(rule)
-  local own = { verb = rule.verb, conditions = {}, reveal = rule.reveal, privileged = rule.privileged }
+  local own = { verb = rule.verb, conditions = {}, reveal = rule.reveal,
+    privileged = rule.privileged }
   for op, ops in pairs(ops_of) do
     if rule[op] ~= nil then
       own.ops = ops
@@ -108,12 +113,14 @@ end
 
 local function type_of(call)
   local protos, types = names.protos, names.types
-  return call.type or (call.proto == protos.tcp or call.proto == protos.mptcp) and types.stream or types.dgram
+  return call.type or (call.proto == protos.tcp or call.proto == protos.mptcp) and types.stream
+    or types.dgram
 end
 
 --- The family of the hook: a datagram to an IPv4 address is IPv4 even from an IPv6 socket.
 function M.family(call)
-  return names.families[call.op == "sendmsg" and address.is_v4(call.target) and "inet" or call.family]
+  return names.families[call.op == "sendmsg" and address.is_v4(call.target) and "inet"
+    or call.family]
 end
 
 function M.rule_matches(rule, call)
@@ -146,7 +153,8 @@ local function balanced(rule, call)
     list = service.list
   end
   return {
-    list = list, service = service, places = balance.choices(list, not rule.sticky and rule.key, call),
+    list = list, service = service, places = balance.choices(list, not rule.sticky and rule.key,
+      call),
     client = rule.sticky and balance.client(rule.sticky, call),
   }
 end
@@ -158,7 +166,8 @@ end
 ---@return spec.Verdict
 function M.settled(verdict, call, place)
   local backend = verdict.balance.list[place]
-  return setmetatable({ addr = backend.addr, port = backend.port or call.port, place = place }, { __index = verdict })
+  return setmetatable({ addr = backend.addr, port = backend.port or call.port, place = place },
+    { __index = verdict })
 end
 
 ---@class spec.Call
@@ -205,7 +214,8 @@ function M.decide(policy, call)
   end
   local goes = call.op == "connect" or call.op == "sendmsg"
   local seen = setmetatable({
-    target = goes and M.target(call.addr, call.from_addr) or call.addr, from_port = call.from_port or 0,
+    target = goes and M.target(call.addr, call.from_addr) or call.addr,
+    from_port = call.from_port or 0,
     type = type_of(call),
   }, { __index = call })
   seen.family = M.family(seen)

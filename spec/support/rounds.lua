@@ -13,7 +13,8 @@ local Round = {}
 Round.__index = Round
 
 --- One policy in force, and what calls under it should do.
---- `self`: gate, maker, callers, totals, and the values of the counters before: before, before_default.
+--- `self`: gate, maker, callers, totals, and the values of the counters before: before,
+--- before_default.
 function M.new(self, count)
   self.policy = self.maker:policy(count)
   self.handles = agreement.stage(self.gate, self.policy)
@@ -70,7 +71,8 @@ function Round:judge_client(verdict)
   self.stays[key] = before or verdict.place
   self.totals.stayed = self.totals.stayed + (before and 1 or 0)
   if before and before ~= verdict.place then
-    return ("backend %d, with which it is to stay"):format(before), ("backend %d"):format(verdict.place)
+    return ("backend %d, with which it is to stay"):format(before),
+      ("backend %d"):format(verdict.place)
   end
 end
 

@@ -46,7 +46,8 @@ function M.of(text)
   return to, length
 end
 
---- The text of a unix sockaddr.  The kernel returns a pathname with its zero; an abstract name may contain zeros.
+--- The text of a unix sockaddr.  The kernel returns a pathname with its zero; an abstract name may
+--- contain zeros.
 local function unix_text(from, length)
   local path = ffi.string(from.bytes, math.max(length - 2, 0))
   return "unix:" .. (path:find "^/" and path:match "^%Z+" or path:gsub("%z", "@"))

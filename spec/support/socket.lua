@@ -45,7 +45,8 @@ local function wrap(fd, family)
 end
 
 local function open(family, kind, proto)
-  return wrap(assert(outcome(C.socket(sockaddr.families[family], bit.bor(kind, SOCK_CLOEXEC), proto))), family)
+  return wrap(assert(outcome(C.socket(sockaddr.families[family], bit.bor(kind, SOCK_CLOEXEC),
+    proto))), family)
 end
 
 ---@param family "inet"|"inet6"
@@ -71,7 +72,8 @@ function M.udplite(family) return open(family, SOCK_DGRAM, IPPROTO_UDPLITE) end
 --- A ping socket, which needs netns.allow_ping().
 ---@param family "inet"|"inet6"
 ---@return spec.Socket
-function M.ping(family) return open(family, SOCK_DGRAM, family == "inet" and IPPROTO_ICMP or IPPROTO_ICMPV6) end
+function M.ping(family) return open(family, SOCK_DGRAM,
+  family == "inet" and IPPROTO_ICMP or IPPROTO_ICMPV6) end
 
 ---@param family "inet"|"inet6"
 ---@return spec.Socket
@@ -114,7 +116,8 @@ end
 --- TCP fast open: of a listener, or of a client whose connect() waits for its first send().
 ---@param side "server"|"client"
 function Socket:fast_open(side)
-  assert(self:set(IPPROTO_TCP, side == "server" and TCP_FASTOPEN or TCP_FASTOPEN_CONNECT, ffi.new("int[1]", 1)))
+  assert(self:set(IPPROTO_TCP, side == "server" and TCP_FASTOPEN or TCP_FASTOPEN_CONNECT,
+    ffi.new("int[1]", 1)))
   return self
 end
 
@@ -169,7 +172,8 @@ end
 ---@return spec.Socket
 ---@return string peer
 function Socket:accept()
-  local peer, fd = asked(function(from, length) return C.accept4(self.fd, from, length, SOCK_CLOEXEC) end)
+  local peer, fd = asked(function(from, length) return C.accept4(self.fd, from, length,
+    SOCK_CLOEXEC) end)
   assert(peer, fd)
   return wrap(fd, self.family), peer
 end
@@ -194,7 +198,8 @@ function Socket:port()
   return tonumber(self:getsockname():match ":(%d+)$")
 end
 
---- getsockopt(SO_PEERNAME), which wants room for exactly that address; for a unix socket that is `room` bytes.
+--- getsockopt(SO_PEERNAME), which wants room for exactly that address; for a unix socket that is
+--- `room` bytes.
 function Socket:peername_option(room)
   return (asked(function(from, length)
     length[0] = room or (self.family == "inet" and 16 or 28)
@@ -220,7 +225,8 @@ function Socket:sendto_from(text, endpoint, source)
   local inet = self.family == "inet"
   local control = ffi.new(inet and "struct spec_source4" or "struct spec_source6")
   control.length = inet and 28 or 36
-  control.level, control.type = inet and IPPROTO_IP or IPPROTO_IPV6, inet and IP_PKTINFO or IPV6_PKTINFO
+  control.level, control.type = inet and IPPROTO_IP or IPPROTO_IPV6,
+    inet and IP_PKTINFO or IPV6_PKTINFO
   ffi.copy(control.source, from.bytes + (inet and 2 or 6), inet and 4 or 16)
   local part = ffi.new("struct spec_iovec", ffi.cast("const char *", text), #text)
   local message = ffi.new "struct spec_message"
@@ -248,7 +254,8 @@ function Socket:send_all(text, endpoints)
     local to, length = address(endpoint)
     local message = messages[index - 1].message
     names[index - 1] = to
-    message.name, message.name_length, message.parts, message.part_count = names + index - 1, length, part, 1
+    message.name, message.name_length, message.parts, message.part_count = names + index - 1,
+      length, part, 1
   end
   return outcome(C.sendmmsg(self.fd, messages, #endpoints, 0))
 end
@@ -284,7 +291,8 @@ function Socket:receive_message()
   local room, from = ffi.new "char[2048]", ffi.new "struct spec_sockaddr"
   local part = ffi.new("struct spec_iovec", room, 2048)
   local message = ffi.new "struct spec_message"
-  message.name, message.name_length, message.parts, message.part_count = from, sockaddr.BYTES, part, 1
+  message.name, message.name_length, message.parts, message.part_count = from, sockaddr.BYTES, part,
+    1
   local count = assert(outcome(C.recvmsg(self.fd, message, 0)))
   return ffi.string(room, count), sockaddr.text(from)
 end

@@ -29,12 +29,14 @@ end
 function M.start(arguments, options)
   options = options or {}
   opened = opened + 1
-  local self = setmetatable({ socket = ("/tmp/tidegate-spec-%d-%d"):format(uv.os_getpid(), opened) }, Terminal)
+  local self = setmetatable({ socket = ("/tmp/tidegate-spec-%d-%d")
+    :format(uv.os_getpid(), opened) }, Terminal)
   local words = { "env" }
   for name, value in pairs(options.env or {}) do
     words[#words + 1] = name .. "=" .. value
   end
-  -- A Ctrl-C that comes after the program has ended must not end the shell that keeps the terminal open.
+  -- A Ctrl-C that comes after the program has ended must not end the shell that keeps the terminal
+  -- open.
   local script = 'trap : INT; "$@"; status=$?; trap "" INT; echo "status $status"; exec sleep 1000'
   for _, word in ipairs { "sh", "-c", script, "sh", unpack(arguments) } do
     words[#words + 1] = word
@@ -42,7 +44,8 @@ function M.start(arguments, options)
   for index, word in ipairs(words) do
     words[index] = "'" .. word:gsub("'", "'\\''") .. "'"
   end
-  tmux(self, "new-session", "-d", "-x", tostring(options.columns or 100), "-y", tostring(options.rows or 50),
+  tmux(self, "new-session", "-d", "-x", tostring(options.columns or 100), "-y",
+    tostring(options.rows or 50),
     table.concat(words, " "))
   self.pids = tmux(self, "display-message", "-p", "#{pid} #{pane_pid}")
   return self
@@ -151,7 +154,8 @@ end
 --- Wait for the end of the program.
 ---@return integer status
 function Terminal:status()
-  return tonumber(self:wait(function(screen) return screen:match "\nstatus (%d+)\n$" end, "the end"))
+  return tonumber(self:wait(function(screen) return screen:match "\nstatus (%d+)\n$" end,
+    "the end"))
 end
 
 --- Type Ctrl-D, and wait for the end of the program.

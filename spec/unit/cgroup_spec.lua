@@ -10,7 +10,8 @@ local FIND = [[
 local ffi, library = require "ffi", require "tidegate.ffi"
 local path = ffi.new "char[4096]"
 local name = arg[1]
-local result = name == "root" and library.C.tg_cgroup_root(path, 4096) or library.C.tg_cgroup_find(name, path, 4096)
+local result = name == "root" and library.C.tg_cgroup_root(path, 4096)
+  or library.C.tg_cgroup_find(name, path, 4096)
 print(ffi.string(result == 0 and path or library.C.tg_error()))
 ]]
 
@@ -72,8 +73,10 @@ describe("tg_cgroup_find", function()
   it("finds the cgroup of a process", function()
     if skip() then return end
     local path = make "process"
-    assert.equal(path, shell('echo $$ > "$1/cgroup.procs"; printf %s "$FIND" | luajit - self', path))
-    assert.equal(path, shell('echo $$ > "$1/cgroup.procs"; printf %s "$FIND" | luajit - pid:$$', path))
+    assert.equal(path, shell('echo $$ > "$1/cgroup.procs"; printf %s "$FIND" | luajit - self',
+      path))
+    assert.equal(path, shell('echo $$ > "$1/cgroup.procs"; printf %s "$FIND" | luajit - pid:$$',
+      path))
   end)
 
   it("finds it if only a subtree is mounted, at a path with a space", function()
@@ -86,7 +89,8 @@ describe("tg_cgroup_find", function()
         cd "$OLDPWD"; printf %s "$FIND" | luajit - self | sed "s|$folder|FOLDER|"
         printf %s "$FIND" | luajit - "pid:$3"; umount "$folder/a b"; rmdir "$folder/a b" "$folder"' sh "$1" "$2" $PPID]]
     local ours = command.run({ "sed", "-n", "s/^0:://p", "/proc/self/cgroup" }).out:gsub("\n", "")
-    assert.equal(("FOLDER/a b/below\ncgroup %s is outside of the cgroup2 mounts that are seen from here; "
+    assert.equal(("FOLDER/a b/below\ncgroup %s is outside of the cgroup2 mounts that are seen "
+      .. "from here; "
       .. "give the path of a folder that is seen"):format(ours), shell(script, path, root_mount))
   end)
 
@@ -102,7 +106,8 @@ describe("tg_cgroup_find", function()
 
   it("says how to mount cgroup2 if it is not mounted", function()
     if skip() then return end
-    local script = [[unshare -m sh -c 'umount -l "$1"; printf %s "$FIND" | luajit - "$2"' sh "$1" "$2"]]
+    local script = [[unshare -m sh -c 'umount -l "$1"; printf %s "$FIND" | luajit - "$2"' sh "$1" ]]
+      .. [["$2"]]
     for _, name in ipairs { "root", "self", "pid:1", "unit:nginx.service", "/tmp" } do
       assert.truthy(shell(script, root_mount, name)
         :match "^cgroup2 is not mounted; mount it with: mkdir %-p (%S+) && mount %-t cgroup2 cgroup2 %1$", name)
@@ -120,7 +125,8 @@ describe("tg_cgroup_find", function()
     assert.equal(("unit %sx.service: no cgroup below %s has this name; there is %s.service")
       :format(unit, root_mount, unit), find("unit:" .. unit .. "x"))
     make("b.slice/" .. unit .. ".service")
-    assert.equal(("unit %s.service: 2 cgroups have this name, one of them %s; give the path of one"):format(unit,
+    assert.equal(("unit %s.service: 2 cgroups have this name, one of them %s; give the path of one")
+      :format(unit,
       find("unit:" .. unit):match "one of them (%S+);"), find("unit:" .. unit))
     assert.equal(("unit zz-%s.service: no cgroup below %s has this name; is the unit running? "
       .. "(systemctl status zz-%s.service)"):format(unit, root_mount, unit), find("unit:zz-" .. unit))
@@ -130,12 +136,14 @@ describe("tg_cgroup_find", function()
     if skip() then return end
     local path = make "path"
     assert.equal(path, find(path))
-    assert.equal(("%s/none: there is no such cgroup; make it with: mkdir -p %s/none"):format(path, path),
+    assert.equal(("%s/none: there is no such cgroup; make it with: mkdir -p %s/none")
+      :format(path, path),
       find(path .. "/none"))
     assert.equal(path .. "/cgroup.procs is a file of a cgroup; give the folder that it is in",
       find(path .. "/cgroup.procs"))
     assert.equal("/usr is not a cgroup; cgroup2 is mounted at " .. root_mount, find "/usr")
-    assert.equal("/none/such: there is no such folder; cgroups are below " .. root_mount, find "/none/such")
+    assert.equal("/none/such: there is no such folder; cgroups are below " .. root_mount,
+      find "/none/such")
     local below = path:sub(#root_mount + 1)
     assert.equal(("%s: there is no such folder; the cgroup is %s"):format(below, path), find(below))
   end)
@@ -148,14 +156,17 @@ describe("tg_cgroup_find", function()
       pending "needs cgroup version 1 beside version 2"
       return
     end
-    assert.equal(("%s is a cgroup of version 1; cgroup2 is mounted at %s"):format(first, root_mount), find(first))
+    assert.equal(("%s is a cgroup of version 1; cgroup2 is mounted at %s")
+      :format(first, root_mount), find(first))
   end)
 
   it("refuses what names nothing", function()
-    assert.equal('"" is not a cgroup; give a path, "self", "pid:42" or "unit:nginx.service"', find "")
+    assert.equal('"" is not a cgroup; give a path, "self", "pid:42" or "unit:nginx.service"',
+      find "")
     assert.equal('"pid:x" is not the number of a process, as in "pid:42"', find "pid:x")
     assert.equal('"pid:" is not the number of a process, as in "pid:42"', find "pid:")
-    assert.equal('"unit:a/b" is not the name of a unit, as in "unit:nginx.service"', find "unit:a/b")
+    assert.equal('"unit:a/b" is not the name of a unit, as in "unit:nginx.service"',
+      find "unit:a/b")
     assert.equal("pid 2147483647: there is no such process", find "pid:2147483647")
   end)
 end)

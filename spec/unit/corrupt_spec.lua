@@ -17,7 +17,8 @@ describe("a damaged image", function()
     local text = native.run("corrupt", ("%s %d"):format(seed, CORRUPTIONS), ROOMS, PARTS)
     print("    " .. text:gsub("\n$", ""))
 
-    local total, refused, harmless = text:match "^seed %d+: (%d+) corruptions: (%d+) refused, (%d+) harmless\n$"
+    local total, refused,
+      harmless = text:match "^seed %d+: (%d+) corruptions: (%d+) refused, (%d+) harmless\n$"
     assert(total, text)
     assert.equal(CORRUPTIONS, tonumber(total))
     assert.equal(CORRUPTIONS, refused + harmless)

@@ -70,24 +70,29 @@ describe("a damaged image", function()
 
   it("is refused for its header", function()
     assert.equal("not a Tidegate image", refused { [0] = 1 })
-    assert.equal("an image of layout 2, this library reads layout 1; compile its policy again", refused { [2] = 2 })
+    assert.equal("an image of layout 2, this library reads layout 1; compile its policy again",
+      refused { [2] = 2 })
     assert.matches("^damaged image: %d+ bytes, it should have 192$", refused { [3] = 3 })
     assert.equal("damaged image: on_error is verb 3", refused { [ABOUT + 4] = 3 })
   end)
 
   it("is refused for a section", function()
-    assert.equal("damaged image: rows of an operation at row 1 overlap what is before", refused { [8] = 1 })
+    assert.equal("damaged image: rows of an operation at row 1 overlap what is before",
+      refused { [8] = 1 })
     assert.equal("damaged image: rows of an operation at row 4000000000 reach past its end",
       refused { [8] = 4000000000 })
     assert.equal("damaged image: operation 6, this library knows 6", refused { [14] = 2 })
-    assert.equal("damaged image: fields 0x80000, this library knows 19", refused { [SECTION + 2] = 0x80000 })
-    assert.equal("damaged image: depths of cgroups that a policy cannot have", refused { [SECTION + 11] = 9 })
+    assert.equal("damaged image: fields 0x80000, this library knows 19",
+      refused { [SECTION + 2] = 0x80000 })
+    assert.equal("damaged image: depths of cgroups that a policy cannot have",
+      refused { [SECTION + 11] = 9 })
     assert.equal("damaged image: depths of cgroups that a policy cannot have",
       refused { [SECTION + 11] = 2, [SECTION + 12] = 3, [SECTION + 13] = 3 })
     assert.equal("damaged image: depths of cgroups that a policy cannot have",
       refused { [SECTION + 11] = 1, [SECTION + 12] = 33 })
     assert.equal("damaged image: 16385 terms, the limit is 16384", refused { [SECTION] = 16385 })
-    assert.equal("damaged image: terms at row 2 overlap what is before", refused { [SECTION + 1] = 2 })
+    assert.equal("damaged image: terms at row 2 overlap what is before",
+      refused { [SECTION + 1] = 2 })
   end)
 
   it("is refused for a term", function()
@@ -97,8 +102,10 @@ describe("a damaged image", function()
     assert.equal(message, refused { [term + 1] = 7 })
     assert.equal(message, refused { [term + 2] = 0 })
     assert.equal(message, refused { [term + 2] = 0xffff0102 })
-    assert.equal("damaged image: the term at row 10 contradicts itself", refused { [term + 2] = 0x00800102 })
-    assert.equal("damaged image: the term at row 10 contradicts itself", refused { [term + 2] = 0x01000102 })
+    assert.equal("damaged image: the term at row 10 contradicts itself",
+      refused { [term + 2] = 0x00800102 })
+    assert.equal("damaged image: the term at row 10 contradicts itself",
+      refused { [term + 2] = 0x01000102 })
     assert.equal("damaged image: the rest of a term at row 2 overlap what is before",
       refused { [term + 2] = 0x00800102, [term + 15] = 2 })
     assert.equal(message, refused { [term + 12] = 0 })
@@ -142,12 +149,16 @@ describe("a damaged image", function()
   end)
 
   it("is refused for a tree", function()
-    assert.equal("damaged image: a tree of depth 8, the limit is 7", refused { [tree(ADDR4, "depth")] = 8 })
-    assert.equal("damaged image: a tree with 0 classes, the limit is 65536", refused { [tree(PORT, "classes")] = 0 })
+    assert.equal("damaged image: a tree of depth 8, the limit is 7",
+      refused { [tree(ADDR4, "depth")] = 8 })
+    assert.equal("damaged image: a tree with 0 classes, the limit is 65536",
+      refused { [tree(PORT, "classes")] = 0 })
     assert.equal("damaged image: a tree with 65537 classes, the limit is 65536",
       refused { [tree(PORT, "classes")] = 65537 })
-    assert.equal("damaged image: rows of a tree at row 6 overlap what is before", refused { [tree(ADDR4, "root")] = 6 })
-    assert.equal("damaged image: bitsets at row 4096 reach past its end", refused { [tree(ADDR4, "bitset")] = 4096 })
+    assert.equal("damaged image: rows of a tree at row 6 overlap what is before",
+      refused { [tree(ADDR4, "root")] = 6 })
+    assert.equal("damaged image: bitsets at row 4096 reach past its end",
+      refused { [tree(ADDR4, "bitset")] = 4096 })
     local leaf
     assert.equal("damaged image: class 9 in the leaf at row X, the tree has 3", (refusal(function(words)
       leaf = words[tree(ADDR4, "root")]
@@ -241,7 +252,8 @@ describe("a damaged image", function()
       assert.equal("damaged image: classes of one term for fields 0x4", refused_singles(function(words)
         words[SINGLES] = 2 ^ PORT
       end))
-      assert.equal("damaged image: the last classes of the heads at row X are not those of one term each",
+      assert.equal("damaged image: the last classes of the heads at row X are not those of one "
+        .. "term each",
         refused_singles(function(words)
           local first = words[tree(ADDR4, "classes")] - 100
           words[words[tree(ADDR4, "bitset")] * ROW_WORDS + 2 * first] = 0xffff0001
@@ -257,14 +269,17 @@ describe("a damaged image", function()
       end
       assert.equal("damaged image: the bitset at row X contradicts itself", bitset(0, 4))
       assert.equal("damaged image: the bitset at row X contradicts itself", bitset(8, 1))
-      assert.equal("damaged image: the words of the bitset at row X reach past its end", bitset(10, 2 ^ 31))
+      assert.equal("damaged image: the words of the bitset at row X reach past its end",
+        bitset(10, 2 ^ 31))
     end)
   end)
 
   it("is refused for its texts", function()
-    assert.equal("damaged image: names and texts at row 4096 reach past its end", refused { [ABOUT] = 4096 })
+    assert.equal("damaged image: names and texts at row 4096 reach past its end",
+      refused { [ABOUT] = 4096 })
     assert.equal("damaged image: the last text has no end", refused { [ABOUT + 1] = 0 })
-    assert.equal("damaged image: the policy's name is not in the blob", refused { [ABOUT + 3] = 4096 })
+    assert.equal("damaged image: the policy's name is not in the blob",
+      refused { [ABOUT + 3] = 4096 })
     assert.equal("damaged image: no room for 4096 rules", refused { [ABOUT + 2] = 4096 })
     assert.equal("damaged image: a text of rule 1 is not in the blob", refusal(function(words)
       words[words[ABOUT] * ROW_WORDS + 6] = 0xffffffff
@@ -301,7 +316,8 @@ describe("a damaged image", function()
     it("is refused for a list", function()
       assert.equal("accepted", refused_lists(function() end))
       for _, count in ipairs { 0, 5, 257, 2 ^ 30 } do
-        assert.equal(message, refused_lists(function(words, _, list) words[list] = 2 * count + 1 end))
+        assert.equal(message, refused_lists(function(words, _,
+          list) words[list] = 2 * count + 1 end))
       end
       -- The row of the choices, and a backend's shares.
       for _, other in ipairs { 3, 4, 65535 } do
@@ -385,11 +401,13 @@ describe("a damaged image", function()
       assert.equal("damaged image: services at row X reach past its end",
         refused_services(function(words, entry) words[entry + 5] = 7 end))
       for _, count in ipairs { 0, 3, 257, 2 ^ 30 } do
-        assert.equal(lists, refused_services(function(words, _, data) words[data + ROW_WORDS] = 2 * count end))
+        assert.equal(lists, refused_services(function(words, _,
+          data) words[data + ROW_WORDS] = 2 * count end))
       end
       local more = function(words) return words[words[SECTION + 1] * ROW_WORDS + 15] * ROW_WORDS end
       assert.equal(lists, refused_services(function(words) words[more(words) + 11] = 2 end))
-      assert.equal(lists, refused_services(function(words, entry) words[entry], words[entry + 4] = 0, 0 end))
+      assert.equal(lists, refused_services(function(words, entry) words[entry],
+        words[entry + 4] = 0, 0 end))
     end)
   end)
 
@@ -416,12 +434,15 @@ describe("a damaged image", function()
       local function swap(words, section)
         local first = words[section + 5] * ROW_WORDS
         for word = 0, 27 do
-          words[first + word], words[first + 32 + word] = words[first + 32 + word], words[first + word]
+          words[first + word], words[first + 32 + word] = words[first + 32 + word],
+            words[first + word]
         end
       end
-      assert.equal("damaged image: the path at row X is not above the one before", unix_refusal(swap))
+      assert.equal("damaged image: the path at row X is not above the one before",
+        unix_refusal(swap))
       assert.equal("damaged image: the path at row X is not above the one before", unix_refusal(function(words, section)
-        ffi.copy(words + (words[section + 5] + 2) * ROW_WORDS, words + words[section + 5] * ROW_WORDS, 112)
+        ffi.copy(words + (words[section + 5] + 2) * ROW_WORDS,
+          words + words[section + 5] * ROW_WORDS, 112)
       end))
     end)
 
@@ -449,7 +470,8 @@ describe("a damaged image", function()
       assert.equal("damaged image: the term at row X is not one that a policy can have",
         unix_refusal(function(words, section) words[section + 9] = 0 end))
       assert.equal("damaged image: the term at row X is not one that a policy can have",
-        unix_refusal(function(words, section) words[(words[section + 1] + 1) * ROW_WORDS + 4] = 1 end))
+        unix_refusal(function(words,
+          section) words[(words[section + 1] + 1) * ROW_WORDS + 4] = 1 end))
     end)
   end)
 end)

@@ -76,11 +76,13 @@ deny { connect = "10.0.0.2" }]])
     assert.equal(0, #one:diff(other))
     one:policy { default = "deny" }
     assert.equal('- policy { name = "web", default = "allow", on_error = "allow" }\n'
-      .. '+ policy { name = "web", default = "deny", on_error = "allow" }', tostring(one:diff(other)))
+      .. '+ policy { name = "web", default = "deny", on_error = "allow" }',
+      tostring(one:diff(other)))
   end)
 
   it("requires a gate", function()
-    assert.has_error(function() tidegate.gate():diff {} end, "diff: wants another gate; got a table")
+    assert.has_error(function() tidegate.gate():diff {} end,
+      "diff: wants another gate; got a table")
   end)
 end)
 

@@ -59,7 +59,8 @@ local function endpoints(six, one_family)
       function() return ("{ %q, %q }"):format(endpoint(six), endpoint(six)) end,
       function() return product(six, one_family) end,
       -- A set may contain any address, which "to" and "source" of one family cannot have.
-      function() return one_family and ("%q"):format(endpoint(six)) or pick { 'set "one"', '-set "two"' } end,
+      function() return one_family and ("%q"):format(endpoint(six))
+        or pick { 'set "one"', '-set "two"' } end,
     }()
   end
   -- Negations alone would mean all of both families.
@@ -101,12 +102,15 @@ local function rule(number, six)
       or pick { [["127.0.0.1:80"]], [["127.0.0.1"]], [["*:8080"]] })
     parts[#parts + 1] = random(2) == 1 and "reveal = " .. pick { "true", "false" } or nil
   elseif verb == "balance" then
-    parts[#parts + 1] = "to = " .. (six and pick { [["::1"]], [[{ "[::1]:80", { "::2", weight = 3 } }]] }
+    parts[#parts + 1] = "to = " .. (six and pick { [["::1"]],
+      [[{ "[::1]:80", { "::2", weight = 3 } }]] }
       or pick { [["127.0.0.1:80"]], [[{ { "127.0.0.1", weight = 1 }, "127.0.0.2:80" }]] })
-    parts[#parts + 1] = pick { nil, [[by = "random"]], [[by = "hash"]], [[by = "hash", key = "uid"]] }
+    parts[#parts + 1] = pick { nil, [[by = "random"]], [[by = "hash"]],
+      [[by = "hash", key = "uid"]] }
   end
   if sourced then
-    parts[#parts + 1] = "source = " .. (six and [["::1"]] or pick { [["127.0.0.1"]], [["127.0.0.1:2222"]] })
+    parts[#parts + 1] = "source = " .. (six and [["::1"]]
+      or pick { [["127.0.0.1"]], [["127.0.0.1:2222"]] })
   end
   if random(3) == 1 then
     parts[#parts + 1] = "log = " .. pick { "true", "false", [["10/s"]], [["1/100"]] }
@@ -125,7 +129,8 @@ local function policy()
     local items = {}
     for index = 1, random(0, 4) do
       local item = pick { function() return ("10.%d.0.0/16"):format(random(0, 255)) end, v6 }()
-      items[index] = random(3) == 1 and ("{ %q, ttl = %s }"):format(item, pick { '"90s"', "0", "0.5" })
+      items[index] = random(3) == 1 and ("{ %q, ttl = %s }")
+        :format(item, pick { '"90s"', "0", "0.5" })
         or ("%q"):format(item)
     end
     items[#items + 1] = pick { "", "", 'ttl = "10m"', "size = 100" }

@@ -36,7 +36,8 @@ describe("make lint-layers", function()
 
   setup(function()
     copy = env.folder()
-    local got = command.run { "sh", "-c", "cp --parents Makefile .ci/layers.awk " .. SOURCES .. ' "$0"', copy }
+    local got = command.run { "sh", "-c", "cp --parents Makefile .ci/layers.awk " .. SOURCES
+      .. ' "$0"', copy }
     assert(got.status == 0, got.err)
   end)
   teardown(env.clean)
@@ -50,7 +51,8 @@ describe("make lint-layers", function()
   local function assert_may_not(own, other, path, include)
     assert.same({
       ("%s:3: includes %s: %s/ may not use %s/; "):format(path, include, own, other)
-        .. "move what it needs down to a folder that .ci/layers.awk lets it use, or move this code up",
+        .. "move what it needs down to a folder that .ci/layers.awk lets it use, or move this "
+        .. "code up",
     }, planted(path, including(path, include)))
   end
 
@@ -78,28 +80,35 @@ describe("make lint-layers", function()
 
   it("lets a folder use itself and those below it", function()
     assert.same({}, planted("core/gate/planted.h", including("core/gate/planted.h", "gate/gate.h")))
-    assert.same({}, planted("core/compile/planted.c", including("core/compile/planted.c", "policy/list.h")))
-    assert.same({}, planted("core/base/planted.c", including("core/base/planted.c", "bpf/layout/event.h")))
+    assert.same({}, planted("core/compile/planted.c",
+      including("core/compile/planted.c", "policy/list.h")))
+    assert.same({}, planted("core/base/planted.c",
+      including("core/base/planted.c", "bpf/layout/event.h")))
     assert.same({}, planted("core/base/planted.c", including("core/base/planted.c", "tidegate.h")))
     assert.same({}, planted("bpf/planted.bpf.c", including("bpf/planted.bpf.c", "bpf/hook/maps.h")))
   end)
 
   it("refuses an include that is not written from the root", function()
-    for _, path in ipairs { "core/gate/planted.c", "bpf/hook/planted.h", "bench/planted.c", "spec/c/planted.c" } do
+    for _, path in ipairs {
+      "core/gate/planted.c", "bpf/hook/planted.h", "bench/planted.c", "spec/c/planted.c",
+    } do
       assert.same({
-        path .. ":3: includes ../core/base/error.h: write the path from core/ or from the root of the repository",
+        path .. ":3: includes ../core/base/error.h: write the path from core/ or from the root of "
+          .. "the repository",
       }, planted(path, including(path, "../core/base/error.h")))
     end
-    assert.same({ "core/table/planted.c:3: includes set.h: write the path from the root, such as table/set.h" },
+    assert.same({ "core/table/planted.c:3: includes set.h: write the path from the root, such as "
+      .. "table/set.h" },
       planted("core/table/planted.c", including("core/table/planted.c", "set.h")))
-    assert.same({ "bpf/hook/planted.h:3: includes maps.h: write the path from the root, such as bpf/hook/maps.h" },
+    assert.same({ "bpf/hook/planted.h:3: includes maps.h: write the path from the root, such as "
+      .. "bpf/hook/maps.h" },
       planted("bpf/hook/planted.h", including("bpf/hook/planted.h", "maps.h")))
   end)
 
   it("refuses a file that has the name of another one", function()
     assert.same({
-      "core/table/interval.h:1: has the name of core/base/interval.h: rename one, because a name is unique in core/ "
-        .. "and bpf/",
+      "core/table/interval.h:1: has the name of core/base/interval.h: rename one, because a name "
+        .. "is unique in core/ and bpf/",
     }, planted("core/table/interval.h", including("core/table/interval.h", "table/set.h")))
     assert.same({
       "bpf/layout/set.h:1: has the name of core/table/set.h: rename one, because a name is unique in core/ and bpf/",
@@ -107,10 +116,13 @@ describe("make lint-layers", function()
   end)
 
   it("refuses a header whose include guard is not its path", function()
-    assert.same({ "core/table/planted.h:1: the include guard is TG_PLANTED_H: call it TG_TABLE_PLANTED_H" },
+    assert.same({ "core/table/planted.h:1: the include guard is TG_PLANTED_H: call it "
+      .. "TG_TABLE_PLANTED_H" },
       planted("core/table/planted.h", "#ifndef TG_PLANTED_H\n#define TG_PLANTED_H\n#endif\n"))
-    assert.same({ "bpf/hook/planted.h:1: the include guard is TG_HOOK_PLANTED_H: call it TG_BPF_HOOK_PLANTED_H" },
-      planted("bpf/hook/planted.h", "#ifndef TG_HOOK_PLANTED_H\n#define TG_HOOK_PLANTED_H\n#endif\n"))
+    assert.same({ "bpf/hook/planted.h:1: the include guard is TG_HOOK_PLANTED_H: call it "
+      .. "TG_BPF_HOOK_PLANTED_H" },
+      planted("bpf/hook/planted.h",
+        "#ifndef TG_HOOK_PLANTED_H\n#define TG_HOOK_PLANTED_H\n#endif\n"))
     assert.same({ "core/table/planted.h:1: has no include guard: call it TG_TABLE_PLANTED_H" },
       planted("core/table/planted.h", '#include "table/set.h"\n'))
   end)

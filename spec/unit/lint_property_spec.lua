@@ -57,7 +57,8 @@ describe("tidegate check", function()
     while tried < POLICIES / 20 do
       local policy = maker:policy(random_policy.some_count())
       for _, rule in ipairs(policy.rules) do
-        rule.shadow = rule.verb ~= "observe" and rule.verb ~= "balance" and math.random(6) == 1 or nil
+        rule.shadow = rule.verb ~= "observe" and rule.verb ~= "balance" and math.random(6) == 1
+          or nil
       end
       local gate = tidegate.gate()
       agreement.stage(gate, policy)
@@ -88,11 +89,13 @@ describe("tidegate check", function()
       agreement.stage(gate, policy)
       local said = unreachable(gate)["twin"]
       assert(said == "shadowed" or said == "empty",
-        agreement.story(policy, maker:call(), "twin is never reached", tostring(said)) .. "\npolicy " .. number)
+        agreement.story(policy, maker:call(), "twin is never reached", tostring(said))
+        .. "\npolicy " .. number)
     end
   end)
 
-  -- A rule is cut in two at random, field by field; the halves come before it, in any order, among others.
+  -- A rule is cut in two at random, field by field; the halves come before it, in any order, among
+  -- others.
   it("finds every rule whose calls several rules before it take together", function()
     for _ = 1, POLICIES do
       local gate = tidegate.gate()
@@ -111,7 +114,8 @@ describe("tidegate check", function()
         else
           local first, last = piece.uid:match "^(%d+)%-(%d+)$"
           local cut = math.random(tonumber(first), tonumber(last))
-          one.uid, two.uid = ("%d-%d"):format(first, cut), ("%d-%d"):format(math.min(cut + 1, last), last)
+          one.uid, two.uid = ("%d-%d"):format(first, cut),
+            ("%d-%d"):format(math.min(cut + 1, last), last)
         end
         pieces[#pieces + 1], pieces[#pieces + 2] = one, two
       end

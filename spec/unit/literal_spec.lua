@@ -4,7 +4,9 @@ local literal = require "tidegate.literal"
 
 describe("literal.utf8()", function()
   it("leaves UTF-8 as it is", function()
-    for _, text in ipairs { "", "curl", "a\0b", "\195\169t\195\169", "\226\130\172", "\240\159\140\138" } do
+    for _, text in ipairs {
+      "", "curl", "a\0b", "\195\169t\195\169", "\226\130\172", "\240\159\140\138",
+    } do
       assert.equal(text, literal.utf8(text))
     end
   end)

@@ -85,7 +85,8 @@ describe("a rule", function()
 
   it("has a verb and operations of this version", function()
     refused("0 is not a verb", { verb = "NONE" })
-    refused('allow "r": no operation: write connect, sendmsg, egress, bind, recvmsg, getpeername or getsockname',
+    refused('allow "r": no operation: write connect, sendmsg, egress, bind, recvmsg, getpeername '
+      .. 'or getsockname',
       { verb = "ALLOW", ops = 0 })
     refused('allow "r": 9 is not an operation', { verb = "ALLOW", ops = 512 })
   end)
@@ -96,12 +97,15 @@ describe("a rule", function()
     for _, wrong in ipairs { 0, size + 8 } do
       rule.size = wrong
       local _, message = outcome(C.tg_policy_add(new_policy(), rule, binding.index()))
-      assert.equal(("size of struct tg_rule is %d: set it to sizeof, %d"):format(wrong, size), message)
+      assert.equal(("size of struct tg_rule is %d: set it to sizeof, %d"):format(wrong, size),
+        message)
     end
   end)
 
   it("denies with an errno that a program may see", function()
-    for _, error in ipairs { "ECONNREFUSED", "111", "EWOULDBLOCK", "EOPNOTSUPP", "ENOTSUP", "1", "133" } do
+    for _, error in ipairs {
+      "ECONNREFUSED", "111", "EWOULDBLOCK", "EOPNOTSUPP", "ENOTSUP", "1", "133",
+    } do
       assert.is_true(add(new_policy(), { verb = "DENY", error = error }))
     end
     local function bad(message, error)
@@ -114,16 +118,20 @@ describe("a rule", function()
     bad('"-1": not an errno, such as ECONNREFUSED or 111', "-1")
     bad('"": not an errno, such as ECONNREFUSED or 111', "")
     for name, number in pairs { EINPROGRESS = "115", EALREADY = "114" } do
-      local reason = name .. ": connect would look as if it were under way, and the program would wait: "
+      local reason = name
+        .. ": connect would look as if it were under way, and the program would wait: "
         .. "write another, such as ECONNREFUSED"
       bad(reason, name)
       bad(reason, number)
     end
-    bad("EISCONN: connect would look as if it had succeeded: write another, such as ECONNREFUSED", "EISCONN")
+    bad("EISCONN: connect would look as if it had succeeded: write another, such as ECONNREFUSED",
+      "EISCONN")
   end)
 
   it("rewrites to one address, one port, or both", function()
-    for _, to in ipairs { "127.0.0.1:80", "127.0.0.1", "*:80", "[::1]:80", "::1", "localhost:https" } do
+    for _, to in ipairs {
+      "127.0.0.1:80", "127.0.0.1", "*:80", "[::1]:80", "::1", "localhost:https",
+    } do
       assert.is_true(add(new_policy(), { verb = "REWRITE", to = to }))
     end
     local function bad(message, to)
@@ -131,7 +139,8 @@ describe("a rule", function()
     end
     bad("missing: write where the call is to go")
     bad('"10.0.0.0/8": must be one address, not a prefix or a range', "10.0.0.0/8")
-    bad('"10.0.0.1-10.0.0.2:80": must be one address, not a prefix or a range', "10.0.0.1-10.0.0.2:80")
+    bad('"10.0.0.1-10.0.0.2:80": must be one address, not a prefix or a range',
+      "10.0.0.1-10.0.0.2:80")
     bad([["!10.0.0.1": must be one address: '!' leaves many]], "!10.0.0.1")
     bad('"10.0.0.1:80-90": must be one port; to leave it as it is, leave it out', "10.0.0.1:80-90")
     bad('"10.0.0.1:*": must be one port; to leave it as it is, leave it out', "10.0.0.1:*")
@@ -155,32 +164,42 @@ describe("a rule", function()
     bad('"127.0.0.1:0": port 0 is no port', "127.0.0.1:0")
     refused('allow "r": source: only connect and sendmsg have one',
       { verb = "ALLOW", ops = 2, source = "127.0.0.1" })
-    refused('allow "r": source: "127.0.0.1:9": a datagram leaves from its socket\'s port: write the address alone',
+    refused('allow "r": source: "127.0.0.1:9": a datagram leaves from its socket\'s port: write '
+      .. 'the address alone',
       { verb = "ALLOW", ops = CONNECT + SENDMSG, source = "127.0.0.1:9" })
     refused('deny "r": source: a denied call has none', { verb = "DENY", source = "127.0.0.1" })
-    for field, value in pairs { source = "127.0.0.1", set = "mark=1", privileged = true, shadow = true } do
-      refused(('observe "r": %s: observe only counts and tells: leave it out, or write allow'):format(field),
+    for field, value in pairs {
+      source = "127.0.0.1", set = "mark=1", privileged = true, shadow = true,
+    } do
+      refused(('observe "r": %s: observe only counts and tells: leave it out, or write allow')
+        :format(field),
         { verb = "OBSERVE", [field] = value })
     end
-    refused('observe "r": log: observe is there to tell: write a rate such as "10/s", or leave the rule out',
+    refused('observe "r": log: observe is there to tell: write a rate such as "10/s", or leave '
+      .. 'the rule out',
       { verb = "OBSERVE", log = "false" })
-    refused('observe "r": errno: only deny and balance have one', { verb = "OBSERVE", error = "EACCES" })
+    refused('observe "r": errno: only deny and balance have one',
+      { verb = "OBSERVE", error = "EACCES" })
   end)
 
   it("has only the effects of its verb", function()
     refused('allow "r": to: only rewrite and balance have it', { verb = "ALLOW", to = "127.0.0.1" })
     refused('deny "r": reveal: only rewrite and balance have it', { verb = "DENY", reveal = true })
-    refused('rewrite "r": errno: only deny and balance have one', { verb = "REWRITE", to = "::1", error = "EPERM" })
+    refused('rewrite "r": errno: only deny and balance have one',
+      { verb = "REWRITE", to = "::1", error = "EPERM" })
   end)
 
   it("logs all, none, a rate, or one in many", function()
-    for _, log in ipairs { "true", "false", "10/s", "1000000/s", "1/h", "60000000/m", "1/100", "1/1" } do
+    for _, log in ipairs {
+      "true", "false", "10/s", "1000000/s", "1/h", "60000000/m", "1/100", "1/1",
+    } do
       assert.is_true(add(new_policy(), { verb = "ALLOW", log = log }))
     end
     local function bad(message, log)
       refused(('allow "r": log: "%s": %s'):format(log, message), { verb = "ALLOW", log = log })
     end
-    local forms = 'write "true", "false", a rate such as "10/s", "10/m" or "10/h", or one call in many: "1/100"'
+    local forms = 'write "true", "false", a rate such as "10/s", "10/m" or "10/h", or one call in '
+      .. 'many: "1/100"'
     bad(forms, "yes")
     bad(forms, "10")
     bad(forms, "")
@@ -210,11 +229,14 @@ describe("a condition", function()
     local policy = new_policy()
     assert.is_true(add(policy, { verb = "DENY", name = "x" }))
     local reasons = {
-      ["0.0.0.0"] = '"0.0.0.0": the kernel takes it for 127.0.0.1, and so do rules: write 127.0.0.1',
+      ["0.0.0.0"] = '"0.0.0.0": the kernel takes it for 127.0.0.1, and so do rules: write '
+        .. '127.0.0.1',
       ["::"] = '"::": the kernel takes it for ::1, and so do rules: write ::1',
     }
-    local same = { ["0.0.0.0/32"] = "0.0.0.0", ["0.0.0.0:80"] = "0.0.0.0", ["::ffff:0.0.0.0"] = "0.0.0.0",
-      ["!0.0.0.0"] = "0.0.0.0", ["0.0.0.0"] = "0.0.0.0", ["::"] = "::", ["::/128"] = "::", ["[::]:80"] = "::" }
+    local same = { ["0.0.0.0/32"] = "0.0.0.0", ["0.0.0.0:80"] = "0.0.0.0",
+      ["::ffff:0.0.0.0"] = "0.0.0.0",
+      ["!0.0.0.0"] = "0.0.0.0", ["0.0.0.0"] = "0.0.0.0", ["::"] = "::", ["::/128"] = "::",
+      ["[::]:80"] = "::" }
     for item, address in pairs(same) do
       local _, message = match(policy, 0, "ENDPOINT", "10.0.0.1", item)
       assert.equal('deny "x": endpoint: ' .. reasons[address], message)
@@ -222,7 +244,8 @@ describe("a condition", function()
     local product = new_list("ENDPOINT", {})
     assert.equal(0, C.tg_list_add_product(product, new_list("ENDPOINT", { "::" }), nil))
     assert.equal(-EINVAL, C.tg_policy_match(policy, 0, product))
-    assert.is_true(match(policy, 0, "ENDPOINT", "0.0.0.0/0", "0.0.0.0/8", "::/0", "0.0.0.0-0.0.0.1"))
+    assert.is_true(match(policy, 0, "ENDPOINT", "0.0.0.0/0", "0.0.0.0/8", "::/0",
+      "0.0.0.0-0.0.0.1"))
   end)
 end)
 
@@ -279,30 +302,37 @@ describe("a policy", function()
 
   it("does not bind to one family and connect to the other", function()
     local function reason(verb, source, peer)
-      return ('a.lua:1: %s "r": source: is IPv%d, and the rule\'s connections all go to IPv%d addresses')
+      return ('a.lua:1: %s "r": source: is IPv%d, and the rule\'s connections all go to IPv%d '
+        .. 'addresses')
         :format(verb, source, peer)
     end
     contradicts(reason("rewrite", 6, 4), { verb = "REWRITE", to = "127.0.0.1", source = "::1" },
       { "ENDPOINT", "::2" })
     contradicts(reason("rewrite", 4, 6), { verb = "REWRITE", to = "::1", source = "127.0.0.1" },
       { "ENDPOINT", "::2" })
-    contradicts(reason("allow", 6, 4), { verb = "ALLOW", source = "::1" }, { "ENDPOINT", "1.2.3.4" })
-    contradicts(reason("allow", 4, 6), { verb = "ALLOW", source = "127.0.0.1" }, { "ENDPOINT", "::2" })
-    contradicts(reason("allow", 6, 4), { verb = "ALLOW", source = "::1" }, { "ENDPOINT", "*" }, { "FAMILY", "inet" })
+    contradicts(reason("allow", 6, 4), { verb = "ALLOW", source = "::1" },
+      { "ENDPOINT", "1.2.3.4" })
+    contradicts(reason("allow", 4, 6), { verb = "ALLOW", source = "127.0.0.1" },
+      { "ENDPOINT", "::2" })
+    contradicts(reason("allow", 6, 4), { verb = "ALLOW", source = "::1" }, { "ENDPOINT", "*" },
+      { "FAMILY", "inet" })
     contradicts(reason("rewrite", 4, 6), { verb = "REWRITE", to = "*:80", source = "127.0.0.1" },
       { "ENDPOINT", "::2" })
     assert.is_true(compiles({ verb = "ALLOW", source = "127.0.0.1" }, { "ENDPOINT", "*" }))
     assert.is_true(compiles({ verb = "ALLOW", source = "::1" }, { "ENDPOINT", "*" }))
-    assert.is_true(compiles({ verb = "REWRITE", to = "127.0.0.1", source = "127.0.0.1" }, { "ENDPOINT", "::2" }))
+    assert.is_true(compiles({ verb = "REWRITE", to = "127.0.0.1", source = "127.0.0.1" },
+      { "ENDPOINT", "::2" }))
     assert.is_true(compiles({ verb = "ALLOW", source = "::1" }, { "ENDPOINT", "!*" }))
   end)
 end)
 
 describe("a rule of unix sockets", function()
   it("is refused if it mixes them with IP addresses", function()
-    assert.equal('web.lua:1: rewrite "#1": to: only a unix socket can be led to a unix socket: match unix: endpoints '
+    assert.equal('web.lua:1: rewrite "#1": to: only a unix socket can be led to a unix socket: '
+      .. 'match unix: endpoints '
       .. "only", env.refusal [[rewrite { connect = "*", to = "unix:/run/x" }]])
-    assert.equal('web.lua:1: rewrite "#1": to: a unix socket cannot be led to an IP address: match no unix: '
+    assert.equal('web.lua:1: rewrite "#1": to: a unix socket cannot be led to an IP address: '
+      .. 'match no unix: '
       .. 'endpoints, or write a path: to = "unix:/run/x.sock"',
       env.refusal [[rewrite { connect = { "10.0.0.1", "unix:/run/x" }, to = "127.0.0.1:80" }]])
     assert.equal('web.lua:1: allow "#1": source: a unix socket has none: match no unix: endpoints',
@@ -312,19 +342,24 @@ describe("a rule of unix sockets", function()
   end)
 
   it("is refused if it has no hook, or no effect", function()
-    assert.equal('web.lua:1: allow "#1": bind: the kernel has no hook where unix sockets are bound: match no unix: '
+    assert.equal('web.lua:1: allow "#1": bind: the kernel has no hook where unix sockets are '
+      .. 'bound: match no unix: '
       .. "endpoints", env.refusal [[allow { bind = "unix:/run/x" }]])
-    assert.equal('web.lua:1: allow "#1": set: unix sockets have none of these options: match no unix: endpoints',
+    assert.equal('web.lua:1: allow "#1": set: unix sockets have none of these options: match no '
+      .. 'unix: endpoints',
       env.refusal [[allow { connect = "unix:/run/x", set = { mark = 1 } }]])
   end)
 
   it("is refused if the path to redirect to is invalid", function()
-    assert.equal('web.lua:1: rewrite "#1": to: "unix:/run/*": must be one path: \'*\' stands for many',
+    assert.equal('web.lua:1: rewrite "#1": to: "unix:/run/*": must be one path: \'*\' stands for '
+      .. 'many',
       env.refusal [[rewrite { connect = "unix:/x", to = "unix:/run/*" }]])
-    assert.equal('web.lua:1: deny "#1": connect: port: a unix socket has none: leave it out, or write the unix: '
+    assert.equal('web.lua:1: deny "#1": connect: port: a unix socket has none: leave it out, or '
+      .. 'write the unix: '
       .. "endpoints as items of their own",
       env.refusal [[deny { connect = { addr = { "unix:/x", "10.0.0.1" }, port = 80 } }]])
-    assert.equal("", env.refusal [[deny { connect = { { addr = { "unix:/x*", "!unix:/xy" } }, "10.0.0.1" } }]])
+    assert.equal("",
+      env.refusal [[deny { connect = { { addr = { "unix:/x*", "!unix:/xy" } }, "10.0.0.1" } }]])
     assert.equal("", env.refusal [[rewrite { egress = "unix:/x", to = "unix:@y" }]])
   end)
 end)

@@ -29,7 +29,8 @@ local function nest()
   return made
 end
 
---- The story of the first disagreement about `count` calls, or nil; and the number of calls by verb.
+--- The story of the first disagreement about `count` calls, or nil; and the number of calls by
+--- verb.
 local function disagreement(maker, policy, count, verbs)
   local gate = tidegate.gate()
   local handles, readable = agreement.stage(gate, policy), reference.read(policy)
@@ -71,7 +72,8 @@ describe("the simulator", function()
     local story = first_disagreement(POLICIES, verbs)
     assert(not story, story)
     for _, verb in ipairs { "allow", "deny", "rewrite", "balance" } do
-      assert(verbs[verb] > POLICIES * CALLS / 50, ("only %d calls got %s"):format(verbs[verb] or 0, verb))
+      assert(verbs[verb] > POLICIES * CALLS / 50, ("only %d calls got %s")
+        :format(verbs[verb] or 0, verb))
     end
   end)
 

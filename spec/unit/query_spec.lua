@@ -50,12 +50,14 @@ describe("a query", function()
     check('"1.2.3.400:80": 400 is over 255', "1.2.3.400:80")
     local unset = ffi.new "struct tg_query"
     local _, message = outcome(C.tg_query_endpoint(unset, "1.2.3.4:80"))
-    assert.equal(("size of struct tg_query is 0: set it to sizeof, %d"):format(ffi.sizeof(unset)), message)
+    assert.equal(("size of struct tg_query is 0: set it to sizeof, %d"):format(ffi.sizeof(unset)),
+      message)
   end)
 
   it("takes each field as text", function()
     local asked = query()
-    local fields = { PROTO = "mptcp", FAMILY = "inet6", UID = "root", GID = "7", PID = "42", PORT = "https" }
+    local fields = { PROTO = "mptcp", FAMILY = "inet6", UID = "root", GID = "7", PID = "42",
+      PORT = "https" }
     for field, text in pairs(fields) do
       assert.equal(0, C.tg_query_set(asked, C["TG_FIELD_" .. field], text))
     end
@@ -65,12 +67,14 @@ describe("a query", function()
     assert.equal("a-name-that-the\0", ffi.string(asked.comm, 16))
     assert.equal(0, C.tg_query_set(asked, C.TG_FIELD_COMM, "curl"))
     assert.equal("curl" .. ("\0"):rep(12), ffi.string(asked.comm, 16))
-    fields = { TYPE = "dgram", MARK = "0x10", DEVICE = "none", FROM = "127.0.0.1:5000", NETNS = "77" }
+    fields = { TYPE = "dgram", MARK = "0x10", DEVICE = "none", FROM = "127.0.0.1:5000",
+      NETNS = "77" }
     asked.device = 9
     for field, text in pairs(fields) do
       assert.equal(0, C.tg_query_set(asked, C["TG_FIELD_" .. field], text), field)
     end
-    assert.same({ 2, 16, 0, 5000, "127.0.0.1", 77 }, { asked.type, asked.mark, asked.device, asked.from_port,
+    assert.same({ 2, 16, 0, 5000, "127.0.0.1", 77 },
+      { asked.type, asked.mark, asked.device, asked.from_port,
       binding.address(asked.from), tonumber(asked.netns) })
     assert.equal(0, C.tg_query_set(asked, C.TG_FIELD_FROM, "::1"))
     assert.same({ 0, "::1" }, { asked.from_port, binding.address(asked.from) })
@@ -84,7 +88,8 @@ describe("a query", function()
       { "EXE", "!/bin/sh", '"!/bin/sh": a call has one value here' },
     }
     for _, case in ipairs(mistakes) do
-      assert.equal(case[3], select(2, outcome(C.tg_query_set(asked, C["TG_FIELD_" .. case[1]], case[2]))))
+      assert.equal(case[3], select(2, outcome(C.tg_query_set(asked, C["TG_FIELD_" .. case[1]],
+        case[2]))))
     end
     local _, message = outcome(C.tg_query_set(asked, C.TG_FIELD_UID, "1-2"))
     assert.equal('"1-2": a call has one value here', message)

@@ -8,7 +8,8 @@ end
 
 describe("spec/run", function()
   it("runs several files and folders, each file once, and prints the sums last", function()
-    local got = spec_run("spec/unit/suggest_spec.lua", "spec/unit/literal_spec.lua", "spec/unit/suggest_spec.lua")
+    local got = spec_run("spec/unit/suggest_spec.lua", "spec/unit/literal_spec.lua",
+      "spec/unit/suggest_spec.lua")
     assert.equal("", got.err)
     local first, second, sum = got.out:match("^  spec/unit/suggest_spec%.lua\n    (%d+) passed\n"
       .. "  spec/unit/literal_spec%.lua\n    (%d+) passed\n(%d+) passed, 0 failed, 0 skipped\n$")
@@ -20,7 +21,8 @@ describe("spec/run", function()
   it("runs nothing if a path has no spec", function()
     for _, path in ipairs { "spec/nowhere", "spec/c", "spec/run" } do
       local got = spec_run("spec/unit/suggest_spec.lua", path)
-      assert.equal(("spec/run: %s: no such file or folder of specs (the name of a spec ends in _spec.lua)\n")
+      assert.equal(("spec/run: %s: no such file or folder of specs (the name of a spec ends in "
+        .. "_spec.lua)\n")
         :format(path), got.err)
       assert.same({ "", 2 }, { got.out, got.status })
     end

@@ -24,7 +24,8 @@ describe("the simulator", function()
         local decision = assert(gate:decide { op = call.op, addr = "unix:" .. call.name })
         local expected = ("%s %s %s"):format(verb, what or "", index and "r" .. index or "default")
         local got = ("%s %s %s"):format(decision.verb,
-          decision.verb == "rewrite" and decision.final:sub(6) or decision.errno or "", decision.rule or "default")
+          decision.verb == "rewrite" and decision.final:sub(6) or decision.errno or "",
+          decision.rule or "default")
         if expected ~= got then
           return ("%s\n%s %q: %s, not %s"):format(text, call.op, call.name, got, expected), verbs
         end

@@ -22,7 +22,8 @@ local function list_of(texts)
 end
 
 --- The addresses to which sockets of the calls are bound.
-M.own4, M.own6 = list_of "127.0.0.1 127.0.0.2 127.1.2.3 10.0.0.1", list_of "::1 2001:db8::1 fd00::1:2"
+M.own4, M.own6 = list_of "127.0.0.1 127.0.0.2 127.1.2.3 10.0.0.1",
+  list_of "::1 2001:db8::1 fd00::1:2"
 
 --- The addresses that the kernel takes for others, and their neighbours.
 M.specials = list_of "0.0.0.0 :: 127.0.0.1 ::1 ::ffff:7f00:1 0.0.0.1 ::2"
@@ -124,7 +125,8 @@ end
 function M.prefix(maker)
   local addr = M.some_address(maker)
   local format = format_of(addr)
-  local length = format == format4 and random(96, 128) or pick { random(0, 128), random(56, 72), random(96, 128) }
+  local length = format == format4 and random(96, 128)
+    or pick { random(0, 128), random(56, 72), random(96, 128) }
   addr = M.masked(addr, length)
   maker:remember("addr", addr)
   maker:remember("addr", address.last_of_prefix(addr, length))

@@ -66,7 +66,8 @@ function M.services(maker)
       local addr, port, proto = addresses.some_address(maker), pick(ports), pick { 6, 17 }
       if not addresses.is_any(addr) then
         local text, v6 = addresses.write(addr)
-        local vip = (v6 and "[%s]:%d/%s" or "%s:%d/%s"):format(text, port, proto == 6 and "tcp" or "udp")
+        local vip = (v6 and "[%s]:%d/%s" or "%s:%d/%s")
+          :format(text, port, proto == 6 and "tcp" or "udp")
         local again = maker.seen.vip and maker.seen.vip[addr .. port .. proto .. name]
         if not again then
           services[name][vip] = M.list(not address.is_v4(addr), true)

@@ -60,8 +60,10 @@ function M.call(maker)
     proto = proto,
     uid = math.min(values.some_number(maker, "uid"), maker.last_id),
     gid = math.min(values.some_number(maker, "gid"), maker.last_id),
-    comm = call_comm(maker), pid = chance(80) and pick(maker.pids) or values.some_number(maker, "pid"),
-    exe = pick(maker.exes), cgroup = pick(maker.cgroups), netns = names.netns_cookies[netns] or netns,
+    comm = call_comm(maker), pid = chance(80) and pick(maker.pids)
+    or values.some_number(maker, "pid"),
+    exe = pick(maker.exes), cgroup = pick(maker.cgroups),
+    netns = names.netns_cookies[netns] or netns,
     mark = values.some_number(maker, "mark"), device = pick { 0, 0, 1, 2 },
     type = chance(20) and pick { 1, 2, 3, 5 } or nil,
   }

@@ -24,7 +24,8 @@ end
 --- { addr = …, port = … }
 function M.product(maker)
   return {
-    addr = chance(80) and some(function() return M.some_set(maker) or (addresses.addresses(maker)) end) or nil,
+    addr = chance(80) and some(function() return M.some_set(maker)
+      or (addresses.addresses(maker)) end) or nil,
     port = chance(80) and values.numbers(maker, "port") or { 80 },
   }
 end
@@ -43,14 +44,16 @@ function M.services()
   return chance(30) and { item, table_of_services() } or item
 end
 
---- Endpoints of a rule; `only6`: without IPv4; `own_backends`: without services, which have their own.
+--- Endpoints of a rule; `only6`: without IPv4; `own_backends`: without services, which have their
+--- own.
 function M.endpoints(maker, only6, own_backends)
   if only6 then
     return { M.endpoint(maker, true), M.endpoint(maker, true) }
   end
   return some(function()
     return chance(12) and M.product(maker) or M.some_set(maker)
-      or maker.services and not own_backends and chance(5) and table_of_services() or M.endpoint(maker)
+      or maker.services and not own_backends and chance(5) and table_of_services()
+      or M.endpoint(maker)
   end)
 end
 
@@ -70,7 +73,8 @@ function M.sets(maker)
     local items = {}
     for index = 1, pick { 0, 1, 3, 8 } do
       repeat
-        items[index] = chance(15) and addresses.write(pick(chance(50) and addresses.own4 or addresses.own6))
+        items[index] = chance(15) and addresses.write(pick(chance(50) and addresses.own4
+          or addresses.own6))
           or (chance(50) and addresses.single or addresses.prefix)(maker)
       until items[index]
     end
@@ -95,7 +99,8 @@ local function own()
     text = length == 128 and text or text .. "/" .. (v6 and length or length - 96)
   end
   if chance(40) then
-    return (v6 and "[" .. text .. "]:" or text .. ":") .. pick { "0", "1-1023", "1024-65535", "5000", "5000-5001" }
+    return (v6 and "[" .. text .. "]:" or text .. ":")
+      .. pick { "0", "1-1023", "1024-65535", "5000", "5000-5001" }
   end
   return text
 end
@@ -105,7 +110,8 @@ local own_patterns = { "127.0.0.0/8", "::/0", "*" }
 --- The addresses to which sockets are bound, as `from` takes them.
 function M.own(maker)
   return some(function()
-    return chance(20) and { addr = M.some_set(maker) or pick(own_patterns), port = { 0, "5000-5001" } }
+    return chance(20) and { addr = M.some_set(maker) or pick(own_patterns),
+      port = { 0, "5000-5001" } }
       or M.some_set(maker) or own()
   end)
 end

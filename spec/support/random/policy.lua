@@ -39,13 +39,17 @@ Maker.__index = Maker
 function M.new(options)
   return setmetatable({
     live = options.live ~= false, observes = options.observes ~= false,
-    balances = options.balances ~= false, services = options.balances ~= false and options.live ~= false,
+    balances = options.balances ~= false, services = options.balances ~= false
+    and options.live ~= false,
     pids = options.pids or { 1, 4242, 4194303 }, sources = options.sources,
-    last_id = options.last_id or 2 ^ 32 - 1, protos = options.protos or { 1, 6, 17, 58, 132, 136, 262, 65535 },
-    exes = options.exes or { "/bin/sh", "/usr/bin/env", "/bin/ls" }, cgroups = options.cgroups or { "/" },
+    last_id = options.last_id or 2 ^ 32 - 1, protos = options.protos
+    or { 1, 6, 17, 58, 132, 136, 262, 65535 },
+    exes = options.exes or { "/bin/sh", "/usr/bin/env", "/bin/ls" },
+    cgroups = options.cgroups or { "/" },
     netns = options.netns or { 1, 2, 3, 77 },
     reports = options.reports or { "recvmsg", "getpeername", "getsockname" },
-    ops = options.ops or { "connect", "connect", "sendmsg", "bind", "recvmsg", "getpeername", "getsockname" },
+    ops = options.ops or { "connect", "connect", "sendmsg", "bind", "recvmsg", "getpeername",
+      "getsockname" },
     seen = {},
   }, Maker)
 end
@@ -60,7 +64,8 @@ end
 
 local function random_default()
   return draw.pick {
-    "allow", "deny", { connect = "deny" }, { sendmsg = "deny" }, { egress = "deny", connect = "allow" },
+    "allow", "deny", { connect = "deny" }, { sendmsg = "deny" },
+    { egress = "deny", connect = "allow" },
     { bind = "deny" }, { bind = "allow", egress = "deny" },
   }
 end
@@ -70,7 +75,8 @@ end
 ---@return { default: string|table, rules: table[] }
 function Maker:policy(count)
   self.seen = {}
-  local policy = { default = random_default(), sets = endpoints.sets(self), services = backends.services(self),
+  local policy = { default = random_default(), sets = endpoints.sets(self),
+    services = backends.services(self),
     rules = {} }
   local taken = {}
   for index = 1, count do

@@ -84,7 +84,8 @@ function Maker:policy(count)
   local policy = { default = pick { "allow", "allow", "deny" } }
   for index = 1, count do
     local list = some_list(self)
-    local rule = { verb = pick { "allow", "deny", "deny", "rewrite" }, op = pick { "connect", "sendmsg", "egress" },
+    local rule = { verb = pick { "allow", "deny", "deny", "rewrite" },
+      op = pick { "connect", "sendmsg", "egress" },
       list = list }
     if rule.verb == "rewrite" then
       rule.verb, rule.to = has_address(list) and "deny" or "rewrite", pick(self.targets)
@@ -102,7 +103,8 @@ end
 --- The policy as Lua source.
 function M.text(policy)
   local function quote(text)
-    return '"' .. text:gsub("[^%w/:@*!. -]", function(char) return ("\\%03d"):format(char:byte()) end) .. '"'
+    return '"' .. text:gsub("[^%w/:@*!. -]", function(char) return ("\\%03d")
+      :format(char:byte()) end) .. '"'
   end
   local lines = { ("policy { default = %q }"):format(policy.default) }
   for index, rule in ipairs(policy) do
@@ -110,7 +112,8 @@ function M.text(policy)
     for position, item in ipairs(rule.list) do
       items[position] = quote(item)
     end
-    local line = ('%s { "r%d", %s = { %s }, log = false'):format(rule.verb, index, rule.op, table.concat(items, ", "))
+    local line = ('%s { "r%d", %s = { %s }, log = false')
+      :format(rule.verb, index, rule.op, table.concat(items, ", "))
     line = line .. (rule.to and ", to = " .. quote("unix:" .. rule.to) or "")
     line = line .. (rule.errno and (", errno = %q"):format(rule.errno) or "")
     lines[#lines + 1] = line .. (rule.uid and (", uid = %q"):format(rule.uid) or "") .. " }"

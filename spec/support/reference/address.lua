@@ -101,7 +101,8 @@ end
 
 --- IPv6 ranges do not contain v4-mapped addresses, unless they are a range of them.
 function M.within(addr, range)
-  return M.is_v4(addr) == (M.is_v4(range[1]) and M.is_v4(range[2])) and range[1] <= addr and addr <= range[2]
+  return M.is_v4(addr) == (M.is_v4(range[1]) and M.is_v4(range[2])) and range[1] <= addr
+    and addr <= range[2]
 end
 
 return M

@@ -53,7 +53,8 @@ function M.read(value)
   for position, item in ipairs(type(value) == "table" and value or { value }) do
     item = type(item) == "table" and item or { item }
     local addr, port = address.single(item[1])
-    list[position] = { addr = addr, port = port, weight = item.weight or 1, state = item.state or "up" }
+    list[position] = { addr = addr, port = port, weight = item.weight or 1,
+      state = item.state or "up" }
   end
   return list
 end
@@ -72,7 +73,8 @@ function M.read_services(by_name)
       local place, proto = vip:match "^(.*)/(%l+)$"
       local addr, port = address.single(place)
       local service =
-        { addr = addr, port = port, proto = names.protos[proto], list = M.read(backends), name = name, vip = vip }
+        { addr = addr, port = port, proto = names.protos[proto], list = M.read(backends),
+          name = name, vip = vip }
       table.insert(services[name], service)
       all[#all + 1] = service
     end
@@ -107,11 +109,13 @@ local keys = {
 
 --- Whether the first of two backends is the better one for a key.
 function M.better(key, one, other)
-  local cost, other_cost = -math.log(M.draw(key, one)) / one.weight, -math.log(M.draw(key, other)) / other.weight
+  local cost, other_cost = -math.log(M.draw(key, one)) / one.weight,
+    -math.log(M.draw(key, other)) / other.weight
   return cost < other_cost
 end
 
---- The client whose call it is, if clients stay with their backend; nil: no client, because its socket is new.
+--- The client whose call it is, if clients stay with their backend; nil: no client, because its
+--- socket is new.
 ---@return string|nil
 function M.client(key_name, call)
   return keys[key_name] and tostring(keys[key_name](call))

@@ -184,7 +184,8 @@ function M.read(field, value, list)
     local sign, text = tostring(value):match "^(!?)(.*)$"
     list[#list + 1] = { negative = sign == "!", matches = read[field](text) }
   elseif value.set then
-    list[#list + 1] = { negative = value.negative or false, matches = read_set(value.set, addr_keys[field]) }
+    list[#list + 1] = { negative = value.negative or false,
+      matches = read_set(value.set, addr_keys[field]) }
   elseif value.services then
     list[#list + 1] = read_services(value.services)
   elseif value.addr ~= nil or value.port ~= nil then

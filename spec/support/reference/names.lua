@@ -3,7 +3,8 @@
 local M = {}
 
 M.protos = {
-  tcp = 6, udp = 17, icmp = 1, icmpv6 = 58, sctp = 132, mptcp = 262, udplite = 136, dccp = 33, raw = 255,
+  tcp = 6, udp = 17, icmp = 1, icmpv6 = 58, sctp = 132, mptcp = 262, udplite = 136, dccp = 33,
+  raw = 255,
 }
 M.families = { inet = 2, inet6 = 10 }
 M.types = { stream = 1, dgram = 2, raw = 3, seqpacket = 5 }
