@@ -91,7 +91,8 @@ describe("tidegate doctor", function()
     local check = by_name(got.out)["cgroup2"]
     assert.equal("not mounted", check.found)
     assert.truthy(check.remedy
-      :match "^cgroup2 is not mounted; mount it with: mkdir %-p %S+ && mount %-t cgroup2 cgroup2 %S+$")
+      :match("^cgroup2 is not mounted; mount it with: "
+        .. "mkdir %-p %S+ && mount %-t cgroup2 cgroup2 %S+$"))
     assert.equal(3, got.status)
   end)
 end)

@@ -54,8 +54,7 @@ deny { "process", connect = "*", exe = "/bin/sh", cgroup = "!/", netns = "self" 
     assert.equal(('deny "socket" (%s:1): EPERM\n'):format(own), got.out)
     got = tidegate("explain", own, "connect", "1.2.3.4:5", "--proto", "udp")
     assert.equal(('not deny "socket" (%s:1): another type, another from, another mark, another '
-      .. 'device\n'
-      .. 'not deny "process" (%s:2): another exe, another cgroup, another netns\n'
+      .. 'device\nnot deny "process" (%s:2): another exe, another cgroup, another netns\n'
       .. "allow by default: 1.2.3.4:5\n"):gsub("%%s", own), got.out)
     got = tidegate("explain", own, "connect", "1.2.3.4:5", "--exe", "/bin/sh", "--netns", "self",
       "--cgroup", "/")
@@ -97,8 +96,7 @@ deny    { "lan", connect = "10.0.0.0/8:22" }
     local got = tidegate("explain", file, "connect", "10.0.0.1:22")
     assert.equal("", got.err)
     assert.equal(('observe "watch" (%s:1): observed\nnot deny "maybe" (%s:2): a shadow, only '
-      .. 'counted\n'
-      .. 'deny "lan" (%s:3): EPERM\n'):gsub("%%s", file), got.out)
+      .. 'counted\ndeny "lan" (%s:3): EPERM\n'):gsub("%%s", file), got.out)
   end)
 
   it("counts the rules after the tenth instead of listing them", function()

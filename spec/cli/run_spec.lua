@@ -222,8 +222,7 @@ end
       'own=' .. own
       .. '$(sed -n "s/^0::\\(.*\\)/\\1/p" /proc/self/cgroup | sed "s|.*/|/|"); mkdir $own/below; '
       .. '{ echo 0 > $own/below/cgroup.procs; trap "" TERM; echo ready; : > "$0"; while :; do '
-      .. 'sleep 1; done; } & '
-      .. 'until [ -e "$0" ]; do sleep 0.02; done', flag)
+      .. 'sleep 1; done; } & until [ -e "$0" ]; do sleep 0.02; done', flag)
     assert.equal("ready\n", got.out)
     assert.truthy(got.err:match "^tidegate: sh left running: .*sh %(pid %d+%).*; ending .+\n$",
       got.err)
@@ -272,8 +271,9 @@ end
   it("says how to mount cgroup2 if it is not mounted", function()
     local got = command.run { "unshare", "-m", "sh", "-c",
       command.UMOUNT_CGROUP2 .. 'exec "$0" run "$1" -- true', command.path, POLICY }
-    assert.truthy(got.err:match "^tidegate: cgroup2 is not mounted; mount it with: mkdir %-p %S+ && mount %-t cgroup2 "
-      .. "cgroup2 %S+\ntidegate: to see every check, run: tidegate doctor; ", got.err)
+    assert.truthy(got.err:match("^tidegate: cgroup2 is not mounted; mount it with: "
+      .. "mkdir %-p %S+ && mount %-t cgroup2 cgroup2 %S+\ntidegate: to see every check, run: "
+      .. "tidegate doctor; "), got.err)
     assert.equal(3, got.status)
   end)
 end)
@@ -322,7 +322,8 @@ describe("tidegate run POLICY --cgroup", function()
       end
       local got = process:wait()
       assert.equal(("tidegate: %s is enforced on %s; Ctrl-C ends it\n"
-        .. "tidegate: %s was removed, and nothing is enforced on it any more\n"):format(POLICY, path, path), got.err)
+        .. "tidegate: %s was removed, and nothing is enforced on it any more\n")
+        :format(POLICY, path, path), got.err)
       assert.equal(3, got.status)
       uv.fs_mkdir(path, 493)
     end)

@@ -85,7 +85,8 @@ describe("signals", function()
   end)
 
   it("a SIGINT while leftovers are being ended does not wait for them", function()
-    local process = start 'setsid sh -c "trap \\"\\" TERM; echo ready; while :; do sleep 1; done" & sleep 0.2'
+    local process = start [[
+      setsid sh -c "trap '' TERM; echo ready; while :; do sleep 1; done" & sleep 0.2]]
     process:wait_for "left running"
     process:kill "sigint"
     assert.equal(130, process:wait().status)
@@ -122,8 +123,7 @@ uv.run()
   it("a closed standard error does not end tidegate before its command", function()
     local got = command.run { "unshare", "-n", "sh", "-c", "ip link set lo up; exec 3>&1; "
       .. '{ "$1" run "$2" -- sh -c "sleep 0.1; nc 169.254.169.254 80; nc 169.254.169.254 81; echo '
-      .. 'end >&3"; '
-      .. 'echo $? >&3; } 2>&1 > /dev/null | true', "sh", command.path, POLICY }
+      .. 'end >&3"; echo $? >&3; } 2>&1 > /dev/null | true', "sh", command.path, POLICY }
     assert.equal("end\n0\n", got.out)
     assert_no_cgroup()
   end)

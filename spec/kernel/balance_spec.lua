@@ -41,7 +41,7 @@ sandbox.describe("balance", function(here)
 
   for _, kind in ipairs { "tcp", "udp", "mptcp" } do
     for _, family in ipairs(families) do
-      it(("spreads connects, and shows the asked address: %s %s"):format(kind, family.name), function()
+      it("spreads connects, and shows the asked address: " .. kind .. " " .. family.name, function()
         local servers, list = backends(kind, family, 3)
         local gate = here:enforce(("balance { \"api\", connect = %q, to = %s }"):format(
           family.asked, list))
@@ -152,7 +152,8 @@ sandbox.describe("balance", function(here)
         reveal = true }
       balance { connect = "10.98.0.1:80", to = %s, by = "hash", key = "uid", reveal = true }
       balance { connect = "10.98.0.2:80", to = %s, by = "hash", key = "pid", reveal = true }
-    ]]):format(list, list, list:gsub('"(127[^"]*)"', '{ %1, weight = 5 }', 3):gsub("{ (127[^,]*),", '{ "%1",')))
+    ]]):format(list, list,
+      list:gsub('"(127[^"]*)"', '{ %1, weight = 5 }', 3):gsub("{ (127[^,]*),", '{ "%1",')))
     local pid = tonumber(io.open("/proc/self/stat"):read "*a":match "^%d+")
     local asked = { "10.98.0.1:80", "10.98.0.2:80" }
     for index = 1, 20 do

@@ -33,7 +33,8 @@ sandbox.describe("beside another owner's program", function(here)
   for _, order in ipairs { "before", "after" } do
     for name, policy in pairs(policies) do
       for program, errno in pairs { other_denies = "EPERM", other_errno = "EHOSTUNREACH" } do
-        it(("a gate that %s does not cancel it: %s, %s ours"):format(name, program, order), function()
+        local what = ("%s, %s ours"):format(program, order)
+        it(("a gate that %s does not cancel its denial: %s"):format(name, what), function()
           if order == "before" then
             add(program)
           end

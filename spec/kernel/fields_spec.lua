@@ -307,8 +307,10 @@ sandbox.describe("a rule that asks about", function(here)
 
   it("all of these matches only if all of them hold", function()
     local a = here:another(here.cgroup)
-    here:enforce(([[deny { connect = "*", cgroup = %q, mark = 7, device = "lo", type = "stream", netns = "self",
-      from = "127.0.0.2:5000", exe = "/proc/self/exe", uid = 0, proto = "tcp" }]]):format(a))
+    here:enforce(([[
+      deny { connect = "*", cgroup = %q, mark = 7, device = "lo", type = "stream", netns = "self",
+        from = "127.0.0.2:5000", exe = "/proc/self/exe", uid = 0, proto = "tcp" }
+    ]]):format(a))
     local function answer(mark, device, source)
       return process.run(function()
         cgroup.enter(a)

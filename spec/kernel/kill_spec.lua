@@ -48,7 +48,7 @@ sandbox.describe("kill", function(here)
 
   for _, kind in ipairs { "tcp", "udp" } do
     for _, family in ipairs(families) do
-      it(("ends the sockets of a backend, and no others: %s %s"):format(kind, family.name), function()
+      it("ends the sockets of a backend, and no others: " .. kind .. " " .. family.name, function()
         local one, two = backend(kind, family), backend(kind, family)
         local gate = here:enforce(([[balance { "api", connect = %q, to = { %q, %q }, reveal = ]]
           .. [[true }]])
@@ -75,7 +75,8 @@ sandbox.describe("kill", function(here)
   it("reports ECONNABORTED to the owner, whose next connect goes elsewhere", function()
     local one, two = backend("tcp", v4), backend("tcp", v4)
     local gate = here:enforce(([[
-      balance { "api", connect = services "svc" { ["10.96.0.10:80/tcp"] = %q }, reveal = true }]]):format(one))
+      balance { "api", connect = services "svc" { ["10.96.0.10:80/tcp"] = %q }, reveal = true }
+    ]]):format(one))
     local client = connected("tcp", v4.asked, 1)[1]
     local ok, ended = gate:service "svc":set("10.96.0.10:80/tcp", { two }, { kill = true })
     assert.same({ true, 1 }, { ok, ended })
@@ -345,7 +346,8 @@ sandbox.describe("kill", function(here)
     local silent = here:keep(socket.serve("udp", "127.0.0.1:0"))
     local server = dns.serve("127.0.0.2:5353", { ["tidegate.example"] = { "192.0.2.7" } })
     local gate = here:enforce(([[
-      balance { egress = services "dns" { ["10.96.0.53:53/udp"] = "127.0.0.1:%d" } }]]):format(silent:port()))
+      balance { egress = services "dns" { ["10.96.0.53:53/udp"] = "127.0.0.1:%d" } }
+    ]]):format(silent:port()))
     local client = process.fork(function()
       local pipe = io.popen(("unshare -m sh -c 'mount --bind %s/resolv.conf /etc/resolv.conf && "
         .. "exec getent hosts tidegate.example'"):format(folder))

@@ -17,7 +17,8 @@ local BUILD = [[
   exec 2>&1
   cd '%s' && mkdir build && cp -a "$OLDPWD"/bpf "$OLDPWD"/core "$OLDPWD"/Makefile . || exit
   cp -a '%s'/core '%s'/*.o '%s'/*.skel.h build
-  sed -i 's/return tg_verdict(\(tg_connect(ctx, TG_HOOK_CONNECT4)\));/return \1 + 7;/' bpf/tidegate.bpf.c
+  sed -i \
+    's/return tg_verdict(\(tg_connect(ctx, TG_HOOK_CONNECT4)\));/return \1 + 7;/' bpf/tidegate.bpf.c
   make -s V=1 B=build build/libtidegate.so]]
 
 --- Not by command.run(): an emulated processor takes its time.
@@ -67,7 +68,7 @@ describe("programs that the kernel refuses", function()
         got.err:match "\ntidegate: (.-);")
       local told = without("doctor").out
       assert.is_nil(told:find("all but", 1, true))
-      assert.truthy(told:match "FAIL  effects +not to be tried with these capabilities: [^\n]*MPTCP", told)
+      assert.matches("FAIL  effects +not to be tried with these capabilities: [^\n]*MPTCP", told)
     end)
   end
 end)

@@ -60,9 +60,9 @@ local effects = {
   ["rewrite of sendmsg"] = "rewrite { sendmsg = { '192.0.2.5', '2001:db8::5' }, to = '*:80' }",
   ["rewrite of bind"] = "rewrite { bind = '192.0.2.6', to = '127.0.0.1', privileged = true }",
   ["source"] = each({ "connect", "sendmsg" }, "allow { %s = '192.0.2.7', source = '127.0.0.1' }"),
-  ["socket options"] = each({ "connect", "bind" }, [[allow { %s = '192.0.2.8', proto = 'tcp', set = { mark = 1,
-    priority = 1, tos = 8, device = 'lo', keepalive = true, keepidle = 9, keepintvl = 9, keepcnt = 9,
-    congestion = 'reno' } }]]),
+  ["socket options"] = each({ "connect", "bind" }, [[
+    allow { %s = '192.0.2.8', proto = 'tcp', set = { mark = 1, priority = 1, tos = 8, device = 'lo',
+      keepalive = true, keepidle = 9, keepintvl = 9, keepcnt = 9, congestion = 'reno' } }]]),
   ["sets"] = "local one, other = set 'one' {}, set 'other' {}\n"
     .. each(INET, "allow { %s = one } allow { %s = { addr = -other, port = 80 } }"),
   ["sets of own addresses"] = "local own = set 'own' {}\n"

@@ -116,7 +116,9 @@ sandbox.describe("a publish", function(here)
 
   it("that fails leaves lists of backends, and their counts, as they are", function()
     local gate = here:enforce [[
-      balance { "api", connect = "192.0.2.7:7", to = { "127.0.1.1:7", "127.0.1.2:7" }, reveal = true }]]
+      balance { "api", connect = "192.0.2.7:7", to = { "127.0.1.1:7", "127.0.1.2:7" },
+        reveal = true }
+    ]]
     local calls, open = 0, descriptors()
     local function count()
       for _ = 1, 10 do

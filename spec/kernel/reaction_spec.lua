@@ -140,7 +140,9 @@ sandbox.describe("a reaction", function(here)
     running(([[
       deny { "listed", connect = file %q }
       deny { "x", connect = "127.0.0.1" }
-      on("x", function(event) deny { event.asked, connect = event.asked_addr:gsub("1$", "7"), errno = "EXDEV" } end)
+      on("x", function(event)
+        deny { event.asked, connect = event.asked_addr:gsub("1$", "7"), errno = "EXDEV" }
+      end)
     ]]):format(list))
     env.write(list, "192.0.2.1\n192.0.2\n")
     assert.equal("EPERM", socket.try("udp", "127.0.0.1:9"))

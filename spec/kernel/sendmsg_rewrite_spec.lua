@@ -59,7 +59,8 @@ sandbox.describe("sendmsg, rewritten", function(here)
           rewrite { sendmsg = %q, to = %q %s }
           rewrite { sendmsg = %q, to = %q %s }
           rewrite { egress = %q, to = %q %s }
-        ]]):format(case.one:format(53), at_first, effects or "", case.two:format(53), at_second, effects or "",
+        ]]):format(case.one:format(53), at_first, effects or "",
+          case.two:format(53), at_second, effects or "",
           case.two:format(54), at_first, effects or ""))
       end
 

@@ -11,7 +11,8 @@ sandbox.describe("live services", function(here)
     local _, tcp = here:serve("tcp", "127.0.0.1:0")
     local _, udp = here:serve("udp", "127.0.0.2:0")
     local _, six = here:serve("tcp", "[::1]:0")
-    local svc = live_services.enforce(here, ([[{ ["10.96.0.10:80/tcp"] = %q, ["10.96.0.10:80/udp"] = { %q },
+    local svc = live_services.enforce(here, ([[{
+      ["10.96.0.10:80/tcp"] = %q, ["10.96.0.10:80/udp"] = { %q },
       ["[2001:db8::10]:80/tcp"] = { { %q, weight = 3 } } }]]):format(tcp, udp, six))
     assert.equal(tcp, socket.reached("tcp", "10.96.0.10:80"))
     assert.equal(tcp, socket.reached("mptcp", "10.96.0.10:80"))
@@ -223,9 +224,10 @@ sandbox.describe("live services", function(here)
     for _, vip in ipairs { "10.96.0.10:80", "10.96.0.10/tcp", "10.96.0.0-10.96.0.9:80/tcp",
       "*:80/tcp",
       "10.96.0.10:80/sctp", "10.96.0.10:80-81/tcp" } do
-      assert.equal('services "svc": ' .. ("%q"):format(vip) .. form, (refuse(vip, {}):gsub('"[^"]*": a', function(text)
+      local message = refuse(vip, {}):gsub('"[^"]*": a', function(text)
         return ("%q"):format(vip) .. text:match ": a$"
-      end)))
+      end)
+      assert.equal('services "svc": ' .. ("%q"):format(vip) .. form, message)
     end
     local of_it = [[services "svc": "10.96.0.10:80/tcp": ]]
     assert.equal(of_it .. [[backend 1 is IPv6, and the service IPv4: they are of one family]],

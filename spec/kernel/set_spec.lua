@@ -129,7 +129,8 @@ sandbox.describe("a live set", function(here)
         lines[number] = ('set "s%d" { "127.0.%d.0/24" }'):format(number, number)
       end
       for number = 1, rules do
-        lines[#lines + 1] = ([[deny { "r%d", connect = { addr = set "s%d", port = "%d-65535" }, from = set "s%d",
+        lines[#lines + 1] = ([[deny { "r%d",
+          connect = { addr = set "s%d", port = "%d-65535" }, from = set "s%d",
           errno = "EACCES" }]]):format(number, number % 12 + 1, number, number % 5 + 1)
       end
       local gate = here:enforce(table.concat(lines, "\n"))

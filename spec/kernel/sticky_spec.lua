@@ -135,12 +135,13 @@ sandbox.describe("sticky balance", function(here)
   end)
 
   it("distinguishes clients by its key", function()
+    local list = ("{ %q, %q, %q, %q }"):format(unpack(backends))
     here:enforce(([[
       balance { "uid", connect = "10.128.0.0/16:80", to = %s, sticky = "1h", key = "uid",
         reveal = true }
       balance { "socket", egress = "10.129.0.0/16:80", to = %s, sticky = "1h", key = "socket",
         reveal = true }
-    ]]):format(("{ %q, %q, %q, %q }"):format(unpack(backends)), ("{ %q, %q, %q, %q }"):format(unpack(backends))))
+    ]]):format(list, list))
     local homes, seen, number = all_lead(), {}, 0
     assert.equal(CLIENTS, count_of(homes, homes[1]))
     for index = 1, 24 do

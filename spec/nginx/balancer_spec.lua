@@ -20,7 +20,8 @@ describe("the balancer", function()
 
   --- A server that answers with where it listens; /slow takes its time.
   local function serve(endpoint)
-    servers[endpoint] = nginx.start { init = "", worker = "", workers = 1, listen = endpoint, locations = [[
+    servers[endpoint] = nginx.start { init = "", worker = "", workers = 1, listen = endpoint,
+      locations = [[
       location / { content_by_lua_block {
         if ngx.var.uri == "/slow" then ngx.sleep(0.3) end
         ngx.print("]] .. endpoint .. [[ ", ngx.var.uri)

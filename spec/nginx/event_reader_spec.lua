@@ -9,7 +9,8 @@ end
 
 local POLICY = [[
   local ffi = require "ffi"
-  ffi.cdef "struct spec_now { long seconds, nanoseconds; }; int clock_gettime(int, struct spec_now *);"
+  ffi.cdef "struct spec_now { long seconds, nanoseconds; };"
+  ffi.cdef "int clock_gettime(int, struct spec_now *);"
   local now = ffi.new "struct spec_now"
   deny { "no-metadata", connect = "169.254.169.254", errno = "ECONNREFUSED", log = true }
   on("*", function(event)
@@ -153,10 +154,15 @@ describe("the reader of events", function()
     local server = nginx.start { workers = 1, locations = TO_METADATA, policy = [[
       local heard = 0
       deny { "no-metadata", connect = "169.254.169.254", log = true }
-      on("*", function() heard = heard + 1 if heard == ]] .. count .. [[ then print "heard them all" end end)
+      on("*", function()
+        heard = heard + 1
+        if heard == ]] .. count .. [[ then print "heard them all" end
+      end)
     ]] }
     command.run { "bash", "-c", [[kill -STOP "$1"; echo 0 > "$0/cgroup.procs"; i=0
-      while [ $i -lt 600 ]; do (exec 3<> /dev/tcp/169.254.169.254/80); i=$((i + 1)); done 2> /dev/null
+      while [ $i -lt 600 ]; do
+        (exec 3<> /dev/tcp/169.254.169.254/80); i=$((i + 1))
+      done 2> /dev/null
       kill -CONT "$1"]], server.cgroup, tostring(server:reader()) }
     server:wait_for "heard them all"
   end)

@@ -13,7 +13,8 @@ describe("the refusal of an upstream", function()
   local FAILED = [[
     location @failed { content_by_lua_block {
       local refusal = require("tidegate.nginx").refusal()
-      ngx.print(refusal and refusal.rule .. " " .. refusal.asked .. " " .. refusal.errno or "none", " ",
+      ngx.print(
+        refusal and refusal.rule .. " " .. refusal.asked .. " " .. refusal.errno or "none", " ",
         ngx.var.upstream_addr)
     } }
   ]]
@@ -25,7 +26,9 @@ describe("the refusal of an upstream", function()
       locations = FAILED .. [[
         location / { proxy_pass http://group; error_page 502 = @failed; }
         location = /to { proxy_pass http://$arg_a; error_page 502 = @failed; }
-        location = /none { content_by_lua_block { ngx.print(tostring(require("tidegate.nginx").refusal())) } }
+        location = /none {
+          content_by_lua_block { ngx.print(tostring(require("tidegate.nginx").refusal())) }
+        }
       ]] }
   end
 

@@ -21,7 +21,9 @@ describe("a live set in nginx", function()
       local added, message = require("tidegate.nginx").gate():set("banned"):add(ngx.var.arg_addr)
       ngx.print(ngx.worker.pid(), " ", added and "added" or message)
     } }
-    location / { proxy_connect_timeout 50ms; proxy_pass http://$arg_addr; error_page 502 504 = @failed; }
+    location / {
+      proxy_connect_timeout 50ms; proxy_pass http://$arg_addr; error_page 502 504 = @failed;
+    }
     location @failed { content_by_lua_block {
       local refusal = require("tidegate.nginx").refusal()
       ngx.print(refusal and refusal.rule or "no rule")

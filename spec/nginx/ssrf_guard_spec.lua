@@ -25,7 +25,8 @@ describe("the SSRF guard", function()
     path = env.folder() .. "/inside.sock"
     nginx.start { init = "", worker = "", http = [[
       server {
-        listen 80; listen [::]:80; listen 10.0.5.20:8080; listen 10.0.5.21:8080; listen unix:]] .. path .. [[;
+        listen 80; listen [::]:80; listen 10.0.5.20:8080; listen 10.0.5.21:8080;
+        listen unix:]] .. path .. [[;
         location / { return 200 "$server_addr $request_uri"; }
         location = /accel { add_header X-Accel-Redirect /stats; return 200 "not redirected"; }
       }
@@ -113,7 +114,8 @@ describe("the SSRF guard", function()
     guard:wait_for "refused 169.254.169.254:80 by no-metadata"
     local _, metrics, head = guard:get "/metrics"
     assert.truthy(head:find("Content-Type: text/plain; version=0.0.4", 1, true))
-    local hits = metrics:match 'tidegate_rule_hits_total{gate="ssrf%-guard",rule="no%-metadata",verb="deny"} (%d+)\n'
+    local hits = metrics:match('tidegate_rule_hits_total{gate="ssrf%-guard",'
+      .. 'rule="no%-metadata",verb="deny"} (%d+)\n')
     assert.is_true(tonumber(hits) >= 1, metrics)
   end)
 end)

@@ -97,7 +97,9 @@ describe("nginx with a gate", function()
 
   it("does not start without a policy, and says where it looked", function()
     assert.matches("init_by_lua error: tidegate: /[^\n]*/none.lua: No such file or directory",
-      refused { init = [[require("tidegate.nginx").init { policy = "none.lua", attach = "self" }]] })
+      refused {
+        init = [[require("tidegate.nginx").init { policy = "none.lua", attach = "self" }]],
+      })
   end)
 
   it("leaves nothing attached if nginx fails to start", function()
@@ -112,7 +114,8 @@ describe("nginx with a gate", function()
     command.run { "chown", "-R", "www-data", server.folder }
     local process = command.run({ "setpriv", "--reuid=www-data", "--regid=www-data",
       "--clear-groups",
-      "/usr/sbin/nginx", "-p", server.folder, "-c", "nginx.conf" }, { env = { LUA_PATH = nginx.lua_path } })
+      "/usr/sbin/nginx", "-p", server.folder, "-c", "nginx.conf" },
+      { env = { LUA_PATH = nginx.lua_path } })
     assert.equal(1, process.status)
     assert.matches("init_by_lua error: tidegate: [^\n]*needs CAP_BPF", process.err .. server:log())
   end)
@@ -142,9 +145,12 @@ describe("nginx with a gate", function()
   it("reports init and init_worker in the wrong place", function()
     local server = nginx.start { init = "", worker = "", locations = [[
       location = /init { content_by_lua_block {
-        ngx.print(select(2, pcall(require("tidegate.nginx").init, { policy = "web.lua", attach = "self" })))
+        local init = require("tidegate.nginx").init
+        ngx.print(select(2, pcall(init, { policy = "web.lua", attach = "self" })))
       } }
-      location = /worker { content_by_lua_block { ngx.print(select(2, pcall(require("tidegate.nginx").init_worker))) } }
+      location = /worker { content_by_lua_block {
+        ngx.print(select(2, pcall(require("tidegate.nginx").init_worker)))
+      } }
     ]] }
     local _, said = server:get "/init"
     assert.equal("init: belongs into init_by_lua, where nginx is still privileged; this is content",

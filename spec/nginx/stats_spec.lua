@@ -19,7 +19,9 @@ describe("the stats of a gate in nginx", function()
   ]]
   local LOCATIONS = [[
     location = /metrics { content_by_lua_block { require("tidegate.nginx").stats "prometheus" } }
-    location = /xml { content_by_lua_block { ngx.print(select(2, pcall(require("tidegate.nginx").stats, "xml"))) } }
+    location = /xml { content_by_lua_block {
+      ngx.print(select(2, pcall(require("tidegate.nginx").stats, "xml")))
+    } }
     location / { proxy_pass http://192.0.2.1; }
   ]]
 
@@ -77,7 +79,8 @@ tidegate_calls_total{gate="web",hook="connect4",outcome="error"} 0
     local server = nginx.start { policy = [[
       policy { name = "web" }
       local svc = services "svc" { size = 8,
-        ["192.0.2.9:80/tcp"] = { "127.0.0.1:9", { "127.0.0.2:9", weight = 2 }, { "127.0.0.3:9", state = "draining" } },
+        ["192.0.2.9:80/tcp"] = { "127.0.0.1:9", { "127.0.0.2:9", weight = 2 },
+          { "127.0.0.3:9", state = "draining" } },
         ["192.0.2.8:80/tcp"] = {} }
       balance { "api", connect = "192.0.2.1", to = { "127.0.0.1:9",
         { "127.0.0.2:9", weight = 3 } } }
@@ -124,7 +127,8 @@ tidegate_calls_total{gate="web",hook="connect4",outcome="error"} 0
       'tidegate_services_size{gate="web",services="many"} 2000',
       ('tidegate_service_backend_picked_total{gate="web",services="svc",vip="192.0.2.9:80/tcp",'
         .. 'backend="127.0.0.1:9"} %d'):format(live["127.0.0.1:9"].picked),
-      'tidegate_service_backend_share{gate="web",services="svc",vip="192.0.2.9:80/tcp",backend="127.0.0.3:9"} 0',
+      'tidegate_service_backend_share{gate="web",services="svc",vip="192.0.2.9:80/tcp",'
+        .. 'backend="127.0.0.3:9"} 0',
     } do
       assert.truthy(text:find("\n" .. line .. "\n", 1, true), line .. " is not in\n" .. text)
     end

@@ -190,7 +190,9 @@ describe("in nginx", function()
           deny { "ban", connect = banned, errno = "ECONNREFUSED" }
           after("50ms", function() banned:add "192.0.2.7" say "banned" end)
         ]], { locations = [[location / { proxy_pass http://192.0.2.7; error_page 502 = @failed; }
-          location @failed { content_by_lua_block { ngx.print(tostring(require("tidegate.nginx").refusal())) } }]] })
+          location @failed {
+            content_by_lua_block { ngx.print(tostring(require("tidegate.nginx").refusal())) }
+          }]] })
         wait_for(server, "banned", 1)
         assert.matches('deny "ban"', (select(2, server:get "/")))
       end)

@@ -177,8 +177,9 @@ describe("the prompt", function()
     term:key "C-u"
     term:type 'attach "/sys/fs'
     term:key "Tab"
-    term:wait_for('attach "' .. assert(command.run({ "sh", "-c",
-      "sed -n 's/.* \\(\\/[^ ]*\\) [^ ]* [^-]*- cgroup2 .*/\\1/p' /proc/self/mountinfo" }).out:match "^[^\n]+") .. "/")
+    local mounts = command.run { "sh", "-c",
+      "sed -n 's/.* \\(\\/[^ ]*\\) [^ ]* [^-]*- cgroup2 .*/\\1/p' /proc/self/mountinfo" }
+    term:wait_for('attach "' .. assert(mounts.out:match "^[^\n]+") .. "/")
     term:key "C-c"
     term:wait_for "^C"
     term:key "Tab"

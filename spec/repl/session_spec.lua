@@ -54,8 +54,7 @@ describe("a session at the prompt", function()
         .. '"127.0.0.1:60123", '
         .. 'log = true } sh "curl -sS http://1.2.3.4:60000/"')):gsub("in force: [^\n]*\n", "", 1))
     assert.equal('- rewrite { "seed", connect = "1.2.3.4:60000", to = "127.0.0.1:60123", log = '
-      .. 'true }\n'
-      .. '+ rewrite { "seed", connect = "1.2.3.4:60000", to = "127.0.0.1:60123" }',
+      .. 'true }\n+ rewrite { "seed", connect = "1.2.3.4:60000", to = "127.0.0.1:60123" }',
       term:enter "undo()")
 
     assert.equal('deny "no-lan": unknown field "egres"; did you mean "egress"?',
@@ -110,8 +109,7 @@ describe("a session at the prompt", function()
     local term = prompt.start { path }
     assert.equal("no services yet", term:enter "services")
     term:enter('rules.seed:remove() balance { "api", connect = "192.0.2.1:80", to = { '
-      .. '"127.0.0.1:9", '
-      .. '{ "127.0.0.2:9", weight = 2 } }, log = false }')
+      .. '"127.0.0.1:9", { "127.0.0.2:9", weight = 2 } }, log = false }')
     term:enter('balance { "live", connect = services "svc" { ["192.0.2.2:80/tcp"] = { '
       .. '"127.0.0.1:9", '
       .. '{ "127.0.0.2:9", state = "draining" } }, ["192.0.2.3:53/udp"] = {}, size = 20 } }')
@@ -127,23 +125,22 @@ describe("a session at the prompt", function()
         :format(one, 3 - one)
       .. '2     3  balance  live  connect = services "svc"', (term:enter "rules"))
     assert.equal("name  service           picked     share  backend\n"
-      .. "svc   2, room for 20\n"
-      .. "      192.0.2.2:80/tcp       3     100 %  127.0.0.1:9\n"
+      .. "svc   2, room for 20\n      192.0.2.2:80/tcp       3     100 %  127.0.0.1:9\n"
       .. "                             0  draining  127.0.0.2:9\n"
       .. "      192.0.2.3:53/udp                    none", (term:enter "services"))
 
     term:enter('local many = {} for port = 1, 20 do many[port] = "127.0.0.1:" .. port '
       .. 'gate:service("svc")["192.0.2.4:" .. port .. "/udp"] = port > 2 and "127.0.0.1:9" or nil '
-      .. 'end '
-      .. 'rules.api:remove() balance { "api", connect = "192.0.2.1:80", to = many }')
-    assert.truthy((term:enter "rules"):find '5 %%  127%.0%.0%.1:16\n +… 4 more: rules%["api"%]%.backends')
+      .. 'end rules.api:remove() balance { "api", connect = "192.0.2.1:80", to = many }')
+    assert.matches('5 %%  127%.0%.0%.1:16\n +… 4 more: rules%["api"%]%.backends', (term:enter "rules"))
     assert.truthy((term:enter "services"):find("\n      … 4 more$"))
     assert.equal(0, term:leave())
   end)
 
   leaving_none("calls the functions of every and after, and prints above the line", function()
     local term = prompt.start { path }
-    term:enter 'local n = 0; every("50ms", function() n = n + 1; if n == 3 then print "third tick" end end)'
+    term:enter('local n = 0; every("50ms", function() n = n + 1; '
+      .. 'if n == 3 then print "third tick" end end)')
     term:wait_for "third tick"
     term:enter 'local later = after("50ms", function() print(("once %d"):format(6 * 7)) end)'
     term:wait_for "once 42"
@@ -181,8 +178,8 @@ describe("a session at the prompt", function()
     local term = prompt.start { path }
     term:enter 'deny { "all", connect = "192.0.2.1", log = "1000/s" }'
     term:enter(('sh "(read x < %s.few; for i in $(seq 3); do nc 192.0.2.1 $i; done; read x < '
-      .. '%s.many; '
-      .. 'for i in $(seq 101 200); do nc 192.0.2.1 $i; done; echo flood is over) &"'):format(path, path))
+      .. '%s.many; for i in $(seq 101 200); do nc 192.0.2.1 $i; done; echo flood is over) &"')
+      :format(path, path))
     local half = "half = \"" .. ("typed "):rep(25)
     term:type(half)
     command.run { "sh", "-c", "echo > " .. path .. ".few" }
@@ -208,7 +205,8 @@ describe("a session at the prompt", function()
     local term = prompt.start { path }
     term:enter 'deny { "all", connect = "192.0.2.1", log = false }'
     term:enter 'deny { "loud", connect = "192.0.2.2" }'
-    term:enter 'seen = {} on("loud", function(event) seen[#seen + 1] = event.asked print "heard" end)'
+    term:enter('seen = {} '
+      .. 'on("loud", function(event) seen[#seen + 1] = event.asked print "heard" end)')
     assert.equal('1\ndeny    loud  connect 192.0.2.2:80  EPERM  nc[PID] uid 0\nheard',
       plain(term:enter 'sh "nc 192.0.2.1 80; nc 192.0.2.2 80"'))
     assert.equal('{ "192.0.2.2:80" }', term:enter "seen")

@@ -27,7 +27,8 @@ function M.binding_of(call)
   local family = call.socket or call.family
   return setmetatable({ op = "bind", addr = call.from_addr
     or address.parse(family == "inet" and "0.0.0.0" or "::"),
-    port = call.from_port or 0, family = family, from_addr = false, from_port = false }, { __index = call })
+    port = call.from_port or 0, family = family, from_addr = false, from_port = false },
+    { __index = call })
 end
 
 --- The query of getpeername() on a socket that is connected there.

@@ -22,7 +22,7 @@ end
 
 --- Answer queries for IPv4 addresses; every answer expires at once.
 ---@param endpoint string
----@param names table<string, string[]> the addresses by name, one for each time that it is asked for, then the last
+---@param names table<string, string[]> addresses by name, one a query, then the last
 ---@return spec.Fork to be killed
 function M.serve(endpoint, names)
   local server = socket.serve("udp", endpoint)

@@ -70,7 +70,8 @@ end
 --- A policy that has something for every part of an image.
 function M.sample()
   local policy = M.new_policy "sample"
-  M.add(policy, C.TG_VERB_DENY, { name = "net", where = "a.lua:1", text = "deny {}", ops = EGRESS }, {
+  local deny = { name = "net", where = "a.lua:1", text = "deny {}", ops = EGRESS }
+  M.add(policy, C.TG_VERB_DENY, deny, {
     [C.TG_FIELD_ENDPOINT] = { "10.0.0.0/8:80", "2001:db8::1" },
     [C.TG_FIELD_COMM] = { "curl" },
   })

@@ -19,8 +19,12 @@ ffi.cdef [[
   };
   struct spec_messages { struct spec_message message; unsigned length; };
   struct spec_control { size_t length; int level, type, value, padding; };
-  struct spec_source4 { size_t length; int level, type; uint32_t device; uint8_t source[4], unused[8]; };
-  struct spec_source6 { size_t length; int level, type; uint8_t source[16]; uint32_t device, padding; };
+  struct spec_source4 {
+    size_t length; int level, type; uint32_t device; uint8_t source[4], unused[8];
+  };
+  struct spec_source6 {
+    size_t length; int level, type; uint8_t source[16]; uint32_t device, padding;
+  };
   struct spec_rlimit { unsigned long soft, hard; };
 
   int spec_socket(int, int, int) __asm__("socket");

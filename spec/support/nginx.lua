@@ -3,7 +3,10 @@
 --
 --   before_each(nginx.enter)
 --   after_each(nginx.leave)
---   it("…", function() local server = nginx.start { policy = [[deny { … }]] } server:get "/" … end)
+--   it("…", function()
+--     local server = nginx.start { policy = [[deny { … }]] }
+--     server:get "/" …
+--   end)
 
 local cgroup = require "spec.support.cgroup"
 local command = require "spec.support.command"
@@ -60,9 +63,9 @@ function M.conf(options)
         %s
       }
     }
-  ]]):format(options.daemon and "on" or "off", options.workers or 2, options.http or "", options.init or M.INIT,
-    options.worker or [[require("tidegate.nginx").init_worker()]], options.listen or M.ENDPOINT,
-    options.locations or "")
+  ]]):format(options.daemon and "on" or "off", options.workers or 2, options.http or "",
+    options.init or M.INIT, options.worker or [[require("tidegate.nginx").init_worker()]],
+    options.listen or M.ENDPOINT, options.locations or "")
 end
 
 ---@class spec.Nginx
@@ -96,7 +99,8 @@ function Nginx:run(...)
   local enter = [[echo 0 > "$0/cgroup.procs" && folder=$1 && shift && exec "$@" > ]]
     .. [["$folder/stderr.log" 2>&1]]
   local process = command.start({ "sh", "-c", enter, self.cgroup, self.folder,
-    "/usr/sbin/nginx", "-p", self.folder, "-c", "nginx.conf", ... }, { env = { LUA_PATH = M.lua_path } })
+    "/usr/sbin/nginx", "-p", self.folder, "-c", "nginx.conf", ... },
+    { env = { LUA_PATH = M.lua_path } })
   running[#running + 1] = process
   return process
 end
@@ -264,7 +268,8 @@ end
 ---@return string
 function Nginx:attached()
   local found = {}
-  for line in command.run({ "/usr/sbin/bpftool", "cgroup", "show", self.cgroup }).out:gmatch "[^\n]+" do
+  local shown = command.run { "/usr/sbin/bpftool", "cgroup", "show", self.cgroup }
+  for line in shown.out:gmatch "[^\n]+" do
     found[#found + 1] = line:match "^%d.-(%S+)%s*$"
   end
   table.sort(found)

@@ -17,7 +17,8 @@ local SERVED = 'trap : INT; ip link set lo up; luajit examples/demo-server.lua 6
 
 --- Start the prompt, and wait until it is ready.
 ---@param arguments string[] of tidegate repl
----@param options { serve: boolean, env: table, columns: integer, before: string[] }|nil before: put before the command
+---@param options { serve: boolean, env: table, columns: integer, before: string[] }|nil
+--- `before` is put before the command
 ---@return spec.Terminal
 function M.start(arguments, options)
   options = options or {}

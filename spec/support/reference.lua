@@ -71,7 +71,7 @@ local function read_rule(rule)
 end
 
 --- A policy ready to decide.
----@param policy { default: string|table|nil, rules: table[] } as the verbs take them, with the verb's name in `verb`
+---@param policy { default: string|table|nil, rules: table[] } rules as verbs take them, plus `verb`
 ---@return table
 function M.read(policy)
   local default = policy.default or "allow"

@@ -52,7 +52,8 @@ end
 --- What getpeername() returns on a socket that was connected and is not redirected.
 function Round:name(verdict, call, answer)
   local addr = reference.target(verdict.addr, call.from_addr)
-  if call.op ~= "connect" or answer.errno ~= 0 or verdict.port == 0 or answers.is_rewritten[verdict.verb] then
+  if call.op ~= "connect" or answer.errno ~= 0 or verdict.port == 0
+    or answers.is_rewritten[verdict.verb] then
     return { addr = addr, port = verdict.port }
   end
   local named = reference.decide(self.readable, answers.naming_of(call, addr, verdict.port, answer))

@@ -68,9 +68,9 @@ describe("balance", function()
       [ [[balance { "x", connect = "1.2.3.4:80", to = "10.0.0.1", sticky = "10m" }]] ] =
         [[sticky: says not who stays with a backend: write key = "pid", "uid", "cgroup" or ]]
           .. [[another beside it]],
-      [ [[balance { "x", connect = "1.2.3.4:80", to = "10.0.0.1", sticky = "31d", key = "uid" }]] ] =
+      [ [[balance { "x", connect = "*:80", to = "10.0.0.1", sticky = "31d", key = "uid" }]] ] =
         [[sticky: 2678400000 ms are over 30 days, the limit]],
-      [ [[balance { "x", connect = "1.2.3.4:80", to = "10.0.0.1", sticky = "soon", key = "uid" }]] ] =
+      [ [[balance { "x", connect = "*:80", to = "10.0.0.1", sticky = "soon", key = "uid" }]] ] =
         [[sticky: wants a time such as "500ms", "10s", "10m", "2h", "1d", or a number of seconds; ]]
           .. [[got "soon"]],
       [ [[deny { "x", connect = "1.2.3.4:80", sticky = "10m" }]] ] = [["sticky" is for balance]],

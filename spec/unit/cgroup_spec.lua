@@ -28,7 +28,8 @@ local function find(name)
   return shell('printf %s "$FIND" | luajit - "$1"', name)
 end
 
-local root_mount = shell "sed -n 's|.* / \\([^ ]*\\) [^-]*- cgroup2 .*|\\1|p' /proc/self/mountinfo | head -1"
+local root_mount = shell [[
+  sed -n 's|.* / \([^ ]*\) [^-]*- cgroup2 .*|\1|p' /proc/self/mountinfo | head -1]]
 
 describe("tg_cgroup_root", function()
   it("finds cgroup2, also beside version 1", function()
@@ -84,10 +85,12 @@ describe("tg_cgroup_find", function()
     local path = make "subtree"
     local script = [[
       echo $$ > "$1/cgroup.procs"
-      unshare -m sh -c 'cd /; folder=$(mktemp -d); mkdir "$folder/a b" "$1/below"; mount --bind "$1" "$folder/a b"
+      unshare -m sh -c 'cd /; folder=$(mktemp -d)
+        mkdir "$folder/a b" "$1/below"; mount --bind "$1" "$folder/a b"
         umount -l "$2"; echo $$ > "$folder/a b/below/cgroup.procs"
         cd "$OLDPWD"; printf %s "$FIND" | luajit - self | sed "s|$folder|FOLDER|"
-        printf %s "$FIND" | luajit - "pid:$3"; umount "$folder/a b"; rmdir "$folder/a b" "$folder"' sh "$1" "$2" $PPID]]
+        printf %s "$FIND" | luajit - "pid:$3"
+        umount "$folder/a b"; rmdir "$folder/a b" "$folder"' sh "$1" "$2" $PPID]]
     local ours = command.run({ "sed", "-n", "s/^0:://p", "/proc/self/cgroup" }).out:gsub("\n", "")
     assert.equal(("FOLDER/a b/below\ncgroup %s is outside of the cgroup2 mounts that are seen "
       .. "from here; "
@@ -100,7 +103,8 @@ describe("tg_cgroup_find", function()
     local script = [[
       echo $$ > "$1/cgroup.procs"
       unshare -C -m sh -c 'folder=$(mktemp -d); mount -t cgroup2 none "$folder"
-        printf %s "$FIND" | luajit - self | sed "s|$folder|FOLDER|"; umount "$folder"; rmdir "$folder"']]
+        printf %s "$FIND" | luajit - self | sed "s|$folder|FOLDER|"
+        umount "$folder"; rmdir "$folder"']]
     assert.equal("FOLDER", shell(script, path))
   end)
 
@@ -110,7 +114,8 @@ describe("tg_cgroup_find", function()
       .. [["$2"]]
     for _, name in ipairs { "root", "self", "pid:1", "unit:nginx.service", "/tmp" } do
       assert.truthy(shell(script, root_mount, name)
-        :match "^cgroup2 is not mounted; mount it with: mkdir %-p (%S+) && mount %-t cgroup2 cgroup2 %1$", name)
+        :match("^cgroup2 is not mounted; mount it with: "
+          .. "mkdir %-p (%S+) && mount %-t cgroup2 cgroup2 %1$"), name)
     end
   end)
 
@@ -129,7 +134,8 @@ describe("tg_cgroup_find", function()
       :format(unit,
       find("unit:" .. unit):match "one of them (%S+);"), find("unit:" .. unit))
     assert.equal(("unit zz-%s.service: no cgroup below %s has this name; is the unit running? "
-      .. "(systemctl status zz-%s.service)"):format(unit, root_mount, unit), find("unit:zz-" .. unit))
+      .. "(systemctl status zz-%s.service)"):format(unit, root_mount, unit),
+      find("unit:zz-" .. unit))
   end)
 
   it("takes a path as it is, and says what is wrong with one", function()

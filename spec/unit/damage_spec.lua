@@ -113,7 +113,9 @@ describe("a damaged image", function()
 
   it("is accepted if some terms of a rule ask about sets, and some between them do not", function()
     local gate = assert(tidegate.compile [[
-      deny { connect = { "10.0.0.1:1", "10.0.0.2:2", "10.0.0.3:3" }, from = { "127.0.0.1", set "mine" {} } }]])
+      deny { connect = { "10.0.0.1:1", "10.0.0.2:2", "10.0.0.3:3" },
+        from = { "127.0.0.1", set "mine" {} } }
+    ]])
     assert.equal("accepted", refusal_of(gate:image():data(), function() end))
   end)
 
@@ -160,16 +162,19 @@ describe("a damaged image", function()
     assert.equal("damaged image: bitsets at row 4096 reach past its end",
       refused { [tree(ADDR4, "bitset")] = 4096 })
     local leaf
-    assert.equal("damaged image: class 9 in the leaf at row X, the tree has 3", (refusal(function(words)
-      leaf = words[tree(ADDR4, "root")]
-      ffi.cast("uint16_t *", words + leaf * ROW_WORDS)[20] = 9
-    end):gsub("row %d+", "row X")))
-    assert.equal("damaged image: rows of a tree at row 0 overlap what is before", refusal(function(words)
-      words[words[tree(COMM, "root")] * ROW_WORDS + 10] = 0x80000000
-    end))
-    assert.matches("^damaged image: the bitsets at row %d+ have terms that are not there$", refusal(function(words)
-      words[words[tree(PORT, "bitset")] * ROW_WORDS + 1] = 1
-    end))
+    assert.equal("damaged image: class 9 in the leaf at row X, the tree has 3",
+      (refusal(function(words)
+        leaf = words[tree(ADDR4, "root")]
+        ffi.cast("uint16_t *", words + leaf * ROW_WORDS)[20] = 9
+      end):gsub("row %d+", "row X")))
+    assert.equal("damaged image: rows of a tree at row 0 overlap what is before",
+      refusal(function(words)
+        words[words[tree(COMM, "root")] * ROW_WORDS + 10] = 0x80000000
+      end))
+    assert.matches("^damaged image: the bitsets at row %d+ have terms that are not there$",
+      refusal(function(words)
+        words[words[tree(PORT, "bitset")] * ROW_WORDS + 1] = 1
+      end))
   end)
 
   it("is refused for a node", function()
@@ -186,11 +191,12 @@ describe("a damaged image", function()
       refusal(function(words)
         words[words[tree(UID, "root")] * ROW_WORDS + 15] = 2
       end, deep()))
-    assert.matches("^damaged image: rows of a tree at row %d+ reach past its end$", refusal(function(words)
-      for index = 0, 14 do
-        words[words[tree(UID, "root")] * ROW_WORDS + index] = index
-      end
-    end, deep()))
+    assert.matches("^damaged image: rows of a tree at row %d+ reach past its end$",
+      refusal(function(words)
+        for index = 0, 14 do
+          words[words[tree(UID, "root")] * ROW_WORDS + index] = index
+        end
+      end, deep()))
   end)
 
   describe("of many terms", function()
@@ -221,18 +227,20 @@ describe("a damaged image", function()
           heads(words)[SECOND_HEAD] = list
         end))
       end
-      assert.equal("damaged image: the bitset of class 1 is not where it belongs", refused_many(function(words)
-        heads(words)[SECOND_HEAD], heads(words)[SECOND_HEAD + 1] = 0xfffffffe, 3
-      end))
+      assert.equal("damaged image: the bitset of class 1 is not where it belongs",
+        refused_many(function(words)
+          heads(words)[SECOND_HEAD], heads(words)[SECOND_HEAD + 1] = 0xfffffffe, 3
+        end))
     end)
 
     it("is refused for its guards", function()
       assert.equal("damaged image: guards at row X reach past its end", refused_many(function(words)
         words[SECTION + 4] = 4096
       end))
-      assert.equal("damaged image: guards for fields that no term asks about", refused_many(function(words)
-        words[SECTION + 3] = 2 ^ 8
-      end))
+      assert.equal("damaged image: guards for fields that no term asks about",
+        refused_many(function(words)
+          words[SECTION + 3] = 2 ^ 8
+        end))
     end)
 
     it("is refused for its classes of one term", function()
@@ -249,9 +257,10 @@ describe("a damaged image", function()
       assert.equal("accepted", refused_singles(function(words)
         assert.equal(2 ^ ADDR4, words[SINGLES])
       end))
-      assert.equal("damaged image: classes of one term for fields 0x4", refused_singles(function(words)
-        words[SINGLES] = 2 ^ PORT
-      end))
+      assert.equal("damaged image: classes of one term for fields 0x4",
+        refused_singles(function(words)
+          words[SINGLES] = 2 ^ PORT
+        end))
       assert.equal("damaged image: the last classes of the heads at row X are not those of one "
         .. "term each",
         refused_singles(function(words)
@@ -440,25 +449,30 @@ describe("a damaged image", function()
       end
       assert.equal("damaged image: the path at row X is not above the one before",
         unix_refusal(swap))
-      assert.equal("damaged image: the path at row X is not above the one before", unix_refusal(function(words, section)
-        ffi.copy(words + (words[section + 5] + 2) * ROW_WORDS,
-          words + words[section + 5] * ROW_WORDS, 112)
-      end))
+      assert.equal("damaged image: the path at row X is not above the one before",
+        unix_refusal(function(words, section)
+          ffi.copy(words + (words[section + 5] + 2) * ROW_WORDS,
+            words + words[section + 5] * ROW_WORDS, 112)
+        end))
     end)
 
     it("is refused for paths in a section that has none", function()
-      assert.matches("boundaries of paths at row X reach past its end", unix_refusal(function(words, section)
-        words[section + 5] = 4096
-      end))
-      assert.matches("^damaged image: 65536 boundaries of paths in 3 steps$", unix_refusal(function(words, section)
-        words[section + 6] = 65536
-      end))
-      assert.matches("^damaged image: %d boundaries of paths in 2 steps$", unix_refusal(function(words, section)
-        words[section + 7] = 2
-      end))
-      assert.equal("damaged image: paths and addresses in one section", unix_refusal(function(words, section)
-        words[section + 2] = 2 ^ PORT
-      end))
+      assert.matches("boundaries of paths at row X reach past its end",
+        unix_refusal(function(words, section)
+          words[section + 5] = 4096
+        end))
+      assert.matches("^damaged image: 65536 boundaries of paths in 3 steps$",
+        unix_refusal(function(words, section)
+          words[section + 6] = 65536
+        end))
+      assert.matches("^damaged image: %d boundaries of paths in 2 steps$",
+        unix_refusal(function(words, section)
+          words[section + 7] = 2
+        end))
+      assert.equal("damaged image: paths and addresses in one section",
+        unix_refusal(function(words, section)
+          words[section + 2] = 2 ^ PORT
+        end))
       assert.equal("damaged image: paths and addresses in one section", unix_refusal(function(words)
         words[8], words[UNIX_CONNECT] = words[UNIX_CONNECT], 0
       end))

@@ -88,7 +88,9 @@ end)
 
 describe("a policy", function()
   it("goes back to a snapshot, with its handles", function()
-    local gate = assert(tidegate.compile 'policy { name = "web" } deny { "a", connect = "10.0.0.1" }')
+    local gate = assert(tidegate.compile [[
+      policy { name = "web" } deny { "a", connect = "10.0.0.1" }
+    ]])
     local before, snapshot = gate:dump(), gate.source:snapshot()
     local kept = gate:rules()[1]
     kept:remove()

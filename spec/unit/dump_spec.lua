@@ -165,7 +165,8 @@ describe("gate:dump", function()
     assert.equal([[
 policy { default = "allow", on_error = "allow" }
 
-deny { "a \"name\"", connect = { "10.0.0.0/8:443", { addr = "192.0.2.1", port = { 80, "8000-8999" } } }, ]]
+deny { "a \"name\"", connect = { "10.0.0.0/8:443", ]]
+      .. [[{ addr = "192.0.2.1", port = { 80, "8000-8999" } } }, ]]
       .. [[uid = { "root", 33 }, errno = "111", log = "1/100" }
 rewrite { connect = "192.0.2.1", to = "127.0.0.1:80", reveal = true }
 ]], gate:dump())

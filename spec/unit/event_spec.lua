@@ -59,11 +59,12 @@ describe("event", function()
   it("prints as one line", function()
     assert.equal("deny    no-metadata  connect 169.254.169.254:80  ECONNREFUSED  curl[1234] uid 33",
       tostring(view()))
-    assert.equal("rewrite first  connect 1.2.3.4:60000 -> 127.0.0.1:60123  curl[1234] uid 33", tostring(view {
-      rule = 0, verb = C.TG_VERB_REWRITE, error = 0, asked_addr = mapped(1, 2, 3, 4),
-      final_addr = mapped(127, 0, 0, 1),
-      asked_port_be = port_be(60000), final_port_be = port_be(60123),
-    }))
+    assert.equal("rewrite first  connect 1.2.3.4:60000 -> 127.0.0.1:60123  curl[1234] uid 33",
+      tostring(view {
+        rule = 0, verb = C.TG_VERB_REWRITE, error = 0, asked_addr = mapped(1, 2, 3, 4),
+        final_addr = mapped(127, 0, 0, 1),
+        asked_port_be = port_be(60000), final_port_be = port_be(60123),
+      }))
     local six = { 0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1 }
     assert.equal("allow   (default)  sendmsg [2001:db8::1]:443  curl[1234] uid 33", tostring(view {
       rule = C.TG_RULE_DEFAULT, verb = C.TG_VERB_ALLOW, error = 0, hook = C.TG_HOOK_SENDMSG6,

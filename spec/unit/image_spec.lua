@@ -236,7 +236,8 @@ describe("a limit", function()
     os.remove(path)
     local policy = add(new_policy(), C.TG_VERB_DENY, {}, { [C.TG_FIELD_ENDPOINT] = list })
     assert.same({
-      "connect: IPv4 addresses: the rules have 4194309 boundaries, the limit is 4194304; use fewer patterns",
+      "connect: IPv4 addresses: the rules have 4194309 boundaries, the limit is 4194304; "
+        .. "use fewer patterns",
       7,
     }, { compile_error(policy) })
   end)

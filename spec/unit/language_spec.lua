@@ -176,7 +176,8 @@ local refused = {
   { [[policy { nam = "x" }]], [[web.lua:1: policy: unknown option "nam"; did you mean "name"?]] },
   { [[policy { "x" }]], [[web.lua:1: policy: unknown option 1]] },
   { [[policy "x"]],
-    [[web.lua:1: policy wants a table such as policy { name = "web", default = "allow" }; got "x"]] },
+    [[web.lua:1: policy wants a table such as policy { name = "web", default = "allow" }; ]]
+      .. [[got "x"]] },
   { [[policy { default = { conect = "deny" } }]],
     [[web.lua:1: policy: default: "conect" is no operation; did you mean "connect"?]] },
   { [[policy { default = { connect = "drop" } }]],
@@ -227,7 +228,8 @@ alow { "d" }]])
   end)
 
   it("names the verb's line, and where a helper function of the policy was called", function()
-    assert.equal([[web.lua:2: deny "x": unknown field "foo"]], env.refusal [[local function refuse(name)
+    assert.equal([[web.lua:2: deny "x": unknown field "foo"]], env.refusal [[
+local function refuse(name)
   return deny { name, connect = "*", foo = 1 }, nil
 end
 refuse "x"]])

@@ -111,7 +111,8 @@ describe("make lint-layers", function()
         .. "is unique in core/ and bpf/",
     }, planted("core/table/interval.h", including("core/table/interval.h", "table/set.h")))
     assert.same({
-      "bpf/layout/set.h:1: has the name of core/table/set.h: rename one, because a name is unique in core/ and bpf/",
+      "bpf/layout/set.h:1: has the name of core/table/set.h: rename one, because a name "
+        .. "is unique in core/ and bpf/",
     }, planted("bpf/layout/set.h", including("bpf/layout/set.h", "bpf/layout/event.h")))
   end)
 

@@ -30,7 +30,9 @@ describe("a rule that can never match", function()
     assert.equal('web.lua:2: deny "b": can never match: allow "a" (web.lua:1) before it takes '
       .. 'every call that it '
       .. "would; move it up, or remove it",
-      findings 'allow { "a", connect = "10.0.0.0/8" }\ndeny { "b", connect = "10.1.0.0/16:80", uid = 7 }')
+      findings [[
+allow { "a", connect = "10.0.0.0/8" }
+deny { "b", connect = "10.1.0.0/16:80", uid = 7 }]])
     assert.equal("", findings [[
 allow { "a", connect = "10.0.0.0/8", uid = 7 }
 deny { "b", connect = "10.1.0.0/16:80" }]])
@@ -55,7 +57,8 @@ deny { "c", connect = "10.0.0.0/8" }]])
   it("is found if it takes two fields at once to see it", function()
     assert.equal('web.lua:4: deny "d": can never match: allow "a" (web.lua:1), allow "b" '
       .. '(web.lua:2) and '
-      .. 'allow "c" (web.lua:3) before it take every call that it would; move it up, or remove it', findings [[
+      .. 'allow "c" (web.lua:3) before it take every call that it would; move it up, or remove it',
+      findings [[
 allow { "a", connect = "10.0.0.0/9", uid = "0-999" }
 allow { "b", connect = "10.128.0.0/9", uid = "500-999" }
 allow { "c", connect = "10.128.0.0/9", uid = "0-499" }
@@ -77,7 +80,10 @@ deny { "e", connect = "10.0.0.0/8" }]])
     assert.equal('web.lua:3: deny "c": can never match: allow "a" (web.lua:1) and allow "b" '
       .. '(web.lua:2) before it take '
       .. "every call that it would; move it up, or remove it",
-      findings 'allow { "a", connect = "0.0.0.0/0" }\nallow { "b", connect = "::/0" }\ndeny { "c", connect = "*" }')
+      findings [[
+allow { "a", connect = "0.0.0.0/0" }
+allow { "b", connect = "::/0" }
+deny { "c", connect = "*" }]])
   end)
 
   it("is found in one operation of two", function()
@@ -94,7 +100,9 @@ deny { "b", connect = "10.0.0.0/8" }]])
     assert.equal('web.lua:2: deny "b": can never match: deny "a" (web.lua:1) before it takes '
       .. 'every call that it '
       .. "would; move it up, or remove it",
-      findings 'deny { "a", connect = "10.0.0.0/8" }\ndeny { "b", connect = "10.0.0.0/8", shadow = true }')
+      findings [[
+deny { "a", connect = "10.0.0.0/8" }
+deny { "b", connect = "10.0.0.0/8", shadow = true }]])
     assert.equal("", findings 'deny { "all", egress = "*", shadow = true }')
     assert.equal("",
       findings 'rewrite { "a", connect = "*", to = "127.0.0.1:3128", shadow = true }')
@@ -194,7 +202,9 @@ rewrite { "c", connect = "192.0.2.3:2", to = "*:1" }]])
     end
     assert.equal(loop('1: rewrite "a"', "unix:/run/proxy.sock"),
       findings 'rewrite { "a", connect = "unix:/run/*", to = "unix:/run/proxy.sock" }')
-    assert.equal(loop('1: rewrite "a"', 'unix:@b is sent on by rewrite "b" (web.lua:2) to unix:@a, which'), findings [[
+    assert.equal(
+      loop('1: rewrite "a"', 'unix:@b is sent on by rewrite "b" (web.lua:2) to unix:@a, which'),
+      findings [[
 rewrite { "a", connect = "unix:@a", to = "unix:@b" }
 rewrite { "b", connect = "unix:@b", to = "unix:@a" }]])
     assert.equal("",
@@ -203,19 +213,20 @@ rewrite { "b", connect = "unix:@b", to = "unix:@a" }]])
 
   it("is found if a backend is balanced again", function()
     assert.equal('web.lua:1: balance "a": its backend 10.96.0.10:80' .. LOOP,
-      findings 'balance { "a", connect = "10.96.0.10:80", to = { "10.0.0.1:80", "10.96.0.10:80" } }')
+      findings [[
+balance { "a", connect = "10.96.0.10:80", to = { "10.0.0.1:80", "10.96.0.10:80" } }]])
     assert.equal('web.lua:1: balance "a": its backend 10.96.0.10' .. LOOP,
-      findings 'balance { "a", connect = "10.96.0.10:80", to = "10.96.0.10", by = "hash", key = "uid" }')
+      findings [[
+balance { "a", connect = "10.96.0.10:80", to = "10.96.0.10", by = "hash", key = "uid" }]])
     assert.equal('web.lua:1: balance "a": its backend [2001:db8::1]:80' .. LOOP,
-      findings 'balance { "a", connect = "[2001:db8::/32]:80", to = { "[2001:db9::1]:80", "[2001:db8::1]:80" } }')
+      findings [[
+balance { "a", connect = "[2001:db8::/32]:80", to = { "[2001:db9::1]:80", "[2001:db8::1]:80" } }]])
     assert.equal('web.lua:1: balance "a": its backend 10.0.0.2:80 is sent on by rewrite "b" '
-      .. '(web.lua:2) to '
-      .. '10.96.0.10, which' .. LOOP, findings [[
+      .. '(web.lua:2) to 10.96.0.10, which' .. LOOP, findings [[
 balance { "a", connect = "10.96.0.10:80", to = { "10.0.0.1:80", "10.0.0.2:80" } }
 rewrite { "b", connect = "10.0.0.2", to = "10.96.0.10" }]])
     assert.equal('web.lua:1: rewrite "a": its target 10.96.0.10:80 is sent on by balance "b" '
-      .. '(web.lua:2) to '
-      .. '10.0.0.3:1, which' .. LOOP, findings [[
+      .. '(web.lua:2) to 10.0.0.3:1, which' .. LOOP, findings [[
 rewrite { "a", connect = "10.0.0.3", to = "10.96.0.10:80" }
 balance { "b", connect = "10.96.0.10", to = { "10.0.0.9", "10.0.0.3:1" } }]])
     assert.equal("", findings [[
@@ -230,24 +241,31 @@ rewrite { "b", connect = "10.0.0.1:81", to = "10.96.0.10:80" }]])
         :format(list, rest or "")
     end
     local own = 'web.lua:2: balance "a": its backend 10.96.0.10:80 for 10.96.0.10:80/tcp' .. LOOP
-    assert.equal(own, findings(services [=[["10.96.0.10:80/tcp"] = { "10.0.0.1:80", "10.96.0.10:80" }]=]))
-    assert.equal(own:gsub(":80 for", " for"), findings(services [=[["10.96.0.10:80/tcp"] = "10.96.0.10"]=]))
-    assert.equal('web.lua:2: balance "a": its backend [2001:db8::1]:53 for [2001:db8::1]:53/udp' .. LOOP,
+    assert.equal(own,
+      findings(services [=[["10.96.0.10:80/tcp"] = { "10.0.0.1:80", "10.96.0.10:80" }]=]))
+    assert.equal(own:gsub(":80 for", " for"),
+      findings(services [=[["10.96.0.10:80/tcp"] = "10.96.0.10"]=]))
+    assert.equal('web.lua:2: balance "a": its backend [2001:db8::1]:53 for [2001:db8::1]:53/udp'
+      .. LOOP,
       findings(services [=[["[2001:db8::1]:53/udp"] = "[2001:db8::1]:53"]=]))
-    assert.equal('web.lua:2: balance "a": its backend 10.96.0.11:80 for 10.96.0.10:80/tcp is sent on by balance "a" '
-      .. "(web.lua:2) to 10.96.0.10:80, which" .. LOOP, findings(services [=[
+    assert.equal('web.lua:2: balance "a": its backend 10.96.0.11:80 for 10.96.0.10:80/tcp '
+      .. 'is sent on by balance "a" (web.lua:2) to 10.96.0.10:80, which' .. LOOP,
+      findings(services [=[
       ["10.96.0.10:80/tcp"] = { "10.96.0.11:80" }, ["10.96.0.11:80/tcp"] = "10.96.0.10:80"]=]))
-    assert.equal('web.lua:2: balance "a": its backend 10.0.0.1:80 for 10.96.0.10:80/tcp is sent on by rewrite "b" '
-      .. "(web.lua:3) to 10.96.0.10, which" .. LOOP, findings(services([=[["10.96.0.10:80/tcp"] = "10.0.0.1:80"]=],
+    assert.equal('web.lua:2: balance "a": its backend 10.0.0.1:80 for 10.96.0.10:80/tcp '
+      .. 'is sent on by rewrite "b" (web.lua:3) to 10.96.0.10, which' .. LOOP,
+      findings(services([=[["10.96.0.10:80/tcp"] = "10.0.0.1:80"]=],
       'rewrite { "b", connect = "10.0.0.1", to = "10.96.0.10" }')))
     -- A backend that no call goes to: of another protocol, of another port, of another service.
-    assert.equal("", findings(services [=[["10.96.0.10:80/tcp"] = { { "10.96.0.10:80", state = "down" } }]=]))
+    assert.equal("",
+      findings(services [=[["10.96.0.10:80/tcp"] = { { "10.96.0.10:80", state = "down" } }]=]))
     assert.equal("", findings(services [=[["10.96.0.10:80/tcp"] = { "10.96.0.10:81" }]=]))
     assert.equal("", findings(services [=[
       ["10.96.0.10:80/tcp"] = "10.96.0.11:80", ["10.96.0.11:80/udp"] = "10.96.0.10:80"]=]))
     assert.equal("", findings(services [=[
       ["10.96.0.10:80/tcp"] = "10.96.0.11:80", ["10.96.0.11:80/tcp"] = "10.0.0.1:80"]=]))
-    assert.equal("", findings('local svc = services "svc" { ["10.96.0.10:80/tcp"] = "10.96.0.10:80" }\n'
+    assert.equal("",
+      findings('local svc = services "svc" { ["10.96.0.10:80/tcp"] = "10.96.0.10:80" }\n'
       .. 'allow { connect = "10.96.0.10:80" }\nbalance { connect = svc }'))
   end)
 
@@ -259,10 +277,12 @@ rewrite { "b", connect = "10.0.0.1:81", to = "10.96.0.10:80" }]])
         backends[other] = other ~= index and ('"10.97.0.%d:80"'):format(other) or '"10.0.0.1:80"'
       end
       lines[index] = ('["10.96.%d.1:80/tcp"] = { %s }'):format(index, table.concat(backends, ","))
-      lines[200 + index] = ('["10.97.0.%d:80/tcp"] = { "10.97.0.%d:80", "10.97.0.%d:80", "10.97.0.%d:80" }')
+      lines[200 + index] = ('["10.97.0.%d:80/tcp"] = '
+        .. '{ "10.97.0.%d:80", "10.97.0.%d:80", "10.97.0.%d:80" }')
         :format(index, index % 200 + 1, (index + 3) % 200 + 1, (index + 7) % 200 + 1)
     end
-    assert.equal("", findings('balance { connect = services "svc" { ' .. table.concat(lines, ",\n") .. " } }"))
+    assert.equal("",
+      findings('balance { connect = services "svc" { ' .. table.concat(lines, ",\n") .. " } }"))
   end)
 
   it("is not reported if the target is let through before, or is elsewhere", function()

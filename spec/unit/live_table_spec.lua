@@ -26,12 +26,14 @@ describe("a live table's handle", function()
     assert.equal('set "banned": is not in force yet; attach or commit first', wrong(function()
       set:remove "192.0.2.1"
     end))
-    assert.equal('set "banned": wants an address, a prefix or a list of them; got 7', wrong(function()
-      set:contains(7)
-    end))
-    assert.equal('services "web": are not declared: write services "web" { … } first', wrong(function()
-      services["192.0.2.1:80/tcp"] = "192.0.2.2:80"
-    end))
+    assert.equal('set "banned": wants an address, a prefix or a list of them; got 7',
+      wrong(function()
+        set:contains(7)
+      end))
+    assert.equal('services "web": are not declared: write services "web" { … } first',
+      wrong(function()
+        services["192.0.2.1:80/tcp"] = "192.0.2.2:80"
+      end))
     assert.equal('services "web": are not in force yet; attach or commit first', wrong(function()
       services:each()
     end))

@@ -332,8 +332,7 @@ describe("a rule of unix sockets", function()
       .. 'match unix: endpoints '
       .. "only", env.refusal [[rewrite { connect = "*", to = "unix:/run/x" }]])
     assert.equal('web.lua:1: rewrite "#1": to: a unix socket cannot be led to an IP address: '
-      .. 'match no unix: '
-      .. 'endpoints, or write a path: to = "unix:/run/x.sock"',
+      .. 'match no unix: endpoints, or write a path: to = "unix:/run/x.sock"',
       env.refusal [[rewrite { connect = { "10.0.0.1", "unix:/run/x" }, to = "127.0.0.1:80" }]])
     assert.equal('web.lua:1: allow "#1": source: a unix socket has none: match no unix: endpoints',
       env.refusal [[allow { connect = "unix:/run/x", source = "127.0.0.1" }]])

@@ -106,7 +106,8 @@ describe("the simulator", function()
     ["a cgroup does not hold those below"] = { lists, "below", function(path, above)
       return path == above
     end },
-    ["0.0.0.0 and :: are addresses of their own"] = { reference, "target", function(addr) return addr end },
+    ["0.0.0.0 and :: are addresses of their own"] = { reference, "target",
+      function(addr) return addr end },
     ["datagrams have their socket's family"] = { reference, "family", function(call)
       return call.family == "inet" and 2 or 10
     end },

@@ -29,10 +29,12 @@ M.own4, M.own6 = list_of "127.0.0.1 127.0.0.2 127.1.2.3 10.0.0.1",
 M.specials = list_of "0.0.0.0 :: 127.0.0.1 ::1 ::ffff:7f00:1 0.0.0.1 ::2"
 
 -- The places where ranges touch the ends of everything, v4-mapped space, or the halves of 128 bits.
-local landmarks = list_of [[0.0.0.0 0.0.0.1 10.0.0.0 10.0.0.1 10.1.2.3 127.0.0.1 127.255.255.255 128.0.0.0 192.168.0.1
+local landmarks = list_of [[
+  0.0.0.0 0.0.0.1 10.0.0.0 10.0.0.1 10.1.2.3 127.0.0.1 127.255.255.255 128.0.0.0 192.168.0.1
   224.0.0.1 255.255.255.255 :: ::1 ::2 ::fffe:ffff:ffff ::1:0:0:0 0:0:0:1:: 2001:db8:: 2001:db8::1
-  2001:db8:0:0:ffff:ffff:ffff:ffff 2001:db8:0:1:: 2001:db8:0:1::1 7fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 8000:: fd00::1
-  ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]]
+  2001:db8:0:0:ffff:ffff:ffff:ffff 2001:db8:0:1:: 2001:db8:0:1::1
+  7fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 8000:: fd00::1 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff
+]]
 
 --- The next address (`step` 1) or the one before (-1); the first and the last address stay.
 function M.beside(addr, step)

@@ -62,7 +62,7 @@ end
 local services = {}
 
 --- The services that rules may name; all of them.
----@param by_name table<string, table<string, table>>|nil lists of backends by VIP, by the table's name
+---@param by_name table<string, table<string, table>>|nil lists by VIP, by table
 ---@return { addr: string, port: integer, proto: integer, list: table, name: string, vip: string }[]
 function M.read_services(by_name)
   local all = {}
