@@ -132,7 +132,8 @@ describe("a session at the prompt", function()
     term:enter('local many = {} for port = 1, 20 do many[port] = "127.0.0.1:" .. port '
       .. 'gate:service("svc")["192.0.2.4:" .. port .. "/udp"] = port > 2 and "127.0.0.1:9" or nil '
       .. 'end rules.api:remove() balance { "api", connect = "192.0.2.1:80", to = many }')
-    assert.matches('5 %%  127%.0%.0%.1:16\n +… 4 more: rules%["api"%]%.backends', (term:enter "rules"))
+    assert.matches('5 %%  127%.0%.0%.1:16\n +… 4 more: rules%["api"%]%.backends',
+      (term:enter "rules"))
     assert.truthy((term:enter "services"):find("\n      … 4 more$"))
     assert.equal(0, term:leave())
   end)
