@@ -1,6 +1,6 @@
 std = "luajit"
 exclude_files = { "build" }
-max_line_length = 120
+max_line_length = 100
 files["spec/**/*_spec.lua"] = { std = "+busted" }
 -- A policy file runs in a world of its own.
 files["examples"] = {

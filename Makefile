@@ -160,7 +160,7 @@ deps: ## install the Debian packages that are missing
 	case "$$missing " in *' nginx '*) service nginx stop; update-rc.d nginx disable;; esac > /dev/null 2>&1; \
 	exit $$status
 
-test: deps ## build, run every spec (SPEC=FOLDER or FILE: only these)
+test: deps ## build, run every spec (SPEC="FILE FOLDER ...": only these)
 	@$(MAKE) all $(SPEC_PROGRAMS)
 	$(Q)TIDEGATE_BUILD=$(BUILD) $(LUAJIT) spec/run $(SPEC)
 
@@ -202,12 +202,27 @@ $(B)/bench/measure: $(wildcard bench/*.[ch]) $(HEADERS) $(B)/bench/rival.skel.h 
 docs: ## write the generated parts of docs/ anew
 	$(Q)LUA_PATH='lua/?.lua;lua/?/init.lua;;' $(LUAJIT) docs/generate.lua docs/*.md
 
+# They need nothing of each other, so `make -j lint` runs them side by side.
+LINTS := lint-lua lint-format lint-symbols
+
 lint: deps ## check style, and that headers, symbol map and library agree
 	@$(MAKE) all
+	@$(MAKE) $(LINTS)
+
+lint-lua:
 	$(call say,LUACHECK,'lua bin spec examples bench docs')
 	$(Q)luacheck -q lua bin/tidegate spec spec/run examples bench/run bench/nginx docs
+
+lint-format:
 	$(call say,FORMAT,'core bpf repl bench spec/c examples/c')
-	$(Q)clang-format --dry-run -Werror core/*.h core/*/*.[ch] bpf/*.c bpf/*/*.h repl/*.[ch] $(wildcard bench/*.[ch] spec/c/*.c examples/c/*.c)
+	$(Q)clang-format --dry-run -Werror core/*.h core/*/*.[ch] bpf/*.c bpf/*/*.h repl/*.[ch] \
+	  $(wildcard bench/*.[ch] spec/c/*.[ch] examples/c/*.c)
+
+lint-layers:
+	$(call say,LAYERS,'core bpf')
+	$(Q)awk -f .ci/layers.awk core/*.h core/*/*.[ch] bpf/*.c bpf/*/*.h bench/*.[ch] spec/c/*.[ch]
+
+lint-symbols:
 	$(call say,SYMBOLS,$(B)/$(SONAME))
 	$(Q)sed -n 's/^\t\t\(tg_[a-z0-9_]*\);$$/\1/p' core/tidegate.map | LC_ALL=C sort > $(B)/symbols.map
 	$(Q)nm -D --defined-only $(B)/$(SONAME) | sed -n 's/.* [A-Z] \(tg_[a-z0-9_]*\)@.*/\1/p' | \
@@ -261,6 +276,7 @@ clean: ## remove build/
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
 
-.PHONY: all deps test test-kernels demo bench bench-nginx docs lint install install-rock rock library clean help
+.PHONY: all deps test test-kernels demo bench bench-nginx docs lint lint-lua lint-format lint-layers lint-symbols \
+	install install-rock rock library clean help
 .DELETE_ON_ERROR:
 .PRECIOUS: $(B)/%.bpf.o

@@ -2,11 +2,13 @@
 /*
  * attach_conflict.c - another owner of BPF programs, beside a gate.
  *
- *   owner attach OBJECT PROGRAM CGROUP FLAGS   attach one; FLAGS: none, override, multi
- *   owner watch OBJECT PID                     attach the tracing programs; for each line of
- *                                              standard input, print what they counted of PID
+ *   attach_conflict attach OBJECT PROGRAM CGROUP FLAGS
+ *       attach one program; FLAGS: none, override, multi
+ *   attach_conflict watch OBJECT PID
+ *       attach the tracing programs; for each line of standard input, print what they counted
+ *       for PID
  *
- * Prints "ready", or the errno's name, and ends with standard input.
+ * Prints "ready", or the errno's name, and ends when standard input ends.
  */
 #define _GNU_SOURCE
 #include <bpf/bpf.h>
@@ -84,8 +86,11 @@ static int watch(struct bpf_object *object, const char *pid_text)
 
 	if (error)
 		return refused(error);
-	bpf_object__for_each_program(
-		program, object) if (!bpf_program__attach(program)) return refused(errno);
+	bpf_object__for_each_program(program, object)
+	{
+		if (!bpf_program__attach(program))
+			return refused(errno);
+	}
 	ready();
 	while (fgets(line, sizeof(line), stdin)) {
 		int map = bpf_object__find_map_fd_by_name(object, "watched");

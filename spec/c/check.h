@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* check.h - ends the program where a condition does not hold, and says which. */
+/* check.h - ends the program if a condition does not hold, and prints the condition. */
 #ifndef TG_SPEC_CHECK_H
 #define TG_SPEC_CHECK_H
 

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * client.c - a client that is no Lua: linked statically, and with threads.
+ * client.c - a client that does not use Lua: linked statically, and with threads.
  *
  *   client connect ADDRESS PORT         connect by TCP; print "ok" or the errno's name
- *   client thread ADDRESS PORT          the same, from a second thread; print its id first
- *   client storm DENIED TURNED PORT     from two threads, over IPv4 and over mapped
- *                                       IPv6, connect to both until standard input ends;
- *                                       print how often each answer came
+ *   client thread ADDRESS PORT          like connect, but from a second thread; print its id first
+ *   client storm DENIED REWRITTEN PORT  from two threads, over IPv4 and over mapped IPv6,
+ *                                       connect to both until standard input ends; print how
+ *                                       often each answer came
+ *   client flood ADDRESS PORT MS        from two threads, connect as often as possible for MS
+ *                                       milliseconds; print "PASSED FAILED NANOSECONDS"
  *
- *   client flood ADDRESS PORT MS        from two threads, connect as often as can be, for so
- *                                       long; print "PASSED FAILED NANOSECONDS"
- *
- * ADDRESS is IPv4 or IPv6.  The answer to a connect of a datagram socket that
- * worked is its peer and its own address: all of what a rule has to say.
+ * ADDRESS is IPv4 or IPv6.  The answer to a successful connect of a datagram
+ * socket is its peer and its own address, because a rule may change both.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -89,7 +88,7 @@ static void *connect_in_thread(void *arguments)
 
 struct storm {
 	pthread_t thread;
-	const char *denied, *turned, *port;
+	const char *denied, *rewritten, *port;
 	bool v6;
 	unsigned long calls;
 	struct {
@@ -112,7 +111,7 @@ static void note(struct storm *storm, const char *text)
 	storm->calls++;
 }
 
-/* As IPv4, whatever the socket's family is. */
+/* An address as IPv4, whatever the socket's family is. */
 static void format(const union address *address, char *text, size_t size)
 {
 	const void *bytes = &address->in.sin_addr;
@@ -150,13 +149,13 @@ static void attempt(struct storm *storm, const char *what, const char *address, 
 	close(fd);
 }
 
-/* One round at least, however soon it is over. */
+/* At least one round, however soon `over` is set. */
 static void *storm_on(void *argument)
 {
 	struct storm *storm = argument;
 
 	do {
-		attempt(storm, "turned", storm->turned, SOCK_DGRAM);
+		attempt(storm, "rewritten", storm->rewritten, SOCK_DGRAM);
 		attempt(storm, "denied", storm->denied, SOCK_STREAM);
 		attempt(storm, "denied", storm->denied, SOCK_DGRAM);
 	} while (!__atomic_load_n(&over, __ATOMIC_RELAXED));
@@ -170,7 +169,7 @@ static void storm(char **argv)
 
 	for (int i = 0; i < 2; i++) {
 		storms[i].denied = argv[2];
-		storms[i].turned = argv[3];
+		storms[i].rewritten = argv[3];
 		storms[i].port = argv[4];
 		storms[i].v6 = i == 1;
 		if (pthread_create(&storms[i].thread, NULL, storm_on, &storms[i]))

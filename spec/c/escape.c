@@ -4,7 +4,7 @@
  *
  *   escape HOW CALL FAMILY BOUND ADDRESS PORT
  *
- * HOW    plain, thread, fork: who makes the call; uring, uring-async: by io_uring,
+ * HOW    plain, thread, fork: which task makes the call; uring, uring-async: by io_uring,
  *        in this thread or in one of the kernel's
  * CALL   connect, fastopen (sendto with MSG_FASTOPEN), fastopen-connect: by TCP;
  *        mptcp, mptcp-fastopen; sendto, sendmmsg: by UDP, unconnected; sendto-connected:
@@ -12,7 +12,7 @@
  * FAMILY 4 or 6: the socket's; 0: the socket is IPv4, the address says AF_UNSPEC
  * BOUND  an address that the socket is bound to first, or -
  *
- * Prints "ok", the errno's name, or, where the kernel cannot do this, "none: " and why.
+ * Prints "ok", the errno's name, or, if the kernel cannot do this, "none: " and the reason.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -48,7 +48,7 @@ static struct {
 	int family;
 	union address to;
 	socklen_t length;
-	int error; /* what came of it */
+	int error; /* the result */
 } attempt;
 
 static void die(const char *what)
@@ -57,7 +57,7 @@ static void die(const char *what)
 	exit(1);
 }
 
-/* Not an escape: this kernel has no such thing. */
+/* End without an escape, because this kernel has no such call. */
 static void none(const char *why)
 {
 	printf("none: %s\n", why);
@@ -81,7 +81,7 @@ static socklen_t parse(int family, const char *text, const char *port, union add
 	return sizeof(address->in);
 }
 
-/* --- io_uring, by its system calls ------------------------------------------------ */
+/* --- io_uring, by system calls ---------------------------------------------------- */
 
 struct ring {
 	int fd;
@@ -116,7 +116,7 @@ static void open_ring(struct ring *ring)
 		map_ring(ring, params->sq_entries * sizeof(struct io_uring_sqe), IORING_OFF_SQES);
 }
 
-/* One request, to its end. */
+/* Make one request and wait for its result. */
 static int ask_ring(struct ring *ring, const struct io_uring_sqe *request)
 {
 	const struct io_uring_params *params = &ring->params;
@@ -199,7 +199,7 @@ static int send_many(int fd)
 	return sendmmsg(fd, &message, 1, 0) == 1 ? 0 : -1;
 }
 
-/* To the discard port of 127.0.0.2, which nothing listens on. */
+/* Connect to the discard port of 127.0.0.2, on which nothing listens. */
 static void connect_elsewhere(int fd)
 {
 	union address elsewhere;

@@ -1,4 +1,4 @@
--- tidegate check and compile: what compiles, what does not and how that is said.
+-- tidegate check and compile: what compiles, what does not, and how that is reported.
 
 local command = require "spec.support.command"
 local env = require "spec.support.env"
@@ -15,19 +15,21 @@ describe("tidegate check", function()
     return env.write(folder .. "/" .. (name or "web.lua"), text)
   end
 
-  it("says what a policy comes to", function()
+  it("says how many rules a policy has", function()
     local one = policy('policy { name = "one" }\ndeny { "x", connect = "10.0.0.0/8" }\n', "one.lua")
     local none = policy("", "none.lua")
     local got = tidegate("check", one, none)
     assert.equal("", got.err)
     assert.truthy(got.out:match("^" .. one:gsub("%p", "%%%0")
       .. ": ok, 1 rule, %d+ bytes, hooks: connect4 connect6\n"), got.out)
-    assert.truthy(got.out:match(none:gsub("%p", "%%%0") .. ": ok, 0 rules, %d+ bytes, no hooks\n$"), got.out)
+    assert.truthy(got.out:match(none:gsub("%p", "%%%0") .. ": ok, 0 rules, %d+ bytes, no hooks\n$"),
+      got.out)
     assert.equal(0, got.status)
   end)
 
-  it("tells every error of every file, and goes on to the next", function()
-    local bad = policy('deny { egres = "x" }\nallow { "dns", connect = "1.2.3.4:99999" }\n', "bad.lua")
+  it("reports every error of every file, and goes on to the next", function()
+    local bad = policy('deny { egres = "x" }\nallow { "dns", connect = "1.2.3.4:99999" }\n',
+      "bad.lua")
     local good = policy('allow { connect = "*" }', "good.lua")
     local got = tidegate("check", bad, good, folder .. "/none.lua")
     assert.equal(bad .. ':1: deny "#1": unknown field "egres"; did you mean "egress"?\n'
@@ -37,13 +39,15 @@ describe("tidegate check", function()
     assert.equal(1, got.status)
   end)
 
-  it("warns of what compiles and is hardly meant, of policies and images, and is content", function()
+  it("warns of what compiles but is hardly meant, in policies and images, and succeeds", function()
     local path = policy('policy { default = "deny" }\nallow { "a", egress = "*:443" }\n'
       .. 'deny { "b", egress = "10.0.0.1:443" }\n')
-    local dead = path .. ':3: deny "b": can never match: allow "a" (' .. path .. ":2) before it takes every call that "
-      .. "it would; move it up, or remove it\n"
-    local loopback = 'policy: default = "deny" catches 127.0.0.1 and ::1, too, where programs reach services of this '
-      .. 'machine; if that is not intended, put this before it: allow { egress = { "127.0.0.0/8", "::1" } }\n'
+    local dead = path .. ':3: deny "b": can never match: allow "a" (' .. path
+      .. ":2) before it takes every call that it would; move it up, or remove it\n"
+    local loopback = 'policy: default = "deny" catches 127.0.0.1 and ::1, too, where programs '
+      .. 'reach services of this '
+      .. 'machine; if that is not intended, put this before it: allow { egress = { "127.0.0.0/8", '
+      .. '"::1" } }\n'
     local got = tidegate("check", path)
     assert.equal(dead .. path .. ": " .. loopback, got.err)
     assert.truthy(got.out:match "ok, 2 rules, %d+ bytes, hooks: [%l%d ]+, 2 warnings\n$", got.out)
@@ -55,13 +59,13 @@ describe("tidegate check", function()
     assert.equal(0, got.status)
   end)
 
-  it("has nothing to say against the examples", function()
+  it("finds no fault with the examples", function()
     local got = tidegate("check", unpack(command.examples()))
     assert.equal("", got.err)
     assert.equal(0, got.status)
   end)
 
-  it("tells of what is not a policy", function()
+  it("reports what is not a policy", function()
     local got = tidegate("check", folder)
     assert.equal(folder .. ": Is a directory\n", got.err)
     assert.equal(1, got.status)
@@ -71,7 +75,7 @@ describe("tidegate check", function()
     assert.equal(1, got.status)
   end)
 
-  it("tells of what may not be read: a policy, an image, a file that a policy names", function()
+  it("reports what may not be read: a policy, an image, a file that a policy names", function()
     local secret, image = policy("", "secret.lua"), folder .. "/secret.image"
     policy("10.0.0.1\n", "secret.txt")
     local naming = policy('deny { "x", connect = file "secret.txt" }', "naming.lua")
@@ -80,7 +84,8 @@ describe("tidegate check", function()
       assert(uv.fs_chmod(path, 0))
     end
     assert(uv.fs_chmod(folder, tonumber("755", 8)))
-    local nobody = uv.getuid() == 0 and { "setpriv", "--reuid=65534", "--clear-groups" } or { "env" }
+    local nobody = uv.getuid() == 0 and { "setpriv", "--reuid=65534", "--clear-groups" }
+      or { "env" }
     for _, word in ipairs { command.path, "check", secret, image, naming } do
       nobody[#nobody + 1] = word
     end
@@ -116,7 +121,8 @@ describe("tidegate compile", function()
     local bytes = env.read(image)
     env.write(image, bytes:sub(1, 500))
     local got = tidegate("check", image)
-    assert.equal(("%s: damaged image: 500 bytes, it should have %d\n"):format(image, #bytes), got.err)
+    assert.equal(("%s: damaged image: 500 bytes, it should have %d\n"):format(image, #bytes),
+      got.err)
     assert.equal(1, got.status)
   end)
 

@@ -20,7 +20,7 @@ local function by_name(out)
 end
 
 describe("tidegate doctor", function()
-  it("tells the same as JSON and as text, a remedy only where there is something to mend", function()
+  it("reports the same as JSON and as text, with a remedy if one is needed", function()
     local json, text = command.tidegate("doctor", "--json"), command.tidegate "doctor"
     local checks, names = by_name(json.out)
     assert.same(NAMES, names)
@@ -36,7 +36,7 @@ describe("tidegate doctor", function()
     assert.equal("", json.err .. text.err)
   end)
 
-  it("finds all well where the kernel specs can run, and leaves nothing behind", function()
+  it("finds all well if the kernel specs can run, and leaves nothing behind", function()
     local reason = command.no_kernel()
     if reason then
       pending(reason)
@@ -48,33 +48,39 @@ describe("tidegate doctor", function()
     command.leave_cgroup()
     local checks = by_name(got.out)
     assert.equal(0, got.status)
-    assert.truthy(checks.hooks.found == "a program can be loaded for each of the 17" or checks.hooks.found
-      == "all but connect_unix, sendmsg_unix, recvmsg_unix, getpeername_unix, getsockname_unix", checks.hooks.found)
-    assert.equal("BTF, published maps, event rings, errnos, rewriting, source, source of datagrams, socket storage, "
+    assert.truthy(checks.hooks.found == "a program can be loaded for each of the 17"
+      or checks.hooks.found
+      == "all but connect_unix, sendmsg_unix, recvmsg_unix, getpeername_unix, getsockname_unix",
+      checks.hooks.found)
+    assert.equal("BTF, published maps, event rings, errnos, rewriting, source, source of "
+      .. "datagrams, socket storage, "
       .. "MPTCP, set of bind, set of connect, more than 64 rules", checks.effects.found)
     assert.equal("a program was attached to a cgroup by a link", checks.attach.found)
     assert.equal(own .. ", cgroups can be made in it", checks["own cgroup"].found)
     assert.equal(own .. "\n", left)
   end)
 
-  it("tells a user without privileges what is lacking and what to run", function()
+  it("tells a user without privileges what is missing and what to run", function()
     if uv.getuid() ~= 0 then
       pending "needs root, to become somebody else"
       return
     end
-    local got = command.run { "setpriv", "--reuid=65534", "--clear-groups", command.path, "doctor", "--json" }
+    local got = command.run { "setpriv", "--reuid=65534", "--clear-groups", command.path, "doctor",
+      "--json" }
     local checks = by_name(got.out)
     assert.equal(3, got.status)
     assert.equal("user 65534 lacks CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON", checks.capabilities.found)
-    assert.equal("run as root, or, in a systemd unit, with AmbientCapabilities=CAP_BPF CAP_NET_ADMIN CAP_PERFMON",
+    assert.equal("run as root, or, in a systemd unit, with AmbientCapabilities=CAP_BPF "
+      .. "CAP_NET_ADMIN CAP_PERFMON",
       checks.capabilities.remedy)
     assert.equal("fail", checks.maps.state)
     assert.equal("not to be tried: bpf(2) is not permitted", checks.hooks.found)
-    assert.truthy(checks.effects.found:find("^not to be tried with these capabilities: published maps, event rings, "))
+    assert.truthy(checks.effects.found:find("^not to be tried with these capabilities: published "
+      .. "maps, event rings, "))
     assert.equal("fail", checks.attach.state)
   end)
 
-  it("tells how to mount cgroup2 where it is not", function()
+  it("says how to mount cgroup2 if it is not mounted", function()
     local reason = command.no_kernel()
     if reason then
       pending(reason)
@@ -85,7 +91,8 @@ describe("tidegate doctor", function()
     local check = by_name(got.out)["cgroup2"]
     assert.equal("not mounted", check.found)
     assert.truthy(check.remedy
-      :match "^cgroup2 is not mounted; mount it with: mkdir %-p %S+ && mount %-t cgroup2 cgroup2 %S+$")
+      :match("^cgroup2 is not mounted; mount it with: "
+        .. "mkdir %-p %S+ && mount %-t cgroup2 cgroup2 %S+$"))
     assert.equal(3, got.status)
   end)
 end)

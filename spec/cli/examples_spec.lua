@@ -1,12 +1,13 @@
 -- Every example does what its comments say: a line `$ tidegate ...` is run, and
--- the line below it, if it is one of output, is the last that it prints.
+-- if the line below it is output, it is the last line that the command prints.
 
 local command = require "spec.support.command"
 
 local function claims(path)
   local found, last = {}, nil
   for line in io.lines(path) do
-    local arguments, output = line:match "^%-%-   %$ tidegate (explain .*)$", line:match "^%-%-   ([^$].*)$"
+    local arguments, output = line:match "^%-%-   %$ tidegate (explain .*)$",
+      line:match "^%-%-   ([^$].*)$"
     if arguments then
       last = { arguments = arguments }
       found[#found + 1] = last

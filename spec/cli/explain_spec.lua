@@ -21,7 +21,7 @@ rewrite { "seed", connect = "1.2.3.4:60000", to = "127.0.0.1:60123", source = "1
   end)
   teardown(env.clean)
 
-  it("names each rule that does not match, with the fields that keep it from it", function()
+  it("names each rule that does not match, with the fields that differ", function()
     local got = tidegate("explain", path, "connect", "1.2.3.4:60000")
     assert.equal("", got.err)
     assert.equal(('not deny "addr" (%s:3): another address\n'
@@ -37,24 +37,29 @@ rewrite { "seed", connect = "1.2.3.4:60000", to = "127.0.0.1:60123", source = "1
     local got = tidegate("explain", path, "connect", "1.2.3.4:60000",
       "--uid", "33", "--gid", "33", "--comm", "nginx", "--pid", "7")
     assert.truthy(got.out:find(('deny "who" (%s:5): EPERM\n'):format(path), 1, true), got.out)
-    got = tidegate("explain", path, "connect", "1.2.3.4:60000", "--proto", "udp", "--family", "inet6")
+    got = tidegate("explain", path, "connect", "1.2.3.4:60000", "--proto", "udp", "--family",
+      "inet6")
     assert.truthy(got.out:find(('deny "kind" (%s:6): EPERM\n'):format(path), 1, true), got.out)
   end)
 
-  it("takes what a socket and its process are", function()
+  it("takes the fields of a socket and its process", function()
     local own = env.write(env.folder() .. "/own.lua", [[
-deny { "socket", connect = "*", type = "stream", from = "127.0.0.1:5000", mark = "0x10", device = "lo" }
+deny { "socket", connect = "*", type = "stream", from = "127.0.0.1:5000", mark = "0x10",
+  device = "lo" }
 deny { "process", connect = "*", exe = "/bin/sh", cgroup = "!/", netns = "self" }
 ]])
-    local got = tidegate("explain", own, "connect", "1.2.3.4:5", "--type", "stream", "--from", "127.0.0.1:5000",
+    local got = tidegate("explain", own, "connect", "1.2.3.4:5", "--type", "stream", "--from",
+      "127.0.0.1:5000",
       "--mark", "16", "--device", "lo")
     assert.equal(('deny "socket" (%s:1): EPERM\n'):format(own), got.out)
     got = tidegate("explain", own, "connect", "1.2.3.4:5", "--proto", "udp")
-    assert.equal(('not deny "socket" (%s:1): another type, another from, another mark, another device\n'
-      .. 'not deny "process" (%s:2): another exe, another cgroup, another netns\n'
+    assert.equal(('not deny "socket" (%s:1): another type, another from, another mark, another '
+      .. 'device\nnot deny "process" (%s:2): another exe, another cgroup, another netns\n'
       .. "allow by default: 1.2.3.4:5\n"):gsub("%%s", own), got.out)
-    got = tidegate("explain", own, "connect", "1.2.3.4:5", "--exe", "/bin/sh", "--netns", "self", "--cgroup", "/")
-    assert.truthy(got.out:find('not deny "process" (' .. own .. ":2): another cgroup\n", 1, true), got.out)
+    got = tidegate("explain", own, "connect", "1.2.3.4:5", "--exe", "/bin/sh", "--netns", "self",
+      "--cgroup", "/")
+    assert.truthy(got.out:find('not deny "process" (' .. own .. ":2): another cgroup\n", 1, true),
+      got.out)
   end)
 
   it("is asked about unix sockets", function()
@@ -75,13 +80,14 @@ rewrite { "docker", connect = "unix:/var/run/docker.sock", to = "unix:/run/docke
     assert.equal(2, got.status)
   end)
 
-  it("tells the default's verdict of each operation", function()
-    assert.truthy(tidegate("explain", path, "connect", "9.9.9.9:1").out:find "\ndeny by default: EPERM\n$")
+  it("reports the default's verdict for each operation", function()
+    assert.truthy(tidegate("explain", path, "connect",
+      "9.9.9.9:1").out:find "\ndeny by default: EPERM\n$")
     assert.equal(('allow "not asked" (%s:2): 9.9.9.9:1\n'):format(path),
       tidegate("explain", path, "sendmsg", "9.9.9.9:1").out)
   end)
 
-  it("tells who observes a call", function()
+  it("reports the rules that observe a call", function()
     local file = env.write(env.folder() .. "/observe.lua", [[
 observe { "watch", connect = "10.0.0.0/8" }
 deny    { "maybe", connect = "10.0.0.0/8", shadow = true }
@@ -89,11 +95,11 @@ deny    { "lan", connect = "10.0.0.0/8:22" }
 ]])
     local got = tidegate("explain", file, "connect", "10.0.0.1:22")
     assert.equal("", got.err)
-    assert.equal(('observe "watch" (%s:1): observed\nnot deny "maybe" (%s:2): a shadow, only counted\n'
-      .. 'deny "lan" (%s:3): EPERM\n'):gsub("%%s", file), got.out)
+    assert.equal(('observe "watch" (%s:1): observed\nnot deny "maybe" (%s:2): a shadow, only '
+      .. 'counted\ndeny "lan" (%s:3): EPERM\n'):gsub("%%s", file), got.out)
   end)
 
-  it("only counts what goes past ten", function()
+  it("counts the rules after the tenth instead of listing them", function()
     local lines = {}
     for index = 1, 14 do
       lines[index] = ('deny { connect = "10.0.0.%d" }'):format(index)
@@ -105,7 +111,7 @@ deny    { "lan", connect = "10.0.0.0/8:22" }
       .. 'deny "#14" (' .. long .. ":14): EPERM\n", 1, true), got.out)
   end)
 
-  it("speaks JSON", function()
+  it("prints JSON", function()
     local got = tidegate("explain", path, "connect", "1.2.3.4:80", "--json")
     local answer = cjson.decode(got.out)
     assert.equal("connect 1.2.3.4:80 tcp uid 0 gid 0", answer.query)
@@ -120,7 +126,8 @@ deny    { "lan", connect = "10.0.0.0/8:22" }
     { { "connect", "1.2.3.444:5" }, 'tidegate: "1.2.3.444:5": 444 is over 255\n' },
     { { "connect", "1.2.3.4" }, 'tidegate: "1.2.3.4": a call has one port: write ADDRESS:80\n' },
     { { "connect", "1.2.3.4:5", "--uid", "nobody-of-that-name" },
-      'tidegate: uid: "nobody-of-that-name": user "nobody-of-that-name" is not known on this machine\n' },
+      'tidegate: uid: "nobody-of-that-name": user "nobody-of-that-name" is not known on this '
+        .. 'machine\n' },
   }
   for _, case in ipairs(mistakes) do
     it("refuses: " .. table.concat(case[1], " "), function()

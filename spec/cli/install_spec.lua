@@ -18,20 +18,23 @@ describe("make install", function()
   it("puts command, modules, library, header and pkg-config file below DESTDIR", function()
     make("install", "DESTDIR=" .. folder, "PREFIX=/usr")
     for _, path in ipairs {
-      "bin/tidegate", "include/tidegate.h", "lib/libtidegate.so.0.1.0", "lib/libtidegate.so.0", "lib/libtidegate.so",
-      "lib/pkgconfig/tidegate.pc", "share/lua/5.1/tidegate/init.lua", "share/lua/5.1/tidegate/cdef.lua",
-      "share/lua/5.1/tidegate/command/init.lua", "share/lua/5.1/tidegate/repl/prompt.lua",
-      "share/lua/5.1/tidegate/repl/cdef.lua", "lib/libtidegate-repl.so.0",
-      "share/lua/5.1/tidegate/nginx/pump.lua",
+      "bin/tidegate", "include/tidegate.h", "lib/libtidegate.so.0.1.0", "lib/libtidegate.so.0",
+      "lib/libtidegate.so", "lib/pkgconfig/tidegate.pc", "share/lua/5.1/tidegate/init.lua",
+      "share/lua/5.1/tidegate/cdef.lua", "share/lua/5.1/tidegate/command/init.lua",
+      "share/lua/5.1/tidegate/repl/prompt.lua", "share/lua/5.1/tidegate/repl/cdef.lua",
+      "lib/libtidegate-repl.so.0", "share/lua/5.1/tidegate/nginx/pump.lua",
     } do
       assert.equal(0, command.run({ "test", "-s", folder .. "/usr/" .. path }).status, path)
     end
-    assert.equal("libtidegate.so.0.1.0\n", command.run({ "readlink", folder .. "/usr/lib/libtidegate.so.0" }).out)
-    local got = command.run({ folder .. "/usr/bin/tidegate", "check", "examples/01-first-light.lua" },
+    assert.equal("libtidegate.so.0.1.0\n", command.run({ "readlink",
+      folder .. "/usr/lib/libtidegate.so.0" }).out)
+    local got = command.run({ folder .. "/usr/bin/tidegate", "check",
+      "examples/01-first-light.lua" },
       { env = { TIDEGATE_BUILD = "" } })
     assert.equal("", got.err)
     assert.truthy(got.out:find("examples/01-first-light.lua: ok, 2 rules, ", 1, true))
-    got = command.run({ "sh", "-c", 'echo \'print(try { connect = "1.2.3.4:5" }.decision)\' | "$0" repl',
+    got = command.run({ "sh", "-c",
+      'echo \'print(try { connect = "1.2.3.4:5" }.decision)\' | "$0" repl',
       folder .. "/usr/bin/tidegate" }, { env = { TIDEGATE_BUILD = "" } })
     assert.equal("allow by default: 1.2.3.4:5\n", got.out)
   end)
@@ -61,35 +64,42 @@ int main(void)
 }
 ]])
     local got = command.run({ "sh", "-c",
-      'gcc -Wall -Wextra -Werror -pedantic "$0" -o "$1/host" $(pkg-config --cflags --libs tidegate) && "$1/host"',
+      'gcc -Wall -Wextra -Werror -pedantic "$0" -o "$1/host" $(pkg-config --cflags --libs '
+        .. 'tidegate) && "$1/host"',
       source, folder },
       -- PKG_CONFIG_LIBDIR: instead of the system's, so that no other package is needed.
-      { env = { PKG_CONFIG_LIBDIR = folder .. "/lib/pkgconfig", LD_LIBRARY_PATH = folder .. "/lib" } })
+      { env = { PKG_CONFIG_LIBDIR = folder .. "/lib/pkgconfig",
+        LD_LIBRARY_PATH = folder .. "/lib" } })
     assert.equal("", got.err)
     assert.equal("0.1.0 EPERM\n", got.out)
     assert.equal(0, got.status)
   end)
 
-  it("tells pkg-config of folders elsewhere, of a sysroot, and of a prefix that was moved", function()
+  it("gives pkg-config the right folders elsewhere, in a sysroot, and after a move", function()
     local function pkg_config(environment, ...)
       local got = command.run({ "pkg-config", ... }, { env = environment })
       assert.equal("", got.err)
       return got.out
     end
 
-    make("install", "DESTDIR=" .. folder, "PREFIX=/opt/tidegate", "LIBDIR=/opt/tidegate/lib/multiarch",
+    make("install", "DESTDIR=" .. folder, "PREFIX=/opt/tidegate",
+      "LIBDIR=/opt/tidegate/lib/multiarch",
       "LUADIR=/usr/share/lua/5.1")
     local staged = folder .. "/opt/tidegate/lib/multiarch/pkgconfig"
-    assert.equal(("-I%s/opt/tidegate/include -L%s/opt/tidegate/lib/multiarch -ltidegate \n"):format(folder, folder),
-      pkg_config({ PKG_CONFIG_PATH = staged, PKG_CONFIG_SYSROOT_DIR = folder }, "--cflags", "--libs", "tidegate"))
-    assert.equal("/usr/share/lua/5.1\n", pkg_config({ PKG_CONFIG_PATH = staged }, "--variable=luadir", "tidegate"))
+    assert.equal(("-I%s/opt/tidegate/include -L%s/opt/tidegate/lib/multiarch -ltidegate \n")
+      :format(folder, folder),
+      pkg_config({ PKG_CONFIG_PATH = staged, PKG_CONFIG_SYSROOT_DIR = folder }, "--cflags",
+        "--libs", "tidegate"))
+    assert.equal("/usr/share/lua/5.1\n", pkg_config({ PKG_CONFIG_PATH = staged },
+      "--variable=luadir", "tidegate"))
 
     make("install", "PREFIX=" .. folder .. "/before")
     command.run { "mv", folder .. "/before", folder .. "/after" }
     local moved = { PKG_CONFIG_PATH = folder .. "/after/lib/pkgconfig" }
     assert.equal(("-I%s/after/include -L%s/after/lib -ltidegate \n"):format(folder, folder),
       pkg_config(moved, "--define-prefix", "--cflags", "--libs", "tidegate"))
-    local got = command.run({ folder .. "/after/bin/tidegate", "check", "examples/01-first-light.lua" },
+    local got = command.run({ folder .. "/after/bin/tidegate", "check",
+      "examples/01-first-light.lua" },
       { env = { TIDEGATE_BUILD = "" } })
     assert.equal("", got.err)
     assert.equal(0, got.status)

@@ -17,6 +17,9 @@ describe("a policy that tidegate run runs", function()
       command.path, "run", path, "--", ... }, path
   end
 
+  local UNTIL_DENIED =
+    "until nc -vz 127.0.0.1 22 2>&1 | grep -q 'not permitted'; do sleep 0.02; done; "
+
   it("has timers, whose errors do not end it", function()
     local got, path = run([[
 io.stdout:setvbuf "line"
@@ -29,10 +32,11 @@ every("20ms", function()
   end
 end)
 after("30ms", function() deny { "late", connect = "127.0.0.1:22" } end)
-]], "sh", "-c", "until nc -vz 127.0.0.1 22 2>&1 | grep -q 'not permitted'; do sleep 0.02; done; sleep 0.1; exit 4")
+]], "sh", "-c", UNTIL_DENIED .. "sleep 0.1; exit 4")
     assert.equal(4, got.status)
     assert.matches("tick 1\ntick 2\ntick 3\n", got.out)
-    assert.truthy(got.err:find(("tidegate: %s:7: broken\nstack traceback:\n"):format(path), 1, true), got.err)
+    assert.truthy(got.err:find(("tidegate: %s:7: broken\nstack traceback:\n"):format(path), 1,
+      true), got.err)
   end)
 
   it("may use luv itself, and change rules there", function()
@@ -40,15 +44,17 @@ after("30ms", function() deny { "late", connect = "127.0.0.1:22" } end)
 local uv = require "luv"
 local timer = uv.new_timer()
 timer:start(20, 0, function() deny { "late", connect = "127.0.0.1:22", log = false } end)
-]], "sh", "-c", "until nc -vz 127.0.0.1 22 2>&1 | grep -q 'not permitted'; do sleep 0.02; done; exit 4")
+]], "sh", "-c", UNTIL_DENIED .. "exit 4")
     assert.equal("", got.err)
     assert.equal(4, got.status)
   end)
 
   it("bans a destination: examples/07-ban.lua", function()
     local got = command.run { "unshare", "-n", "sh", "-c", [[ip link set lo up
-      "$1" run examples/07-ban.lua -- sh -c 'for i in 1 2 3 4 5; do nc -z 127.0.0.8 22; done 2>/dev/null
-        until nc -vz 127.0.0.8 443 2>&1 | grep "No route to host"; do sleep 0.02; done']], "sh", command.path }
+      "$1" run examples/07-ban.lua -- sh -c '
+        for i in 1 2 3 4 5; do nc -z 127.0.0.8 22; done 2>/dev/null
+        until nc -vz 127.0.0.8 443 2>&1 | grep "No route to host"; do sleep 0.02; done
+      ']], "sh", command.path }
     assert.equal(0, got.status)
     assert.matches("No route to host", got.out)
     assert.equal(5, select(2, got.err:gsub("deny    ssh  connect 127.0.0.8:22  EPERM", "")))

@@ -7,7 +7,7 @@ local uv = require "luv"
 
 local POLICY = "examples/01-first-light.lua"
 
---- Nothing but a loopback: no packet leaves.
+--- No network but a loopback device: no packet leaves.
 local function isolated(...)
   return { "unshare", "-n", "sh", "-c", 'ip link set lo up; exec "$@"', "sh", command.path, ... }
 end
@@ -67,13 +67,14 @@ describe("tidegate run POLICY -- CMD", function()
 
   leaving_none("returns the command's status", function()
     for _, status in ipairs { 0, 1, 3, 77, 255 } do
-      assert.equal(status, command.tidegate("run", POLICY, "--", "sh", "-c", "exit " .. status).status)
+      assert.equal(status, command.tidegate("run", POLICY, "--", "sh", "-c",
+        "exit " .. status).status)
     end
     assert.equal(143, command.tidegate("run", POLICY, "--", "sh", "-c", "kill -TERM $$").status)
     assert.equal(137, command.tidegate("run", POLICY, "--", "sh", "-c", "kill -KILL $$").status)
   end)
 
-  leaving_none("gives the command all that stands after --, as it is", function()
+  leaving_none("gives the command everything after --, as it is", function()
     local got = command.tidegate("run", POLICY, "--", "printf", "%s|", "--json", "--", "a b", "")
     assert.equal("--json|--|a b||", got.out)
   end)
@@ -84,7 +85,7 @@ describe("tidegate run POLICY -- CMD", function()
     assert.equal(status, got.status)
   end
 
-  leaving_none("tells why a command does not start", function()
+  leaving_none("says why a command does not start", function()
     local plain = env.write(env.folder() .. "/plain", "")
     local script = env.write(env.folder() .. "/script", "#!/none/such\n")
     assert(uv.fs_chmod(script, 493))
@@ -105,21 +106,25 @@ describe("tidegate run POLICY -- CMD", function()
   end)
 
   leaving_none("fails a connection with the errno of the rule", function()
-    local got = command.run(isolated("run", POLICY, "--", "stdbuf", "-eL", "nc", "-v", "169.254.169.254", "80"))
-    assert.truthy(got.err:find("deny    no-metadata  connect 169.254.169.254:80  ECONNREFUSED  nc[", 1, true), got.err)
-    assert.truthy(got.err:find("nc: connect to 169.254.169.254 port 80 (tcp) failed: Connection refused\n", 1, true))
+    local got = command.run(isolated("run", POLICY, "--", "stdbuf", "-eL", "nc", "-v",
+      "169.254.169.254", "80"))
+    assert.truthy(got.err:find("deny    no-metadata  connect 169.254.169.254:80  ECONNREFUSED  nc[",
+      1, true), got.err)
+    assert.truthy(got.err:find("nc: connect to 169.254.169.254 port 80 (tcp) failed: Connection "
+      .. "refused\n", 1, true))
     assert.equal(1, got.status)
   end)
 
   leaving_none("prints every event of a short-lived command before it ends", function()
-    local policy = env.write(env.folder() .. "/all.lua", 'deny { "all", connect = "*", log = true }')
+    local policy = env.write(env.folder() .. "/all.lua",
+      'deny { "all", connect = "*", log = true }')
     local got = command.run(isolated("run", policy, "--", "sh", "-c",
       "for i in 1 2 3 4 5 6 7 8 9; do nc 192.0.2.1 $i; done"))
     local _, lines = got.err:gsub("deny    all  connect 192%.0%.2%.1:%d  EPERM  nc", "")
     assert.equal(9, lines)
   end)
 
-  leaving_none("speaks JSON, one object a line", function()
+  leaving_none("prints JSON, one object a line", function()
     local got = command.run(isolated("run", "--json", POLICY, "--", "nc", "169.254.169.254", "80"))
     local event = cjson.decode((got.err:match "^([^\n]*)\n$"))
     assert.equal("deny", event.verb)
@@ -133,7 +138,8 @@ describe("tidegate run POLICY -- CMD", function()
 
   leaving_none("appends events to a log", function()
     local log = env.write(env.folder() .. "/log", "before\n")
-    local got = command.run(isolated("run", POLICY, "--log", log, "--", "nc", "169.254.169.254", "80"))
+    local got = command.run(isolated("run", POLICY, "--log", log, "--", "nc", "169.254.169.254",
+      "80"))
     assert.equal("", got.err)
     local file = assert(io.open(log))
     assert.truthy(file:read("*a"):match "^before\ndeny    no%-metadata  connect 169[^\n]*\n$")
@@ -143,7 +149,7 @@ describe("tidegate run POLICY -- CMD", function()
     assert.equal(2, got.status)
   end)
 
-  leaving_none("calls the policy's own handlers, and tells of their errors", function()
+  leaving_none("calls the policy's own handlers, and reports their errors", function()
     local policy = env.write(env.folder() .. "/on.lua", [[
 deny { "no", connect = "169.254.169.254" }
 on("deny", function(event) print("handled " .. event.asked) end)
@@ -154,8 +160,9 @@ on("no", function() error "broken handler" end)
     assert.truthy(got.err:find("tidegate: " .. policy .. ":3: broken handler", 1, true), got.err)
   end)
 
-  leaving_none("tells how many events were lost", function()
-    local policy = env.write(env.folder() .. "/flood.lua", 'deny { "all", connect = "192.0.2.1", log = true }')
+  leaving_none("reports how many events were lost", function()
+    local policy = env.write(env.folder() .. "/flood.lua",
+      'deny { "all", connect = "192.0.2.1", log = true }')
     local flood = env.write(env.folder() .. "/flood-client.lua", [[
 local uv = require "luv"
 for _ = 1, 20000 do
@@ -191,36 +198,40 @@ end
     assert.truthy(got.err:find("deny    no-metadata  connect", 1, true), got.err)
   end)
 
-  leaving_none("nests: the inner policy's cgroup is inside of the outer one's", function()
+  leaving_none("nests: the inner policy's cgroup is inside the outer one's", function()
     local got = command.tidegate("run", POLICY, "--", command.path, "run", POLICY, "--",
       "grep", "^0::", "/proc/self/cgroup")
     assert.truthy(got.out:match "/tidegate%-%d+/tidegate%-%d+\n$", got.out)
   end)
 
   leaving_none("ends what the command leaves running, and says so", function()
-    local got = command.tidegate("run", POLICY, "--", "sh", "-c", "sleep 1000 > /dev/null 2>&1 & echo $!; "
+    local got = command.tidegate("run", POLICY, "--", "sh", "-c",
+      "sleep 1000 > /dev/null 2>&1 & echo $!; "
       .. "until grep -q sleep /proc/$!/comm; do :; done; exit 4")
     local pid = tonumber(got.out)
     assert.equal(("tidegate: sh left running: sleep (pid %d); ending it\n"):format(pid), got.err)
     assert.equal(4, got.status)
-    -- Gone, or waiting for its new parent to notice.
+    -- It is gone, or waits to be reaped by its new parent.
     assert.is_true(not exists("/proc/" .. pid)
       or command.run({ "grep", "State:.Z", ("/proc/%d/status"):format(pid) }).status == 0)
   end)
 
-  leaving_none("ends also what ignores SIGTERM, also in cgroups below", function()
+  leaving_none("ends processes that ignore SIGTERM, too, even in cgroups below", function()
     local flag = env.folder() .. "/flag"
     local got = command.tidegate("run", POLICY, "--", "sh", "-c",
-      'own=' .. own .. '$(sed -n "s/^0::\\(.*\\)/\\1/p" /proc/self/cgroup | sed "s|.*/|/|"); mkdir $own/below; '
-      .. '{ echo 0 > $own/below/cgroup.procs; trap "" TERM; echo ready; : > "$0"; while :; do sleep 1; done; } & '
-      .. 'until [ -e "$0" ]; do sleep 0.02; done', flag)
+      'own=' .. own
+      .. '$(sed -n "s/^0::\\(.*\\)/\\1/p" /proc/self/cgroup | sed "s|.*/|/|"); mkdir $own/below; '
+      .. '{ echo 0 > $own/below/cgroup.procs; trap "" TERM; echo ready; : > "$0"; while :; do '
+      .. 'sleep 1; done; } & until [ -e "$0" ]; do sleep 0.02; done', flag)
     assert.equal("ready\n", got.out)
-    assert.truthy(got.err:match "^tidegate: sh left running: .*sh %(pid %d+%).*; ending .+\n$", got.err)
+    assert.truthy(got.err:match "^tidegate: sh left running: .*sh %(pid %d+%).*; ending .+\n$",
+      got.err)
     assert.equal(0, got.status)
   end)
 
-  leaving_none("removes what an earlier run could not, once it is empty", function()
-    local process = command.start { command.path, "run", POLICY, "--", "sh", "-c", "echo pid $$; exec sleep 1000" }
+  leaving_none("removes the cgroup that an earlier run could not, once it is empty", function()
+    local process = command.start { command.path, "run", POLICY, "--", "sh", "-c",
+      "echo pid $$; exec sleep 1000" }
     process:wait_for "\n"
     local path = ("%s/tidegate-%d"):format(own, process.pid)
     local child = tonumber(process.out:match "^pid (%d+)\n$")
@@ -237,28 +248,32 @@ end
   leaving_none("leaves alone what is not in the cgroup", function()
     local got = command.run(isolated("run", POLICY, "--", "true"))
     assert.equal(0, got.status)
-    local outside = command.run { "unshare", "-n", "sh", "-c", 'ip link set lo up; "$1" run "$2" -- sleep 1000 & '
+    local outside = command.run { "unshare", "-n", "sh", "-c",
+      'ip link set lo up; "$1" run "$2" -- sleep 1000 & '
       .. 'while ! grep -q . "$3"/tidegate-$!/cgroup.procs 2> /dev/null; do sleep 0.02; done; '
       .. 'nc -v 169.254.169.254 80; kill $!; wait', "sh", command.path, POLICY, own }
-    assert.equal("nc: connect to 169.254.169.254 port 80 (tcp) failed: Network is unreachable\n", outside.err)
+    assert.equal("nc: connect to 169.254.169.254 port 80 (tcp) failed: Network is unreachable\n",
+      outside.err)
   end)
 
-  it("says what is lacking and what would mend it, to a user without privileges", function()
+  it("tells a user without privileges what is missing and how to get it", function()
     local got = command.run { "setpriv", "--reuid=65534", "--clear-groups",
       command.path, "run", POLICY, "--", "true" }
     assert.equal(("tidegate: no cgroup can be made below %s: permission denied\n"
-      .. "tidegate: capabilities: user 65534 lacks CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON; run as root, or, in a "
-      .. "systemd unit, with AmbientCapabilities=CAP_BPF CAP_NET_ADMIN CAP_PERFMON\n"
-      .. "tidegate: to see every check, run: tidegate doctor; to see what the policy does, without privileges, run: "
+      .. "tidegate: capabilities: user 65534 lacks CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON; run as "
+      .. "root, or, in a systemd unit, with AmbientCapabilities=CAP_BPF CAP_NET_ADMIN CAP_PERFMON\n"
+      .. "tidegate: to see every check, run: tidegate doctor; to see what the policy does, "
+      .. "without privileges, run: "
       .. "tidegate explain %s connect 1.2.3.4:80\n"):format(own, POLICY), got.err)
     assert.equal(3, got.status)
   end)
 
-  it("says how to mount cgroup2 where it is not", function()
+  it("says how to mount cgroup2 if it is not mounted", function()
     local got = command.run { "unshare", "-m", "sh", "-c",
       command.UMOUNT_CGROUP2 .. 'exec "$0" run "$1" -- true', command.path, POLICY }
-    assert.truthy(got.err:match "^tidegate: cgroup2 is not mounted; mount it with: mkdir %-p %S+ && mount %-t cgroup2 "
-      .. "cgroup2 %S+\ntidegate: to see every check, run: tidegate doctor; ", got.err)
+    assert.truthy(got.err:match("^tidegate: cgroup2 is not mounted; mount it with: "
+      .. "mkdir %-p %S+ && mount %-t cgroup2 cgroup2 %S+\ntidegate: to see every check, run: "
+      .. "tidegate doctor; "), got.err)
     assert.equal(3, got.status)
   end)
 end)
@@ -271,16 +286,18 @@ describe("tidegate run POLICY --cgroup", function()
   before_each(function() assert(uv.fs_mkdir(path, 493)) end)
   after_each(function() assert(uv.fs_rmdir(path)) end)
 
-  --- Try the connection of the "no-metadata" rule from inside of the cgroup.
+  --- Try the connection of the "no-metadata" rule from inside the cgroup.
   local function connect()
     return command.run({ "unshare", "-n", "sh", "-c",
-      'ip link set lo up; echo 0 > "$1/cgroup.procs"; exec nc -v 169.254.169.254 80', "sh", path }).err
+      'ip link set lo up; echo 0 > "$1/cgroup.procs"; exec nc -v 169.254.169.254 80', "sh",
+      path }).err
   end
 
   local function enforce(signal, status, ...)
     local process = command.start { command.path, "run", POLICY, ... }
     process:wait_for "Ctrl-C ends it"
-    assert.equal(("tidegate: %s is enforced on %s; Ctrl-C ends it\n"):format(POLICY, path), process.err)
+    assert.equal(("tidegate: %s is enforced on %s; Ctrl-C ends it\n"):format(POLICY, path),
+      process.err)
     assert.truthy(connect():find("Connection refused", 1, true))
     process:wait_for "deny    no-metadata  connect 169.254.169.254:80  ECONNREFUSED"
     process:kill(signal)
@@ -295,7 +312,8 @@ describe("tidegate run POLICY --cgroup", function()
   end)
 
   for _, again in ipairs { false, true } do
-    it("ends when the cgroup is removed" .. (again and ", also where it is made again at once" or ""), function()
+    local what = again and ", even if it is made again at once" or ""
+    it("ends when the cgroup is removed" .. what, function()
       local process = command.start { command.path, "run", POLICY, "--cgroup", path }
       process:wait_for "Ctrl-C ends it"
       assert(uv.fs_rmdir(path))
@@ -304,14 +322,16 @@ describe("tidegate run POLICY --cgroup", function()
       end
       local got = process:wait()
       assert.equal(("tidegate: %s is enforced on %s; Ctrl-C ends it\n"
-        .. "tidegate: %s was removed, and nothing is enforced on it any more\n"):format(POLICY, path, path), got.err)
+        .. "tidegate: %s was removed, and nothing is enforced on it any more\n")
+        :format(POLICY, path, path), got.err)
       assert.equal(3, got.status)
       uv.fs_mkdir(path, 493)
     end)
   end
 
   it("finds the cgroup of a process", function()
-    local sleeper = command.start { "sh", "-c", 'echo 0 > "$1/cgroup.procs"; echo there; exec sleep 1000', "sh", path }
+    local sleeper = command.start { "sh", "-c",
+      'echo 0 > "$1/cgroup.procs"; echo there; exec sleep 1000', "sh", path }
     sleeper:wait_for "there"
     enforce("sigint", 130, "--pid", tostring(sleeper.pid))
     sleeper:kill "sigkill"

@@ -6,7 +6,7 @@ local uv = require "luv"
 
 local POLICY = "examples/01-first-light.lua"
 
--- Tells each signal that it gets, and ends by itself with 9 on SIGTERM.
+-- Reports each signal that it gets, and exits with 9 on SIGTERM.
 local TELLER = [[
 for signal in HUP INT QUIT USR1 USR2 WINCH; do trap "echo got $signal" $signal; done
 trap 'echo got TERM; exit 9' TERM
@@ -28,9 +28,10 @@ describe("signals", function()
     command.leave_cgroup()
   end)
 
-  --- Not of our terminal, whatever the specs are started from.
+  --- In a session of its own, so not from our terminal, wherever the specs are started.
   local function start(script)
-    local process = command.start({ command.path, "run", POLICY, "--", "sh", "-c", script }, { session = true })
+    local process = command.start({ command.path, "run", POLICY, "--", "sh", "-c", script },
+      { session = true })
     process:wait_for "ready"
     return process
   end
@@ -46,7 +47,8 @@ describe("signals", function()
       process:wait_for("got " .. name)
     end
     process:wait()
-    assert.equal("ready\ngot HUP\ngot USR1\ngot USR2\ngot WINCH\ngot QUIT\ngot INT\ngot TERM\n", process.out)
+    assert.equal("ready\ngot HUP\ngot USR1\ngot USR2\ngot WINCH\ngot QUIT\ngot INT\ngot TERM\n",
+      process.out)
     assert.equal(9, process.status)
     assert_no_cgroup()
   end)
@@ -71,7 +73,8 @@ describe("signals", function()
   end)
 
   it("a second SIGINT ends everything at once", function()
-    local process = start('trap "" INT TERM; setsid sh -c "trap \\"\\" INT TERM; while :; do sleep 1; done" & '
+    local process = start('trap "" INT TERM; setsid sh -c "trap \\"\\" INT TERM; while :; do '
+      .. 'sleep 1; done" & '
       .. "trap 'echo interrupted' INT; echo ready; while :; do sleep 0.02; done")
     process:kill "sigint"
     process:wait_for "interrupted"
@@ -82,7 +85,8 @@ describe("signals", function()
   end)
 
   it("a SIGINT while leftovers are being ended does not wait for them", function()
-    local process = start 'setsid sh -c "trap \\"\\" TERM; echo ready; while :; do sleep 1; done" & sleep 0.2'
+    local process = start [[
+      setsid sh -c "trap '' TERM; echo ready; while :; do sleep 1; done" & sleep 0.2]]
     process:wait_for "left running"
     process:kill "sigint"
     assert.equal(130, process:wait().status)
@@ -90,7 +94,7 @@ describe("signals", function()
   end)
 
   it("Ctrl-C at a terminal reaches the command once, a second one ends it", function()
-    -- Counts what it gets for a while, so that one sent twice is seen.
+    -- The script counts signals for a while, so that one sent twice is seen.
     local counter = env.write(env.folder() .. "/counter.lua", [[
 local uv = require "luv"
 local count = 0
@@ -102,9 +106,11 @@ end)
 print "ready"
 uv.run()
 ]])
-    -- The shell gets every Ctrl-C too; without the trap it ends itself instead of telling the status.
+    -- The shell gets every Ctrl-C too; without the trap it would end instead of printing the
+    -- status.
     local process = command.start({ "script", "-qefc",
-      ("trap : INT; %s run %s -- luajit %s; echo status $?"):format(command.path, POLICY, counter), "/dev/null" },
+      ("trap : INT; %s run %s -- luajit %s; echo status $?"):format(command.path, POLICY, counter),
+      "/dev/null" },
       { session = true })
     process:wait_for "ready"
     process:write "\3"
@@ -116,8 +122,8 @@ uv.run()
 
   it("a closed standard error does not end tidegate before its command", function()
     local got = command.run { "unshare", "-n", "sh", "-c", "ip link set lo up; exec 3>&1; "
-      .. '{ "$1" run "$2" -- sh -c "sleep 0.1; nc 169.254.169.254 80; nc 169.254.169.254 81; echo end >&3"; '
-      .. 'echo $? >&3; } 2>&1 > /dev/null | true', "sh", command.path, POLICY }
+      .. '{ "$1" run "$2" -- sh -c "sleep 0.1; nc 169.254.169.254 80; nc 169.254.169.254 81; echo '
+      .. 'end >&3"; echo $? >&3; } 2>&1 > /dev/null | true', "sh", command.path, POLICY }
     assert.equal("end\n0\n", got.out)
     assert_no_cgroup()
   end)

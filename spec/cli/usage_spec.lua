@@ -7,7 +7,7 @@ local tidegate = command.tidegate
 local POLICY = "examples/01-first-light.lua"
 
 describe("tidegate", function()
-  it("tells its version", function()
+  it("prints its version", function()
     local got = tidegate "--version"
     assert.equal("tidegate 0.1.0\n", got.out)
     assert.equal(0, got.status)
@@ -28,7 +28,7 @@ describe("tidegate", function()
     assert.same({ "run", "check", "explain", "compile", "repl", "doctor" }, names)
   end)
 
-  it("says what it can do when it is asked for nothing", function()
+  it("lists what it can do when it gets no arguments", function()
     local got = tidegate()
     assert.equal(2, got.status)
     assert.equal("", got.out)
@@ -36,31 +36,34 @@ describe("tidegate", function()
   end)
 
   local misuses = {
-    { { "chekc" }, "tidegate: unknown command 'chekc'\nDid you mean 'check'?\nSee: tidegate --help\n" },
+    { { "chekc" },
+      "tidegate: unknown command 'chekc'\nDid you mean 'check'?\nSee: tidegate --help\n" },
     { { "--bogus" }, "tidegate: unknown option '--bogus'\nSee: tidegate --help\n" },
     { { "check" }, "tidegate check: missing argument 'policies'\nSee: tidegate check --help\n" },
-    { { "check", "--bogus" }, "tidegate check: unknown option '--bogus'\nSee: tidegate check --help\n" },
+    { { "check", "--bogus" },
+      "tidegate check: unknown option '--bogus'\nSee: tidegate check --help\n" },
     { { "check", POLICY, "--", "true" },
       "tidegate check: only run takes a command after --\nSee: tidegate check --help\n" },
-    { { "compile", POLICY }, "tidegate compile: missing option '-o'\nSee: tidegate compile --help\n" },
+    { { "compile", POLICY },
+      "tidegate compile: missing option '-o'\nSee: tidegate compile --help\n" },
     { { "explain", POLICY, "listen", "1.2.3.4:80" },
-      "tidegate explain: argument 'op' must be one of 'connect', 'sendmsg', 'bind', 'recvmsg', 'getpeername', "
-      .. "'getsockname'\nSee: tidegate explain --help\n" },
+      "tidegate explain: argument 'op' must be one of 'connect', 'sendmsg', 'bind', 'recvmsg', "
+        .. "'getpeername', 'getsockname'\nSee: tidegate explain --help\n" },
     { { "run" }, "tidegate run: missing argument 'policy'\nSee: tidegate run --help\n" },
     { { "run", POLICY },
-      "tidegate run: nothing to enforce it on; give a command (-- CMD ARG ...), --cgroup PATH, --pid PID "
-      .. "or --unit UNIT\n"
-      .. "See: tidegate run --help\n" },
-    { { "run", POLICY, "--" }, "tidegate run: there is no command after --\nSee: tidegate run --help\n" },
+      "tidegate run: nothing to enforce it on; give a command (-- CMD ARG ...), --cgroup PATH, "
+        .. "--pid PID or --unit UNIT\nSee: tidegate run --help\n" },
+    { { "run", POLICY, "--" },
+      "tidegate run: there is no command after --\nSee: tidegate run --help\n" },
     { { "run", POLICY, "curl", "http://localhost/" },
-      "tidegate run: put -- before the command: tidegate run " .. POLICY .. " -- curl http://localhost/\n"
-      .. "See: tidegate run --help\n" },
+      "tidegate run: put -- before the command: tidegate run " .. POLICY
+      .. " -- curl http://localhost/\nSee: tidegate run --help\n" },
     { { "run", POLICY, "--cgroup", "self", "--", "true" },
-      "tidegate run: a command after -- runs in a cgroup of its own: give either a command, or --cgroup, --pid "
-      .. "or --unit\n"
-      .. "See: tidegate run --help\n" },
+      "tidegate run: a command after -- runs in a cgroup of its own: give either a command, or "
+        .. "--cgroup, --pid or --unit\nSee: tidegate run --help\n" },
     { { "run", POLICY, "--cgroup", "self", "--pid", "1" },
-      "tidegate run: option '--pid' can not be used together with option '--cgroup'\nSee: tidegate run --help\n" },
+      "tidegate run: option '--pid' can not be used together with option '--cgroup'\nSee: "
+        .. "tidegate run --help\n" },
   }
 
   for _, case in ipairs(misuses) do

@@ -1,5 +1,5 @@
--- The C examples: what they enforce and tell, what they say of bad input, and
--- that neither they nor the library do to memory what they should not.
+-- The C examples: what they enforce and report, how they refuse bad input, and
+-- that neither they nor the library misuse memory.
 
 local cgroup = require "spec.support.cgroup"
 local command = require "spec.support.command"
@@ -14,71 +14,80 @@ local ways = {
   { name = "under valgrind", valgrind = true },
 }
 
---- What each program takes, and the file of it.
+--- What each program takes, and the file that holds it.
 local programs = { ["enforce-image"] = "image", ["embed-luajit"] = "policy" }
 
 local NOBODY = { "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups" }
 
---- The host of the describe() under way, and its files: a policy, its image.
+--- The host of the current describe(), and its files: a policy and its image.
 local built, file
 
---- Give it a policy.
+--- Give the host a policy.
 local function prepare(text)
   env.write(file.policy, text)
   local got = command.tidegate("compile", file.policy, "-o", file.image)
   assert(got.status == 0, got.err)
 end
 
---- A copy of the image in which some bytes are others.
+--- A copy of the image with some bytes changed.
 local function damage(name, from, bytes)
   local image = env.read(file.image)
-  return env.write(built.folder .. "/" .. name, image:sub(1, from) .. bytes .. image:sub(from + #bytes + 1))
+  return env.write(built.folder .. "/" .. name, image:sub(1, from) .. bytes
+    .. image:sub(from + #bytes + 1))
 end
 
 local function bad_input()
-  it("an image that is not there, or none, or damaged, is refused with what to do", function()
+  it("a file that is missing, no image, or damaged is refused with what to do", function()
     local function refused(message)
-      return { "enforce-image: " .. message .. "\nTo make an image, run: tidegate compile POLICY -o IMAGE\n", 1 }
+      return { "enforce-image: " .. message
+        .. "\nTo make an image, run: tidegate compile POLICY -o IMAGE\n", 1 }
     end
     local function refusal(path)
       return built:refusal("enforce-image", { path, "self" })
     end
-    assert.same(refused "none.image: No such file or directory", refusal(built.folder .. "/none.image"))
+    assert.same(refused "none.image: No such file or directory",
+      refusal(built.folder .. "/none.image"))
     assert.same(refused "web.lua: not a Tidegate image", refusal(file.policy))
-    assert.same(refused "empty: not a Tidegate image", refusal(env.write(built.folder .. "/empty", "")))
+    assert.same(refused "empty: not a Tidegate image",
+      refusal(env.write(built.folder .. "/empty", "")))
     assert.same(refused "/dev/zero: not a regular file", refusal "/dev/zero")
     assert.equal(0, command.run({ "mkfifo", built.folder .. "/pipe" }).status)
     assert.same(refused "pipe: not a regular file", refusal(built.folder .. "/pipe"))
-    assert.same(refused "bad.image: damaged image: its checksum is wrong", refusal(damage("bad.image", 700, "?")))
+    assert.same(refused "bad.image: damaged image: its checksum is wrong",
+      refusal(damage("bad.image", 700, "?")))
   end)
 
-  it("a policy that is not there, or says what none may, is refused with where", function()
+  it("a policy that is missing or wrong is refused with the place of the error", function()
     assert.same({ "embed-luajit: none.lua: No such file or directory\n", 1 },
       built:refusal("embed-luajit", { built.folder .. "/none.lua", "self" }))
-    local wrong = env.write(built.folder .. "/wrong.lua", 'deny { conect = "*" }\nallow { uid = 0 }\n')
+    local wrong = env.write(built.folder .. "/wrong.lua",
+      'deny { conect = "*" }\nallow { uid = 0 }\n')
     local message, status = unpack(built:refusal("embed-luajit", { wrong, "self" }))
-    assert.equal('embed-luajit: wrong.lua:1: deny "#1": unknown field "conect"; did you mean "connect"?\n',
+    assert.equal('embed-luajit: wrong.lua:1: deny "#1": unknown field "conect"; did you mean '
+      .. '"connect"?\n',
       message:match "^[^\n]*\n")
     assert.truthy(message:find("\nwrong.lua:2: ", 1, true))
     assert.equal(1, status)
   end)
 
-  it("a LuaJIT that does not find Tidegate is to be told the folder", function()
+  it("the error names the folder to set if LuaJIT does not find Tidegate", function()
     local where = built.env.LUA_PATH
     built.env.LUA_PATH = "/nowhere/?.lua"
     local message, status = unpack(built:refusal("embed-luajit", { file.policy, "self" }))
     built.env.LUA_PATH = where
     assert.equal("embed-luajit: module 'tidegate' not found:\n", message:match "^[^\n]*\n")
-    assert.equal("Add to LUA_PATH the folder that this prints: pkg-config --variable=luadir tidegate\n",
+    assert.equal("Add to LUA_PATH the folder that this prints: pkg-config --variable=luadir "
+      .. "tidegate\n",
       message:match "\n([^\n]*\n)$")
     assert.equal(1, status)
     assert.equal(built.folder .. "/share/lua/5.1\n",
       command.run({ "pkg-config", "--variable=luadir", "tidegate" }, { env = built.env }).out)
   end)
 
-  it("wrong arguments are answered with what is wanted", function()
+  it("wrong arguments are answered with the usage", function()
     for name, kind in pairs(programs) do
-      local usage = ("%s: wants %s and a cgroup (a folder of cgroup2, self, pid:PID, unit:NAME.service)\n")
+      local usage = ("%s: wants %s and a cgroup (a folder of cgroup2, self, pid:PID, "
+        .. "unit:NAME.service)\n")
         :format(name, kind == "image" and "an image" or "a policy")
       for _, arguments in ipairs { {}, { file[kind] }, { file[kind], "self", "more" } } do
         assert.same({ usage, 2 }, built:refusal(name, arguments))
@@ -88,20 +97,22 @@ local function bad_input()
 end
 
 local function refusals()
-  it("a cgroup that is none is named, with those that are", function()
+  it("a path that is no cgroup is named, with the cgroups that exist", function()
     local root = cgroup.root()
     for name, kind in pairs(programs) do
       for wrong, message in pairs {
-        [root .. "/none"] = ("%s/none: there is no such cgroup; make it with: mkdir -p %s/none"):format(root, root),
+        [root .. "/none"] = ("%s/none: there is no such cgroup; make it with: mkdir -p %s/none")
+        :format(root, root),
         ["/usr"] = "/usr is not a cgroup; cgroup2 is mounted at " .. root,
         ["pid:x"] = '"pid:x" is not the number of a process, as in "pid:42"',
       } do
-        assert.same({ name .. ": " .. message .. "\n", 1 }, built:refusal(name, { file[kind], wrong }))
+        assert.same({ name .. ": " .. message .. "\n", 1 },
+          built:refusal(name, { file[kind], wrong }))
       end
     end
   end)
 
-  it("who may not is told what it takes", function()
+  it("a user without privileges is told what it takes", function()
     for name, kind in pairs(programs) do
       assert.same({ name .. ": cannot load programs: needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON; "
         .. "run `tidegate doctor`\n", 1 }, built:refusal(name, { file[kind], "self" }, NOBODY))
@@ -120,12 +131,10 @@ local POLICY = [[
   every("20ms", function() io.stderr:write "tick\n" end)
 ]]
 
-local function real_calls()
-  local here = sandbox.new()
+local function real_calls(here)
   local program, port
 
   before_each(function()
-    here:enter()
     port = here:keep(socket.serve("tcp", "127.0.0.1:0")):port()
     prepare(POLICY:format(port, port))
   end)
@@ -134,7 +143,6 @@ local function real_calls()
       program:kill "sigkill"
       program:wait()
     end
-    here:leave()
   end)
 
   local function start(name)
@@ -143,7 +151,7 @@ local function real_calls()
     program:wait_for(("%s: the %s is enforced; Ctrl-C ends it\n"):format(name, kind))
   end
 
-  --- End it, and see that nothing is enforced any more; the lines that it printed.
+  --- End it, and check that nothing is enforced any more; the lines that it printed.
   local function stop(signal)
     program:kill(signal)
     assert.equal(0, program:wait().status)
@@ -163,7 +171,7 @@ local function real_calls()
     assert.equal("ok", socket.try("tcp", "127.0.0.1:" .. port))
   end
 
-  it("are told by enforce-image as they come, until SIGTERM", function()
+  it("are reported by enforce-image as they come, until SIGTERM", function()
     start "enforce-image"
     call()
     program:wait_for ": seen lets it through\n"
@@ -198,12 +206,15 @@ local function real_calls()
     assert.same({ "EACCES", "EACCES" }, { try "192.0.2.7", try "[2001:db8::1]" })
 
     local usage = "wants ban ADDRESS or unban ADDRESS; a prefix such as 192.0.2.0/24 is fine, too"
-    for _, line in ipairs { "ban", "allow 192.0.2.1", "unban 192.0.2.1 192.0.2.2", "192.0.2.0/24" } do
+    for _, line in ipairs {
+      "ban", "allow 192.0.2.1", "unban 192.0.2.1 192.0.2.2", "192.0.2.0/24",
+    } do
       say(line .. "\n", usage)
     end
     say("ban 192.0.2.300\n", 'set "banned": "192.0.2.300": 300 is over 255')
     say("unban 10.0.0.1-10.0.0.9\n",
-      'set "banned": "10.0.0.1-10.0.0.9": a set holds addresses and prefixes, not ranges: write it as prefixes')
+      'set "banned": "10.0.0.1-10.0.0.9": a set holds addresses and prefixes, not ranges: write '
+        .. 'it as prefixes')
     say(("unban 192.0.2.0/24 "):rep(100) .. "\n", "a line of more than 255 bytes is ignored")
     assert.equal("EACCES", try "192.0.2.7")
 
@@ -218,22 +229,24 @@ local function real_calls()
     stop "sigterm"
   end)
 
-  it("go on where enforce-image has no set to change, or nothing to read", function()
+  it("go on if enforce-image has no set to change, or nothing to read", function()
     start "enforce-image"
     program:write "ban 192.0.2.1\n"
     program:wait_for 'enforce-image: set "banned": the policy in force declares none of this name'
     program:kill "sigterm"
     assert.equal(0, program:wait().status)
-    program = built:start("enforce-image", { file.image, here.cgroup }, { "sh", "-c", 'exec "$0" "$@" < /dev/null' })
+    program = built:start("enforce-image", { file.image, here.cgroup },
+      { "sh", "-c", 'exec "$0" "$@" < /dev/null' })
     program:wait_for "is enforced"
     assert.equal("ECONNREFUSED", socket.try("tcp", "169.254.169.254:80"))
     stop "sigterm"
   end)
 
-  it("to unix sockets are told without what a terminal would obey", function()
+  it("to unix sockets are reported without bytes that a terminal would obey", function()
     prepare [[ deny { "docker", connect = "unix:/run/*" } deny { "names", connect = "unix:@*" } ]]
-    if not here:gate('deny { connect = "unix:/run/x" }'):attach(here.cgroup) then
-      pending "needs unix hooks"
+    local reason = sandbox.no_unix()
+    if reason then
+      pending(reason)
       return
     end
     start "enforce-image"
@@ -246,12 +259,13 @@ local function real_calls()
     }, stop "sigint")
   end)
 
-  it("are denied too when nobody listens any more", function()
+  it("are still denied when nobody reads the events any more", function()
     local pipe = built.folder .. "/output"
     assert.equal(0, command.run({ "mkfifo", pipe }).status)
     for name, kind in pairs(programs) do
       local listener = command.start { "head", "-n", "1", pipe }
-      program = built:start(name, { file[kind], here.cgroup }, { "sh", "-c", 'exec "$@" > "$0"', pipe })
+      program = built:start(name, { file[kind], here.cgroup },
+        { "sh", "-c", 'exec "$@" > "$0"', pipe })
       program:wait_for "is enforced"
       assert.equal("ECONNREFUSED", socket.try("tcp", "169.254.169.254:80"))
       assert.truthy(listener:wait().out:find "169.254.169.254")
@@ -288,6 +302,6 @@ for _, way in ipairs(ways) do
       return
     end
     describe("refusals:", refusals)
-    describe("calls", real_calls)
+    sandbox.describe("calls", real_calls)
   end)
 end

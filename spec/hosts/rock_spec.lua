@@ -7,7 +7,7 @@ local env = require "spec.support.env"
 describe("the rock", function()
   local folder, tree, rock, path
 
-  --- Where neither clang nor bpftool is, and nothing can be fetched.
+  --- Run a program without clang, bpftool and network.
   local function isolated(...)
     local offline = command.no_kernel() and {} or { "unshare", "-n" }
     for _, argument in ipairs { ... } do
@@ -26,7 +26,8 @@ describe("the rock", function()
   setup(function()
     folder = env.folder()
     tree, path = folder .. "/tree", folder .. "/path"
-    assert(command.run({ "sh", "-c", 'mkdir "$0" && find /usr/bin /usr/sbin -maxdepth 1 ! -name "*clang*" '
+    assert(command.run({ "sh", "-c",
+      'mkdir "$0" && find /usr/bin /usr/sbin -maxdepth 1 ! -name "*clang*" '
       .. '! -name "llvm*" ! -name bpftool -exec ln -s -f -t "$0" {} +', path }).status == 0)
     local made = command.run({ "make", "-s", "B=" .. command.build, "rock" }, { slow = true })
     assert(made.status == 0, made.out .. made.err)
@@ -35,7 +36,7 @@ describe("the rock", function()
   end)
   teardown(env.clean)
 
-  it("was built from nothing but what is in it", function()
+  it("was built from nothing but its own contents", function()
     assert.same({ 1, 1 }, {
       isolated("sh", "-c", "command -v clang || exit 1").status,
       isolated("sh", "-c", "command -v bpftool || exit 1").status,
@@ -44,7 +45,7 @@ describe("the rock", function()
     assert.equal("", luarocks("lint", "rockspec/tidegate-0.1.0-1.rockspec"))
   end)
 
-  it("gives a module that finds its own library", function()
+  it("installs a module that finds its own library", function()
     local program = env.write(folder .. "/program.lua", [[
       local tidegate = require "tidegate"
       local gate = assert(tidegate.compile 'deny { "x", connect = "10.0.0.0/8" }')
@@ -57,25 +58,28 @@ describe("the rock", function()
         end
       end
     ]])
-    local got = isolated("sh", "-c", 'eval "$(luarocks --lua-version=5.1 --tree="$0" path)" && luajit "$1"',
+    local got = isolated("sh", "-c",
+      'eval "$(luarocks --lua-version=5.1 --tree="$0" path)" && luajit "$1"',
       tree, program)
     assert.equal("", got.err)
-    assert.equal(('0.1.0\tdeny "x" (policy:1): EPERM\n%s/lib/lua/5.1/libtidegate.so\n'):format(tree), got.out)
+    assert.equal(('0.1.0\tdeny "x" (policy:1): EPERM\n%s/lib/lua/5.1/libtidegate.so\n')
+      :format(tree), got.out)
   end)
 
-  it("gives the command, whose programs the kernel takes", function()
+  it("installs the command, whose programs the kernel accepts", function()
     local reason = command.no_kernel()
     if reason then
       pending(reason)
       return
     end
-    local policy = env.write(folder .. "/web.lua", 'deny { "x", connect = "10.0.0.0/8", errno = "EHOSTDOWN" }')
+    local policy = env.write(folder .. "/web.lua",
+      'deny { "x", connect = "10.0.0.0/8", errno = "EHOSTDOWN" }')
     local got = isolated(tree .. "/bin/tidegate", "run", policy, "--", "nc", "-v", "10.0.0.1", "80")
     assert.truthy(got.err:find("deny    x  connect 10.0.0.1:80  EHOSTDOWN  nc[", 1, true), got.err)
     assert.truthy(got.err:find("Host is down", 1, true), got.err)
   end)
 
-  it("gives a command that names what LuaRocks has not brought", function()
+  it("installs a command that names what LuaRocks has not installed", function()
     local got = command.run({ tree .. "/bin/tidegate", "check", "examples/01-first-light.lua" },
       { env = { LUA_PATH = "/nowhere/?.lua", LUA_CPATH = "/nowhere/?.so", TIDEGATE_BUILD = "" } })
     assert.equal("tidegate: LuaJIT does not find some modules; install them with one of\n"
@@ -84,13 +88,15 @@ describe("the rock", function()
     assert.equal(1, got.status)
   end)
 
-  it("is a folder too, in which luarocks make does the same", function()
-    local got = isolated("sh", "-c", 'cd "$0" && unzip -q "$1" && tar xf tidegate-0.1.0.tar.gz && cd tidegate-0.1.0 '
+  it("contains a folder in which luarocks make does the same", function()
+    local got = isolated("sh", "-c",
+      'cd "$0" && unzip -q "$1" && tar xf tidegate-0.1.0.tar.gz && cd tidegate-0.1.0 '
       .. '&& luarocks --lua-version=5.1 --lua-dir=/usr --tree="$0/other" make CFLAGS=-O0 '
       .. '&& ls "$0/other/share/lua/5.1/tidegate"', folder, rock)
     assert.equal(0, got.status, got.out .. got.err)
     assert.truthy(got.out:find "\ncdef%.lua\n")
     luarocks("remove", "tidegate")
-    assert.equal("", command.run({ "find", tree .. "/bin", tree .. "/share", tree .. "/lib/lua" }).out)
+    assert.equal("", command.run({ "find", tree .. "/bin", tree .. "/share",
+      tree .. "/lib/lua" }).out)
   end)
 end)

@@ -1,33 +1,26 @@
--- Another owner's program, which was attached so that it must be alone: the
--- error says whose it is.
+-- A program of another owner that was attached so that it must be alone: the error names its
+-- owner.
 
 local foreign = require "spec.support.foreign"
 local libc = require "spec.support.libc"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
 local EPERM = 1
 local POLICY = [[deny { "no", connect = "192.0.2.1", errno = "EXDEV" }]]
 
-describe("a gate beside another owner's program", function()
-  local here, program = sandbox.new(), nil
-  before_each(function()
-    here:enter()
-    program = foreign.load("their_own", 1)
-  end)
-  after_each(function()
-    libc.call.close(program)
-    here:leave()
-  end)
+sandbox.describe("a gate beside another owner's program", function(here)
+  local program
+  before_each(function() program = foreign.load("their_own", 1) end)
+  after_each(function() libc.call.close(program) end)
 
   local function refusal(path, holder)
-    return ('cannot attach connect4: program %d "their_own", loaded by user 0%s, is attached to %s without '
-      .. "BPF_F_ALLOW_MULTI, which bars all others; have its owner attach it with that flag, or remove it: bpftool "
-      .. "cgroup detach %s connect4 id %d"):format(foreign.id(program), holder or "", path, path, foreign.id(program))
+    return ('cannot attach connect4: program %d "their_own", loaded by user 0%s, is attached to '
+      .. '%s without '
+      .. "BPF_F_ALLOW_MULTI, which bars all others; have its owner attach it with that flag, or "
+      .. "remove it: bpftool "
+      .. "cgroup detach %s connect4 id %d"):format(foreign.id(program), holder or "", path, path,
+      foreign.id(program))
   end
 
   local function holder()
@@ -35,7 +28,7 @@ describe("a gate beside another owner's program", function()
     return (", held by %s[%d]"):format(comm, libc.call.getpid())
   end
 
-  it("is refused where that is on the same cgroup, and changes nothing", function()
+  it("is refused if that program is on the same cgroup, and changes nothing", function()
     for _, flags in ipairs { 0, foreign.ALLOW_OVERRIDE } do
       foreign.attach(here.cgroup, program, flags)
       local gate = here:gate(POLICY)
@@ -51,7 +44,7 @@ describe("a gate beside another owner's program", function()
     end
   end)
 
-  it("is refused where that is on a cgroup above, unless it may be overridden", function()
+  it("is refused if that program is on a cgroup above, unless it may be overridden", function()
     local below = here:another(here:another(here.cgroup))
     foreign.attach(here.cgroup, program, 0)
     local gate = here:gate(POLICY)
@@ -64,7 +57,7 @@ describe("a gate beside another owner's program", function()
     foreign.detach(here.cgroup, program)
   end)
 
-  it("names no process where none holds it any more", function()
+  it("is refused without the name of a process if none holds that program any more", function()
     foreign.attach(here.cgroup, program, 0)
     local expected, path = refusal(here.cgroup), here.cgroup
     local again = program
@@ -74,7 +67,7 @@ describe("a gate beside another owner's program", function()
     assert.equal(expected, message)
   end)
 
-  it("is attached beside one that lets others be, and neither is disturbed", function()
+  it("is attached if that program allows others, and neither is disturbed", function()
     foreign.attach(here.cgroup, program, foreign.ALLOW_MULTI)
     here:enforce(POLICY)
     assert.equal("EXDEV", socket.try("udp", "192.0.2.1:80"))

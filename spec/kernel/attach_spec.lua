@@ -1,4 +1,4 @@
--- Where a gate is attached, and what is left when it goes.
+-- Where a gate is attached, and what is left after it.
 
 local cgroup = require "spec.support.cgroup"
 local netns = require "spec.support.netns"
@@ -6,19 +6,10 @@ local process = require "spec.support.process"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
 local EEXIST, EINVAL, ENOENT = 17, 22, 2
 
-describe("a gate", function()
-  local here = sandbox.new()
-  before_each(function()
-    here:enter()
-    netns.own_all_addresses()
-  end)
-  after_each(function() here:leave() end)
+sandbox.describe("a gate", function(here)
+  before_each(netns.own_all_addresses)
 
   local POLICY = [[deny { "no", connect = "192.0.2.1", errno = "EACCES" }]]
 
@@ -32,7 +23,7 @@ describe("a gate", function()
     end)
   end
 
-  it("attaches to several cgroups and detaches from all", function()
+  it("attaches to several cgroups and detaches from all of them", function()
     local second = here:another()
     local gate = here:enforce(POLICY)
     assert.equal("ok", try_in(second))
@@ -61,7 +52,7 @@ describe("a gate", function()
     assert.equal("ETIMEDOUT", try_in(second))
   end)
 
-  it("attaches once to a cgroup", function()
+  it("attaches only once to a cgroup", function()
     local gate = here:enforce(POLICY)
     local ok, message, errno = gate:attach(here.cgroup .. "/")
     assert.is_nil(ok)
@@ -71,11 +62,12 @@ describe("a gate", function()
     assert.equal(1, gate:status().cgroups)
   end)
 
-  it("attaches to nothing but a cgroup", function()
+  it("attaches to cgroups only", function()
     local gate = here:gate(POLICY)
     for path, expected in pairs {
       ["/tmp"] = { EINVAL, "/tmp is not a cgroup; cgroup2 is mounted at " .. cgroup.root() },
-      ["/no/such/folder"] = { ENOENT, "/no/such/folder: there is no such folder; cgroups are below " .. cgroup.root() },
+      ["/no/such/folder"] = { ENOENT, "/no/such/folder: there is no such folder; cgroups are below "
+        .. cgroup.root() },
       [here.cgroup .. "/cgroup.procs"] = { 20, here.cgroup
         .. "/cgroup.procs is a file of a cgroup; give the folder that it is in" },
     } do
@@ -89,7 +81,7 @@ describe("a gate", function()
     assert.equal("EACCES", try())
   end)
 
-  it("attaches to the cgroup of this process, and of another", function()
+  it("attaches to the cgroup of this process, and of another one", function()
     local gate = here:gate(POLICY)
     assert(gate:attach "self")
     assert.equal("EACCES", try())
@@ -110,7 +102,7 @@ describe("a gate", function()
     go.close()
   end)
 
-  it("lets go when it is closed", function()
+  it("detaches when it is closed", function()
     local gate = here:enforce(POLICY)
     assert.equal("EACCES", try())
     gate:close()
@@ -118,7 +110,7 @@ describe("a gate", function()
     gate:close()
   end)
 
-  it("that was killed leaves nothing attached", function()
+  it("leaves nothing attached when its process is killed", function()
     local attached, never = process.signal(), process.signal()
     local holder = process.fork(function()
       here:enforce(POLICY)
@@ -130,7 +122,7 @@ describe("a gate", function()
     holder:kill()
     attached.close()
     never.close()
-    for _ = 1, 500 do -- the kernel frees what it held a moment later
+    for _ = 1, 500 do -- the kernel frees what the process held a moment later
       if try() == "ok" then
         break
       end
@@ -139,7 +131,7 @@ describe("a gate", function()
     assert.equal("ok", try())
   end)
 
-  it("outlives a cgroup that is removed while it is attached", function()
+  it("survives the removal of a cgroup to which it is attached", function()
     local second = here:another()
     local gate = here:enforce(POLICY)
     assert(gate:attach(second))
@@ -148,7 +140,7 @@ describe("a gate", function()
     assert(gate:commit())
     gate:deny { "wider", egress = "2001:db8::1", uid = 7, log = true }
     assert(gate:commit())
-    gate:rewrite { "turned", connect = "192.0.2.3", to = "192.0.2.4" }
+    gate:rewrite { "rewritten", connect = "192.0.2.3", to = "192.0.2.4" }
     assert(gate:commit())
     assert.equal("EACCES", try())
     assert.equal("EACCES", socket.try("udp", "192.0.2.2:80"))
@@ -157,7 +149,7 @@ describe("a gate", function()
     assert.equal("ok", try())
   end)
 
-  it("attaches again to a cgroup that was removed and made anew", function()
+  it("attaches again to a cgroup that was removed and made again", function()
     local second = here:another()
     local gate = here:enforce(POLICY)
     assert(gate:attach(second))
@@ -168,15 +160,10 @@ describe("a gate", function()
   end)
 end)
 
-describe("two gates", function()
-  local here = sandbox.new()
-  before_each(function()
-    here:enter()
-    netns.own_all_addresses()
-  end)
-  after_each(function() here:leave() end)
+sandbox.describe("two gates", function(here)
+  before_each(netns.own_all_addresses)
 
-  it("on one cgroup must both allow; neither cancels the other's denial", function()
+  it("on one cgroup must both allow a call; neither cancels the other's denial", function()
     here:enforce [[
       deny { connect = "192.0.2.1", errno = "EACCES" }
       allow { connect = "192.0.2.2" }
@@ -191,7 +178,7 @@ describe("two gates", function()
     assert.equal("ok", socket.try("udp", "192.0.2.3:80"))
   end)
 
-  it("on a cgroup and one below it both count; the one above has the last word", function()
+  it("on a cgroup and on one below it both count; the upper one has the last word", function()
     local below = here:another(here.cgroup)
     local server = here:keep(socket.serve("udp", "127.0.0.1:0"))
     here:enforce(([[
@@ -222,9 +209,9 @@ describe("two gates", function()
     assert.equal("x", (server:receive()))
   end)
 
-  -- The child's programs run before the parent's also in getpeername(), where
-  -- the peer is still the one that it does not know.
-  it("that both turn a call show the address that the upper one was asked for", function()
+  -- The child's programs run before the parent's in getpeername(), too, where
+  -- the peer is still the one that the child's program does not know.
+  it("that both rewrite a call show the address that the upper one was asked for", function()
     local below = here:another(here.cgroup)
     local server = here:keep(socket.serve("udp", "127.0.0.1:0"))
     here:enforce(([[rewrite { connect = "192.0.2.3", to = "127.0.0.1:%d" }]]):format(server:port()))

@@ -1,32 +1,23 @@
--- Shares and moves, as the kernel has them: what is picked is as the weights say,
--- and when a list changes only those go elsewhere who must.
+-- Shares and moves in the kernel: the picks follow the weights, and when a list changes, only
+-- those clients move that must.
 
 local env = require "spec.support.env"
 local netns = require "spec.support.netns"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
---- The value of chi-square that one run in a million exceeds, by Wilson and Hilferty.
+--- The value of chi-square that one run in a million exceeds (Wilson and Hilferty).
 local function critical(freedom)
   local part = 2 / (9 * freedom)
   return freedom * (1 - part + 4.7534 * math.sqrt(part)) ^ 3
 end
 
-describe("balance", function()
-  local here = sandbox.new()
+sandbox.describe("balance", function(here)
   setup(env.seed)
-  before_each(function()
-    here:enter()
-    netns.own_all_addresses()
-  end)
-  after_each(function() here:leave() end)
+  before_each(netns.own_all_addresses)
 
-  --- Where a new socket is led that connects there.
-  local function led(to)
+  --- Where a new socket that connects there is redirected.
+  local function reached(to)
     local client = socket.udp "inet"
     assert(client:connect(to))
     local peer = client:getpeername()
@@ -34,7 +25,7 @@ describe("balance", function()
     return peer
   end
 
-  --- A list of backends with these weights, which all have.
+  --- A list of backends, all of which have these weights.
   local function list_of(weights)
     local list = {}
     for index, weight in ipairs(weights) do
@@ -67,13 +58,14 @@ describe("balance", function()
           local expected = CALLS * backend.weight / sum
           square = square + (backend.picked - expected) ^ 2 / expected
         end
-        assert(square < critical(#weights - 1), ("chi-square is %.1f, more than %.1f"):format(square,
+        assert(square < critical(#weights - 1), ("chi-square is %.1f, more than %.1f")
+          :format(square,
           critical(#weights - 1)))
       end)
     end
   end
 
-  it("moves only whom it must when a backend goes, drains or comes, by counting", function()
+  it("moves only the calls that must move when a backend goes, drains or comes", function()
     local gate = here:gate ""
     local svc, list, count = gate:service "svc", list_of { 1, 1, 1, 1, 1, 3 }, 1500
     local vips = {}
@@ -84,17 +76,17 @@ describe("balance", function()
     gate:balance { connect = svc, by = "hash", key = "destination", reveal = true }
     assert(gate:attach(here.cgroup))
 
-    --- Where each destination is led now that all have this list.
+    --- Where each destination is redirected, now that all have this list.
     local function homes(backends)
       local found = {}
       for index, vip in ipairs(vips) do
         svc[vip .. "/udp"] = backends
-        found[index] = led(vip)
+        found[index] = reached(vip)
       end
       return found
     end
 
-    --- How many moved; each to `to` if that is said, else away from `from`.
+    --- How many destinations moved; each must have moved to `to`, or, by default, away from `from`.
     local function moved(before, after, from, to)
       local moves = 0
       for index in ipairs(vips) do
@@ -109,7 +101,8 @@ describe("balance", function()
 
     local function about(share, moves)
       local expected = count * share
-      assert(math.abs(moves - expected) < 5 * math.sqrt(expected), ("%d moved, not %d"):format(moves, expected))
+      assert(math.abs(moves - expected) < 5 * math.sqrt(expected),
+        ("%d moved, not %d"):format(moves, expected))
     end
 
     local all = homes(list)
@@ -118,7 +111,7 @@ describe("balance", function()
     about(1 / 8, moved(all, less, third[1]))
     list[#list + 1] = third
     assert.same(all, homes(list))
-    list[5].state = "draining" -- of weight 3
+    list[5].state = "draining" -- has weight 3
     about(3 / 8, moved(all, homes(list), list[5][1]))
     list[5].state = nil
     list[#list + 1] = { "127.1.1.99:1099", weight = 2 }

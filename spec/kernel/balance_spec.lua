@@ -1,23 +1,19 @@
--- A balanced call lands at one of its backends, and hears of nothing but what it asked for.
+-- A balanced call arrives at one of its backends, and the program sees only the address it asked
+-- for.
 
 local netns = require "spec.support.netns"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
-describe("balance", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
-  -- What is asked for, and where the backends are.
+sandbox.describe("balance", function(here)
+  -- The address that is asked for, and where the backends are.
   local families = {
-    { name = "v4", asked = "10.96.0.10:80", at = "127.0.0.1:0", to = "127.0.0.1:%d", shown = "127.0.0.1:%d" },
-    { name = "v6", asked = "[2001:db8::10]:80", at = "[::1]:0", to = "[::1]:%d", shown = "[::1]:%d" },
-    { name = "v6, mapped", asked = "[::ffff:10.96.0.10]:80", at = "127.0.0.1:0", to = "127.0.0.1:%d",
+    { name = "v4", asked = "10.96.0.10:80", at = "127.0.0.1:0", to = "127.0.0.1:%d",
+      shown = "127.0.0.1:%d" },
+    { name = "v6", asked = "[2001:db8::10]:80", at = "[::1]:0", to = "[::1]:%d",
+      shown = "[::1]:%d" },
+    { name = "v6, mapped", asked = "[::ffff:10.96.0.10]:80", at = "127.0.0.1:0",
+      to = "127.0.0.1:%d",
       shown = "[::ffff:127.0.0.1]:%d" },
   }
 
@@ -25,7 +21,7 @@ describe("balance", function()
     return text:sub(1, 1) == "[" and "inet6" or "inet"
   end
 
-  --- Servers, and a list of them as a policy has it.
+  --- Servers, and a list of them as a policy writes it.
   local function backends(kind, family, count)
     local servers, texts = {}, {}
     for index = 1, count do
@@ -45,7 +41,7 @@ describe("balance", function()
 
   for _, kind in ipairs { "tcp", "udp", "mptcp" } do
     for _, family in ipairs(families) do
-      it(("spreads connects, and shows the address asked for: %s %s"):format(kind, family.name), function()
+      it("spreads connects, and shows the asked address: " .. kind .. " " .. family.name, function()
         local servers, list = backends(kind, family, 3)
         local gate = here:enforce(("balance { \"api\", connect = %q, to = %s }"):format(
           family.asked, list))
@@ -69,7 +65,7 @@ describe("balance", function()
   end
 
   for _, family in ipairs(families) do
-    it("tells where the call went, with reveal: " .. family.name, function()
+    it("shows where the call went, with reveal: " .. family.name, function()
       local servers, list = backends("tcp", family, 1)
       here:enforce(("balance { connect = %q, to = %s, reveal = true }"):format(family.asked, list))
       local client = here:keep(socket.tcp(family_of(family.asked)))
@@ -77,7 +73,7 @@ describe("balance", function()
       assert.equal(family.shown:format(servers[1]:port()), client:getpeername())
     end)
 
-    it("keeps an unconnected socket with its backend, and turns answers back: " .. family.name, function()
+    it("keeps an unconnected socket with its backend, and renames it: " .. family.name, function()
       local servers, list = backends("udp", family, 4)
       here:enforce(("balance { \"dns\", egress = %q, to = %s }"):format(family.asked, list))
       local seen = {}
@@ -88,7 +84,7 @@ describe("balance", function()
           assert(client:sendto("ask", family.asked))
           for index, server in ipairs(servers) do
             if not server:is_empty() then
-              assert.is_true(home == nil or home == index, "it went elsewhere")
+              assert.is_true(home == nil or home == index, "it went to another backend")
               home = index
               local text, from = server:receive()
               assert.equal("ask", text)
@@ -101,12 +97,13 @@ describe("balance", function()
         end
         seen[home] = true
       end
-      assert.is_true(#servers - 1 <= (seen[1] and 1 or 0) + (seen[2] and 1 or 0) + (seen[3] and 1 or 0)
+      assert.is_true(#servers - 1 <= (seen[1] and 1 or 0) + (seen[2] and 1 or 0) + (seen[3] and 1
+        or 0)
         + (seen[4] and 1 or 0))
     end)
   end
 
-  it("leaves the port where a backend has none, and binds the source", function()
+  it("keeps the port if a backend has none, and binds the source", function()
     netns.own_all_addresses()
     local server = here:keep(socket.serve("tcp", "127.0.0.5:0"))
     local asked = ("10.96.0.10:%d"):format(server:port())
@@ -118,12 +115,13 @@ describe("balance", function()
     assert.equal(asked, client:getpeername())
   end)
 
-  it("chooses by a hash of what the rule says", function()
+  it("chooses by a hash of what the rule names", function()
     local _, list = backends("tcp", families[1], 8)
     local gate = here:enforce(([[
       balance { "uid", connect = "10.96.0.10:80", to = %s, by = "hash", key = "uid" }
       balance { "socket", connect = "10.96.0.11:80", to = %s, by = "hash" }
-      balance { "destination", connect = "10.97.0.0/16:80", to = %s, by = "hash", key = "destination" }
+      balance { "destination", connect = "10.97.0.0/16:80", to = %s, by = "hash",
+        key = "destination" }
     ]]):format(list, list, list))
     local function used(name, addresses)
       for _, address in ipairs(addresses) do
@@ -147,13 +145,15 @@ describe("balance", function()
     assert.is_true(used("destination", others) > 4)
   end)
 
-  it("goes where decide says, by a key that a query has", function()
+  it("goes where decide() says, if a query has the key", function()
     local _, list = backends("tcp", families[1], 8)
     local gate = here:enforce(([[
-      balance { connect = "10.97.0.0/16:80", to = %s, by = "hash", key = "destination", reveal = true }
+      balance { connect = "10.97.0.0/16:80", to = %s, by = "hash", key = "destination",
+        reveal = true }
       balance { connect = "10.98.0.1:80", to = %s, by = "hash", key = "uid", reveal = true }
       balance { connect = "10.98.0.2:80", to = %s, by = "hash", key = "pid", reveal = true }
-    ]]):format(list, list, list:gsub('"(127[^"]*)"', '{ %1, weight = 5 }', 3):gsub("{ (127[^,]*),", '{ "%1",')))
+    ]]):format(list, list,
+      list:gsub('"(127[^"]*)"', '{ %1, weight = 5 }', 3):gsub("{ (127[^,]*),", '{ "%1",')))
     local pid = tonumber(io.open("/proc/self/stat"):read "*a":match "^%d+")
     local asked = { "10.98.0.1:80", "10.98.0.2:80" }
     for index = 1, 20 do
@@ -162,24 +162,27 @@ describe("balance", function()
     for _, address in ipairs(asked) do
       local client = here:keep(socket.tcp "inet")
       assert.same({ true }, { client:connect(address) })
-      local decision = assert(gate:decide { op = "connect", addr = address, proto = "tcp", uid = 0, pid = pid })
+      local decision = assert(gate:decide { op = "connect", addr = address, proto = "tcp", uid = 0,
+        pid = pid })
       assert.equal(decision.final, client:getpeername())
       assert.equal("balance", decision.verb)
     end
   end)
 
-  it("tells of a choice", function()
+  it("reports a choice in an event", function()
     local servers, list = backends("tcp", families[1], 1)
-    local gate = here:enforce(([[balance { "api", connect = "10.96.0.10:80", to = %s, log = true }]]):format(list))
+    local gate = here:enforce(([[balance { "api", connect = "10.96.0.10:80", to = %s, log = true ]]
+      .. [[}]]):format(list))
     assert.equal("ok", socket.try("tcp", "10.96.0.10:80"))
-    local told = {}
+    local events = {}
     for event in gate:events { timeout = 0 } do
-      told[#told + 1] = tostring(event):match "^(.*)  [^ ]+%["
+      events[#events + 1] = tostring(event):match "^(.*)  [^ ]+%["
     end
-    assert.same({ ("balance api  connect 10.96.0.10:80 -> 127.0.0.1:%d"):format(servers[1]:port()) }, told)
+    assert.same({ ("balance api  connect 10.96.0.10:80 -> 127.0.0.1:%d")
+      :format(servers[1]:port()) }, events)
   end)
 
-  it("tells in stats what each backend was picked, and is to get", function()
+  it("reports in stats how often each backend was picked, and its share", function()
     local servers, list = backends("tcp", families[1], 2)
     local addresses = {}
     for index, server in ipairs(servers) do
@@ -188,7 +191,8 @@ describe("balance", function()
     local gate = here:enforce(([[
       deny { "before", connect = "192.0.2.1" }
       balance { "even", connect = "10.96.0.10:80", to = %s }
-      balance { "uneven", connect = "10.96.0.11:80", to = { { "127.0.0.1:9", weight = 3 }, "127.0.0.2" } }
+      balance { "uneven", connect = "10.96.0.11:80",
+        to = { { "127.0.0.1:9", weight = 3 }, "127.0.0.2" } }
     ]]):format(list))
     for _ = 1, 20 do
       assert.equal("ok", socket.try("tcp", "10.96.0.10:80"))
@@ -205,16 +209,18 @@ describe("balance", function()
       { address = "127.0.0.2", weight = 1, state = "up", picked = 0, share = 0.25 },
     }, rules.uneven.backends)
     assert.is_nil(rules.before.backends)
-    -- One that is not in force yet has its backends, too, and those that are keep their own.
+    -- A gate that is not in force yet has its backends, too, and those of the running gate keep
+    -- their own counts.
     gate:rules()[1]:remove()
     gate:balance { "staged", connect = "10.96.0.12:80", to = "127.0.0.1:9" }
     assert.same({ { address = "127.0.0.1:9", weight = 1, state = "up", picked = 0, share = 1 } },
       gate:stats().rules.staged.backends)
     assert(gate:commit())
-    assert.same(counts, { gate:stats().rules.even.backends[1].picked, gate:stats().rules.even.backends[2].picked })
+    assert.same(counts, { gate:stats().rules.even.backends[1].picked,
+      gate:stats().rules.even.backends[2].picked })
   end)
 
-  it("keeps counting by rule and address when a policy is published anew", function()
+  it("keeps counting by rule and address when a policy is published again", function()
     local servers, list = backends("tcp", families[1], 2)
     local gate = here:enforce(([[
       local api = balance { "api", connect = "10.96.0.10:80", to = %s } ]]):format(list))
@@ -223,13 +229,15 @@ describe("balance", function()
     end
     local before = picks(gate:rules()[1])
     gate:rules()[1]:remove()
-    gate:balance { "first", connect = "10.96.0.11:80", to = ("127.0.0.1:%d"):format(servers[1]:port()) }
+    gate:balance { "first", connect = "10.96.0.11:80",
+      to = ("127.0.0.1:%d"):format(servers[1]:port()) }
     gate:balance { "api", connect = "10.96.0.10:80", to = {
-      ("127.0.0.1:%d"):format(servers[2]:port()), "127.0.0.9:1", ("127.0.0.1:%d"):format(servers[1]:port()) } }
+      ("127.0.0.1:%d"):format(servers[2]:port()), "127.0.0.9:1",
+      ("127.0.0.1:%d"):format(servers[1]:port()) } }
     assert(gate:commit())
     assert.same({ 0 }, (picks(gate:rules()[1])))
     assert.same({ before[2], 0, before[1] }, (picks(gate:rules()[2])))
-    -- A list of its own for a new rule of the same address, and none where there is no balance.
+    -- A new rule for the same address has a list of its own; a rule that does not balance has none.
     for _ = 1, 3 do
       for _, rule in ipairs(gate:rules()) do
         rule:remove()
@@ -237,7 +245,8 @@ describe("balance", function()
       assert(gate:commit())
       assert.equal("ENETUNREACH", socket.try("tcp", "10.96.0.10:80"))
     end
-    gate:balance { "api", connect = "10.96.0.10:80", to = ("127.0.0.1:%d"):format(servers[1]:port()) }
+    gate:balance { "api", connect = "10.96.0.10:80",
+      to = ("127.0.0.1:%d"):format(servers[1]:port()) }
     assert(gate:commit())
     assert.same({ 0 }, (picks(gate:rules()[1])))
     assert.equal("ok", socket.try("tcp", "10.96.0.10:80"))

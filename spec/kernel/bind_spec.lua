@@ -1,5 +1,5 @@
--- bind: allowed, denied, turned, and spared the capability for low ports; and
--- getsockname() then answers what the program asked for.
+-- bind: allowed, denied, rewritten, and exempt from the capability for low ports;
+-- getsockname() then returns what the program asked for.
 
 local netns = require "spec.support.netns"
 local libc = require "spec.support.libc"
@@ -7,33 +7,27 @@ local process = require "spec.support.process"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
 local NOBODY = 65534
 
 local families = {
   { name = "v4", family = "inet", host = "127.0.0.9", to = "127.0.0.8", final = "127.0.0.8" },
-  { name = "v6", family = "inet6", host = "[2001:db8::9]", to = "[2001:db8::8]", final = "[2001:db8::8]" },
+  { name = "v6", family = "inet6", host = "[2001:db8::9]", to = "[2001:db8::8]",
+    final = "[2001:db8::8]" },
   { name = "v6, mapped", family = "inet6", host = "[::ffff:127.0.0.9]", to = "127.0.0.8",
     final = "[::ffff:127.0.0.8]" },
   { name = "v6 to mapped", family = "inet6", host = "[2001:db8::9]", to = "[::ffff:127.0.0.8]",
     final = "[::ffff:127.0.0.8]" },
 }
 
-describe("bind", function()
-  local here = sandbox.new()
+sandbox.describe("bind", function(here)
   before_each(function()
-    here:enter()
     netns.add_address "2001:db8::8"
     netns.add_address "2001:db8::9"
   end)
-  after_each(function() here:leave() end)
 
   local function new(kind, family) return here:keep(socket.kinds[kind](family)) end
 
-  --- What binding a new socket comes to.
+  --- The result of binding a new socket.
   local function try(kind, endpoint)
     local one = socket.kinds[kind](endpoint:sub(1, 1) == "[" and "inet6" or "inet")
     local ok, errno = one:bind(endpoint)
@@ -43,7 +37,8 @@ describe("bind", function()
 
   for _, errno in ipairs { "EPERM", "EACCES", "EADDRINUSE", "EADDRNOTAVAIL", "EINVAL", "ENOENT" } do
     it("is denied with " .. errno, function()
-      here:enforce(([[deny { bind = { "127.0.0.9:1-60000", "2001:db8::9" }, errno = %q }]]):format(errno))
+      here:enforce(([[deny { bind = { "127.0.0.9:1-60000", "2001:db8::9" }, errno = %q }]])
+        :format(errno))
       for _, kind in ipairs { "tcp", "udp", "mptcp" } do
         assert.equal(errno, try(kind, "127.0.0.9:5000"))
         assert.equal(errno, try(kind, "[::ffff:127.0.0.9]:5000"))
@@ -55,7 +50,7 @@ describe("bind", function()
     end)
   end
 
-  it("is denied by default, but for what is allowed", function()
+  it("is denied by default, except for what is allowed", function()
     local gate = here:enforce [[
       policy { default = { bind = "deny" } }
       allow { bind = { "*:8080", "127.0.0.1" } }
@@ -70,7 +65,7 @@ describe("bind", function()
     assert.equal(4, gate:rules()[1].hits)
   end)
 
-  it("takes an address that says AF_UNSPEC for IPv4, as the kernel does", function()
+  it("treats an address that says AF_UNSPEC as IPv4, as the kernel does", function()
     assert(new("udp", "inet"):bind("0.0.0.0:5000", 0))
     here:enforce [[deny { bind = "*:5001", errno = "EACCES" }]]
     assert.same({ nil, "EACCES" }, { new("udp", "inet"):bind("0.0.0.0:5001", 0) })
@@ -89,7 +84,7 @@ describe("bind", function()
     }, found)
   end)
 
-  it("does not see the port that the kernel takes by itself", function()
+  it("does not see the port that the kernel chooses by itself", function()
     local server = here:keep(socket.serve("tcp", "127.0.0.1:0"))
     here:enforce [[policy { default = { bind = "deny" } }]]
     assert.equal("EPERM", try("tcp", "127.0.0.1:0"))
@@ -103,8 +98,8 @@ describe("bind", function()
       local what = ": " .. kind .. " " .. case.name
       local asked = case.host .. ":5000"
 
-      --- A socket that was turned, and where it is.
-      local function turned(rule)
+      --- A socket whose bind was rewritten, and where it is bound.
+      local function rewritten(rule)
         local gate = here:enforce(rule)
         local one = new(kind, case.family)
         assert.same({ true }, { one:bind(asked) })
@@ -113,33 +108,35 @@ describe("bind", function()
         return shown, one:getsockname(), one
       end
 
-      it("is turned, and shown as asked for" .. what, function()
-        local shown, final = turned(([[rewrite { bind = %q, to = "%s:6000" }]]):format(asked, case.to))
+      it("is rewritten, and shown as asked for" .. what, function()
+        local shown, final = rewritten(([[rewrite { bind = %q, to = "%s:6000" }]])
+          :format(asked, case.to))
         assert.equal(asked, shown)
         assert.equal(case.final .. ":6000", final)
       end)
 
-      it("is turned by its address alone" .. what, function()
-        local shown, final = turned(([[rewrite { bind = %q, to = %q }]]):format(asked, case.to))
+      it("is rewritten in its address alone" .. what, function()
+        local shown, final = rewritten(([[rewrite { bind = %q, to = %q }]]):format(asked, case.to))
         assert.equal(asked, shown)
         assert.equal(case.final .. ":5000", final)
       end)
 
-      it("is turned by its port alone" .. what, function()
-        local shown, final = turned [[rewrite { bind = "*:5000", to = "*:6000" }]]
+      it("is rewritten in its port alone" .. what, function()
+        local shown, final = rewritten [[rewrite { bind = "*:5000", to = "*:6000" }]]
         assert.equal(asked, shown)
         assert.equal(case.host .. ":6000", final)
       end)
 
-      it("is turned and revealed" .. what, function()
-        local shown, final = turned(([[rewrite { bind = %q, to = "%s:6000", reveal = true }]])
+      it("is rewritten and revealed" .. what, function()
+        local shown, final = rewritten(([[rewrite { bind = %q, to = "%s:6000", reveal = true }]])
           :format(asked, case.to))
         assert.equal(final, shown)
         assert.equal(case.final .. ":6000", final)
       end)
 
       it("with port 0 shows the address asked for and the kernel's port" .. what, function()
-        local gate = here:enforce(([[rewrite { bind = "%s:0", to = %q }]]):format(case.host, case.to))
+        local gate = here:enforce(([[rewrite { bind = "%s:0", to = %q }]])
+          :format(case.host, case.to))
         local one = new(kind, case.family)
         assert(one:bind(case.host .. ":0"))
         local host, port = one:getsockname():match "^(.*):(%d+)$"
@@ -151,7 +148,7 @@ describe("bind", function()
     end
   end
 
-  describe("that was turned", function()
+  describe("that was rewritten", function()
     for _, kind in ipairs { "tcp", "mptcp" } do
       it("is what accepted sockets show, too: " .. kind, function()
         local gate = here:enforce [[rewrite { bind = "127.0.0.9:5000", to = "127.0.0.8:6000" }]]
@@ -169,8 +166,10 @@ describe("bind", function()
         assert.equal("127.0.0.8:6000", accepted:getsockname())
       end)
 
-      for asked, to in pairs { ["0.0.0.0:5000"] = "127.0.0.1", ["[::]:5000"] = "[::ffff:127.0.0.1]" } do
-        it(("shows where a connection came to, if any address was asked for: %s %s"):format(kind, asked), function()
+      for asked, to in pairs {
+        ["0.0.0.0:5000"] = "127.0.0.1", ["[::]:5000"] = "[::ffff:127.0.0.1]",
+      } do
+        it(("shows where a connection was made to: %s %s"):format(kind, asked), function()
           here:enforce [[rewrite { bind = "*:5000", to = "*:6000" }]]
           local server = here:keep(socket.serve(kind, asked))
           assert(new(kind, "inet"):connect "127.0.0.1:6000")
@@ -236,7 +235,7 @@ describe("bind", function()
   end)
 
   describe("privileged", function()
-    --- try() by a user without capabilities.
+    --- try() as a user without capabilities.
     local function try_as_nobody(kind, endpoint)
       return process.run(function()
         assert(libc.outcome(libc.call.setresgid(NOBODY, NOBODY, NOBODY)))
@@ -245,7 +244,7 @@ describe("bind", function()
       end)
     end
 
-    it("spares whom the rule names the capability, and nobody else", function()
+    it("exempts the sockets that the rule names from the capability, and no others", function()
       here:enforce [[allow { bind = "*:443", uid = 65534, privileged = true }]]
       for _, kind in ipairs { "tcp", "udp", "mptcp" } do
         for _, host in ipairs { "127.0.0.1", "0.0.0.0", "[::]", "[::ffff:127.0.0.1]" } do
@@ -255,7 +254,7 @@ describe("bind", function()
       end
     end)
 
-    it("goes with a rewrite to a low port", function()
+    it("can be combined with a rewrite to a low port", function()
       local gate = here:enforce [[
         rewrite { bind = "*:8443", to = "*:443", privileged = true }
         rewrite { bind = "*:8444", to = "*:444" }
@@ -267,7 +266,7 @@ describe("bind", function()
       assert.equal(2, gate:rules()[1].hits)
     end)
 
-    it("gives way to another gate's denial", function()
+    it("yields to another gate's denial", function()
       here:enforce [[allow { bind = "*:443", privileged = true }]]
       here:enforce [[deny { bind = "*:443", errno = "EADDRNOTAVAIL" }]]
       here:enforce [[allow { bind = "*:443", privileged = true }]]
@@ -275,7 +274,7 @@ describe("bind", function()
     end)
   end)
 
-  it("of ping and raw sockets is not seen", function()
+  it("does not see ping and raw sockets", function()
     netns.allow_ping()
     here:enforce [[policy { default = { bind = "deny" } }]]
     for _, family in ipairs { "inet", "inet6" } do
@@ -285,7 +284,7 @@ describe("bind", function()
     end
   end)
 
-  it("of UDP-Lite is seen", function()
+  it("sees UDP-Lite", function()
     local ok = pcall(function() return new("udplite", "inet") end)
     if not ok then
       return pending "this kernel has no UDP-Lite"

@@ -1,5 +1,5 @@
--- A gate among others' programs, on its cgroup and on those above and below:
--- each has its say, none undoes a denial, and the uppermost has the last word
+-- A gate among programs of other owners, on its cgroup and on those above and below:
+-- each is heard, none undoes a denial, and the uppermost has the last word
 -- on where a call goes.
 
 local netns = require "spec.support.netns"
@@ -9,19 +9,10 @@ local cgroup = require "spec.support.cgroup"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
+local PORT = 60000 -- the port that the other owner's programs act on
 
-local PORT = 60000 -- that the other owner's programs are about
-
-describe("beside another owner's program", function()
-  local here = sandbox.new()
-  before_each(function()
-    here:enter()
-    netns.own_all_addresses()
-  end)
-  after_each(function() here:leave() end)
+sandbox.describe("beside another owner's program", function(here)
+  before_each(netns.own_all_addresses)
 
   local function add(program, path, flags)
     local one, errno = owner.attach(program, path or here.cgroup, flags or "multi")
@@ -33,15 +24,17 @@ describe("beside another owner's program", function()
   local policies = {
     allows = [[allow { connect = "*" }]],
     denies = [[deny { connect = "*", errno = "EACCES" }]],
-    turns = [[rewrite { connect = "*", to = "192.0.2.99" }]],
+    rewrites = [[rewrite { connect = "*", to = "192.0.2.99" }]],
     ["has a source"] = [[allow { connect = "*", source = "127.0.0.7" }]],
   }
 
-  -- The kernel keeps the errno that was set last; where a program sets none, it is EPERM, or what was set before it.
+  -- The kernel keeps the errno that was set last; if a program sets none, that is EPERM, or what
+  -- was set before it.
   for _, order in ipairs { "before", "after" } do
     for name, policy in pairs(policies) do
       for program, errno in pairs { other_denies = "EPERM", other_errno = "EHOSTUNREACH" } do
-        it(("a gate that %s does not cancel its denial: %s, %s ours"):format(name, program, order), function()
+        local what = ("%s, %s ours"):format(program, order)
+        it(("a gate that %s does not cancel its denial: %s"):format(name, what), function()
           if order == "before" then
             add(program)
           end
@@ -51,7 +44,8 @@ describe("beside another owner's program", function()
           end
           local found = try()
           if name == "denies" then
-            local last = order == "before" and "EACCES" or program == "other_denies" and "EACCES" or errno
+            local last = order == "before" and "EACCES" or program == "other_denies" and "EACCES"
+              or errno
             assert.equal(last, found)
           else
             assert.equal(errno, found)
@@ -61,7 +55,7 @@ describe("beside another owner's program", function()
       end
     end
 
-    it("a gate's denial is not cancelled by one that allows, " .. order .. " ours", function()
+    it("a gate's denial is not cancelled by a program that allows, " .. order .. " ours", function()
       if order == "before" then
         add "other_allows"
       end
@@ -73,7 +67,7 @@ describe("beside another owner's program", function()
     end)
   end
 
-  it("a gate decides on where the one before has turned the call", function()
+  it("a gate decides about the address that an earlier program has written", function()
     add "other_rewrites"
     here:enforce [[
       deny { connect = "127.0.0.1", errno = "EACCES" }
@@ -101,7 +95,7 @@ describe("beside another owner's program", function()
     end))
   end)
 
-  it("that wants to be alone, a gate keeps its place", function()
+  it("a gate keeps its place if that program wants to be alone", function()
     here:enforce(policies.denies)
     assert.same({ nil, "EPERM" }, { owner.attach("other_allows", here.cgroup, "none") })
     assert.same({ nil, "EPERM" }, { owner.attach("other_allows", here.cgroup, "override") })

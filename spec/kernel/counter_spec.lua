@@ -6,15 +6,7 @@ local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 local uv = require "luv"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
-describe("hits", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
+sandbox.describe("hits", function(here)
   local function call(count, endpoint)
     for _ = 1, count do
       socket.try("udp", endpoint)
@@ -50,7 +42,7 @@ describe("hits", function()
     end
     local answers = client.finish(storm)
     assert.same({ a = 4000, b = 2000, c = answers["denied: EPERM"] }, hits(gate))
-    assert.equal(1000 + answers["turned: EPERM"], gate:stats().default.connect.hits)
+    assert.equal(1000 + answers["rewritten: EPERM"], gate:stats().default.connect.hits)
     assert.equal(0, gate:stats().default.sendmsg.hits)
   end)
 
@@ -94,13 +86,15 @@ describe("hits", function()
     assert.same({ kept = 4, new = 2, gone = 0 }, hits(gate))
   end)
 
-  it("stay when programs of a wider kind take over", function()
+  it("stay when a wider program set takes over", function()
     local gate = here:enforce [[deny { "kept", connect = "127.0.0.1" }]]
     call(3, "127.0.0.1:80")
-    gate:deny { "wide", egress = "2001:db8::1", uid = 7, comm = "x", pid = 7, gid = 7, proto = "udp", log = true }
-    gate:rewrite { "turned", connect = "127.0.0.7", to = "127.0.0.8", source = "127.0.0.9" }
+    gate:deny { "wide", egress = "2001:db8::1", uid = 7, comm = "x", pid = 7, gid = 7,
+      proto = "udp", log = true }
+    gate:rewrite { "rewritten", connect = "127.0.0.7", to = "127.0.0.8", source = "127.0.0.9" }
     for index = 1, 400 do
-      gate:deny { "n" .. index, connect = ("10.0.%d.%d:%d"):format(index / 250, index % 250, index) }
+      gate:deny { "n" .. index, connect = ("10.0.%d.%d:%d")
+        :format(index / 250, index % 250, index) }
     end
     assert(gate:commit())
     call(2, "127.0.0.1:80")
@@ -109,7 +103,7 @@ describe("hits", function()
     assert.same({ 5, 0, 1, 0 }, { found.kept, found.wide, found.n7, found.n8 })
   end)
 
-  it("go on where a gate is detached and attached again", function()
+  it("continue after a gate is detached and attached again", function()
     local gate = here:enforce [[deny { "kept", connect = "127.0.0.1" }]]
     call(3, "127.0.0.1:80")
     assert(gate:detach())
@@ -120,11 +114,7 @@ describe("hits", function()
   end)
 end)
 
-describe("the time of a rule's last hit", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
+sandbox.describe("the time of a rule's last hit", function(here)
   local function now()
     uv.update_time()
     local seconds, microseconds = uv.gettimeofday()
@@ -156,7 +146,7 @@ describe("the time of a rule's last hit", function()
     assert.is_nil(gate:stats().rules.hit.last)
   end)
 
-  it("moves with each tick of a storm of hits, of whatever rules", function()
+  it("moves with each tick during a storm of hits of several rules", function()
     local gate = here:enforce [[
       deny { "one", connect = "127.0.0.1" }
       deny { "other", connect = "127.0.0.2" }
@@ -173,12 +163,8 @@ describe("the time of a rule's last hit", function()
   end)
 end)
 
-describe("the counters of a hook", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
-  it("tell what became of its calls, whatever programs are in force", function()
+sandbox.describe("the counters of a hook", function(here)
+  it("count the outcomes of its calls, whatever programs are in force", function()
     local gate = here:enforce [[
       deny { connect = "127.0.0.1" }
       rewrite { connect = "127.0.0.2", to = "127.0.0.3" }
@@ -186,7 +172,9 @@ describe("the counters of a hook", function()
       allow { connect = "::1" }
     ]]
     local function calls()
-      for _, address in ipairs { "127.0.0.1", "127.0.0.1", "127.0.0.2", "127.0.0.4", "127.0.0.5", "[::1]" } do
+      for _, address in ipairs {
+        "127.0.0.1", "127.0.0.1", "127.0.0.2", "127.0.0.4", "127.0.0.5", "[::1]",
+      } do
         socket.try("udp", address .. ":9")
       end
     end
@@ -196,15 +184,17 @@ describe("the counters of a hook", function()
     assert.same({ calls = 1, denied = 0, rewritten = 0, errors = 0, lost = 0 }, hooks.connect6)
     assert.equal(1, gate:stats().errors)
     assert.is_nil(hooks.bind4)
-    -- What a turned call had asked for is shown.
-    local turned = here:keep(socket.udp "inet")
-    assert(turned:connect "127.0.0.2:9")
-    turned:getpeername()
-    assert.same({ 1, 1 }, { gate:stats().hooks.getpeername4.calls, gate:stats().hooks.getpeername4.rewritten })
+    -- A rewritten call shows what it had asked for.
+    local rewritten = here:keep(socket.udp "inet")
+    assert(rewritten:connect "127.0.0.2:9")
+    rewritten:getpeername()
+    assert.same({ 1, 1 }, { gate:stats().hooks.getpeername4.calls,
+      gate:stats().hooks.getpeername4.rewritten })
     gate:deny { "wide", egress = "2001:db8::1", uid = 7, comm = "x" }
     assert(gate:commit())
     calls()
-    assert.same({ calls = 11, denied = 4, rewritten = 3, errors = 2, lost = 0 }, gate:stats().hooks.connect4)
+    assert.same({ calls = 11, denied = 4, rewritten = 3, errors = 2, lost = 0 },
+      gate:stats().hooks.connect4)
     assert.equal(0, gate:stats().hooks.sendmsg6.calls)
   end)
 
@@ -212,7 +202,8 @@ describe("the counters of a hook", function()
     local gate = here:enforce [[deny { connect = "127.0.0.1", log = false }]]
     local children = {}
     for index = 1, 4 do
-      children[index] = process.fork(function() for _ = 1, 2000 do socket.try("udp", "127.0.0.1:9") end end)
+      children[index] = process.fork(function() for _ = 1,
+        2000 do socket.try("udp", "127.0.0.1:9") end end)
     end
     for _, child in ipairs(children) do
       child:wait()
@@ -221,10 +212,11 @@ describe("the counters of a hook", function()
     assert.same({ 8000, 8000 }, { connect4.calls, connect4.denied })
   end)
 
-  it("are read with those of 10,000 rules at once", function()
+  it("are read along with those of 10,000 rules", function()
     local rules = {}
     for index = 1, 10000 do
-      rules[index] = ('deny { "r%d", connect = "10.%d.%d.1" }'):format(index, index / 250, index % 250)
+      rules[index] = ('deny { "r%d", connect = "10.%d.%d.1" }')
+        :format(index, index / 250, index % 250)
     end
     local gate = here:enforce(table.concat(rules, "\n"))
     for _ = 1, 3 do
@@ -236,11 +228,7 @@ describe("the counters of a hook", function()
   end)
 end)
 
-describe("the rate of a rule's events", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
+sandbox.describe("the rate of a rule's events", function(here)
   local function told(gate, calls)
     local count = 0
     for _ = 1, calls do
@@ -252,7 +240,7 @@ describe("the rate of a rule's events", function()
     return count
   end
 
-  it("goes on when programs of a wider kind take over", function()
+  it("continues when a wider program set takes over", function()
     local gate = here:enforce [[deny { "kept", connect = "127.0.0.1", log = "1/h" }]]
     assert.equal(1, told(gate, 3))
     gate:deny { "wide", connect = "127.0.0.2", uid = 7 }
@@ -261,7 +249,7 @@ describe("the rate of a rule's events", function()
     assert.equal(5, gate:rules()[1].suppressed)
   end)
 
-  it("is the new one at once, whatever the one before has used up", function()
+  it("takes the new value at once, whatever was used up under the one before", function()
     local gate = here:enforce [[deny { "kept", connect = "127.0.0.1", log = "1/h" }]]
     assert.equal(1, told(gate, 3))
     gate:rules()[1]:remove()

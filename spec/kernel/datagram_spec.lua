@@ -1,21 +1,14 @@
--- Datagrams: what an unconnected socket sends is judged one by one.
+-- Datagrams: each one that an unconnected socket sends is judged.
 
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
-describe("sendmsg", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
+sandbox.describe("sendmsg", function(here)
   local servers = {
     { name = "v4", at = "127.0.0.1:0", as = "127.0.0.1:%d", hook = "sendmsg4" },
     { name = "v6", at = "[::1]:0", as = "[::1]:%d", hook = "sendmsg6" },
-    { name = "v6 to a mapped address", at = "127.0.0.1:0", as = "[::ffff:127.0.0.1]:%d", hook = "sendmsg4" },
+    { name = "v6 to a mapped address", at = "127.0.0.1:0", as = "[::ffff:127.0.0.1]:%d",
+      hook = "sendmsg4" },
   }
 
   for _, case in ipairs(servers) do
@@ -41,7 +34,7 @@ describe("sendmsg", function()
     end)
   end
 
-  it("is a matter of its own: connect rules say nothing of it", function()
+  it("is an operation of its own: connect rules do not apply to it", function()
     local server = here:keep(socket.serve("udp", "127.0.0.1:0"))
     local to = "127.0.0.1:" .. server:port()
     here:enforce [[deny { connect = "127.0.0.1" }]]
@@ -49,7 +42,7 @@ describe("sendmsg", function()
     assert.equal(1, here:keep(socket.udp "inet"):sendto("x", to))
   end)
 
-  it("is not asked again for a connected socket", function()
+  it("is not judged again on a connected socket", function()
     local server = here:keep(socket.serve("udp", "127.0.0.1:0"))
     local to = "127.0.0.1:" .. server:port()
     here:enforce [[deny { sendmsg = "127.0.0.1" }]]
@@ -60,7 +53,7 @@ describe("sendmsg", function()
     assert.same({ nil, "EPERM" }, { client:sendto("x", to) })
   end)
 
-  it("lets control data pass on a connected socket, which has no address to judge", function()
+  it("lets control data pass on a connected socket, which names no address", function()
     for _, host in ipairs { "127.0.0.1", "[::1]" } do
       local server = here:keep(socket.serve("udp", host .. ":0"))
       local client = here:keep(socket.udp(host == "[::1]" and "inet6" or "inet"))
@@ -99,7 +92,7 @@ describe("sendmsg", function()
     assert.is_true(server4:is_empty() and server6:is_empty())
   end)
 
-  it("is what egress means beside connect", function()
+  it("is part of egress, beside connect", function()
     local server = here:keep(socket.serve("udp", "127.0.0.1:0"))
     local to = "127.0.0.1:" .. server:port()
     here:enforce [[deny { egress = "127.0.0.1", errno = "ENETUNREACH" }]]

@@ -1,27 +1,20 @@
--- A denied connect fails with the errno of the rule, by whatever way the
+-- A denied connect fails with the errno of the rule, however the
 -- address is written.
 
 local netns = require "spec.support.netns"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
-describe("deny", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
+sandbox.describe("deny", function(here)
   local errnos = {
-    "EPERM", "EACCES", "ECONNREFUSED", "ECONNRESET", "EHOSTUNREACH", "ENETUNREACH", "ENETDOWN", "ETIMEDOUT",
-    "EADDRNOTAVAIL", "EAFNOSUPPORT", "EINVAL", "ENOENT", "ECONNABORTED",
+    "EPERM", "EACCES", "ECONNREFUSED", "ECONNRESET", "EHOSTUNREACH", "ENETUNREACH", "ENETDOWN",
+    "ETIMEDOUT", "EADDRNOTAVAIL", "EAFNOSUPPORT", "EINVAL", "ENOENT", "ECONNABORTED",
   }
 
   for _, errno in ipairs(errnos) do
     it("fails the call with " .. errno, function()
-      here:enforce(([[deny { connect = { "192.0.2.0/24", "2001:db8::/32" }, errno = %q }]]):format(errno))
+      here:enforce(([[deny { connect = { "192.0.2.0/24", "2001:db8::/32" }, errno = %q }]])
+        :format(errno))
       for _, kind in ipairs { "tcp", "udp", "mptcp" } do
         for _, host in ipairs { "192.0.2.1", "[2001:db8::1]", "[::ffff:192.0.2.1]" } do
           assert.equal(errno, socket.try(kind, host .. ":80"))
@@ -30,7 +23,7 @@ describe("deny", function()
     end)
   end
 
-  it("fails with EPERM where no errno is said, and as the default", function()
+  it("fails with EPERM if no errno is given, and as the default", function()
     local gate = here:enforce [[deny { connect = "192.0.2.1" }]]
     assert.equal("EPERM", socket.try("tcp", "192.0.2.1:80"))
     gate:policy { default = "deny" }
@@ -77,7 +70,7 @@ describe("deny", function()
     assert.equal("ECONNREFUSED", socket.try("tcp", "[::1]:" .. port))
   end)
 
-  it("stops ::1 by its other name", function()
+  it("stops ::1 under its other name", function()
     local server = here:keep(socket.serve("tcp", "[::1]:0"))
     assert.equal("ok", socket.try("tcp", "[::]:" .. server:port()))
     here:enforce [[deny { connect = "::1" }]]
@@ -86,7 +79,7 @@ describe("deny", function()
     assert.equal("ECONNREFUSED", socket.try("tcp", "127.0.0.1:" .. server:port()))
   end)
 
-  it("stops :: where the kernel takes it for 127.0.0.1: on a socket that is bound to IPv4", function()
+  it("stops :: if the kernel takes it for 127.0.0.1: on a socket that is bound to IPv4", function()
     local server = here:keep(socket.serve("tcp", "127.0.0.1:0"))
     here:enforce [[deny { connect = "127.0.0.1" }]]
     local client = here:keep(socket.tcp "inet6")
@@ -94,7 +87,7 @@ describe("deny", function()
     assert.same({ nil, "EPERM" }, { client:connect("[::]:" .. server:port()) })
   end)
 
-  it("stops 0.0.0.0 where the kernel takes it for the socket's own address", function()
+  it("stops 0.0.0.0 if the kernel takes it for the socket's own address", function()
     netns.own_all_addresses()
     local server = here:keep(socket.serve("tcp", "192.0.2.7:0"))
     here:enforce [[deny { connect = "192.0.2.7" }]]
@@ -107,7 +100,7 @@ describe("deny", function()
     end
   end)
 
-  it("knows a v6-only socket, too", function()
+  it("works on a v6-only socket, too", function()
     here:enforce [[deny { connect = { "2001:db8::1", "192.0.2.1" }, errno = "EACCES" }]]
     for _, kind in ipairs { "tcp", "udp" } do
       local client = here:keep(socket.kinds[kind]("inet6"):v6only())
@@ -116,7 +109,7 @@ describe("deny", function()
     end
   end)
 
-  it("tells a socket's family from its address", function()
+  it("distinguishes a socket's family from its address's", function()
     netns.own_all_addresses()
     here:enforce [[deny { connect = "192.0.2.1", family = "inet6" }]]
     assert.equal("ok", socket.try("udp", "192.0.2.1:80"))

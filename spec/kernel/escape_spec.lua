@@ -1,5 +1,5 @@
 -- Ways round a policy: a deny of 127.0.0.1 stops every call that would reach
--- it, however the address is written and whoever makes the call.
+-- it, however the address is written and whatever makes the call.
 
 local bit = require "bit"
 local ffi = require "ffi"
@@ -32,24 +32,22 @@ local hows = { "plain", "thread", "fork", "uring", "uring-async" }
 local stream_calls = { "connect", "fastopen", "fastopen-connect", "mptcp", "mptcp-fastopen" }
 local datagram_calls = { "udp", "sendto", "sendmmsg", "sendto-connected" }
 
---- What a call comes to: "ok", an errno, or "none: …".
+--- The result of a call: "ok", an errno, or "none: …".
 local function try(how, call, spelling, port)
-  local got = command.run { program, how, call, spelling[1], spelling[2], spelling[3], tostring(port) }
+  local got = command.run { program, how, call, spelling[1], spelling[2], spelling[3],
+    tostring(port) }
   assert.equal("", got.err)
-  return got.out:match "^[^\n]*" -- a child that cannot do it says so before its parent is done
+  -- A child that cannot make the call says so before its parent is done.
+  return got.out:match "^[^\n]*"
 end
 
-describe("a deny of 127.0.0.1", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
+sandbox.describe("a deny of 127.0.0.1", function(here)
   local function make_sense(how, call, spelling)
     local sends = call:match "^send"
     if how:match "^uring" and (call:match "fastopen" or call == "sendmmsg") then
       return false -- io_uring has no such call
     end
-    -- A socket that has a mapped address is no place for ::, but to connect and to send.
+    -- A socket that is bound to a mapped address cannot use ::, except to connect and to send.
     return not (call == "sendto-connected" and spelling[2] ~= "-") or sends
   end
 
@@ -59,7 +57,8 @@ describe("a deny of 127.0.0.1", function()
         if make_sense(how, call, spellings[1]) then
           it(("stops %s, %s, in every spelling"):format(call, how), function()
             netns.own_all_addresses()
-            local server = here:keep(socket.serve(kind == "stream" and "tcp" or "udp", "127.0.0.1:0"))
+            local server = here:keep(socket.serve(kind == "stream" and "tcp" or "udp",
+              "127.0.0.1:0"))
             if kind == "stream" then
               server:fast_open "server"
             end
@@ -88,17 +87,14 @@ describe("a deny of 127.0.0.1", function()
   end
 end)
 
-describe("io_uring", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
+sandbox.describe("io_uring", function(here)
   for _, how in ipairs { "uring", "uring-async" } do
     for _, call in ipairs { "connect", "mptcp", "udp", "sendto" } do
-      it(("is turned as others are: %s, %s"):format(call, how), function()
+      it(("is rewritten as other calls are: %s, %s"):format(call, how), function()
         local datagrams = call == "udp" or call == "sendto"
         local server = here:keep(socket.serve(datagrams and "udp" or "tcp", "127.0.0.1:0"))
-        local gate = here:enforce(([[rewrite { egress = "192.0.2.1:53", to = "127.0.0.1:%d" }]]):format(server:port()))
+        local gate = here:enforce(([[rewrite { egress = "192.0.2.1:53", to = "127.0.0.1:%d" }]])
+          :format(server:port()))
         for _, spelling in ipairs { { "4", "-", "192.0.2.1" }, { "6", "-", "::ffff:192.0.2.1" } } do
           local outcome = try(how, call, spelling, 53)
           if outcome:match "^none" then
@@ -117,20 +113,17 @@ describe("io_uring", function()
   end
 end)
 
-describe("no socket", function()
-  local here = sandbox.new()
-  before_each(function()
-    here:enter()
-    netns.own_all_addresses()
-  end)
-  after_each(function() here:leave() end)
+sandbox.describe("no socket", function(here)
+  before_each(netns.own_all_addresses)
 
   local function new(kind, family) return here:keep(socket.kinds[kind](family)) end
 
-  -- The kernel's 0.0.0.0 is the socket's own address, but no broadcast or multicast one.
+  -- For 0.0.0.0 the kernel takes the socket's own address, unless that is a broadcast or multicast
+  -- one.
   for _, bound in ipairs { "127.255.255.255", "224.0.0.1", "255.255.255.255" } do
-    it("reaches 127.0.0.1 by 0.0.0.0 from where it is bound: " .. bound, function()
-      local tcp, udp = here:keep(socket.serve("tcp", "127.0.0.1:0")), here:keep(socket.serve("udp", "127.0.0.1:0"))
+    it("reaches 127.0.0.1 by 0.0.0.0 from the address that it is bound to: " .. bound, function()
+      local tcp, udp = here:keep(socket.serve("tcp", "127.0.0.1:0")),
+        here:keep(socket.serve("udp", "127.0.0.1:0"))
       here:enforce [[deny { egress = "127.0.0.1" }]]
       for kind, server in pairs { tcp = tcp, udp = udp } do
         local one = new(kind, "inet")
@@ -146,10 +139,11 @@ describe("no socket", function()
     end)
   end
 
-  -- From a socket that leaves by a device, the kernel's 0.0.0.0 is that device's address.
+  -- For 0.0.0.0 on a socket that is bound to a device, the kernel takes that device's address.
   it("reaches the address of a device by 0.0.0.0", function()
     netns.readdress_loopback "192.0.2.7"
-    local tcp, udp = here:keep(socket.serve("tcp", "192.0.2.7:0")), here:keep(socket.serve("udp", "192.0.2.7:0"))
+    local tcp, udp = here:keep(socket.serve("tcp", "192.0.2.7:0")),
+      here:keep(socket.serve("udp", "192.0.2.7:0"))
     local device, index = ffi.new("char[3]", "lo"), ffi.new("uint32_t[1]", bit.bswap(1))
     local ways = {
       device = function(one) assert(one:set(SOL_SOCKET, SO_BINDTODEVICE, device)) end,
@@ -178,7 +172,8 @@ describe("no socket", function()
       return sent, took(udp)
     end
     local cases = {
-      { "udp", "inet", ways.device }, { "udp", "inet", ways.unicast }, { "udp", "inet6", ways.device },
+      { "udp", "inet", ways.device }, { "udp", "inet", ways.unicast },
+      { "udp", "inet6", ways.device },
       { "tcp", "inet", ways.device }, { "tcp", "inet6", ways.device },
     }
     for _, case in ipairs(cases) do
@@ -200,7 +195,8 @@ describe("no socket", function()
     here:enforce [[deny { sendmsg = "127.0.0.1" }]]
     local to = "127.0.0.1:" .. server:port()
     assert.same({ nil, "EPERM" }, { new("udp", "inet"):sendto("x", to, 0) })
-    assert.same({ nil, "EPERM" }, { new("udp", "inet6"):sendto("x", to) }) -- a sockaddr_in on a v6 socket
+    -- A sockaddr_in on a v6 socket.
+    assert.same({ nil, "EPERM" }, { new("udp", "inet6"):sendto("x", to) })
     assert.is_nil((new("udp", "inet6"):sendto("x", to, 0)))
     assert.is_true(server:is_empty())
   end)
@@ -215,24 +211,26 @@ describe("no socket", function()
       assert.equal("ENOTCONN", one:getpeername_errno())
       assert.is_nil((one:send "x"))
     end
-    assert.same({ nil, "EPERM" }, { new("udp", "inet6"):connect(to) }) -- a sockaddr_in on a v6 socket
+    -- A sockaddr_in on a v6 socket.
+    assert.same({ nil, "EPERM" }, { new("udp", "inet6"):connect(to) })
     assert.is_true(server:is_empty())
   end)
 
-  it("sends to a denied address because it was connected there by another name", function()
+  it("sends to a denied address because it was connected there under another name", function()
     local server = here:keep(socket.serve("udp", "127.0.0.1:0"))
     local final = "127.0.0.1:" .. server:port()
     here:enforce(([[
       rewrite { connect = "192.0.2.1:53", to = %q }
       deny { egress = "127.0.0.1" }
     ]]):format(final))
-    for _, case in ipairs { { "inet", "192.0.2.1:53", final }, { "inet6", "[::ffff:192.0.2.1]:53", "[::ffff:" ..
+    for _, case in ipairs { { "inet", "192.0.2.1:53", final },
+      { "inet6", "[::ffff:192.0.2.1]:53", "[::ffff:" ..
       final:gsub(":", "]:") } } do
       local one = new("udp", case[1])
       assert(one:connect(case[2]))
       assert(one:send "x")
       assert.equal("x", (server:receive()))
-      if case[1] == "inet" then -- a v6 socket's plain send looks the same to the hook
+      if case[1] == "inet" then -- a plain send of a v6 socket looks the same to the hook
         assert.same({ nil, "EPERM" }, { one:sendto("x", case[3]) })
       end
       assert(one:disconnect())
@@ -257,15 +255,12 @@ describe("no socket", function()
   end)
 end)
 
--- What these hooks do not see.  Should a kernel begin to, this is where it shows.
-describe("out of sight", function()
-  local here = sandbox.new()
+-- What these hooks do not see.  If a kernel begins to see it, this is where that shows.
+sandbox.describe("out of sight", function(here)
   before_each(function()
-    here:enter()
     netns.own_all_addresses()
     netns.allow_ping()
   end)
-  after_each(function() here:leave() end)
 
   local function new(kind, family) return here:keep(socket.kinds[kind](family)) end
 
@@ -290,7 +285,7 @@ describe("out of sight", function()
     end
   end)
 
-  it("are sockets that were connected before", function()
+  it("are sockets that were connected before the gate was attached", function()
     local server = here:keep(socket.serve("udp", "127.0.0.1:0"))
     local one = new("udp", "inet")
     assert(one:connect("127.0.0.1:" .. server:port()))

@@ -1,4 +1,4 @@
--- What an event says, which of them are emitted, and the ring they go through.
+-- What an event contains, which events are emitted, and the ring that carries them.
 
 local cgroup = require "spec.support.cgroup"
 local ffi = require "ffi"
@@ -9,17 +9,9 @@ local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 local library = require "tidegate.ffi"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
 local RECORD_BYTES = 352
 
-describe("an event", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
+sandbox.describe("an event", function(here)
   local function only_event(gate)
     local pull = gate:events { timeout = 0 }
     local event = assert(pull()):copy()
@@ -29,7 +21,8 @@ describe("an event", function()
 
   local function expected(fields)
     local all = {
-      op = "connect", verb = "deny", cgroup = cgroup.id(here.cgroup), comm = "luajit", uid = 0, gid = 0,
+      op = "connect", verb = "deny", cgroup = cgroup.id(here.cgroup), comm = "luajit", uid = 0,
+      gid = 0,
       pid = libc.call.getpid(), tid = libc.call.getpid(), generation = 1,
     }
     for name, value in pairs(fields) do
@@ -39,7 +32,9 @@ describe("an event", function()
   end
 
   it("of a denial says who asked for what", function()
-    local gate = here:enforce [[deny { "no", connect = "*:80", errno = "EHOSTUNREACH", log = true }]]
+    local gate = here:enforce [[
+      deny { "no", connect = "*:80", errno = "EHOSTUNREACH", log = true }
+    ]]
     for _, case in ipairs {
       { "tcp", "inet", "192.0.2.1:80", "connect4", "192.0.2.1:80" },
       { "udp", "inet6", "[2001:db8::1]:80", "connect6", "[2001:db8::1]:80" },
@@ -50,7 +45,7 @@ describe("an event", function()
       local event = only_event(gate)
       assert.is_true(math.abs(event.time - os.time()) < 60)
       event.time = nil
-      if case[1] == "mptcp" then -- the subflow's, not the program's
+      if case[1] == "mptcp" then -- the subflow's cookie, not that of the program's socket
         event.socket = client:cookie()
       end
       assert.same(expected {
@@ -61,23 +56,26 @@ describe("an event", function()
   end)
 
   it("of a rewrite says where the call went", function()
-    local gate = here:enforce [[rewrite { "seed", connect = "1.2.3.4:60000", to = "127.0.0.1:60123", log = true }]]
+    local gate = here:enforce [[
+      rewrite { "seed", connect = "1.2.3.4:60000", to = "127.0.0.1:60123", log = true }
+    ]]
     local client = here:keep(socket.udp "inet6")
     client:connect "[::ffff:1.2.3.4]:60000"
     local event = only_event(gate)
     event.time = nil
     assert.same(expected {
       rule = "seed", verb = "rewrite", hook = "connect6", family = "inet6", proto = "udp",
-      asked = "1.2.3.4:60000", final = "127.0.0.1:60123", socket = client:cookie(), netns = client:netns_cookie(),
+      asked = "1.2.3.4:60000", final = "127.0.0.1:60123", socket = client:cookie(),
+      netns = client:netns_cookie(),
     }, event)
   end)
 
-  it("pads the task's name with NUL, whatever stood there before", function()
+  it("pads the task's name with NUL, whatever was there before", function()
     local gate = raw_gate.open(4096)
     assert(gate:publish(raw_gate.image [[deny { connect = "*", log = true }]]))
     assert(gate:attach(here.cgroup))
     local client = here:keep(socket.udp "inet")
-    for _ = 1, 100 do -- round the ring, so that records lie where others lay, shifted
+    for _ = 1, 100 do -- round the ring, so that records overlap older ones at other offsets
       client:connect "192.0.2.1:80"
       gate:read(function(event)
         assert.equal("luajit" .. ("\0"):rep(10), ffi.string(event.comm, 16))
@@ -86,7 +84,7 @@ describe("an event", function()
     gate:close()
   end)
 
-  it("tells a child's process and cgroup", function()
+  it("names a child's process and cgroup", function()
     local gate = here:enforce [[deny { connect = "*", log = true }]]
     local below = here:another(here.cgroup)
     local child = process.fork(function()
@@ -113,7 +111,7 @@ describe("an event", function()
   end)
 
   describe("is emitted", function()
-    --- Events and suppressed ones of 1,000 calls.
+    --- The number of events and of suppressed events of 1,000 calls.
     local function emitted(log)
       local gate = here:enforce(([[deny { connect = "*", %s }]]):format(log))
       for _ = 1, 1000 do
@@ -139,17 +137,17 @@ describe("an event", function()
       assert.same({ 0, 0 }, { emitted "log = false" })
     end)
 
-    it("for one in a hundred with 1/100", function()
+    it("for one call in a hundred with 1/100", function()
       assert.same({ 10, 0 }, { emitted [[log = "1/100"]] })
     end)
 
-    -- A rate's burst is one second's worth, and whatever time brings.
+    -- A rate's burst is one second's worth; tokens also accrue while the test runs.
     it("at a rate, and the rest is counted as suppressed", function()
       local count, suppressed = emitted [[log = "10/h"]]
       assert.same({ 10, 990 }, { count, suppressed })
     end)
 
-    it("for denials at 100/s where nothing is said", function()
+    it("for denials at 100/s by default", function()
       local count, suppressed = emitted ""
       assert.is_true(count >= 100)
       assert.equal(1000, count + suppressed)
@@ -157,11 +155,7 @@ describe("an event", function()
   end)
 end)
 
-describe("the ring", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
+sandbox.describe("the ring", function(here)
   local image = raw_gate.image [[deny { connect = "*", log = true }]]
 
   local function open(bytes)
@@ -177,11 +171,11 @@ describe("the ring", function()
     end
   end
 
-  it("holds records of the size that we think they have", function()
+  it("holds records of the size that we expect", function()
     assert.equal(RECORD_BYTES, ffi.sizeof "struct tg_event")
   end)
 
-  it("counts what it has no room for, and goes on once there is some", function()
+  it("counts what it has no room for, and goes on once there is room", function()
     local gate = open(4096)
     local room = math.floor(4095 / RECORD_BYTES)
     local client = here:keep(socket.udp "inet")
@@ -204,7 +198,8 @@ describe("the ring", function()
     local function check(event)
       expected = expected + 1
       assert(event.asked_port_be == 0x5000 and event.verb == library.C.TG_VERB_DENY
-        and event.socket_cookie == client:cookie() and event.asked_path_bytes == 0 and event.final_path_bytes == 0
+        and event.socket_cookie == client:cookie() and event.asked_path_bytes == 0
+        and event.final_path_bytes == 0
         and event.asked_path[0] == 0 and event.final_path[107] == 0 and event.pad[0] == 0)
     end
     for batch = 1, 3000 do
@@ -217,7 +212,7 @@ describe("the ring", function()
     gate:close()
   end)
 
-  it("refuses a size that the kernel would", function()
+  it("refuses a size that the kernel would refuse", function()
     local options, slot = library.sized "struct tg_gate_options", library.slot "gate"
     options.ring_bytes = 5000
     assert.equal(-22, library.C.tg_gate_open(options, slot))

@@ -1,4 +1,4 @@
--- What a rule may ask beside the endpoint, on real sockets of real processes.
+-- What a rule may ask about beside the endpoint, on real sockets of real processes.
 
 local cgroup = require "spec.support.cgroup"
 local client = require "spec.support.client"
@@ -11,29 +11,21 @@ local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 local tidegate = require "tidegate"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
 local C = libc.call
 
-describe("a rule that asks about", function()
-  local here = sandbox.new()
+sandbox.describe("a rule that asks about", function(here)
   local port
 
   before_each(function()
-    here:enter()
     netns.add_address "2001:db8::7"
     port = here:keep(socket.serve("tcp", "127.0.0.1:0")):port()
   end)
-  after_each(function()
-    here:leave()
-    env.clean()
-  end)
+  after_each(env.clean)
 
-  --- What connecting comes to, after `prepare` had the socket.
+  --- The result of connecting, after `prepare` was given the socket.
   local function connect(prepare, host, kind)
-    local one = socket.kinds[kind or "tcp"]((host or "1"):sub(1, 1) == "[" and "inet6" or "inet"):abrupt()
+    local one = socket.kinds[kind or "tcp"]((host or "1"):sub(1, 1) == "[" and "inet6" or "inet")
+      :abrupt()
     if prepare then
       prepare(one)
     end
@@ -43,7 +35,7 @@ describe("a rule that asks about", function()
   end
 
   describe("type", function()
-    it("matches the socket's", function()
+    it("matches the socket's type", function()
       here:enforce [[deny { connect = "*", type = "stream" }]]
       assert.equal("EPERM", connect())
       assert.equal("EPERM", connect(nil, nil, "mptcp"))
@@ -54,7 +46,8 @@ describe("a rule that asks about", function()
   describe("mark", function()
     it("matches SO_MARK", function()
       here:enforce [[deny { connect = "*", mark = { "0x10-0x1f", "!17" } }]]
-      local expected = { [0] = "ok", [15] = "ok", [16] = "EPERM", [17] = "ok", [31] = "EPERM", [32] = "ok" }
+      local expected = { [0] = "ok", [15] = "ok", [16] = "EPERM", [17] = "ok", [31] = "EPERM",
+        [32] = "ok" }
       for mark, answer in pairs(expected) do
         for _, kind in ipairs { "tcp", "udp", "mptcp" } do
           assert.equal(answer, connect(function(one) one:mark(mark) end, nil, kind), kind .. mark)
@@ -64,7 +57,7 @@ describe("a rule that asks about", function()
   end)
 
   describe("device", function()
-    it("matches the one that the socket is bound to", function()
+    it("matches the device that the socket is bound to", function()
       local gate = here:enforce [[deny { connect = "*", device = "lo" }]]
       assert.equal("EPERM", connect(function(one) one:device "lo" end))
       assert.equal("ok", connect())
@@ -81,8 +74,10 @@ describe("a rule that asks about", function()
       local cookie = here:keep(socket.tcp "inet"):netns_cookie()
       local home = ("/proc/self/fd/%d"):format(here.netns)
       for value, answer in pairs {
-        ["\"self\""] = "EPERM", [tostring(cookie)] = "EPERM", [("%q"):format("/proc/self/ns/net")] = "EPERM",
-        [("%q"):format(home)] = "ok", [("%q"):format("!" .. home)] = "EPERM", [tostring(cookie + 1)] = "ok",
+        ["\"self\""] = "EPERM", [tostring(cookie)] = "EPERM",
+        [("%q"):format("/proc/self/ns/net")] = "EPERM",
+        [("%q"):format(home)] = "ok", [("%q"):format("!" .. home)] = "EPERM",
+        [tostring(cookie + 1)] = "ok",
       } do
         local gate = here:enforce(([[deny { connect = "*", netns = %s }]]):format(value))
         assert.equal(answer, connect(), value)
@@ -90,11 +85,11 @@ describe("a rule that asks about", function()
       end
     end)
 
-    it("finds another's cookie as a socket there tells it", function()
+    it("finds the cookie of another namespace, as a socket there reports it", function()
       local one = socket.tcp "inet"
       local path, cookie = ("/proc/self/fd/%d"):format(here.netns), one:netns_cookie()
       one:close()
-      -- From outside, this sandbox's namespace is another one.
+      -- Outside the sandbox, this sandbox's namespace is another one.
       local fd = assert(libc.outcome(C.open("/proc/self/ns/net", 0x80000)))
       assert(libc.outcome(C.setns(here.netns, 0x40000000)))
       local gate = here:gate(([[deny { connect = "*", netns = "/proc/self/fd/%d" }]]):format(fd))
@@ -126,7 +121,8 @@ describe("a rule that asks about", function()
     it("means another file once the path has another", function()
       local path = env.folder() .. "/program"
       local function replace()
-        assert.equal(0, command.run({ "cp", "--remove-destination", client.path(), path .. ".new" }).status)
+        assert.equal(0, command.run({ "cp", "--remove-destination", client.path(),
+          path .. ".new" }).status)
         assert(os.rename(path .. ".new", path))
       end
       local function answer()
@@ -135,7 +131,7 @@ describe("a rule that asks about", function()
       replace()
       here:enforce(([[deny { connect = "*", exe = "%s" }]]):format(path))
       assert.equal("EPERM", answer())
-      local keep = assert(io.open(path)) -- so that its inode is not given to the new one
+      local keep = assert(io.open(path)) -- so that its inode is not reused for the new file
       replace()
       assert.equal("ok", answer())
       keep:close()
@@ -149,7 +145,7 @@ describe("a rule that asks about", function()
   end)
 
   describe("cgroup", function()
-    --- What a process in a cgroup gets.
+    --- The result for a process in a cgroup.
     local function answer_in(path)
       return process.run(function()
         cgroup.enter(path)
@@ -191,7 +187,7 @@ describe("a rule that asks about", function()
       assert.equal("ok", connect())
     end)
 
-    it("matches all by the root", function()
+    it("matches every task if it names the root", function()
       here:enforce [[deny { connect = "*", cgroup = "/" }]]
       assert.equal("EPERM", connect())
     end)
@@ -216,12 +212,15 @@ describe("a rule that asks about", function()
       assert.equal("ok", answer(7, here.cgroup))
     end)
 
-    it("is refused where it cannot be had", function()
-      local _, message = tidegate.compile([[deny { "x", connect = "*", cgroup = "nosuch" }]], "p.lua")
-      assert.equal(('p.lua:1: deny "x": cgroup: "nosuch": there is no such cgroup: make it first, or write a path '
+    it("is refused if it cannot be found", function()
+      local _, message = tidegate.compile([[deny { "x", connect = "*", cgroup = "nosuch" }]],
+        "p.lua")
+      assert.equal(('p.lua:1: deny "x": cgroup: "nosuch": there is no such cgroup: make it first, '
+        .. 'or write a path '
         .. "below %s"):format(cgroup.root()), message)
       _, message = tidegate.compile([[deny { "x", connect = "*", cgroup = "/tmp" }]], "p.lua")
-      assert.equal(('p.lua:1: deny "x": cgroup: "/tmp": there is no such cgroup: make it first, or write a path '
+      assert.equal(('p.lua:1: deny "x": cgroup: "/tmp": there is no such cgroup: make it first, '
+        .. 'or write a path '
         .. "below %s"):format(cgroup.root()), message)
       local path, items = here.cgroup, { '"/"' }
       for depth = 2, 9 do
@@ -230,16 +229,18 @@ describe("a rule that asks about", function()
       end
       _, message = tidegate.compile(([[deny { "x", connect = "*", cgroup = { %s } }]])
         :format(table.concat(items, ", ")), "p.lua")
-      assert.equal('p.lua:1: deny "x": cgroup: the rules name cgroups at more than 8 different depths, which is the '
+      assert.equal('p.lua:1: deny "x": cgroup: the rules name cgroups at more than 8 different '
+        .. 'depths, which is the '
         .. "limit: name fewer", message)
     end)
 
     it("is found by its path below the root", function()
-      here:enforce(([[deny { connect = "*", cgroup = %q }]]):format(here.cgroup:sub(#cgroup.root() + 2)))
+      here:enforce(([[deny { connect = "*", cgroup = %q }]])
+        :format(here.cgroup:sub(#cgroup.root() + 2)))
       assert.equal("EPERM", connect())
     end)
 
-    it("is another once it was removed and made again", function()
+    it("is another cgroup once it was removed and made again", function()
       local a = here:another(here.cgroup)
       here:enforce(([[deny { connect = "*", cgroup = %q }]]):format(a))
       assert.equal("EPERM", answer_in(a))
@@ -272,7 +273,7 @@ describe("a rule that asks about", function()
       end
     end)
 
-    it("takes an unbound socket for 0.0.0.0, :: and port 0", function()
+    it("takes 0.0.0.0, :: and port 0 for an unbound socket", function()
       here:enforce [[
         deny { connect = "*", from = "0.0.0.0:0", errno = "EACCES" }
         deny { connect = "*", from = "[::]:0", errno = "EXDEV" }
@@ -304,10 +305,12 @@ describe("a rule that asks about", function()
     end)
   end)
 
-  it("all of it at once matches only where all of it holds", function()
+  it("all of these matches only if all of them hold", function()
     local a = here:another(here.cgroup)
-    here:enforce(([[deny { connect = "*", cgroup = %q, mark = 7, device = "lo", type = "stream", netns = "self",
-      from = "127.0.0.2:5000", exe = "/proc/self/exe", uid = 0, proto = "tcp" }]]):format(a))
+    here:enforce(([[
+      deny { connect = "*", cgroup = %q, mark = 7, device = "lo", type = "stream", netns = "self",
+        from = "127.0.0.2:5000", exe = "/proc/self/exe", uid = 0, proto = "tcp" }
+    ]]):format(a))
     local function answer(mark, device, source)
       return process.run(function()
         cgroup.enter(a)

@@ -1,19 +1,12 @@
--- The gate of the Lua module on the real kernel: what it publishes, counts and tells.
+-- The gate of the Lua module on the real kernel: what it publishes, counts and reports.
 
 local process = require "spec.support.process"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 local tidegate = require "tidegate"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
-describe("a gate on the kernel", function()
-  local here = sandbox.new()
+sandbox.describe("a gate on the kernel", function(here)
   local gate
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
 
   local function attached(text)
     gate = here:enforce(text)
@@ -40,7 +33,7 @@ describe("a gate on the kernel", function()
     allow { "quiet", connect = "127.0.0.1" }
   ]]
 
-  it("enforces, counts and tells in order", function()
+  it("enforces, counts and reports in order", function()
     attached(policy)
     assert.equal("ECONNREFUSED", connect("192.0.2.1", 80))
     assert.equal("EHOSTUNREACH", connect("192.0.2.2", 80))
@@ -61,10 +54,11 @@ describe("a gate on the kernel", function()
     assert.same({ 1, 0 }, { seed.hits, seed.suppressed })
     assert.is_true(math.abs(seed.last - os.time()) < 60)
     local status = gate:status()
-    assert.same({ 1, false, 1, 0, 0 }, { status.generation, status.staged, status.cgroups, status.lost, status.errors })
+    assert.same({ 1, false, 1, 0, 0 }, { status.generation, status.staged, status.cgroups,
+      status.lost, status.errors })
   end)
 
-  it("ends an event's turn with the next dispatch, though that finds nothing", function()
+  it("ends the life of an event with the next dispatch, even if that finds nothing", function()
     attached(policy)
     local kept
     gate:on("*", function(event) kept = event end)
@@ -75,7 +69,7 @@ describe("a gate on the kernel", function()
     assert.has_error(function() return kept.rule end)
   end)
 
-  it("goes on where a loop was left", function()
+  it("goes on after an event where a loop was left", function()
     attached(policy)
     for _ = 1, 3 do
       connect("192.0.2.1", 80)
@@ -90,7 +84,7 @@ describe("a gate on the kernel", function()
     assert.is_true(math.abs(first.time - os.time()) < 60)
   end)
 
-  it("waits for events, and no longer than it is told to", function()
+  it("waits for events, and no longer than it is asked to", function()
     attached(policy)
     local child = process.fork(function()
       os.execute "sleep 0.2"
@@ -127,7 +121,7 @@ describe("a gate on the kernel", function()
     assert.equal(2, gate:status().generation)
   end)
 
-  it("changes nothing where a commit fails", function()
+  it("changes nothing if a commit fails", function()
     local path = os.tmpname()
     local handle = assert(io.open(path, "w"))
     handle:write "192.0.2.1\n"
@@ -138,14 +132,15 @@ describe("a gate on the kernel", function()
     handle:close()
     local ok, message = gate:commit()
     assert.is_nil(ok)
-    assert.equal(([[policy:1: deny "#1": connect: %s:2: "192.0.2": an IPv4 address has four numbers, this one 3]])
+    assert.equal(([[policy:1: deny "#1": connect: %s:2: "192.0.2": an IPv4 address has four ]]
+      .. [[numbers, this one 3]])
       :format(path), message)
     assert.equal("ECONNREFUSED", connect("192.0.2.1", 80))
     assert.equal(1, gate:status().generation)
     os.remove(path)
   end)
 
-  it("hands events to handlers, whatever one of them does", function()
+  it("hands events to handlers, even if one of them fails", function()
     local heard, errors = {}, {}
     attached(policy .. [[on("deny", function(event) error(event.rule .. " failed") end)]])
     gate.onerror = function(message) errors[#errors + 1] = message end
@@ -170,15 +165,15 @@ describe("a gate on the kernel", function()
     attached(policy)
     connect("192.0.2.1", 80)
     connect("192.0.2.1", 80)
-    local turns = 0
+    local rounds = 0
     for _ in gate:events() do
-      turns = turns + 1
+      rounds = rounds + 1
       gate:close()
     end
-    assert.equal(1, turns)
+    assert.equal(1, rounds)
   end)
 
-  it("lets go when it detaches, and can attach again", function()
+  it("ends its enforcement when it detaches, and can attach again", function()
     attached(policy)
     assert.equal("EHOSTUNREACH", connect("192.0.2.2", 80))
     assert(gate:detach())

@@ -1,4 +1,4 @@
--- Gates for hosts of several lives and processes: keep, move, claim, waker.
+-- Gates for hosts that restart and fork: keep, move, claim, waker.
 
 local cgroup = require "spec.support.cgroup"
 local env = require "spec.support.env"
@@ -6,10 +6,6 @@ local library = require "tidegate.ffi"
 local process = require "spec.support.process"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
-
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
 
 local C = library.C
 
@@ -19,13 +15,8 @@ local SECOND = [[
   deny { "new", connect = "192.0.2.1", errno = "ECONNREFUSED", log = true }
 ]]
 
-describe("a gate that is kept", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function()
-    here:leave()
-    env.clean()
-  end)
+sandbox.describe("a gate that is kept", function(here)
+  after_each(env.clean)
 
   local function kept(policy)
     local gate = here:gate(policy)
@@ -45,7 +36,7 @@ describe("a gate that is kept", function()
     return told
   end
 
-  it("passes from one holder to the next, and goes with the last", function()
+  it("passes from one holder to the next, and ends with the last", function()
     local first = kept(FIRST)
     assert(first:move(here.cgroup))
     assert.equal("EACCES", connect())
@@ -62,7 +53,7 @@ describe("a gate that is kept", function()
     assert.equal(0, kept(FIRST):status().generation)
   end)
 
-  it("goes where a policy that fails was to take its place", function()
+  it("ends when the policy that was to take its place fails", function()
     local first = kept(FIRST)
     assert(first:move(here.cgroup))
     local second = kept(SECOND)
@@ -89,7 +80,7 @@ describe("a gate that is kept", function()
     assert.has_error(function() gate:keep "spec" end, "keep: the gate is closed")
   end)
 
-  it("moves to a cgroup, and from all others", function()
+  it("moves to a cgroup, and away from all others", function()
     local gate = kept(FIRST)
     local other = here:another()
     assert(gate:attach(here.cgroup))
@@ -103,10 +94,11 @@ describe("a gate that is kept", function()
     assert.equal("EACCES", connect())
     cgroup.enter(here.cgroup)
     assert.has_error(function() gate:move {} end,
-      'move: wants a cgroup\'s path, "self", { pid = 42 } or { unit = "nginx.service" }; got a table')
+      'move: wants a cgroup\'s path, "self", { pid = 42 } or { unit = "nginx.service" }; got a '
+        .. 'table')
   end)
 
-  it("stays attached where a child lets go of what it inherited", function()
+  it("stays attached when a child closes what it inherited", function()
     local gate = kept(FIRST)
     assert(gate:move(here.cgroup))
     process.run(function() assert(gate:detach()) end)
@@ -125,7 +117,7 @@ describe("a gate that is kept", function()
     never.close()
   end)
 
-  it("has one reader, which the next follows however it ends", function()
+  it("has one reader, which the next one follows however it ends", function()
     local gate = kept(FIRST)
     assert(gate:move(here.cgroup))
     local claims = function()
@@ -151,22 +143,22 @@ describe("a gate that is kept", function()
     assert.equal(-22, C.tg_gate_claim(here:enforce(FIRST).cdata))
   end)
 
-  it("has its timers called once, by whichever process turns", function()
+  it("has its timers called once, by whichever process reads", function()
     local gate, called = kept(FIRST), ""
     gate:after(0.001, function() called = called .. "once " end)
     gate:every(0.001, function() called = called .. "often " end)
     assert(gate:commit())
-    local function turn()
+    local function dispatch()
       os.execute "sleep 0.01"
       assert(gate:dispatch())
       return called
     end
-    assert.equal("once often ", process.run(turn))
-    assert.equal("often ", process.run(turn))
-    assert.equal("often ", turn())
-    assert.equal("often often ", turn())
+    assert.equal("once often ", process.run(dispatch))
+    assert.equal("often ", process.run(dispatch))
+    assert.equal("often ", dispatch())
+    assert.equal("often often ", dispatch())
     gate:after(0.001, function() called = "new" end)
-    assert.equal("new", process.run(turn))
+    assert.equal("new", process.run(dispatch))
   end)
 
   describe("and its waker", function()
@@ -176,17 +168,17 @@ describe("a gate that is kept", function()
       return here:keep(client)
     end
 
-    it("tells of events until it is stopped, and leaves no file", function()
+    it("reports events until it is stopped, and leaves no file", function()
       local gate = kept(FIRST)
       assert(gate:move(here.cgroup))
       local waker, path = gate:waker()
       local client = client_of(path)
       process.run(function() library.release("waker", waker) end)
-      for turn = 1, 3 do
+      for round = 1, 3 do
         connect()
         assert.equal("\0", (client:receive()))
         assert.same({ "old" }, rules_told(gate))
-        if turn < 3 then -- what the thread has not read when it ends would reset the connection
+        if round < 3 then -- what the thread has not read when it ends would reset the connection
           assert(client:send "x")
         end
       end
@@ -204,7 +196,7 @@ describe("a gate that is kept", function()
       assert.is_nil(io.open(path:match "^(.*)/wake$"))
     end)
 
-    it("serves nobody but its own process", function()
+    it("serves its own process only", function()
       local gate = kept(FIRST)
       assert(gate:commit())
       local waker, path = gate:waker()
@@ -224,7 +216,8 @@ describe("a gate that is kept", function()
         require("ffi").C.setenv("TMPDIR", "/" .. ("x"):rep(90), 1)
         return first .. "\n" .. select(2, gate:waker())
       end)
-      assert.equal("cannot make a folder in /none (TMPDIR names another): No such file or directory\n/"
+      assert.equal("cannot make a folder in /none (TMPDIR names another): No such file or "
+        .. "directory\n/"
         .. ("x"):rep(90) .. ": too long for the path of a unix socket", said)
     end)
   end)

@@ -1,4 +1,4 @@
--- Kill: the sockets of backends that go end, and no others.
+-- Kill: ends the sockets of backends that go, and no others.
 
 local env = require "spec.support.env"
 local dns = require "spec.support.dns"
@@ -8,20 +8,14 @@ local process = require "spec.support.process"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
 local C = libc.call
 
-describe("kill", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
+sandbox.describe("kill", function(here)
   teardown(env.clean)
 
   local families = {
-    { name = "v4", family = "inet", asked = "10.96.0.10:80", at = "127.0.0.1:0", to = "127.0.0.1:%d" },
+    { name = "v4", family = "inet", asked = "10.96.0.10:80", at = "127.0.0.1:0",
+      to = "127.0.0.1:%d" },
     { name = "v6", family = "inet6", asked = "[2001:db8::10]:80", at = "[::1]:0", to = "[::1]:%d" },
     { name = "v6, mapped", family = "inet6", asked = "[::ffff:10.96.0.10]:80", at = "127.0.0.1:0",
       to = "127.0.0.1:%d" },
@@ -42,7 +36,7 @@ describe("kill", function()
     return clients
   end
 
-  --- By backend, how many have a peer still; those that have none are "dead".
+  --- How many sockets by backend still have a peer; those that have none are "dead".
   local function peers(clients)
     local counts = {}
     for _, client in ipairs(clients) do
@@ -54,11 +48,12 @@ describe("kill", function()
 
   for _, kind in ipairs { "tcp", "udp" } do
     for _, family in ipairs(families) do
-      it(("ends what was sent to a backend, and nothing else: %s %s"):format(kind, family.name), function()
+      it("ends the sockets of a backend, and no others: " .. kind .. " " .. family.name, function()
         local one, two = backend(kind, family), backend(kind, family)
-        local gate = here:enforce(([[balance { "api", connect = %q, to = { %q, %q }, reveal = true }]])
+        local gate = here:enforce(([[balance { "api", connect = %q, to = { %q, %q }, reveal = ]]
+          .. [[true }]])
           :format(family.asked, one, two))
-        -- Not by the gate.
+        -- Not redirected by the gate.
         local own = here:keep(socket.kinds[kind](one:sub(1, 1) == "[" and "inet6" or "inet"))
         assert(own:connect(one))
         local clients = connected(kind, family.asked, 24)
@@ -69,7 +64,7 @@ describe("kill", function()
         assert.equal(picked, counts.dead)
         assert.is_nil(counts[one])
         assert.equal(one, own:getpeername())
-        -- Those are gone already.
+        -- Those sockets are gone already.
         assert.equal(0, gate:kill(one))
         assert.equal(24 - picked, gate:kill(two:match "^(.*):%d+$"))
         assert.same({ dead = 24 }, peers(clients))
@@ -77,10 +72,11 @@ describe("kill", function()
     end
   end
 
-  it("tells the owner: ECONNABORTED, and whoever connects again is elsewhere", function()
+  it("reports ECONNABORTED to the owner, whose next connect goes elsewhere", function()
     local one, two = backend("tcp", v4), backend("tcp", v4)
     local gate = here:enforce(([[
-      balance { "api", connect = services "svc" { ["10.96.0.10:80/tcp"] = %q }, reveal = true }]]):format(one))
+      balance { "api", connect = services "svc" { ["10.96.0.10:80/tcp"] = %q }, reveal = true }
+    ]]):format(one))
     local client = connected("tcp", v4.asked, 1)[1]
     local ok, ended = gate:service "svc":set("10.96.0.10:80/tcp", { two }, { kill = true })
     assert.same({ true, 1 }, { ok, ended })
@@ -103,7 +99,7 @@ describe("kill", function()
     if settable then
       local ok, message = pcall(client.receive, client)
       assert.is_false(ok)
-      assert.is_nil(message:find("EAGAIN", 1, true), message) -- that is our own patience
+      assert.is_nil(message:find("EAGAIN", 1, true), message) -- that is our own time limit
     end
   end)
 
@@ -121,7 +117,7 @@ describe("kill", function()
       svc[vip] = backends
     end)
 
-    it("is asked for: without it sockets stay", function()
+    it("happens only if asked for: without it sockets stay", function()
       local clients = connected("tcp", v4.asked, 30)
       local before = peers(clients)
       svc[vip] = { backends[1] }
@@ -131,10 +127,11 @@ describe("kill", function()
       assert.same(before, peers(clients))
     end)
 
-    it("ends those of what goes or is down, not those of what drains or stays", function()
+    it("ends those of backends that go or are down, and no others", function()
       local clients = connected("tcp", v4.asked, 60)
       local counts = peers(clients)
-      local ok, ended = svc:set(vip, { backends[1], { backends[2], state = "draining" } }, { kill = true })
+      local ok, ended = svc:set(vip, { backends[1], { backends[2], state = "draining" } },
+        { kill = true })
       assert.same({ true, counts[backends[3]] }, { ok, ended })
       counts.dead, counts[backends[3]] = ended, nil
       assert.same(counts, peers(clients))
@@ -146,18 +143,19 @@ describe("kill", function()
       assert.same({ false, 0 }, { svc:set(vip, nil, { kill = true }) })
     end)
 
-    it("leaves those who asked for another service of the same backend", function()
+    it("leaves the sockets that asked for another service of the same backend", function()
       svc["10.96.0.11:80/tcp"] = backends[1]
       svc["10.96.0.10:80/udp"] = backends[1]
       svc[vip] = backends[1]
-      local others = { connected("tcp", "10.96.0.11:80", 1)[1], connected("udp", "10.96.0.10:80", 1)[1] }
+      local others = { connected("tcp", "10.96.0.11:80", 1)[1],
+        connected("udp", "10.96.0.10:80", 1)[1] }
       local clients = connected("tcp", v4.asked, 3)
       assert.same({ true, 3 }, { svc:set(vip, {}, { kill = true }) })
       assert.same({ dead = 3 }, peers(clients))
       assert.same({ [backends[1]] = 2 }, peers(others))
     end)
 
-    it("knows a backend by the VIP's port, where it has none of its own", function()
+    it("knows a backend by the VIP's port if it has no port of its own", function()
       netns.own_all_addresses()
       here:keep(socket.serve("tcp", "127.0.0.5:80"))
       svc[vip] = { "127.0.0.5" }
@@ -167,7 +165,8 @@ describe("kill", function()
     end)
 
     it("never touches a socket that sends datagrams unconnected", function()
-      local there = { here:keep(socket.serve("udp", "127.0.0.1:0")), here:keep(socket.serve("udp", "127.0.0.1:0")) }
+      local there = { here:keep(socket.serve("udp", "127.0.0.1:0")),
+        here:keep(socket.serve("udp", "127.0.0.1:0")) }
       local to = { "127.0.0.1:" .. there[1]:port(), "127.0.0.1:" .. there[2]:port() }
       svc["10.96.0.10:80/udp"] = to[1]
       local client = here:keep(socket.udp "inet")
@@ -192,7 +191,7 @@ describe("kill", function()
     it("leaves no socket behind while others connect", function()
       svc[vip] = { backends[1] }
       local accepting = {}
-      for index = 1, 2 do -- else connects would wait for room
+      for index = 1, 2 do -- without accept(), connects would wait for room
         accepting[index] = process.fork(function()
           local held, at = {}, 0
           while true do
@@ -226,8 +225,8 @@ describe("kill", function()
       end)
       go.give()
       local ended = 0
-      for turn = 1, 60 do
-        local _, count = assert(svc:set(vip, { backends[turn % 2 + 1] }, { kill = true }))
+      for round = 1, 60 do
+        local _, count = assert(svc:set(vip, { backends[round % 2 + 1] }, { kill = true }))
         ended = ended + count
       end
       local last = 60 % 2 + 1
@@ -241,11 +240,11 @@ describe("kill", function()
       done.close()
     end)
 
-    it("is refused to who may not, before anything is changed", function()
+    it("is refused before anything is changed if the caller has no privileges", function()
       local clients = connected("tcp", v4.asked, 3)
       local before = peers(clients)
-      assert.equal("-1: kill: to end sockets takes CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON; this process lacks "
-        .. "CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON", process.run(function()
+      assert.equal("-1: kill: to end sockets takes CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON; this "
+        .. "process lacks CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON", process.run(function()
           assert(libc.outcome(C.setresuid(65534, 65534, 65534)))
           local ok, message, errno = svc:set(vip, {}, { kill = true })
           return tostring(ok == nil and -errno) .. ": " .. message
@@ -254,25 +253,29 @@ describe("kill", function()
       assert.same(before, peers(clients))
     end)
 
-    it("says what it cannot make sense of", function()
+    it("names the text that it cannot parse", function()
       local function complaint(...)
         local ok, message = pcall(svc.set, svc, vip, ...)
         assert.is_false(ok)
         return message:gsub("^[^ ]+: ", "")
       end
-      assert.equal([[services "svc": wants options such as { kill = true }; got true]], (complaint({}, true)))
-      assert.equal([[services "svc": unknown option "kil"; did you mean "kill"?]], (complaint({}, { kil = true })))
-      assert.equal([[services "svc": kill: wants true or false; got 1]], (complaint({}, { kill = 1 })))
+      assert.equal([[services "svc": wants options such as { kill = true }; got true]],
+        (complaint({}, true)))
+      assert.equal([[services "svc": unknown option "kil"; did you mean "kill"?]],
+        (complaint({}, { kil = true })))
+      assert.equal([[services "svc": kill: wants true or false; got 1]],
+        (complaint({}, { kill = 1 })))
     end)
   end)
 
-  it("says what is no backend", function()
+  it("names what is no backend", function()
     local gate = here:enforce "deny { connect = '192.0.2.1' }"
     assert.equal(0, gate:kill "10.0.0.1:80")
     local ended, message = gate:kill "10.0.0.0/8"
     assert.is_nil(ended)
     assert.equal([[kill: "10.0.0.0/8": must be one address, not a prefix or a range]], message)
-    assert.has_error(function() gate:kill(80) end, 'kill wants a backend such as "10.0.1.5:8080"; got 80')
+    assert.has_error(function() gate:kill(80) end,
+      'kill wants a backend such as "10.0.1.5:8080"; got 80')
   end)
 
   describe("in another network namespace", function()
@@ -316,7 +319,7 @@ describe("kill", function()
       killed.close()
     end)
 
-    it("finds one that is only mounted", function()
+    it("finds a namespace that is only mounted", function()
       local path = env.folder() .. "/ns"
       local client = over_there(path)
       assert.equal(1, gate:kill(one))
@@ -324,14 +327,14 @@ describe("kill", function()
       assert.equal("ECONNABORTED", select(2, client:send "hello"))
     end)
 
-    it("says of one that cannot be found how many sockets stay, and ends the others", function()
+    it("counts the sockets of a namespace that cannot be found, and ends the others", function()
       here:keep(socket.serve("tcp", one))
       local near = connected("tcp", v4.asked, 2)
       local far = over_there()
       local ended, message = gate:kill(one)
       assert.is_nil(ended)
-      assert.equal("1 socket was not ended: no process that can be seen from here is in the network "
-        .. "namespace, and it is mounted nowhere", message)
+      assert.equal("1 socket was not ended: no process that can be seen from here is in the "
+        .. "network namespace, and it is mounted nowhere", message)
       assert.same({ dead = 2 }, peers(near))
       assert.equal(5, far:send "hello")
     end)
@@ -343,7 +346,8 @@ describe("kill", function()
     local silent = here:keep(socket.serve("udp", "127.0.0.1:0"))
     local server = dns.serve("127.0.0.2:5353", { ["tidegate.example"] = { "192.0.2.7" } })
     local gate = here:enforce(([[
-      balance { egress = services "dns" { ["10.96.0.53:53/udp"] = "127.0.0.1:%d" } }]]):format(silent:port()))
+      balance { egress = services "dns" { ["10.96.0.53:53/udp"] = "127.0.0.1:%d" } }
+    ]]):format(silent:port()))
     local client = process.fork(function()
       local pipe = io.popen(("unshare -m sh -c 'mount --bind %s/resolv.conf /etc/resolv.conf && "
         .. "exec getent hosts tidegate.example'"):format(folder))
@@ -351,11 +355,12 @@ describe("kill", function()
       pipe:close()
       return text
     end)
-    -- It has asked, and waits for its 30 seconds.
+    -- The resolver has asked, and waits for its 30 seconds.
     local query = silent:receive()
     assert.truthy(query:find("tidegate", 1, true))
     local started = os.time()
-    assert.same({ true, 1 }, { gate:service "dns":set("10.96.0.53:53/udp", "127.0.0.2:5353", { kill = true }) })
+    assert.same({ true, 1 }, { gate:service "dns":set("10.96.0.53:53/udp", "127.0.0.2:5353",
+      { kill = true }) })
     assert.truthy(client:wait():find("192.0.2.7", 1, true))
     assert.is_true(os.time() - started < 20)
     server:kill()

@@ -1,4 +1,4 @@
--- Programs that the kernel does not take: what is said of it.
+-- Programs that the kernel refuses, and what the error says about them.
 
 local command = require "spec.support.command"
 local env = require "spec.support.env"
@@ -7,18 +7,21 @@ if command.no_kernel() then
   return pending(command.no_kernel())
 end
 
-local POLICY = 'deny { "x", egress = "192.0.2.1" }\nrewrite { "y", connect = "192.0.2.2", to = "127.0.0.1" }\n'
+local POLICY = 'deny { "x", egress = "192.0.2.1" }\nrewrite { "y", connect = "192.0.2.2", to = '
+  .. '"127.0.0.1" }\n'
 local TO_DOCTOR = "needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON; run `tidegate doctor`\n"
 
--- The library, of programs of which connect4 answers what none may: the verifier sees it at its very end.
+-- The library, with a connect4 that returns what no hook may return: the verifier sees that at its
+-- very end.
 local BUILD = [[
   exec 2>&1
   cd '%s' && mkdir build && cp -a "$OLDPWD"/bpf "$OLDPWD"/core "$OLDPWD"/Makefile . || exit
   cp -a '%s'/core '%s'/*.o '%s'/*.skel.h build
-  sed -i 's/return tg_verdict(\(tg_connect(ctx, TG_HOOK_CONNECT4)\));/return \1 + 7;/' bpf/tidegate.bpf.c
+  sed -i \
+    's/return tg_verdict(\(tg_connect(ctx, TG_HOOK_CONNECT4)\));/return \1 + 7;/' bpf/tidegate.bpf.c
   make -s V=1 B=build build/libtidegate.so]]
 
---- No command.run(): an emulated processor takes its time.
+--- Not by command.run(): an emulated processor takes its time.
 local function wrong_library(folder)
   local build = command.build
   local pipe = assert(io.popen(BUILD:format(folder, build, build, build)))
@@ -42,7 +45,7 @@ describe("programs that the kernel refuses", function()
     env.clean()
   end)
 
-  it("are told of with the end of the verifier's log, where the reason stands", function()
+  it("are reported with the end of the verifier's log, which contains the reason", function()
     local got = command.start({ command.path, "run", policy, "--", "true" },
       { env = { TIDEGATE_LIBRARY = wrong_library(folder) } }):wait()
     assert.equal(3, got.status)
@@ -53,17 +56,19 @@ describe("programs that the kernel refuses", function()
   end)
 
   for _, capability in ipairs { "BPF", "NET_ADMIN", "PERFMON" } do
-    it("want the capability CAP_" .. capability .. ", and none has it that the kernel is old", function()
+    it("need CAP_" .. capability .. ", and without it no error blames the kernel's age", function()
       local function without(...)
-        return command.run { "setpriv", "--bounding-set=-sys_admin,-" .. capability:lower(), command.path, ... }
+        return command.run { "setpriv", "--bounding-set=-sys_admin,-" .. capability:lower(),
+          command.path, ... }
       end
       local got = without("run", policy, "--", "true")
       assert.equal(3, got.status)
       assert.equal(TO_DOCTOR, got.err:match "^tidegate: cannot [^\n:]+: (.-\n)", got.err)
-      assert.equal("capabilities: user 0 lacks CAP_" .. capability, got.err:match "\ntidegate: (.-);")
+      assert.equal("capabilities: user 0 lacks CAP_" .. capability,
+        got.err:match "\ntidegate: (.-);")
       local told = without("doctor").out
       assert.is_nil(told:find("all but", 1, true))
-      assert.truthy(told:match "FAIL  effects +not to be tried with these capabilities: [^\n]*MPTCP", told)
+      assert.matches("FAIL  effects +not to be tried with these capabilities: [^\n]*MPTCP", told)
     end)
   end
 end)

@@ -1,10 +1,9 @@
--- The verifier takes the programs, whatever a policy needs of them.
+-- The verifier accepts the programs, whatever a policy needs of them.
 --
--- Programs are made for what the policy needs, so that each combination of
--- needs is another program to the verifier, and each kernel counts its own way
--- what it looks at of one: a million instructions, 512 bytes of stack.  Loaded
--- are, for every hook, no need, each alone, those of long policies together,
--- pairs at random, all conditions, and all there is.
+-- Programs are made for what the policy needs, so each combination of needs is another program to
+-- the verifier, and each kernel counts in its own way what it examines of one: a million
+-- instructions, 512 bytes of stack.  For every hook we load programs for no need, each need alone,
+-- the needs of long policies together, pairs at random, all conditions, and everything.
 -- TIDEGATE_SEED repeats a run, TIDEGATE_ROUNDS asks for more pairs.
 
 local command = require "spec.support.command"
@@ -19,7 +18,7 @@ end
 
 local PAIRS = tonumber(os.getenv "TIDEGATE_ROUNDS") or 5
 
---- Of the verifier's limit, what a program may take: other kernels count more than this one.
+--- How much of the verifier's limit a program may take: other kernels count more than this one.
 local MOST_INSTRUCTIONS = 750000
 
 local INET = { "connect", "sendmsg", "bind", "recvmsg", "getpeername", "getsockname" }
@@ -34,7 +33,7 @@ local function each(ops, rule)
   return table.concat(lines, "\n")
 end
 
---- A rule with this condition for every operation, of unix sockets too where `unix` says so.
+--- A rule with this condition for every operation, also of unix sockets if `unix` is true.
 local function condition(text, unix)
   return each(INET, "allow { %s = '*', " .. text .. " }")
     .. (unix and "\n" .. each(UNIX, "allow { %s = 'unix:*', " .. text .. " }") or "")
@@ -50,7 +49,7 @@ end
 
 local BACKENDS = "{ '127.0.0.3:80', { '127.0.0.4', weight = 3 } }"
 
--- What a policy may need of its programs, each with the rules that make it need that.
+-- What a policy may need of its programs, each with the rules that cause the need.
 local effects = {
   ["more than 64 rules"] = many(),
   ["log"] = each(INET, "allow { %s = '192.0.2.1', log = '10/s' }"),
@@ -61,31 +60,39 @@ local effects = {
   ["rewrite of sendmsg"] = "rewrite { sendmsg = { '192.0.2.5', '2001:db8::5' }, to = '*:80' }",
   ["rewrite of bind"] = "rewrite { bind = '192.0.2.6', to = '127.0.0.1', privileged = true }",
   ["source"] = each({ "connect", "sendmsg" }, "allow { %s = '192.0.2.7', source = '127.0.0.1' }"),
-  ["socket options"] = each({ "connect", "bind" }, [[allow { %s = '192.0.2.8', proto = 'tcp', set = { mark = 1,
-    priority = 1, tos = 8, device = 'lo', keepalive = true, keepidle = 9, keepintvl = 9, keepcnt = 9,
-    congestion = 'reno' } }]]),
+  ["socket options"] = each({ "connect", "bind" }, [[
+    allow { %s = '192.0.2.8', proto = 'tcp', set = { mark = 1, priority = 1, tos = 8, device = 'lo',
+      keepalive = true, keepidle = 9, keepintvl = 9, keepcnt = 9, congestion = 'reno' } }]]),
   ["sets"] = "local one, other = set 'one' {}, set 'other' {}\n"
     .. each(INET, "allow { %s = one } allow { %s = { addr = -other, port = 80 } }"),
-  ["sets of own addresses"] = "local own = set 'own' {}\n" .. each(INET, "allow { %s = '*', from = own }"),
-  ["rates"] = each(INET, "allow { %s = '192.0.2.9', over = '10/s', per = 'dst' } allow { %s = '*', over = '9/s' }"),
+  ["sets of own addresses"] = "local own = set 'own' {}\n"
+  .. each(INET, "allow { %s = '*', from = own }"),
+  ["rates"] = each(INET,
+    "allow { %s = '192.0.2.9', over = '10/s', per = 'dst' } allow { %s = '*', over = '9/s' }"),
   ["balance"] = each({ "connect", "sendmsg" }, "balance { %s = '192.0.2.10', to = " .. BACKENDS
-    .. " } balance { %s = '192.0.2.11', to = " .. BACKENDS .. ", by = 'hash', key = 'destination' }"),
+    .. " } balance { %s = '192.0.2.11', to = " .. BACKENDS
+    .. ", by = 'hash', key = 'destination' }"),
   ["sticky"] = each({ "connect", "sendmsg" }, "balance { %s = '192.0.2.13', to = " .. BACKENDS
     .. ", sticky = '1h', key = 'uid' }"),
-  ["services"] = "balance { egress = services 'svc' { ['192.0.2.12:80/tcp'] = " .. BACKENDS .. " } }",
-  ["rewrite of unix sockets"] = each({ "connect", "sendmsg" }, "rewrite { %s = 'unix:/a', to = 'unix:/b' }"),
+  ["services"] = "balance { egress = services 'svc' { ['192.0.2.12:80/tcp'] = " .. BACKENDS
+  .. " } }",
+  ["rewrite of unix sockets"] = each({ "connect", "sendmsg" },
+    "rewrite { %s = 'unix:/a', to = 'unix:/b' }"),
   ["reveal of unix sockets"] = "rewrite { connect = 'unix:/c', to = 'unix:/d', reveal = true }",
 }
 local conditions = {
-  proto = condition "proto = 'udp'", family = condition("family = 'inet6'", true), uid = condition("uid = 7", true),
-  gid = condition("gid = 7", true), comm = condition("comm = 'x*'", true), pid = condition("pid = 7", true),
+  proto = condition "proto = 'udp'", family = condition("family = 'inet6'", true),
+  uid = condition("uid = 7", true),
+  gid = condition("gid = 7", true), comm = condition("comm = 'x*'", true),
+  pid = condition("pid = 7", true),
   type = condition("type = 'dgram'", true), from = condition "from = { '127.0.0.1:7', '[::1]:7' }",
   exe = condition("exe = '/bin/sh'", true), cgroup = condition("cgroup = '/'", true),
-  netns = condition("netns = 7", true), mark = condition("mark = 7", true), device = condition "device = 'lo'",
+  netns = condition("netns = 7", true), mark = condition("mark = 7", true),
+  device = condition "device = 'lo'",
 }
 local LONG = { "more than 64 rules", "sets", "sets of own addresses", "services", "rates" }
 
---- Names of a table, in order, so that a seed leads to the same ones.
+--- The names of a table, in order, so that a seed always leads to the same ones.
 local function names_of(needs)
   local names = tablex.keys(needs)
   table.sort(names)
@@ -94,7 +101,7 @@ end
 
 local ALL = names_of(tablex.merge(effects, conditions, true))
 
---- A policy with a rule for every hook, and those of these needs.
+--- A policy with a rule for every hook, and the rules for those needs.
 local function policy_of(needs)
   local lines = { "policy { best_effort = true }" } -- Linux 6.1 has no hooks of unix sockets
   for index, need in ipairs(needs) do
@@ -105,7 +112,7 @@ local function policy_of(needs)
   return table.concat(lines, "\n")
 end
 
---- How many instructions the verifier looked at, of each program that this process has loaded.
+--- How many instructions the verifier examined, for each program that this process has loaded.
 local function verified()
   local counts = {}
   local folder = assert(uv.fs_scandir "/proc/self/fdinfo")
@@ -116,13 +123,14 @@ local function verified()
   return counts
 end
 
-describe("the verifier takes the programs of a policy with", function()
-  local UNIX_HOOKS = { connect_unix = true, sendmsg_unix = true, recvmsg_unix = true, getpeername_unix = true,
+describe("the verifier accepts the programs of a policy with", function()
+  local UNIX_HOOKS = { connect_unix = true, sendmsg_unix = true, recvmsg_unix = true,
+    getpeername_unix = true,
     getsockname_unix = true }
-  local least -- instructions of all programs, where nothing is needed
+  local least -- instructions of all programs if nothing is needed
   local most, most_of = 0, nil
 
-  --- Load what these needs take; how many instructions were looked at in all.
+  --- Load the programs for these needs; returns how many instructions were examined in all.
   local function verify(needs)
     local gate = assert(tidegate.compile(policy_of(needs), "web.lua"))
     local ok, message = gate:commit()
@@ -143,7 +151,8 @@ describe("the verifier takes the programs of a policy with", function()
       if count > most then
         most, most_of = count, what
       end
-      assert(count < MOST_INSTRUCTIONS, ("%d instructions are looked at, with %s"):format(count, what))
+      assert(count < MOST_INSTRUCTIONS, ("%d instructions are looked at, with %s")
+        :format(count, what))
     end
     return sum, left_out
   end
@@ -153,13 +162,15 @@ describe("the verifier takes the programs of a policy with", function()
     least = verify {}
   end)
   teardown(function()
-    print(("    at most %d instructions are looked at of a program, with %s"):format(most, most_of))
+    print(("    at most %d instructions of one program are examined, with %s")
+      :format(most, most_of))
   end)
 
   for _, need in ipairs(ALL) do
     it(need, function()
       local sum, left_out = verify { need }
-      assert.is_true(sum > least or (left_out and need:find "unix" ~= nil), "nothing was needed")
+      assert.is_true(sum > least or (left_out and need:find "unix" ~= nil),
+        "the programs are no larger")
     end)
   end
 
@@ -178,15 +189,15 @@ describe("the verifier takes the programs of a policy with", function()
     verify(names_of(conditions))
   end)
 
-  -- Fields that nobody asks about leave zeros behind, which can take a verifier more ways than what it knows nothing
-  -- of: without pid, Linux 6.18 has found sendmsg4 too large.
+  -- Fields that no rule asks about leave zeros behind, which can make a verifier explore more paths
+  -- than unknown values do: without pid, Linux 6.18 has found sendmsg4 too large.
   it("all but pid", function()
     local needs = tablex.copy(ALL)
     table.remove(needs, tablex.find(needs, "pid"))
     verify(needs)
   end)
 
-  it("all there is", function()
+  it("everything", function()
     verify(ALL)
   end)
 end)

@@ -1,5 +1,5 @@
 -- Every operation, over every family, with every effect: a test for each cell
--- that the kernel has, and the compile error for each that it has not.
+-- that the kernel has, and the compile error for each cell that it does not have.
 
 local command = require "spec.support.command"
 local libc = require "spec.support.libc"
@@ -9,34 +9,37 @@ local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 local tidegate = require "tidegate"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
 local NOBODY = 65534
 local SOL_SOCKET, SO_MARK = 1, 36
 
--- `call`: the address of a call.  `rule`: as a rule names it.  `to`: where it is turned, and `final`: as the socket
--- names that.  `server`: where a server of its own listens.  `source`: a rule's, and `from`: as the server sees it.
+-- `call`: the address of a call.  `rule`: as a rule names it.  `to`: where it is redirected, and
+-- `final`: as the socket names that.  `server`: where a server of its own listens.  `source`: a
+-- rule's, and `from`: as the server sees it.
 local families = {
   { name = "v4", family = "inet", call = "192.0.2.1", rule = "192.0.2.1", local_call = "127.0.0.9",
-    local_rule = "127.0.0.9", to = "127.0.0.8", final = "127.0.0.8", source = "127.0.0.7", from = "127.0.0.7",
+    local_rule = "127.0.0.9", to = "127.0.0.8", final = "127.0.0.8", source = "127.0.0.7",
+    from = "127.0.0.7",
     own = "127.0.0.7" },
-  { name = "v6", family = "inet6", call = "[2001:db8::1]", rule = "[2001:db8::1]", local_call = "[fd00::9]",
-    local_rule = "[fd00::9]", to = "[fd00::8]", final = "[fd00::8]", source = "fd00::7", from = "[fd00::7]",
+  { name = "v6", family = "inet6", call = "[2001:db8::1]", rule = "[2001:db8::1]",
+    local_call = "[fd00::9]",
+    local_rule = "[fd00::9]", to = "[fd00::8]", final = "[fd00::8]", source = "fd00::7",
+    from = "[fd00::7]",
     own = "[fd00::7]" },
   { name = "v6, mapped", family = "inet6", call = "[::ffff:192.0.2.1]", rule = "192.0.2.1",
-    local_call = "[::ffff:127.0.0.9]", local_rule = "127.0.0.9", to = "127.0.0.8", final = "[::ffff:127.0.0.8]",
+    local_call = "[::ffff:127.0.0.9]", local_rule = "127.0.0.9", to = "127.0.0.8",
+    final = "[::ffff:127.0.0.8]",
     source = "127.0.0.7", from = "127.0.0.7", own = "[::ffff:127.0.0.7]" },
 }
 
--- Of permission, of connecting, of routing, of addresses, of arguments, of files, and none of sockets at all.
-local errnos = { "EPERM", "EACCES", "ECONNREFUSED", "ETIMEDOUT", "ENETUNREACH", "EHOSTUNREACH", "EADDRNOTAVAIL",
+-- Errnos of permission, connecting, routing, addresses, arguments, files, and one that has nothing
+-- to do with sockets.
+local errnos = { "EPERM", "EACCES", "ECONNREFUSED", "ETIMEDOUT", "ENETUNREACH", "EHOSTUNREACH",
+  "EADDRNOTAVAIL",
   "EINVAL", "ENOENT", "EXDEV", "EOPNOTSUPP" }
 
-local sandboxes = {} -- of the test that runs
+local sandboxes = {} -- of the running test
 
---- What a call comes to: "ok" or the errno's name; and the socket.
+--- The result of a call, "ok" or the errno's name; and the socket.
 local operations = {
   connect = {
     calls = function(case, kind, endpoint)
@@ -64,12 +67,12 @@ local operations = {
   },
 }
 
---- A server where calls are turned to.
+--- A server to which calls are redirected.
 local function serve(case, kind)
   return sandboxes.here:keep(socket.serve(kind, case.to .. ":6000"))
 end
 
---- Who something came from, at the server.
+--- The source of what arrived, at the server.
 local function sender(server, kind, client)
   if kind ~= "udp" then
     local accepted, peer = server:accept()
@@ -82,7 +85,8 @@ local function sender(server, kind, client)
   return (select(2, server:receive()):match "^(.*):%d+$")
 end
 
---- The mark of an MPTCP socket's subflow, on which the hooks run: the socket itself does not tell it.
+--- The mark of an MPTCP socket's subflow, on which the hooks run: the socket itself does not report
+--- it.
 local function subflow_mark(one)
   if not one:getpeername() then
     one:listen()
@@ -97,16 +101,13 @@ local function compile_error(rule)
   return (message:gsub("^.-:1: %a+ \"#1\": ", ""))
 end
 
-describe("the matrix:", function()
-  local here = sandbox.new()
+sandbox.describe("the matrix:", function(here)
   sandboxes.here = here
   before_each(function()
-    here:enter()
     for _, address in ipairs { "fd00::7", "fd00::8", "fd00::9" } do
       netns.add_address(address)
     end
   end)
-  after_each(function() here:leave() end)
 
   for op, operation in pairs(operations) do
     for _, case in ipairs(families) do
@@ -130,7 +131,8 @@ describe("the matrix:", function()
         it("deny, with every kind of errno:" .. what, function()
           local lines = {}
           for index, errno in ipairs(errnos) do
-            lines[index] = ("deny { %s = %q, errno = %q }"):format(op, rule:gsub("5000$", 5000 + index), errno)
+            lines[index] = ("deny { %s = %q, errno = %q }")
+              :format(op, rule:gsub("5000$", 5000 + index), errno)
           end
           local gate = here:enforce(table.concat(lines, "\n"))
           for index, errno in ipairs(errnos) do
@@ -141,7 +143,8 @@ describe("the matrix:", function()
 
         it("rewrite:" .. what, function()
           local server = not binds and serve(case, kind)
-          local gate = here:enforce(([[rewrite { %s = %q, to = "%s:6000" }]]):format(op, rule, case.to))
+          local gate = here:enforce(([[rewrite { %s = %q, to = "%s:6000" }]])
+            :format(op, rule, case.to))
           local answer, one = try()
           assert.equal("ok", answer)
           if binds then
@@ -156,7 +159,8 @@ describe("the matrix:", function()
         if not binds then
           it("source:" .. what, function()
             local server = serve(case, kind)
-            here:enforce(([[rewrite { %s = %q, to = "%s:6000", source = %q }]]):format(op, rule, case.to, case.source))
+            here:enforce(([[rewrite { %s = %q, to = "%s:6000", source = %q }]])
+              :format(op, rule, case.to, case.source))
             local answer, one = try()
             assert.equal("ok", answer)
             assert.equal(case.from, sender(server, kind, one))
@@ -184,14 +188,15 @@ describe("the matrix:", function()
             here:enforce(([[allow { %s = %q, set = { mark = 77 } }]]):format(op, rule))
             local answer, one = try()
             assert.equal("ok", answer)
-            assert.equal(77, kind == "mptcp" and subflow_mark(one) or one:number(SOL_SOCKET, SO_MARK))
+            assert.equal(77, kind == "mptcp" and subflow_mark(one)
+              or one:number(SOL_SOCKET, SO_MARK))
           end)
         end
       end
     end
   end
 
-  --- A connection or two datagram sockets; what each of the reporting calls says.
+  --- A connection or two datagram sockets; what each of the reporting calls returns.
   local function reports(case, op)
     local server = here:keep(socket.serve("udp", case.local_rule .. ":5000"))
     local client = here:keep(socket.udp(case.family))
@@ -218,7 +223,8 @@ describe("the matrix:", function()
         local report = reports(case, op)
         local true_name = case.local_call .. ":5000"
         assert.equal(true_name, report())
-        local gate = here:enforce(([[rewrite { %s = "%s:5000-5001", to = %q }]]):format(op, case.local_rule, case.rule))
+        local gate = here:enforce(([[rewrite { %s = "%s:5000-5001", to = %q }]])
+          :format(op, case.local_rule, case.rule))
         assert.equal(case.call .. ":5000", report())
         gate:close()
         gate = here:enforce(([[
@@ -231,31 +237,37 @@ describe("the matrix:", function()
       end)
     end
 
-    it("has no deny, source, privileged or reveal: " .. op, function()
-      assert.equal(op .. ": cannot be denied: the kernel lets its hook only change what is reported; write rewrite, "
+    it("does not have deny, source, privileged or reveal: " .. op, function()
+      assert.equal(op
+        .. ": cannot be denied: the kernel lets its hook only change what is reported; write "
+        .. "rewrite, "
         .. "or deny connect, bind or sendmsg", compile_error(("deny { %s = '*' }"):format(op)))
       assert.equal("source: only connect and sendmsg have one",
         compile_error(("allow { %s = '*', source = '127.0.0.1' }"):format(op)))
-      assert.equal("privileged: only bind has it", compile_error(("allow { %s = '*', privileged = true }"):format(op)))
+      assert.equal("privileged: only bind has it",
+        compile_error(("allow { %s = '*', privileged = true }"):format(op)))
       assert.equal(("reveal: %s changes only what is shown: leave it out"):format(op),
         compile_error(("rewrite { %s = '192.0.2.1', to = '127.0.0.1', reveal = true }"):format(op)))
     end)
   end
 
-  it("has no source of bind, and nothing privileged but bind", function()
+  it("does not have source of bind, or privileged of anything else", function()
     assert.equal("source: only connect and sendmsg have one",
       compile_error [[allow { bind = "*", source = "127.0.0.1" }]])
     for _, op in ipairs { "connect", "sendmsg", "egress" } do
-      assert.equal("privileged: only bind has it", compile_error(("allow { %s = '*', privileged = true }"):format(op)))
+      assert.equal("privileged: only bind has it",
+        compile_error(("allow { %s = '*', privileged = true }"):format(op)))
     end
-    assert.equal('"privileged" is for allow and rewrite', compile_error [[deny { bind = "*", privileged = true }]])
+    assert.equal('"privileged" is for allow and rewrite',
+      compile_error [[deny { bind = "*", privileged = true }]])
     assert.equal('"source" is for allow, rewrite and balance',
       compile_error [[deny { connect = "*", source = "127.0.0.1" }]])
   end)
 
-  it("has no set but of connect and bind", function()
+  it("has set of connect and bind only", function()
     for _, op in ipairs { "sendmsg", "egress" } do
-      assert.equal("set: a datagram has read the socket's options before its hook runs: set them on connect or bind",
+      assert.equal("set: a datagram has read the socket's options before its hook runs: set them "
+        .. "on connect or bind",
         compile_error(("allow { %s = '*', set = { mark = 1 } }"):format(op)))
     end
     for _, op in ipairs { "recvmsg", "getpeername", "getsockname" } do
@@ -266,28 +278,34 @@ describe("the matrix:", function()
       compile_error [[deny { connect = "*", set = { mark = 1 } }]])
   end)
 
-  it("has no source port of a datagram", function()
+  it("does not have the source port of a datagram", function()
     for _, op in ipairs { "sendmsg", "egress" } do
-      assert.equal("source: \"127.0.0.1:53\": a datagram leaves from its socket's port: write the address alone",
+      assert.equal("source: \"127.0.0.1:53\": a datagram leaves from its socket's port: write the "
+        .. "address alone",
         compile_error(("allow { %s = '*', source = '127.0.0.1:53' }"):format(op)))
     end
   end)
 
-  it("turns no IPv4 to IPv6", function()
-    for op, verb in pairs { connect = "connect to", bind = "have", sendmsg = "have", egress = "connect to",
+  it("does not rewrite IPv4 to IPv6", function()
+    for op, verb in pairs { connect = "connect to", bind = "have", sendmsg = "have",
+      egress = "connect to",
       recvmsg = "have", getpeername = "have", getsockname = "have" } do
-      assert.equal(("to: an IPv4 socket cannot %s an IPv6 address: match IPv6 addresses only, or add family = "
-        .. '"inet6"'):format(verb), compile_error(("rewrite { %s = '192.0.2.1', to = '2001:db8::1' }"):format(op)))
+      assert.equal(("to: an IPv4 socket cannot %s an IPv6 address: match IPv6 addresses only, or "
+        .. "add family = "
+        .. '"inet6"'):format(verb), compile_error(("rewrite { %s = '192.0.2.1', to = "
+        .. "'2001:db8::1' }"):format(op)))
     end
   end)
 
-  it("turns IPv6 to IPv4, but no datagrams", function()
+  it("rewrites IPv6 to IPv4, but not for datagrams", function()
     for _, op in ipairs { "connect", "bind", "recvmsg", "getpeername", "getsockname" } do
       assert(tidegate.compile(("rewrite { %s = '2001:db8::1', to = '127.0.0.1' }"):format(op)))
     end
     for _, op in ipairs { "sendmsg", "egress" } do
-      assert.equal("to: the kernel sends no datagram for an IPv6 address to an IPv4 one: match IPv4 addresses only, "
-        .. 'or add family = "inet"', compile_error(("rewrite { %s = '2001:db8::1', to = '127.0.0.1' }"):format(op)))
+      assert.equal("to: the kernel sends no datagram for an IPv6 address to an IPv4 one: match "
+        .. "IPv4 addresses only, "
+        .. 'or add family = "inet"',
+        compile_error(("rewrite { %s = '2001:db8::1', to = '127.0.0.1' }"):format(op)))
     end
   end)
 end)

@@ -1,19 +1,11 @@
 -- MPTCP: the kernel connects by a TCP subflow; rules and getpeername() see the
--- socket that the program has.
+-- program's own socket.
 
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
-describe("MPTCP", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
-  --- What connecting to 192.0.2.1 comes to under a policy: by TCP, MPTCP and UDP.
+sandbox.describe("MPTCP", function(here)
+  --- The results of connecting to 192.0.2.1 under a policy: by TCP, MPTCP and UDP.
   local function answers(policy)
     local gate = here:enforce(policy)
     local found = {}
@@ -26,7 +18,7 @@ describe("MPTCP", function()
     return table.concat(found, " ")
   end
 
-  it("is TCP to a rule for tcp, and something of its own to one for mptcp", function()
+  it("matches a rule for tcp, and is a protocol of its own for mptcp", function()
     assert.equal("EPERM EPERM ENETUNREACH EPERM EPERM ENETUNREACH",
       answers [[deny { connect = "192.0.2.1", proto = "tcp" }]])
     assert.equal("ENETUNREACH EPERM ENETUNREACH ENETUNREACH EPERM ENETUNREACH",
@@ -41,7 +33,7 @@ describe("MPTCP", function()
     ]])
   end)
 
-  it("is told by events", function()
+  it("is named by events", function()
     local gate = here:enforce [[deny { connect = "*", log = true }]]
     socket.try("mptcp", "192.0.2.1:80")
     socket.try("tcp", "192.0.2.1:80")
@@ -52,9 +44,10 @@ describe("MPTCP", function()
     assert.same({ "mptcp", "tcp" }, protos)
   end)
 
-  it("falls back to TCP where the server has no MPTCP, and is turned all the same", function()
+  it("falls back to TCP if the server has no MPTCP, and is rewritten all the same", function()
     local server = here:keep(socket.serve("tcp", "127.0.0.1:0"))
-    here:enforce(([[rewrite { connect = "192.0.2.1:80", to = "127.0.0.1:%d", source = "127.0.0.9" }]])
+    here:enforce(([[rewrite { connect = "192.0.2.1:80", to = "127.0.0.1:%d", source = "127.0.0.9" ]]
+      .. [[}]])
       :format(server:port()))
     local client = here:keep(socket.mptcp "inet")
     assert(client:connect "192.0.2.1:80")

@@ -1,30 +1,23 @@
--- observe: tells of a call, and walks on.
+-- observe: reports a call, and the walk goes on.
 
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
-describe("observe", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
+sandbox.describe("observe", function(here)
   local function seen(gate)
     local list = {}
     for event in gate:events { timeout = 0 } do
-      list[#list + 1] = { event.rule, event.verb, event.op, event.errno, event.shadow, event.asked, event.final }
+      list[#list + 1] = { event.rule, event.verb, event.op, event.errno, event.shadow, event.asked,
+        event.final }
     end
     return list
   end
 
-  it("tells of each call, and lets the rules behind decide", function()
+  it("reports each call, and lets the rules behind it decide", function()
     local gate = here:enforce [[
       observe { "watch", connect = "127.0.0.0/8" }
       deny { "denies", connect = "127.0.0.1:10", errno = "EXDEV" }
-      rewrite { "turns", connect = "127.0.0.1:9", to = "127.0.0.1:99" }
+      rewrite { "rewrites", connect = "127.0.0.1:9", to = "127.0.0.1:99" }
       observe { "too late", connect = "127.0.0.1:9" }
     ]]
     local client = here:keep(socket.udp "inet")
@@ -42,7 +35,7 @@ describe("observe", function()
     assert.same({ 2, 1, 1, 0 }, hits)
   end)
 
-  it("is as often told as its log says", function()
+  it("reports as often as its log says", function()
     local gate = here:enforce [[
       observe { "some", connect = "127.0.0.0/8", log = "1/10" }
       observe { "few", connect = "127.0.0.0/8", log = "2/h" }
@@ -58,7 +51,7 @@ describe("observe", function()
     assert.same({ 100, 100 }, { gate:rules()[1].hits, gate:rules()[2].hits })
   end)
 
-  it("is for every operation, the reporting ones too", function()
+  it("works for every operation, the reporting ones too", function()
     local gate = here:enforce [[
       observe { "c", connect = "127.0.0.1:9" }
       observe { "b", bind = "127.0.0.1" }
@@ -78,13 +71,15 @@ describe("observe", function()
     for index, event in ipairs(seen(gate)) do
       order[index] = event[1] .. " " .. event[3]
     end
-    assert.same({ "b bind", "n getsockname", "s sendmsg", "r recvmsg", "c connect", "p getpeername" }, order)
+    assert.same({ "b bind", "n getsockname", "s sendmsg", "r recvmsg", "c connect",
+      "p getpeername" }, order)
   end)
 
-  it("stands aside among many rules", function()
+  it("lets later rules decide, among many rules", function()
     local rules = { [[observe { "all", connect = "127.0.0.0/8" }]] }
     for number = 1, 500 do
-      rules[#rules + 1] = ([[%s { connect = "127.0.0.%d:%d" }]]):format(number % 2 == 1 and "observe" or "deny",
+      rules[#rules + 1] = ([[%s { connect = "127.0.0.%d:%d" }]])
+        :format(number % 2 == 1 and "observe" or "deny",
         number % 250 + 1, 1000 + number)
     end
     local gate = here:enforce(table.concat(rules, "\n"))

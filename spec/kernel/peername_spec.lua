@@ -1,18 +1,11 @@
--- getpeername() answers what the program asked for, and the truth wherever
--- nothing was turned.
+-- getpeername() returns what the program asked for, and the real peer if
+-- nothing was rewritten.
 
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
-describe("getpeername", function()
-  local here = sandbox.new()
+sandbox.describe("getpeername", function(here)
   local server, other -- TCP or UDP on 127.0.0.1
-
-  after_each(function() here:leave() end)
 
   local ASKED = "1.2.3.4:60000"
   local ELSEWHERE = "1.2.3.5:60000"
@@ -21,9 +14,9 @@ describe("getpeername", function()
     return "127.0.0.1:" .. of:port()
   end
 
-  --- ASKED is turned to the first server, ELSEWHERE to the other; 1.2.3.6 to where nothing is.
+  --- ASKED is redirected to the first server, ELSEWHERE to the other; 1.2.3.6 to where nothing
+  --- listens.
   local function set_up(kind)
-    here:enter()
     server = here:keep(socket.serve(kind, "127.0.0.1:0"))
     other = here:keep(socket.serve(kind, "127.0.0.1:0"))
     return here:enforce(([[
@@ -122,12 +115,12 @@ describe("getpeername", function()
       check(name(other), other)
     end)
 
-    it("is the truth after a connect to the same place under its own name", function()
+    it("is the real peer after a connect to the same place under its own name", function()
       assert(client:connect(name(server)))
       check(name(server), server)
     end)
 
-    it("is the truth after a rewrite to the same place that reveals it", function()
+    it("is the real peer after a rewrite to the same place that reveals it", function()
       assert(client:connect "1.2.3.8:60000")
       check(name(server), server)
     end)
@@ -142,7 +135,7 @@ describe("getpeername", function()
       check(ASKED, server)
     end)
 
-    it("stays after a connect that was turned to where the kernel cannot go", function()
+    it("stays after a connect that was redirected to where the kernel cannot go", function()
       assert.same({ nil, "ENETUNREACH" }, { client:connect "1.2.3.7:80" })
       check(ASKED, server)
     end)
@@ -152,7 +145,7 @@ describe("getpeername", function()
       check(ASKED, server)
     end)
 
-    it("is nothing after connect(AF_UNSPEC), and right after the next connect", function()
+    it("is nothing after connect(AF_UNSPEC), and correct after the next connect", function()
       assert(client:disconnect())
       assert.equal("ENOTCONN", client:getpeername_errno())
       assert(client:connect(name(server)))
@@ -161,7 +154,7 @@ describe("getpeername", function()
       check(ASKED, server)
     end)
 
-    it("stays when the policy changes, also to one that turns nothing", function()
+    it("stays when the policy changes, also to one that rewrites nothing", function()
       gate:allow { "more", connect = "192.0.2.0/24" }
       assert(gate:commit())
       check(ASKED, server)

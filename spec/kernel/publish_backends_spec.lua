@@ -1,38 +1,30 @@
--- What a publish does to lists of backends: what they counted goes on for as
--- long as their rule is there, and the memory that they took is given back.
+-- What a publish does to lists of backends: their counts continue as long as
+-- their rule exists, and the memory that they took is given back.
 
 local footprint = require "spec.support.footprint"
 local netns = require "spec.support.netns"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
-describe("a publish", function()
-  local here = sandbox.new()
-  before_each(function()
-    here:enter()
-    netns.own_all_addresses()
-  end)
-  after_each(function() here:leave() end)
+sandbox.describe("a publish", function(here)
+  before_each(netns.own_all_addresses)
 
   local A, B, C = "127.0.1.1:1001", "127.0.1.2:1002", "127.0.1.3:1003"
 
-  --- Rules in place of those that there are, published: name, destination, list, and so on.
+  --- Replace the rules by these and publish: name, destination, list, and so on.
   local function publish(gate, ...)
     for _, rule in ipairs(gate:rules()) do
       rule:remove()
     end
     local words = { ... }
     for index = 1, #words, 3 do
-      gate:balance { words[index], connect = words[index + 1], to = words[index + 2], reveal = true }
+      gate:balance { words[index], connect = words[index + 1], to = words[index + 2],
+        reveal = true }
     end
     assert(gate:commit())
   end
 
-  --- Connect that often; to whom it was led is counted in `counts`.
+  --- Connect that often; the places where the connects were redirected are counted in `counts`.
   local function call(counts, to, times)
     for _ = 1, times do
       local client = socket.udp "inet"
@@ -51,7 +43,7 @@ describe("a publish", function()
     return counts
   end
 
-  it("carries over what each backend of a rule was picked, whatever comes and goes beside it", function()
+  it("carries over the counts of a rule's backends, whatever changes beside it", function()
     local gate, api, other = here:enforce "", {}, {}
     local function ask(others)
       call(api, "10.96.0.10:80", 20)
@@ -66,7 +58,8 @@ describe("a publish", function()
       ask()
       publish(gate, "other", "10.96.0.11", { C, A }, "api", "10.96.0.10", { A, B })
       ask(true)
-      publish(gate, "api", "10.96.0.10", { C, B, A }, "more", "10.96.0.12", B, "other", "10.96.0.11", { A, C })
+      publish(gate, "api", "10.96.0.10", { C, B, A }, "more", "10.96.0.12", B, "other",
+        "10.96.0.11", { A, C })
       ask(true)
       ask(true)
       other = {}
@@ -77,7 +70,7 @@ describe("a publish", function()
       ask()
       publish(gate, "other", "10.96.0.11", C, "api", "10.96.0.10", { A, B, C })
       ask(true)
-      -- None, and so nothing is known of them any more.
+      -- No backend, so no count is known any more.
       api, other = {}, {}
       publish(gate)
       call({}, "10.96.0.10:80", 1)
@@ -104,14 +97,14 @@ describe("a publish", function()
     return (select(2, footprint.maps()))
   end
 
-  it("takes no more for lists with each, and gives all of it back when there are none", function()
+  it("takes a list's memory once, and gives it back when there are no lists", function()
     local gate, took, seen = here:enforce "", {}, {}
     publish(gate, "api", "10.96.0.10", { A, B })
     publish(gate) -- the programs stay
     local before, bytes, descriptors = footprint.maps(), bytes_of_maps(), footprint.descriptors()
-    for turn = 1, 6 do
+    for round = 1, 6 do
       publish(gate, "api", "10.96.0.10", { A, B })
-      took[turn] = bytes_of_maps()
+      took[round] = bytes_of_maps()
       for id in pairs(maps_beside(before)) do
         seen[id] = true
       end
@@ -129,7 +122,8 @@ describe("a publish", function()
       long[index] = ("127.0.2.%d:7"):format(index % 256)
     end
     for index = 1, 200 do
-      many[3 * index - 2], many[3 * index - 1], many[3 * index] = "r" .. index, "10.97.0." .. index, long
+      many[3 * index - 2], many[3 * index - 1], many[3 * index] = "r" .. index, "10.97.0." .. index,
+        long
     end
     publish(gate, unpack(many))
     publish(gate) -- the programs stay

@@ -8,19 +8,10 @@ local process = require "spec.support.process"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
 local RLIMIT_NOFILE = 7
 
-describe("a publish", function()
-  local here = sandbox.new()
-  before_each(function()
-    here:enter()
-    netns.own_all_addresses()
-  end)
-  after_each(function() here:leave() end)
+sandbox.describe("a publish", function(here)
+  before_each(netns.own_all_addresses)
 
   local function try(endpoint) return socket.try("udp", endpoint or "192.0.2.1:80") end
 
@@ -39,9 +30,10 @@ describe("a publish", function()
     return output
   end
 
-  --- Those that have to do with a gate.
+  --- Those descriptors that belong to a gate.
   local function descriptors()
-    return output_of(("ls -l /proc/%d/fd 2>/dev/null | sed -n 's/.* -> //; /bpf\\|btf\\|cgroup/p' | sort | uniq -c")
+    return output_of(("ls -l /proc/%d/fd 2>/dev/null | sed -n 's/.* -> //; /bpf\\|btf\\|cgroup/p' "
+      .. "| sort | uniq -c")
       :format(libc.call.getpid()))
   end
 
@@ -52,7 +44,7 @@ describe("a publish", function()
   --- Do something with only `spare` descriptors left.
   local function with_few_descriptors(spare, work)
     local held, highest = {}, 0
-    for _ = 1, 64 do -- the limit is on numbers, so the free ones below it are taken
+    for _ = 1, 64 do -- the limit is on numbers, so the free numbers below it are taken
       held[#held + 1] = libc.call.open("/dev/null", 0x80000)
       highest = math.max(highest, held[#held])
     end
@@ -73,14 +65,15 @@ describe("a publish", function()
     assert(results[1], results[2])
   end
 
-  it("that fails for want of descriptors changes nothing, wherever it fails", function()
+  it("that fails for lack of descriptors changes nothing, wherever it fails", function()
     local gate = here:enforce [[deny { "no", connect = "192.0.2.1", errno = "EACCES" }]]
     local second = here:another()
     assert(gate:attach(second))
     local messages, failures = {}, 0
     gate:rules()[1]:remove()
-    gate:deny { "wider", egress = { "192.0.2.1", "2001:db8::1" }, errno = "ETIMEDOUT", uid = 0, log = true }
-    gate:rewrite { "turned", connect = "192.0.2.7", to = "192.0.2.8" }
+    gate:deny { "wider", egress = { "192.0.2.1", "2001:db8::1" }, errno = "ETIMEDOUT", uid = 0,
+      log = true }
+    gate:rewrite { "rewritten", connect = "192.0.2.7", to = "192.0.2.8" }
     local open = descriptors()
     for spare = 0, 60 do
       local ok, message
@@ -121,9 +114,11 @@ describe("a publish", function()
     assert.equal("EACCES", try "192.0.2.2:80")
   end)
 
-  it("that fails leaves lists of backends, and what they count, as they are", function()
+  it("that fails leaves lists of backends, and their counts, as they are", function()
     local gate = here:enforce [[
-      balance { "api", connect = "192.0.2.7:7", to = { "127.0.1.1:7", "127.0.1.2:7" }, reveal = true }]]
+      balance { "api", connect = "192.0.2.7:7", to = { "127.0.1.1:7", "127.0.1.2:7" },
+        reveal = true }
+    ]]
     local calls, open = 0, descriptors()
     local function count()
       for _ = 1, 10 do
@@ -147,11 +142,11 @@ describe("a publish", function()
         end
         count()
       end
-      assert.is_true(spare > 1) -- the lists were there, the image was not
+      assert.is_true(spare > 1) -- the lists were made, the image was not
     end
   end)
 
-  it("that fails takes away nothing that another process has published", function()
+  it("that fails removes nothing that another process has published", function()
     local gate = here:enforce ""
     local function stage(to)
       for _, rule in ipairs(gate:rules()) do
@@ -182,20 +177,23 @@ describe("a publish", function()
     local ok, message, errno = gate:commit()
     assert.is_nil(ok)
     assert.equal(7, errno) -- E2BIG
-    assert.equal([[deny "#16385": connect: its rules need more than 16384 terms, which is the limit (a rule is ]]
-      .. "one term for each combination of addresses and ports); use fewer rules, or lists with the same ports",
+    assert.equal([[deny "#16385": connect: its rules need more than 16384 terms, which is the ]]
+      .. [[limit (a rule is ]]
+      .. "one term for each combination of addresses and ports); use fewer rules, or lists with "
+      .. "the same ports",
       (message:gsub("^[^:]+:%d+: ", "")))
     assert.equal("EACCES", try())
     assert.equal("ok", try "10.0.0.1:80")
     assert.equal(1, gate:status().generation)
   end)
 
-  it("three hundred times over, of all kinds, leaves no descriptor and no mapping behind", function()
+  it("of any kind, done 300 times, leaves no descriptor and no mapping behind", function()
     local gate = here:enforce [[deny { "no", connect = "192.0.2.1", errno = "EACCES" }]]
     local more = {
       function() return gate:deny { "more", connect = "192.0.2.2", errno = "EACCES" } end,
       function() return gate:deny { "more", sendmsg = "192.0.2.2", uid = 7, comm = "x" } end,
-      function() return gate:rewrite { "more", connect = "192.0.2.2", to = "192.0.2.3", log = true } end,
+      function() return gate:rewrite { "more", connect = "192.0.2.2", to = "192.0.2.3",
+        log = true } end,
     }
     local rule, open, mapped
     for index = 1, 300 do
@@ -203,7 +201,7 @@ describe("a publish", function()
         rule:remove()
       end
       rule = more[index % 3 + 1]()
-      gate:policy { on_error = index % 10 == 0 and "deny" or "allow" } -- takes new programs
+      gate:policy { on_error = index % 10 == 0 and "deny" or "allow" } -- needs new programs
       assert(gate:commit())
       assert.equal("EACCES", try())
       if index == 30 then
@@ -216,10 +214,12 @@ describe("a publish", function()
     assert.equal(300, gate:rules()[1].hits)
   end)
 
-  it("that needs hooks attaches them, and one that does not lets go of them", function()
-    local gate = here:enforce [[deny { "no", connect = "0.0.0.0/0", family = "inet", errno = "EACCES" }]]
+  it("that needs hooks attaches them, and one that does not detaches them", function()
+    local gate = here:enforce [[
+      deny { "no", connect = "0.0.0.0/0", family = "inet", errno = "EACCES" }
+    ]]
     local all = table.concat(gate:status().hooks, " ")
-    gate:rewrite { "turned", connect = "192.0.2.7", to = "192.0.2.8" }
+    gate:rewrite { "rewritten", connect = "192.0.2.7", to = "192.0.2.8" }
     gate:deny { "more", sendmsg = "*" }
     assert(gate:commit())
     assert.equal("connect4 connect6 sendmsg4 sendmsg6 recvmsg4 recvmsg6 getpeername4 getpeername6",
@@ -233,18 +233,19 @@ describe("a publish", function()
     assert.equal("EACCES", try())
   end)
 
-  it("of other programs lets no call of the meantime through", function()
+  it("of other programs lets no call through in the meantime", function()
     local gate = here:enforce [[deny { "no", connect = "192.0.2.1", errno = "EACCES" }]]
     -- Not a fork: that would hold our links, and so keep the old programs attached.
     local storm = client.storm("192.0.2.1", "192.0.2.1", 80)
     for index = 1, 40 do
       gate:policy { on_error = index % 2 == 0 and "deny" or "allow" }
-      gate:deny { "n" .. index, connect = ("10.0.0.0/8:%d"):format(index), uid = index % 3 == 0 and 7 or nil,
+      gate:deny { "n" .. index, connect = ("10.0.0.0/8:%d"):format(index),
+        uid = index % 3 == 0 and 7 or nil,
         comm = index % 5 == 0 and "x" or nil }
       assert(gate:commit())
     end
     local answers, calls = client.finish(storm)
-    assert.same({ ["denied: EACCES"] = true, ["turned: EACCES"] = true }, names_of(answers))
+    assert.same({ ["denied: EACCES"] = true, ["rewritten: EACCES"] = true }, names_of(answers))
     assert.equal(calls[1] + calls[2], gate:rules()[1].hits)
     print(("    %d calls while other programs took over 40 times"):format(calls[1] + calls[2]))
   end)

@@ -1,22 +1,14 @@
 -- What a publish does to live tables: those that are new to the gate, those
--- that want another size, and those that another process changes.
+-- that ask for another size, and those that another process changes.
 
 local process = require "spec.support.process"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
-describe("a publish", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
+sandbox.describe("a publish", function(here)
   local ANEW = "stop what holds the gate and start it again"
 
-  --- Have a policy enforced in place of the one before, as at a reload of nginx; its gate.
+  --- Enforce a policy in place of the one before, as at a reload of nginx; returns its gate.
   local function replace(policy)
     local gate = here:gate(policy)
     assert(gate:keep "spec")
@@ -24,7 +16,7 @@ describe("a publish", function()
     return ok and gate or nil, message
   end
 
-  it("takes up what the gate before knew nothing of", function()
+  it("adds the tables that the gate before did not have", function()
     local gate = here:enforce [[deny { "plain", connect = "192.0.2.1", errno = "EACCES" }]]
     assert.equal("EACCES", socket.try("udp", "192.0.2.1:9"))
 
@@ -43,7 +35,8 @@ describe("a publish", function()
     assert.equal("ok", socket.try("udp", "10.96.0.11:80"))
     assert.equal("EHOSTUNREACH", socket.try("udp", "10.96.0.12:80"))
 
-    gate:deny { "own", connect = "127.0.0.0/8", from = gate:set "mine" { "127.0.0.9" }, errno = "EBUSY" }
+    gate:deny { "own", connect = "127.0.0.0/8", from = gate:set "mine" { "127.0.0.9" },
+      errno = "EBUSY" }
     gate:deny { "flood", connect = "127.0.0.5", over = "10/h burst 2", errno = "EUSERS" }
     assert(gate:commit())
     local client = here:keep(socket.udp "inet")
@@ -52,13 +45,13 @@ describe("a publish", function()
     for _, expected in ipairs { "ok", "ok", "EUSERS" } do
       assert.equal(expected, socket.try("udp", "127.0.0.5:9"))
     end
-    -- And what was there is there.
+    -- The tables that existed before are unchanged.
     assert.equal("EACCES", socket.try("udp", "192.0.2.1:9"))
     assert.equal("EPERM", socket.try("udp", "192.0.2.3:9"))
     assert.equal(2, #banned)
   end)
 
-  it("takes up a set that no rule had asked about until now", function()
+  it("adds a set that no rule had asked about until now", function()
     local gate = here:enforce [[deny { "plain", connect = "192.0.2.1", errno = "EACCES" }]]
     local banned = gate:set "banned" { "192.0.2.2" }
     assert(gate:commit())
@@ -67,7 +60,8 @@ describe("a publish", function()
     gate:deny { "more", connect = gate:set "more" { "192.0.2.4" }, errno = "EBUSY" }
     assert(gate:commit())
     for address, expected in pairs {
-      ["192.0.2.1:9"] = "EACCES", ["192.0.2.2:9"] = "EPERM", ["192.0.2.3:9"] = "EPERM", ["192.0.2.4:9"] = "EBUSY",
+      ["192.0.2.1:9"] = "EACCES", ["192.0.2.2:9"] = "EPERM", ["192.0.2.3:9"] = "EPERM",
+      ["192.0.2.4:9"] = "EBUSY",
     } do
       assert.equal(expected, socket.try("udp", address))
     end
@@ -100,15 +94,18 @@ describe("a publish", function()
     done.close()
   end)
 
-  it("refuses a set or services that want more room than they have, says what to do, and changes nothing", function()
+  it("refuses a table that asks for more room than it has, and changes nothing", function()
     local first = [[
-      set "banned" { "192.0.2.1", size = 10 } services "svc" { ["10.96.0.10:80/udp"] = {}, size = 10 }
+      set "banned" { "192.0.2.1", size = 10 } services "svc" { ["10.96.0.10:80/udp"] = {},
+        size = 10 }
       deny { connect = set "banned", errno = "EACCES" } balance { connect = services "svc" }]]
     assert(replace(first))
     for old, message in pairs {
-      ['"192.0.2.1", size = 10'] = 'set "banned": has room for 10 elements, the policy wants room for 1000, and what '
+      ['"192.0.2.1", size = 10'] = 'set "banned": has room for 10 elements, the policy wants room '
+        .. 'for 1000, and what '
         .. "is in force does not grow: give it another name, or " .. ANEW,
-      ["{}, size = 10"] = 'services "svc": have room for 10, the policy wants room for 1000, and what is in force does '
+      ["{}, size = 10"] = 'services "svc": have room for 10, the policy wants room for 1000, and '
+        .. 'what is in force does '
         .. "not grow: give them another name, or " .. ANEW,
     } do
       local wider = first:gsub(old:gsub("%p", "%%%0"), (old:gsub("10$", "1000")))
@@ -116,31 +113,34 @@ describe("a publish", function()
       assert.equal("EACCES", socket.try("udp", "192.0.2.1:9"))
       assert.equal("EHOSTUNREACH", socket.try("udp", "10.96.0.10:80"))
     end
-    -- Another kind under the name.
-    assert.same({ nil, 'services "banned": in this gate the name is that of a live table of the other kind: give it '
+    -- A table of another kind under the same name.
+    assert.same({ nil,
+      'services "banned": in this gate the name is that of a live table of the other kind: give it '
       .. "another name, or " .. ANEW }, { replace [[balance { connect = services "banned" {} }]] })
-    -- Less room, or none that is said, is what there is.
+    -- A smaller size, or none, keeps the room that there is.
     assert(replace((first:gsub("size = 10", "size = 5"))))
     assert(replace((first:gsub(", size = 10", ""))))
     assert.equal("EACCES", socket.try("udp", "192.0.2.1:9"))
   end)
 
-  it("keeps a set whose list has grown in the policy, where no size is said", function()
+  it("keeps a set whose list has grown in the policy, if no size is given", function()
     local function policy(count)
       local items = {}
       for index = 1, count do
         items[index] = ('"10.%d.%d.%d"'):format(index / 65536, index / 256 % 256, index % 256)
       end
-      return ('deny { connect = set "banned" { %s }, errno = "EACCES" }'):format(table.concat(items, ", "))
+      return ('deny { connect = set "banned" { %s }, errno = "EACCES" }')
+        :format(table.concat(items, ", "))
     end
     local gate = assert(replace(policy(10)))
     assert(gate:set "banned":add "192.0.2.1")
-    gate = assert(replace(policy(40000))) -- it would have room for 80,000; this one has some for 65,536
+    -- A new set would have room for 80,000; this one has it for 65,536.
+    gate = assert(replace(policy(40000)))
     assert.equal("EACCES", socket.try("udp", "192.0.2.1:9"))
     assert.equal(11, #gate:set "banned")
   end)
 
-  it("tells a process that knew the gate before how it stands with a set", function()
+  it("reports the state of a set to a process that knew the gate before", function()
     local gate = here:enforce [[deny { connect = "192.0.2.1" }]]
     local go, done = process.signal(), process.signal()
     local child = process.fork(function()
@@ -153,7 +153,8 @@ describe("a publish", function()
     assert(gate:commit())
     go.give()
     done.wait()
-    assert.equal('set "late": the policy in force declares none of this name, or it was published after this '
+    assert.equal('set "late": the policy in force declares none of this name, or it was published '
+      .. 'after this '
       .. "process was forked", child:wait())
     go.close()
     done.close()

@@ -7,15 +7,7 @@ local socket = require "spec.support.socket"
 local tidegate = require "tidegate"
 local uv = require "luv"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
-describe("a rate", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
+sandbox.describe("a rate", function(here)
   --- How many of `count` connects are let through.
   local function passed(count, address)
     local through = 0
@@ -25,7 +17,7 @@ describe("a rate", function()
     return through
   end
 
-  it("lets a burst through, then what it says", function()
+  it("lets a burst through, then what the rate allows", function()
     local gate = here:enforce [[deny { "flood", connect = "127.0.0.1", over = "10/h burst 7" }]]
     assert.equal(7, passed(20))
     assert.equal(13, gate:rules()[1].hits)
@@ -39,7 +31,7 @@ describe("a rate", function()
     assert.equal(2, passed(10))
   end)
 
-  -- 64 terms and more are matched in other ways than few.
+  -- 64 terms and more are matched in another way than few.
   for _, rules in ipairs { 0, 100, 1000 } do
     it(("takes a token only where the rule would decide, among %d others"):format(rules), function()
       local lines = {
@@ -50,7 +42,8 @@ describe("a rate", function()
         [[deny { "second", connect = "127.0.0.0/8:9", over = "10/h burst 8", errno = "ECHILD" }]],
       }
       for number = 1, rules do
-        lines[#lines + 1] = ([[deny { connect = "127.0.0.%d-127.0.0.255:%d" }]]):format(number % 250 + 1, 1000 + number)
+        lines[#lines + 1] = ([[deny { connect = "127.0.0.%d-127.0.0.255:%d" }]])
+          :format(number % 250 + 1, 1000 + number)
       end
       local gate = here:enforce(table.concat(lines, "\n"))
       for _ = 1, 10 do
@@ -61,12 +54,13 @@ describe("a rate", function()
         answers[index] = socket.try("udp", "127.0.0.1:9")
       end
       assert.same({ "ok", "ok", "ok", "ok", "ok", "EXDEV", "EXDEV", "EXDEV" }, answers)
-      assert.same({ 18, 10, 3, 0 }, { gate:rules()[1].hits, gate:rules()[2].hits, gate:rules()[3].hits,
+      assert.same({ 18, 10, 3, 0 }, { gate:rules()[1].hits, gate:rules()[2].hits,
+        gate:rules()[3].hits,
         gate:rules()[4].hits })
     end)
   end
 
-  it("may be that of a shadow and of an observer", function()
+  it("can be that of a shadow and of an observer", function()
     local gate = here:enforce [[
       deny { "would", connect = "127.0.0.1", over = "10/h burst 4", shadow = true, log = false }
       observe { "tell", connect = "127.0.0.1", over = "10/h burst 6" }
@@ -77,7 +71,8 @@ describe("a rate", function()
 
   it("counts users, processes, cgroups and destinations apart", function()
     for per, same in pairs { uid = true, pid = false, cgroup = true } do
-      local gate = here:enforce(([[deny { connect = "127.0.0.1", over = "10/h burst 3", per = %q }]]):format(per))
+      local gate = here:enforce(([[deny { connect = "127.0.0.1", over = "10/h burst 3", per = %q ]]
+        .. [[}]]):format(per))
       assert.equal(3, passed(5))
       assert.equal(same and "0" or "3", process.run(function() return tostring(passed(5)) end))
       gate:close()
@@ -88,7 +83,7 @@ describe("a rate", function()
     end
   end)
 
-  it("goes on through a publish, and a wider program set", function()
+  it("continues through a publish, and with a wider program set", function()
     local gate = here:enforce [[deny { "flood", connect = "127.0.0.1", over = "10/h burst 5" }]]
     assert.equal(3, passed(3))
     gate:deny { "wide", egress = "2001:db8::1", uid = 7, log = true }
@@ -96,15 +91,18 @@ describe("a rate", function()
     assert.equal(2, passed(5))
   end)
 
-  --- Connects from two threads at once, as many as can be: how many are let through and refused, and in what time.
+  --- Connect from two threads as fast as possible: how many are let through and refused, and in
+  --- what time.
   local function flood(ms)
-    local through, refused, ns = client.run("flood", "127.0.0.1", "9", tostring(ms)):match "(%d+) (%d+) (%d+)"
+    local through, refused, ns = client.run("flood", "127.0.0.1", "9",
+      tostring(ms)):match "(%d+) (%d+) (%d+)"
     return tonumber(through), tonumber(refused), ns / 1e9
   end
 
-  --- What a flood is let through by a rate, and what it should have been.
+  --- How much of a flood a rate let through, and how much it should have.
   local function limited(rate, burst, ms)
-    local gate = here:enforce(([[deny { connect = "127.0.0.1", over = "%d/s burst %d", log = false }]])
+    local gate = here:enforce(([[deny { connect = "127.0.0.1", over = "%d/s burst %d", log = ]]
+      .. [[false }]])
       :format(rate, burst))
     local through, refused, seconds = flood(ms)
     gate:close()
@@ -115,11 +113,13 @@ describe("a rate", function()
 
   for most, ms in pairs { [10] = 3000, [1000] = 1500, [100000] = 1500 } do
     it(("is exact over two processors at %d/s"):format(most), function()
-      -- An emulated processor may make no more calls than that, and a busy one makes now more, now less.
+      -- An emulated processor may make no more calls than that, and a busy one makes now more, now
+      -- fewer.
       local calls, _, seconds = flood(300)
       local rate = math.min(most, math.floor(calls / seconds / 8))
       local through, exact
-      -- Less is let through only where less is asked for, while this machine does something else: once more then.
+      -- Fewer are let through only if fewer are asked for, because this machine was busy: try once
+      -- more then.
       for _ = 1, 5 do
         through, exact = limited(rate, math.max(5, math.floor(rate / 2)), ms)
         assert.is_true(through <= exact * 1.05 + 1)
@@ -131,8 +131,10 @@ describe("a rate", function()
     end)
   end
 
-  it("forgets the nearest bucket where there are too many, and counts it", function()
-    local gate = here:enforce [[deny { egress = "10.0.0.0/8", over = "1/h", per = "dst", log = false }]]
+  it("forgets the nearest bucket if there are too many, and counts it", function()
+    local gate = here:enforce [[
+      deny { egress = "10.0.0.0/8", over = "1/h", per = "dst", log = false }
+    ]]
     local sender = here:keep(socket.udp "inet")
     local function send(number)
       local high, low = math.floor(number / 65536), number % 65536
@@ -144,7 +146,8 @@ describe("a rate", function()
     assert.is_true(gate:status().evicted > 4000)
     assert.is_true(gate:status().evicted < 40000)
     assert.equal(gate:status().evicted, gate:stats().evicted)
-    -- Those that came last are known still; of those that came first some are not, and may send again.
+    -- The users that came last are still known; of those that came first some are not, and may send
+    -- again.
     local known, forgotten = 0, 0
     for number = 1, 1000 do
       known = known + (select(2, send(70001 - number)) == "EPERM" and 1 or 0)
@@ -156,14 +159,14 @@ describe("a rate", function()
     assert(forgotten > 10, forgotten .. " of 1000 are forgotten")
   end)
 
-  it("is told of by explain, and is not what the simulator goes by", function()
+  it("is reported by explain, and ignored by the simulator", function()
     local gate = assert(tidegate.compile [[
       deny { "flood", connect = "127.0.0.1", over = "100/s burst 200" }
       deny { "rest", connect = "127.0.0.1" }
     ]])
-    local told = gate:explain { op = "connect", addr = "127.0.0.1:9" }
-    assert.equal("only over 100/s burst 200", tostring(told):match '"flood"%s+([^\n]*)')
-    assert.equal("rest", told.decision.rule)
+    local explained = gate:explain { op = "connect", addr = "127.0.0.1:9" }
+    assert.equal("only over 100/s burst 200", tostring(explained):match '"flood"%s+([^\n]*)')
+    assert.equal("rest", explained.decision.rule)
   end)
 
   for rule, message in pairs {
@@ -171,7 +174,8 @@ describe("a rate", function()
     ['over = "0/s"'] = 'over: "0/s": every call exceeds that: leave it out',
     ['over = "2000000/s"'] = 'over: "2000000/s": the limit is 1000000/s',
     ['over = "1/s burst 0"'] = 'over: "1/s burst 0": a burst is one call at least',
-    ['over = "1/s burst"'] = 'over: "1/s burst": write a rate such as "100/s", "10/m" or "100/s burst 200"',
+    ['over = "1/s burst"'] = 'over: "1/s burst": write a rate such as "100/s", "10/m" or "100/s '
+      .. 'burst 200"',
     ['per = "uid"'] = "per: says whose calls over counts together: add over",
     ['over = "1/s", per = "user"'] = 'per: "user": write "uid", "cgroup", "pid" or "dst"',
   } do

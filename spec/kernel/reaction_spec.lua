@@ -1,19 +1,12 @@
--- Lua that reacts: timers, what was lost, rules that callbacks change.
+-- Lua that reacts: timers, lost events, rules that callbacks change.
 
 local env = require "spec.support.env"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 local uv = require "luv"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
-describe("a reaction", function()
-  local here = sandbox.new()
+sandbox.describe("a reaction", function(here)
   local gate, errors
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
   teardown(env.clean)
 
   local function running(text)
@@ -23,7 +16,7 @@ describe("a reaction", function()
     return gate
   end
 
-  --- Turn the loop until something is so, as a host does.
+  --- Run the loop until a condition holds, as a host does.
   local function turn_until(done)
     local start = uv.hrtime()
     while not done() do
@@ -33,7 +26,7 @@ describe("a reaction", function()
     end
   end
 
-  it("comes every so often, or once, in order", function()
+  it("comes at an interval, or once, in order", function()
     local calls = {}
     running ""
     local often = gate:every("20ms", function() calls[#calls + 1] = "often" end)
@@ -51,7 +44,7 @@ describe("a reaction", function()
     assert.same({ "often", "once", "often", "often" }, calls)
   end)
 
-  it("is stopped by one before it that is due in the same turn", function()
+  it("is stopped by an earlier one that is due in the same dispatch", function()
     local calls, later = {}, nil
     running ""
     gate:after("1ms", function()
@@ -64,7 +57,7 @@ describe("a reaction", function()
     assert.same({ "first" }, calls)
   end)
 
-  it("keeps time from when its policy is in force", function()
+  it("counts its time from when its policy is in force", function()
     gate = here:gate [[
       after("10ms", function() deny { "late", connect = "127.0.0.1:9", errno = "EXDEV" } end)
     ]]
@@ -77,7 +70,7 @@ describe("a reaction", function()
     assert.is_nil(gate:timeout())
   end)
 
-  it("changes rules once a turn, in one step", function()
+  it("changes rules once a dispatch, in one step", function()
     running [[
       local first = deny { "first", connect = "127.0.0.1:9", errno = "EXDEV" }
       on("first", function()
@@ -89,9 +82,10 @@ describe("a reaction", function()
     assert.equal("EXDEV", socket.try("udp", "127.0.0.1:9"))
     assert.equal("EXDEV", socket.try("udp", "127.0.0.1:9"))
     assert.equal(2, gate:dispatch())
-    -- The second call found the name taken.
+    -- The second call found the name in use.
     assert.equal(1, #errors)
-    assert.matches('^policy:%d+: deny "second": the name is taken by policy:%d+; choose another\nstack traceback:\n',
+    assert.matches('^policy:%d+: deny "second": the name is taken by policy:%d+; choose '
+      .. 'another\nstack traceback:\n',
       errors[1])
     assert.equal(2, gate:status().generation)
     assert.equal("ECHILD", socket.try("udp", "127.0.0.1:9"))
@@ -111,7 +105,7 @@ describe("a reaction", function()
     assert.equal(1, gate:status().generation)
   end)
 
-  it("that is wrong is told with its place, and the rest goes on", function()
+  it("that fails is reported with its place, and the rest goes on", function()
     running [[
       deny { "x", connect = "127.0.0.1" }
       on("deny", function() deny { "y", conect = "*" } end)
@@ -141,19 +135,22 @@ describe("a reaction", function()
     assert.equal("EXDEV", socket.try("udp", "127.0.0.3:9"))
   end)
 
-  it("whose rules cannot be published is told why, and the gate goes on", function()
+  it("whose rules cannot be published gets the reason, and the gate goes on", function()
     local list = env.write(env.folder() .. "/list.txt", "192.0.2.1\n")
     running(([[
       deny { "listed", connect = file %q }
       deny { "x", connect = "127.0.0.1" }
-      on("x", function(event) deny { event.asked, connect = event.asked_addr:gsub("1$", "7"), errno = "EXDEV" } end)
+      on("x", function(event)
+        deny { event.asked, connect = event.asked_addr:gsub("1$", "7"), errno = "EXDEV" }
+      end)
     ]]):format(list))
     env.write(list, "192.0.2.1\n192.0.2\n")
     assert.equal("EPERM", socket.try("udp", "127.0.0.1:9"))
     gate:dispatch()
     assert.equal(1, #errors)
     assert.matches("^the changes that handlers made to the rules are not in force: ", errors[1])
-    assert.truthy(errors[1]:find('"192.0.2": an IPv4 address has four numbers, this one 3', 1, true), errors[1])
+    assert.truthy(errors[1]:find('"192.0.2": an IPv4 address has four numbers, this one 3', 1,
+      true), errors[1])
     assert.equal("EPERM", socket.try("udp", "127.0.0.1:10"))
     env.write(list, "192.0.2.1\n\n")
     gate:dispatch()

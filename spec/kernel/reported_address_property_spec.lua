@@ -1,5 +1,5 @@
--- Random policies of what is reported, in force: recvfrom(), getpeername() and
--- getsockname() say what the reference says, and the rules count it.
+-- Random policies of reported addresses, in force: recvfrom(), getpeername() and
+-- getsockname() return what the reference says, and the rules count it.
 -- TIDEGATE_SEED repeats a run.
 
 local address = require "spec.support.reference.address"
@@ -32,7 +32,7 @@ local function text_of(addr, port, family)
   return (family == "inet" and "%s:%d" or "[%s]:%d"):format(addresses.text(addr, family), port)
 end
 
---- What a socket says of an address, as the reference has them.
+--- What a socket says of an address, in the form that the reference uses.
 local function endpoint_of(text)
   local host, port = text:match "^%[?([^%]]*)%]?:(%d+)$"
   return address.parse(host), tonumber(port)
@@ -42,14 +42,9 @@ local function link(path)
   return (command.run({ "readlink", path }).out:gsub("\n$", ""))
 end
 
-describe("the kernel", function()
-  local here = sandbox.new()
+sandbox.describe("the kernel", function(here)
   setup(env.seed)
-  before_each(function()
-    here:enter()
-    netns.own_all_addresses()
-  end)
-  after_each(function() here:leave() end)
+  before_each(netns.own_all_addresses)
 
   local function open(family, mark)
     local one = here:keep(socket.udp(family))
@@ -60,7 +55,7 @@ describe("the kernel", function()
     return one
   end
 
-  --- How to prepare for a call that asks a socket which was bound, or connected.
+  --- How to prepare for a call that asks a socket which was bound or connected.
   local function after(act, ask)
     return function(call)
       local one = open(call.family, call.mark)
@@ -70,7 +65,8 @@ describe("the kernel", function()
     end
   end
 
-  --- A socket in the state that a call is about; how to ask it, and the true answer.  nil: there is no such state.
+  --- A socket in the state that a call is about; how to ask it, and the true answer.  nil: there is
+  --- no such state.
   local prepare = {
     getsockname = after("bind", "getsockname"),
     getpeername = after("connect", "getpeername"),
@@ -101,14 +97,14 @@ describe("the kernel", function()
     maker = random_policy.new {
       ops = REPORTS, reports = REPORTS, pids = { pid }, protos = { UDP }, netns = { 1, 2, cookie },
       exes = { itself.exe, "/bin/sh" }, cgroups = { "/", here.cgroup },
-      observes = false, -- the counters are held to who decides
-      balances = false, -- nothing that is reported is balanced
+      observes = false, -- the counters are compared with the rule that decides
+      balances = false, -- a balance does not apply to reported addresses
     }
     gate = here:enforce ""
     counts = { allow = 0, rewrite = 0, recvmsg = 0, getpeername = 0, getsockname = 0 }
   end)
 
-  --- One that has rules of what is reported, and no others.
+  --- A policy that has rules of reported addresses, and no others.
   local function new_policy()
     local drawn = maker:policy(10 * random_policy.some_count())
     local policy = { default = "allow", sets = drawn.sets, rules = {} }
@@ -139,7 +135,8 @@ describe("the kernel", function()
     return calls
   end
 
-  --- Ask all calls about what is reported under a policy; the story of the first disagreement, or nil.
+  --- Ask every call for its reported address under a policy; the story of the first disagreement,
+  --- or nil.
   local function play(policy, calls)
     local readable, handles, hits = reference.read(policy), agreement.stage(gate, policy), {}
     assert(gate:commit())
@@ -165,7 +162,7 @@ describe("the kernel", function()
 
   local function first_disagreement()
     for _ = 1, ROUNDS do
-      local policy = new_policy() -- first: calls fall on what it speaks of
+      local policy = new_policy() -- first, because calls are made on what it names
       local story = play(policy, new_calls())
       if story then
         return story
@@ -183,7 +180,8 @@ describe("the kernel", function()
     assert.equal(0, gate:status().errors)
   end)
 
-  it("is seen to differ from a reference in which the last rule wins", function()
-    assert(agreement.with_broken(reference, "deciding", agreement.last_deciding, first_disagreement), "nobody noticed")
+  it("disagrees with a reference in which the last rule wins", function()
+    assert(agreement.with_broken(reference, "deciding", agreement.last_deciding,
+      first_disagreement), "no call showed it")
   end)
 end)

@@ -6,28 +6,25 @@ local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 local tidegate = require "tidegate"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
--- An address of this machine, as a rule and as a socket name it, and what is shown in its place.
+-- An address of this machine, as a rule and as a socket name it, and the address that is shown in
+-- its place.
 local families = {
-  { name = "v4", family = "inet", at = "127.0.0.1", shown = "127.0.0.1", to = "192.0.2.1", as = "192.0.2.1" },
-  { name = "v6", family = "inet6", at = "[::1]", shown = "[::1]", to = "[2001:db8::1]", as = "[2001:db8::1]" },
-  { name = "v6, mapped", family = "inet6", at = "127.0.0.1", shown = "[::ffff:127.0.0.1]", to = "192.0.2.1",
+  { name = "v4", family = "inet", at = "127.0.0.1", shown = "127.0.0.1", to = "192.0.2.1",
+    as = "192.0.2.1" },
+  { name = "v6", family = "inet6", at = "[::1]", shown = "[::1]", to = "[2001:db8::1]",
+    as = "[2001:db8::1]" },
+  { name = "v6, mapped", family = "inet6", at = "127.0.0.1", shown = "[::ffff:127.0.0.1]",
+    to = "192.0.2.1",
     as = "[::ffff:192.0.2.1]" },
 }
 
-describe("what is reported", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
+sandbox.describe("what is reported", function(here)
   for _, case in ipairs(families) do
     describe("over " .. case.name .. ",", function()
-      --- Rules for an operation: the address and the port that are to be shown for a socket's.
+      --- Rules for an operation: the address and the port to be shown for those of a socket.
       local function show(op, port, to)
-        return here:enforce(([[rewrite { %s = "%s:%d", to = %q, log = true }]]):format(op, case.at, port, to))
+        return here:enforce(([[rewrite { %s = "%s:%d", to = %q, log = true }]])
+          :format(op, case.at, port, to))
       end
 
       for _, kind in ipairs { "tcp", "udp", "mptcp" } do
@@ -66,7 +63,8 @@ describe("what is reported", function()
         if kind ~= "udp" then
           it("of accept4(), is what the rule for getpeername says: " .. kind, function()
             connected()
-            here:enforce(([[rewrite { getpeername = "%s:%d", to = "%s:81" }]]):format(case.at, client:port(), case.to))
+            here:enforce(([[rewrite { getpeername = "%s:%d", to = "%s:81" }]])
+              :format(case.at, client:port(), case.to))
             local accepted, peer = server:accept()
             here:keep(accepted)
             assert.equal(case.to .. ":81", peer)
@@ -88,7 +86,8 @@ describe("what is reported", function()
         assert.same({ "!", case.as .. ":53" }, { client:receive_message() })
         assert.equal(2, gate:rules()[1].hits)
         local event = gate:events { timeout = 1 }()
-        assert.same({ case.family == "inet" and "recvmsg4" or "recvmsg6", "rewrite", case.to .. ":53" },
+        assert.same({ case.family == "inet" and "recvmsg4" or "recvmsg6", "rewrite",
+          case.to .. ":53" },
           { event.hook, event.verb, event.final })
       end)
     end)
@@ -110,15 +109,16 @@ describe("what is reported", function()
     assert.same({ 1, 0 }, { gate:rules()[1].hits, gate:rules()[2].hits })
   end)
 
-  it("is the truth for a socket that was made outside the cgroup", function()
-    local outside = here:outside(function() return here:keep(socket.serve("tcp", "127.0.0.1:0")) end)
+  it("is the real address for a socket that was made outside the cgroup", function()
+    local outside = here:outside(function() return here:keep(socket.serve("tcp",
+      "127.0.0.1:0")) end)
     local inside = here:keep(socket.serve("tcp", "127.0.0.1:0"))
     here:enforce [[rewrite { getsockname = "127.0.0.1", to = "192.0.2.1:9" }]]
     assert.not_equal("192.0.2.1:9", outside:getsockname())
     assert.equal("192.0.2.1:9", inside:getsockname())
   end)
 
-  it("of a call that was turned is what was asked for, whatever such rules say", function()
+  it("of a call that was rewritten is what was asked for, whatever such rules say", function()
     local server = here:keep(socket.serve("udp", "127.0.0.1:0"))
     here:enforce(([[
       rewrite { egress = "192.0.2.1:53", to = "127.0.0.1:%d" }
@@ -141,10 +141,11 @@ describe("what is reported", function()
     assert.equal("198.51.100.1:9", other:getpeername())
   end)
 
-  it("of a server is the truth while its clients are turned", function()
+  it("of a server is its real address while its clients are redirected", function()
     for _, kind in ipairs { "tcp", "mptcp" } do
       local server = here:keep(socket.serve(kind, "127.0.0.1:0"))
-      local gate = here:enforce(([[rewrite { egress = "192.0.2.1:53", to = "127.0.0.1:%d" }]]):format(server:port()))
+      local gate = here:enforce(([[rewrite { egress = "192.0.2.1:53", to = "127.0.0.1:%d" }]])
+        :format(server:port()))
       local client = here:keep(socket.kinds[kind] "inet")
       assert(client:connect "192.0.2.1:53")
       local accepted, peer = server:accept()
@@ -156,7 +157,7 @@ describe("what is reported", function()
     end
   end)
 
-  it("is seen by a child process alike", function()
+  it("is the same in a child process", function()
     local server = here:keep(socket.serve("tcp", "127.0.0.1:0"))
     here:enforce [[rewrite { getsockname = "127.0.0.1", to = "192.0.2.1:9" }]]
     assert.equal("192.0.2.1:9", process.run(function() return server:getsockname() end))
@@ -166,7 +167,8 @@ describe("what is reported", function()
     it("cannot be denied: " .. op, function()
       local gate, message = tidegate.compile(([[deny { "no", %s = "*" }]]):format(op))
       assert.is_nil(gate)
-      assert.truthy(message:find(op .. ": cannot be denied: the kernel lets its hook only change what is reported; "
+      assert.truthy(message:find(op
+        .. ": cannot be denied: the kernel lets its hook only change what is reported; "
         .. "write rewrite, or deny connect, bind or sendmsg", 1, true), message)
     end)
   end

@@ -1,18 +1,10 @@
--- A rewritten connect lands where the rule says, for every kind of socket.
+-- A rewritten connect arrives where the rule says, for every kind of socket.
 
 local netns = require "spec.support.netns"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
-describe("rewrite", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
+sandbox.describe("rewrite", function(here)
   --- Connect to `asked`; what arrives there says "hello".
   local function hello_arrives(kind, server, asked)
     local client = here:keep(socket.kinds[kind](asked:sub(1, 1) == "[" and "inet6" or "inet"))
@@ -23,13 +15,14 @@ describe("rewrite", function()
     return client
   end
 
-  -- What is asked for, and where the server is; mapped: ::ffff:0:0/96.
+  -- The address that is asked for, and where the server is; mapped: ::ffff:0:0/96.
   local families = {
     { name = "v4", asked = "1.2.3.4:%d", all = "0.0.0.0/0", any = "0.0.0.0:0", at = "127.0.0.1:0",
       to = "127.0.0.1", shown = "127.0.0.1" },
     { name = "v6", asked = "[2001:db8::1]:%d", all = "[2000::/3]", any = "[::]:0", at = "[::1]:0",
       to = "[::1]", shown = "[::1]" },
-    { name = "v6, mapped", asked = "[::ffff:1.2.3.4]:%d", all = "0.0.0.0/0", any = "0.0.0.0:0", at = "127.0.0.1:0",
+    { name = "v6, mapped", asked = "[::ffff:1.2.3.4]:%d", all = "0.0.0.0/0", any = "0.0.0.0:0",
+      at = "127.0.0.1:0",
       to = "127.0.0.1", shown = "[::ffff:127.0.0.1]" },
   }
 
@@ -37,15 +30,16 @@ describe("rewrite", function()
     for _, family in ipairs(families) do
       local what = kind .. " " .. family.name
 
-      it("turns address and port: " .. what, function()
+      it("changes address and port: " .. what, function()
         local server = here:keep(socket.serve(kind, family.at))
         local asked = family.asked:format(60000)
-        here:enforce(([[rewrite { connect = %q, to = "%s:%d" }]]):format(asked, family.to, server:port()))
+        here:enforce(([[rewrite { connect = %q, to = "%s:%d" }]])
+          :format(asked, family.to, server:port()))
         local client = hello_arrives(kind, server, asked)
         assert.equal(asked, client:getpeername())
       end)
 
-      it("turns the address alone: " .. what, function()
+      it("changes the address alone: " .. what, function()
         local server = here:keep(socket.serve(kind, family.at))
         local asked = family.asked:format(server:port())
         here:enforce(([[rewrite { connect = %q, to = %q }]]):format(family.all, family.to))
@@ -53,7 +47,7 @@ describe("rewrite", function()
         assert.equal(asked, client:getpeername())
       end)
 
-      it("turns the port alone: " .. what, function()
+      it("changes the port alone: " .. what, function()
         netns.own_all_addresses()
         local server = here:keep(socket.serve(kind, family.any))
         local asked = family.asked:format(60000)
@@ -78,20 +72,22 @@ describe("rewrite", function()
     for _, family in ipairs(families) do
       local inet = family.asked:sub(1, 1) == "[" and "inet6" or "inet"
       local ways = {
-        ["MSG_FASTOPEN"] = function(client, asked) return client:sendto_connecting("hello", asked) end,
+        ["MSG_FASTOPEN"] = function(client, asked) return client:sendto_connecting("hello",
+          asked) end,
         ["TCP_FASTOPEN_CONNECT"] = function(client, asked)
           assert(client:fast_open("client"):connect(asked))
           return client:send "hello"
         end,
       }
       for way, send in pairs(ways) do
-        it(("turns fast open by %s: %s %s"):format(way, kind, family.name), function()
+        it(("applies to fast open by %s: %s %s"):format(way, kind, family.name), function()
           local server = here:keep(socket.serve(kind, family.at))
           local asked = family.asked:format(60000)
           if not pcall(server.fast_open, server, "server") then
             return pending "this kernel has no fast open of MPTCP"
           end
-          here:enforce(([[rewrite { connect = %q, to = "%s:%d" }]]):format(asked, family.to, server:port()))
+          here:enforce(([[rewrite { connect = %q, to = "%s:%d" }]])
+            :format(asked, family.to, server:port()))
           for _ = 1, 2 do -- the first fetches the cookie
             local client = here:keep(socket.kinds[kind](inet))
             assert(send(client, asked))
@@ -103,7 +99,7 @@ describe("rewrite", function()
     end
   end
 
-  it("turns the connect of ping", function()
+  it("applies to the connect of ping", function()
     netns.allow_ping()
     for inet, family in pairs { inet = families[1], inet6 = families[2] } do
       here:enforce(([[rewrite { connect = %q, to = %q }]]):format(family.all, family.to))
@@ -115,16 +111,17 @@ describe("rewrite", function()
     end
   end)
 
-  it("reaches only what the rule names", function()
+  it("applies only to what the rule names", function()
     local server = here:keep(socket.serve("tcp", "127.0.0.1:0"))
-    here:enforce(([[rewrite { connect = "127.0.0.9:60000", to = "127.0.0.1:%d" }]]):format(server:port()))
+    here:enforce(([[rewrite { connect = "127.0.0.9:60000", to = "127.0.0.1:%d" }]])
+      :format(server:port()))
     assert.equal("ok", socket.try("tcp", "127.0.0.9:60000"))
     assert.equal("ECONNREFUSED", socket.try("tcp", "127.0.0.9:60001"))
     assert.equal("ECONNREFUSED", socket.try("tcp", "127.0.0.8:60000"))
     assert.equal("ENETUNREACH", socket.try("tcp", "[2001:db8::1]:60000"))
   end)
 
-  it("is not walked again for where it goes", function()
+  it("is not judged again for the address that it goes to", function()
     local server = here:keep(socket.serve("tcp", "127.0.0.1:0"))
     here:enforce(([[
       rewrite { connect = "127.0.0.9:60000", to = "127.0.0.1:%d" }
@@ -134,7 +131,7 @@ describe("rewrite", function()
     assert.equal("EPERM", socket.try("tcp", "127.0.0.1:" .. server:port()))
   end)
 
-  it("turns a v6 connect to a mapped address, on a v6-only socket in vain", function()
+  it("sends a v6 connect to a mapped address, which fails on a v6-only socket", function()
     local server = here:keep(socket.serve("udp", "127.0.0.1:0"))
     here:enforce(([[rewrite { connect = "[2001:db8::1]:60000", to = "[::ffff:127.0.0.1]:%d" }]])
       :format(server:port()))

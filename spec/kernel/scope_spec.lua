@@ -1,5 +1,5 @@
--- Who is covered: every socket made in the cgroup or below it, whoever uses
--- it; nobody else.
+-- What is covered: every socket made in the cgroup or below it, whoever uses
+-- it; and no other socket.
 
 local cgroup = require "spec.support.cgroup"
 local client = require "spec.support.client"
@@ -8,21 +8,14 @@ local process = require "spec.support.process"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
-describe("a gate covers", function()
-  local here = sandbox.new()
+sandbox.describe("a gate covers", function(here)
   local gate
   before_each(function()
-    here:enter()
     gate = here:enforce [[deny { "no", connect = "192.0.2.1", errno = "EACCES", log = true }]]
   end)
-  after_each(function() here:leave() end)
 
   local DENIED = "192.0.2.1:80"
-  local OUTSIDE = "ENETUNREACH" -- what the kernel says where no gate does
+  local OUTSIDE = "ENETUNREACH" -- what the kernel says if no gate does
 
   local function try() return socket.try("tcp", DENIED) end
 
@@ -37,7 +30,7 @@ describe("a gate covers", function()
     assert.equal("EACCES\n", client.run("connect", "::ffff:192.0.2.1", "80"))
   end)
 
-  it("a thread, which events tell from its process", function()
+  it("a thread, which events distinguish from its process", function()
     local tid, answer = client.run("thread", "192.0.2.1", "80"):match "^(%d+) (%u+)\n$"
     assert.equal("EACCES", answer)
     local event = gate:events { timeout = 5 }()

@@ -1,5 +1,5 @@
--- Datagrams that are turned, one by one: they arrive where the rule says, and
--- the answers look as if they came from where the program sent to.
+-- Datagrams that are rewritten, one by one: they arrive where the rule says, and
+-- the answers appear to come from where the program sent to.
 
 local libc = require "spec.support.libc"
 local netns = require "spec.support.netns"
@@ -9,35 +9,30 @@ local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 local state = require "spec.support.state"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
--- What is asked for (two addresses), where the servers are, and how an address of theirs looks to the client.
+-- The two addresses that are asked for, where the servers are, and how their address looks to the
+-- client.
 local families = {
   { name = "v4", family = "inet", one = "192.0.2.1:%d", two = "192.0.2.2:%d", at = "127.0.0.1:%d",
     shown = "127.0.0.1:%d" },
-  { name = "v6", family = "inet6", one = "[2001:db8::1]:%d", two = "[2001:db8::2]:%d", at = "[::1]:%d",
+  { name = "v6", family = "inet6", one = "[2001:db8::1]:%d", two = "[2001:db8::2]:%d",
+    at = "[::1]:%d",
     shown = "[::1]:%d" },
-  { name = "v6, mapped", family = "inet6", one = "[::ffff:192.0.2.1]:%d", two = "[::ffff:192.0.2.2]:%d",
+  { name = "v6, mapped", family = "inet6", one = "[::ffff:192.0.2.1]:%d",
+    two = "[::ffff:192.0.2.2]:%d",
     at = "127.0.0.1:%d", shown = "[::ffff:127.0.0.1]:%d" },
 }
 
-describe("sendmsg, turned", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
+sandbox.describe("sendmsg, rewritten", function(here)
   local function new(family) return here:keep(socket.udp(family)) end
 
-  --- What arrives at a server is answered with "re: " and what it was.
+  --- A server answers what arrives with "re: " and the text.
   local function answer(server, expected)
     local text, from = server:receive()
     assert.equal(expected, text)
     assert(server:sendto("re: " .. text, from))
   end
 
-  --- Send, have it answered, and give who the answer is said to be from.
+  --- Send, have it answered, and return the source that the answer shows.
   local function ask(client, server, to)
     assert.equal(1, client:sendto("?", to))
     answer(server, "?")
@@ -59,17 +54,18 @@ describe("sendmsg, turned", function()
       end)
 
       --- one:53 goes to the first server, two:53 to the second, two:54 to the first.
-      local function turn(effects)
+      local function enforce(effects)
         return here:enforce(([[
           rewrite { sendmsg = %q, to = %q %s }
           rewrite { sendmsg = %q, to = %q %s }
           rewrite { egress = %q, to = %q %s }
-        ]]):format(case.one:format(53), at_first, effects or "", case.two:format(53), at_second, effects or "",
+        ]]):format(case.one:format(53), at_first, effects or "",
+          case.two:format(53), at_second, effects or "",
           case.two:format(54), at_first, effects or ""))
       end
 
-      it("goes to several places from one socket, and each answers by its name", function()
-        turn()
+      it("goes to several places from one socket, and each answers under its own name", function()
+        enforce()
         for _ = 1, 3 do
           assert.equal(case.one:format(53), ask(client, first, case.one:format(53)))
           assert.equal(case.two:format(53), ask(client, second, case.two:format(53)))
@@ -77,7 +73,7 @@ describe("sendmsg, turned", function()
       end)
 
       it("shows the same by recvmsg()", function()
-        turn()
+        enforce()
         for _, to in ipairs { case.one:format(53), case.two:format(53) } do
           local server = to == case.one:format(53) and first or second
           assert(client:sendto("?", to))
@@ -86,8 +82,8 @@ describe("sendmsg, turned", function()
         end
       end)
 
-      it("has answers that come late shown by the name of each place", function()
-        turn()
+      it("shows late answers under the name of each place", function()
+        enforce()
         assert(client:sendto("1", case.one:format(53)))
         assert(client:sendto("2", case.two:format(53)))
         answer(second, "2")
@@ -96,8 +92,8 @@ describe("sendmsg, turned", function()
         assert.same({ "re: 1", case.one:format(53) }, { client:receive() })
       end)
 
-      it("shows one place that was asked for by two names by the newest", function()
-        turn()
+      it("shows one place that was asked for under two names by the newest", function()
+        enforce()
         assert.equal(case.one:format(53), ask(client, first, case.one:format(53)))
         assert.equal(case.two:format(54), ask(client, first, case.two:format(54)))
         assert.equal(case.two:format(54), ask(client, first, case.two:format(54)))
@@ -106,42 +102,45 @@ describe("sendmsg, turned", function()
       end)
 
       it("shows a place that was asked for under its own name as it is", function()
-        turn()
+        enforce()
         assert.equal(case.one:format(53), ask(client, first, case.one:format(53)))
         assert.equal(shown_first, ask(client, first, shown_first))
         assert.equal(case.one:format(53), ask(client, first, case.one:format(53)))
         assert.equal(case.two:format(53), ask(client, second, case.two:format(53)))
-        assert.equal(case.shown:format(second:port()), ask(client, second, case.shown:format(second:port())))
+        assert.equal(case.shown:format(second:port()),
+          ask(client, second, case.shown:format(second:port())))
       end)
 
       it("shows where it went, with reveal", function()
-        turn ", reveal = true"
+        enforce ", reveal = true"
         assert.equal(shown_first, ask(client, first, case.one:format(53)))
         assert.equal(case.shown:format(second:port()), ask(client, second, case.two:format(53)))
       end)
 
-      it("turns the address alone", function()
+      it("changes the address alone", function()
         here:enforce(([[rewrite { sendmsg = %q, to = %q }]]):format(case.one:format(first:port()),
           (at_first:gsub(":%d+$", ""))))
-        assert.equal(case.one:format(first:port()), ask(client, first, case.one:format(first:port())))
+        assert.equal(case.one:format(first:port()),
+          ask(client, first, case.one:format(first:port())))
       end)
 
-      it("turns the port alone", function()
+      it("changes the port alone", function()
         here:enforce(([[rewrite { sendmsg = "*:53", to = "*:%d" }]]):format(first:port()))
         assert.equal(case.shown:format(53), ask(client, first, case.shown:format(53)))
       end)
 
-      it("turns each of sendmmsg()", function()
-        turn()
-        assert.equal(3, client:send_all("x", { case.one:format(53), case.two:format(53), case.one:format(53) }))
+      it("rewrites each datagram of sendmmsg()", function()
+        enforce()
+        assert.equal(3, client:send_all("x", { case.one:format(53), case.two:format(53),
+          case.one:format(53) }))
         assert.equal("x", (first:receive()))
         assert.equal("x", (first:receive()))
         assert.equal("x", (second:receive()))
         assert.is_true(first:is_empty() and second:is_empty())
       end)
 
-      it("is known again after the policy has changed", function()
-        local gate = turn()
+      it("shows the name again after the policy has changed", function()
+        local gate = enforce()
         assert(client:sendto("?", case.one:format(53)))
         gate:deny { "more", sendmsg = "192.0.2.77", uid = 7 }
         assert(gate:commit())
@@ -149,8 +148,8 @@ describe("sendmsg, turned", function()
         assert.same({ "re: ?", case.one:format(53) }, { client:receive() })
       end)
 
-      it("leaves alone who sends unasked, and sockets that sent nothing", function()
-        turn()
+      it("shows a peer's own name if nothing was sent to it", function()
+        enforce()
         ask(client, first, case.one:format(53))
         local client_port, idle = client:port(), here:keep(socket.serve("udp", case.at:format(0)))
         assert(second:sendto("!", case.at:format(client_port)))
@@ -159,14 +158,15 @@ describe("sendmsg, turned", function()
         assert.same({ "!", at_first }, { idle:receive() })
       end)
 
-      it("writes nothing where it keeps sending to the same places", function()
-        turn()
+      it("writes nothing while it keeps sending to the same places", function()
+        enforce()
         local watcher = owner.watch(libc.call.getpid())
         if watcher then
           here:keep(watcher)
         end
 
-        --- Writes to the map while a place is sent to; not known where nobody can watch.
+        --- The number of writes to the map while datagrams go to a place; nil if they cannot be
+        --- watched here.
         local function writes(to, server)
           local before = watcher and watcher:count()
           for _ = 1, 20 do
@@ -184,7 +184,7 @@ describe("sendmsg, turned", function()
         assert.equal(1, state.sents())
       end)
 
-      it("tells events where it went", function()
+      it("reports in events where it went", function()
         local gate = here:enforce(([[rewrite { sendmsg = %q, to = %q, log = true }]])
           :format(case.one:format(53), at_first))
         ask(client, first, case.one:format(53))
@@ -195,17 +195,18 @@ describe("sendmsg, turned", function()
     end)
   end
 
-  it("is denied where no port is left of it: never", function()
-    -- The kernel would answer EINVAL to a port of 0, so that no rule can ask for it.
+  it("is never denied for having no port left", function()
+    -- The kernel would answer EINVAL to a port of 0, so no rule can ask for it.
     local tidegate = require "tidegate"
     local gate, message = tidegate.compile [[rewrite { sendmsg = "*:53", to = "127.0.0.1:0" }]]
     assert.is_nil(gate)
     assert.truthy(message:find("port 0 is no port", 1, true))
   end)
 
-  it("leaves broadcast and multicast alone that no rule names", function()
+  it("leaves broadcast and multicast alone if no rule names them", function()
     local server = here:keep(socket.serve("udp", "127.0.0.1:0"))
-    here:enforce(([[rewrite { sendmsg = "192.0.2.0/24:53", to = "127.0.0.1:%d" }]]):format(server:port()))
+    here:enforce(([[rewrite { sendmsg = "192.0.2.0/24:53", to = "127.0.0.1:%d" }]])
+      :format(server:port()))
     local client = new("inet"):broadcast()
     assert(client:sendto("x", "127.255.255.255:" .. server:port()))
     os.execute "ip route add 224.0.0.0/4 dev lo"
@@ -214,8 +215,9 @@ describe("sendmsg, turned", function()
     assert.equal("x", (server:receive()))
   end)
 
-  it("from several processes on one socket shows each its place", function()
-    local first, second = here:keep(socket.serve("udp", "127.0.0.1:0")), here:keep(socket.serve("udp", "127.0.0.1:0"))
+  it("from several processes on one socket shows each of them its place", function()
+    local first, second = here:keep(socket.serve("udp", "127.0.0.1:0")),
+      here:keep(socket.serve("udp", "127.0.0.1:0"))
     here:enforce(([[
       rewrite { sendmsg = "192.0.2.1:53", to = "127.0.0.1:%d" }
       rewrite { sendmsg = "192.0.2.2:53", to = "127.0.0.1:%d" }
@@ -238,13 +240,9 @@ describe("sendmsg, turned", function()
   end)
 end)
 
-describe("a connected datagram socket, turned", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
+sandbox.describe("a connected datagram socket, rewritten", function(here)
   for _, case in ipairs(families) do
-    it("shows who answers by the name asked for, and sends there without being judged again: " .. case.name, function()
+    it("shows the name asked for, and sends without being judged again: " .. case.name, function()
       local server = here:keep(socket.serve("udp", case.at:format(0)))
       here:enforce(([[
         rewrite { connect = %q, to = %q }
@@ -265,7 +263,8 @@ describe("a connected datagram socket, turned", function()
 
     it("receives from the name asked for: " .. case.name, function()
       local server = here:keep(socket.serve("udp", case.at:format(0)))
-      here:enforce(([[rewrite { connect = %q, to = %q }]]):format(case.one:format(53), case.at:format(server:port())))
+      here:enforce(([[rewrite { connect = %q, to = %q }]])
+        :format(case.one:format(53), case.at:format(server:port())))
       local client = here:keep(socket.udp(case.family))
       assert(client:connect(case.one:format(53)))
       for _ = 1, 2 do
@@ -282,22 +281,22 @@ describe("a connected datagram socket, turned", function()
   end
 end)
 
-describe("a datagram's source", function()
-  local here = sandbox.new()
+sandbox.describe("a datagram's source", function(here)
   before_each(function()
-    here:enter()
     netns.add_address "2001:db8::7"
   end)
-  after_each(function() here:leave() end)
 
   local cases = {
-    { name = "v4", at = "127.0.0.1", asked = "127.0.0.1", source = "127.0.0.9", from = "127.0.0.9" },
+    { name = "v4", at = "127.0.0.1", asked = "127.0.0.1", source = "127.0.0.9",
+      from = "127.0.0.9" },
     { name = "v6", at = "[::1]", asked = "[::1]", source = "2001:db8::7", from = "[2001:db8::7]" },
-    { name = "v6, mapped", at = "127.0.0.1", asked = "[::ffff:127.0.0.1]", source = "127.0.0.9", from = "127.0.0.9" },
+    { name = "v6, mapped", at = "127.0.0.1", asked = "[::ffff:127.0.0.1]", source = "127.0.0.9",
+      from = "127.0.0.9" },
   }
 
   for _, case in ipairs(cases) do
-    local function client() return here:keep(socket.udp(case.asked:sub(1, 1) == "[" and "inet6" or "inet")) end
+    local function client() return here:keep(socket.udp(case.asked:sub(1, 1) == "[" and "inet6"
+      or "inet")) end
 
     it("is what the rule says, for each datagram: " .. case.name, function()
       local server = here:keep(socket.serve("udp", case.at .. ":0"))
@@ -314,7 +313,8 @@ describe("a datagram's source", function()
 
     it("goes with a rewrite: " .. case.name, function()
       local server = here:keep(socket.serve("udp", case.at .. ":0"))
-      here:enforce(([[rewrite { sendmsg = "*:53", to = "*:%d", source = %q }]]):format(server:port(), case.source))
+      here:enforce(([[rewrite { sendmsg = "*:53", to = "*:%d", source = %q }]])
+        :format(server:port(), case.source))
       local one = client()
       assert(one:sendto("x", case.asked .. ":53"))
       local _, from = server:receive()
@@ -331,7 +331,7 @@ describe("a datagram's source", function()
     end)
   end
 
-  it("is for both where the rule is for egress", function()
+  it("works for both operations if the rule is for egress", function()
     local server = here:keep(socket.serve("udp", "127.0.0.1:0"))
     here:enforce [[allow { egress = "127.0.0.1", source = "127.0.0.9" }]]
     local connected, sender = here:keep(socket.udp "inet"), here:keep(socket.udp "inet")

@@ -1,4 +1,4 @@
--- Live sets: what they hold is what the next call is judged by.
+-- Live sets: the next call is judged by their contents.
 
 local ffi = require "ffi"
 local netns = require "spec.support.netns"
@@ -7,15 +7,7 @@ local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 local uv = require "luv"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
-describe("a live set", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
+sandbox.describe("a live set", function(here)
   local function refused(address)
     return socket.try("udp", address) == "EACCES"
   end
@@ -28,13 +20,15 @@ describe("a live set", function()
     return gate:set "banned", gate
   end
 
-  it("has what the policy says it holds at first", function()
+  it("contains at first what the policy says", function()
     local banned = banning [[{ "192.0.2.1", "198.51.100.0/24", "2001:db8::/32", "2001:db9::1" }]]
-    for _, address in ipairs { "192.0.2.1:80", "198.51.100.0:1", "198.51.100.255:1", "[2001:db8::1]:9",
+    for _, address in ipairs { "192.0.2.1:80", "198.51.100.0:1", "198.51.100.255:1",
+      "[2001:db8::1]:9",
       "[2001:db8:ffff:ffff:ffff:ffff:ffff:ffff]:9", "[2001:db9::1]:9", "[::ffff:192.0.2.1]:80" } do
       assert.is_true(refused(address), address)
     end
-    for _, address in ipairs { "192.0.2.0:80", "192.0.2.2:80", "198.51.99.255:1", "198.51.101.0:1", "[2001:db7::1]:9",
+    for _, address in ipairs { "192.0.2.0:80", "192.0.2.2:80", "198.51.99.255:1", "198.51.101.0:1",
+      "[2001:db7::1]:9",
       "[2001:db9::2]:9", "[::ffff:192.0.2.2]:80" } do
       assert.is_false(refused(address), address)
     end
@@ -59,7 +53,7 @@ describe("a live set", function()
     assert.equal(0, #banned)
   end)
 
-  it("judges 0.0.0.0 and :: as what the kernel takes them for", function()
+  it("treats 0.0.0.0 and :: as what the kernel takes them for", function()
     local banned = banning()
     assert(banned:add { "127.0.0.1", "::1" })
     assert.is_true(refused "0.0.0.0:9")
@@ -89,16 +83,17 @@ describe("a live set", function()
     end
     assert.equal("for ever", left["192.0.2.3"])
     assert.is_true(left["192.0.2.2"] > 9 and left["192.0.2.2"] <= 10)
-    -- One that is there gets a new time to live.
+    -- An element that is there gets a new time to live.
     assert(banned:add("192.0.2.2", "50ms"))
     uv.sleep(60)
     assert.is_false(refused "192.0.2.2:1")
   end)
 
-  it("stands beside addresses, with ports, and negated", function()
+  it("works beside addresses, with ports, and negated", function()
     local gate = here:enforce [[
       local one, two = set "one" { "192.0.2.0/24" }, set "two" { "192.0.2.128/25", "203.0.113.7" }
-      deny { "port", connect = { { addr = one, port = { 25, "100-200" } }, "198.51.100.1" }, errno = "EACCES" }
+      deny { "port", connect = { { addr = one, port = { 25, "100-200" } }, "198.51.100.1" },
+        errno = "EACCES" }
       deny { "both", connect = { one, -two, "!192.0.2.5" }, errno = "EPERM" }
       deny { "but", connect = { "203.0.113.0/24", -two }, errno = "ENETUNREACH" }
       deny { "rest", connect = -one, errno = "EHOSTUNREACH" }
@@ -108,14 +103,16 @@ describe("a live set", function()
     end
     for address, errno in pairs {
       ["192.0.2.1:25"] = "EACCES", ["192.0.2.1:150"] = "EACCES", ["198.51.100.1:9"] = "EACCES",
-      ["192.0.2.1:26"] = "EPERM", ["203.0.113.1:9"] = "ENETUNREACH", ["203.0.113.7:9"] = "EHOSTUNREACH",
+      ["192.0.2.1:26"] = "EPERM", ["203.0.113.1:9"] = "ENETUNREACH",
+      ["203.0.113.7:9"] = "EHOSTUNREACH",
       ["10.0.0.1:1"] = "EHOSTUNREACH" } do
       assert.equal(errno, try(address), address)
       local host, port = address:match "^(.*):(%d+)$"
-      local decision = assert(gate:decide { op = "connect", addr = host, port = tonumber(port), proto = "udp" })
+      local decision = assert(gate:decide { op = "connect", addr = host, port = tonumber(port),
+        proto = "udp" })
       assert.equal(errno, decision.errno)
     end
-    -- In one and in two, or left out of the list: no rule says anything of it.
+    -- In one and in two, or left out of the list: no rule applies to it.
     assert.is_nil(gate:decide { op = "connect", addr = "192.0.2.200", port = 26 }.rule)
     assert.is_nil(gate:decide { op = "connect", addr = "192.0.2.5", port = 26 }.rule)
     assert(gate:set "two":add "192.0.2.1")
@@ -123,16 +120,17 @@ describe("a live set", function()
     assert.not_equal("EPERM", try "192.0.2.1:26")
   end)
 
-  -- 64 terms and more are matched in other ways than few.
+  -- 64 terms and more are matched in another way than few.
   for _, rules in ipairs { 20, 100 } do
-    it(("is asked about own addresses, and others, where %d rules may decide"):format(rules), function()
+    it(("is asked about own addresses, and others, among %d rules"):format(rules), function()
       netns.own_all_addresses()
       local lines = {}
       for number = 1, 12 do
         lines[number] = ('set "s%d" { "127.0.%d.0/24" }'):format(number, number)
       end
       for number = 1, rules do
-        lines[#lines + 1] = ([[deny { "r%d", connect = { addr = set "s%d", port = "%d-65535" }, from = set "s%d",
+        lines[#lines + 1] = ([[deny { "r%d",
+          connect = { addr = set "s%d", port = "%d-65535" }, from = set "s%d",
           errno = "EACCES" }]]):format(number, number % 12 + 1, number, number % 5 + 1)
       end
       local gate = here:enforce(table.concat(lines, "\n"))
@@ -146,7 +144,8 @@ describe("a live set", function()
               expected = expected or (matches and "r" .. number) or nil
             end
             local bound = ("127.0.%d.9:%d"):format(own, 1024 + index)
-            assert.equal(expected, gate:decide { op = "connect", addr = to, from = bound }.rule, bound .. " to " .. to)
+            assert.equal(expected, gate:decide { op = "connect", addr = to, from = bound }.rule,
+              bound .. " to " .. to)
             local client = socket.udp "inet"
             assert(client:bind(bound))
             local _, errno = client:connect(to)
@@ -159,7 +158,7 @@ describe("a live set", function()
   end
 
   for _, rules in ipairs { 30, 64, 65, 200 } do
-    it(("is asked where %d rules may decide"):format(rules), function()
+    it(("is asked if %d rules may decide"):format(rules), function()
       local lines, sets = {}, 30
       for number = 1, sets do
         lines[number] = ('set "s%d" { "10.%d.0.0/16" }'):format(number, number)
@@ -167,7 +166,8 @@ describe("a live set", function()
       for number = 1, rules do
         local name = number % 3 == 0 and ('"10.%d.0.0/16"'):format(number % 50)
           or ('set "s%d"'):format(number % sets + 1)
-        lines[#lines + 1] = ([[deny { "r%d", connect = { addr = %s, port = "%d-65535" }, errno = "EACCES" }]])
+        lines[#lines + 1] = ([[deny { "r%d", connect = { addr = %s, port = "%d-65535" }, errno = ]]
+          .. [["EACCES" }]])
           :format(number, name, number)
       end
       local gate = here:enforce(table.concat(lines, "\n"))
@@ -186,7 +186,7 @@ describe("a live set", function()
     end)
   end
 
-  --- What connecting, and sending, to a place comes to from a socket that is bound.
+  --- The results of connecting, and sending, to a place from a socket that is bound.
   local function from(own, to)
     local client = socket.udp(own:sub(1, 1) == "[" and "inet6" or "inet")
     assert(client:bind(own))
@@ -201,10 +201,12 @@ describe("a live set", function()
     netns.add_address "2001:db8::1"
     netns.add_address "2001:db8::2"
     local gate = here:enforce [[
-      local mine, theirs = set "mine" { "192.0.2.0/24", "2001:db8::1", "0.0.0.0" }, set "theirs" { "198.51.100.1" }
+      local mine, theirs = set "mine" { "192.0.2.0/24", "2001:db8::1", "0.0.0.0" },
+        set "theirs" { "198.51.100.1" }
       deny { "port", egress = "*", from = { addr = mine, port = "1-1023" }, errno = "EACCES" }
       deny { "both", egress = theirs, from = mine, errno = "EBUSY" }
-      deny { "but", egress = "203.0.113.0/24", from = { "192.0.2.0/24", -mine, "!10.0.0.0/8" }, errno = "EPERM" }
+      deny { "but", egress = "203.0.113.0/24", from = { "192.0.2.0/24", -mine, "!10.0.0.0/8" },
+        errno = "EPERM" }
       deny { "rest", egress = "203.0.113.9", from = -mine, errno = "EHOSTUNREACH" }
     ]]
     local mine = gate:set "mine"
@@ -231,10 +233,11 @@ describe("a live set", function()
     expect("ok", "127.0.0.1:2007", "203.0.113.9:9")
     expect("EBUSY", "127.0.0.1:2008", "198.51.100.1:9")
     assert.equal("EHOSTUNREACH", socket.try("udp", "203.0.113.9:9"))
-    local told = gate:explain { op = "connect", addr = "198.51.100.1:9", from = "192.0.2.7:2001" }
-    assert.equal("from differs", tostring(told):match '"both"%s+([^\n]*)')
-    told = gate:explain { op = "connect", addr = "198.51.100.2:9", from = "192.0.2.7:2001" }
-    assert.equal("address and from differ", tostring(told):match '"both"%s+([^\n]*)')
+    local explained = gate:explain { op = "connect", addr = "198.51.100.1:9",
+      from = "192.0.2.7:2001" }
+    assert.equal("from differs", tostring(explained):match '"both"%s+([^\n]*)')
+    explained = gate:explain { op = "connect", addr = "198.51.100.2:9", from = "192.0.2.7:2001" }
+    assert.equal("address and from differ", tostring(explained):match '"both"%s+([^\n]*)')
   end)
 
   it("survives a publish, and goes with its declaration", function()
@@ -264,10 +267,11 @@ describe("a live set", function()
     end
     local ok, message, errno = banned:add "10.0.0.101"
     assert.is_nil(ok)
-    assert.equal('set "banned": is full: it has room for 100 elements: remove some, or declare it with a larger size',
+    assert.equal('set "banned": is full: it has room for 100 elements: remove some, or declare it '
+      .. 'with a larger size',
       message)
     assert.equal(28, errno)
-    assert.is_true(banned:add "10.0.0.5") -- it is there
+    assert.is_true(banned:add "10.0.0.5") -- it is in the set already
     local many = {}
     for number = 1, 101 do
       many[number] = "10.1.0." .. number

@@ -1,4 +1,4 @@
--- Live sets under fire: replaced while calls are judged, changed by processes
+-- Live sets under load: replaced while calls are judged, changed by several processes
 -- at once, by some that are killed half-way, and while policies are published.
 
 local process = require "spec.support.process"
@@ -6,15 +6,7 @@ local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 local uv = require "luv"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
-describe("live sets under fire", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
+sandbox.describe("live sets under load", function(here)
   local function banning(declaration)
     local gate = here:enforce(([[
       local banned = set "banned" %s
@@ -23,9 +15,9 @@ describe("live sets under fire", function()
   end
 
   --- A process that asks about addresses until it is told to stop: what must be
-  --- refused at each call, and what at none.  It gives how many calls there were.
+  --- refused at each call, and what at none.  It returns how many calls it made.
   local function asker(always, never)
-    local stop = os.tmpname() -- to go on for as long as it is there
+    local stop = os.tmpname() -- the process goes on as long as this file exists
     local child = process.fork(function()
       local calls = 0
       while uv.fs_stat(stop) do

@@ -1,9 +1,9 @@
--- A hostile hour in miniature: two processes connect, one changes sets and
+-- Everything at once: two processes connect, one changes sets and
 -- services a thousand times a second, and images are published twenty times a
--- second.  Every answer belongs to one policy, and to one list of backends,
--- whole; nothing leaks; every call is counted once.
+-- second.  Every answer belongs to one whole policy and to one whole list of
+-- backends; nothing leaks; every call is counted once.
 --
--- TIDEGATE_SECONDS says for how long: an hour's is 60.
+-- TIDEGATE_SECONDS says for how long (default: 10).
 
 local footprint = require "spec.support.footprint"
 local netns = require "spec.support.netns"
@@ -12,20 +12,17 @@ local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 local uv = require "luv"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
 local SECONDS = tonumber(os.getenv "TIDEGATE_SECONDS") or 10
 local PUBLISHES, CHANGES = 20, 1000 -- a second
 local MEMORY_SLACK = 2 * 1024 * 1024
 local WARM = 1000 -- rounds after which a process has compiled and allocated what it needs
 
--- What tells one policy from the other: the errno of what it refuses, and the
--- address that it sends the rest from.
-local sides = { { errno = "EXDEV", source = "127.0.1.1" }, { errno = "EUSERS", source = "127.0.1.2" } }
+-- The two policies differ in the errno of what they refuse, and in the source
+-- address of the rest.
+local sides = { { errno = "EXDEV", source = "127.0.1.1" },
+  { errno = "EUSERS", source = "127.0.1.2" } }
 
--- What tells one list of backends from another is in both address and port.
+-- Two lists of backends differ in both address and port.
 local function backends(kind, list, count)
   local all = {}
   for index = 1, count do
@@ -35,19 +32,22 @@ local function backends(kind, list, count)
 end
 
 local SERVICE, FIXED, LIVE = 2, 3, 4
-local TURNED = "127.5.5.5:5555"
+local REWRITTEN = "127.5.5.5:5555"
 local vip, quiet = "10.96.0.10:80/udp", "10.96.0.11:80/udp"
 local lists = { backends(SERVICE, 1, 3), backends(SERVICE, 2, 4), {} }
 
--- What the clients ask for, and the rule that is to decide it; one that another may let be has an "or".
+-- What the clients ask for, and the rule that decides it; a rule that may let another one decide
+-- has an "or".
 local asked = {
-  { to = "192.0.2.1:9", rule = "no" }, { to = "192.0.2.2:9", rule = "turn" }, { to = "192.0.2.3:9", rule = "list" },
+  { to = "192.0.2.1:9", rule = "no" }, { to = "192.0.2.2:9", rule = "rewrite" },
+  { to = "192.0.2.3:9", rule = "list" },
   { to = "192.0.2.4:9", rule = "same" }, { to = "10.96.0.10:80", rule = "service" },
-  { to = "10.96.0.11:80", rule = "quiet" }, { to = "198.51.100.1:9", rule = "ban" }, { to = "198.51.100.2:9" },
+  { to = "10.96.0.11:80", rule = "quiet" }, { to = "198.51.100.1:9", rule = "ban" },
+  { to = "198.51.100.2:9" },
   { to = "198.51.100.3:9", rule = "ban", or_none = true },
 }
 
---- The answers that there may be to each rule, by their text.
+--- The possible answers to each rule, by their text.
 local function expected_answers()
   local answers = { none = { ok = true } }
   local function expect(rule, answer)
@@ -63,7 +63,7 @@ local function expected_answers()
     expect("no", side.errno)
     expect("ban", side.errno)
     expect("service", side.errno) -- of the empty list
-    expect("turn", TURNED .. " from " .. side.source)
+    expect("rewrite", REWRITTEN .. " from " .. side.source)
     expect_each("list", backends(FIXED, number, 3))
     expect_each("same", backends(FIXED, 9, 5))
     expect_each("quiet", backends(LIVE, 1, 5))
@@ -74,7 +74,7 @@ local function expected_answers()
   return answers
 end
 
---- The rules of one side in place of those of the other.
+--- Replace the rules of one side by those of the other.
 local function stage(gate, number)
   local side, log = sides[number], "1/50"
   for _, rule in ipairs(gate:rules()) do
@@ -82,15 +82,16 @@ local function stage(gate, number)
   end
   gate:deny { "ban", connect = gate:set "banned", errno = side.errno, log = log }
   gate:deny { "no", connect = "192.0.2.1", errno = side.errno, log = log }
-  local function turning(verb, name, to, list)
-    gate[verb](gate, { name, connect = to, to = list, source = side.source, reveal = true, log = log,
+  local function redirect(verb, name, to, list)
+    gate[verb](gate, { name, connect = to, to = list, source = side.source, reveal = true,
+      log = log,
       errno = verb == "balance" and side.errno or nil })
   end
-  turning("rewrite", "turn", "192.0.2.2", TURNED)
-  turning("balance", "list", "192.0.2.3", backends(FIXED, number, 3))
-  turning("balance", "same", "192.0.2.4", backends(FIXED, 9, 5))
-  turning("balance", "service", gate:service "svc")
-  turning("balance", "quiet", gate:service "calm")
+  redirect("rewrite", "rewrite", "192.0.2.2", REWRITTEN)
+  redirect("balance", "list", "192.0.2.3", backends(FIXED, number, 3))
+  redirect("balance", "same", "192.0.2.4", backends(FIXED, 9, 5))
+  redirect("balance", "service", gate:service "svc")
+  redirect("balance", "quiet", gate:service "calm")
 end
 
 --- Wait until `share` of what is to be done in a second is due.
@@ -99,7 +100,7 @@ local function pace(start, done, a_second)
   uv.sleep(math.max(0, math.floor((due - uv.hrtime()) / 1e6)))
 end
 
---- What a new socket hears that connects there.
+--- What a new socket that connects there receives.
 local function answer_of(to)
   local client = socket.udp "inet"
   local ok, errno = client:connect(to)
@@ -114,7 +115,8 @@ end
 --- Ask for everything, again and again, until the file is gone: "count what answer", a line each.
 local function connect(stop)
   local counts, rounds, before = {}, 0, nil
-  uv.os_setpriority(uv.os_getpid(), 10) -- they take all there is; the others keep to their rates
+  -- Clients take all the time there is; the others keep to their rates.
+  uv.os_setpriority(uv.os_getpid(), 10)
   while uv.fs_stat(stop) do
     rounds = rounds + 1
     before = before or rounds == WARM and footprint.memory() or nil
@@ -130,7 +132,7 @@ local function connect(stop)
   return table.concat(lines, "\n")
 end
 
---- Change sets and services in every way that there is; the rate that was reached.
+--- Change sets and services in every possible way; the rate that was reached.
 local function change(stop, banned, svc)
   local start, done, before = uv.hrtime(), 0, nil
   local spare = {}
@@ -138,14 +140,15 @@ local function change(stop, banned, svc)
     spare[index] = ("203.0.113.%d"):format(index)
   end
   local ways = {
-    function(turn) assert(banned:add(spare[turn % 40 + 1])) end,
-    function(turn) svc[vip] = lists[turn % 3 + 1] end,
-    function(turn) banned:remove(spare[turn % 40 + 1]) end,
-    function(turn) svc[("10.97.0.%d:80/tcp"):format(turn % 50)] = lists[turn % 3 + 1] end,
-    function(turn) assert(banned:add("198.51.100.3", turn % 2 == 0 and 0.001 or nil)) end,
-    function(turn) svc[("10.97.0.%d:80/tcp"):format((turn + 25) % 50)] = nil end,
+    function(round) assert(banned:add(spare[round % 40 + 1])) end,
+    function(round) svc[vip] = lists[round % 3 + 1] end,
+    function(round) banned:remove(spare[round % 40 + 1]) end,
+    function(round) svc[("10.97.0.%d:80/tcp"):format(round % 50)] = lists[round % 3 + 1] end,
+    function(round) assert(banned:add("198.51.100.3", round % 2 == 0 and 0.001 or nil)) end,
+    function(round) svc[("10.97.0.%d:80/tcp"):format((round + 25) % 50)] = nil end,
     function() banned:remove "198.51.100.3" end,
-    function(turn) assert(banned:replace { "198.51.100.1", turn % 2 == 0 and "198.51.100.3" or "2001:db8::1" }) end,
+    function(round) assert(banned:replace { "198.51.100.1",
+      round % 2 == 0 and "198.51.100.3" or "2001:db8::1" }) end,
   }
   while uv.fs_stat(stop) do
     for index, way in ipairs(ways) do
@@ -159,15 +162,10 @@ local function change(stop, banned, svc)
   return ("%d %d"):format(rate, footprint.memory() - (before or footprint.memory()))
 end
 
-describe("a hostile hour", function()
-  local here = sandbox.new()
-  before_each(function()
-    here:enter()
-    netns.own_all_addresses()
-  end)
-  after_each(function() here:leave() end)
+sandbox.describe("a soak", function(here)
+  before_each(netns.own_all_addresses)
 
-  --- What is wrong with an event, given which side its generation is; or nil.
+  --- What is wrong with an event, given the side that its generation has; or nil.
   local function wrong(event, answers, number)
     local side = sides[number]
     if event.errno then
@@ -176,7 +174,7 @@ describe("a hostile hour", function()
     return not answers[event.rule][event.final .. " from " .. side.source]
   end
 
-  --- What this process takes; the maps that it has seen go to `seen`.
+  --- What this process takes; the maps that it has seen are added to `seen`.
   local function take_stock(seen)
     local ids, bytes = footprint.maps()
     for id in pairs(ids) do
@@ -185,8 +183,8 @@ describe("a hostile hour", function()
     return { memory = footprint.memory(), descriptors = footprint.descriptors(), bytes = bytes }
   end
 
-  --- Publish the two sides in turn, reading events, until the time is over; and what it took
-  --- after a quarter of that, and at the end.
+  --- Publish the two sides in turn, reading events, until the time is over; returns what the
+  --- process took after a quarter of that, and at the end.
   local function publish(gate, answers)
     local side_of, maps, events = { [gate:status().generation] = 1 }, {}, 0
     local start, done, stock = uv.hrtime(), 0, {}
@@ -214,7 +212,7 @@ describe("a hostile hour", function()
       first = stock[1], last = stock[#stock] }
   end
 
-  --- What the clients heard, summed by rule: nil where an answer is one that no policy gives.
+  --- What the clients received, summed by rule: nil if an answer is one that no policy gives.
   local function sum_up(output, answers, sums)
     for line in output:gmatch "[^\n]+" do
       local count, number, answer = line:match "^(%d+) (%d+) (.+)$"
@@ -249,17 +247,18 @@ describe("a hostile hour", function()
     gate:service "calm" { [quiet] = backends(LIVE, 1, 5) }
     stage(gate, 1)
     assert(gate:attach(here.cgroup))
-    local stop = os.tmpname() -- they go on for as long as it is there
+    local stop = os.tmpname() -- the children go on as long as this file exists
     local function client() return connect(stop) end
     local clients = { process.fork(client), process.fork(client) }
-    local changer = process.fork(function() return change(stop, gate:set "banned", gate:service "svc") end)
+    local changer = process.fork(function() return change(stop, gate:set "banned",
+      gate:service "svc") end)
     local ok, published = pcall(publish, gate, answers)
     os.remove(stop)
     local sums, outputs = { answers = {} }, { clients[1]:wait(), clients[2]:wait() }
     local rate, grew = changer:wait():match "^(%S+) (%S+)$"
     assert(ok, published)
 
-    -- No mixed answer, and each that there should be.
+    -- No mixed answer, and each answer that there should be.
     for _, output in ipairs(outputs) do
       sum_up(output, answers, sums)
     end
@@ -281,7 +280,7 @@ describe("a hostile hour", function()
     assert.equal(sums.same, picked(stats.rules.same.backends))
     assert.equal(sums.quiet, picked(gate:service "calm"[quiet]))
 
-    -- What it all took.
+    -- What all of it took.
     local first, last = published.first, published.last
     local grown, ids = last.memory - first.memory, footprint.maps()
     assert.equal(first.bytes, last.bytes)
@@ -296,7 +295,8 @@ describe("a hostile hour", function()
       end
     end
     assert(gone > 0)
-    print(("    %d calls, %d images (%.0f/s), %.0f changes/s, %d events checked, %d lost; %+d KiB"):format(calls,
+    print(("    %d calls, %d images (%.0f/s), %.0f changes/s, %d events checked, %d lost; %+d KiB")
+      :format(calls,
       published.done, published.rate, rate, published.events, stats.lost, grown / 1024))
   end)
 end)

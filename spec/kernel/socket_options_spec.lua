@@ -5,10 +5,6 @@ local libc = require "spec.support.libc"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
 local SOL_SOCKET, SOL_IP, SOL_TCP, SOL_IPV6 = 1, 0, 6, 41
 local SO_KEEPALIVE, SO_PRIORITY, SO_BINDTODEVICE, SO_MARK = 9, 12, 25, 36
 local IP_TOS, IPV6_TCLASS = 1, 67
@@ -20,11 +16,7 @@ local function text(client, level, option)
   return ffi.string(value)
 end
 
-describe("set", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
+sandbox.describe("set", function(here)
   local function connected(kind, endpoint)
     local client = here:keep(socket.kinds[kind](endpoint:sub(1, 1) == "[" and "inet6" or "inet"))
     assert(client:connect(endpoint))
@@ -34,16 +26,19 @@ describe("set", function()
   it("gives a connecting TCP socket every option", function()
     local port = here:keep(socket.serve("tcp", "127.0.0.1:0")):port()
     here:enforce [[
-      allow { connect = "127.0.0.1", proto = "tcp", set = { mark = 0x12345678, priority = 3, tos = 16, device = "lo",
+      allow { connect = "127.0.0.1", proto = "tcp",
+        set = { mark = 0x12345678, priority = 3, tos = 16, device = "lo",
         keepalive = true, keepidle = 44, keepintvl = 7, keepcnt = 5, congestion = "reno" } }
     ]]
     local client = connected("tcp", "127.0.0.1:" .. port)
     assert.same({ 0x12345678, 3, 16, 1, 44, 7, 5 }, {
-      client:number(SOL_SOCKET, SO_MARK), client:number(SOL_SOCKET, SO_PRIORITY), client:number(SOL_IP, IP_TOS),
+      client:number(SOL_SOCKET, SO_MARK), client:number(SOL_SOCKET, SO_PRIORITY),
+      client:number(SOL_IP, IP_TOS),
       client:number(SOL_SOCKET, SO_KEEPALIVE), client:number(SOL_TCP, TCP_KEEPIDLE),
       client:number(SOL_TCP, TCP_KEEPINTVL), client:number(SOL_TCP, TCP_KEEPCNT),
     })
-    assert.same({ "reno", "lo" }, { text(client, SOL_TCP, TCP_CONGESTION), text(client, SOL_SOCKET, SO_BINDTODEVICE) })
+    assert.same({ "reno", "lo" }, { text(client, SOL_TCP, TCP_CONGESTION),
+      text(client, SOL_SOCKET, SO_BINDTODEVICE) })
   end)
 
   it("sets the traffic class of IPv6", function()
@@ -51,25 +46,25 @@ describe("set", function()
     assert.equal(8, connected("udp", "[::1]:9"):number(SOL_IPV6, IPV6_TCLASS))
   end)
 
-  it("sets no TOS of what an IPv6 socket sends by IPv4: the kernel lets no hook", function()
+  it("cannot set the TOS of what an IPv6 socket sends over IPv4", function()
     here:enforce [[allow { connect = "127.0.0.1", set = { tos = 8 } }]]
     local client = connected("udp", "[::ffff:127.0.0.1]:9")
     assert.same({ 8, 0 }, { client:number(SOL_IPV6, IPV6_TCLASS), client:number(SOL_IP, IP_TOS) })
   end)
 
-  it("goes with a rewrite, on bind, and to no socket that the rule does not match", function()
+  it("works with a rewrite and on bind, and on no socket that the rule does not match", function()
     here:enforce [[
       rewrite { connect = "127.0.0.1:9", to = "*:10", set = { mark = 5 } }
       allow { bind = "127.0.0.1:7777", set = { mark = 6 } }
     ]]
-    local turned = connected("udp", "127.0.0.1:9")
-    assert.equal(5, turned:number(SOL_SOCKET, SO_MARK))
+    local rewritten = connected("udp", "127.0.0.1:9")
+    assert.equal(5, rewritten:number(SOL_SOCKET, SO_MARK))
     local bound = here:keep(socket.serve("udp", "127.0.0.1:7777"))
     assert.equal(6, bound:number(SOL_SOCKET, SO_MARK))
     assert.equal(0, connected("udp", "127.0.0.1:11"):number(SOL_SOCKET, SO_MARK))
   end)
 
-  it("fails a call that cannot have them, and counts it", function()
+  it("fails a call whose socket cannot have them, and counts it", function()
     local gate = here:enforce [[
       allow { connect = "127.0.0.1:9", set = { device = "nosuch0" } }
       allow { connect = "127.0.0.1:10", proto = "tcp", set = { congestion = "nosuch" } }
@@ -79,10 +74,11 @@ describe("set", function()
     assert.equal(2, gate:status().errors)
   end)
 
-  it("keeps apart the options of more than 64 rules", function()
+  it("keeps the options of more than 64 rules apart", function()
     local rules = {}
     for port = 1, 100 do
-      rules[port] = ("allow { connect = '127.0.0.1:%d', set = { mark = %d } }"):format(port, port * 3)
+      rules[port] = ("allow { connect = '127.0.0.1:%d', set = { mark = %d } }")
+        :format(port, port * 3)
     end
     here:enforce(table.concat(rules, "\n"))
     for port = 1, 100 do

@@ -4,17 +4,10 @@ local netns = require "spec.support.netns"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
-describe("source", function()
-  local here = sandbox.new()
+sandbox.describe("source", function(here)
   before_each(function()
-    here:enter()
     netns.add_address "2001:db8::7"
   end)
-  after_each(function() here:leave() end)
 
   local families = {
     { name = "v4", at = "127.0.0.1", source = "127.0.0.2", shown = "127.0.0.2" },
@@ -33,7 +26,8 @@ describe("source", function()
 
       it("binds the address" .. what, function()
         local server = here:keep(socket.serve(kind, family.at .. ":0"))
-        local gate = here:enforce(([[allow { connect = "*", source = %q }]]):format(family.source:gsub("[%[%]]", "")))
+        local gate = here:enforce(([[allow { connect = "*", source = %q }]])
+          :format(family.source:gsub("[%[%]]", "")))
         local one = client()
         assert(one:connect(("%s:%d"):format(host, server:port())))
         assert.equal(family.shown, (one:getsockname():match "^(.*):%d+$"))
@@ -48,7 +42,7 @@ describe("source", function()
         assert.equal(family.shown .. ":22222", one:getsockname())
       end)
 
-      it("goes with a rewrite" .. what, function()
+      it("works with a rewrite" .. what, function()
         local server = here:keep(socket.serve(kind, family.at .. ":0"))
         here:enforce(([[rewrite { connect = "%s:60000", to = "*:%d", source = "%s:22222" }]])
           :format(family.at, server:port(), family.source))
@@ -58,7 +52,7 @@ describe("source", function()
         assert.equal(family.shown .. ":22222", one:getsockname())
       end)
 
-      it("is had again after a connect that failed" .. what, function()
+      it("can be bound again after a connect that failed" .. what, function()
         local server = here:keep(socket.serve(kind, family.at .. ":0"))
         here:enforce(([[
           deny { connect = "*:2" }
@@ -76,14 +70,15 @@ describe("source", function()
         local server = here:keep(socket.serve(kind, family.at .. ":0"))
         local gate = here:enforce(([[allow { connect = "*", source = %q }]]):format(away))
         local one = client()
-        assert.same({ nil, "EADDRNOTAVAIL" }, { one:connect(("%s:%d"):format(host, server:port())) })
+        assert.same({ nil, "EADDRNOTAVAIL" }, { one:connect(("%s:%d")
+          :format(host, server:port())) })
         assert.equal(1, gate:status().errors)
         assert.equal(1, gate:rules()[1].hits)
       end)
     end
   end
 
-  it("that is taken fails the call", function()
+  it("that is in use fails the call", function()
     local server = here:keep(socket.serve("tcp", "127.0.0.1:0"))
     here:keep(socket.serve("tcp", "127.0.0.2:22222"))
     local gate = here:enforce [[allow { connect = "*", source = "127.0.0.2:22222" }]]
@@ -100,7 +95,7 @@ describe("source", function()
     assert.equal(1, gate:status().errors)
   end)
 
-  it("does not lead 0.0.0.0 to where the call was not judged to go", function()
+  it("does not redirect 0.0.0.0 to an address that was not judged", function()
     local server = here:keep(socket.serve("tcp", "127.0.0.9:0"))
     here:enforce [[
       deny { connect = "127.0.0.9" }

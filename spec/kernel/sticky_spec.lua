@@ -1,33 +1,26 @@
--- Sticky: a client stays with the backend that it has, whatever becomes of the list.
+-- Sticky: a client stays with the backend that it has, however the list changes.
 
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
-describe("sticky balance", function()
-  local here = sandbox.new()
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
-
-  --- Clients are told apart by what they ask for: each of these addresses is one.
+sandbox.describe("sticky balance", function(here)
+  --- Clients are distinguished by what they ask for: each of these addresses is one client.
   local function client(number)
-    return ("10.%d.%d.%d:80"):format(128 + math.floor(number / 65536), math.floor(number / 256) % 256, number % 256)
+    return ("10.%d.%d.%d:80"):format(128 + math.floor(number / 65536),
+      math.floor(number / 256) % 256, number % 256)
   end
 
   local CLIENTS = 60
 
-  -- A connect of UDP needs nobody at the other end.
-  local function leads(asked)
-    return socket.lead("udp", asked)
+  -- A connect of UDP needs no server.
+  local function reached(asked)
+    return socket.reached("udp", asked)
   end
 
   local function all_lead()
     local homes = {}
     for number = 1, CLIENTS do
-      homes[number] = leads(client(number))
+      homes[number] = reached(client(number))
     end
     return homes
   end
@@ -51,7 +44,8 @@ describe("sticky balance", function()
   end
 
   local backends = { "127.0.0.1:1001", "127.0.0.1:1002", "127.0.0.1:1003", "127.0.0.1:1004" }
-  local rule = { "api", connect = "10.128.0.0/9:80", to = backends, sticky = "1h", key = "destination", reveal = true }
+  local rule = { "api", connect = "10.128.0.0/9:80", to = backends, sticky = "1h",
+    key = "destination", reveal = true }
 
   local function but(changes)
     local changed = {}
@@ -89,17 +83,19 @@ describe("sticky balance", function()
       end
     end)
 
-    it("moves nobody when backends come, and only theirs when they go: by " .. by, function()
+    it("moves no client when backends come, and only theirs when they go: by " .. by, function()
       local gate = enforce(but { by = by })
       local homes = all_lead()
-      replace(gate, but { by = by, to = { "127.0.0.1:1009", backends[4], backends[1], backends[2], backends[3] } })
+      replace(gate, but { by = by, to = { "127.0.0.1:1009", backends[4], backends[1], backends[2],
+        backends[3] } })
       assert.same(homes, all_lead())
-      replace(gate, but { by = by, to = { "127.0.0.1:1009", backends[1], backends[2], backends[3] } })
+      replace(gate, but { by = by, to = { "127.0.0.1:1009", backends[1], backends[2],
+        backends[3] } })
       local after = all_lead()
       local count, gone = moved(homes, after)
       assert.same({ [backends[4]] = true }, gone)
       assert.equal(count_of(homes, backends[4]), count)
-      -- It is back: who has left stays away.
+      -- The backend is back: clients that have left stay away.
       replace(gate, but { by = by, to = backends })
       local third = all_lead()
       for number, home in ipairs(after) do
@@ -108,28 +104,28 @@ describe("sticky balance", function()
     end)
   end
 
-  it("heeds weights of those who are new, and of nobody else", function()
+  it("applies weights to new clients, and to no others", function()
     local gate = enforce(but { to = { { backends[1], weight = 50 }, backends[2] } })
     local homes = all_lead()
     assert.is_true(count_of(homes, backends[1]) > count_of(homes, backends[2]))
     replace(gate, but { to = { backends[1], { backends[2], weight = 65535 } } })
     assert.same(homes, all_lead())
-    assert.equal(backends[2], leads(client(1000)))
+    assert.equal(backends[2], reached(client(1000)))
   end)
 
   it("chooses anew when a client's time is over, which every call renews", function()
     enforce(but { sticky = "1500ms" })
-    local home = leads(client(1))
+    local home = reached(client(1))
     for _ = 1, 6 do
       os.execute "sleep 0.3"
-      assert.equal(home, leads(client(1)))
+      assert.equal(home, reached(client(1)))
     end
     local homes = all_lead()
     os.execute "sleep 1.6"
     assert.is_true(moved(homes, all_lead()) > 10)
   end)
 
-  it("is of a rule: another with the same clients chooses by itself", function()
+  it("belongs to a rule: another rule with the same clients chooses by itself", function()
     local gate = enforce(rule)
     local homes = all_lead()
     gate:rules()[1]:remove()
@@ -138,11 +134,14 @@ describe("sticky balance", function()
     assert.is_true(moved(homes, all_lead()) > 10)
   end)
 
-  it("is by what its key says", function()
+  it("distinguishes clients by its key", function()
+    local list = ("{ %q, %q, %q, %q }"):format(unpack(backends))
     here:enforce(([[
-      balance { "uid", connect = "10.128.0.0/16:80", to = %s, sticky = "1h", key = "uid", reveal = true }
-      balance { "socket", egress = "10.129.0.0/16:80", to = %s, sticky = "1h", key = "socket", reveal = true }
-    ]]):format(("{ %q, %q, %q, %q }"):format(unpack(backends)), ("{ %q, %q, %q, %q }"):format(unpack(backends))))
+      balance { "uid", connect = "10.128.0.0/16:80", to = %s, sticky = "1h", key = "uid",
+        reveal = true }
+      balance { "socket", egress = "10.129.0.0/16:80", to = %s, sticky = "1h", key = "socket",
+        reveal = true }
+    ]]):format(list, list))
     local homes, seen, number = all_lead(), {}, 0
     assert.equal(CLIENTS, count_of(homes, homes[1]))
     for index = 1, 24 do
@@ -158,7 +157,7 @@ describe("sticky balance", function()
     assert.equal(4, number)
   end)
 
-  it("forgets clients that are too many, and counts them", function()
+  it("forgets clients if there are too many, and counts that", function()
     local gate = enforce(rule)
     local udp = here:keep(socket.udp "inet")
     for number = 1, 60000 do
@@ -175,7 +174,7 @@ describe("sticky balance", function()
     assert.equal(120000, gate:rules()[1].hits)
   end)
 
-  it("goes on where a publish needs wider programs", function()
+  it("continues when a publish needs wider programs", function()
     local gate = enforce(rule)
     local homes = all_lead()
     gate:deny { "others", egress = "10.1.0.0/16", uid = 12345, over = "1/s" }
@@ -183,7 +182,7 @@ describe("sticky balance", function()
     assert.same(homes, all_lead())
   end)
 
-  it("tells beforehand only that there is a choice", function()
+  it("says beforehand only that there is a choice", function()
     local gate = enforce(but { by = "hash" })
     assert.is_true(gate:decide { op = "connect", addr = "10.128.0.1:80", proto = "udp" }.open)
   end)
@@ -213,9 +212,9 @@ describe("sticky balance", function()
       assert.is_true(count_of(homes, backends[1]) > 10 and count_of(homes, backends[2]) > 10)
       give(svc, { { backends[1], state = "draining" }, backends[2], backends[3] })
       assert.same(homes, all_lead())
-      -- Nobody new is led there.
+      -- No new client is sent there.
       svc["10.200.0.1:80/udp"] = { { backends[1], state = "draining" }, backends[2] }
-      assert.equal(backends[2], leads "10.200.0.1:80")
+      assert.equal(backends[2], reached "10.200.0.1:80")
       give(svc, { { backends[1], state = "down" }, backends[2], backends[3] })
       local after = all_lead()
       assert.equal(0, count_of(after, backends[1]))
@@ -224,12 +223,12 @@ describe("sticky balance", function()
       give(svc, { { backends[2], state = "draining" }, { backends[3], state = "draining" } })
       assert.same(after, all_lead())
       svc["10.200.0.2:80/udp"] = { { backends[2], state = "draining" } }
-      assert.equal("EHOSTUNREACH", leads "10.200.0.2:80")
+      assert.equal("EHOSTUNREACH", reached "10.200.0.2:80")
       give(svc, {})
-      assert.equal("EHOSTUNREACH", leads(client(1)))
+      assert.equal("EHOSTUNREACH", reached(client(1)))
     end)
 
-    it("is of a service: those of the same backends choose by themselves", function()
+    it("belongs to a service: those of the same backends choose by themselves", function()
       local svc = services()
       give(svc, backends)
       local homes = all_lead()

@@ -1,5 +1,5 @@
 -- Random policies of unix sockets in force: a call that is let through finds
--- nobody, one that is led elsewhere arrives, one that is denied has its errno.
+-- no server, one that is redirected arrives, one that is denied has its errno.
 -- TIDEGATE_SEED repeats a run.
 
 local env = require "spec.support.env"
@@ -7,31 +7,19 @@ local random_paths = require "spec.support.random.unix_policy"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
+local reason = sandbox.no_unix()
+if reason then
+  return pending(reason)
 end
 
 local ROUNDS, CALLS = 40, 60
-local here = sandbox.new()
 
-local function has_hooks()
-  here:enter()
-  local ok = here:gate([[deny { connect = "unix:@none" }]]):attach(here.cgroup)
-  here:leave()
-  return ok
-end
-
-if not has_hooks() then
-  return pending "needs Linux 6.7"
-end
-
-describe("the kernel", function()
+sandbox.describe("the kernel", function(here)
   setup(env.seed)
-  before_each(function() here:enter() end)
-  after_each(function() here:leave() end)
   teardown(env.clean)
 
-  --- What a call comes to: "ok" or the errno's name; and the peer that it is told.  Connections are for `server`.
+  --- The result of a call: "ok" or the errno's name; and the peer that it sees.  Connections go to
+  --- `server`.
   local function make(call, server)
     local client = socket.kinds[call.op == "connect" and "unix_stream" or "unix_datagram"]()
     local done, errno, peer
@@ -60,7 +48,7 @@ describe("the kernel", function()
       local policy = maker:policy(math.random(0, math.random(10) == 1 and 90 or 12))
       for _, rule in ipairs(policy) do
         rule.to = rule.to and (rule.op == "connect" and target or "@to")
-        -- Both kinds of socket cannot have one name.
+        -- The two kinds of socket cannot share a name.
         rule.op = rule.to and rule.op == "egress" and "sendmsg" or rule.op
       end
       for _, handle in ipairs(gate:rules()) do
@@ -68,7 +56,8 @@ describe("the kernel", function()
       end
       gate:policy { default = policy.default }
       for index, rule in ipairs(policy) do
-        gate[rule.verb](gate, { "r" .. index, [rule.op] = rule.list, to = rule.to and "unix:" .. rule.to,
+        gate[rule.verb](gate, { "r" .. index, [rule.op] = rule.list,
+          to = rule.to and "unix:" .. rule.to,
           errno = rule.errno, uid = rule.uid, log = false })
       end
       assert(gate:commit())
@@ -80,7 +69,8 @@ describe("the kernel", function()
         local expected = verb == "deny" and what or verb == "rewrite" and "ok" or nobody
         -- A path through a file that is no folder, or too long for the file system.
         local lost = verb == "allow" and (got == "ENOTDIR" or got == "ENAMETOOLONG")
-        assert(lost or got == expected, ("%s\n%s %q: %s, not %s"):format(random_paths.text(policy), call.op,
+        assert(lost or got == expected, ("%s\n%s %q: %s, not %s")
+          :format(random_paths.text(policy), call.op,
           call.name, got, expected))
         if peer then
           assert.equal("unix:" .. call.name, peer)

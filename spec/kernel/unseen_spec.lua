@@ -6,10 +6,6 @@ local foreign = require "spec.support.foreign"
 local libc = require "spec.support.libc"
 local sandbox = require "spec.support.sandbox"
 
-if sandbox.reason then
-  return pending(sandbox.reason)
-end
-
 local C, outcome = libc.call, libc.outcome
 
 local AF_INET, AF_NETLINK, AF_PACKET, AF_VSOCK = 2, 16, 17, 40
@@ -17,8 +13,7 @@ local SOCK_STREAM, SOCK_DGRAM, SOCK_RAW, SOCK_CLOEXEC = 1, 2, 3, 0x80000
 local IPPROTO_ICMP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP, IPPROTO_RAWEST = 1, 6, 17, 132, 253
 local INET_BYTES, ECHO_REQUEST = 16, 8
 
-describe("the hooks do not see", function()
-  local here = sandbox.new()
+sandbox.describe("the hooks do not see", function(here)
   local open, programs
 
   --- Deny every call of some hooks.
@@ -29,7 +24,7 @@ describe("the hooks do not see", function()
     end
   end
 
-  --- A socket, closed at the end; nil and why where the kernel has none of its kind.
+  --- A socket, closed at the end; nil and the reason if the kernel has none of its kind.
   local function socket(family, kind, protocol)
     local fd, errno = outcome(C.socket(family, kind + SOCK_CLOEXEC, protocol))
     open[#open + 1] = fd
@@ -43,15 +38,16 @@ describe("the hooks do not see", function()
     return to
   end
 
-  local function connect(fd) return select(2, outcome(C.connect(fd, loopback(9), INET_BYTES))) or "ok" end
+  local function connect(fd) return select(2, outcome(C.connect(fd, loopback(9), INET_BYTES)))
+    or "ok" end
   local function bind(fd) return select(2, outcome(C.bind(fd, loopback(), INET_BYTES))) or "ok" end
 
   local function sendto(fd, bytes)
-    return select(2, outcome(C.sendto(fd, bytes or "x", #(bytes or "x"), 0, loopback(9), INET_BYTES))) or "ok"
+    return select(2, outcome(C.sendto(fd, bytes or "x", #(bytes or "x"), 0, loopback(9),
+      INET_BYTES))) or "ok"
   end
 
   before_each(function()
-    here:enter()
     open, programs = {}, {}
   end)
   after_each(function()
@@ -60,7 +56,6 @@ describe("the hooks do not see", function()
         C.close(fd)
       end
     end
-    here:leave()
   end)
 
   it("raw sockets", function()
@@ -130,7 +125,8 @@ describe("the hooks do not see", function()
     assert.equal(0, outcome(C.bind(server, loopback(9), INET_BYTES)))
     assert.equal(0, outcome(C.listen(server, 1)))
     deny(foreign.BIND4, foreign.CONNECT4)
-    here:outside(function() assert.equal("ok", connect(assert(socket(AF_INET, SOCK_STREAM, IPPROTO_TCP)))) end)
+    here:outside(function() assert.equal("ok", connect(assert(socket(AF_INET, SOCK_STREAM,
+      IPPROTO_TCP)))) end)
     open[#open + 1] = assert(outcome(C.accept4(server, nil, nil, SOCK_CLOEXEC)))
     assert.equal("EPERM", connect(assert(socket(AF_INET, SOCK_STREAM, IPPROTO_TCP))))
   end)

@@ -1,5 +1,5 @@
--- What the kernel lacks.  The command runs over a library whose table of needs
--- has rows that the kernel must refuse.
+-- What the kernel does not support.  The command runs with a library whose table of
+-- kernel features has rows that the kernel must refuse.
 
 local command = require "spec.support.command"
 local env = require "spec.support.env"
@@ -24,18 +24,19 @@ end
 local KERNEL = io.popen("uname -r"):read "*l"
 local OPTIONS = 'policy { name = "x"%s }\n'
 local RULES = [[
-rewrite { "turn", connect = "192.0.2.1:80", to = "127.0.0.1:9" }
+rewrite { "rewrite", connect = "192.0.2.1:80", to = "127.0.0.1:9" }
 allow { "from", connect = "127.0.0.1", source = "127.0.0.2" }
 deny { "send", egress = "192.0.2.2", errno = "EXDEV" }
 ]]
 
-local function lack(line, rule, need, linux)
-  return ("web.lua:%d: %s: needs %s, which this kernel, Linux %s, does not have; Linux %s and newer do")
+local function unsupported(line, rule, need, linux)
+  return ("web.lua:%d: %s: needs %s, which this kernel, Linux %s, does not have; Linux %s and "
+    .. "newer do")
     :format(line, rule, need, KERNEL, linux)
 end
 
-local FROM = lack(3, 'allow "from"', "source", "99.1")
-local SEND = lack(4, 'deny "send"', "the hook sendmsg4", "99.2")
+local FROM = unsupported(3, 'allow "from"', "source", "99.1")
+local SEND = unsupported(4, 'deny "send"', "the hook sendmsg4", "99.2")
 
 describe("a policy that needs more than the kernel has", function()
   local folder, needy
@@ -52,11 +53,12 @@ describe("a policy that needs more than the kernel has", function()
 
   local function run(text, ...)
     env.write(folder .. "/web.lua", text)
-    return command.start({ "unshare", "-n", "sh", "-c", 'ip link set lo up; cd "$0"; exec "$@"', folder,
+    return command.start({ "unshare", "-n", "sh", "-c", 'ip link set lo up; cd "$0"; exec "$@"',
+      folder,
       command.path, "run", "web.lua", "--", ... }, { env = { TIDEGATE_LIBRARY = needy } }):wait()
   end
 
-  it("is refused: each rule, its need, and who has it", function()
+  it("is refused: each rule, what it needs, and which kernel has it", function()
     local got = run(OPTIONS:format "" .. RULES, "true")
     assert.equal(3, got.status)
     assert.equal(FROM .. "\n" .. SEND
@@ -66,30 +68,34 @@ describe("a policy that needs more than the kernel has", function()
   end)
 
   it("is enforced without those rules, with best_effort, and says so", function()
-    local got = run(OPTIONS:format ", best_effort = true" .. RULES .. 'deny { "no", connect = "192.0.2.3", '
+    local got = run(OPTIONS:format ", best_effort = true" .. RULES
+      .. 'deny { "no", connect = "192.0.2.3", '
       .. 'errno = "EXDEV" }\n', "sh", "-c", "nc -z -w1 192.0.2.3 1; true")
-    assert.equal("tidegate: " .. FROM .. "; the rule is left out\ntidegate: " .. SEND .. "; the rule is left out\n",
+    assert.equal("tidegate: " .. FROM .. "; the rule is left out\ntidegate: " .. SEND
+      .. "; the rule is left out\n",
       got.err:match "^(.-the rule is left out\n.-the rule is left out\n)")
     assert.truthy(got.err:match 'deny    no  connect 192%.0%.2%.3:1  EXDEV', got.err)
     assert.equal(0, got.status)
   end)
 
-  it("is refused with best_effort too, where no rule is the cause", function()
+  it("is refused with best_effort too, if no rule is the cause", function()
     local lines = { OPTIONS:format ", best_effort = true" }
     for index = 1, 65 do
       lines[#lines + 1] = ('deny { connect = "192.0.2.%d" }\n'):format(index)
     end
     local got = run(table.concat(lines), "true")
     assert.equal(3, got.status)
-    assert.equal(("tidegate: policy: needs more than 64 rules, which this kernel, Linux %s, does not have; "
-      .. "Linux 99.3 and newer do\n"):format(KERNEL), got.err:match "^[^\n]*\n")
+    assert.equal(("tidegate: policy: needs more than 64 rules, which this kernel, Linux %s, does "
+      .. "not have; Linux 99.3 and newer do\n"):format(KERNEL), got.err:match "^[^\n]*\n")
   end)
 
-  it("is told by the doctor as such", function()
-    local got = command.start({ command.path, "doctor" }, { env = { TIDEGATE_LIBRARY = needy } }):wait()
+  it("is reported by the doctor as such", function()
+    local got = command.start({ command.path, "doctor" }, { env = { TIDEGATE_LIBRARY = needy } })
+      :wait()
     assert.truthy(got.out:find("WARN  effects            all but source, more than 64 rules\n"
-      .. (" "):rep(25) .. "> rules that need them want Linux 99.3, built with CONFIG_CGROUP_BPF=y; best_effort = true "
-      .. "in policy {} leaves such rules out\n", 1, true), got.out)
+      .. (" "):rep(25)
+      .. "> rules that need them want Linux 99.3, built with CONFIG_CGROUP_BPF=y; best_effort = "
+      .. "true in policy {} leaves such rules out\n", 1, true), got.out)
     assert.truthy(got.out:find("WARN  hooks              all but sendmsg4\n", 1, true), got.out)
   end)
 end)
@@ -108,22 +114,24 @@ end
 
 describe("a rule for unix sockets", function()
   local RULE = [[deny { "docker", connect = "unix:/run/docker.sock" }]] .. "\n"
-  local NEED = lack(2, 'deny "docker"', "the hook connect_unix", "6.7")
+  local NEED = unsupported(2, 'deny "docker"', "the hook connect_unix", "6.7")
 
-  it("is taken by kernels that have the hooks; others say which has", function()
+  it("is accepted by kernels that have the hooks; others say which kernel has them", function()
     local gate = assert(tidegate.compile(OPTIONS:format "" .. RULE, "web.lua"))
     local ok, message, errno = gate:commit()
     if has_unix_hooks() then
       assert.is_true(ok)
     else
-      assert.equal(NEED .. "\ntake these rules out, or let best_effort = true in policy {} leave them out", message)
+      assert.equal(NEED
+        .. "\ntake these rules out, or let best_effort = true in policy {} leave them out", message)
       assert.equal(95, errno)
     end
     gate:close()
   end)
 
   it("is left out with best_effort, if need be, and no other rule is", function()
-    local gate = assert(tidegate.compile(OPTIONS:format ", best_effort = true" .. RULE .. RULES, "web.lua"))
+    local gate = assert(tidegate.compile(OPTIONS:format ", best_effort = true" .. RULE .. RULES,
+      "web.lua"))
     assert(gate:commit())
     assert.same(has_unix_hooks() and {} or { NEED .. "; the rule is left out" }, gate:warnings())
     assert.is_false(gate:status().staged)

@@ -1,4 +1,4 @@
--- examples/nginx/balancer: backends come and go, and no request notices.
+-- examples/nginx/balancer: backends come and go, and no request fails.
 
 local cjson = require "cjson"
 local env = require "spec.support.env"
@@ -20,7 +20,8 @@ describe("the balancer", function()
 
   --- A server that answers with where it listens; /slow takes its time.
   local function serve(endpoint)
-    servers[endpoint] = nginx.start { init = "", worker = "", workers = 1, listen = endpoint, locations = [[
+    servers[endpoint] = nginx.start { init = "", worker = "", workers = 1, listen = endpoint,
+      locations = [[
       location / { content_by_lua_block {
         if ngx.var.uri == "/slow" then ngx.sleep(0.3) end
         ngx.print("]] .. endpoint .. [[ ", ngx.var.uri)
@@ -28,7 +29,7 @@ describe("the balancer", function()
     ]] }
   end
 
-  -- Every address is this machine's: at the VIP itself somebody answers, too.
+  -- Every address is this machine's: a server answers at the VIP itself, too.
   before_each(function()
     nginx.enter()
     netns.own_all_addresses()
@@ -40,25 +41,25 @@ describe("the balancer", function()
   end)
   after_each(nginx.leave)
 
-  --- What there is after a change, or with "GET".
+  --- The state after a change, or after "GET".
   local function change(method, path, body)
     local status, said = http.request(method, API, path, body)
     assert.equal(200, status, said)
     return cjson.decode(said)
   end
 
-  --- Where so many requests lead: how many of them to each backend.
-  local function lead(count)
-    local led = {}
+  --- Where that many requests go: how many of them to each backend.
+  local function send(count)
+    local sent = {}
     for _ = 1, count do
       local status, said = balancer:get "/x"
       local endpoint = status == 200 and said:match "^(%S+) /x$" or tostring(status)
-      led[endpoint] = (led[endpoint] or 0) + 1
+      sent[endpoint] = (sent[endpoint] or 0) + 1
     end
-    return led
+    return sent
   end
 
-  --- Ask until the file `stop` is there: the requests by what they got.
+  --- Send requests until the file `stop` exists; the number of requests by their result.
   local function load(path)
     local stop = balancer.folder .. "/stop"
     return process.fork(function()
@@ -82,31 +83,32 @@ describe("the balancer", function()
     return found
   end
 
-  it("says that there is no backend, and does not ask the VIP itself", function()
+  it("reports that there is no backend, and does not ask the VIP itself", function()
     assert.same({}, change("GET", "/backends"))
     local status, said = balancer:get "/"
     assert.same({ 503, "app: no backend is up for 10.96.0.10:80\n" }, { status, said })
     change("PUT", "/backends/" .. ONE .. "?state=down")
     assert.equal(503, (balancer:get "/"))
     change("PUT", "/backends/" .. ONE .. "?state=up")
-    assert.same({ [ONE] = 5 }, lead(5))
+    assert.same({ [ONE] = 5 }, send(5))
     change("PUT", "/backends", "{}")
     assert.equal(503, (balancer:get "/"))
   end)
 
-  it("leads requests by the weights, and counts where they went", function()
+  it("sends requests by the weights, and counts where they went", function()
     change("PUT", "/backends/" .. ONE)
     local listed = change("PUT", "/backends/" .. TWO .. "?weight=3")
-    assert.same({ [ONE] = { weight = 1, state = "up", picked = 0 }, [TWO] = { weight = 3, state = "up", picked = 0 } },
+    assert.same({ [ONE] = { weight = 1, state = "up", picked = 0 },
+      [TWO] = { weight = 3, state = "up", picked = 0 } },
       listed)
-    local led = lead(400)
-    assert.equal(400, led[ONE] + led[TWO])
-    assert.is_true(math.abs(led[ONE] - 100) < 50, led[ONE] .. " of 400, where one in 4 was meant")
+    local sent = send(400)
+    assert.equal(400, sent[ONE] + sent[TWO])
+    assert.is_true(math.abs(sent[ONE] - 100) < 50, sent[ONE] .. " of 400, where one in 4 was meant")
     listed = change("GET", "/backends")
-    assert.same({ led[ONE], led[TWO] }, { listed[ONE].picked, listed[TWO].picked })
+    assert.same({ sent[ONE], sent[TWO] }, { listed[ONE].picked, listed[TWO].picked })
     listed = change("PUT", "/backends/" .. TWO .. "?state=draining")
-    assert.same({ weight = 3, state = "draining", picked = led[TWO] }, listed[TWO])
-    assert.same({ [ONE] = 20 }, lead(20))
+    assert.same({ weight = 3, state = "draining", picked = sent[TWO] }, listed[TWO])
+    assert.same({ [ONE] = 20 }, send(20))
   end)
 
   it("loses no request while backends come and go", function()
@@ -118,14 +120,14 @@ describe("the balancer", function()
     change("PUT", "/backends/" .. ONE .. "?state=draining")
     os.execute "sleep 0.3"
     change("DELETE", "/backends/" .. ONE)
-    servers[ONE]:stop() -- SIGQUIT: what it has got it answers
-    assert.same({ [TWO] = 10 }, lead(10))
+    servers[ONE]:stop() -- SIGQUIT: it answers the requests that it has
+    assert.same({ [TWO] = 10 }, send(10))
     change("PUT", "/backends", cjson.encode { [TWO] = { weight = 2 }, [THREE] = { weight = 5 } })
     balancer:reload()
     os.execute "sleep 0.3"
     change("DELETE", "/backends/" .. TWO)
     servers[TWO]:stop()
-    assert.same({ [THREE] = 10 }, lead(10))
+    assert.same({ [THREE] = 10 }, send(10))
     balancer:write("stop", "")
     local total, got = 0, {}
     for _, each in ipairs(loads) do
@@ -137,24 +139,24 @@ describe("the balancer", function()
     assert.same({ ONE, TWO, THREE }, keys(got))
   end)
 
-  it("lets a request try another backend where one has died", function()
+  it("lets a request try another backend if one has died", function()
     change("PUT", "/backends", cjson.encode { [ONE] = {}, [TWO] = {}, [THREE] = {} })
     servers[ONE]:stop "sigterm"
-    local led = lead(100)
-    assert.is_nil(led[ONE])
-    assert.is_true((led["502"] or 0) < 20, "every third try fails, and so every 27th request")
+    local sent = send(100)
+    assert.is_nil(sent[ONE])
+    assert.is_true((sent["502"] or 0) < 20, "every third try fails, and so every 27th request")
     change("DELETE", "/backends/" .. ONE)
-    assert.same({ TWO, THREE }, keys(lead(50)))
+    assert.same({ TWO, THREE }, keys(send(50)))
   end)
 
   it("keeps its backends through a reload, also of a policy that names others", function()
     change("PUT", "/backends/" .. ONE)
-    lead(3)
+    send(3)
     local policy = env.read(balancer.folder .. "/policy.lua")
     balancer:write("policy.lua", (policy:gsub('tcp"%] = {}', ('tcp"] = { %q }'):format(TWO))))
     balancer:reload()
     assert.same({ [ONE] = { weight = 1, state = "up", picked = 3 } }, change("GET", "/backends"))
-    assert.same({ [ONE] = 5 }, lead(5))
+    assert.same({ [ONE] = 5 }, send(5))
   end)
 
   it("is changed by all workers at once, and loses no change", function()
@@ -172,7 +174,7 @@ describe("the balancer", function()
     assert.equal(100, #keys(change("GET", "/backends")))
   end)
 
-  it("refuses what is wrong, with what was meant, and changes nothing", function()
+  it("refuses what is wrong, says what is right, and changes nothing", function()
     change("PUT", "/backends/" .. ONE)
     local function refused(wanted, message, method, path, body)
       local status, said = http.request(method, API, path, body)
@@ -180,9 +182,12 @@ describe("the balancer", function()
     end
     local of = 'services "backends": "10.96.0.10:80/tcp": '
     refused(400, of .. 'to: "10.0.1.500:80": 500 is over 255', "PUT", "/backends/10.0.1.500:80")
-    refused(400, of .. 'to: "[::1]:80": is IPv6, and the first backend IPv4: those of one list are of one family',
+    refused(400,
+      of .. 'to: "[::1]:80": is IPv6, and the first backend IPv4: those of one list are of one '
+        .. 'family',
       "PUT", "/backends/[::1]:80")
-    refused(400, '"app.test:80": wants an address such as 10.0.1.5:8080', "PUT", "/backends/app.test:80")
+    refused(400, '"app.test:80": wants an address such as 10.0.1.5:8080', "PUT",
+      "/backends/app.test:80")
     refused(400, of .. '"10.0.1.2:80": weight: wants a whole number from 1 to 65535; got "much"',
       "PUT", "/backends/10.0.1.2:80?weight=much")
     refused(400, of .. '"10.0.1.2:80": weight: wants a whole number from 1 to 65535; got 0',
@@ -191,13 +196,18 @@ describe("the balancer", function()
       "PUT", "/backends/10.0.1.2:80?state=off")
     refused(400, of .. '"10.0.1.2:80": unknown field "wieght" of a backend; did you mean "weight"?',
       "PUT", "/backends/10.0.1.2:80?wieght=2")
-    for _, body in ipairs { "", "[", "7", '"10.0.1.2:80"', '["10.0.1.2:80"]', '{ "10.0.1.2:80": 3 }' } do
-      refused(400, 'wants { "10.0.1.5:8080": { "weight": 3 }, "10.0.1.6:8080": {} }', "PUT", "/backends", body)
+    for _, body in ipairs {
+      "", "[", "7", '"10.0.1.2:80"', '["10.0.1.2:80"]', '{ "10.0.1.2:80": 3 }',
+    } do
+      refused(400, 'wants { "10.0.1.5:8080": { "weight": 3 }, "10.0.1.6:8080": {} }', "PUT",
+        "/backends", body)
     end
     refused(404, TWO .. " is no backend of 10.96.0.10:80/tcp", "DELETE", "/backends/" .. TWO)
     refused(404, "GET /backends lists all backends", "GET", "/backends/" .. ONE)
-    refused(405, "wants GET or PUT of /backends, PUT or DELETE of /backends/ADDRESS", "DELETE", "/backends")
-    refused(405, "wants GET or PUT of /backends, PUT or DELETE of /backends/ADDRESS", "POST", "/backends/" .. TWO)
+    refused(405, "wants GET or PUT of /backends, PUT or DELETE of /backends/ADDRESS", "DELETE",
+      "/backends")
+    refused(405, "wants GET or PUT of /backends, PUT or DELETE of /backends/ADDRESS", "POST",
+      "/backends/" .. TWO)
     local many = {}
     for number = 1, 257 do
       many["10.0.3.1:" .. number] = {}
@@ -208,7 +218,7 @@ describe("the balancer", function()
     assert.same({ ONE }, keys(change("GET", "/backends")))
   end)
 
-  it("has its API on the loopback alone", function()
+  it("offers its API on the loopback only", function()
     change("PUT", "/backends/" .. ONE)
     assert.same({ nil, "ECONNREFUSED", "" }, { http.get("10.0.0.1:8090", "/backends") })
     assert.equal(ONE .. " /backends", select(2, balancer:get "/backends"))

@@ -1,4 +1,4 @@
--- The worker that hears of events: who it is, and how soon it hears.
+-- The worker that receives events: which one it is, and how soon it gets them.
 
 local command = require "spec.support.command"
 local nginx = require "spec.support.nginx"
@@ -9,7 +9,8 @@ end
 
 local POLICY = [[
   local ffi = require "ffi"
-  ffi.cdef "struct spec_now { long seconds, nanoseconds; }; int clock_gettime(int, struct spec_now *);"
+  ffi.cdef "struct spec_now { long seconds, nanoseconds; };"
+  ffi.cdef "int clock_gettime(int, struct spec_now *);"
   local now = ffi.new "struct spec_now"
   deny { "no-metadata", connect = "169.254.169.254", errno = "ECONNREFUSED", log = true }
   on("*", function(event)
@@ -18,7 +19,8 @@ local POLICY = [[
     print(("heard %s after %.0f us"):format(event.rule, late * 1e6))
   end)
 ]]
-local WAKE = [[require("tidegate.nginx").init { policy = "web.lua", attach = "self", wake = "socket" }]]
+local WAKE = [[require("tidegate.nginx").init { policy = "web.lua", attach = "self", wake = ]]
+  .. [["socket" }]]
 local EVENTS = 50
 
 describe("the reader of events", function()
@@ -27,7 +29,7 @@ describe("the reader of events", function()
 
   local TO_METADATA = [[location / { proxy_pass http://169.254.169.254; }]]
 
-  --- The median of how long events took, in us; reported, not asserted.
+  --- The median delay of events, in us; printed, not asserted.
   local function report(server, how)
     for _ = 1, EVENTS do
       server:get "/"
@@ -44,12 +46,12 @@ describe("the reader of events", function()
       took[EVENTS / 2], took[EVENTS * 0.9], took[EVENTS]))
   end
 
-  it("hears by timer, each event once", function()
+  it("receives each event once by timer", function()
     local server = nginx.start { policy = POLICY, locations = TO_METADATA }
     report(server, "timer")
   end)
 
-  it("hears by wake-up, each event once", function()
+  it("receives each event once by wake-up", function()
     local server = nginx.start { policy = POLICY, locations = TO_METADATA, init = WAKE }
     report(server, "wake-up")
     server:stop()
@@ -80,15 +82,17 @@ describe("the reader of events", function()
     end)
   end
 
-  it("looks at the clock where the policy denies the socket that would wake it", function()
-    local server = nginx.start { policy = POLICY .. "deny { connect = 'unix:*', errno = 'EACCES' }", init = WAKE }
-    server:wait_for("cannot be woken by a socket: permission denied; polling for events every 10 ms "
-      .. "(a policy that denies unix sockets has to allow connect = \"unix:/tmp/tidegate-*\")")
+  it("falls back to a timer if the policy denies the socket that would wake it", function()
+    local server = nginx.start { policy = POLICY .. "deny { connect = 'unix:*', errno = 'EACCES' }",
+      init = WAKE }
+    server:wait_for("cannot be woken by a socket: permission denied; polling for events every "
+      .. "10 ms (a policy that denies unix sockets has to allow "
+      .. "connect = \"unix:/tmp/tidegate-*\")")
     server:try "169.254.169.254"
     server:wait_for "heard no-metadata"
   end)
 
-  it("is woken where the policy allows that socket", function()
+  it("is woken if the policy allows that socket", function()
     local server = nginx.start { policy = "allow { connect = 'unix:/tmp/tidegate-*' } " .. POLICY
       .. "deny { connect = 'unix:*' }", init = WAKE }
     server:try "169.254.169.254"
@@ -96,15 +100,16 @@ describe("the reader of events", function()
     assert.is_nil(server:log():find("cannot be woken", 1, true))
   end)
 
-  it("logs what a handler fails with, and goes on", function()
-    local server = nginx.start { policy = POLICY .. [[on("deny", function(event) error("no " .. event.rule) end)]] }
+  it("logs a handler's error, and goes on", function()
+    local server = nginx.start { policy = POLICY
+      .. [[on("deny", function(event) error("no " .. event.rule) end)]] }
     server:try "169.254.169.254"
     server:try "169.254.169.254"
     server:wait_for("web.lua:10: no no-metadata\nstack traceback:", 2)
   end)
 
   for how, init in pairs { timer = nginx.INIT, ["wake-up"] = WAKE } do
-    it("lets a handler wait, and requests meanwhile: " .. how, function()
+    it("lets a handler wait, and serves requests meanwhile: " .. how, function()
       local server = nginx.start { workers = 1, init = init, locations = TO_METADATA, policy = [[
         local ngx = require "ngx"
         deny { "no-metadata", connect = "169.254.169.254", log = true }
@@ -119,7 +124,7 @@ describe("the reader of events", function()
   end
 
   for how, init in pairs { timer = nginx.INIT, ["wake-up"] = WAKE } do
-    it("has told what it heard before another one follows: " .. how, function()
+    it("handles what it received before another one follows: " .. how, function()
       local server = nginx.start { workers = 1, init = init, policy = [[
         local ngx = require "ngx"
         deny { "no-metadata", connect = "169.254.169.254", log = true }
@@ -144,15 +149,20 @@ describe("the reader of events", function()
     end)
   end
 
-  it("hears of more than one turn takes", function()
+  it("receives more events than fit into one batch", function()
     local count = 600
     local server = nginx.start { workers = 1, locations = TO_METADATA, policy = [[
       local heard = 0
       deny { "no-metadata", connect = "169.254.169.254", log = true }
-      on("*", function() heard = heard + 1 if heard == ]] .. count .. [[ then print "heard them all" end end)
+      on("*", function()
+        heard = heard + 1
+        if heard == ]] .. count .. [[ then print "heard them all" end
+      end)
     ]] }
     command.run { "bash", "-c", [[kill -STOP "$1"; echo 0 > "$0/cgroup.procs"; i=0
-      while [ $i -lt 600 ]; do (exec 3<> /dev/tcp/169.254.169.254/80); i=$((i + 1)); done 2> /dev/null
+      while [ $i -lt 600 ]; do
+        (exec 3<> /dev/tcp/169.254.169.254/80); i=$((i + 1))
+      done 2> /dev/null
       kill -CONT "$1"]], server.cgroup, tostring(server:reader()) }
     server:wait_for "heard them all"
   end)

@@ -13,18 +13,22 @@ describe("the refusal of an upstream", function()
   local FAILED = [[
     location @failed { content_by_lua_block {
       local refusal = require("tidegate.nginx").refusal()
-      ngx.print(refusal and refusal.rule .. " " .. refusal.asked .. " " .. refusal.errno or "none", " ",
+      ngx.print(
+        refusal and refusal.rule .. " " .. refusal.asked .. " " .. refusal.errno or "none", " ",
         ngx.var.upstream_addr)
     } }
   ]]
 
   --- A server whose "/" proxies to a group of servers, "/to?a=" to an address.
   local function start(policy, servers)
-    return nginx.start { policy = policy, workers = 1, http = ("upstream group { %s }"):format(servers),
+    return nginx.start { policy = policy, workers = 1,
+      http = ("upstream group { %s }"):format(servers),
       locations = FAILED .. [[
         location / { proxy_pass http://group; error_page 502 = @failed; }
         location = /to { proxy_pass http://$arg_a; error_page 502 = @failed; }
-        location = /none { content_by_lua_block { ngx.print(tostring(require("tidegate.nginx").refusal())) } }
+        location = /none {
+          content_by_lua_block { ngx.print(tostring(require("tidegate.nginx").refusal())) }
+        }
       ]] }
   end
 
@@ -37,53 +41,60 @@ describe("the refusal of an upstream", function()
       deny { "second", connect = "127.0.0.1:82", errno = "EACCES" }
       deny { "third", connect = "127.0.0.1:83" }
     ]], "server 127.0.0.1:81; server 127.0.0.1:82; server 127.0.0.1:83;")
-    assert.equal("second 127.0.0.1:82 EACCES 127.0.0.1:81, 127.0.0.1:82, 127.0.0.1:83", said(server, "/"))
+    assert.equal("second 127.0.0.1:82 EACCES 127.0.0.1:81, 127.0.0.1:82, 127.0.0.1:83",
+      said(server, "/"))
   end)
 
   it("is a balance that has no backend, while it has none", function()
     local server = start([[
-      local svc = services "svc" { ["10.96.0.10:80/tcp"] = { { "127.0.0.1:81", state = "draining" } } }
+      local svc = services "svc" { ["10.96.0.10:80/tcp"] = { { "127.0.0.1:81",
+        state = "draining" } } }
       balance { "app", connect = svc }
     ]], "server 127.0.0.1:81;")
-    assert.equal("app 10.96.0.10:80 EHOSTUNREACH 10.96.0.10:80", said(server, "/to?a=10.96.0.10:80"))
+    assert.equal("app 10.96.0.10:80 EHOSTUNREACH 10.96.0.10:80",
+      said(server, "/to?a=10.96.0.10:80"))
     server:write("web.lua", [[balance { "fixed", connect = "10.96.0.10:80", to = "127.0.0.1:81" }]])
     server:reload()
     assert.equal("none 10.96.0.10:80", said(server, "/to?a=10.96.0.10:80"))
   end)
 
-  it("is none where no rule had a part in it", function()
+  it("is none if no rule took part", function()
     local server = start([[deny { "other", connect = "127.0.0.1:82" }]], "server 127.0.0.1:81;")
     assert.equal("none 127.0.0.1:81", said(server, "/"))
     assert.equal("nil", said(server, "/none"))
   end)
 
-  it("looks up no name where an upstream has no peer left", function()
+  it("looks up no name if an upstream has no peer left", function()
     local server = start([[deny { "all", connect = "*" }]],
       "server 127.0.0.1:81 fail_timeout=60s; server 127.0.0.1:82 fail_timeout=60s;")
     assert.equal("all 127.0.0.1:81 EPERM 127.0.0.1:81, 127.0.0.1:82", said(server, "/"))
     assert.equal("none group", said(server, "/"))
   end)
 
-  it("asks as the worker that nginx runs", function()
-    local server = start(("deny { 'who', connect = '127.0.0.1:81', uid = 'www-data', gid = 'www-data', comm = 'nginx', "
-      .. "exe = '/usr/sbin/nginx', netns = 'self' } deny { 'not', connect = '127.0.0.1:82', uid = '!www-data' }"),
+  it("queries as the worker's process", function()
+    local server = start(("deny { 'who', connect = '127.0.0.1:81', uid = 'www-data', gid = "
+      .. "'www-data', comm = 'nginx', exe = '/usr/sbin/nginx', netns = 'self' } deny { 'not', "
+      .. "connect = '127.0.0.1:82', uid = '!www-data' }"),
       "server 127.0.0.1:81;")
     assert.equal("who 127.0.0.1:81 EPERM 127.0.0.1:81", said(server, "/"))
     assert.equal("none 127.0.0.1:82", said(server, "/to?a=127.0.0.1:82"))
   end)
 
-  it("asks as a process of nginx's cgroup", function()
+  it("queries as a process of nginx's cgroup", function()
     local server = nginx.prepare { policy = "", workers = 1, locations = FAILED
       .. "location / { proxy_pass http://127.0.0.1:81; error_page 502 = @failed; }" }
-    server:write("web.lua", ("deny { 'here', connect = '127.0.0.1', cgroup = %q }"):format(server.cgroup))
+    server:write("web.lua", ("deny { 'here', connect = '127.0.0.1', cgroup = %q }")
+      :format(server.cgroup))
     server:begin()
     assert.equal("here 127.0.0.1:81 EPERM 127.0.0.1:81", said(server, "/"))
   end)
 
-  it("knows IPv6 and unix sockets", function()
-    local server = start([[deny { "six", connect = "[::1]:81" } deny { "unix", connect = "unix:/run/x.sock" }]],
+  it("works for IPv6 and unix sockets", function()
+    local server = start([[deny { "six", connect = "[::1]:81" } deny { "unix", connect = ]]
+      .. [["unix:/run/x.sock" }]],
       "server [::1]:81; server unix:/run/x.sock;")
     assert.equal("six [::1]:81 EPERM [::1]:81, unix:/run/x.sock", said(server, "/"))
-    assert.equal("unix unix:/run/x.sock EPERM unix:/run/x.sock", said(server, "/to?a=unix:/run/x.sock:/"))
+    assert.equal("unix unix:/run/x.sock EPERM unix:/run/x.sock",
+      said(server, "/to?a=unix:/run/x.sock:/"))
   end)
 end)

@@ -48,7 +48,7 @@ describe("a reload of nginx", function()
     has(stats(server):match '"no%-metadata":(%b{})', '"hits":2')
   end)
 
-  it("leaves the old policy and the old workers where the new one has errors", function()
+  it("keeps the old policy and the old workers if the new policy has errors", function()
     local server = nginx.start { policy = FIRST, locations = TO_METADATA }
     local workers = server:workers()
     server:write("web.lua", SECOND .. "deny { 'x', connect = '300.1.1.1' }")
@@ -62,7 +62,7 @@ describe("a reload of nginx", function()
     has(stats(server), '"generation":2')
   end)
 
-  it("keeps the gate where nginx gives the configuration up after init", function()
+  it("keeps the gate if nginx gives the configuration up after init", function()
     local server = nginx.start { policy = FIRST, locations = TO_METADATA }
     local workers = server:workers()
     server:write("nginx.conf", nginx.conf { http = "server { listen 203.0.113.1:80; }" })
@@ -75,7 +75,7 @@ describe("a reload of nginx", function()
     has(stats(server), '"generation":3')
   end)
 
-  it("leaves nothing of the old policy with a worker that goes on", function()
+  it("leaves nothing of the old policy in a worker that goes on", function()
     local server = nginx.start { policy = FIRST, locations = [[
       location = /slow { content_by_lua_block { ngx.sleep(2) ngx.print "done" } }
     ]] }
@@ -85,12 +85,13 @@ describe("a reload of nginx", function()
     server:write("web.lua", [[deny { "no-bind", bind = "*:1" }]])
     server.process:kill "sighup"
     server:wait_for "gracefully shutting down"
-    command.wait_until(function() return server:attached() == "bind4 bind6" end, "the end of connect")
+    command.wait_until(function() return server:attached() == "bind4 bind6" end,
+      "the end of connect")
     assert.is_false(request:ended())
     assert.equal("done", request:wait())
   end)
 
-  it("detaches where the new configuration has no gate, and takes a new one later", function()
+  it("detaches if the new configuration has no gate, and takes a new one later", function()
     local server = nginx.start { policy = FIRST }
     server:reload { init = "", worker = "" }
     assert.equal("", server:attached())
@@ -99,17 +100,18 @@ describe("a reload of nginx", function()
     has(stats(server), '"generation":1')
   end)
 
-  it("takes the gate along where attach says another cgroup", function()
+  it("moves the gate if attach names another cgroup", function()
     local server = nginx.start { policy = FIRST }
     local other = cgroup.make()
-    server:reload { init = ([[require("tidegate.nginx").init { policy = "web.lua", attach = %q }]]):format(other) }
+    server:reload { init = ([[require("tidegate.nginx").init { policy = "web.lua", attach = %q }]])
+      :format(other) }
     assert.equal("", server:attached())
     assert.equal("bind4 bind6 connect4 connect6", server.attached { cgroup = other })
     server:stop()
     cgroup.remove(other)
   end)
 
-  it("tells the events of the policy before by their names", function()
+  it("reports the events of the policy before by their names", function()
     local server = nginx.start { policy = FIRST, workers = 1 }
     local reader = server:reader()
     command.run { "kill", "-STOP", tostring(reader) }
@@ -123,13 +125,14 @@ describe("a reload of nginx", function()
     server:wait_for "no-metadata by nc of 1"
   end)
 
-  it("is not missed while one binary takes over from another", function()
+  it("leaves no gap while one binary takes over from another", function()
     local server = nginx.prepare { policy = FIRST, locations = TO_METADATA, daemon = true }
     assert.equal(0, server:run():wait().status)
     local old = server:master()
     command.wait_until(function() return server:get "/pid" end, "an answer")
     command.run { "kill", "-USR2", old }
-    command.wait_until(function() return server:master() ~= old and #server:attached() > 40 end, "a second gate")
+    command.wait_until(function() return server:master() ~= old and #server:attached() > 40 end,
+      "a second gate")
     command.run { "kill", "-QUIT", old }
     command.wait_until(function() return #server:attached() < 40 end, "the end of the first one")
     assert.equal("bind4 bind6 connect4 connect6", server:attached())

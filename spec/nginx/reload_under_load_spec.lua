@@ -1,5 +1,5 @@
--- Fifty reloads under load: no request gets through, none fails otherwise, each
--- is counted, and the master is left with what it had.
+-- Fifty reloads under load: no request gets through, none fails in another way, each
+-- is counted, and the master ends with the resources that it started with.
 
 local command = require "spec.support.command"
 local nginx = require "spec.support.nginx"
@@ -10,15 +10,17 @@ if nginx.reason then
 end
 
 local RELOADS = 50
---- After so many the master has all that it will ever have.
+--- After this many reloads the master has all that it will ever have.
 local SETTLED = 10
---- Of the master's memory that one reload too few gives back: a Lua state alone is more than that.
---- What the C library keeps for a while, or has just given back, is 10 MiB: the least is what counts.
+--- How much the master's memory may grow: a Lua state that one reload does not free is more than
+--- that.
+--- The C library may hold back up to 10 MiB, or may just have returned it, so the minimum is what
+--- counts.
 local MOST_KIB = 2048
 
 local METADATA = "169.254.169.254"
 
--- Two policies of which neither's programs do for the other.
+-- Two policies, each of which needs programs that do not serve the other.
 local policies = {
   [0] = ([[
     deny { "no-metadata", connect = %q, errno = "ECONNREFUSED", log = true }
@@ -37,7 +39,7 @@ describe("nginx under load", function()
   before_each(nginx.enter)
   after_each(nginx.leave)
 
-  --- Ask until the file `stop` is there; "502=123 200=0".
+  --- Send requests until the file `stop` exists; "502=123 200=0".
   local function load(server, stop)
     return process.fork(function()
       local answers, parts = {}, {}
@@ -60,7 +62,8 @@ describe("nginx under load", function()
       cat fdinfo/* | grep -c ^prog_id]]
     local out = command.run({ "sh", "-c", shell, tostring(server.process.pid) }).out
     local kib, fds, maps, programs = out:match "(%d+) kB\n(%d+)\n(%d+)\n(%d+)"
-    return { kib = tonumber(kib), fds = tonumber(fds), maps = tonumber(maps), programs = tonumber(programs) }
+    return { kib = tonumber(kib), fds = tonumber(fds), maps = tonumber(maps),
+      programs = tonumber(programs) }
   end
 
   it(("is reloaded %d times"):format(RELOADS), function()
@@ -71,7 +74,8 @@ describe("nginx under load", function()
     local stop = server.folder .. "/stop"
     local loads = { load(server, stop), load(server, stop) }
     local settled
-    local least = { math.huge, math.huge } -- of its memory, in the first half and in the second
+    -- Of the master's memory, in the first half and in the second.
+    local least = { math.huge, math.huge }
     for number = 1, RELOADS do
       server:write("web.lua", policies[number % 2])
       server:reload()
@@ -89,8 +93,10 @@ describe("nginx under load", function()
       total = total + count
     end
     local after = holdings(server)
-    print(("    %d requests; the master's memory went from %d to %d KiB"):format(total, least[1], least[2]))
-    assert.same({ settled.fds, settled.maps, settled.programs }, { after.fds, after.maps, after.programs })
+    print(("    %d requests; the master's memory went from %d to %d KiB")
+      :format(total, least[1], least[2]))
+    assert.same({ settled.fds, settled.maps, settled.programs },
+      { after.fds, after.maps, after.programs })
     assert.is_true(least[2] - least[1] < MOST_KIB)
     local _, stats = server:get "/stats"
     assert.truthy(stats:find(('"generation":%d'):format(RELOADS + 1), 1, true), stats)

@@ -1,4 +1,4 @@
--- Live sets in nginx: any worker changes them, unprivileged, and all see it.
+-- Live sets in nginx: any worker changes them, without privileges, and all see the change.
 
 local nginx = require "spec.support.nginx"
 local process = require "spec.support.process"
@@ -21,7 +21,9 @@ describe("a live set in nginx", function()
       local added, message = require("tidegate.nginx").gate():set("banned"):add(ngx.var.arg_addr)
       ngx.print(ngx.worker.pid(), " ", added and "added" or message)
     } }
-    location / { proxy_connect_timeout 50ms; proxy_pass http://$arg_addr; error_page 502 504 = @failed; }
+    location / {
+      proxy_connect_timeout 50ms; proxy_pass http://$arg_addr; error_page 502 504 = @failed;
+    }
     location @failed { content_by_lua_block {
       local refusal = require("tidegate.nginx").refusal()
       ngx.print(refusal and refusal.rule or "no rule")
@@ -46,7 +48,7 @@ describe("a live set in nginx", function()
       end)
     end
     local workers, count, rounds = {}, 0, 0
-    repeat -- where one of them is quick enough for all, once more
+    repeat -- again, if one of them is quick enough to answer all
       for _, client in ipairs { ban(1, 50), ban(51, 100) } do
         for pid, said in client:wait():gmatch "(%d+) ([^\n]*)" do
           assert.equal("added", said)

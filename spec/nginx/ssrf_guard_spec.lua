@@ -1,4 +1,4 @@
--- examples/nginx/ssrf-guard: what it fetches, and what it says where it does not.
+-- examples/nginx/ssrf-guard: what it fetches, and what it answers if it does not.
 
 local dns = require "spec.support.dns"
 local env = require "spec.support.env"
@@ -12,7 +12,7 @@ end
 describe("the SSRF guard", function()
   local names, path, guard
 
-  -- Every address is this machine's, and on all of them somebody answers.
+  -- Every address is this machine's, and on each of them a server answers.
   setup(function()
     nginx.enter()
     netns.own_all_addresses()
@@ -25,7 +25,8 @@ describe("the SSRF guard", function()
     path = env.folder() .. "/inside.sock"
     nginx.start { init = "", worker = "", http = [[
       server {
-        listen 80; listen [::]:80; listen 10.0.5.20:8080; listen 10.0.5.21:8080; listen unix:]] .. path .. [[;
+        listen 80; listen [::]:80; listen 10.0.5.20:8080; listen 10.0.5.21:8080;
+        listen unix:]] .. path .. [[;
         location / { return 200 "$server_addr $request_uri"; }
         location = /accel { add_header X-Accel-Redirect /stats; return 200 "not redirected"; }
       }
@@ -72,13 +73,14 @@ describe("the SSRF guard", function()
     refused("http://[64:ff9b::a9fe:a9fe]/", "no-private", "[64:ff9b::a9fe:a9fe]:80")
   end)
 
-  it("looks at the address that a name stands for now", function()
+  it("judges the address that a name has now", function()
     refused("http://inside.test/", "no-private", "10.1.2.3:80")
-    assert.equal("203.0.113.7", dns.ask("127.0.0.1:53", "changing.test")) -- who checks it first sees nothing
+    -- A check beforehand sees a good address.
+    assert.equal("203.0.113.7", dns.ask("127.0.0.1:53", "changing.test"))
     refused("http://changing.test/", "no-metadata", "169.254.169.254:80")
   end)
 
-  it("reaches the upstreams that are named, on their port alone", function()
+  it("reaches the upstreams that are named, on their port only", function()
     fetched("http://10.0.5.20:8080/r", "10.0.5.20 /r")
     fetched("http://reports.test:8080/r", "10.0.5.20 /r")
     refused("http://10.0.5.20/", "no-private", "10.0.5.20:80")
@@ -89,17 +91,18 @@ describe("the SSRF guard", function()
     refused("http://unix:" .. path .. ":/", "no-unix", "unix:" .. path)
   end)
 
-  it("does not do as the answer says", function()
+  it("does not obey an X-Accel-Redirect of the answer", function()
     fetched("http://203.0.113.7/accel", "not redirected")
   end)
 
-  it("says no rule where it is the network that fails", function()
+  it("names no rule if the network fails", function()
     assert.equal(502, (fetch "http://203.0.113.7:81/"))
     assert.equal(502, (fetch "http://nowhere.test/"))
   end)
 
-  it("refuses what is no URL of http", function()
-    for _, url in ipairs { "", "ftp://203.0.113.7/", "http://", "http:///etc", "http://a@10.0.0.1/", "203.0.113.7",
+  it("refuses what is no http URL", function()
+    for _, url in ipairs { "", "ftp://203.0.113.7/", "http://", "http:///etc", "http://a@10.0.0.1/",
+      "203.0.113.7",
       "http://203.0.113.7/ HTTP/1.1\r\nX: y", "file:///etc/passwd" } do
       local status, said = fetch(url)
       assert.same({ 400, "url must be an http:// URL\n" }, { status, said }, url)
@@ -111,7 +114,8 @@ describe("the SSRF guard", function()
     guard:wait_for "refused 169.254.169.254:80 by no-metadata"
     local _, metrics, head = guard:get "/metrics"
     assert.truthy(head:find("Content-Type: text/plain; version=0.0.4", 1, true))
-    local hits = metrics:match 'tidegate_rule_hits_total{gate="ssrf%-guard",rule="no%-metadata",verb="deny"} (%d+)\n'
+    local hits = metrics:match('tidegate_rule_hits_total{gate="ssrf%-guard",'
+      .. 'rule="no%-metadata",verb="deny"} (%d+)\n')
     assert.is_true(tonumber(hits) >= 1, metrics)
   end)
 end)

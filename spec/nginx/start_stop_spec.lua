@@ -18,7 +18,7 @@ describe("nginx with a gate", function()
   before_each(nginx.enter)
   after_each(nginx.leave)
 
-  --- Run it to its end, which is to be at once; what it says.
+  --- Run nginx, which must end at once; what it prints.
   local function refused(options)
     local server = nginx.prepare(options)
     local process = server:run():wait()
@@ -36,7 +36,8 @@ describe("nginx with a gate", function()
     assert.equal(2, #workers)
     server.process:kill "sigstop"
     for _, pid in ipairs(workers) do
-      local links = command.run { "sh", "-c", "ls -l /proc/$0/fd | grep -c bpf-link", tostring(pid) }
+      local links = command.run { "sh", "-c", "ls -l /proc/$0/fd | grep -c bpf-link",
+        tostring(pid) }
       assert.equal("0\n", links.out)
     end
     server.process:kill "sigcont"
@@ -53,7 +54,7 @@ describe("nginx with a gate", function()
     end
   end)
 
-  it("holds where nginx becomes a daemon", function()
+  it("holds if nginx becomes a daemon", function()
     local server = nginx.prepare { policy = POLICY, daemon = true, locations = TO_METADATA }
     assert.equal(0, server:run():wait().status)
     command.wait_until(function() return server:get "/pid" end, "an answer")
@@ -90,38 +91,47 @@ describe("nginx with a gate", function()
   it("does not start with a policy that has errors", function()
     local said = refused { policy = POLICY .. 'deny { "x", egres = "*" }' }
     assert.truthy(said:find("init_by_lua error: tidegate: /", 1, true), said)
-    assert.truthy(said:find([[/web.lua:3: deny "x": unknown field "egres"; did you mean "egress"?]], 1, true), said)
+    assert.truthy(said:find([[/web.lua:3: deny "x": unknown field "egres"; did you mean "egress"?]],
+      1, true), said)
   end)
 
   it("does not start without a policy, and says where it looked", function()
     assert.matches("init_by_lua error: tidegate: /[^\n]*/none.lua: No such file or directory",
-      refused { init = [[require("tidegate.nginx").init { policy = "none.lua", attach = "self" }]] })
+      refused {
+        init = [[require("tidegate.nginx").init { policy = "none.lua", attach = "self" }]],
+      })
   end)
 
-  it("leaves nothing attached where nginx fails to start", function()
+  it("leaves nothing attached if nginx fails to start", function()
     local server = nginx.start { policy = POLICY }
     local said = refused { policy = POLICY, http = "server { listen 203.0.113.1:80; }" }
     assert.truthy(said:find("Cannot assign requested address", 1, true), said)
     assert.equal(HOOKS, server:attached())
   end)
 
-  it("says what it lacks where nginx is not root", function()
+  it("says what is missing if nginx is not root", function()
     local server = nginx.prepare { policy = POLICY }
     command.run { "chown", "-R", "www-data", server.folder }
-    local process = command.run({ "setpriv", "--reuid=www-data", "--regid=www-data", "--clear-groups",
-      "/usr/sbin/nginx", "-p", server.folder, "-c", "nginx.conf" }, { env = { LUA_PATH = nginx.lua_path } })
+    local process = command.run({ "setpriv", "--reuid=www-data", "--regid=www-data",
+      "--clear-groups",
+      "/usr/sbin/nginx", "-p", server.folder, "-c", "nginx.conf" },
+      { env = { LUA_PATH = nginx.lua_path } })
     assert.equal(1, process.status)
     assert.matches("init_by_lua error: tidegate: [^\n]*needs CAP_BPF", process.err .. server:log())
   end)
 
-  it("tells misuse of init", function()
+  it("reports misuse of init", function()
     for options, said in pairs {
       [""] = 'init: wants a table such as { policy = "web.lua", attach = "self" }; got nil',
-      [ [[{ policy = "web.lua", atach = "self" }]] ] = 'init: unknown option "atach"; did you mean "attach"?',
+      [ [[{ policy = "web.lua", atach = "self" }]] ] = 'init: unknown option "atach"; did you '
+        .. 'mean "attach"?',
       [ [[{ attach = "self" }]] ] = "init: policy wants the path of a policy; got nil",
-      [ [[{ policy = "web.lua" }]] ] = 'init: says no attach; attach = "self" is the cgroup that nginx is in',
-      [ [[{ policy = "web.lua", attach = "self", wake = true }]] ] = 'init: wake is "socket" or left out; got true',
-      [ [[{ policy = "web.lua", attach = 7 }]] ] = 'init: attach wants "self" or another cgroup; got 7',
+      [ [[{ policy = "web.lua" }]] ] = 'init: says no attach; attach = "self" is the cgroup that '
+        .. 'nginx is in',
+      [ [[{ policy = "web.lua", attach = "self", wake = true }]] ] = 'init: wake is "socket" or '
+        .. 'left out; got true',
+      [ [[{ policy = "web.lua", attach = 7 }]] ] = 'init: attach wants "self" or another cgroup; '
+        .. 'got 7',
       [ [[{ policy = "web.lua", attach = {} }]] ] = "move: wants a cgroup's path",
       [ [[{ policy = "web.lua", attach = "/sys/fs/cgroup/none" }]] ] = "/sys/fs/cgroup/none",
     } do
@@ -132,28 +142,32 @@ describe("nginx with a gate", function()
     end
   end)
 
-  it("tells of init and init_worker in the wrong place", function()
+  it("reports init and init_worker in the wrong place", function()
     local server = nginx.start { init = "", worker = "", locations = [[
       location = /init { content_by_lua_block {
-        ngx.print(select(2, pcall(require("tidegate.nginx").init, { policy = "web.lua", attach = "self" })))
+        local init = require("tidegate.nginx").init
+        ngx.print(select(2, pcall(init, { policy = "web.lua", attach = "self" })))
       } }
-      location = /worker { content_by_lua_block { ngx.print(select(2, pcall(require("tidegate.nginx").init_worker))) } }
+      location = /worker { content_by_lua_block {
+        ngx.print(select(2, pcall(require("tidegate.nginx").init_worker)))
+      } }
     ]] }
     local _, said = server:get "/init"
-    assert.equal("init: belongs in init_by_lua, where nginx is still privileged; this is content", said)
+    assert.equal("init: belongs in init_by_lua, where nginx is still privileged; this is content",
+      said)
     _, said = server:get "/worker"
     assert.equal("init_worker: there is no gate; call init in init_by_lua first", said)
     assert.equal("", server:attached())
   end)
 
-  it("refuses lua_code_cache off, with its reason", function()
+  it("refuses lua_code_cache off, with the reason", function()
     local server = nginx.start { policy = POLICY, locations = [[
       location = /off { lua_code_cache off; content_by_lua_block { ngx.print "never" } }
     ]] }
     assert.equal(500, server:get "/off")
-    server:wait_for("tidegate.nginx: lua_code_cache is off: nginx runs init_by_lua again for every request, "
-      .. "in a worker, which may neither load nor attach programs; set lua_code_cache on, and reload "
-      .. "nginx after a change")
+    server:wait_for("tidegate.nginx: lua_code_cache is off: nginx runs init_by_lua again for every "
+      .. "request, in a worker, which may neither load nor attach programs; set lua_code_cache on, "
+      .. "and reload nginx after a change")
     assert.equal(200, server:get "/pid")
     assert.equal(HOOKS, server:attached())
   end)

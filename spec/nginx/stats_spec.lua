@@ -1,4 +1,4 @@
--- What a gate in nginx tells of itself, and what a host's own code may do with it.
+-- The stats of a gate in nginx, and what a host's own code may do with it.
 
 local cjson = require "cjson"
 local command = require "spec.support.command"
@@ -19,7 +19,9 @@ describe("the stats of a gate in nginx", function()
   ]]
   local LOCATIONS = [[
     location = /metrics { content_by_lua_block { require("tidegate.nginx").stats "prometheus" } }
-    location = /xml { content_by_lua_block { ngx.print(select(2, pcall(require("tidegate.nginx").stats, "xml"))) } }
+    location = /xml { content_by_lua_block {
+      ngx.print(select(2, pcall(require("tidegate.nginx").stats, "xml")))
+    } }
     location / { proxy_pass http://192.0.2.1; }
   ]]
 
@@ -40,14 +42,16 @@ describe("the stats of a gate in nginx", function()
       assert.same({ hits = 0, suppressed = 0 }, stats.default.connect)
     end
     local _, text, head = server:get "/metrics"
-    assert.truthy(head:find("Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n", 1, true), head)
+    assert.truthy(head:find("Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n", 1, true),
+      head)
     assert.truthy(text:find([[
 # HELP tidegate_rule_hits_total Calls that a rule decided.
 # TYPE tidegate_rule_hits_total counter
 tidegate_rule_hits_total{gate="web",rule="a \"quoted\\\" name",verb="deny"} 3
 tidegate_rule_hits_total{gate="web",rule="all",verb="allow"} 0
 ]], 1, true), text)
-    assert.truthy(text:find('\ntidegate_default_hits_total{gate="web",op="connect"} 0\n', 1, true), text)
+    assert.truthy(text:find('\ntidegate_default_hits_total{gate="web",op="connect"} 0\n', 1, true),
+      text)
     assert.truthy(text:find([[
 tidegate_calls_total{gate="web",hook="connect4",outcome="passed"} 0
 tidegate_calls_total{gate="web",hook="connect4",outcome="denied"} 3
@@ -56,26 +60,30 @@ tidegate_calls_total{gate="web",hook="connect4",outcome="error"} 0
 ]], 1, true), text)
     assert.truthy(text:find('\ntidegate_generation{gate="web"} 1\n', 1, true), text)
     for line in text:gmatch "[^\n]+" do
-      assert.truthy(line:find "^# HELP tidegate_[%w_]+ ." or line:find "^# TYPE tidegate_[%w_]+ %a+$"
+      assert.truthy(line:find "^# HELP tidegate_[%w_]+ ."
+        or line:find "^# TYPE tidegate_[%w_]+ %a+$"
         or line:find "^tidegate_[%w_]+{.*} %d+$", line)
     end
     assert.is_nil(text:find("backend", 1, true) or text:find("service", 1, true))
-    assert.matches('stats: wants "json" or "prometheus"; got "xml"', select(2, server:get "/xml"), 1, true)
+    assert.matches('stats: wants "json" or "prometheus"; got "xml"', select(2, server:get "/xml"),
+      1, true)
   end)
 
-  it("are empty of rules where the policy has none", function()
+  it("have no rules if the policy has none", function()
     local server = nginx.start { policy = "", locations = LOCATIONS }
     assert.truthy(select(2, server:get "/stats"):find('"rules":{}', 1, true))
     assert.equal("", server:attached())
   end)
 
-  it("tell what each backend was picked, and is to get", function()
+  it("report how often each backend was picked, and its share", function()
     local server = nginx.start { policy = [[
       policy { name = "web" }
       local svc = services "svc" { size = 8,
-        ["192.0.2.9:80/tcp"] = { "127.0.0.1:9", { "127.0.0.2:9", weight = 2 }, { "127.0.0.3:9", state = "draining" } },
+        ["192.0.2.9:80/tcp"] = { "127.0.0.1:9", { "127.0.0.2:9", weight = 2 },
+          { "127.0.0.3:9", state = "draining" } },
         ["192.0.2.8:80/tcp"] = {} }
-      balance { "api", connect = "192.0.2.1", to = { "127.0.0.1:9", { "127.0.0.2:9", weight = 3 } } }
+      balance { "api", connect = "192.0.2.1", to = { "127.0.0.1:9",
+        { "127.0.0.2:9", weight = 3 } } }
       balance { "live", connect = svc }
     ]], locations = LOCATIONS .. [[
       location /live { proxy_pass http://192.0.2.9; }
@@ -95,7 +103,8 @@ tidegate_calls_total{gate="web",hook="connect4",outcome="error"} 0
       assert.equal(502, server:get "/live")
     end
     local stats = cjson.decode((select(2, server:get "/stats")))
-    local one, two = stats.rules.api.backends["127.0.0.1:9"], stats.rules.api.backends["127.0.0.2:9"]
+    local one, two = stats.rules.api.backends["127.0.0.1:9"],
+      stats.rules.api.backends["127.0.0.2:9"]
     assert.equal(12, one.picked + two.picked)
     assert.same({ weight = 1, state = "up", picked = one.picked, share = 0.25 }, one)
     assert.same({ weight = 3, state = "up", picked = two.picked, share = 0.75 }, two)
@@ -110,19 +119,21 @@ tidegate_calls_total{gate="web",hook="connect4",outcome="error"} 0
     local text = select(2, server:get "/metrics")
     for _, line in ipairs {
       "# TYPE tidegate_backend_picked_total counter",
-      ('tidegate_backend_picked_total{gate="web",rule="api",backend="127.0.0.1:9"} %d'):format(one.picked),
+      ('tidegate_backend_picked_total{gate="web",rule="api",backend="127.0.0.1:9"} %d')
+      :format(one.picked),
       "# TYPE tidegate_backend_share gauge",
       'tidegate_backend_share{gate="web",rule="api",backend="127.0.0.2:9"} 0.75',
       'tidegate_services{gate="web",services="svc"} 2',
       'tidegate_services_size{gate="web",services="many"} 2000',
       ('tidegate_service_backend_picked_total{gate="web",services="svc",vip="192.0.2.9:80/tcp",'
         .. 'backend="127.0.0.1:9"} %d'):format(live["127.0.0.1:9"].picked),
-      'tidegate_service_backend_share{gate="web",services="svc",vip="192.0.2.9:80/tcp",backend="127.0.0.3:9"} 0',
+      'tidegate_service_backend_share{gate="web",services="svc",vip="192.0.2.9:80/tcp",'
+        .. 'backend="127.0.0.3:9"} 0',
     } do
       assert.truthy(text:find("\n" .. line .. "\n", 1, true), line .. " is not in\n" .. text)
     end
 
-    -- Of too many only how many.
+    -- Of too many backends only their number is reported.
     assert.equal(200, (server:get "/more"))
     stats = cjson.decode((select(2, server:get "/stats")))
     assert.same({ count = 1001, size = 2000 }, stats.services.many)
@@ -131,7 +142,7 @@ tidegate_calls_total{gate="web",hook="connect4",outcome="error"} 0
     assert.is_nil(text:find("192.0.2.7", 1, true))
   end)
 
-  it("tell of the rules, and handlers hear, that nginx's own configuration adds", function()
+  it("include the rules that nginx's own configuration adds", function()
     local server = nginx.start { policy = POLICY, http = "lua_shared_dict heard 64k;", init = [[
       local gate = require("tidegate.nginx").init { policy = "web.lua", attach = "self" }
       gate:deny { "late", connect = "192.0.2.3", log = true }

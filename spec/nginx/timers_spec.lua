@@ -1,4 +1,4 @@
--- every() and after() of a policy in nginx: who calls them, and when.
+-- every() and after() of a policy in nginx: which worker calls them, and when.
 
 local command = require "spec.support.command"
 local env = require "spec.support.env"
@@ -8,7 +8,8 @@ if nginx.reason then
   return pending(nginx.reason)
 end
 
-local WAKE = [[require("tidegate.nginx").init { policy = "web.lua", attach = "self", wake = "socket" }]]
+local WAKE = [[require("tidegate.nginx").init { policy = "web.lua", attach = "self", wake = ]]
+  .. [["socket" }]]
 local DENY = [[
   local ngx = require "ngx"
   deny { "no-metadata", connect = "169.254.169.254", log = true }
@@ -18,7 +19,8 @@ describe("in nginx", function()
   before_each(nginx.enter)
   after_each(nginx.leave)
 
-  --- What `say` of a policy has logged, each with the worker and the time since the first.
+  --- The lines that `say` of a policy has logged, each with the worker and the time since the
+  --- first.
   local SAY = [[
     local ngx = require "ngx"
     local function say(what) print(("say %s %d %.3f"):format(what, ngx.worker.pid(), ngx.now())) end
@@ -35,7 +37,8 @@ describe("in nginx", function()
   end
 
   local function wait_for(server, what, count)
-    command.wait_until(function() return #said(server, what) >= count end, what .. " in: " .. server:log())
+    command.wait_until(function() return #said(server, what) >= count end,
+      what .. " in: " .. server:log())
   end
 
   local function cpu_s(pid)
@@ -59,15 +62,16 @@ describe("in nginx", function()
         local ticks, apart = said(server, "tick"), {}
         for number, tick in ipairs(ticks) do
           assert.equal(server:reader(), tick.pid)
-          assert.is_true(tick.at > (number - 1) * 0.1 - 0.09, "two of one time")
+          assert.is_true(tick.at > (number - 1) * 0.1 - 0.09, "two calls at one time")
           apart[number] = ("%.0f"):format((tick.at - (ticks[number - 1] or tick).at) * 1000)
         end
-        print(("    %s, ms between calls that are to be 100 apart: %s"):format(how, table.concat(apart, " ", 2)))
+        print(("    %s, ms between calls that should be 100 apart: %s")
+          :format(how, table.concat(apart, " ", 2)))
         assert.equal(1, #said(server, "once"))
         assert.equal(server:reader(), said(server, "once")[1].pid)
       end)
 
-      it("a reader that is killed is followed by one that goes on where it was", function()
+      it("a reader that is killed is followed by one that continues its schedule", function()
         local server = start [[
           every("100ms", function() say "tick" end)
           after("50ms", function() say "early" end)
@@ -86,9 +90,10 @@ describe("in nginx", function()
         wait_for(server, "tick", #said(server, "tick") + 2)
         assert.same({ 1, 1 }, { #said(server, "early"), #said(server, "late") })
         local ticks = said(server, "tick")
-        for number = 2, #ticks do -- one that is late is followed by one on time
-          local from, to = math.floor(ticks[number - 1].at / 0.1 + 0.5), math.floor(ticks[number].at / 0.1 + 0.5)
-          assert.is_true(to >= from, "a time that was called twice")
+        for number = 2, #ticks do -- a late call is followed by one on time
+          local from, to = math.floor(ticks[number - 1].at / 0.1 + 0.5),
+            math.floor(ticks[number].at / 0.1 + 0.5)
+          assert.is_true(to >= from, "one time was called twice")
         end
       end)
 
@@ -113,7 +118,7 @@ describe("in nginx", function()
         wait_for(server, "new", count + 5)
       end)
 
-      it("a handler may add some, and stop them", function()
+      it("a handler may add and stop them", function()
         local server = start(DENY .. [[
           on("deny", function(event)
             local ticks, timer = 0
@@ -137,7 +142,7 @@ describe("in nginx", function()
         server:wait_for("web.lua:3: broken\nstack traceback:", 3)
       end)
 
-      it("one may wait, and requests and other processors do not", function()
+      it("one may wait, while requests and other processors go on", function()
         local server = start(DENY .. [[
           after("50ms", function() say "begun" ngx.sleep(1) say "done" end)
           on("deny", function() say "heard" end)
@@ -148,13 +153,14 @@ describe("in nginx", function()
         local before = cpu_s(worker)
         assert.is_string(select(2, server:get "/pid"))
         wait_for(server, "done", 1)
-        assert.is_true(cpu_s(worker) - before < 0.5, "it turned all the while")
+        assert.is_true(cpu_s(worker) - before < 0.5, "it was busy all the while")
         wait_for(server, "heard", 1)
       end)
 
-      it("one that waits holds up the next reader, and no event is told twice", function()
+      it("one that waits delays the next reader, and no event is delivered twice", function()
         local heard = DENY .. [[on("deny", function() say "heard" end)]]
-        local server = start(heard .. [[ after("50ms", function() say "begun" ngx.sleep(1) end)]], { workers = 1 })
+        local server = start(heard .. [[ after("50ms", function() say "begun" ngx.sleep(1) end)]],
+          { workers = 1 })
         wait_for(server, "begun", 1)
         server:try "169.254.169.254"
         server:write("web.lua", SAY .. heard)
@@ -164,9 +170,9 @@ describe("in nginx", function()
         server:try "169.254.169.254"
         wait_for(server, "heard", 3)
         os.execute "sleep 0.1"
-        local told = said(server, "heard")
-        assert.equal(3, #told)
-        assert.is_true(told[3].pid ~= said(server, "begun")[1].pid)
+        local events = said(server, "heard")
+        assert.equal(3, #events)
+        assert.is_true(events[3].pid ~= said(server, "begun")[1].pid)
       end)
 
       it("nginx's own configuration may add some", function()
@@ -184,20 +190,26 @@ describe("in nginx", function()
           deny { "ban", connect = banned, errno = "ECONNREFUSED" }
           after("50ms", function() banned:add "192.0.2.7" say "banned" end)
         ]], { locations = [[location / { proxy_pass http://192.0.2.7; error_page 502 = @failed; }
-          location @failed { content_by_lua_block { ngx.print(tostring(require("tidegate.nginx").refusal())) } }]] })
+          location @failed {
+            content_by_lua_block { ngx.print(tostring(require("tidegate.nginx").refusal())) }
+          }]] })
         wait_for(server, "banned", 1)
         assert.matches('deny "ban"', (select(2, server:get "/")))
       end)
 
       it("none changes rules, which workers may not, and the log says so", function()
-        local server = start [[after("10ms", function() deny { "late", connect = "192.0.2.1" } end)]]
+        local server = start [[
+          after("10ms", function() deny { "late", connect = "192.0.2.1" } end)
+        ]]
         server:wait_for("tidegate: the changes that handlers made to the rules are not in force: "
           .. "cannot load programs: needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON")
         assert.equal("", server:attached())
       end)
 
-      it("none keeps a worker from leaving", function()
-        local server = start [[every("1h", function() end) every("10ms", function() say "tick" end)]]
+      it("none keeps a worker from exiting", function()
+        local server = start [[
+          every("1h", function() end) every("10ms", function() say "tick" end)
+        ]]
         wait_for(server, "tick", 2)
         server:stop()
         assert.equal(0, server.process.status)

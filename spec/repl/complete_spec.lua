@@ -1,4 +1,4 @@
--- Completion: what each place offers.
+-- Completion: what is offered at each place.
 
 local command = require "spec.support.command"
 local complete = require "tidegate.repl.complete"
@@ -21,18 +21,23 @@ describe("a place in a line", function()
     assert.same({ word = "eg", quoted = false, callee = "deny" }, spot [[deny { "x", eg]])
     assert.same({ word = "ui", quoted = false, callee = "deny", used = { egress = true } },
       spot [[deny { "x", egress = { "10.0.0.0/8", "!10.1.0.0/16" }, ui]])
-    assert.same({ word = "10.", quoted = true, callee = "deny", key = "egress" }, spot [[deny { egress = "10.]])
+    assert.same({ word = "10.", quoted = true, callee = "deny", key = "egress" },
+      spot [[deny { egress = "10.]])
     assert.same({ word = "b", quoted = true, key = "egress" }, spot [[deny { egress = { "a", "b]])
     assert.same({ word = "/sys", quoted = true, callee = "attach" }, spot [[attach "/sys]])
     assert.same({ word = "/sys", quoted = true, callee = "attach" }, spot [[x = 1 attach("/sys]])
     assert.same({ word = "no", quoted = true, callee = "rules" }, spot [[rules["no]])
-    assert.same({ word = "h", quoted = false, chain = "rules[1]", method = false }, spot [[rules[1].h]])
-    assert.same({ word = "", quoted = false, chain = 'rules["x"]', method = true }, spot [[rules["x"]:]])
-    assert.same({ word = "st", quoted = false, chain = "gate", method = true }, spot [[print(gate:st]])
-    assert.same({ word = "x", quoted = false, callee = "deny", key = "egress" }, spot [[deny { egress = x]])
+    assert.same({ word = "h", quoted = false, chain = "rules[1]", method = false },
+      spot [[rules[1].h]])
+    assert.same({ word = "", quoted = false, chain = 'rules["x"]', method = true },
+      spot [[rules["x"]:]])
+    assert.same({ word = "st", quoted = false, chain = "gate", method = true },
+      spot [[print(gate:st]])
+    assert.same({ word = "x", quoted = false, callee = "deny", key = "egress" },
+      spot [[deny { egress = x]])
   end)
 
-  it("is not led astray by strings, comments and brackets that do not match", function()
+  it("is not misled by strings, comments and brackets that do not match", function()
     assert.same({ word = "de", quoted = false }, spot [[x = "deny { \" '" -- deny {
       de]])
     assert.same({ word = "de", quoted = false }, spot "x = [==[ deny { ]] ]==] de")
@@ -65,20 +70,25 @@ deny { "no-way", egress = "1.1.1.1" }]])
   end
 
   local cases = {
-    { "ban", "banner" }, { "den", "deny { " }, { "de", "de", "deny { |detach" }, { "nothing", "nothing" },
+    { "ban", "banner" }, { "den", "deny { " }, { "de", "de", "deny { |detach" },
+    { "nothing", "nothing" },
     { "whi", "while" },
     { "tree.", "tree.leaf" }, { "tree.leaf.", "tree.leaf.green" }, { "string.rep", "string.rep" },
     { "gate:detac", "gate:detach" }, { "gate:nothing", "gate:nothing" }, { "none.", "none." },
     { "rules[1].hi", "rules[1].hits" },
     { "deny { eg", "deny { egress = " }, { 'deny { "x", eg', 'deny { "x", egress = ' },
-    { "deny { connect = 1, conn", "deny { connect = 1, conn" }, { "deny { privil", "deny { privil" },
+    { "deny { connect = 1, conn", "deny { connect = 1, conn" },
+    { "deny { privil", "deny { privil" },
     { "allow { privil", "allow { privileged = " }, { "policy { def", "policy { default = " },
-    { "policy { default = { conn", "policy { default = { connect = " }, { "try { sendm", "try { sendmsg = " },
+    { "policy { default = { conn", "policy { default = { connect = " },
+    { "try { sendm", "try { sendmsg = " },
     { "allow { connect = 1, set = { congest", "allow { connect = 1, set = { congestion = " },
     { 'deny { errno = "ECONNREF', 'deny { errno = "ECONNREFUSED"' },
-    { 'deny { family = "u', 'deny { family = "unix"' }, { 'policy { default = "d', 'policy { default = "deny"' },
+    { 'deny { family = "u', 'deny { family = "unix"' },
+    { 'policy { default = "d', 'policy { default = "deny"' },
     { 'deny { proto = { "tcp", "ud', 'deny { proto = { "tcp", "udp' },
-    { 'rules["no-w', 'rules["no-way"' }, { 'rules["', 'rules["no-' }, { 'rules["no-', 'rules["no-', "no-lan|no-way" },
+    { 'rules["no-w', 'rules["no-way"' }, { 'rules["', 'rules["no-' },
+    { 'rules["no-', 'rules["no-', "no-lan|no-way" },
     { 'on("no-l', 'on("no-l' .. 'an"' }, { 'on("den', 'on("deny"' },
     { 'help "egr', 'help "egress"' }, { "help(egr", "help(egress" },
     { 'cgroup "sel', 'cgroup "sel' }, { 'attach "sel', 'attach "self"' },
@@ -94,7 +104,8 @@ deny { "no-way", egress = "1.1.1.1" }]])
   it("of the paths of files", function()
     assert.equal(('deny { egress = file "%s/list'):format(folder),
       (completed(('deny { egress = file "%s/l'):format(folder))))
-    assert.equal(('save "%s/list.txt"'):format(folder), (completed(('save "%s/list.'):format(folder))))
+    assert.equal(('save "%s/list.txt"'):format(folder),
+      (completed(('save "%s/list.'):format(folder))))
     assert.equal(('save "%s/lists/'):format(folder), (completed(('save "%s/lists'):format(folder))))
     assert.equal(('save "%s/none'):format(folder), (completed(('save "%s/none'):format(folder))))
   end)

@@ -1,4 +1,4 @@
--- The history: whose it is, and what is in it.
+-- The history: whose it is, and what it contains.
 
 local command = require "spec.support.command"
 local env = require "spec.support.env"
@@ -32,7 +32,7 @@ describe("the history", function()
     prompt.close()
   end
 
-  it("is kept, for its user alone, and is there the next time", function()
+  it("is kept, readable for its user only, and is there the next time", function()
     local term = prompt.start({}, { env = { HOME = home } })
     term:enter "first = 1"
     term:enter "first = 1"
@@ -47,7 +47,7 @@ describe("the history", function()
     leave(term)
   end)
 
-  it("becomes its user's alone where it was not", function()
+  it("becomes readable for its user only if it was not", function()
     env.write(path, "old = 1\n")
     assert(uv.fs_chmod(path, 420)) -- 0644
     local term = prompt.start({}, { env = { HOME = home } })
@@ -69,16 +69,18 @@ describe("the history", function()
     assert.equal(384, uv.fs_stat(path).mode % 512)
   end)
 
-  it("is not written where root borrows the HOME of another", function()
+  it("is not written if root borrows the HOME of another user", function()
     assert(uv.fs_chown(home, 65534, 65534))
     local term = prompt.start({}, { env = { HOME = home } })
     term:enter "secret = 1"
     term:key "Up"
-    term:wait(function(screen) return screen:find "\ntidegate> secret = 1\n$" end, "the line of this session")
+    term:wait(function(screen) return screen:find "\ntidegate> secret = 1\n$" end,
+      "the line of this session")
     term:key "C-u"
     leave(term)
     assert.is_nil(text())
-    term = prompt.start({}, { env = { HOME = home }, before = { "setpriv", "--reuid=65534", "--clear-groups" } })
+    term = prompt.start({}, { env = { HOME = home },
+      before = { "setpriv", "--reuid=65534", "--clear-groups" } })
     term:enter "secret = 2"
     leave(term)
     assert.equal("secret = 2\n", text())

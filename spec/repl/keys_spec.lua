@@ -4,7 +4,7 @@ local command = require "spec.support.command"
 local env = require "spec.support.env"
 local prompt = require "spec.support.prompt"
 
--- The prompt needs namespaces, so that nothing leaves.
+-- The prompt needs namespaces, so that no packet leaves.
 local reason = command.no_kernel()
 if reason then
   return pending(reason)
@@ -18,7 +18,8 @@ describe("the prompt", function()
 
   it("echoes expressions, keeps names and the last value", function()
     local term = prompt.start {}
-    assert.truthy(term:screen():find('No rules yet; they will be in force for what sh runs; attach "CGROUP"', 1, true))
+    assert.truthy(term:screen()
+      :find('No rules yet; they will be in force for what sh runs; attach "CGROUP"', 1, true))
     assert.equal("3", term:enter "1 + 2")
     assert.equal("9", term:enter "_ * 3")
     assert.equal("9", term:enter "_")
@@ -37,7 +38,7 @@ describe("the prompt", function()
     assert.equal(7, term:status())
   end)
 
-  it("goes on in the next line where an input is not complete", function()
+  it("goes on in the next line if an input is not complete", function()
     local term = prompt.start {}
     term:type 'deny { "x",'
     term:key "Enter"
@@ -63,19 +64,21 @@ describe("the prompt", function()
     assert.equal(0, term:leave())
   end)
 
-  it("says in a line what is wrong and what to do, and goes on as if nothing were", function()
+  it("reports in a line what is wrong and what to do, and goes on", function()
     local term = prompt.start {}
     for input, message in pairs {
       ["dny {}"] = 'unknown name "dny"; did you mean "deny"?',
       ["deny"] = nil,
-      ["deny {}"] = 'deny "#1" says no operation; add connect, sendmsg, egress, bind, recvmsg, getpeername or '
+      ["deny {}"] = 'deny "#1" says no operation; add connect, sendmsg, egress, bind, recvmsg, '
+        .. 'getpeername or '
         .. "getsockname",
       ["deny = 1"] = '"deny" is a word of the language; choose another name',
       ["1 1"] = "unexpected symbol near '1'",
       ["try { connect = 1 }"] = 'try: "1": no address: for a port write "*:1"',
       ["try {}"] = 'try: no call is given; write try { connect = "1.2.3.4:80", uid = 33 }',
       ['try { egress = "1.2.3.4:80" }'] = "try: egress is two calls; ask about connect or sendmsg",
-      ['try { connect = "1.2.3.4:80", uidd = 3 }'] = 'try: unknown field "uidd"; did you mean "uid"?',
+      ['try { connect = "1.2.3.4:80", uidd = 3 }'] = 'try: unknown field "uidd"; did you mean '
+        .. '"uid"?',
       ['help "dney"'] = 'help: there is no word "dney"; did you mean "deny"?',
       ["sh(1)"] = 'sh: wants a command, as in sh "curl http://1.2.3.4/"; got 1',
       ["attach(1)"] = 'attach: wants a cgroup, as in attach "/sys/fs/cgroup/app"; got 1',
@@ -90,7 +93,7 @@ describe("the prompt", function()
     assert.equal("no rules yet", term:enter "rules")
     assert.equal("no rules yet", term:enter "diff()")
     assert.equal("0", term:enter "#rules()")
-    -- One wrong rule, and nothing of its input is left.
+    -- One wrong rule, and nothing of its input remains.
     term:enter 'deny { "a", connect = "10.0.0.1" } deny { "b", connect = "10.0.0.1/40" }'
     assert.equal("no rules yet", term:enter "rules")
     assert.equal(0, term:leave())
@@ -109,7 +112,7 @@ describe("the prompt", function()
       "local function f() return f() end f()",
       "setmetatable({}, { __tostring = function() while true do end end })",
       'deny { "x", connect = "10.0.0.0/8" } while true do end',
-      -- What a command says is the sign that it is there to be interrupted.
+      -- The output of the command shows that it can be interrupted.
       'sh "echo asleep; exec sleep 1000"',
       'while true do sh "echo asleep again; exec sleep 1000" end',
       'table.sort({ 1, 2 }, function() while true do end end)',
@@ -122,20 +125,21 @@ describe("the prompt", function()
       if says then term:wait_for("\n" .. says .. "\n") end
       term:key "C-c"
       term:wait(function(screen)
-        return select(2, screen:gsub("\n%^C\ninterrupted\n", "")) == count and screen:find "\ntidegate>\n$"
+        return select(2, screen:gsub("\n%^C\ninterrupted\n", "")) == count
+          and screen:find "\ntidegate>\n$"
       end, "the end of: " .. script)
     end
     assert.equal("no rules yet", term:enter "rules")
     assert.equal(0, term:leave())
   end)
 
-  it("ends at the third Ctrl-C in what cannot be interrupted", function()
+  it("ends at the third Ctrl-C if the code cannot be interrupted", function()
     local term = prompt.start {}
     term:type '("a"):rep(40):find(("a-"):rep(40) .. "b") print "not so soon"'
     term:key "Enter"
     term:wait_for_cooked()
     local count, ended = 0, nil
-    repeat -- two that come close together may be one
+    repeat -- two that come close together may count as one
       count = count + 1
       term:key "C-c"
       term:wait(function(screen)
@@ -173,8 +177,9 @@ describe("the prompt", function()
     term:key "C-u"
     term:type 'attach "/sys/fs'
     term:key "Tab"
-    term:wait_for('attach "' .. assert(command.run({ "sh", "-c",
-      "sed -n 's/.* \\(\\/[^ ]*\\) [^ ]* [^-]*- cgroup2 .*/\\1/p' /proc/self/mountinfo" }).out:match "^[^\n]+") .. "/")
+    local mounts = command.run { "sh", "-c",
+      "sed -n 's/.* \\(\\/[^ ]*\\) [^ ]* [^-]*- cgroup2 .*/\\1/p' /proc/self/mountinfo" }
+    term:wait_for('attach "' .. assert(mounts.out:match "^[^\n]+") .. "/")
     term:key "C-c"
     term:wait_for "^C"
     term:key "Tab"
@@ -215,8 +220,9 @@ describe("the prompt", function()
     assert.equal(0, term:leave())
   end)
 
-  it("is stopped by Ctrl-Z, and goes on with its line", function()
-    local term = prompt.start({}, { before = { "bash", "-ic", '"$@"; read -p "stopped " line; fg > /dev/null', "sh" } })
+  it("is stopped by Ctrl-Z, and continues with its line", function()
+    local term = prompt.start({}, { before = { "bash", "-ic",
+      '"$@"; read -p "stopped " line; fg > /dev/null', "sh" } })
     term:type "half"
     term:key "C-z"
     term:wait_for "stopped"
@@ -227,7 +233,7 @@ describe("the prompt", function()
     assert.equal(0, term:leave())
   end)
 
-  it("tells about every word", function()
+  it("has help about every word", function()
     local term = prompt.start {}
     local overview = term:enter "help()"
     for _, word in ipairs { "deny", "egress", "uid", "errno", "policy", "undo", "Ctrl-D" } do
@@ -238,35 +244,41 @@ describe("the prompt", function()
     assert.truthy(deny:find("errno shadow over per log", 1, true), deny)
     assert.equal('egress = an endpoint such as "10.0.0.0/8:443", or a list of them\n'
       .. "connect and sendmsg: everything that leaves for these endpoints.\n"
-      .. '  deny { egress = { addr = "10.0.0.0/8", port = { 80, "8000-8999" } } }', term:enter "help(egress)")
+      .. '  deny { egress = { addr = "10.0.0.0/8", port = { 80, "8000-8999" } } }',
+      term:enter "help(egress)")
     assert.equal(term:enter "help(egress)", term:enter 'help "egress"')
     assert.truthy(term:enter "help(undo)":find("Take back the last change", 1, true))
     assert.truthy(term:enter "help(policy)":find("best_effort", 1, true))
     assert.equal(0, term:leave())
   end)
 
-  it("works on the simulator, and says so, without privileges", function()
+  it("works on the simulator without privileges, and says so", function()
     local folder = env.folder()
     assert.equal(0, command.run({ "chmod", "777", folder }).status)
     local term = prompt.start({ "examples/01-first-light.lua" },
       { before = { "setpriv", "--reuid=65534", "--clear-groups" } })
-    term:wait_for("examples/01-first-light.lua: 2 rules, only simulated: capabilities: user 65534 lacks CAP_BPF")
+    term:wait_for("examples/01-first-light.lua: 2 rules, only simulated: capabilities: user 65534 "
+      .. "lacks CAP_BPF")
     assert.equal('simulated: deny "x", rule 3 of 3', term:enter 'deny { "x", connect = "9.9.9.9" }')
-    assert.truthy(term:enter 'try { connect = "9.9.9.9:1" }':find('deny "x" (prompt:1): EPERM', 1, true))
+    assert.truthy(term:enter 'try { connect = "9.9.9.9:1" }':find('deny "x" (prompt:1): EPERM', 1,
+      true))
     assert.equal('deny "y": connect: "9.9.9.9.9": 5 numbers',
-      (term:enter 'deny { "y", connect = "9.9.9.9.9" }'):match '^deny "y": connect: "9.9.9.9.9": ' .. "5 numbers")
+      (term:enter 'deny { "y", connect = "9.9.9.9.9" }'):match '^deny "y": connect: "9.9.9.9.9": '
+      .. "5 numbers")
     assert.truthy(term:enter "rules":find('3     0  deny     x', 1, true))
     for _, input in ipairs { 'sh "true"', 'attach "self"' } do
       local said = term:enter(input)
-      assert.truthy(said:find("nothing can be enforced here: capabilities: user 65534 lacks CAP_BPF", 1, true), said)
+      assert.truthy(said:find("nothing can be enforced here: capabilities: user 65534 lacks "
+        .. "CAP_BPF", 1, true), said)
     end
     assert.equal('- deny { "x", connect = "9.9.9.9" }', term:enter "undo()")
     assert.equal("no difference from examples/01-first-light.lua", term:enter "diff()")
-    assert.equal("saved to " .. folder .. "/new.lua", term:enter(('save "%s/new.lua"'):format(folder)))
+    assert.equal("saved to " .. folder .. "/new.lua",
+      term:enter(('save "%s/new.lua"'):format(folder)))
     assert.equal(0, term:leave())
   end)
 
-  it("works at a terminal that knows nothing", function()
+  it("works at a dumb terminal", function()
     local term = prompt.start({}, { env = { TERM = "dumb" } })
     term:type "1 + 2"
     term:key "Enter"

@@ -50,20 +50,21 @@ print("status", status, "hits", rules.all.hits)
 undo()
 ]]
     assert.equal("status\t1\thits\t1\n", got.out)
-    assert.truthy(got.err:find "deny    all  connect 192%.0%.2%.1:80  ECONNRESET  nc%[%d+%] uid 0\n", got.err)
+    assert.matches("deny    all  connect 192%.0%.2%.1:80  ECONNRESET  nc%[%d+%] uid 0\n", got.err)
     assert.truthy(got.err:find("Connection reset by peer", 1, true))
     assert.truthy(got.err:find("undo: nothing was changed at the prompt", 1, true))
     assert.equal(1, got.status)
   end)
 
-  leaving_none("ends with the status that it says, and 1 where it fails", function()
+  leaving_none("ends with the status that it sets, and with 1 if it fails", function()
     assert.equal(0, run("").status)
     assert.equal(0, run("exit() nothing()").status)
     assert.equal(42, run("exit(42)").status)
     local cases = {
       ["nothing()"] = 'stdin:1: unknown name "nothing"\n',
       ["\nx ="] = "stdin:2: unexpected symbol near '<eof>'\n",
-      ['deny { "x", connect = "1.2.3.400" }'] = 'stdin:1: deny "x": connect: "1.2.3.400": 400 is over 255\n',
+      ['deny { "x", connect = "1.2.3.400" }'] = 'stdin:1: deny "x": connect: "1.2.3.400": 400 is '
+        .. 'over 255\n',
       ['on("x", print)'] = 'stdin:1: on "x": no verb and no rule of that name\n',
       ["exit(256)"] = "exit: wants a status from 0 to 255; got 256\n",
       ["error 'mine'"] = "stdin:1: mine\n",
@@ -76,7 +77,7 @@ undo()
     end
   end)
 
-  leaving_none("begins with the policy that is named, or ends with 1 where that is wrong", function()
+  leaving_none("begins with the policy that is named, or ends with 1 if that is wrong", function()
     local path = env.write(env.folder() .. "/bad.lua", 'deny { connect = "1.2.3.400" }')
     local got = run("print 'started'", { path })
     assert.equal(path .. ':1: deny "#1": connect: "1.2.3.400": 400 is over 255\n', got.err)
@@ -87,15 +88,18 @@ undo()
     assert.truthy(got.out:find "1     0  deny     no%-metadata  egress")
     local image = env.folder() .. "/web.tgi"
     assert.equal(0, command.tidegate("compile", "examples/01-first-light.lua", "-o", image).status)
-    got = run(('print(diff()) deny { "x", connect = "9.9.9.9" } print(diff()) save "%s.lua"'):format(image), { image })
+    got = run(('print(diff()) deny { "x", connect = "9.9.9.9" } print(diff()) save "%s.lua"')
+      :format(image), { image })
     assert.equal("", got.err)
-    assert.equal(("no difference from %s\n+ deny { \"x\", connect = \"9.9.9.9\" }\n"):format(image), got.out)
+    assert.equal(("no difference from %s\n+ deny { \"x\", connect = \"9.9.9.9\" }\n"):format(image),
+      got.out)
     assert.equal(0, command.tidegate("check", image .. ".lua").status)
-    assert.equal(("save: %s already exists; save under another name, or remove it first\n"):format(image),
+    assert.equal(("save: %s already exists; save under another name, or remove it first\n")
+      :format(image),
       run(('save "%s"'):format(image), { image }).err)
   end)
 
-  leaving_none("publishes before it runs a command, and all at the end", function()
+  leaving_none("publishes before it runs a command, and the rest at the end", function()
     local got = run [[
 for port = 1, 50 do deny { connect = { addr = "192.0.2.1", port = port } } end
 sh "nc -v 192.0.2.1 50"
@@ -104,11 +108,13 @@ print(gate:status().generation, rules[50].hits)]]
     assert.equal(0, got.status)
   end)
 
-  leaving_none("says that it is on the simulator, and ends with 3 where the kernel is needed", function()
+  leaving_none("says if it is on the simulator, and ends with 3 if it needs the kernel", function()
     local nobody = { "setpriv", "--reuid=65534", "--clear-groups" }
-    local got = run('deny { "x", connect = "9.9.9.9" } print(try { connect = "9.9.9.9:1" }.decision)', {}, nobody)
+    local got = run('deny { "x", connect = "9.9.9.9" } print(try { connect = "9.9.9.9:1" '
+      .. '}.decision)', {}, nobody)
     assert.equal('deny "x" (stdin:1): EPERM\n', got.out)
-    assert.truthy(got.err:find "^tidegate: the rules are only simulated: capabilities: user 65534 lacks CAP_BPF")
+    assert.matches("^tidegate: the rules are only simulated: capabilities: "
+      .. "user 65534 lacks CAP_BPF", got.err)
     assert.equal(0, got.status)
     for _, script in ipairs { 'sh "true"', 'attach "self"', 'print "x" attach "self"' } do
       assert.equal(3, run(script, {}, nobody).status)

@@ -42,30 +42,35 @@ describe("a session at the prompt", function()
     end)
   end
 
-  leaving_none("types a wrong rule, mends it, sees it at work, takes it back, keeps it and leaves", function()
+  leaving_none("refuses a wrong rule, and shows, undoes and saves its correction", function()
     local term = prompt.start({ path }, { serve = true })
-    assert.truthy(term:screen():find(path .. ': 1 rule, in force for what sh runs; attach "CGROUP" puts them in '
+    assert.truthy(term:screen()
+      :find(path .. ': 1 rule, in force for what sh runs; attach "CGROUP" puts them in '
       .. "force there\nhelp() tells what there is; Ctrl-D leaves\n", 1, true), term:screen())
 
     assert.equal("Hello from the server on 127.0.0.1:60123.\n"
       .. "rewrite seed  connect 1.2.3.4:60000 -> 127.0.0.1:60123  curl[PID] uid 0",
-      plain(term:enter('rules.seed:remove() rewrite { "seed", connect = "1.2.3.4:60000", to = "127.0.0.1:60123", '
+      plain(term:enter('rules.seed:remove() rewrite { "seed", connect = "1.2.3.4:60000", to = '
+        .. '"127.0.0.1:60123", '
         .. 'log = true } sh "curl -sS http://1.2.3.4:60000/"')):gsub("in force: [^\n]*\n", "", 1))
-    assert.equal('- rewrite { "seed", connect = "1.2.3.4:60000", to = "127.0.0.1:60123", log = true }\n'
-      .. '+ rewrite { "seed", connect = "1.2.3.4:60000", to = "127.0.0.1:60123" }', term:enter "undo()")
+    assert.equal('- rewrite { "seed", connect = "1.2.3.4:60000", to = "127.0.0.1:60123", log = '
+      .. 'true }\n+ rewrite { "seed", connect = "1.2.3.4:60000", to = "127.0.0.1:60123" }',
+      term:enter "undo()")
 
     assert.equal('deny "no-lan": unknown field "egres"; did you mean "egress"?',
       term:enter 'deny { "no-lan", egres = "10.0.0.0/8" }')
     assert.equal("no difference from " .. path, term:enter "diff()")
     assert.equal('deny "no-lan": egress: "10.0.0.0/33": prefix length 33 is over 32',
       term:enter 'deny { "no-lan", egress = "10.0.0.0/33" }')
-    assert.equal('in force: deny "no-lan", rule 2 of 2', term:enter 'deny { "no-lan", egress = "10.0.0.0/8" }')
+    assert.equal('in force: deny "no-lan", rule 2 of 2',
+      term:enter 'deny { "no-lan", egress = "10.0.0.0/8" }')
     assert.equal("connect 10.1.2.3:80 tcp uid 33 gid 0\n"
       .. ("  %s:3  rewrite \"seed\"  address differs\n"):format(path)
       .. ("  prompt:6%s  deny \"no-lan\"   matches\n"):format((" "):rep(#path + 2 - #"prompt:6"))
       .. 'deny "no-lan" (prompt:6): EPERM', term:enter 'try { connect = "10.1.2.3:80", uid = 33 }')
 
-    assert.equal("7\ncurl: (7) Couldn't connect to server\ndeny    no-lan  connect 10.1.2.3:80  EPERM  curl[PID] uid 0",
+    assert.equal("7\ncurl: (7) Couldn't connect to server\ndeny    no-lan  connect 10.1.2.3:80  "
+      .. "EPERM  curl[PID] uid 0",
       (plain(term:enter 'sh "curl -sS http://10.1.2.3/"'):gsub("Failed to connect.-: ", "")))
     assert.equal("#  hits  verb     name\n"
       .. '1     1  rewrite  seed    connect = "1.2.3.4:60000", to = "127.0.0.1:60123"\n'
@@ -83,7 +88,7 @@ describe("a session at the prompt", function()
     assert.is_nil(term:screen():find "not saved")
   end)
 
-  leaving_none("declares a live set, changes it, shows it and takes it back", function()
+  leaving_none("declares a live set, changes it, shows it and removes it", function()
     local term = prompt.start { path }
     assert.equal("no sets yet", term:enter "sets")
     term:enter 'set "banned" { "203.0.113.0/24", ttl = "10m", size = 100 }'
@@ -92,46 +97,51 @@ describe("a session at the prompt", function()
     assert.equal("true", term:enter 'sets.banned:add "192.0.2.1"')
     assert.truthy(term:enter 'sh "nc -v 192.0.2.1 80"':find("Connection reset by peer", 1, true))
     assert.equal("name    holds  room for  ttl\nbanned      2       100  10m", (term:enter "sets"))
-    assert.truthy(term:enter 'sets.banned:add "192.0.2.1:80"':find("a set holds addresses without ports", 1, true))
+    assert.truthy(term:enter 'sets.banned:add "192.0.2.1:80"':find("a set holds addresses without "
+      .. "ports", 1, true))
     term:enter "undo()"
     term:enter "undo()"
     assert.equal("no sets yet", term:enter "sets")
     assert.equal(0, term:leave())
   end)
 
-  leaving_none("shows the backends of rules and services, and what they are to get", function()
+  leaving_none("shows the backends of rules and services, and their shares", function()
     local term = prompt.start { path }
     assert.equal("no services yet", term:enter "services")
-    term:enter('rules.seed:remove() balance { "api", connect = "192.0.2.1:80", to = { "127.0.0.1:9", '
-      .. '{ "127.0.0.2:9", weight = 2 } }, log = false }')
-    term:enter('balance { "live", connect = services "svc" { ["192.0.2.2:80/tcp"] = { "127.0.0.1:9", '
+    term:enter('rules.seed:remove() balance { "api", connect = "192.0.2.1:80", to = { '
+      .. '"127.0.0.1:9", { "127.0.0.2:9", weight = 2 } }, log = false }')
+    term:enter('balance { "live", connect = services "svc" { ["192.0.2.2:80/tcp"] = { '
+      .. '"127.0.0.1:9", '
       .. '{ "127.0.0.2:9", state = "draining" } }, ["192.0.2.3:53/udp"] = {}, size = 20 } }')
     for _ = 1, 3 do
       term:enter 'sh "nc 192.0.2.1 80; nc 192.0.2.2 80"'
     end
     local one = tonumber(term:enter "rules.api.backends[1].picked")
     assert.equal("#  hits  verb     name\n"
-      .. '1     3  balance  api   connect = "192.0.2.1:80", to = { "127.0.0.1:9", { "127.0.0.2:9", weight = 2…\n'
-      .. ("      %d                 33.3 %%  127.0.0.1:9\n      %d                 66.7 %%  127.0.0.2:9\n")
+      .. '1     3  balance  api   connect = "192.0.2.1:80", to = { "127.0.0.1:9", { '
+      .. '"127.0.0.2:9", weight = 2…\n'
+      .. ("      %d                 33.3 %%  127.0.0.1:9\n      %d                 66.7 %%  "
+      .. "127.0.0.2:9\n")
         :format(one, 3 - one)
       .. '2     3  balance  live  connect = services "svc"', (term:enter "rules"))
     assert.equal("name  service           picked     share  backend\n"
-      .. "svc   2, room for 20\n"
-      .. "      192.0.2.2:80/tcp       3     100 %  127.0.0.1:9\n"
+      .. "svc   2, room for 20\n      192.0.2.2:80/tcp       3     100 %  127.0.0.1:9\n"
       .. "                             0  draining  127.0.0.2:9\n"
       .. "      192.0.2.3:53/udp                    none", (term:enter "services"))
 
     term:enter('local many = {} for port = 1, 20 do many[port] = "127.0.0.1:" .. port '
-      .. 'gate:service("svc")["192.0.2.4:" .. port .. "/udp"] = port > 2 and "127.0.0.1:9" or nil end '
-      .. 'rules.api:remove() balance { "api", connect = "192.0.2.1:80", to = many }')
-    assert.truthy((term:enter "rules"):find '5 %%  127%.0%.0%.1:16\n +… 4 more: rules%["api"%]%.backends')
+      .. 'gate:service("svc")["192.0.2.4:" .. port .. "/udp"] = port > 2 and "127.0.0.1:9" or nil '
+      .. 'end rules.api:remove() balance { "api", connect = "192.0.2.1:80", to = many }')
+    assert.matches('5 %%  127%.0%.0%.1:16\n +… 4 more: rules%["api"%]%.backends',
+      (term:enter "rules"))
     assert.truthy((term:enter "services"):find("\n      … 4 more$"))
     assert.equal(0, term:leave())
   end)
 
-  leaving_none("calls what every and after are given, above the line", function()
+  leaving_none("calls the functions of every and after, and prints above the line", function()
     local term = prompt.start { path }
-    term:enter 'local n = 0; every("50ms", function() n = n + 1; if n == 3 then print "third tick" end end)'
+    term:enter('local n = 0; every("50ms", function() n = n + 1; '
+      .. 'if n == 3 then print "third tick" end end)')
     term:wait_for "third tick"
     term:enter 'local later = after("50ms", function() print(("once %d"):format(6 * 7)) end)'
     term:wait_for "once 42"
@@ -164,18 +174,20 @@ describe("a session at the prompt", function()
     assert.equal(0, command.run({ "rmdir", app }).status)
   end)
 
-  leaving_none("shows events above a line that is half typed, and not more than can be read", function()
+  leaving_none("shows events above a half-typed line, and no more than can be read", function()
     assert.equal(0, command.run({ "mkfifo", path .. ".few", path .. ".many" }).status)
     local term = prompt.start { path }
     term:enter 'deny { "all", connect = "192.0.2.1", log = "1000/s" }'
-    term:enter(('sh "(read x < %s.few; for i in $(seq 3); do nc 192.0.2.1 $i; done; read x < %s.many; '
-      .. 'for i in $(seq 101 200); do nc 192.0.2.1 $i; done; echo flood is over) &"'):format(path, path))
+    term:enter(('sh "(read x < %s.few; for i in $(seq 3); do nc 192.0.2.1 $i; done; read x < '
+      .. '%s.many; for i in $(seq 101 200); do nc 192.0.2.1 $i; done; echo flood is over) &"')
+      :format(path, path))
     local half = "half = \"" .. ("typed "):rep(25)
     term:type(half)
     command.run { "sh", "-c", "echo > " .. path .. ".few" }
     term:wait_for "connect 192.0.2.1:3  EPERM"
     term:wait(function(screen)
-      return screen:find("192.0.2.1:3  EPERM  nc%[%d+%] uid 0\ntidegate> " .. half:gsub(" $", "") .. "\n$")
+      return screen:find("192.0.2.1:3  EPERM  nc%[%d+%] uid 0\ntidegate> " .. half:gsub(" $", "")
+        .. "\n$")
     end, "the line below the events")
     assert.equal(1, select(2, term:screen():gsub("half = ", "")))
     command.run { "sh", "-c", "echo > " .. path .. ".many" }
@@ -190,11 +202,12 @@ describe("a session at the prompt", function()
     assert.equal(0, term:leave())
   end)
 
-  leaving_none("has the policy's handlers called, and says what is wrong in them", function()
+  leaving_none("calls the policy's handlers, and reports their errors", function()
     local term = prompt.start { path }
     term:enter 'deny { "all", connect = "192.0.2.1", log = false }'
     term:enter 'deny { "loud", connect = "192.0.2.2" }'
-    term:enter 'seen = {} on("loud", function(event) seen[#seen + 1] = event.asked print "heard" end)'
+    term:enter('seen = {} '
+      .. 'on("loud", function(event) seen[#seen + 1] = event.asked print "heard" end)')
     assert.equal('1\ndeny    loud  connect 192.0.2.2:80  EPERM  nc[PID] uid 0\nheard',
       plain(term:enter 'sh "nc 192.0.2.1 80; nc 192.0.2.2 80"'))
     assert.equal('{ "192.0.2.2:80" }', term:enter "seen")
@@ -218,7 +231,7 @@ describe("a session at the prompt", function()
     assert.equal(0, term:status())
   end)
 
-  leaving_none("lets go and mends the terminal when a signal ends it", function()
+  leaving_none("detaches and restores the terminal when a signal ends it", function()
     local term = prompt.start { path }
     local pid = term:enter 'sh "echo $PPID"'
     term:type "half a line"

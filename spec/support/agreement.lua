@@ -1,4 +1,4 @@
---- Holding the simulator to the reference, and showing where they part.
+--- Comparing the simulator with the reference, and reporting where they differ.
 
 local address = require "spec.support.reference.address"
 local literal = require "tidegate.literal"
@@ -7,7 +7,8 @@ local reference = require "spec.support.reference"
 
 local M = {}
 
-local errnos = setmetatable({ EHOSTUNREACH = reference.EHOSTUNREACH }, { __index = reference.errnos })
+local errnos = setmetatable({ EHOSTUNREACH = reference.EHOSTUNREACH },
+  { __index = reference.errnos })
 
 --- A value as Lua source.
 local function show(value)
@@ -33,7 +34,7 @@ end
 
 local type_names = { "stream", "dgram", "raw", nil, "seqpacket" }
 
---- A socket's own address, "::" where it is bound to a port alone.
+--- A socket's own address, "::" if it is bound to a port alone.
 local function own_text(call)
   if not call.from_addr and not call.from_port then
     return nil
@@ -43,14 +44,17 @@ local function own_text(call)
   return ("[%s]:%d"):format(addresses.text(addr, "inet6"), call.from_port or 0)
 end
 
---- A call, as gate:decide() is asked about it.
+--- A call as gate:decide() takes it.
 ---@param call spec.Call
 ---@return tidegate.Question
 function M.question(call)
   return {
-    op = call.op, addr = addresses.text(call.addr, call.family), port = call.port, family = call.family,
-    proto = call.proto, uid = call.uid, gid = call.gid, pid = call.pid, comm = call.comm ~= "" and call.comm or nil,
-    type = call.type and type_names[call.type], from = own_text(call), exe = call.exe, cgroup = call.cgroup,
+    op = call.op, addr = addresses.text(call.addr, call.family), port = call.port,
+    family = call.family,
+    proto = call.proto, uid = call.uid, gid = call.gid, pid = call.pid,
+    comm = call.comm ~= "" and call.comm or nil,
+    type = call.type and type_names[call.type], from = own_text(call), exe = call.exe,
+    cgroup = call.cgroup,
     netns = call.netns, mark = call.mark, device = call.device,
   }
 end
@@ -62,7 +66,8 @@ end
 ---@param got string
 ---@return string
 function M.story(policy, call, expected, got)
-  local lines = { "policy " .. show { default = policy.default }, "sets " .. show(policy.sets or {}),
+  local lines = { "policy " .. show { default = policy.default },
+    "sets " .. show(policy.sets or {}),
     "services " .. show(policy.services or {}) }
   for index, rule in ipairs(policy.rules) do
     local fields = {}
@@ -77,7 +82,7 @@ function M.story(policy, call, expected, got)
   return table.concat(lines, "\n")
 end
 
---- A value with the handles of live sets where it names them.
+--- A value in which the names of live sets and services are replaced by their handles.
 local function with_sets(gate, value)
   if type(value) ~= "table" then
     return value
@@ -103,7 +108,7 @@ local function vips_of(handle)
   return vips
 end
 
---- Declare what sets hold, or, where they are in force, make it so.
+--- Declare the contents of sets, or replace them if the sets are in force.
 local function stage_sets(gate, sets)
   for name, items in pairs(sets or {}) do
     if gate.source.tables[name] then
@@ -114,7 +119,7 @@ local function stage_sets(gate, sets)
   end
 end
 
---- The same of services.
+--- Like stage_sets(), for services.
 local function stage_services(gate, services)
   for name, by_vip in pairs(services or {}) do
     local handle = gate:service(name)
@@ -157,7 +162,7 @@ local function endpoint_text(addr, port)
   return ("%s port %s"):format(addr and addresses.text(addr, "inet6") or "-", tostring(port))
 end
 
---- The same of several places, in no order.
+--- Several places as text, in any order.
 local function places_text(places)
   local texts = {}
   for index, place in ipairs(places) do
@@ -187,7 +192,7 @@ local function expectation(verdict, call, handles)
   return text .. (verdict.privileged and " privileged" or "")
 end
 
---- Where a decision may lead.
+--- The places to which a decision may redirect.
 local function places_of(decision)
   local places = {}
   for _, backend in ipairs(decision.open and decision.backends or {}) do
@@ -196,10 +201,11 @@ local function places_of(decision)
       places[#places + 1] = { addr = addr, port = port or decision.port }
     end
   end
-  return decision.open and places or { { addr = address.parse(decision.addr), port = decision.port } }
+  return decision.open and places or { { addr = address.parse(decision.addr),
+    port = decision.port } }
 end
 
---- What the simulator says, as the same line.
+--- What the simulator says, as a line of the same form.
 local function finding(decision)
   local text = ("%s by %s"):format(decision.verb, decision.rule or "default")
   if decision.errno then
@@ -213,7 +219,7 @@ local function finding(decision)
   return text .. (decision.privileged and " privileged" or "")
 end
 
---- nil where the simulator decides a call as the reference does, else the story.
+--- nil if the simulator decides a call as the reference does, else the story.
 ---@param gate tidegate.Gate that the policy is staged in
 ---@param policy table
 ---@param verdict spec.Verdict
@@ -229,7 +235,7 @@ function M.simulator(gate, policy, verdict, call, handles)
   end
 end
 
---- The number of the last rule that matches, in place of reference.deciding().
+--- The number of the last rule that matches, to replace reference.deciding().
 function M.last_deciding(rules, call)
   for index = #rules, 1, -1 do
     if reference.rule_matches(rules[index], call) then
@@ -238,7 +244,7 @@ function M.last_deciding(rules, call)
   end
 end
 
---- Run some work with one of the reference's functions broken.
+--- Do some work with one of the reference's functions replaced by a broken one.
 ---@param part table of the reference: where the function is
 ---@param name string
 ---@param broken function

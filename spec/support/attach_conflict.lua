@@ -11,7 +11,7 @@ Owner.__index = Owner
 
 local made = {}
 
---- Where a program of the Makefile is; it is made once.
+--- The path of a program of the Makefile, which is made once.
 local function built(name)
   if not made[name] then
     made[name] = command.build .. "/" .. name
@@ -61,7 +61,7 @@ function Owner:count()
   return tonumber(self.process.out:match "count (%d+)")
 end
 
---- Detach; again, nothing.
+--- Detach the program; a second call does nothing.
 function Owner:close()
   if not self.process.status then
     self.process.input:close()

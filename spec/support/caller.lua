@@ -1,7 +1,7 @@
 --- Processes in a cgroup that make the socket calls they are told to: caller.c.
 --
--- Each has a network namespace of its own, in which every address is local, so
--- that every call succeeds that is let through, and nothing leaves.
+-- Each process has a network namespace of its own, in which every address is local, so that
+-- every call that is let through succeeds, and no packet leaves.
 
 local command = require "spec.support.command"
 
@@ -21,7 +21,7 @@ local numbers = { inet = 2, inet6 = 10, unspec = 0 }
 local Caller = {}
 Caller.__index = Caller
 
---- Build caller.c; to be removed by whoever asked for it.
+--- Build caller.c; the caller removes the program.
 ---@return string path
 function M.build()
   local path = os.tmpname()
@@ -32,26 +32,29 @@ function M.build()
   return path
 end
 
---- Start one.
+--- Start a process.
 ---@param program string from build()
 ---@param cgroup string
 ---@return spec.Caller
 function M.start(program, cgroup)
   local process = command.start { "unshare", "-n", "sh", "-c", SETUP, "sh", cgroup, program }
-  local self = setmetatable({ process = process, pid = process.pid, cgroup = cgroup, program = program }, Caller)
-  self:make {} -- it is in place when it answers
+  local self = setmetatable({ process = process, pid = process.pid, cgroup = cgroup,
+    program = program }, Caller)
+  self:make {} -- it is ready when it answers
   return self
 end
 
 local function to_hex(bytes)
-  return bytes == "" and "-" or (bytes:gsub(".", function(byte) return ("%02x"):format(byte:byte()) end))
+  return bytes == "" and "-" or (bytes:gsub(".", function(byte) return ("%02x")
+    :format(byte:byte()) end))
 end
 
 local function from_hex(hex)
-  return hex ~= "-" and (hex:gsub("%x%x", function(byte) return string.char(tonumber(byte, 16)) end)) or nil
+  return hex ~= "-" and (hex:gsub("%x%x", function(byte) return string.char(tonumber(byte,
+    16)) end)) or nil
 end
 
---- What became of a call.
+--- The result of a call.
 ---@class spec.Answer
 ---@field errno integer 0: it succeeded
 ---@field addr string|nil where the kernel has the socket connected
@@ -63,16 +66,17 @@ end
 ---@field own_addr string|nil what getsockname says
 ---@field own_port integer
 
---- Make calls, one after the other.  A call's `socket` is the family of the
---- socket, its `sockaddr` that of the address, where they are not call.family;
---- its socket is bound to `bound` first.
+--- Make calls, one after another.  `socket` of a call is the family of the socket, `sockaddr`
+--- that of the address (default: call.family); `bound` is what the socket is bound to first.
 ---@param calls spec.Call[]
 ---@return spec.Answer[]
 function Caller:make(calls)
   local lines = {}
   for index, call in ipairs(calls) do
-    lines[index] = ("%s %d %d %d %s %d %d %d %s %s %d %d %d\n"):format(call.op, numbers[call.socket or call.family],
-      numbers[call.sockaddr or call.family], call.proto, to_hex(call.addr), call.port, call.uid, call.gid,
+    lines[index] = ("%s %d %d %d %s %d %d %d %s %s %d %d %d\n")
+      :format(call.op, numbers[call.socket or call.family],
+      numbers[call.sockaddr or call.family], call.proto, to_hex(call.addr), call.port, call.uid,
+      call.gid,
       to_hex(call.comm), to_hex(call.from_addr or ""), call.from_port or 0, call.mark or 0,
       call.device ~= 0 and 1 or 0)
   end
@@ -94,7 +98,7 @@ function Caller:make(calls)
   return answers
 end
 
---- End it.
+--- End the process.
 function Caller:stop()
   self.process.input:close()
   self.process:wait()

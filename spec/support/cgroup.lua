@@ -1,4 +1,4 @@
---- Cgroups of the specs' own.
+--- Cgroups that the specs make.
 
 local ffi = require "ffi"
 local libc = require "spec.support.libc"
@@ -22,12 +22,12 @@ function M.root()
   return library_path(function(path) return library.C.tg_cgroup_root(path, PATH_BYTES) end)
 end
 
---- The one that this process is in.
+--- The cgroup of this process.
 function M.own()
   return library_path(function(path) return library.C.tg_cgroup_find("self", path, PATH_BYTES) end)
 end
 
---- Make one, below `parent` (the root).
+--- Make a cgroup below `parent` (default: the root).
 ---@param parent string|nil
 ---@return string path
 function M.make(parent)
@@ -37,7 +37,7 @@ function M.make(parent)
   return path
 end
 
---- Move this process.
+--- Move this process to a cgroup.
 ---@param path string
 function M.enter(path)
   local file = assert(io.open(path .. "/cgroup.procs", "w"))
@@ -46,7 +46,7 @@ function M.enter(path)
   file:close()
 end
 
---- Remove one that holds no process.
+--- Remove a cgroup that has no process.
 ---@param path string
 function M.remove(path)
   for _ = 1, 500 do -- a process that was reaped may still be on its way out
@@ -60,7 +60,7 @@ function M.remove(path)
   error(path .. " is busy")
 end
 
---- Its id, as events tell it.
+--- The id of a cgroup, as events report it.
 ---@param path string
 ---@return integer
 function M.id(path)

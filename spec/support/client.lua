@@ -1,4 +1,4 @@
---- The client that is no Lua: spec/c/client.c.
+--- The client that does not use Lua: spec/c/client.c.
 
 local command = require "spec.support.command"
 
@@ -6,7 +6,7 @@ local M = {}
 
 local path
 
---- Where it is; built where it is not.
+--- The path of the client, which is built if it does not exist.
 ---@return string
 function M.path()
   if not path then
@@ -17,7 +17,7 @@ function M.path()
   return path
 end
 
---- Run it to its end.
+--- Run the client to its end.
 ---@return string output
 function M.run(...)
   local client = command.run { M.path(), ... }
@@ -27,14 +27,14 @@ end
 
 --- Connect in two threads until finish().
 ---@param denied string an IPv4 address
----@param turned string an IPv4 address
+---@param rewritten string an IPv4 address
 ---@param port integer of both
 ---@return spec.Process
-function M.storm(denied, turned, port)
-  return command.start { M.path(), "storm", denied, turned, tostring(port) }
+function M.storm(denied, rewritten, port)
+  return command.start { M.path(), "storm", denied, rewritten, tostring(port) }
 end
 
---- End a storm.
+--- End the client's threads.
 ---@param storm spec.Process
 ---@return table<string, integer> answers how often each came
 ---@return integer[] calls by thread

@@ -12,10 +12,10 @@ local M = {}
 local cwd = uv.cwd()
 local build = os.getenv "TIDEGATE_BUILD" or "build"
 
---- The build folder, from the root.
+--- The build folder, as an absolute path.
 M.build = build:sub(1, 1) == "/" and build or cwd .. "/" .. build
 
---- The command, from the root.
+--- The command, as an absolute path.
 M.path = M.build .. "/tidegate"
 
 --- How long anything may take before a spec gives up on it.
@@ -42,10 +42,10 @@ local function collect(self, name, pipe)
   end)
 end
 
---- Turn the event loop until `done()`; fails at the deadline.
-local function turn_until(done, what, deadline)
+--- Run the event loop until `done()`; fails at the deadline.
+local function run_until(done, what, deadline)
   local timer, late = uv.new_timer(), false
-  uv.update_time() -- the loop's clock stands still between its turns
+  uv.update_time() -- the loop's clock does not advance while it is not running
   timer:start(deadline or DEADLINE_MS, 0, function() late = true end)
   while not done() and not late do
     uv.run "once"
@@ -57,7 +57,7 @@ local function turn_until(done, what, deadline)
   end
 end
 
---- Start a program.  `options`: env (added to ours), cwd, session (a session of its own),
+--- Start a program.  `options`: env (added to ours), cwd, session (true: a session of its own),
 --- slow (it may take minutes).
 ---@param arguments string[] the program first
 ---@return spec.Process
@@ -96,10 +96,10 @@ function M.start(arguments, options)
   return self
 end
 
---- Wait for its end.
+--- Wait until the program ends.
 ---@return spec.Process itself
 function Process:wait()
-  turn_until(function() return self.status and self.open == 0 end, function()
+  run_until(function() return self.status and self.open == 0 end, function()
     return ("the end of pid %d, which said: %s%s"):format(self.pid, self.out, self.err)
   end, self.deadline)
   if not self.input:is_closing() then
@@ -109,12 +109,12 @@ function Process:wait()
   return self
 end
 
---- Wait until its output, or that on standard error, has a text.
+--- Wait until a text is in its standard output or standard error.
 function Process:wait_for(text)
   local function said()
     return self.out:find(text, 1, true) or self.err:find(text, 1, true)
   end
-  turn_until(function() return said() or self.status end, function() return text end, self.deadline)
+  run_until(function() return said() or self.status end, function() return text end, self.deadline)
   assert(said(),
     ("it ended without saying %q: %s%s"):format(text, self.out, self.err))
 end
@@ -123,7 +123,7 @@ function Process:kill(signal)
   assert(uv.kill(self.pid, signal))
 end
 
---- Write to its standard input.
+--- Write to the program's standard input.
 function Process:write(text)
   self.input:write(text)
 end
@@ -144,17 +144,17 @@ end
 function M.wait_until(done, what)
   local timer = uv.new_timer()
   timer:start(10, 10, function() end)
-  turn_until(done, function() return what end)
+  run_until(done, function() return what end)
   timer:close()
   uv.run "nowait" -- luv crashes at exit if a handle is still closing
 end
 
---- A line of shell for a mount namespace of its own.
-M.UMOUNT_CGROUP2 = "for point in $(sed -n 's/.* \\(\\/[^ ]*\\) [^ ]* [^-]*- cgroup2 .*/\\1/p' /proc/self/mountinfo); "
-  .. "do umount -l $point; done; "
+--- A line of shell that unmounts cgroup2, for a mount namespace of its own.
+M.UMOUNT_CGROUP2 = "for point in $(sed -n 's/.* \\(\\/[^ ]*\\) [^ ]* [^-]*- cgroup2 .*/\\1/p' "
+  .. "/proc/self/mountinfo); do umount -l $point; done; "
 
 --- Make a cgroup below our own and move there, so that what the specs start is
---- there too, and nobody else's is.  leave_cgroup() undoes it.
+--- there too, and no other process is.  leave_cgroup() undoes it.
 ---@return string path
 function M.enter_cgroup()
   local cgroup = require "tidegate.host.cgroup"

@@ -20,9 +20,9 @@ local function packed(address)
   return (address:gsub("(%d+)%.?", function(number) return string.char(tonumber(number)) end))
 end
 
---- Answer queries for IPv4 addresses; every answer is forgotten at once.
+--- Answer queries for IPv4 addresses; every answer expires at once.
 ---@param endpoint string
----@param names table<string, string[]> the addresses by name, one for each time that it is asked for, then the last
+---@param names table<string, string[]> addresses by name, one a query, then the last
 ---@return spec.Fork to be killed
 function M.serve(endpoint, names)
   local server = socket.serve("udp", endpoint)
@@ -32,18 +32,20 @@ function M.serve(endpoint, names)
       local name, ends = question(query)
       local addresses = names[name]
       local wanted = query:sub(ends - 3, ends - 2) == "\0\1"
-      local address = addresses and wanted and (#addresses > 1 and table.remove(addresses, 1) or addresses[1])
+      local address = addresses and wanted and (#addresses > 1 and table.remove(addresses, 1)
+        or addresses[1])
       local flags = addresses and "\129\128" or "\129\131" -- NOERROR or NXDOMAIN
       local count = address and "\1" or "\0"
       local record = address and "\192\12\0\1\0\1\0\0\0\0\0\4" .. packed(address) or ""
-      server:sendto(query:sub(1, 2) .. flags .. "\0\1\0" .. count .. "\0\0\0\0" .. query:sub(13, ends) .. record, from)
+      server:sendto(query:sub(1, 2) .. flags .. "\0\1\0" .. count .. "\0\0\0\0"
+        .. query:sub(13, ends) .. record, from)
     end
   end)
   server:close()
   return child
 end
 
---- What the server says of a name now.
+--- What the server answers for a name now.
 ---@return string address
 function M.ask(endpoint, name)
   local client = socket.udp "inet"

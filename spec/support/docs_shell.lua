@@ -140,7 +140,8 @@ function Shell:run(block)
 end
 
 local ENFORCE = [[
-  tidegate check block.lua 2> block.txt > /dev/null && tidegate run block.lua -- true >> block.txt 2>&1
+  tidegate check block.lua 2> block.txt > /dev/null &&
+    tidegate run block.lua -- true >> block.txt 2>&1
   [ $? = 0 ] && ! grep -q . block.txt || { cat block.txt; echo failed; }]]
 
 --- Do what a block asks for.

@@ -1,4 +1,4 @@
--- What the specs of the Lua module share: temporary folders, policies as text.
+-- Shared by the specs of the Lua module: temporary folders, policies as text.
 
 local M = {}
 
@@ -37,7 +37,7 @@ function M.write(path, text)
   return path
 end
 
---- What a file holds.
+--- The contents of a file.
 ---@param path string
 ---@return string
 function M.read(path)
@@ -47,7 +47,7 @@ function M.read(path)
   return text
 end
 
---- The message with which a policy text is refused; "" where it is not.
+--- The message with which a policy text is refused; "" if it is accepted.
 ---@param text string
 ---@return string
 function M.refusal(text)

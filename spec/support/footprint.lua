@@ -1,4 +1,4 @@
---- What this process takes: memory, descriptors, maps.
+--- The resources of this process: memory, descriptors, maps.
 
 local command = require "spec.support.command"
 local uv = require "luv"
@@ -28,14 +28,14 @@ function M.maps()
   return ids, bytes
 end
 
---- Whether the kernel still has a map, for whoever holds it.
+--- Whether a map still exists in the kernel, whatever holds it.
 ---@param id integer
 ---@return boolean
 function M.map_exists(id)
   return command.run({ bpftool, "map", "show", "id", tostring(id) }).status == 0
 end
 
---- Resident memory, in bytes, after what is garbage has been collected.
+--- Resident memory, in bytes, after garbage has been collected.
 ---@return integer
 function M.memory()
   collectgarbage()

@@ -1,4 +1,4 @@
---- A program of another owner: not of Tidegate, attached as the old ones are,
+--- A program of another owner: not of Tidegate, attached in the old way,
 --- by bpf(2) and without a link.
 
 local ffi = require "ffi"
@@ -54,7 +54,7 @@ local function change(command, path, program, flags, hook)
   return ok, errno
 end
 
---- Attach it to a cgroup; flags 0 bar all others there and below.
+--- Attach it to a cgroup; with flags 0 no other program may be there or below.
 ---@param path string
 ---@param program integer
 ---@param flags integer
@@ -69,7 +69,7 @@ function M.detach(path, program)
   assert(change(PROG_DETACH, path, program, 0))
 end
 
---- The number under which the kernel has it.
+--- The id of the program in the kernel.
 ---@param program integer
 ---@return integer
 function M.id(program)

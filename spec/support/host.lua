@@ -27,9 +27,10 @@ function M.build(way)
   local folder = env.folder()
   run { "chmod", "755", folder } -- `nobody` runs them too
   run { "mkdir", "-m", "777", folder .. "/log" }
-  -- Another way of compiling is another build; the plain one is there already.
+  -- Other flags need another build; the plain one is there already.
   local build = way.flags and folder .. "/build" or command.build
-  run { "make", "-s", "-j2", "B=" .. build, "CFLAGS=-O0 -g " .. (way.flags or ""), "PREFIX=" .. folder, "install" }
+  run { "make", "-s", "-j2", "B=" .. build, "CFLAGS=-O0 -g " .. (way.flags or ""),
+    "PREFIX=" .. folder, "install" }
   local self = setmetatable({ folder = folder, wrapper = {} }, Host)
   if way.valgrind then
     self.wrapper = { "valgrind", "-q", "--leak-check=full", "--error-exitcode=99",
@@ -60,7 +61,7 @@ function Host:compile(folder, line)
     :format(line:gsub("%-o ", "-o " .. self.folder .. "/"), self.flags), folder }, self.env)
 end
 
---- Start a program; `before`: what it is to be started by.
+--- Start a program; `before`: the command that starts it.
 ---@param name string "enforce-image", "embed-luajit"
 ---@param arguments string[]
 ---@param before string[]|nil
@@ -75,7 +76,7 @@ function Host:start(name, arguments, before)
   return command.start(all, { env = self.env, slow = true })
 end
 
---- What is said by a program that ends at once, and its exit status.
+--- The output of a program that ends at once, and its exit status.
 ---@return { [1]: string, [2]: integer }
 function Host:refusal(name, arguments, before)
   local got = self:start(name, arguments, before):wait()
@@ -83,7 +84,7 @@ function Host:refusal(name, arguments, before)
   return { (got.err:gsub(self.folder .. "/", "")), got.status }
 end
 
---- What valgrind has to complain of.
+--- What valgrind complains about.
 ---@return string
 function Host:complaints()
   return command.run({ "sh", "-c", 'cat "$0"/log/* 2> /dev/null | grep "^=="', self.folder }).out

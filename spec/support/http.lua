@@ -5,7 +5,7 @@ local socket = require "spec.support.socket"
 
 local M = {}
 
---- Ask for a path.
+--- Send a request for a path.
 ---@param method string "PUT"
 ---@param endpoint string "127.0.0.1:80"
 ---@param path string

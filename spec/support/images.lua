@@ -9,7 +9,7 @@ local EGRESS = CONNECT + 2 ^ tonumber(C.TG_OP_SENDMSG)
 
 local M = { CONNECT = CONNECT, EGRESS = EGRESS }
 
---- That a call succeeded.
+--- Assert that a call succeeded.
 function M.check(result)
   assert(result == 0, ffi.string(C.tg_error()))
 end
@@ -39,7 +39,7 @@ function M.new_policy(name)
   end)
 end
 
---- Add a rule; `match` has lists of items by field.
+--- Add a rule; `match` contains lists of items by field.
 function M.add(policy, verb, fields, match)
   local rule, index = library.sized "struct tg_rule", library.index()
   rule.verb, rule.ops = verb, fields.ops or CONNECT
@@ -67,14 +67,16 @@ function M.bytes_of(image)
   return ffi.string(bytes, size[0])
 end
 
---- A policy of which every part of an image has something.
+--- A policy that has something for every part of an image.
 function M.sample()
   local policy = M.new_policy "sample"
-  M.add(policy, C.TG_VERB_DENY, { name = "net", where = "a.lua:1", text = "deny {}", ops = EGRESS }, {
+  local deny = { name = "net", where = "a.lua:1", text = "deny {}", ops = EGRESS }
+  M.add(policy, C.TG_VERB_DENY, deny, {
     [C.TG_FIELD_ENDPOINT] = { "10.0.0.0/8:80", "2001:db8::1" },
     [C.TG_FIELD_COMM] = { "curl" },
   })
-  return M.add(policy, C.TG_VERB_REWRITE, { to = "127.0.0.1:1" }, { [C.TG_FIELD_ENDPOINT] = { "1.2.3.4:80" } })
+  return M.add(policy, C.TG_VERB_REWRITE, { to = "127.0.0.1:1" },
+    { [C.TG_FIELD_ENDPOINT] = { "1.2.3.4:80" } })
 end
 
 return M

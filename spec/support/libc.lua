@@ -1,7 +1,7 @@
---- What the kernel specs ask of the C library.
+--- The functions of the C library that the kernel specs use.
 --
--- Under names of their own, so that no other module's declarations are in the
--- way.
+-- They have names of their own, so that no other module's declarations are in
+-- the way.
 
 local ffi = require "ffi"
 local library = require "tidegate.ffi"
@@ -19,8 +19,12 @@ ffi.cdef [[
   };
   struct spec_messages { struct spec_message message; unsigned length; };
   struct spec_control { size_t length; int level, type, value, padding; };
-  struct spec_source4 { size_t length; int level, type; uint32_t device; uint8_t source[4], unused[8]; };
-  struct spec_source6 { size_t length; int level, type; uint8_t source[16]; uint32_t device, padding; };
+  struct spec_source4 {
+    size_t length; int level, type; uint32_t device; uint8_t source[4], unused[8];
+  };
+  struct spec_source6 {
+    size_t length; int level, type; uint8_t source[16]; uint32_t device, padding;
+  };
   struct spec_rlimit { unsigned long soft, hard; };
 
   int spec_socket(int, int, int) __asm__("socket");
@@ -67,14 +71,14 @@ local M = {}
 --- The functions: libc.call.socket(…) is socket(…).
 M.call = setmetatable({}, { __index = function(_, name) return ffi.C["spec_" .. name] end })
 
---- "ECONNREFUSED" for the errno that the last call left.
+--- "ECONNREFUSED" for the errno that the last call set.
 ---@return string
 function M.errno()
   local name = library.C.tg_errno_name(ffi.errno())
   return name ~= nil and ffi.string(name) or ("errno " .. ffi.errno())
 end
 
---- A result below 0 as nil and the errno's name, any other as it is.
+--- A negative result as nil and the errno's name, any other as it is.
 ---@param result integer
 ---@return integer|nil
 ---@return string|nil errno
@@ -86,7 +90,7 @@ function M.outcome(result)
   return result
 end
 
---- What comes from a descriptor until its end, or an error.
+--- What can be read from a descriptor until its end, or until an error.
 ---@param fd integer
 ---@return string
 function M.read_all(fd)

@@ -17,11 +17,11 @@ local function output_of(command)
   return output
 end
 
---- Build spec/c/NAME.c, run it, and return what it printed: "ok\n" where all was well.
+--- Build spec/c/NAME.c, run it, and return what it printed: "ok\n" if all was well.
 ---@param name string
 ---@param argument string|number
----@param more string[]|nil rooms of core/ that it also needs
----@param parts string[]|nil sources in spec/c that it needs beside
+---@param more string[]|nil further folders of core/ that it needs
+---@param parts string[]|nil further sources in spec/c that it needs
 ---@return string
 function M.run(name, argument, more, parts)
   local program = os.tmpname()
@@ -34,7 +34,8 @@ function M.run(name, argument, more, parts)
   for _, part in ipairs { name, unpack(parts or {}) } do
     paths[#paths + 1] = "spec/c/" .. part .. ".c"
   end
-  local output = output_of(("gcc %s %s -o %s -lbpf -lm"):format(flags, table.concat(paths, " "), program))
+  local output = output_of(("gcc %s %s -o %s -lbpf -lm")
+    :format(flags, table.concat(paths, " "), program))
   if output == "" then
     output = output_of(program .. " " .. argument)
   end

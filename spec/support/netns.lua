@@ -15,7 +15,7 @@ local function run(command)
   assert(status == 0 or status == true, command)
 end
 
---- Enter a new one, with lo up and nothing else.
+--- Enter a new namespace, with lo up and nothing else.
 ---@return integer home what leave() takes
 function M.enter()
   local home = assert(libc.outcome(C.open("/proc/self/ns/net", O_RDONLY_CLOEXEC)))
@@ -35,7 +35,7 @@ function M.add_address(address)
   run(("ip -6 addr add %s/128 dev lo nodad"):format(address))
 end
 
---- The cookie of another one, as a socket in it tells.
+--- The cookie of another namespace, as a socket in it reports it.
 ---@param path string
 ---@return integer
 function M.cookie(path)
@@ -50,18 +50,18 @@ function M.cookie(path)
   return cookie
 end
 
---- Have lo be a device with an address like any other's, not 127.0.0.1.
+--- Make lo a device with an address like any other's, not 127.0.0.1.
 ---@param address string
 function M.readdress_loopback(address)
   run(("ip -4 addr flush dev lo && ip addr add %s/32 dev lo"):format(address))
 end
 
---- Let everybody open ping sockets.
+--- Let all users open ping sockets.
 function M.allow_ping()
   run "echo 0 2147483647 > /proc/sys/net/ipv4/ping_group_range"
 end
 
---- How many seconds an MPTCP socket waits without a path.
+--- Set how many seconds an MPTCP socket waits without a path.
 function M.mptcp_close_timeout(seconds)
   run(("echo %d > /proc/sys/net/mptcp/close_timeout"):format(seconds))
 end

@@ -1,9 +1,12 @@
---- The real nginx, each with a folder and a cgroup of its own, in a network
+--- The real nginx: each server has a folder and a cgroup of its own, and is in a network
 --- namespace of the spec's.
 --
 --   before_each(nginx.enter)
 --   after_each(nginx.leave)
---   it("…", function() local server = nginx.start { policy = [[deny { … }]] } server:get "/" … end)
+--   it("…", function()
+--     local server = nginx.start { policy = [[deny { … }]] }
+--     server:get "/" …
+--   end)
 
 local cgroup = require "spec.support.cgroup"
 local command = require "spec.support.command"
@@ -13,22 +16,23 @@ local netns = require "spec.support.netns"
 
 local M = {}
 
---- Where a server listens that is not told to elsewhere.
+--- Where a server listens by default.
 M.ENDPOINT = "127.0.0.1:8080"
 
 local home
 local running, cgroups = {}, {}
 
 local root = command.run({ "pwd" }).out:match "[^\n]+"
---- LUA_PATH of the tree.
+--- LUA_PATH for this tree.
 M.lua_path = ("%s/lua/?.lua;%s/lua/?/init.lua;%s/lua/?.lua;;"):format(root, root, command.build)
 
 --- Why nginx cannot be run here, or nil.
 ---@type string|nil
-M.reason = command.run({ "test", "-e", "/usr/lib/nginx/modules/ngx_http_lua_module.so" }).status ~= 0
+M.reason = command.run({ "test", "-e", "/usr/lib/nginx/modules/ngx_http_lua_module.so" }).status
+  ~= 0
   and "needs nginx and its Lua module" or command.no_kernel()
 
---- init_by_lua of a server that says nothing else.
+--- init_by_lua of a server, by default.
 M.INIT = [[require("tidegate.nginx").init { policy = "web.lua", attach = "self" }]]
 
 --- A whole nginx.conf.  `options`: init (Lua), worker (Lua), http, locations, workers,
@@ -59,9 +63,9 @@ function M.conf(options)
         %s
       }
     }
-  ]]):format(options.daemon and "on" or "off", options.workers or 2, options.http or "", options.init or M.INIT,
-    options.worker or [[require("tidegate.nginx").init_worker()]], options.listen or M.ENDPOINT,
-    options.locations or "")
+  ]]):format(options.daemon and "on" or "off", options.workers or 2, options.http or "",
+    options.init or M.INIT, options.worker or [[require("tidegate.nginx").init_worker()]],
+    options.listen or M.ENDPOINT, options.locations or "")
 end
 
 ---@class spec.Nginx
@@ -73,7 +77,8 @@ local Nginx = {}
 Nginx.__index = Nginx
 
 local function new(endpoint)
-  local self = setmetatable({ folder = env.folder(), cgroup = cgroup.make(), endpoint = endpoint }, Nginx)
+  local self = setmetatable({ folder = env.folder(), cgroup = cgroup.make(), endpoint = endpoint },
+    Nginx)
   cgroups[#cgroups + 1] = self.cgroup
   command.run { "chmod", "755", self.folder }
   return self
@@ -91,9 +96,11 @@ end
 --- Start nginx in its cgroup, without waiting for anything.
 ---@return spec.Process
 function Nginx:run(...)
-  local enter = [[echo 0 > "$0/cgroup.procs" && folder=$1 && shift && exec "$@" > "$folder/stderr.log" 2>&1]]
+  local enter = [[echo 0 > "$0/cgroup.procs" && folder=$1 && shift && exec "$@" > ]]
+    .. [["$folder/stderr.log" 2>&1]]
   local process = command.start({ "sh", "-c", enter, self.cgroup, self.folder,
-    "/usr/sbin/nginx", "-p", self.folder, "-c", "nginx.conf", ... }, { env = { LUA_PATH = M.lua_path } })
+    "/usr/sbin/nginx", "-p", self.folder, "-c", "nginx.conf", ... },
+    { env = { LUA_PATH = M.lua_path } })
   running[#running + 1] = process
   return process
 end
@@ -107,7 +114,7 @@ function Nginx:begin(...)
   return self
 end
 
---- Start, and wait until it answers.
+--- Start nginx, and wait until it answers.
 ---@return spec.Nginx
 function M.start(options)
   return M.prepare(options):begin()
@@ -128,10 +135,11 @@ function M.enter()
   home = netns.enter()
 end
 
---- End all servers, remove what they leave, and go home.
+--- End all servers, remove what they leave, and return to our own namespace.
 function M.leave()
   for _, path in ipairs(cgroups) do
-    command.run { "sh", "-c", [[for pid in $(cat "$0/cgroup.procs"); do kill -9 "$pid"; done; exit 0]], path }
+    command.run { "sh", "-c",
+      [[for pid in $(cat "$0/cgroup.procs"); do kill -9 "$pid"; done; exit 0]], path }
   end
   for _, process in ipairs(running) do
     process:wait()
@@ -144,12 +152,12 @@ function M.leave()
   netns.leave(home)
 end
 
---- Write a file into its folder.
+--- Write a file into the server's folder.
 function Nginx:write(name, text)
   env.write(self.folder .. "/" .. name, text)
 end
 
---- What it wrote on standard error, and to its log.
+--- What it wrote to standard error, and to its log.
 ---@return string
 function Nginx:log()
   local parts = {}
@@ -163,7 +171,7 @@ function Nginx:log()
   return table.concat(parts)
 end
 
---- Wait until it has logged a text, `times` (once) at least.
+--- Wait until it has logged a text at least `times` times (default: once).
 function Nginx:wait_for(text, times)
   command.wait_until(function()
     local count, at = 0, 0
@@ -183,7 +191,7 @@ function Nginx:get(path)
   return http.get(self.endpoint, path)
 end
 
---- The pid of the master, where it is a daemon.
+--- The pid of the master, if it is a daemon.
 ---@return string|nil
 function Nginx:master()
   local file = io.open(self.folder .. "/nginx.pid")
@@ -194,7 +202,7 @@ function Nginx:master()
   return pid
 end
 
---- The pids of its workers, those that are being shut down included.
+--- The pids of its workers, including those that are shutting down.
 ---@return integer[]
 function Nginx:workers()
   local pids = {}
@@ -204,7 +212,7 @@ function Nginx:workers()
   return pids
 end
 
---- The pid of the worker that reads the events, or did last.
+--- The pid of the worker that reads the events, or read them last.
 ---@return integer|nil
 function Nginx:reader()
   local pid
@@ -216,10 +224,11 @@ end
 
 --- Connect from its cgroup to an address and port 80, by a program that is not nginx.
 function Nginx:try(address)
-  command.run { "sh", "-c", [[echo 0 > "$0/cgroup.procs" && exec nc -z -w 1 "$1" 80]], self.cgroup, address }
+  command.run { "sh", "-c", [[echo 0 > "$0/cgroup.procs" && exec nc -z -w 1 "$1" 80]], self.cgroup,
+    address }
 end
 
---- Reload, and wait until the workers are new ones.  `conf`: of M.conf().
+--- Reload, and wait until the workers are new ones.  `conf`: from M.conf().
 function Nginx:reload(conf)
   if conf then
     self:write("nginx.conf", M.conf(conf))
@@ -240,13 +249,13 @@ function Nginx:reload(conf)
   end, "new workers in: " .. self:log())
 end
 
---- Have it read its configuration again, where it is to refuse.
+--- Make it read its configuration again, which it must refuse.
 function Nginx:reload_in_vain(said)
   self.process:kill "sighup"
   self:wait_for(said)
 end
 
---- End it.
+--- End the server.
 ---@param signal "sigquit"|"sigterm"|"sigkill"|nil
 function Nginx:stop(signal)
   if not self.process.status then
@@ -255,11 +264,12 @@ function Nginx:stop(signal)
   end
 end
 
---- What is attached to its cgroup: "connect4", "connect6" …
+--- The hooks that are attached to its cgroup: "connect4", "connect6" …
 ---@return string
 function Nginx:attached()
   local found = {}
-  for line in command.run({ "/usr/sbin/bpftool", "cgroup", "show", self.cgroup }).out:gmatch "[^\n]+" do
+  local shown = command.run { "/usr/sbin/bpftool", "cgroup", "show", self.cgroup }
+  for line in shown.out:gmatch "[^\n]+" do
     found[#found + 1] = line:match "^%d.-(%S+)%s*$"
   end
   table.sort(found)

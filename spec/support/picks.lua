@@ -1,4 +1,4 @@
---- How often each backend should have been picked, beside what the gate counts.
+--- How often each backend should have been picked, compared with what the gate counts.
 
 local M = {}
 
@@ -6,7 +6,7 @@ local M = {}
 local Picks = {}
 Picks.__index = Picks
 
---- What the gate counts of a list, by the places in it.
+--- What the gate counts for one list, by the places in it.
 local function counted(backends)
   local counts = {}
   for place, backend in ipairs(backends) do
@@ -15,7 +15,7 @@ local function counted(backends)
   return counts
 end
 
---- What the gate counts of all lists, by the reference's.
+--- What the gate counts for all lists, by the reference's lists.
 function Picks:read()
   local all = {}
   for index, rule in ipairs(self.readable.rules) do
@@ -29,13 +29,14 @@ function Picks:read()
   return all
 end
 
---- From now on.
+--- Start to count now.
 ---@param gate tidegate.Gate
 ---@param readable table the policy that is in force, from reference.read()
 ---@param handles tidegate.Rule[]
 ---@return spec.Picks
 function M.new(gate, readable, handles)
-  local self = setmetatable({ gate = gate, readable = readable, handles = handles, sure = {}, open = {} }, Picks)
+  local self = setmetatable({ gate = gate, readable = readable, handles = handles, sure = {},
+    open = {} }, Picks)
   self.before = self:read()
   for list, counts in pairs(self.before) do
     self.sure[list], self.open[list] = {}, 0
@@ -46,7 +47,7 @@ function M.new(gate, readable, handles)
   return self
 end
 
---- Count what became of a call.
+--- Count the result of a call.
 ---@param verdict spec.Verdict
 function Picks:count(verdict)
   if not verdict.balance or verdict.errno then

@@ -27,8 +27,8 @@ local function write_all(fd, text)
   end
 end
 
---- Run a function in a child process.  It ends without finalizers, so that
---- what it shares with us stays ours; the links that we hold it holds too.
+--- Run a function in a child process.  The child ends without finalizers, so that
+--- what it shares with us stays ours; it also holds the links that we hold.
 ---@param work fun(): string|nil
 ---@return spec.Fork
 function M.fork(work)
@@ -46,7 +46,7 @@ function M.fork(work)
   return setmetatable({ pid = pid, from = ends[0] }, Fork)
 end
 
---- Wait for its end; an error in it is one here.
+--- Wait for the end of the child; an error in it becomes an error here.
 ---@return string result
 function Fork:wait()
   local text = libc.read_all(self.from)
@@ -58,7 +58,7 @@ function Fork:wait()
   return text:sub(2)
 end
 
---- Whether it has ended; it is not to be waited for then.
+--- Whether the child has ended; if so, it must not be waited for.
 ---@return boolean
 function Fork:ended()
   if C.waitpid(self.pid, nil, WNOHANG) == 0 then
@@ -68,7 +68,7 @@ function Fork:ended()
   return true
 end
 
---- Kill it as `kill -9` does.
+--- Kill the child as `kill -9` does.
 function Fork:kill()
   C.kill(self.pid, SIGKILL)
   C.close(self.from)
@@ -82,7 +82,7 @@ function M.run(work)
   return M.fork(work):wait()
 end
 
---- One process gives a signal, another waits for it.
+--- A signal that one process gives, and another one waits for.
 ---@return { give: fun(), wait: fun(), close: fun() }
 function M.signal()
   local ends = ffi.new "int[2]"

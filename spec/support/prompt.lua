@@ -10,14 +10,15 @@ local M = {}
 
 local opened = {}
 
---- Nothing but a loopback, and a server on 127.0.0.1:60123 where it is asked for.
+--- A loopback device only, and a server on 127.0.0.1:60123 if `options.serve` is true.
 local ALONE = 'ip link set lo up; exec "$@"'
 local SERVED = 'trap : INT; ip link set lo up; luajit examples/demo-server.lua 60123 & '
   .. 'until nc -z 127.0.0.1 60123; do sleep 0.02; done; "$@"; status=$?; kill %1; exit $status'
 
---- Start it, and wait for the prompt.
+--- Start the prompt, and wait until it is ready.
 ---@param arguments string[] of tidegate repl
----@param options { serve: boolean, env: table, columns: integer, before: string[] }|nil before: put before the command
+---@param options { serve: boolean, env: table, columns: integer, before: string[] }|nil
+--- `before` is put before the command
 ---@return spec.Terminal
 function M.start(arguments, options)
   options = options or {}
@@ -40,7 +41,7 @@ function M.start(arguments, options)
   return term
 end
 
---- Close the terminals of all that were started.
+--- Close all terminals that were started.
 function M.close()
   local terms = opened
   opened = {}

@@ -62,7 +62,7 @@ function RawGate:counters(index)
   return tonumber(counters.hits), tonumber(counters.suppressed)
 end
 
---- Call a function for each event of one batch, and give the batch back.
+--- Call a function for each event of one batch, and return the batch to the ring.
 ---@param each fun(event: ffi.cdata*)
 ---@return integer count
 function RawGate:read(each)

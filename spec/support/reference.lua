@@ -1,11 +1,11 @@
---- The slow, obvious matcher that the property specs hold the rest to.
+--- The slow, obvious matcher with which the property specs compare everything else.
 --
--- It takes rules as the policy language writes them and tries one after the
--- other; it and its parts, in spec/support/reference/, share no code with core/,
+-- It takes rules as the policy language writes them and tries one after
+-- another; it and its parts, in spec/support/reference/, share no code with core/,
 -- bpf/ or lua/.  Addresses are strings of 16 bytes, IPv4 v4-mapped, so that
 -- comparing them as strings orders them.
 --
--- Functions are called through M, so that a spec can break one and see that
+-- Functions are called through M, so that a spec can break one and check that
 -- the break is noticed.
 
 local address = require "spec.support.reference.address"
@@ -15,29 +15,34 @@ local names = require "spec.support.reference.names"
 
 local M = {}
 
---- What random policies deny with: none of them comes from the kernel's own
---- connect or sendto, so that a denial with one is a rule's.
+--- The errnos with which random policies deny: the kernel's own connect or sendto
+--- returns none of them, so a denial with one is a rule's.
 M.errnos = {
-  EPERM = 1, EXDEV = 18, EL2HLT = 51, ENOANO = 55, EBADSLT = 57, EDOTDOT = 73, ENOTUNIQ = 76, ELIBACC = 79,
-  ESTRPIPE = 86, EUSERS = 87, EUCLEAN = 117, ENAVAIL = 119, EKEYREVOKED = 128, EOWNERDEAD = 130, ERFKILL = 132,
+  EPERM = 1, EXDEV = 18, EL2HLT = 51, ENOANO = 55, EBADSLT = 57, EDOTDOT = 73, ENOTUNIQ = 76,
+  ELIBACC = 79,
+  ESTRPIPE = 86, EUSERS = 87, EUCLEAN = 117, ENAVAIL = 119, EKEYREVOKED = 128, EOWNERDEAD = 130,
+  ERFKILL = 132,
 }
 
---- What a balance without a backend fails with where its rule says nothing.
+--- The errno of a balance without a backend, if its rule has none.
 M.EHOSTUNREACH = 113
 
 -- Rules ------------------------------------------------------------------------------
 
 local ops_of = {
-  connect = { connect = true }, sendmsg = { sendmsg = true }, egress = { connect = true, sendmsg = true },
+  connect = { connect = true }, sendmsg = { sendmsg = true },
+  egress = { connect = true, sendmsg = true },
   bind = { bind = true }, recvmsg = { recvmsg = true }, getpeername = { getpeername = true },
   getsockname = { getsockname = true },
 }
 local who = {
-  "proto", "family", "uid", "gid", "comm", "pid", "type", "from", "exe", "cgroup", "netns", "mark", "device",
+  "proto", "family", "uid", "gid", "comm", "pid", "type", "from", "exe", "cgroup", "netns", "mark",
+  "device",
 }
 
 local function read_rule(rule)
-  local own = { verb = rule.verb, conditions = {}, reveal = rule.reveal, privileged = rule.privileged }
+  local own = { verb = rule.verb, conditions = {}, reveal = rule.reveal,
+    privileged = rule.privileged }
   for op, ops in pairs(ops_of) do
     if rule[op] ~= nil then
       own.ops = ops
@@ -66,7 +71,7 @@ local function read_rule(rule)
 end
 
 --- A policy ready to decide.
----@param policy { default: string|table|nil, rules: table[] } as the verbs take them, with the verb's name in `verb`
+---@param policy { default: string|table|nil, rules: table[] } rules as verbs take them, plus `verb`
 ---@return table
 function M.read(policy)
   local default = policy.default or "allow"
@@ -95,7 +100,7 @@ end
 local ANY4, LOOPBACK4 = address.parse "0.0.0.0", address.parse "127.0.0.1"
 local ANY6, LOOPBACK6 = address.parse "::", address.parse "::1"
 
---- Where the kernel goes for an address, from a socket that is bound to another or, nil, to none.
+--- Where the kernel sends an address from a socket that is bound to another one, or, nil, to none.
 function M.target(addr, bound)
   local bound4 = bound and address.is_v4(bound)
   if addr == ANY4 then
@@ -108,12 +113,14 @@ end
 
 local function type_of(call)
   local protos, types = names.protos, names.types
-  return call.type or (call.proto == protos.tcp or call.proto == protos.mptcp) and types.stream or types.dgram
+  return call.type or (call.proto == protos.tcp or call.proto == protos.mptcp) and types.stream
+    or types.dgram
 end
 
---- The family of the hook: a datagram to an IPv4 address is IPv4 from an IPv6 socket too.
+--- The family of the hook: a datagram to an IPv4 address is IPv4 even from an IPv6 socket.
 function M.family(call)
-  return names.families[call.op == "sendmsg" and address.is_v4(call.target) and "inet" or call.family]
+  return names.families[call.op == "sendmsg" and address.is_v4(call.target) and "inet"
+    or call.family]
 end
 
 function M.rule_matches(rule, call)
@@ -128,7 +135,7 @@ function M.rule_matches(rule, call)
   return true
 end
 
---- The number of the rule that decides, nil where none matches.
+--- The number of the rule that decides, nil if none matches.
 function M.deciding(rules, call)
   for index, rule in ipairs(rules) do
     if rule.verb ~= "observe" and M.rule_matches(rule, call) then
@@ -137,8 +144,8 @@ function M.deciding(rules, call)
   end
 end
 
---- Where a balance sends a call: the list, and the places in it that come into question.  A
---- client may have been there before: then each does, but only one for all its calls.
+--- Where a balance sends a call: the list, and the places in it that are possible.  A client
+--- may have been there before, so each place is possible, but only one for all its calls.
 local function balanced(rule, call)
   local list, service = rule.backends, nil
   if not list then
@@ -146,19 +153,21 @@ local function balanced(rule, call)
     list = service.list
   end
   return {
-    list = list, service = service, places = balance.choices(list, not rule.sticky and rule.key, call),
+    list = list, service = service, places = balance.choices(list, not rule.sticky and rule.key,
+      call),
     client = rule.sticky and balance.client(rule.sticky, call),
   }
 end
 
---- The verdict of a balance of one backend of its list.
+--- The verdict of a balance that has chosen one backend of its list.
 ---@param verdict spec.Verdict
 ---@param call spec.Call
 ---@param place integer
 ---@return spec.Verdict
 function M.settled(verdict, call, place)
   local backend = verdict.balance.list[place]
-  return setmetatable({ addr = backend.addr, port = backend.port or call.port, place = place }, { __index = verdict })
+  return setmetatable({ addr = backend.addr, port = backend.port or call.port, place = place },
+    { __index = verdict })
 end
 
 ---@class spec.Call
@@ -171,8 +180,8 @@ end
 ---@field gid integer
 ---@field comm string
 ---@field pid integer
----@field type integer|nil that of the protocol
----@field from_addr string|nil 16 bytes; not bound
+---@field type integer|nil default: that of the protocol
+---@field from_addr string|nil 16 bytes; nil: not bound
 ---@field from_port integer|nil
 ---@field exe string path
 ---@field cgroup string path
@@ -190,12 +199,12 @@ end
 ---@field source_port integer|nil
 ---@field reveal boolean|nil
 ---@field privileged boolean|nil
----@field unseen boolean|nil no hook looks at the call
+---@field unseen boolean|nil no hook sees the call
 ---@field balance { list: table, service: table|nil, places: integer[], client: string|nil }|nil
---- where it may go, and who stays there; addr and port are as asked
----@field place integer|nil where in the list the backend stands, once that is settled
+--- where it may go, and which client stays there; addr and port are as asked
+---@field place integer|nil the backend's place in the list, once it is settled
 
---- What becomes of a call.
+--- How a call is decided.
 ---@param policy table from read()
 ---@param call spec.Call
 ---@return spec.Verdict
@@ -205,7 +214,8 @@ function M.decide(policy, call)
   end
   local goes = call.op == "connect" or call.op == "sendmsg"
   local seen = setmetatable({
-    target = goes and M.target(call.addr, call.from_addr) or call.addr, from_port = call.from_port or 0,
+    target = goes and M.target(call.addr, call.from_addr) or call.addr,
+    from_port = call.from_port or 0,
     type = type_of(call),
   }, { __index = call })
   seen.family = M.family(seen)

@@ -16,14 +16,16 @@ end
 
 local function print_failure(failure)
   local trace = failure.trace or failure.element.trace or {}
-  print(("    FAILED  %s  (%s:%s)"):format(failure.name, trace.short_src or "?", trace.currentline or "?"))
+  print(("    FAILED  %s  (%s:%s)"):format(failure.name, trace.short_src or "?",
+    trace.currentline or "?"))
   print(indent(text_of(failure.message)))
 end
 
 local function print_skipped(pendings)
   local counts, reasons = {}, {}
   for _, pending in ipairs(pendings) do
-    local reason = pending.message and text_of(pending.message):gsub("^[^:\n]+:%d+: ", "") or pending.name
+    local reason = pending.message and text_of(pending.message):gsub("^[^:\n]+:%d+: ", "")
+      or pending.name
     if not counts[reason] then
       reasons[#reasons + 1] = reason
     end

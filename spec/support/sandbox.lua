@@ -1,14 +1,15 @@
---- Where a kernel spec plays: this process in a cgroup and a network namespace
+--- The place of a kernel spec: this process in a cgroup and a network namespace
 --- of its own, with gates attached to the cgroup.
 --
---   local here = sandbox.new()
---   before_each(function() here:enter() end)
---   after_each(function() here:leave() end)
---   it("…", function() local gate = here:enforce [[deny { connect = "*" }]] … end)
+--   sandbox.describe("deny", function(here)
+--     it("…", function() local gate = here:enforce [[deny { connect = "*" }]] … end)
+--   end)
 
+local busted = require "busted"
 local cgroup = require "spec.support.cgroup"
 local command = require "spec.support.command"
 local netns = require "spec.support.netns"
+local socket = require "spec.support.socket"
 local tidegate = require "tidegate"
 
 local M = {}
@@ -22,10 +23,40 @@ Sandbox.__index = Sandbox
 ---@type string|nil
 M.reason = command.no_kernel()
 
---- A sandbox, to be entered before each test and left after it.
+--- A sandbox, to enter before each test and leave after it.
 ---@return spec.Sandbox
 function M.new()
   return setmetatable({}, Sandbox)
+end
+
+--- Why rules for unix sockets cannot be tried here, or nil.
+---@return string|nil
+function M.no_unix()
+  if M.reason then
+    return M.reason
+  end
+  local here = M.new()
+  here:enter()
+  local gate = here:gate [[deny { connect = "unix:@tidegate-spec-none" }]]
+  local ok, message = gate:attach(here.cgroup)
+  here:leave()
+  return not ok and message or nil
+end
+
+--- describe() for tests of which each has the sandbox for itself; skipped if hooks cannot be tried.
+---@param title string
+---@param body fun(here: spec.Sandbox)
+function M.describe(title, body)
+  if M.reason then
+    busted.pending(M.reason)
+    return
+  end
+  busted.describe(title, function()
+    local here = M.new()
+    busted.before_each(function() here:enter() end)
+    body(here)
+    busted.after_each(function() here:leave() end)
+  end)
 end
 
 function Sandbox:enter()
@@ -35,15 +66,15 @@ function Sandbox:enter()
   cgroup.enter(self.cgroup)
 end
 
---- Close the sockets that it keeps.
+--- Close the sockets that the sandbox keeps.
 function Sandbox:close_sockets()
-  for _, socket in ipairs(self.sockets) do
-    socket:close()
+  for _, each in ipairs(self.sockets) do
+    each:close()
   end
   self.sockets = {}
 end
 
---- Close its gates and sockets, and remove its cgroups.
+--- Close the sandbox's gates and sockets, and remove its cgroups.
 function Sandbox:leave()
   for _, gate in ipairs(self.gates) do
     gate:close()
@@ -75,14 +106,24 @@ function Sandbox:enforce(policy)
 end
 
 --- Close a socket when the sandbox is left.
----@param socket spec.Socket
+---@param kept spec.Socket
 ---@return spec.Socket
-function Sandbox:keep(socket)
-  self.sockets[#self.sockets + 1] = socket
-  return socket
+function Sandbox:keep(kept)
+  self.sockets[#self.sockets + 1] = kept
+  return kept
 end
 
---- Another cgroup, below `parent` (the root).
+--- A socket that waits at an endpoint until the sandbox is left; port 0 takes a free one.
+---@param kind string as for socket.serve()
+---@param endpoint string
+---@return spec.Socket
+---@return string endpoint with its port, if that was 0
+function Sandbox:serve(kind, endpoint)
+  local server = self:keep(socket.serve(kind, endpoint))
+  return server, (endpoint:gsub("0$", function() return tostring(server:port()) end))
+end
+
+--- Another cgroup, below `parent` (default: the root).
 ---@param parent string|nil
 ---@return string
 function Sandbox:another(parent)
@@ -91,7 +132,7 @@ function Sandbox:another(parent)
   return path
 end
 
---- Do something from outside the sandbox's cgroup.
+--- Do some work outside the sandbox's cgroup.
 ---@param work function
 function Sandbox:outside(work)
   cgroup.enter(self.home)

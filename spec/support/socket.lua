@@ -1,18 +1,19 @@
---- Real sockets.  An endpoint is text, as a policy spells it; on an inet6
---- socket an IPv4 address is "[::ffff:1.2.3.4]:80"; of a unix socket it is
---- "unix:/run/x.sock", or "unix:@name", in which "@" stands for each zero.
+--- Real sockets.  An endpoint is a text, as a policy spells it; on an inet6
+--- socket an IPv4 address is "[::ffff:1.2.3.4]:80"; that of a unix socket is
+--- "unix:/run/x.sock", or "unix:@name", in which "@" replaces each zero.
 --
--- What fails returns nil and the errno's name.
+-- A function that fails returns nil and the errno's name.
 
 local bit = require "bit"
 local ffi = require "ffi"
 local libc = require "spec.support.libc"
+local sockaddr = require "spec.support.sockaddr"
 
 local C, outcome = libc.call, libc.outcome
+local address, asked = sockaddr.of, sockaddr.asked
 
 local M = {}
 
-local families = { inet = 2, inet6 = 10, unix = 1 }
 local SOCK_STREAM, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET, SOCK_CLOEXEC = 1, 2, 3, 5, 0x80000
 local IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_UDPLITE, IPPROTO_MPTCP = 1, 58, 136, 262
 local IPPROTO_NONE = 253 -- for experiments
@@ -23,7 +24,6 @@ local SOL_SOCKET, SO_LINGER, SO_RCVTIMEO, SO_SNDTIMEO, SO_PEERNAME, SO_COOKIE, S
 local SO_BINDTODEVICE, SO_MARK = 25, 36
 local IPPROTO_IPV6, IPV6_V6ONLY, IPV6_HOPLIMIT, IPPROTO_IP, IP_TTL = 41, 26, 52, 0, 2
 local IP_PKTINFO, IPV6_PKTINFO = 8, 50
-local ADDRESS_BYTES = 128
 
 --- How long a call may block before it fails with EAGAIN or EINPROGRESS.
 local PATIENCE_S = 20
@@ -33,69 +33,6 @@ local PATIENCE_S = 20
 ---@field family "inet"|"inet6"
 local Socket = {}
 Socket.__index = Socket
-
--- Addresses ------------------------------------------------------------------------
-
-local function be16(number)
-  return math.floor(number / 256), number % 256
-end
-
---- The same of a unix socket.  A pathname is told with its zero, as servers do.
-local function unix_address(path)
-  local to = ffi.new "struct spec_sockaddr"
-  local bytes = path:gsub("@", "\0")
-  to.family = families.unix
-  ffi.copy(to.bytes, bytes, #bytes)
-  return to, 2 + #bytes + (path:sub(1, 1) == "/" and #bytes < 108 and 1 or 0)
-end
-
---- A sockaddr and its length.
-local function address(text)
-  if text:find "^unix:" then
-    return unix_address(text:sub(6))
-  end
-  local host, port = text:match "^%[(.*)%]:(%d+)$"
-  local family, at, length = "inet6", 6, 28
-  if not host then
-    host, port = text:match "^([%d.]+):(%d+)$"
-    family, at, length = "inet", 2, 16
-  end
-  local to = ffi.new "struct spec_sockaddr"
-  to.family = families[family]
-  to.bytes[0], to.bytes[1] = be16(tonumber(port))
-  assert(C.inet_pton(to.family, host, to.bytes + at) == 1, text)
-  return to, length
-end
-
---- A pathname comes with its zero, an abstract name as long as it is.
-local function unix_text(from, length)
-  local path = ffi.string(from.bytes, math.max(length - 2, 0))
-  return "unix:" .. (path:find "^/" and path:match "^%Z+" or path:gsub("%z", "@"))
-end
-
-local function text_of(from, length)
-  if from.family == families.unix then
-    return unix_text(from, length)
-  end
-  if from.family ~= families.inet and from.family ~= families.inet6 then
-    return "family " .. from.family
-  end
-  local inet = from.family == families.inet
-  local room = ffi.new "char[64]"
-  C.inet_ntop(from.family, from.bytes + (inet and 2 or 6), room, 64)
-  local port = from.bytes[0] * 256 + from.bytes[1]
-  return (inet and "%s:%d" or "[%s]:%d"):format(ffi.string(room), port)
-end
-
---- Call with room for an address; its text.
-local function asked(call)
-  local from, length = ffi.new "struct spec_sockaddr", ffi.new("uint32_t[1]", ADDRESS_BYTES)
-  local result, errno = outcome(call(from, length))
-  if not result then
-    return nil, errno
-  end
-  return text_of(from, length[0]), result
-end
 
 -- Sockets ---------------------------------------------------------------------------
 
@@ -108,7 +45,8 @@ local function wrap(fd, family)
 end
 
 local function open(family, kind, proto)
-  return wrap(assert(outcome(C.socket(families[family], bit.bor(kind, SOCK_CLOEXEC), proto))), family)
+  return wrap(assert(outcome(C.socket(sockaddr.families[family], bit.bor(kind, SOCK_CLOEXEC),
+    proto))), family)
 end
 
 ---@param family "inet"|"inet6"
@@ -131,10 +69,11 @@ function M.unix_seqpacket() return open("unix", SOCK_SEQPACKET, 0) end
 ---@return spec.Socket
 function M.udplite(family) return open(family, SOCK_DGRAM, IPPROTO_UDPLITE) end
 
---- Which needs netns.allow_ping().
+--- A ping socket, which needs netns.allow_ping().
 ---@param family "inet"|"inet6"
 ---@return spec.Socket
-function M.ping(family) return open(family, SOCK_DGRAM, family == "inet" and IPPROTO_ICMP or IPPROTO_ICMPV6) end
+function M.ping(family) return open(family, SOCK_DGRAM,
+  family == "inet" and IPPROTO_ICMP or IPPROTO_ICMPV6) end
 
 ---@param family "inet"|"inet6"
 ---@return spec.Socket
@@ -177,11 +116,12 @@ end
 --- TCP fast open: of a listener, or of a client whose connect() waits for its first send().
 ---@param side "server"|"client"
 function Socket:fast_open(side)
-  assert(self:set(IPPROTO_TCP, side == "server" and TCP_FASTOPEN or TCP_FASTOPEN_CONNECT, ffi.new("int[1]", 1)))
+  assert(self:set(IPPROTO_TCP, side == "server" and TCP_FASTOPEN or TCP_FASTOPEN_CONNECT,
+    ffi.new("int[1]", 1)))
   return self
 end
 
---- A connection ends with a reset: none is left waiting, and its port is free.
+--- Make the connection end with a reset, so that no TIME_WAIT remains and its port is free.
 function Socket:abrupt()
   assert(self:set(SOL_SOCKET, SO_LINGER, ffi.new("struct spec_linger", 1, 0)))
   return self
@@ -202,7 +142,7 @@ end
 
 -- Calls ------------------------------------------------------------------------------
 
---- `family`: what the address says that it is, where that is not so.
+--- `family`: the family that the address claims, if it is a false one.
 function Socket:connect(endpoint, family)
   local to, length = address(endpoint)
   to.family = family or to.family
@@ -228,11 +168,12 @@ function Socket:listen()
   return self
 end
 
---- The next connection, and its peer as accept4() tells it.
+--- The next connection, and its peer as accept4() reports it.
 ---@return spec.Socket
 ---@return string peer
 function Socket:accept()
-  local peer, fd = asked(function(from, length) return C.accept4(self.fd, from, length, SOCK_CLOEXEC) end)
+  local peer, fd = asked(function(from, length) return C.accept4(self.fd, from, length,
+    SOCK_CLOEXEC) end)
   assert(peer, fd)
   return wrap(fd, self.family), peer
 end
@@ -244,7 +185,7 @@ end
 --- Why getpeername() fails.
 function Socket:getpeername_errno()
   return select(2, outcome(C.getpeername(self.fd, ffi.new "struct spec_sockaddr",
-    ffi.new("uint32_t[1]", ADDRESS_BYTES))))
+    ffi.new("uint32_t[1]", sockaddr.BYTES))))
 end
 
 function Socket:getsockname()
@@ -257,7 +198,8 @@ function Socket:port()
   return tonumber(self:getsockname():match ":(%d+)$")
 end
 
---- getsockopt(SO_PEERNAME), which wants room for just that address; a unix socket's has `room` bytes.
+--- getsockopt(SO_PEERNAME), which wants room for exactly that address; for a unix socket that is
+--- `room` bytes.
 function Socket:peername_option(room)
   return (asked(function(from, length)
     length[0] = room or (self.family == "inet" and 16 or 28)
@@ -283,7 +225,8 @@ function Socket:sendto_from(text, endpoint, source)
   local inet = self.family == "inet"
   local control = ffi.new(inet and "struct spec_source4" or "struct spec_source6")
   control.length = inet and 28 or 36
-  control.level, control.type = inet and IPPROTO_IP or IPPROTO_IPV6, inet and IP_PKTINFO or IPV6_PKTINFO
+  control.level, control.type = inet and IPPROTO_IP or IPPROTO_IPV6,
+    inet and IP_PKTINFO or IPV6_PKTINFO
   ffi.copy(control.source, from.bytes + (inet and 2 or 6), inet and 4 or 16)
   local part = ffi.new("struct spec_iovec", ffi.cast("const char *", text), #text)
   local message = ffi.new "struct spec_message"
@@ -311,12 +254,13 @@ function Socket:send_all(text, endpoints)
     local to, length = address(endpoint)
     local message = messages[index - 1].message
     names[index - 1] = to
-    message.name, message.name_length, message.parts, message.part_count = names + index - 1, length, part, 1
+    message.name, message.name_length, message.parts, message.part_count = names + index - 1,
+      length, part, 1
   end
   return outcome(C.sendmmsg(self.fd, messages, #endpoints, 0))
 end
 
---- Send with control data (a time to live), to where the socket is connected.
+--- Send with control data (a time to live) on a connected socket.
 function Socket:send_control(text)
   local inet = self.family == "inet"
   local control = ffi.new("struct spec_control", 20, inet and IPPROTO_IP or IPPROTO_IPV6,
@@ -328,7 +272,7 @@ function Socket:send_control(text)
   return outcome(C.sendmsg(self.fd, message, 0))
 end
 
---- The next datagram, and who sent it.
+--- The next datagram, and its sender.
 ---@return string text
 ---@return string from
 function Socket:receive()
@@ -340,19 +284,20 @@ function Socket:receive()
   return ffi.string(room, count), from
 end
 
---- The same by recvmsg().
+--- Like receive(), by recvmsg().
 ---@return string text
 ---@return string from
 function Socket:receive_message()
   local room, from = ffi.new "char[2048]", ffi.new "struct spec_sockaddr"
   local part = ffi.new("struct spec_iovec", room, 2048)
   local message = ffi.new "struct spec_message"
-  message.name, message.name_length, message.parts, message.part_count = from, ADDRESS_BYTES, part, 1
+  message.name, message.name_length, message.parts, message.part_count = from, sockaddr.BYTES, part,
+    1
   local count = assert(outcome(C.recvmsg(self.fd, message, 0)))
-  return ffi.string(room, count), text_of(from)
+  return ffi.string(room, count), sockaddr.text(from)
 end
 
---- Whether no datagram is there.
+--- Whether no datagram has arrived.
 function Socket:is_empty()
   local MSG_PEEK, MSG_DONTWAIT = 0x2, 0x40
   local flags = MSG_PEEK + MSG_DONTWAIT
@@ -381,9 +326,9 @@ function M.serve(kind, endpoint)
   return datagram[kind] and server or server:listen()
 end
 
---- Where connecting a new socket of `kind` to an endpoint leads, or the errno's name.
+--- Where connecting a new socket of `kind` to an endpoint ends up, or the errno's name.
 ---@return string
-function M.lead(kind, endpoint)
+function M.reached(kind, endpoint)
   local client = M.kinds[kind](family_of(endpoint)):abrupt()
   local ok, errno = client:connect(endpoint)
   local peer = ok and client:getpeername() or errno
@@ -391,7 +336,7 @@ function M.lead(kind, endpoint)
   return peer
 end
 
---- What connecting a new socket of `kind` to an endpoint comes to: "ok" or the errno's name.
+--- The result of connecting a new socket of `kind` to an endpoint: "ok" or the errno's name.
 ---@return string
 function M.try(kind, endpoint)
   local client = M.kinds[kind](family_of(endpoint)):abrupt()

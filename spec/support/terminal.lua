@@ -1,6 +1,6 @@
 -- A program at a real terminal: tmux draws its screen, and we type.
 --
--- Nothing sleeps: what is typed next waits for what the screen is to show.
+-- Nothing sleeps: what is typed next waits for what the screen must show.
 
 local command = require "spec.support.command"
 local uv = require "luv"
@@ -21,7 +21,7 @@ local function tmux(self, ...)
   return got.out
 end
 
---- Run a program at a new terminal, of 100 columns; when it has ended, the
+--- Run a program at a new terminal of 100 columns; when it has ended, the
 --- screen says `status N`.
 ---@param arguments string[]
 ---@param options { env: table<string, string>, columns: integer, rows: integer }|nil
@@ -29,12 +29,14 @@ end
 function M.start(arguments, options)
   options = options or {}
   opened = opened + 1
-  local self = setmetatable({ socket = ("/tmp/tidegate-spec-%d-%d"):format(uv.os_getpid(), opened) }, Terminal)
+  local self = setmetatable({ socket = ("/tmp/tidegate-spec-%d-%d")
+    :format(uv.os_getpid(), opened) }, Terminal)
   local words = { "env" }
   for name, value in pairs(options.env or {}) do
     words[#words + 1] = name .. "=" .. value
   end
-  -- A Ctrl-C that comes when the program has ended must not end what keeps the terminal.
+  -- A Ctrl-C that comes after the program has ended must not end the shell that keeps the terminal
+  -- open.
   local script = 'trap : INT; "$@"; status=$?; trap "" INT; echo "status $status"; exec sleep 1000'
   for _, word in ipairs { "sh", "-c", script, "sh", unpack(arguments) } do
     words[#words + 1] = word
@@ -42,14 +44,15 @@ function M.start(arguments, options)
   for index, word in ipairs(words) do
     words[index] = "'" .. word:gsub("'", "'\\''") .. "'"
   end
-  tmux(self, "new-session", "-d", "-x", tostring(options.columns or 100), "-y", tostring(options.rows or 50),
+  tmux(self, "new-session", "-d", "-x", tostring(options.columns or 100), "-y",
+    tostring(options.rows or 50),
     table.concat(words, " "))
   self.pids = tmux(self, "display-message", "-p", "#{pid} #{pane_pid}")
   return self
 end
 
---- What is on the screen and has gone past its top, without the blanks at the
---- ends of lines; wrapped lines are one.
+--- What is on the screen and what has scrolled off, without the blanks at the
+--- ends of lines; a wrapped line is one line.
 function Terminal:screen()
   return (tmux(self, "capture-pane", "-p", "-J", "-S", "-"):gsub(" +\n", "\n"):gsub("\n+$", "\n"))
 end
@@ -63,8 +66,8 @@ function Terminal:rows()
   return rows
 end
 
---- The lines of a text in alphabetical order: events and the output of commands
---- come by ways of their own.
+--- The lines of a text in alphabetical order, because events and the output of
+--- commands arrive independently.
 ---@param text string
 ---@return string
 function M.sorted(text)
@@ -76,7 +79,7 @@ function M.sorted(text)
   return table.concat(lines, "\n")
 end
 
---- Wait until `done(screen)`, and return what that does.
+--- Wait until `done(screen)` returns something, and return that.
 function Terminal:wait(done, what)
   local result, screen
   local ok, message = pcall(command.wait_until, function()
@@ -88,7 +91,7 @@ function Terminal:wait(done, what)
   return result
 end
 
---- Wait for a text, `count` times (once).
+--- Wait until a text is on the screen `count` times (default: once).
 function Terminal:wait_for(text, count)
   self:wait(function(screen)
     local found, from = 0, 1
@@ -108,7 +111,7 @@ function Terminal:wait_for_prompt()
   self:wait(function(screen) return screen:find "\ntidegate>\n$" end, "the prompt")
 end
 
---- Wait until Ctrl-C is a signal again: no line is being edited.
+--- Wait until Ctrl-C is a signal again, because no line is being edited.
 function Terminal:wait_for_cooked()
   local device = tmux(self, "list-panes", "-F", "#{pane_tty}"):match "%S+"
   self:wait(function()
@@ -151,7 +154,8 @@ end
 --- Wait for the end of the program.
 ---@return integer status
 function Terminal:status()
-  return tonumber(self:wait(function(screen) return screen:match "\nstatus (%d+)\n$" end, "the end"))
+  return tonumber(self:wait(function(screen) return screen:match "\nstatus (%d+)\n$" end,
+    "the end"))
 end
 
 --- Type Ctrl-D, and wait for the end of the program.
@@ -161,12 +165,12 @@ function Terminal:leave()
   return self:status()
 end
 
---- Change the size.
+--- Change the size of the terminal.
 function Terminal:resize(columns)
   tmux(self, "resize-window", "-x", tostring(columns))
 end
 
---- End it, and wait until its processes are gone.
+--- End the terminal, and wait until its processes are gone.
 function Terminal:close()
   command.run { "tmux", "-S", self.socket, "kill-server" }
   for pid in self.pids:gmatch "%d+" do

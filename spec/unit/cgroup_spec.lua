@@ -1,16 +1,17 @@
--- Finding cgroups: the mount, processes, units, paths, and what is said of each
+-- Finding cgroups: the mount, processes, units, paths, and the error for each
 -- that cannot be found.
 
 local command = require "spec.support.command"
 local uv = require "luv"
 
--- Asks the library in a process of its own, so that it can be in other
+-- The spec calls the library in a process of its own, so that it can be in other
 -- namespaces and cgroups than the specs.
 local FIND = [[
 local ffi, library = require "ffi", require "tidegate.ffi"
 local path = ffi.new "char[4096]"
 local name = arg[1]
-local result = name == "root" and library.C.tg_cgroup_root(path, 4096) or library.C.tg_cgroup_find(name, path, 4096)
+local result = name == "root" and library.C.tg_cgroup_root(path, 4096)
+  or library.C.tg_cgroup_find(name, path, 4096)
 print(ffi.string(result == 0 and path or library.C.tg_error()))
 ]]
 
@@ -22,12 +23,13 @@ local function shell(script, ...)
   return (got.out:gsub("\n$", ""))
 end
 
---- What tg_cgroup_find() gives, or the text of its error.
+--- The result of tg_cgroup_find(), or the text of its error.
 local function find(name)
   return shell('printf %s "$FIND" | luajit - "$1"', name)
 end
 
-local root_mount = shell "sed -n 's|.* / \\([^ ]*\\) [^-]*- cgroup2 .*|\\1|p' /proc/self/mountinfo | head -1"
+local root_mount = shell [[
+  sed -n 's|.* / \([^ ]*\) [^-]*- cgroup2 .*|\1|p' /proc/self/mountinfo | head -1]]
 
 describe("tg_cgroup_root", function()
   it("finds cgroup2, also beside version 1", function()
@@ -72,21 +74,26 @@ describe("tg_cgroup_find", function()
   it("finds the cgroup of a process", function()
     if skip() then return end
     local path = make "process"
-    assert.equal(path, shell('echo $$ > "$1/cgroup.procs"; printf %s "$FIND" | luajit - self', path))
-    assert.equal(path, shell('echo $$ > "$1/cgroup.procs"; printf %s "$FIND" | luajit - pid:$$', path))
+    assert.equal(path, shell('echo $$ > "$1/cgroup.procs"; printf %s "$FIND" | luajit - self',
+      path))
+    assert.equal(path, shell('echo $$ > "$1/cgroup.procs"; printf %s "$FIND" | luajit - pid:$$',
+      path))
   end)
 
-  it("finds it where only a subtree is mounted, at a path with a space", function()
+  it("finds it if only a subtree is mounted, at a path with a space", function()
     if skip() then return end
     local path = make "subtree"
     local script = [[
       echo $$ > "$1/cgroup.procs"
-      unshare -m sh -c 'cd /; folder=$(mktemp -d); mkdir "$folder/a b" "$1/below"; mount --bind "$1" "$folder/a b"
+      unshare -m sh -c 'cd /; folder=$(mktemp -d)
+        mkdir "$folder/a b" "$1/below"; mount --bind "$1" "$folder/a b"
         umount -l "$2"; echo $$ > "$folder/a b/below/cgroup.procs"
         cd "$OLDPWD"; printf %s "$FIND" | luajit - self | sed "s|$folder|FOLDER|"
-        printf %s "$FIND" | luajit - "pid:$3"; umount "$folder/a b"; rmdir "$folder/a b" "$folder"' sh "$1" "$2" $PPID]]
+        printf %s "$FIND" | luajit - "pid:$3"
+        umount "$folder/a b"; rmdir "$folder/a b" "$folder"' sh "$1" "$2" $PPID]]
     local ours = command.run({ "sed", "-n", "s/^0:://p", "/proc/self/cgroup" }).out:gsub("\n", "")
-    assert.equal(("FOLDER/a b/below\ncgroup %s is outside of the cgroup2 mounts that are seen from here; "
+    assert.equal(("FOLDER/a b/below\ncgroup %s is outside of the cgroup2 mounts that are seen "
+      .. "from here; "
       .. "give the path of a folder that is seen"):format(ours), shell(script, path, root_mount))
   end)
 
@@ -96,20 +103,23 @@ describe("tg_cgroup_find", function()
     local script = [[
       echo $$ > "$1/cgroup.procs"
       unshare -C -m sh -c 'folder=$(mktemp -d); mount -t cgroup2 none "$folder"
-        printf %s "$FIND" | luajit - self | sed "s|$folder|FOLDER|"; umount "$folder"; rmdir "$folder"']]
+        printf %s "$FIND" | luajit - self | sed "s|$folder|FOLDER|"
+        umount "$folder"; rmdir "$folder"']]
     assert.equal("FOLDER", shell(script, path))
   end)
 
-  it("says how to mount cgroup2 where it is not", function()
+  it("says how to mount cgroup2 if it is not mounted", function()
     if skip() then return end
-    local script = [[unshare -m sh -c 'umount -l "$1"; printf %s "$FIND" | luajit - "$2"' sh "$1" "$2"]]
+    local script = [[unshare -m sh -c 'umount -l "$1"; printf %s "$FIND" | luajit - "$2"' sh "$1" ]]
+      .. [["$2"]]
     for _, name in ipairs { "root", "self", "pid:1", "unit:nginx.service", "/tmp" } do
       assert.truthy(shell(script, root_mount, name)
-        :match "^cgroup2 is not mounted; mount it with: mkdir %-p (%S+) && mount %-t cgroup2 cgroup2 %1$", name)
+        :match("^cgroup2 is not mounted; mount it with: "
+          .. "mkdir %-p (%S+) && mount %-t cgroup2 cgroup2 %1$"), name)
     end
   end)
 
-  it("finds units by name, system.slice first, and hints at near ones", function()
+  it("finds units by name, in system.slice first, and suggests similar ones", function()
     if skip() then return end
     local unit = "tidegate-spec-" .. uv.os_getpid()
     make "a.slice"
@@ -120,27 +130,31 @@ describe("tg_cgroup_find", function()
     assert.equal(("unit %sx.service: no cgroup below %s has this name; there is %s.service")
       :format(unit, root_mount, unit), find("unit:" .. unit .. "x"))
     make("b.slice/" .. unit .. ".service")
-    assert.equal(("unit %s.service: 2 cgroups have this name, one of them %s; give the path of one"):format(unit,
+    assert.equal(("unit %s.service: 2 cgroups have this name, one of them %s; give the path of one")
+      :format(unit,
       find("unit:" .. unit):match "one of them (%S+);"), find("unit:" .. unit))
     assert.equal(("unit zz-%s.service: no cgroup below %s has this name; is the unit running? "
-      .. "(systemctl status zz-%s.service)"):format(unit, root_mount, unit), find("unit:zz-" .. unit))
+      .. "(systemctl status zz-%s.service)"):format(unit, root_mount, unit),
+      find("unit:zz-" .. unit))
   end)
 
   it("takes a path as it is, and says what is wrong with one", function()
     if skip() then return end
     local path = make "path"
     assert.equal(path, find(path))
-    assert.equal(("%s/none: there is no such cgroup; make it with: mkdir -p %s/none"):format(path, path),
+    assert.equal(("%s/none: there is no such cgroup; make it with: mkdir -p %s/none")
+      :format(path, path),
       find(path .. "/none"))
     assert.equal(path .. "/cgroup.procs is a file of a cgroup; give the folder that it is in",
       find(path .. "/cgroup.procs"))
     assert.equal("/usr is not a cgroup; cgroup2 is mounted at " .. root_mount, find "/usr")
-    assert.equal("/none/such: there is no such folder; cgroups are below " .. root_mount, find "/none/such")
+    assert.equal("/none/such: there is no such folder; cgroups are below " .. root_mount,
+      find "/none/such")
     local below = path:sub(#root_mount + 1)
     assert.equal(("%s: there is no such folder; the cgroup is %s"):format(below, path), find(below))
   end)
 
-  it("names the version 2 mount for a cgroup of version 1", function()
+  it("names the version 2 mount if it is given a cgroup of version 1", function()
     if skip() then return end
     local first = shell("sed -n 's|^[^ ]* [^ ]* [^ ]* [^ ]* \\([^ ]*\\) [^-]*- cgroup .*|\\1|p' "
       .. "/proc/self/mountinfo | head -1")
@@ -148,14 +162,17 @@ describe("tg_cgroup_find", function()
       pending "needs cgroup version 1 beside version 2"
       return
     end
-    assert.equal(("%s is a cgroup of version 1; cgroup2 is mounted at %s"):format(first, root_mount), find(first))
+    assert.equal(("%s is a cgroup of version 1; cgroup2 is mounted at %s")
+      :format(first, root_mount), find(first))
   end)
 
   it("refuses what names nothing", function()
-    assert.equal('"" is not a cgroup; give a path, "self", "pid:42" or "unit:nginx.service"', find "")
+    assert.equal('"" is not a cgroup; give a path, "self", "pid:42" or "unit:nginx.service"',
+      find "")
     assert.equal('"pid:x" is not the number of a process, as in "pid:42"', find "pid:x")
     assert.equal('"pid:" is not the number of a process, as in "pid:42"', find "pid:")
-    assert.equal('"unit:a/b" is not the name of a unit, as in "unit:nginx.service"', find "unit:a/b")
+    assert.equal('"unit:a/b" is not the name of a unit, as in "unit:nginx.service"',
+      find "unit:a/b")
     assert.equal("pid 2147483647: there is no such process", find "pid:2147483647")
   end)
 end)

@@ -5,19 +5,20 @@ local native = require "spec.support.native"
 
 local CORRUPTIONS = 10000
 
--- What makes an image, and what reads it.
+-- The folders that make an image, and those that read it.
 local ROOMS = { "image", "compile", "simulate" }
 
--- What corrupt.c consists of beside.
+-- The other sources of corrupt.c.
 local PARTS = { "damage", "draw", "random_image" }
 
 describe("a damaged image", function()
-  it("is refused, or harmless to all who read it", function()
+  it("is refused, or harmless to everything that reads it", function()
     local seed = os.getenv "CORRUPT_SEED" or tostring(os.time())
     local text = native.run("corrupt", ("%s %d"):format(seed, CORRUPTIONS), ROOMS, PARTS)
     print("    " .. text:gsub("\n$", ""))
 
-    local total, refused, harmless = text:match "^seed %d+: (%d+) corruptions: (%d+) refused, (%d+) harmless\n$"
+    local total, refused,
+      harmless = text:match "^seed %d+: (%d+) corruptions: (%d+) refused, (%d+) harmless\n$"
     assert(total, text)
     assert.equal(CORRUPTIONS, tonumber(total))
     assert.equal(CORRUPTIONS, refused + harmless)

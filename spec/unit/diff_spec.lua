@@ -28,7 +28,7 @@ describe("a diff", function()
       into[#into + 1] = change.text
     end
     assert.equal(#from - #gone, #to - #come)
-    -- What stays, by a walk over each side, is the same.
+    -- What stays must be the same, by a walk over each side.
     local function without(lines, taken)
       local rest, at = {}, 1
       for _, line in ipairs(lines) do
@@ -54,7 +54,7 @@ describe("a diff", function()
     end
   end)
 
-  it("tells texts that have nothing in common as a whole", function()
+  it("replaces the whole if the texts have nothing in common", function()
     local from, to = {}, {}
     for index = 1, 3000 do
       from[index], to[index] = "a" .. index, "b" .. index
@@ -64,7 +64,7 @@ describe("a diff", function()
 end)
 
 describe("gate:diff", function()
-  it("tells what a gate has and another has not", function()
+  it("reports what a gate has and another one has not", function()
     local one = assert(tidegate.compile [[policy { name = "web" }
 deny { "a", connect = "10.0.0.1" }
 deny { connect = "10.0.0.2" }]])
@@ -76,17 +76,21 @@ deny { connect = "10.0.0.2" }]])
     assert.equal(0, #one:diff(other))
     one:policy { default = "deny" }
     assert.equal('- policy { name = "web", default = "allow", on_error = "allow" }\n'
-      .. '+ policy { name = "web", default = "deny", on_error = "allow" }', tostring(one:diff(other)))
+      .. '+ policy { name = "web", default = "deny", on_error = "allow" }',
+      tostring(one:diff(other)))
   end)
 
-  it("wants a gate", function()
-    assert.has_error(function() tidegate.gate():diff {} end, "diff: wants another gate; got a table")
+  it("requires a gate", function()
+    assert.has_error(function() tidegate.gate():diff {} end,
+      "diff: wants another gate; got a table")
   end)
 end)
 
 describe("a policy", function()
   it("goes back to a snapshot, with its handles", function()
-    local gate = assert(tidegate.compile 'policy { name = "web" } deny { "a", connect = "10.0.0.1" }')
+    local gate = assert(tidegate.compile [[
+      policy { name = "web" } deny { "a", connect = "10.0.0.1" }
+    ]])
     local before, snapshot = gate:dump(), gate.source:snapshot()
     local kept = gate:rules()[1]
     kept:remove()

@@ -49,7 +49,7 @@ local function product(six, one_family)
   return "{ " .. table.concat(parts, ", ") .. " }"
 end
 
---- `one_family`: of no other family than it looks, as "to" and "source" need it.
+--- `one_family`: only of the family that it looks like, as "to" and "source" need it.
 local function endpoints(six, one_family)
   local items = {}
   for i = 1, random(0, 4) do
@@ -58,8 +58,9 @@ local function endpoints(six, one_family)
       function() return ("%q"):format("!" .. endpoint(six)) end,
       function() return ("{ %q, %q }"):format(endpoint(six), endpoint(six)) end,
       function() return product(six, one_family) end,
-      -- A set may hold any address, which "to" and "source" of one family cannot have.
-      function() return one_family and ("%q"):format(endpoint(six)) or pick { 'set "one"', '-set "two"' } end,
+      -- A set may contain any address, which "to" and "source" of one family cannot have.
+      function() return one_family and ("%q"):format(endpoint(six))
+        or pick { 'set "one"', '-set "two"' } end,
     }()
   end
   -- Negations alone would mean all of both families.
@@ -78,14 +79,14 @@ local who = {
 
 local function rule(number, six)
   local verb = pick { "allow", "deny", "rewrite", "balance" }
-  local turns = verb == "rewrite" or verb == "balance"
-  local what = turns and "connect" or pick { "connect", "sendmsg", "egress" }
+  local redirects = verb == "rewrite" or verb == "balance"
+  local what = redirects and "connect" or pick { "connect", "sendmsg", "egress" }
   local sourced = verb ~= "deny" and what == "connect" and random(4) == 1
   local parts = {}
   if random(2) == 1 then
     parts[1] = literal.quote(pick { "rule ", 'quo"ted ', "back\\slash ", "été " } .. number)
   end
-  parts[#parts + 1] = what .. " = " .. endpoints(six, turns or sourced)
+  parts[#parts + 1] = what .. " = " .. endpoints(six, redirects or sourced)
   if six then
     parts[#parts + 1] = [[family = "inet6"]]
   end
@@ -101,12 +102,15 @@ local function rule(number, six)
       or pick { [["127.0.0.1:80"]], [["127.0.0.1"]], [["*:8080"]] })
     parts[#parts + 1] = random(2) == 1 and "reveal = " .. pick { "true", "false" } or nil
   elseif verb == "balance" then
-    parts[#parts + 1] = "to = " .. (six and pick { [["::1"]], [[{ "[::1]:80", { "::2", weight = 3 } }]] }
+    parts[#parts + 1] = "to = " .. (six and pick { [["::1"]],
+      [[{ "[::1]:80", { "::2", weight = 3 } }]] }
       or pick { [["127.0.0.1:80"]], [[{ { "127.0.0.1", weight = 1 }, "127.0.0.2:80" }]] })
-    parts[#parts + 1] = pick { nil, [[by = "random"]], [[by = "hash"]], [[by = "hash", key = "uid"]] }
+    parts[#parts + 1] = pick { nil, [[by = "random"]], [[by = "hash"]],
+      [[by = "hash", key = "uid"]] }
   end
   if sourced then
-    parts[#parts + 1] = "source = " .. (six and [["::1"]] or pick { [["127.0.0.1"]], [["127.0.0.1:2222"]] })
+    parts[#parts + 1] = "source = " .. (six and [["::1"]]
+      or pick { [["127.0.0.1"]], [["127.0.0.1:2222"]] })
   end
   if random(3) == 1 then
     parts[#parts + 1] = "log = " .. pick { "true", "false", [["10/s"]], [["1/100"]] }
@@ -125,7 +129,8 @@ local function policy()
     local items = {}
     for index = 1, random(0, 4) do
       local item = pick { function() return ("10.%d.0.0/16"):format(random(0, 255)) end, v6 }()
-      items[index] = random(3) == 1 and ("{ %q, ttl = %s }"):format(item, pick { '"90s"', "0", "0.5" })
+      items[index] = random(3) == 1 and ("{ %q, ttl = %s }")
+        :format(item, pick { '"90s"', "0", "0.5" })
         or ("%q"):format(item)
     end
     items[#items + 1] = pick { "", "", 'ttl = "10m"', "size = 100" }
@@ -137,7 +142,7 @@ local function policy()
   return table.concat(lines, "\n")
 end
 
---- The rows of an image between its head and its blob: all that decides a call.
+--- The rows of an image between its head and its blob: everything that decides a call.
 local function deciding_rows(image)
   local ffi = require "ffi"
   local bytes = image:data()
@@ -160,13 +165,14 @@ describe("gate:dump", function()
     assert.equal([[
 policy { default = "allow", on_error = "allow" }
 
-deny { "a \"name\"", connect = { "10.0.0.0/8:443", { addr = "192.0.2.1", port = { 80, "8000-8999" } } }, ]]
+deny { "a \"name\"", connect = { "10.0.0.0/8:443", ]]
+      .. [[{ addr = "192.0.2.1", port = { 80, "8000-8999" } } }, ]]
       .. [[uid = { "root", 33 }, errno = "111", log = "1/100" }
 rewrite { connect = "192.0.2.1", to = "127.0.0.1:80", reveal = true }
 ]], gate:dump())
   end)
 
-  it("keeps the names of unnamed rules where one was removed", function()
+  it("keeps the names of unnamed rules if one was removed", function()
     local gate = tidegate.gate()
     local first = gate:deny { connect = "192.0.2.1" }
     gate:deny { connect = "192.0.2.2" }
@@ -204,7 +210,7 @@ deny { "#3", connect = "192.0.2.3" }
       local rows, sections, on_error = deciding_rows(gate:image())
       local rows_again, sections_again, on_error_again = deciding_rows(again:image())
       assert(rows == rows_again and sections == sections_again and on_error == on_error_again, text)
-      -- … and, but for the lines that rules came from, the same bytes.
+      -- … and, except for the lines that rules came from, the same bytes.
       assert.equal(dumped, again:dump())
       local third = assert(tidegate.compile(again:dump(), "web.lua"))
       assert(third:image():data() == again:image():data(), text)

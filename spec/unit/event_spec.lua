@@ -17,7 +17,8 @@ end
 local function record(changes)
   local at = ffi.new("struct tg_event", {
     time_ns = 5000000000, generation = 3, cgroup_id = 17, netns_cookie = 4, socket_cookie = 99,
-    pid = 1234, tid = 1235, uid = 33, gid = 34, rule = 1, hook = C.TG_HOOK_CONNECT4, verb = C.TG_VERB_DENY,
+    pid = 1234, tid = 1235, uid = 33, gid = 34, rule = 1, hook = C.TG_HOOK_CONNECT4,
+    verb = C.TG_VERB_DENY,
     family = 2, error = 111, protocol = 6, asked_port_be = port_be(80), final_port_be = port_be(80),
     asked_addr = mapped(169, 254, 169, 254), final_addr = mapped(169, 254, 169, 254),
   })
@@ -43,9 +44,12 @@ end
 describe("event", function()
   it("reads as plain fields", function()
     assert.same({
-      time = 1005, verb = "deny", rule = "no-metadata", op = "connect", hook = "connect4", errno = "ECONNREFUSED",
-      asked = "169.254.169.254:80", final = "169.254.169.254:80", family = "inet", proto = "tcp", comm = "curl",
-      pid = 1234, tid = 1235, uid = 33, gid = 34, cgroup = 17, netns = 4, socket = 99, generation = 3,
+      time = 1005, verb = "deny", rule = "no-metadata", op = "connect", hook = "connect4",
+      errno = "ECONNREFUSED",
+      asked = "169.254.169.254:80", final = "169.254.169.254:80", family = "inet", proto = "tcp",
+      comm = "curl",
+      pid = 1234, tid = 1235, uid = 33, gid = 34, cgroup = 17, netns = 4, socket = 99,
+      generation = 3,
     }, (view():totable()))
     assert.equal("169.254.169.254", view().asked_addr)
     assert.equal(80, view().final_port)
@@ -53,21 +57,27 @@ describe("event", function()
   end)
 
   it("prints as one line", function()
-    assert.equal("deny    no-metadata  connect 169.254.169.254:80  ECONNREFUSED  curl[1234] uid 33", tostring(view()))
-    assert.equal("rewrite first  connect 1.2.3.4:60000 -> 127.0.0.1:60123  curl[1234] uid 33", tostring(view {
-      rule = 0, verb = C.TG_VERB_REWRITE, error = 0, asked_addr = mapped(1, 2, 3, 4), final_addr = mapped(127, 0, 0, 1),
-      asked_port_be = port_be(60000), final_port_be = port_be(60123),
-    }))
+    assert.equal("deny    no-metadata  connect 169.254.169.254:80  ECONNREFUSED  curl[1234] uid 33",
+      tostring(view()))
+    assert.equal("rewrite first  connect 1.2.3.4:60000 -> 127.0.0.1:60123  curl[1234] uid 33",
+      tostring(view {
+        rule = 0, verb = C.TG_VERB_REWRITE, error = 0, asked_addr = mapped(1, 2, 3, 4),
+        final_addr = mapped(127, 0, 0, 1),
+        asked_port_be = port_be(60000), final_port_be = port_be(60123),
+      }))
     local six = { 0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1 }
     assert.equal("allow   (default)  sendmsg [2001:db8::1]:443  curl[1234] uid 33", tostring(view {
-      rule = C.TG_RULE_DEFAULT, verb = C.TG_VERB_ALLOW, error = 0, hook = C.TG_HOOK_SENDMSG6, family = 10,
-      asked_addr = six, final_addr = six, asked_port_be = port_be(443), final_port_be = port_be(443), protocol = 17,
+      rule = C.TG_RULE_DEFAULT, verb = C.TG_VERB_ALLOW, error = 0, hook = C.TG_HOOK_SENDMSG6,
+      family = 10,
+      asked_addr = six, final_addr = six, asked_port_be = port_be(443),
+      final_port_be = port_be(443), protocol = 17,
     }))
   end)
 
   it("of a unix socket has paths, and neither ports nor a protocol", function()
     local function unix(asked, final, changes)
-      local at = record { rule = 0, verb = C.TG_VERB_REWRITE, error = 0, hook = C.TG_HOOK_CONNECT_UNIX, family = 1,
+      local at = record { rule = 0, verb = C.TG_VERB_REWRITE, error = 0,
+        hook = C.TG_HOOK_CONNECT_UNIX, family = 1,
         protocol = 0, asked_path_bytes = #asked, final_path_bytes = #final }
       ffi.copy(at.asked_path, asked, #asked)
       ffi.copy(at.final_path, final, #final)
@@ -79,7 +89,8 @@ describe("event", function()
       return event.view(at, ring)
     end
     local got = unix("/run/x.sock", "\0proxy\0\0")
-    assert.equal("rewrite docker  connect unix:/run/x.sock -> unix:@proxy  curl[1234] uid 33", tostring(got))
+    assert.equal("rewrite docker  connect unix:/run/x.sock -> unix:@proxy  curl[1234] uid 33",
+      tostring(got))
     assert.equal("unix:/run/x.sock", got.asked_addr)
     local plain = got:totable()
     assert.same({ "unix", "unix:/run/x.sock", "unix:@proxy", "connect_unix", "connect" },

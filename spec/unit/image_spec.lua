@@ -1,4 +1,4 @@
--- Images: what they say of themselves, in files, and their limits.
+-- Images: what they report about themselves, image files, and their limits.
 
 local bit = require "bit"
 local env = require "spec.support.env"
@@ -11,7 +11,8 @@ local C = library.C
 local CONNECT, EGRESS = images.CONNECT, images.EGRESS
 local SECTION_ROWS = 8
 local add, bytes_of, check, compile = images.add, images.bytes_of, images.check, images.compile
-local make, new_list, new_policy, sample = images.make, images.new_list, images.new_policy, images.sample
+local make, new_list, new_policy, sample = images.make, images.new_list, images.new_policy,
+  images.sample
 
 local function compile_error(policy)
   local result = C.tg_policy_compile(policy, library.slot "image")
@@ -43,7 +44,7 @@ local function hooks_of(image)
 end
 
 describe("an image", function()
-  it("says what it is", function()
+  it("reports what it contains", function()
     local image = compile(sample())
     local info = info_of(image)
     assert.equal("sample", ffi.string(info.name))
@@ -58,12 +59,13 @@ describe("an image", function()
       { ffi.string(rule.name), ffi.string(rule.where), ffi.string(rule.text) })
     assert.same({ tonumber(C.TG_VERB_DENY), EGRESS }, { rule.verb, rule.ops })
     check(C.tg_image_rule(image, 1, rule))
-    assert.same({ "#2", "", "" }, { ffi.string(rule.name), ffi.string(rule.where), ffi.string(rule.text) })
+    assert.same({ "#2", "", "" }, { ffi.string(rule.name), ffi.string(rule.where),
+      ffi.string(rule.text) })
     assert.equal(-34, C.tg_image_rule(image, 2, rule))
     assert.equal("the image has no rule 2: it has 2", ffi.string(C.tg_error()))
   end)
 
-  it("holds nothing for a policy without rules", function()
+  it("contains nothing for a policy without rules", function()
     local image = compile(new_policy())
     local info = info_of(image)
     assert.same({ "", 0, 0 }, { ffi.string(info.name), info.rules, info.hooks })
@@ -82,14 +84,15 @@ describe("an image", function()
     assert.equal("connect4 connect6", hooks_of(image))
   end)
 
-  it("asks for the hooks that it needs", function()
+  it("names the hooks that it needs", function()
     local function hooks(verb, fields)
       return hooks_of(compile(add(new_policy(), verb, fields)))
     end
     assert.equal("connect4 connect6", hooks(C.TG_VERB_DENY, {}))
     assert.equal("connect4 connect6 sendmsg4 sendmsg6", hooks(C.TG_VERB_DENY, { ops = EGRESS }))
     local function rewrite(fields, proto)
-      return hooks_of(compile(add(new_policy(), C.TG_VERB_REWRITE, fields, { [C.TG_FIELD_PROTO] = { proto } })))
+      return hooks_of(compile(add(new_policy(), C.TG_VERB_REWRITE, fields,
+        { [C.TG_FIELD_PROTO] = { proto } })))
     end
     local names = "connect4 connect6 recvmsg4 recvmsg6 getpeername4 getpeername6"
     assert.equal(names, rewrite({ to = "*:80" }, "*"))
@@ -100,7 +103,8 @@ describe("an image", function()
       rewrite({ to = "*:80", ops = 2 ^ tonumber(C.TG_OP_SENDMSG) }, "*"))
     assert.equal("bind4 bind6 getsockname4 getsockname6",
       rewrite({ to = "*:80", ops = 2 ^ tonumber(C.TG_OP_BIND) }, "*"))
-    assert.equal("getsockname4 getsockname6", rewrite({ to = "*:80", ops = 2 ^ tonumber(C.TG_OP_GETSOCKNAME) }, "*"))
+    assert.equal("getsockname4 getsockname6", rewrite({ to = "*:80",
+      ops = 2 ^ tonumber(C.TG_OP_GETSOCKNAME) }, "*"))
   end)
 
   it("takes 0.0.0.0 for 127.0.0.1 and :: for ::1, and nothing else", function()
@@ -112,23 +116,27 @@ describe("an image", function()
       for _, endpoint in ipairs { "0.0.0.0:80", "127.0.0.1:80", "[::]:80", "[::1]:80" } do
         assert.equal("deny", verb_of(image, endpoint, op), endpoint)
       end
-      for _, endpoint in ipairs { "0.0.0.1:80", "127.0.0.0:80", "127.0.0.2:80", "[::2]:80", "[1::]:80" } do
+      for _, endpoint in ipairs {
+        "0.0.0.1:80", "127.0.0.0:80", "127.0.0.2:80", "[::2]:80", "[1::]:80",
+      } do
         assert.equal("allow", verb_of(image, endpoint, op), endpoint)
       end
     end
-    image = compile(add(new_policy(), C.TG_VERB_DENY, {}, { [C.TG_FIELD_ENDPOINT] = { "0.0.0.0/8", "::/64" } }))
+    image = compile(add(new_policy(), C.TG_VERB_DENY, {},
+      { [C.TG_FIELD_ENDPOINT] = { "0.0.0.0/8", "::/64" } }))
     assert.equal("allow", verb_of(image, "0.0.0.0:80"))
     assert.equal("deny", verb_of(image, "0.0.0.1:80"))
     assert.equal("deny", verb_of(image, "[::]:80"))
   end)
 
-  it("holds the trees of egress once", function()
+  it("contains the trees of egress once", function()
     local list = {}
     for index = 1, 1000 do
       list[index] = ("10.%d.%d.0/28"):format(index / 256, index % 256)
     end
     local connect = compile(add(new_policy(), C.TG_VERB_DENY, {}, { [C.TG_FIELD_ENDPOINT] = list }))
-    local egress = compile(add(new_policy(), C.TG_VERB_DENY, { ops = EGRESS }, { [C.TG_FIELD_ENDPOINT] = list }))
+    local egress = compile(add(new_policy(), C.TG_VERB_DENY, { ops = EGRESS },
+      { [C.TG_FIELD_ENDPOINT] = list }))
     assert.equal(#bytes_of(connect) + (SECTION_ROWS + 2) * 64, #bytes_of(egress))
   end)
 
@@ -177,7 +185,7 @@ describe("an image file", function()
     end)))
   end)
 
-  it("is replaced whole, and leaves nothing beside", function()
+  it("is replaced as a whole, and leaves nothing beside it", function()
     check(C.tg_image_save(compile(new_policy "old"), path))
     check(C.tg_image_save(compile(new_policy "new"), path))
     local pipe = assert(io.popen("ls -d " .. path .. "*"))
@@ -185,12 +193,12 @@ describe("an image file", function()
     pipe:close()
   end)
 
-  it("may be something that is no file to write, but not to read", function()
+  it("may be a special file when it is written, but not when it is read", function()
     check(C.tg_image_save(compile(new_policy()), "/dev/null"))
     assert.equal("/dev/null: not a regular file", (load_error "/dev/null"))
   end)
 
-  it("is named where it fails", function()
+  it("is named if it cannot be written or read", function()
     os.remove(path)
     local image = compile(new_policy())
     assert.same({ path .. ": No such file or directory", 2 }, { load_error() })
@@ -198,7 +206,7 @@ describe("an image file", function()
     assert.equal(path .. "/in/it: No such file or directory", ffi.string(C.tg_error()))
   end)
 
-  it("is refused where it is something else, cut short or changed", function()
+  it("is refused if it is something else, cut short or changed", function()
     env.write(path, "policy { default = \"deny\" }\n")
     assert.same({ path .. ": not a Tidegate image", 22 }, { load_error() })
     env.write(path, "")
@@ -206,23 +214,27 @@ describe("an image file", function()
 
     local bytes = bytes_of(compile(sample()))
     env.write(path, bytes:sub(1, -65))
-    assert.equal(("%s: damaged image: %d bytes, it should have %d"):format(path, #bytes - 64, #bytes), (load_error()))
+    assert.equal(("%s: damaged image: %d bytes, it should have %d")
+      :format(path, #bytes - 64, #bytes), (load_error()))
     env.write(path, bytes:sub(1, 200) .. "x" .. bytes:sub(202))
     assert.equal(path .. ": damaged image: its checksum is wrong", (load_error()))
     assert.equal(0, os.execute("truncate -s 268435457 " .. path))
-    assert.equal(path .. ": not a Tidegate image: 268435457 bytes, an image has at most 268435456", (load_error()))
+    assert.equal(path .. ": not a Tidegate image: 268435457 bytes, an image has at most 268435456",
+      (load_error()))
   end)
 end)
 
 describe("a limit", function()
-  it("of terms names the rule that passes it", function()
+  it("of terms names the rule that exceeds it", function()
     local policy = new_policy()
     for index = 1, 16385 do
       add(policy, C.TG_VERB_DENY, { where = "many.lua:" .. index })
     end
     assert.same({
-      'many.lua:16385: deny "#16385": connect: its rules need more than 16384 terms, which is the limit (a rule is '
-        .. "one term for each combination of addresses and ports); use fewer rules, or lists with the same ports", 7,
+      'many.lua:16385: deny "#16385": connect: its rules need more than 16384 terms, which is the '
+        .. 'limit (a rule is '
+        .. "one term for each combination of addresses and ports); use fewer rules, or lists with "
+        .. "the same ports", 7,
     }, { compile_error(policy) })
   end)
 
@@ -230,7 +242,8 @@ describe("a limit", function()
     local path = os.tmpname()
     local file = assert(io.open(path, "w"))
     for address = 0, 2 ^ 22 + 2, 2 do
-      file:write(("11.%d.%d.%d\n"):format(math.floor(address / 65536), math.floor(address / 256) % 256, address % 256))
+      file:write(("11.%d.%d.%d\n"):format(math.floor(address / 65536),
+        math.floor(address / 256) % 256, address % 256))
     end
     file:close()
     local list = new_list(C.TG_FIELD_ENDPOINT, {})
@@ -238,11 +251,14 @@ describe("a limit", function()
     os.remove(path)
     local policy = add(new_policy(), C.TG_VERB_DENY, {}, { [C.TG_FIELD_ENDPOINT] = list })
     assert.same({
-      "connect: IPv4 addresses: the rules have 4194309 boundaries, the limit is 4194304; use fewer patterns", 7,
+      "connect: IPv4 addresses: the rules have 4194309 boundaries, the limit is 4194304; "
+        .. "use fewer patterns",
+      7,
     }, { compile_error(policy) })
   end)
 
-  --- Add a rule for each of the digits of a number below 2^17: it holds where that one is set.
+  --- Add a rule for each of the digits of a number below 2^17, which matches where that digit is
+  --- set.
   local function add_digits(policy, field, most)
     for digit = 0, most do
       local list, width = new_list(field, {}), 2 ^ digit
@@ -257,8 +273,8 @@ describe("a limit", function()
     local policy = new_policy()
     add_digits(policy, C.TG_FIELD_UID, 16)
     assert.same({
-      "connect: uids: the rules overlap in more than 65536 ways, which is the limit; use fewer rules, or rules "
-        .. "that overlap less", 7,
+      "connect: uids: the rules overlap in more than 65536 ways, which is the limit; use fewer "
+        .. "rules, or rules that overlap less", 7,
     }, { compile_error(policy) })
   end)
 
@@ -270,7 +286,8 @@ describe("a limit", function()
       add(policy, C.TG_VERB_DENY, {})
     end
     local message, errno = compile_error(policy)
-    assert.equal("connect: gids: the image needs at least N bytes, the limit is 268435456; use fewer patterns or rules",
+    assert.equal("connect: gids: the image needs at least N bytes, the limit is 268435456; use "
+      .. "fewer patterns or rules",
       (message:gsub("least %d+", "least N")))
     assert.equal(7, errno)
   end)

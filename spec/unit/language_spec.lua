@@ -1,7 +1,7 @@
 local env = require "spec.support.env"
 local tidegate = require "tidegate"
 
---- Policies that are wrong, and the whole of what is said about them.
+--- Wrong policies, and the whole error of each.
 local refused = {
   -- Fields.
   { [[deny { "x", egress = "1.2.3.4", errrno = "EPERM" }]],
@@ -11,7 +11,8 @@ local refused = {
   { [[deny { "x", egress = "1.2.3.4", [true] = 1 }]],
     [[web.lua:1: deny "x": unknown field true]] },
   { [[deny { "x", egress = "1.2.3.4", "10.0.0.1" }]],
-    [[web.lua:1: deny "x": unexpected value "10.0.0.1"; only the name, which comes first, has no field]] },
+    [[web.lua:1: deny "x": unexpected value "10.0.0.1"; only the name, which comes first, ]]
+      .. [[has no field]] },
   { [[deny { "x", connect = "1.2.3.4", to = "1.1.1.1" }]],
     [[web.lua:1: deny "x": "to" is for rewrite and balance]] },
   { [[allow { "x", connect = "1.2.3.4", errno = "EPERM" }]],
@@ -22,32 +23,39 @@ local refused = {
   { [[deny { name = "x", connect = "*" }]],
     [[web.lua:1: deny "#1": the name comes first, without a field; write deny { "x", … }]] },
   { [[deny { "x", connect = "1.2.3.4\0" }]],
-    [[web.lua:1: deny "x": connect: wants an endpoint such as "10.0.0.0/8:443", or a list of them; ]]
-    .. [[got "1.2.3.4\000"]] },
+    [[web.lua:1: deny "x": connect: wants an endpoint such as "10.0.0.0/8:443", or a list of ]]
+      .. [[them; got "1.2.3.4\000"]] },
   { [[return deny { "x", conect = "*" }]],
     [[web.lua: deny "x": unknown field "conect"; did you mean "connect"?]] },
 
   -- Live sets.
-  { [[set "s" { "10.0.0.1:80" }]], 'web.lua:1: set "s": "10.0.0.1:80": a set holds addresses without ports: '
+  { [[set "s" { "10.0.0.1:80" }]],
+    'web.lua:1: set "s": "10.0.0.1:80": a set holds addresses without ports: '
     .. "say the port where a rule uses the set: { addr = set, port = 80 }" },
-  { [[set "s" { "!10.0.0.1" }]], [[web.lua:1: set "s": "!10.0.0.1": a set has no '!': leave out what is not in it]] },
+  { [[set "s" { "!10.0.0.1" }]],
+    [[web.lua:1: set "s": "!10.0.0.1": a set has no '!': leave out what is not in it]] },
   { [[set "s" { "10.0.0.1-10.0.0.5" }]],
-    'web.lua:1: set "s": "10.0.0.1-10.0.0.5": a set holds addresses and prefixes, not ranges: write it as prefixes' },
+    'web.lua:1: set "s": "10.0.0.1-10.0.0.5": a set holds addresses and prefixes, not ranges: '
+      .. 'write it as prefixes' },
   { [[set "s" { "unix:/run/x" }]],
     'web.lua:1: set "s": "unix:/run/x": a set holds addresses, not unix sockets' },
-  { [[set "s" { size = 0 }]], 'web.lua:1: set "s": size: wants a whole number of elements, 1 or more; got 0' },
-  { [[set "s" { size = 5000000 }]], 'web.lua:1: set "s": size: 5000000 is over the limit of 4194304' },
-  { [[set "s" { ttl = "soon" }]], 'web.lua:1: set "s": ttl: wants a time such as "500ms", "10s", "10m", "2h", "1d", '
+  { [[set "s" { size = 0 }]],
+    'web.lua:1: set "s": size: wants a whole number of elements, 1 or more; got 0' },
+  { [[set "s" { size = 5000000 }]],
+    'web.lua:1: set "s": size: 5000000 is over the limit of 4194304' },
+  { [[set "s" { ttl = "soon" }]],
+    'web.lua:1: set "s": ttl: wants a time such as "500ms", "10s", "10m", "2h", "1d", '
     .. 'or a number of seconds; got "soon"' },
-  { [[set "s" { tll = "10m" }]], [[web.lua:1: set "s": unknown option "tll"; did you mean "ttl"?]] },
+  { [[set "s" { tll = "10m" }]],
+    [[web.lua:1: set "s": unknown option "tll"; did you mean "ttl"?]] },
   { [[set "s" { { "10.0.0.1", tll = 1 } }]],
     [[web.lua:1: set "s": unknown field "tll" of an element; did you mean "ttl"?]] },
   { [[set "s" { 10 }]],
-    'web.lua:1: set "s": wants addresses such as "10.0.0.1" or "10.0.0.0/8", each optionally with a '
-    .. 'ttl: { "10.0.0.1", ttl = "10m" }; got 10' },
+    'web.lua:1: set "s": wants addresses such as "10.0.0.1" or "10.0.0.0/8", each optionally with '
+    .. 'a ttl: { "10.0.0.1", ttl = "10m" }; got 10' },
   { [[set "s" { { "10.0.0.1\0.2", ttl = 1 } }]],
-    'web.lua:1: set "s": wants addresses such as "10.0.0.1" or "10.0.0.0/8", each optionally with a '
-    .. 'ttl: { "10.0.0.1", ttl = "10m" }; got a table' },
+    'web.lua:1: set "s": wants addresses such as "10.0.0.1" or "10.0.0.0/8", each optionally with '
+    .. 'a ttl: { "10.0.0.1", ttl = "10m" }; got a table' },
   { [[set "s" { "10.0.0.1", "10.0.0.2", size = 1 }]],
     'web.lua:1: set "s": has room for 1 elements: declare it with a larger size' },
   { 'set "s" {}\nset "s" {}', 'web.lua:2: set "s": is declared already at web.lua:1' },
@@ -55,11 +63,13 @@ local refused = {
   { [[deny { "x", egress = set "s" }]],
     'web.lua:1: deny "x": set "s": is not declared: write set "s" { … } before the rule' },
   { [[set "s" {} deny { "x", connect = "*", uid = set "s" }]],
-    'web.lua:1: deny "x": uid: set "s": a live set holds addresses: only an operation, or from, can name one' },
+    'web.lua:1: deny "x": uid: set "s": a live set holds addresses: only an operation, or from, '
+      .. 'can name one' },
   { [[deny { "x", connect = "*", from = set "s" }]],
     'web.lua:1: deny "x": set "s": is not declared: write set "s" { … } before the rule' },
   { [[services "s" {} deny { "x", connect = "*", from = services "s" }]],
-    'web.lua:1: deny "x": from: services "s": are what calls ask for, and no socket\'s own address: '
+    'web.lua:1: deny "x": from: services "s": are what calls ask for, and no socket\'s own '
+      .. 'address: '
       .. "name them in the operation, or a set here" },
 
   -- Operations.
@@ -74,9 +84,11 @@ local refused = {
     'web.lua:1: rewrite "x": to: the kernel sends no datagram for an IPv6 address to an IPv4 one: '
       .. 'match IPv4 addresses only, or add family = "inet"' },
   { [[deny { "x", getpeername = "1.2.3.4" }]],
-    'web.lua:1: deny "x": getpeername: cannot be denied: the kernel lets its hook only change what is reported; '
+    'web.lua:1: deny "x": getpeername: cannot be denied: the kernel lets its hook only change '
+      .. 'what is reported; '
       .. "write rewrite, or deny connect, bind or sendmsg" },
-  { [[allow { "x", connect = "1.2.3.4", privileged = true }]], 'web.lua:1: allow "x": privileged: only bind has it' },
+  { [[allow { "x", connect = "1.2.3.4", privileged = true }]],
+    'web.lua:1: allow "x": privileged: only bind has it' },
   { [[allow { "x", bind = "1.2.3.4", source = "127.0.0.1" }]],
     'web.lua:1: allow "x": source: only connect and sendmsg have one' },
   { [[allow { "x", egress = "1.2.3.4", source = "127.0.0.1:80" }]],
@@ -103,7 +115,8 @@ local refused = {
   { [[rewrite { "x", recvmsg = "1.2.3.4", to = "127.0.0.1", reveal = true }]],
     'web.lua:1: rewrite "x": reveal: recvmsg changes only what is shown: leave it out' },
   { [[policy { default = { recvmsg = "deny" } }]],
-    "web.lua:1: policy: default: recvmsg cannot be denied: the kernel lets its hook only change what is reported" },
+    "web.lua:1: policy: default: recvmsg cannot be denied: the kernel lets its hook only change "
+      .. "what is reported" },
   { [[rewrite { "x", connect = "1.2.3.4" }]],
     [[web.lua:1: rewrite "x" says no "to"; add where the call goes, such as to = "127.0.0.1:80"]] },
   { [[rewrite { "x", connect = "1.2.3.4", to = "[::1]:80" }]],
@@ -130,21 +143,26 @@ local refused = {
 
   -- Values.
   { [[deny { "x", connect = 443 }]],
-    [[web.lua:1: deny "x": connect: wants an endpoint such as "10.0.0.0/8:443", or a list of them; got 443]] },
+    [[web.lua:1: deny "x": connect: wants an endpoint such as "10.0.0.0/8:443", or a list of ]]
+      .. [[them; got 443]] },
   { [[deny { "x", connect = { "1.2.3.4", { true } } }]],
-    [[web.lua:1: deny "x": connect: wants an endpoint such as "10.0.0.0/8:443", or a list of them; got true]] },
+    [[web.lua:1: deny "x": connect: wants an endpoint such as "10.0.0.0/8:443", or a list of ]]
+      .. [[them; got true]] },
   { [[deny { "x", connect = { { addr = "1.2.3.4", prot = 4 } } }]],
-    [[web.lua:1: deny "x": connect: unknown key "prot" in { addr = …, port = … }; did you mean "port"?]] },
+    [[web.lua:1: deny "x": connect: unknown key "prot" in { addr = …, port = … }; did you mean ]]
+      .. [["port"?]] },
   { [[deny { "x", connect = { addr = 4 } }]],
-    [[web.lua:1: deny "x": connect: wants addr to be an address such as "10.0.0.0/8", or a list of them; got 4]] },
+    [[web.lua:1: deny "x": connect: wants addr to be an address such as "10.0.0.0/8", or a list ]]
+      .. [[of them; got 4]] },
   { [[deny { "x", connect = { port = 1.5 } }]],
     [[web.lua:1: deny "x": connect: wants port to be a port such as 443, "8000-8999" or "https", ]]
     .. [[or a list of them; got 1.5]] },
   { [[deny { "x", connect = "*", uid = { addr = "1.2.3.4" } }]],
-    [[web.lua:1: deny "x": uid: wants a user such as "www-data", 1000 or "1000-1999", or a list of them; ]]
-    .. [[{ addr = …, port = … } is for endpoints]] },
+    [[web.lua:1: deny "x": uid: wants a user such as "www-data", 1000 or "1000-1999", or a list ]]
+      .. [[of them; { addr = …, port = … } is for endpoints]] },
   { [[deny { "x", connect = "*", uid = -1 }]],
-    [[web.lua:1: deny "x": uid: wants a user such as "www-data", 1000 or "1000-1999", or a list of them; got -1]] },
+    [[web.lua:1: deny "x": uid: wants a user such as "www-data", 1000 or "1000-1999", or a list ]]
+      .. [[of them; got -1]] },
   { [[local t = {} t[1] = t; deny { "x", connect = t }]],
     [[web.lua:1: deny "x": connect: lists nest deeper than 16; write one list]] },
   { [[deny { "x", connect = "1.2.3" }]],
@@ -160,14 +178,17 @@ local refused = {
   -- The other words.
   { [[policy { nam = "x" }]], [[web.lua:1: policy: unknown option "nam"; did you mean "name"?]] },
   { [[policy { "x" }]], [[web.lua:1: policy: unknown option 1]] },
-  { [[policy "x"]], [[web.lua:1: policy wants a table such as policy { name = "web", default = "allow" }; got "x"]] },
+  { [[policy "x"]],
+    [[web.lua:1: policy wants a table such as policy { name = "web", default = "allow" }; ]]
+      .. [[got "x"]] },
   { [[policy { default = { conect = "deny" } }]],
     [[web.lua:1: policy: default: "conect" is no operation; did you mean "connect"?]] },
   { [[policy { default = { connect = "drop" } }]],
     [[web.lua:1: policy: default: connect wants "allow" or "deny"; got "drop"]] },
   { [[on("deny")]], [[web.lua:1: on "deny" wants a function; got nil]] },
   { [[on(4, print)]], [[web.lua:1: on wants a verb, the name of a rule, or "*"; got 4]] },
-  { [[on("denny", print)]], [[web.lua:1: on "denny": no verb and no rule of that name; did you mean "deny"?]] },
+  { [[on("denny", print)]],
+    [[web.lua:1: on "denny": no verb and no rule of that name; did you mean "deny"?]] },
   { "on(\"sead\", print)\nallow { \"seed\", connect = \"*\" }",
     [[web.lua:1: on "sead": no verb and no rule of that name; did you mean "seed"?]] },
   { [[file(5)]], [[web.lua:1: file wants a path; got 5]] },
@@ -197,7 +218,7 @@ describe("a policy file", function()
     end)
   end
 
-  it("tells all of its errors at once, one a line", function()
+  it("has all of its errors reported at once, one a line", function()
     assert.equal(table.concat({
       [[web.lua:1: deny "a" says no operation; ]]
         .. [[add connect, sendmsg, egress, bind, recvmsg, getpeername or getsockname]],
@@ -209,24 +230,27 @@ deny { "c", connect = "*", comn = "x" }
 alow { "d" }]])
   end)
 
-  it("says where a helper function of the policy was called from the verb's line", function()
-    assert.equal([[web.lua:2: deny "x": unknown field "foo"]], env.refusal [[local function refuse(name)
+  it("names the verb's line, and where a helper function of the policy was called", function()
+    assert.equal([[web.lua:2: deny "x": unknown field "foo"]], env.refusal [[
+local function refuse(name)
   return deny { name, connect = "*", foo = 1 }, nil
 end
 refuse "x"]])
   end)
 
-  it("says the whole of a long path", function()
+  it("shows the whole of a long path", function()
     local path = folder .. "/" .. ("long"):rep(30) .. ".lua"
     env.write(path, "local x = ")
     assert.equal(path .. ":1: unexpected symbol near '<eof>'", select(2, tidegate.load(path)))
     env.write(path, "denny {}")
-    assert.equal(path .. [[:1: unknown name "denny"; did you mean "deny"?]], select(2, tidegate.load(path)))
+    assert.equal(path .. [[:1: unknown name "denny"; did you mean "deny"?]],
+      select(2, tidegate.load(path)))
     env.write(path, "local x = nil + 1")
-    assert.equal(path .. ":1: attempt to perform arithmetic on a nil value", select(2, tidegate.load(path)))
+    assert.equal(path .. ":1: attempt to perform arithmetic on a nil value",
+      select(2, tidegate.load(path)))
   end)
 
-  it("is missing, or a folder", function()
+  it("is refused if it is missing, or a folder", function()
     local gate, message, errno = tidegate.load(folder .. "/none.lua")
     assert.is_nil(gate)
     assert.equal(folder .. "/none.lua: No such file or directory", message)
@@ -242,7 +266,8 @@ refuse "x"]])
   end)
 
   it("may start with a line for the shell", function()
-    env.write(folder .. "/shell.lua", "#!/usr/bin/env -S tidegate run\ndeny { \"x\", connect = \"*\" }")
+    env.write(folder .. "/shell.lua",
+      "#!/usr/bin/env -S tidegate run\ndeny { \"x\", connect = \"*\" }")
     local gate = assert(tidegate.load(folder .. "/shell.lua"))
     assert.equal(folder .. "/shell.lua:2", gate:rules()[1].where)
   end)
@@ -254,10 +279,11 @@ refuse "x"]])
       for _, port in ipairs { 80, 443 } do
         deny { "port " .. port, connect = "*:" .. port }
       end]], "web.lua"))
-    assert.equal([[web.lua:1: unknown name "dofile"; did you mean "file"?]], env.refusal [[dofile "x"]])
+    assert.equal([[web.lua:1: unknown name "dofile"; did you mean "file"?]],
+      env.refusal [[dofile "x"]])
   end)
 
-  it("does not touch the globals of the host, nor see them", function()
+  it("neither changes the globals of the host nor sees them", function()
     rawset(_G, "tidegate_spec_global", true)
     assert.equal([[web.lua:1: unknown name "tidegate_spec_global"; write a text in quotes]],
       env.refusal "print(tidegate_spec_global)")

@@ -1,5 +1,5 @@
--- Random policies: what is said to be unreachable is never reached, and what
--- was made unreachable is found.
+-- Random policies: rules that lint calls unreachable are never reached, and rules that
+-- were made unreachable are found.
 
 local agreement = require "spec.support.agreement"
 local env = require "spec.support.env"
@@ -9,7 +9,7 @@ local tidegate = require "tidegate"
 local POLICIES = tonumber(os.getenv "TIDEGATE_POLICIES") or 400
 local CALLS = 10000
 
---- The names of the rules that are said never to match, and whether all of each is.
+--- The names of the rules that lint says never match, and whether all of each rule is meant.
 local function unreachable(gate)
   local found = {}
   for _, finding in ipairs(assert(gate:findings())) do
@@ -22,7 +22,7 @@ local function unreachable(gate)
   return found
 end
 
---- A call that a rule decides which is said never to, as a story.
+--- A call that is decided by a rule that is said never to match, as a story.
 local function lie(gate, policy, maker, calls)
   local never = unreachable(gate)
   if not next(never) then
@@ -52,12 +52,13 @@ end
 describe("tidegate check", function()
   setup(env.seed)
 
-  it("says of no rule that is reached that it is not", function()
+  it("calls no rule unreachable that is reached", function()
     local maker, tried = random_policy.new { sources = true }, 0
     while tried < POLICIES / 20 do
       local policy = maker:policy(random_policy.some_count())
       for _, rule in ipairs(policy.rules) do
-        rule.shadow = rule.verb ~= "observe" and rule.verb ~= "balance" and math.random(6) == 1 or nil
+        rule.shadow = rule.verb ~= "observe" and rule.verb ~= "balance" and math.random(6) == 1
+          or nil
       end
       local gate = tidegate.gate()
       agreement.stage(gate, policy)
@@ -67,10 +68,10 @@ describe("tidegate check", function()
     end
   end)
 
-  --- Of the fields that few rules ask about the checks make no claims: see core/lint/coverage_box.c.
+  --- The checks do not cover the fields that few rules ask about: see core/lint/coverage_box.c.
   local rare = { "type", "mark", "device", "netns", "exe", "cgroup", "from" }
 
-  it("finds every rule that stands behind its like", function()
+  it("finds every rule that comes after an equal one", function()
     local maker = random_policy.new { sources = true, live = false }
     for number = 1, POLICIES do
       local policy = maker:policy(math.random(1, 30))
@@ -82,18 +83,20 @@ describe("tidegate check", function()
       local gate = tidegate.gate()
       local first = math.random(#policy.rules)
       if policy.rules[first].verb == "observe" then
-        policy.rules[first].verb = "allow" -- which takes nothing from those behind it
+        policy.rules[first].verb = "allow" -- which takes no calls from those behind it
       end
       policy.rules[#policy.rules + 1] = copy(policy.rules[first], "twin")
       agreement.stage(gate, policy)
       local said = unreachable(gate)["twin"]
       assert(said == "shadowed" or said == "empty",
-        agreement.story(policy, maker:call(), "twin is never reached", tostring(said)) .. "\npolicy " .. number)
+        agreement.story(policy, maker:call(), "twin is never reached", tostring(said))
+        .. "\npolicy " .. number)
     end
   end)
 
-  -- Cut in two at random, field by field; the halves stand before, in any order, among others.
-  it("finds every rule that several before it take together", function()
+  -- A rule is cut in two at random, field by field; the halves come before it, in any order, among
+  -- others.
+  it("finds every rule whose calls several rules before it take together", function()
     for _ = 1, POLICIES do
       local gate = tidegate.gate()
       local whole = { connect = "10.0.0.0/8", uid = "1000-1999" }
@@ -111,7 +114,8 @@ describe("tidegate check", function()
         else
           local first, last = piece.uid:match "^(%d+)%-(%d+)$"
           local cut = math.random(tonumber(first), tonumber(last))
-          one.uid, two.uid = ("%d-%d"):format(first, cut), ("%d-%d"):format(math.min(cut + 1, last), last)
+          one.uid, two.uid = ("%d-%d"):format(first, cut),
+            ("%d-%d"):format(math.min(cut + 1, last), last)
         end
         pieces[#pieces + 1], pieces[#pieces + 2] = one, two
       end
@@ -128,7 +132,7 @@ describe("tidegate check", function()
     end
   end)
 
-  it("stays quick and true with 10,000 rules", function()
+  it("stays quick and correct with 10,000 rules", function()
     local maker = random_policy.new { sources = true }
     local policy = maker:policy(10000)
     policy.rules[#policy.rules + 1] = copy(policy.rules[17], "twin")

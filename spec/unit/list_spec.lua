@@ -32,14 +32,18 @@ end
 
 local good = {
   ENDPOINT = {
-    "*", "*:443", "*:*", "10.0.0.0/8", "10.0.0.1-10.0.0.9", "10.0.0.0/8:80-90", "[2001:db8::/32]:443", "[::1]:*",
-    "2001:db8::1", "2001:db8::1-2001:db8::9", "localhost:https", "localhost", "!10.0.0.1", "!*:22", "::ffff:1.2.3.4",
-    "::ffff:1.2.3.0/120", "0.0.0.0/0", "::/0", "::", "0.0.0.0", "255.255.255.255/32", "*:0-1023", "*:0", "*:65535",
-    "unix:/run/x.sock", "unix:/run/*", "unix:*", "unix:@name", "unix:@*", "!unix:/run/x", "unix:/" .. ("x"):rep(107),
-    "1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7::", "::2:3:4:5:6:7:8", "2001:DB8::A", "64:ff9b::1.2.3.4", "[::1-::9]:80",
+    "*", "*:443", "*:*", "10.0.0.0/8", "10.0.0.1-10.0.0.9", "10.0.0.0/8:80-90",
+    "[2001:db8::/32]:443", "[::1]:*", "2001:db8::1", "2001:db8::1-2001:db8::9", "localhost:https",
+    "localhost", "!10.0.0.1", "!*:22", "::ffff:1.2.3.4", "::ffff:1.2.3.0/120", "0.0.0.0/0", "::/0",
+    "::", "0.0.0.0", "255.255.255.255/32", "*:0-1023", "*:0", "*:65535",
+    "unix:/run/x.sock", "unix:/run/*", "unix:*", "unix:@name", "unix:@*", "!unix:/run/x",
+    "unix:/" .. ("x"):rep(107),
+    "1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7::", "::2:3:4:5:6:7:8", "2001:DB8::A", "64:ff9b::1.2.3.4",
+    "[::1-::9]:80",
   },
   PORT = { "443", "8000-8999", "https", "!22", "*", "0", "65535" },
-  PROTO = { "tcp", "udp", "icmp", "icmpv6", "mptcp", "sctp", "udplite", "dccp", "raw", "17", "!6", "0-65535" },
+  PROTO = { "tcp", "udp", "icmp", "icmpv6", "mptcp", "sctp", "udplite", "dccp", "raw", "17", "!6",
+    "0-65535" },
   FAMILY = { "inet", "inet6", "unix", "!inet" },
   UID = { "0", "root", "!root", "1000-1999", "4294967295" },
   GID = { "0", "root", "!root", "1000-1999" },
@@ -63,8 +67,10 @@ local bad = {
     ["a b"] = [[there is a space in it]],
     ["10.0.0.1 "] = [[there is a space in it]],
     ["10.0.0.1,10.0.0.2"] = [[a ',' in it: write each as an item of its own]],
-    ["unix:"] = [[no path after the ':': write unix:/run/x.sock, unix:@abstract, or unix:* for every unix socket]],
-    ["unix:run/x.sock"] = [[a path starts with '/', and an abstract name with '@': programs are matched by the very ]]
+    ["unix:"] = [[no path after the ':': write unix:/run/x.sock, unix:@abstract, or unix:* for ]]
+      .. [[every unix socket]],
+    ["unix:run/x.sock"] =
+      [[a path starts with '/', and an abstract name with '@': programs are matched by the very ]]
       .. [[text that they give]],
     ["unix:/run/*.sock"] = [[a '*' stands at the end only, for any rest: write unix:/run/*]],
     ["!unix:/run/**"] = [[a '*' stands at the end only, for any rest: write unix:/run/*]],
@@ -86,14 +92,16 @@ local bad = {
     ["10.0.0.0/8x"] = [["x" at its end makes no sense]],
     ["10.0.0.0/255.0.0.0"] = [[a mask: write the number of its bits, such as 10.0.0.0/8]],
     ["10.0.0.1/8"] = [[has bits set below /8: write 10.0.0.0/8, or 10.0.0.1 for the one address]],
-    ["2001:db8::1/32"] = [[has bits set below /32: write 2001:db8::/32, or 2001:db8::1 for the one address]],
+    ["2001:db8::1/32"] =
+      [[has bits set below /32: write 2001:db8::/32, or 2001:db8::1 for the one address]],
     ["example.com/8"] = [[a name has no prefix length]],
     -- ranges
     ["10.0.0.9-10.0.0.1"] = [[the range is upside down: write 10.0.0.1-10.0.0.9]],
     ["::9-::1"] = [[the range is upside down: write ::1-::9]],
     ["10.0.0.1-::1"] = [[a range from IPv4 to IPv6]],
     ["::1-10.0.0.1"] = [[a range from IPv6 to IPv4]],
-    ["10.0.0.1-9"] = [[the range ends in "9", which is not an IPv4 address: write both ends in full]],
+    ["10.0.0.1-9"] =
+      [[the range ends in "9", which is not an IPv4 address: write both ends in full]],
     ["10.0.0.1-10.0.0.2-10.0.0.3"] = [[two ranges in one: write them as two items]],
     ["10.0.0.0/8-10.1.0.0"] = [[a prefix is not an end of a range]],
     ["10.0.0.1-10.0.0.0/8"] = [[an end of a range has no prefix length]],
@@ -120,8 +128,8 @@ local bad = {
     ["1:2:3"] = [[not an IPv6 address; one with a port is written "[2001:db8::1]:443"]],
     ["12345::"] = [[not an IPv6 address; one with a port is written "[2001:db8::1]:443"]],
     ["2001:db8::/32:443"] = [[IPv6 with a port needs brackets: write "[2001:db8::/32]:443"]],
-    ["::1:80-90"] = [[the range ends in "90", which is not an IPv6 address: write both ends in full, and an IPv6 ]]
-      .. [[address with a port in brackets]],
+    ["::1:80-90"] = [[the range ends in "90", which is not an IPv6 address: write both ends in ]]
+      .. [[full, and an IPv6 address with a port in brackets]],
     ["fe80::1%eth0"] = [[leave out the zone: an address has none]],
     ["[fe80::1%eth0]:1"] = [[leave out the zone: an address has none]],
   },
@@ -134,7 +142,8 @@ local bad = {
   },
   PROTO = {
     ["TCP"] = [[protocols are in small letters: write tcp]],
-    ["tpc"] = [[not a protocol: write tcp, udp, icmp, icmpv6, sctp, mptcp, udplite, dccp, raw, or a number]],
+    ["tpc"] = [[not a protocol: write tcp, udp, icmp, icmpv6, sctp, mptcp, udplite, dccp, raw, or ]]
+      .. [[a number]],
     ["70000"] = [[protocol number 70000 is over 65535]],
     ["-1"] = [[a protocol number is not negative]],
   },
@@ -172,9 +181,11 @@ local bad = {
     ["/usr/bin"] = [[is no program: not a file that can be executed]],
   },
   NETNS = {
-    ["other"] = [[not a network namespace: write self, a path such as /run/netns/NAME, or a cookie]],
+    ["other"] =
+      [[not a network namespace: write self, a path such as /run/netns/NAME, or a cookie]],
     ["/etc/passwd"] = [[is no network namespace, such as /run/netns/NAME or /proc/PID/ns/net]],
-    ["/proc/self/ns/uts"] = [[is no network namespace, such as /run/netns/NAME or /proc/PID/ns/net]],
+    ["/proc/self/ns/uts"] =
+      [[is no network namespace, such as /run/netns/NAME or /proc/PID/ns/net]],
     ["12x"] = [[a cookie is a number]],
     ["0"] = [[no network namespace has this cookie]],
     ["18446744073709551616"] = [[no network namespace has this cookie]],
@@ -182,7 +193,8 @@ local bad = {
   FROM = { ["10.0.0.1:x:y"] = [["x:y" is not a port, such as 443, 80-90 or https]] },
   COMM = {
     ["a*b"] = [['*' may only stand at the end]],
-    ["abcdefghijklmnop"] = [[the kernel cuts a command's name at 15 characters: write "abcdefghijklmno"]],
+    ["abcdefghijklmnop"] =
+      [[the kernel cuts a command's name at 15 characters: write "abcdefghijklmno"]],
   },
 }
 
@@ -193,9 +205,11 @@ local unknown = {
   PORT = { ["nosuch"] = [[service "nosuch" is not in /etc/services: write its number]] },
   UID = { ["nosuch"] = [[user "nosuch" is not known on this machine]] },
   GID = { ["nosuch"] = [[group "nosuch" is not known on this machine]] },
-  DEVICE = { ["nosuch0"] = [[there is no network device "nosuch0" here: make it first, or write its number]] },
+  DEVICE = { ["nosuch0"] = [[there is no network device "nosuch0" here: make it first, or write ]]
+    .. [[its number]] },
   EXE = { ["/nosuch/program"] = [[no program is found there: No such file or directory]] },
-  NETNS = { ["/run/netns/nosuch"] = [[no network namespace is found there: No such file or directory]] },
+  NETNS = { ["/run/netns/nosuch"] = [[no network namespace is found there: No such file or ]]
+    .. [[directory]] },
 }
 
 local function check_refused(cases, errno)
@@ -223,11 +237,12 @@ describe("a list", function()
     check_refused(bad, EINVAL)
   end)
 
-  it("says which name it does not know", function()
+  it("names the name that it does not know", function()
     check_refused(unknown, ENOENT)
     local ok, message, code = add("ENDPOINT", "nosuch.invalid:80")
     assert.is_nil(ok)
-    assert.equal('"nosuch.invalid:80": host "nosuch.invalid": ', message:match '^"nosuch.invalid:80": host "[^"]*": ')
+    assert.equal('"nosuch.invalid:80": host "nosuch.invalid": ',
+      message:match '^"nosuch.invalid:80": host "[^"]*": ')
     assert.equal(ENOENT, code)
   end)
 
@@ -236,7 +251,7 @@ describe("a list", function()
     assert.equal('"11111111111111111111…": 1000 characters are too many for one item', message)
   end)
 
-  it("has a known field", function()
+  it("belongs to a known field", function()
     local slot = binding.slot "list"
     assert.equal(-EINVAL, C.tg_list_new(99, slot))
     assert.equal("99 is not a field", (select(2, binding.failure(-EINVAL))))
@@ -281,12 +296,13 @@ describe("a list from a file", function()
     assert.is_true(load_text("root\n1000-1999\n", "UID"))
   end)
 
-  it("says in which line the mistake is", function()
+  it("names the line of the mistake", function()
     local ok, message, code = load_text "10.0.0.0/8\n\n# x\n10.0.0.0/40\n"
     assert.is_nil(ok)
     assert.equal('FILE:4: "10.0.0.0/40": prefix length 40 is over 32', message)
     assert.equal(EINVAL, code)
-    assert.equal("FILE:1: there is a NUL byte in it: is this a text file?", (select(2, load_text "10.0\0.0.0\n")))
+    assert.equal("FILE:1: there is a NUL byte in it: is this a text file?",
+      (select(2, load_text "10.0\0.0.0\n")))
   end)
 
   it("says why it cannot be read", function()
@@ -299,19 +315,19 @@ describe("a list from a file", function()
   end)
 end)
 
-describe("the meaning of lists", function()
+describe("the sets of a list", function()
   local seed = tonumber(os.getenv "TIDEGATE_SEED") or os.time() % 100000
 
-  it("rests on addresses that are read as inet_pton reads them", function()
+  it("contain addresses as inet_pton reads them", function()
     assert.equal("ok\n", native.run("address", seed))
   end)
 
-  it("rests on sets that agree with a slow and obvious model", function()
+  it("agree with a slow and obvious model", function()
     print("seed " .. seed)
     assert.equal("ok\n", native.run("sets", seed))
   end)
 
-  it("is what the items mean one by one", function()
+  it("are what the items mean one by one", function()
     assert.equal("ok\n", native.run("list_sets", seed))
   end)
 end)

@@ -1,15 +1,17 @@
--- Text from elsewhere, made fit for where it goes.
+-- Foreign text, made safe for where it is shown.
 
 local literal = require "tidegate.literal"
 
 describe("literal.utf8()", function()
   it("leaves UTF-8 as it is", function()
-    for _, text in ipairs { "", "curl", "a\0b", "\195\169t\195\169", "\226\130\172", "\240\159\140\138" } do
+    for _, text in ipairs {
+      "", "curl", "a\0b", "\195\169t\195\169", "\226\130\172", "\240\159\140\138",
+    } do
       assert.equal(text, literal.utf8(text))
     end
   end)
 
-  it("writes bytes that are none as \\xff", function()
+  it("writes invalid bytes as \\xff", function()
     local cases = {
       ["\255\254 x"] = "\\xff\\xfe x",
       ["cut \195"] = "cut \\xc3", -- a name is cut at 15 bytes

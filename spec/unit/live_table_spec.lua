@@ -8,7 +8,7 @@ describe("a live table's handle", function()
   before_each(function() gate = tidegate.gate() end)
   after_each(function() gate:close() end)
 
-  -- What is done wrong raises where that is, whatever way leads to it.
+  -- Misuse raises an error at the caller's line, however the function is called.
   local function wrong(call)
     local ok, message = pcall(call)
     assert.is_false(ok)
@@ -18,7 +18,7 @@ describe("a live table's handle", function()
     return rest
   end
 
-  it("says where it is used wrongly, and what to do", function()
+  it("says where it is misused, and what to do", function()
     local set, services = gate:set "banned", gate:service "web"
     assert.equal('set "banned": is not declared: write set "banned" { … } first', wrong(function()
       set:add "192.0.2.1"
@@ -26,12 +26,14 @@ describe("a live table's handle", function()
     assert.equal('set "banned": is not in force yet; attach or commit first', wrong(function()
       set:remove "192.0.2.1"
     end))
-    assert.equal('set "banned": wants an address, a prefix or a list of them; got 7', wrong(function()
-      set:contains(7)
-    end))
-    assert.equal('services "web": are not declared: write services "web" { … } first', wrong(function()
-      services["192.0.2.1:80/tcp"] = "192.0.2.2:80"
-    end))
+    assert.equal('set "banned": wants an address, a prefix or a list of them; got 7',
+      wrong(function()
+        set:contains(7)
+      end))
+    assert.equal('services "web": are not declared: write services "web" { … } first',
+      wrong(function()
+        services["192.0.2.1:80/tcp"] = "192.0.2.2:80"
+      end))
     assert.equal('services "web": are not in force yet; attach or commit first', wrong(function()
       services:each()
     end))
@@ -44,7 +46,7 @@ describe("a live table's handle", function()
     end))
   end)
 
-  it("is one a kind and name", function()
+  it("is the same one for a kind and a name", function()
     assert.equal(gate:set "a", gate:set "a")
     assert.equal(gate:service "a", gate:service "a")
     assert.are_not.equal(gate:set "a", gate:service "a")
@@ -52,7 +54,7 @@ describe("a live table's handle", function()
     assert.equal('services "a"', tostring(gate:service "a"))
   end)
 
-  it("cannot be declared under the name of another, of whatever kind", function()
+  it("cannot be declared under the name of another one, of either kind", function()
     gate:set "a" { "192.0.2.0/24" }
     assert.has_error(function() gate:service "a" {} end,
       'services "a": the name is taken by set "a"; choose another')

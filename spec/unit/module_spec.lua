@@ -6,7 +6,8 @@ policy { name = "web", default = "allow" }
 deny    { "no-metadata", egress = "169.254.169.254", errno = "ECONNREFUSED" }
 allow   { "dns",         egress = "10.0.0.2:53", proto = "udp" }
 deny    { "no-lan",      egress = { "10.0.0.0/8", "fd00::/8" }, uid = "!root", log = true }
-rewrite { "seed",        connect = "1.2.3.4:60000", to = "127.0.0.1:60123", source = "127.0.0.1:22222" }
+rewrite { "seed",        connect = "1.2.3.4:60000", to = "127.0.0.1:60123",
+  source = "127.0.0.1:22222" }
 rewrite { "six",         connect = "[2001:db8::1]:80", to = "[::1]:8080" }
 allow   { "from",        connect = "192.0.2.1", source = "192.0.2.9" }
 ]]
@@ -22,7 +23,7 @@ describe("tidegate", function()
     assert.matches("^%d+%.%d+%.%d+$", tidegate.version)
   end)
 
-  it("raises where it is misused", function()
+  it("raises an error if it is misused", function()
     assert.error(function() tidegate.load(5) end, "load: wants a path; got 5")
     assert.error(function() tidegate.load() end, "load: wants a path; got nil")
     assert.error(function() tidegate.gate {} end, "gate: wants a name; got a table")
@@ -41,18 +42,19 @@ describe("the library", function()
   setup(function() folder = env.folder() end)
   teardown(env.clean)
 
-  --- What a fresh LuaJIT says that loads the module.
+  --- What a fresh LuaJIT that loads the module prints.
   local function output(environment)
-    local pipe = assert(io.popen(("env %s luajit -e 'package.path = %q; print(pcall(require, \"tidegate\"))' 2>&1")
+    local pipe = assert(io.popen(("env %s luajit -e 'package.path = %q; print(pcall(require, "
+      .. "\"tidegate\"))' 2>&1")
       :format(environment, package.path)))
     local text = pipe:read "*a"
     pipe:close()
     return text
   end
 
-  it("may be named, and says what to do where it is not there", function()
-    assert.equal("false\ttidegate: /nonexistent.so: cannot open shared object file: No such file or directory; "
-      .. "run make, or set TIDEGATE_LIBRARY to the path of libtidegate.so\n",
+  it("may be named by its path, and says what to do if it is not there", function()
+    assert.equal("false\ttidegate: /nonexistent.so: cannot open shared object file: No such file "
+      .. "or directory; run make, or set TIDEGATE_LIBRARY to the path of libtidegate.so\n",
       output "TIDEGATE_LIBRARY=/nonexistent.so")
     assert.matches("^true\t", output "TIDEGATE_LIBRARY=")
   end)
@@ -74,53 +76,66 @@ describe("gate:decide", function()
     return tostring(assert(gate:decide(question)))
   end
 
-  it("says which rule decides, and what becomes of the call", function()
-    assert.equal([[rewrite "seed" (web.lua:5): 1.2.3.4:60000 -> 127.0.0.1:60123 from 127.0.0.1:22222]],
-      text { op = "connect", addr = "1.2.3.4", port = 60000, proto = "tcp", uid = 33, comm = "curl" })
+  it("says which rule decides, and how", function()
+    assert.equal([[rewrite "seed" (web.lua:5): 1.2.3.4:60000 -> 127.0.0.1:60123 from ]]
+      .. [[127.0.0.1:22222]],
+      text { op = "connect", addr = "1.2.3.4", port = 60000, proto = "tcp", uid = 33,
+        comm = "curl" })
     assert.equal([[rewrite "six" (web.lua:6): [2001:db8::1]:80 -> [::1]:8080]],
       text { op = "connect", addr = "2001:db8::1", port = 80 })
-    assert.equal([[deny "no-metadata" (web.lua:2): ECONNREFUSED]], text { op = "connect", addr = "169.254.169.254:80" })
-    assert.equal([[deny "no-lan" (web.lua:4): EPERM]], text { op = "connect", addr = "[fd00::1]:53", uid = 3 })
-    assert.equal([[allow "dns" (web.lua:3): 10.0.0.2:53]], text { op = "sendmsg", addr = "10.0.0.2:53", uid = 3 })
+    assert.equal([[deny "no-metadata" (web.lua:2): ECONNREFUSED]],
+      text { op = "connect", addr = "169.254.169.254:80" })
+    assert.equal([[deny "no-lan" (web.lua:4): EPERM]],
+      text { op = "connect", addr = "[fd00::1]:53", uid = 3 })
+    assert.equal([[allow "dns" (web.lua:3): 10.0.0.2:53]],
+      text { op = "sendmsg", addr = "10.0.0.2:53", uid = 3 })
     assert.equal([[allow "from" (web.lua:7): 192.0.2.1:1 from 192.0.2.9]],
       text { op = "connect", addr = "192.0.2.1:1" })
     assert.equal("allow by default: 10.0.0.2:53", text { op = "connect", addr = "10.0.0.2:53" })
   end)
 
-  it("gives the parts", function()
+  it("returns the parts of a decision", function()
     local decision = gate:decide { op = "connect", addr = "1.2.3.4:60000" }
-    assert.same({ "rewrite", "seed", "web.lua:5", "1.2.3.4:60000", "127.0.0.1:60123", "127.0.0.1", 60123,
-      "127.0.0.1:22222", false }, { decision.verb, decision.rule, decision.where, decision.asked, decision.final,
+    assert.same({ "rewrite", "seed", "web.lua:5", "1.2.3.4:60000", "127.0.0.1:60123", "127.0.0.1",
+      60123,
+      "127.0.0.1:22222", false }, { decision.verb, decision.rule, decision.where, decision.asked,
+      decision.final,
       decision.addr, decision.port, decision.source, decision.logs })
     decision = gate:decide { op = "connect", addr = "10.0.0.1:1", uid = 1 }
     assert.same({ "deny", "EPERM", true }, { decision.verb, decision.errno, decision.logs })
     decision = gate:decide { op = "connect", addr = "10.0.0.1:1" }
-    assert.same({ verb = "allow" }, { verb = decision.verb, rule = decision.rule, where = decision.where,
+    assert.same({ verb = "allow" }, { verb = decision.verb, rule = decision.rule,
+      where = decision.where,
       errno = decision.errno, source = decision.source })
   end)
 
-  it("raises where it is misused", function()
+  it("raises an error if it is misused", function()
     local function misuse(question)
       local ok, message = pcall(function() return gate:decide(question) end)
       assert.is_false(ok)
       return (message:gsub("^spec/unit/module_spec.lua:%d+: ", "", 1))
     end
-    assert.equal([[decide: wants a table such as { op = "connect", addr = "1.2.3.4:80" }; got nil]], misuse())
-    assert.equal([[decide: unknown field "adr"; did you mean "addr"?]], misuse { op = "connect", adr = "1.2.3.4" })
-    assert.equal([[decide: op: wants connect, sendmsg, bind, recvmsg, getpeername or getsockname; got "egress"]],
+    assert.equal([[decide: wants a table such as { op = "connect", addr = "1.2.3.4:80" }; got nil]],
+      misuse())
+    assert.equal([[decide: unknown field "adr"; did you mean "addr"?]],
+      misuse { op = "connect", adr = "1.2.3.4" })
+    assert.equal([[decide: op: wants connect, sendmsg, bind, recvmsg, getpeername or getsockname; ]]
+      .. [[got "egress"]],
       misuse { op = "egress", addr = "1.2.3.4" })
-    assert.equal([[decide: says no addr; add the address that is asked for, such as addr = "1.2.3.4:80"]],
+    assert.equal([[decide: says no addr; add the address that is asked for, such as addr = ]]
+      .. [["1.2.3.4:80"]],
       misuse { op = "connect" })
     assert.equal([[decide: uid: wants a text or a number; got a table]],
       misuse { op = "connect", addr = "1.2.3.4:80", uid = {} })
   end)
 
-  it("fails for what is not a call", function()
+  it("fails if its argument is no call", function()
     local decision, message, errno = gate:decide { op = "connect", addr = "1.2.3:80" }
     assert.is_nil(decision)
     assert.equal(22, errno)
     assert.matches("^\"1.2.3:80\": ", message)
-    assert.matches("^proto: \"tpc\": ", (select(2, gate:decide { op = "connect", addr = "1.2.3.4:80", proto = "tpc" })))
+    assert.matches("^proto: \"tpc\": ", (select(2,
+      gate:decide { op = "connect", addr = "1.2.3.4:80", proto = "tpc" })))
   end)
 end)
 
@@ -133,17 +148,19 @@ connect 1.2.3.4:60000 tcp uid 33 gid 0 comm curl
   web.lua:4  deny "no-lan"       address differs
   web.lua:5  rewrite "seed"      matches
 rewrite "seed" (web.lua:5): 1.2.3.4:60000 -> 127.0.0.1:60123 from 127.0.0.1:22222]],
-      tostring(loaded():explain { op = "connect", addr = "1.2.3.4", port = 60000, uid = 33, comm = "curl" }))
+      tostring(loaded():explain { op = "connect", addr = "1.2.3.4", port = 60000, uid = 33,
+        comm = "curl" }))
   end)
 
-  it("goes through all of them where the default decides", function()
+  it("goes through all of them if the default decides", function()
     local explanation = loaded():explain { op = "sendmsg", addr = "10.0.0.2:54" }
     assert.equal("allow by default: 10.0.0.2:54", tostring(explanation.decision))
     local why = {}
     for _, step in ipairs(explanation.steps) do
       why[#why + 1] = step.rule .. ": " .. table.concat(step.mismatch, " ")
     end
-    assert.same({ "no-metadata: address", "dns: port", "no-lan: uid", "seed: operation", "six: operation",
+    assert.same({ "no-metadata: address", "dns: port", "no-lan: uid", "seed: operation",
+      "six: operation",
       "from: operation" }, why)
   end)
 end)
@@ -155,7 +172,8 @@ describe("rules", function()
     local rule = rules[4]
     assert.same({ "seed", "rewrite", "web.lua:5", 0, 0, false },
       { rule.name, rule.verb, rule.where, rule.hits, rule.suppressed, rule.removed })
-    assert.equal([[rewrite { "seed", connect = "1.2.3.4:60000", to = "127.0.0.1:60123", source = "127.0.0.1:22222" }]],
+    assert.equal([[rewrite { "seed", connect = "1.2.3.4:60000", to = "127.0.0.1:60123", source = ]]
+      .. [["127.0.0.1:22222" }]],
       tostring(rule))
   end)
 
@@ -172,7 +190,8 @@ describe("rules", function()
     first:remove()
     assert.is_true(first.removed)
     first:remove()
-    assert.matches([[^rewrite "second" %(spec/unit/module_spec.lua:%d+%): 1.2.3.4:80 %-> 127.0.0.1:80$]], decided())
+    assert.matches([[^rewrite "second" %(spec/unit/module_spec.lua:%d+%): 1.2.3.4:80 %-> ]]
+      .. [[127.0.0.1:80$]], decided())
     second:remove()
     assert.equal("allow by default: 1.2.3.4:80", decided())
     gate:policy { default = "deny" }
@@ -180,7 +199,7 @@ describe("rules", function()
     assert.equal("#3", gate:allow { connect = "*" }.name)
   end)
 
-  it("that are wrong raise, and change nothing", function()
+  it("that are wrong raise an error, and change nothing", function()
     local gate = tidegate.gate()
     gate:deny { "x", connect = "1.2.3.4" }
     local before = gate:dump()
@@ -193,14 +212,15 @@ describe("rules", function()
       raised(function() gate:deny { "y", conect = "*" } end))
     assert.equal([[HERE: deny "y": errno: "EFOO": not an errno, such as ECONNREFUSED or 111]],
       raised(function() gate:deny { "y", connect = "*", errno = "EFOO" } end))
-    assert.matches([[^HERE: deny "x": the name is taken by spec/unit/module_spec.lua:%d+; choose another$]],
+    assert.matches([[^HERE: deny "x": the name is taken by spec/unit/module_spec.lua:%d+; choose ]]
+      .. [[another$]],
       raised(function() gate:deny { "x", connect = "*" } end))
     assert.equal([[HERE: policy: unknown option "nme"; did you mean "name"?]],
       raised(function() gate:policy { nme = "y" } end))
     assert.equal(before, gate:dump())
   end)
 
-  it("read a file again only when it has changed", function()
+  it("read a file again only if it has changed", function()
     local folder = env.folder()
     local path = env.write(folder .. "/block.txt", "192.0.2.1\n")
     local gate = tidegate.gate()
@@ -213,7 +233,8 @@ describe("rules", function()
     os.remove(path)
     local decision, message, errno = gate:decide { op = "connect", addr = "192.0.2.2:1" }
     assert.is_nil(decision)
-    assert.matches([[^spec/unit/module_spec.lua:%d+: deny "x": connect: ]] .. path:gsub("%p", "%%%0")
+    assert.matches([[^spec/unit/module_spec.lua:%d+: deny "x": connect: ]]
+      .. path:gsub("%p", "%%%0")
       .. ": No such file or directory$", message)
     assert.equal(2, errno)
   end)
@@ -223,27 +244,31 @@ describe("rules", function()
     for number = 1, 10000 do
       gate:deny { connect = ("10.%d.%d.1"):format(number / 256, number % 256) }
     end
-    assert.equal("#9999", gate:decide { op = "connect", addr = ("10.%d.%d.1:1"):format(9999 / 256, 9999 % 256) }.rule)
+    assert.equal("#9999", gate:decide { op = "connect",
+      addr = ("10.%d.%d.1:1"):format(9999 / 256, 9999 % 256) }.rule)
   end)
 end)
 
 describe("a gate without the kernel", function()
   it("has status and stats", function()
     local gate = loaded()
-    assert.same({ name = "web", generation = 0, staged = true, rules = 6, image_bytes = 0, hooks = {}, cgroups = 0,
+    assert.same({ name = "web", generation = 0, staged = true, rules = 6, image_bytes = 0,
+      hooks = {}, cgroups = 0,
       lost = 0, errors = 0, evicted = 0, forgotten = 0 }, gate:status())
     local stats = gate:stats()
     assert.same({ hits = 0, suppressed = 0 }, stats.rules.seed)
     local none = { hits = 0, suppressed = 0 }
-    assert.same({ connect = none, sendmsg = none, bind = none, recvmsg = none, getpeername = none, getsockname = none },
+    assert.same({ connect = none, sendmsg = none, bind = none, recvmsg = none, getpeername = none,
+      getsockname = none },
       stats.default)
   end)
 
-  it("has stats of backends and services that nobody has picked yet, from a policy and from an image", function()
+  it("has stats of backends and services before any is picked", function()
     local path = env.folder() .. "/web.image"
     local written = assert(tidegate.compile [[
       local svc = services "svc" { ["10.96.0.11:80/tcp"] = { "10.0.1.5:8080" }, size = 4 }
-      balance { "api", connect = "10.96.0.10:80", to = { "10.0.1.5:8080", { "10.0.1.6", weight = 3 } } }
+      balance { "api", connect = "10.96.0.10:80", to = { "10.0.1.5:8080",
+        { "10.0.1.6", weight = 3 } } }
       balance { "live", connect = svc }
     ]])
     assert(written:image():save(path))
@@ -269,23 +294,25 @@ describe("a gate without the kernel", function()
     end
   end)
 
-  it("closes twice", function()
+  it("may be closed twice", function()
     local gate = loaded()
     gate:close()
     gate:close()
     assert.has_error(function() gate:commit(); return 1 end)
   end)
 
-  it("checks what it is to attach to, and how handlers are given", function()
+  it("checks the cgroups to attach to, and its handlers", function()
     local gate = loaded()
     local function raised(f)
       local ok, message = pcall(f)
       assert.is_false(ok)
       return (message:gsub("^spec/unit/module_spec.lua:%d+: ", "HERE: ", 1))
     end
-    assert.equal([[HERE: attach: wants a cgroup's path, "self", { pid = 42 } or { unit = "nginx.service" }; got 5]],
+    assert.equal([[HERE: attach: wants a cgroup's path, "self", { pid = 42 } or { unit = ]]
+      .. [["nginx.service" }; got 5]],
       raised(function() gate:attach(5); return 1 end))
-    assert.equal([[HERE: on: wants a verb, a rule's name or "*", and a function; got "deny" and nil]],
+    assert.equal([[HERE: on: wants a verb, a rule's name or "*", and a function; got "deny" and ]]
+      .. [[nil]],
       raised(function() gate:on("deny") end))
     assert.equal([[HERE: on "seeed": no verb and no rule of that name; did you mean "seed"?]],
       raised(function() gate:on("seeed", print) end))
@@ -327,7 +354,8 @@ describe("an image file", function()
     assert.equal(original:dump(), gate:dump())
     assert.equal("web", gate.name)
     local rule = gate:rules()[4]
-    assert.same({ "seed", "rewrite", "web.lua:5", 0 }, { rule.name, rule.verb, rule.where, rule.hits })
+    assert.same({ "seed", "rewrite", "web.lua:5", 0 },
+      { rule.name, rule.verb, rule.where, rule.hits })
     assert.equal(6, gate:status().rules)
   end)
 
@@ -335,12 +363,13 @@ describe("an image file", function()
     local image = assert(tidegate.image(path))
     assert.same({ "web", 6 }, { image.name, image.count })
     assert.equal(image.bytes, #image:data())
-    assert.same({ "connect4", "connect6", "sendmsg4", "sendmsg6", "recvmsg4", "recvmsg6", "getpeername4",
+    assert.same({ "connect4", "connect6", "sendmsg4", "sendmsg6", "recvmsg4", "recvmsg6",
+      "getpeername4",
       "getpeername6" }, image:hooks())
     assert.equal("seed", image:decide({ op = "connect", addr = "1.2.3.4:60000" }).rule)
   end)
 
-  it("has no rules to change", function()
+  it("has no rules that could be changed", function()
     local gate = assert(tidegate.load(path))
     local ok, message = pcall(function() gate:deny { connect = "*" } end)
     assert.is_false(ok)
@@ -348,12 +377,13 @@ describe("an image file", function()
       .. "which has no rules to change$", message)
   end)
 
-  it("is refused where it is damaged or missing", function()
+  it("is refused if it is damaged or missing", function()
     local short = env.write(folder .. "/short.image", env.read(path):sub(1, 200))
     local gate, message, errno = tidegate.load(short)
     assert.is_nil(gate)
     assert.equal(short .. ": ", message:sub(1, #short + 2))
     assert.equal(22, errno)
-    assert.equal(folder .. "/none: No such file or directory", select(2, tidegate.image(folder .. "/none")))
+    assert.equal(folder .. "/none: No such file or directory",
+      select(2, tidegate.image(folder .. "/none")))
   end)
 end)

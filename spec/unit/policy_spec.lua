@@ -1,4 +1,4 @@
--- Policies in memory: what a rule may say, and what it hears otherwise.
+-- Policies in memory: what a rule may say, and the errors about the rest.
 
 local env = require "spec.support.env"
 local ffi = require "ffi"
@@ -31,7 +31,7 @@ local function outcome(result)
   return binding.failure(result)
 end
 
--- `fields`: those of struct tg_rule, the verb as its name.
+-- `fields`: the members of struct tg_rule, the verb by its name.
 local function add(policy, fields)
   local rule = binding.sized "struct tg_rule"
   for key, value in pairs(fields) do
@@ -60,14 +60,14 @@ local function refused(message, fields)
 end
 
 describe("a rule", function()
-  it("says where it stands in its errors, if it is known", function()
+  it("is named with its place in errors, if that is known", function()
     refused('web.lua:4: deny "no-lan": errno: "EFOO": not an errno, such as ECONNREFUSED or 111',
       { verb = "DENY", name = "no-lan", where = "web.lua:4", error = "EFOO" })
     refused('deny "no-lan": errno: "EFOO": not an errno, such as ECONNREFUSED or 111',
       { verb = "DENY", name = "no-lan", error = "EFOO" })
   end)
 
-  it("may leave out its name, which is unique", function()
+  it("may have no name; a name is unique", function()
     local policy = new_policy()
     assert.is_true(add(policy, { verb = "ALLOW" }))
     assert.is_true(add(policy, { verb = "ALLOW", name = "#3", where = "a.lua:2" }))
@@ -85,7 +85,8 @@ describe("a rule", function()
 
   it("has a verb and operations of this version", function()
     refused("0 is not a verb", { verb = "NONE" })
-    refused('allow "r": no operation: write connect, sendmsg, egress, bind, recvmsg, getpeername or getsockname',
+    refused('allow "r": no operation: write connect, sendmsg, egress, bind, recvmsg, getpeername '
+      .. 'or getsockname',
       { verb = "ALLOW", ops = 0 })
     refused('allow "r": 9 is not an operation', { verb = "ALLOW", ops = 512 })
   end)
@@ -96,12 +97,15 @@ describe("a rule", function()
     for _, wrong in ipairs { 0, size + 8 } do
       rule.size = wrong
       local _, message = outcome(C.tg_policy_add(new_policy(), rule, binding.index()))
-      assert.equal(("size of struct tg_rule is %d: set it to sizeof, %d"):format(wrong, size), message)
+      assert.equal(("size of struct tg_rule is %d: set it to sizeof, %d"):format(wrong, size),
+        message)
     end
   end)
 
   it("denies with an errno that a program may see", function()
-    for _, error in ipairs { "ECONNREFUSED", "111", "EWOULDBLOCK", "EOPNOTSUPP", "ENOTSUP", "1", "133" } do
+    for _, error in ipairs {
+      "ECONNREFUSED", "111", "EWOULDBLOCK", "EOPNOTSUPP", "ENOTSUP", "1", "133",
+    } do
       assert.is_true(add(new_policy(), { verb = "DENY", error = error }))
     end
     local function bad(message, error)
@@ -114,16 +118,20 @@ describe("a rule", function()
     bad('"-1": not an errno, such as ECONNREFUSED or 111', "-1")
     bad('"": not an errno, such as ECONNREFUSED or 111', "")
     for name, number in pairs { EINPROGRESS = "115", EALREADY = "114" } do
-      local reason = name .. ": connect would look as if it were under way, and the program would wait: "
+      local reason = name
+        .. ": connect would look as if it were under way, and the program would wait: "
         .. "write another, such as ECONNREFUSED"
       bad(reason, name)
       bad(reason, number)
     end
-    bad("EISCONN: connect would look as if it had succeeded: write another, such as ECONNREFUSED", "EISCONN")
+    bad("EISCONN: connect would look as if it had succeeded: write another, such as ECONNREFUSED",
+      "EISCONN")
   end)
 
   it("rewrites to one address, one port, or both", function()
-    for _, to in ipairs { "127.0.0.1:80", "127.0.0.1", "*:80", "[::1]:80", "::1", "localhost:https" } do
+    for _, to in ipairs {
+      "127.0.0.1:80", "127.0.0.1", "*:80", "[::1]:80", "::1", "localhost:https",
+    } do
       assert.is_true(add(new_policy(), { verb = "REWRITE", to = to }))
     end
     local function bad(message, to)
@@ -131,7 +139,8 @@ describe("a rule", function()
     end
     bad("missing: write where the call is to go")
     bad('"10.0.0.0/8": must be one address, not a prefix or a range', "10.0.0.0/8")
-    bad('"10.0.0.1-10.0.0.2:80": must be one address, not a prefix or a range', "10.0.0.1-10.0.0.2:80")
+    bad('"10.0.0.1-10.0.0.2:80": must be one address, not a prefix or a range',
+      "10.0.0.1-10.0.0.2:80")
     bad([["!10.0.0.1": must be one address: '!' leaves many]], "!10.0.0.1")
     bad('"10.0.0.1:80-90": must be one port; to leave it as it is, leave it out', "10.0.0.1:80-90")
     bad('"10.0.0.1:*": must be one port; to leave it as it is, leave it out', "10.0.0.1:*")
@@ -142,7 +151,7 @@ describe("a rule", function()
     bad('"10.0.0.256": 256 is over 255', "10.0.0.256")
   end)
 
-  it("has a source where it connects or sends", function()
+  it("has a source if it connects or sends", function()
     for _, source in ipairs { "127.0.0.1:22222", "127.0.0.1", "::1", "[::1]:9" } do
       assert.is_true(add(new_policy(), { verb = "ALLOW", source = source }))
     end
@@ -155,32 +164,42 @@ describe("a rule", function()
     bad('"127.0.0.1:0": port 0 is no port', "127.0.0.1:0")
     refused('allow "r": source: only connect and sendmsg have one',
       { verb = "ALLOW", ops = 2, source = "127.0.0.1" })
-    refused('allow "r": source: "127.0.0.1:9": a datagram leaves from its socket\'s port: write the address alone',
+    refused('allow "r": source: "127.0.0.1:9": a datagram leaves from its socket\'s port: write '
+      .. 'the address alone',
       { verb = "ALLOW", ops = CONNECT + SENDMSG, source = "127.0.0.1:9" })
     refused('deny "r": source: a denied call has none', { verb = "DENY", source = "127.0.0.1" })
-    for field, value in pairs { source = "127.0.0.1", set = "mark=1", privileged = true, shadow = true } do
-      refused(('observe "r": %s: observe only counts and tells: leave it out, or write allow'):format(field),
+    for field, value in pairs {
+      source = "127.0.0.1", set = "mark=1", privileged = true, shadow = true,
+    } do
+      refused(('observe "r": %s: observe only counts and tells: leave it out, or write allow')
+        :format(field),
         { verb = "OBSERVE", [field] = value })
     end
-    refused('observe "r": log: observe is there to tell: write a rate such as "10/s", or leave the rule out',
+    refused('observe "r": log: observe is there to tell: write a rate such as "10/s", or leave '
+      .. 'the rule out',
       { verb = "OBSERVE", log = "false" })
-    refused('observe "r": errno: only deny and balance have one', { verb = "OBSERVE", error = "EACCES" })
+    refused('observe "r": errno: only deny and balance have one',
+      { verb = "OBSERVE", error = "EACCES" })
   end)
 
   it("has only the effects of its verb", function()
     refused('allow "r": to: only rewrite and balance have it', { verb = "ALLOW", to = "127.0.0.1" })
     refused('deny "r": reveal: only rewrite and balance have it', { verb = "DENY", reveal = true })
-    refused('rewrite "r": errno: only deny and balance have one', { verb = "REWRITE", to = "::1", error = "EPERM" })
+    refused('rewrite "r": errno: only deny and balance have one',
+      { verb = "REWRITE", to = "::1", error = "EPERM" })
   end)
 
   it("logs all, none, a rate, or one in many", function()
-    for _, log in ipairs { "true", "false", "10/s", "1000000/s", "1/h", "60000000/m", "1/100", "1/1" } do
+    for _, log in ipairs {
+      "true", "false", "10/s", "1000000/s", "1/h", "60000000/m", "1/100", "1/1",
+    } do
       assert.is_true(add(new_policy(), { verb = "ALLOW", log = log }))
     end
     local function bad(message, log)
       refused(('allow "r": log: "%s": %s'):format(log, message), { verb = "ALLOW", log = log })
     end
-    local forms = 'write "true", "false", a rate such as "10/s", "10/m" or "10/h", or one call in many: "1/100"'
+    local forms = 'write "true", "false", a rate such as "10/s", "10/m" or "10/h", or one call in '
+      .. 'many: "1/100"'
     bad(forms, "yes")
     bad(forms, "10")
     bad(forms, "")
@@ -210,11 +229,14 @@ describe("a condition", function()
     local policy = new_policy()
     assert.is_true(add(policy, { verb = "DENY", name = "x" }))
     local reasons = {
-      ["0.0.0.0"] = '"0.0.0.0": the kernel takes it for 127.0.0.1, and so do rules: write 127.0.0.1',
+      ["0.0.0.0"] = '"0.0.0.0": the kernel takes it for 127.0.0.1, and so do rules: write '
+        .. '127.0.0.1',
       ["::"] = '"::": the kernel takes it for ::1, and so do rules: write ::1',
     }
-    local same = { ["0.0.0.0/32"] = "0.0.0.0", ["0.0.0.0:80"] = "0.0.0.0", ["::ffff:0.0.0.0"] = "0.0.0.0",
-      ["!0.0.0.0"] = "0.0.0.0", ["0.0.0.0"] = "0.0.0.0", ["::"] = "::", ["::/128"] = "::", ["[::]:80"] = "::" }
+    local same = { ["0.0.0.0/32"] = "0.0.0.0", ["0.0.0.0:80"] = "0.0.0.0",
+      ["::ffff:0.0.0.0"] = "0.0.0.0",
+      ["!0.0.0.0"] = "0.0.0.0", ["0.0.0.0"] = "0.0.0.0", ["::"] = "::", ["::/128"] = "::",
+      ["[::]:80"] = "::" }
     for item, address in pairs(same) do
       local _, message = match(policy, 0, "ENDPOINT", "10.0.0.1", item)
       assert.equal('deny "x": endpoint: ' .. reasons[address], message)
@@ -222,12 +244,13 @@ describe("a condition", function()
     local product = new_list("ENDPOINT", {})
     assert.equal(0, C.tg_list_add_product(product, new_list("ENDPOINT", { "::" }), nil))
     assert.equal(-EINVAL, C.tg_policy_match(policy, 0, product))
-    assert.is_true(match(policy, 0, "ENDPOINT", "0.0.0.0/0", "0.0.0.0/8", "::/0", "0.0.0.0-0.0.0.1"))
+    assert.is_true(match(policy, 0, "ENDPOINT", "0.0.0.0/0", "0.0.0.0/8", "::/0",
+      "0.0.0.0-0.0.0.1"))
   end)
 end)
 
 describe("a policy", function()
-  it("has defaults that the kernel can do", function()
+  it("has defaults that the kernel can enforce", function()
     local policy = new_policy()
     local function check(message, ...)
       assert.equal(message, (select(2, outcome(C.tg_policy_default(policy, ...)))))
@@ -260,7 +283,7 @@ describe("a policy", function()
     assert.equal(message, ffi.string(C.tg_error()))
   end
 
-  it("does not turn IPv4 sockets to IPv6 addresses", function()
+  it("does not rewrite calls of IPv4 sockets to IPv6 addresses", function()
     local reason = 'a.lua:1: rewrite "r": to: an IPv4 socket cannot connect to an IPv6 address: '
       .. 'match IPv6 addresses only, or add family = "inet6"'
     local function to6()
@@ -279,164 +302,63 @@ describe("a policy", function()
 
   it("does not bind to one family and connect to the other", function()
     local function reason(verb, source, peer)
-      return ('a.lua:1: %s "r": source: is IPv%d, and the rule\'s connections all go to IPv%d addresses')
+      return ('a.lua:1: %s "r": source: is IPv%d, and the rule\'s connections all go to IPv%d '
+        .. 'addresses')
         :format(verb, source, peer)
     end
     contradicts(reason("rewrite", 6, 4), { verb = "REWRITE", to = "127.0.0.1", source = "::1" },
       { "ENDPOINT", "::2" })
     contradicts(reason("rewrite", 4, 6), { verb = "REWRITE", to = "::1", source = "127.0.0.1" },
       { "ENDPOINT", "::2" })
-    contradicts(reason("allow", 6, 4), { verb = "ALLOW", source = "::1" }, { "ENDPOINT", "1.2.3.4" })
-    contradicts(reason("allow", 4, 6), { verb = "ALLOW", source = "127.0.0.1" }, { "ENDPOINT", "::2" })
-    contradicts(reason("allow", 6, 4), { verb = "ALLOW", source = "::1" }, { "ENDPOINT", "*" }, { "FAMILY", "inet" })
+    contradicts(reason("allow", 6, 4), { verb = "ALLOW", source = "::1" },
+      { "ENDPOINT", "1.2.3.4" })
+    contradicts(reason("allow", 4, 6), { verb = "ALLOW", source = "127.0.0.1" },
+      { "ENDPOINT", "::2" })
+    contradicts(reason("allow", 6, 4), { verb = "ALLOW", source = "::1" }, { "ENDPOINT", "*" },
+      { "FAMILY", "inet" })
     contradicts(reason("rewrite", 4, 6), { verb = "REWRITE", to = "*:80", source = "127.0.0.1" },
       { "ENDPOINT", "::2" })
     assert.is_true(compiles({ verb = "ALLOW", source = "127.0.0.1" }, { "ENDPOINT", "*" }))
     assert.is_true(compiles({ verb = "ALLOW", source = "::1" }, { "ENDPOINT", "*" }))
-    assert.is_true(compiles({ verb = "REWRITE", to = "127.0.0.1", source = "127.0.0.1" }, { "ENDPOINT", "::2" }))
+    assert.is_true(compiles({ verb = "REWRITE", to = "127.0.0.1", source = "127.0.0.1" },
+      { "ENDPOINT", "::2" }))
     assert.is_true(compiles({ verb = "ALLOW", source = "::1" }, { "ENDPOINT", "!*" }))
   end)
 end)
 
-describe("a query", function()
-  local function query()
-    return binding.sized "struct tg_query"
-  end
-
-  it("has one address, one port, and the family of the text", function()
-    local cases = {
-      { "1.2.3.4:80", 2, "1.2.3.4", 80 },
-      { "[2001:db8::1]:443", 10, "2001:db8::1", 443 },
-      { "[::ffff:1.2.3.4]:1", 10, "1.2.3.4", 1 },
-      { "0.0.0.0:0", 2, "0.0.0.0", 0 },
-      { "localhost:https", nil, nil, 443 },
-    }
-    for _, case in ipairs(cases) do
-      local asked = query()
-      assert.equal(0, C.tg_query_endpoint(asked, case[1]))
-      assert.equal(case[2] or asked.family, asked.family)
-      assert.equal(case[3] or binding.address(asked.addr), binding.address(asked.addr))
-      assert.equal(case[4], asked.port)
-    end
+describe("a rule of unix sockets", function()
+  it("is refused if it mixes them with IP addresses", function()
+    assert.equal('web.lua:1: rewrite "#1": to: only a unix socket can be led to a unix socket: '
+      .. 'match unix: endpoints '
+      .. "only", env.refusal [[rewrite { connect = "*", to = "unix:/run/x" }]])
+    assert.equal('web.lua:1: rewrite "#1": to: a unix socket cannot be led to an IP address: '
+      .. 'match no unix: endpoints, or write a path: to = "unix:/run/x.sock"',
+      env.refusal [[rewrite { connect = { "10.0.0.1", "unix:/run/x" }, to = "127.0.0.1:80" }]])
+    assert.equal('web.lua:1: allow "#1": source: a unix socket has none: match no unix: endpoints',
+      env.refusal [[allow { connect = "unix:/run/x", source = "127.0.0.1" }]])
+    assert.equal('web.lua:1: allow "#1": source: "unix:/run/x": a unix socket has none',
+      env.refusal [[allow { connect = "127.0.0.1", source = "unix:/run/x" }]])
   end)
 
-  it("says what is missing or too much", function()
-    local function check(message, endpoint)
-      local _, text, code = outcome(C.tg_query_endpoint(query(), endpoint))
-      assert.equal(message, text)
-      assert.equal(EINVAL, code)
-    end
-    check('"1.2.3.4": a call has one port: write ADDRESS:80', "1.2.3.4")
-    check('"::1": a call has one port: write [ADDRESS]:80', "::1")
-    check('"1.2.3.4:1-2": a call has one port: write ADDRESS:80', "1.2.3.4:1-2")
-    check('"1.2.3.0/24:80": a call has one address, such as 1.2.3.4:80', "1.2.3.0/24:80")
-    check('"!1.2.3.4:80": a call has one address, such as 1.2.3.4:80', "!1.2.3.4:80")
-    check('"*:80": a call has one address, such as 1.2.3.4:80', "*:80")
-    check('"1.2.3.400:80": 400 is over 255', "1.2.3.400:80")
-    local unset = ffi.new "struct tg_query"
-    local _, message = outcome(C.tg_query_endpoint(unset, "1.2.3.4:80"))
-    assert.equal(("size of struct tg_query is 0: set it to sizeof, %d"):format(ffi.sizeof(unset)), message)
+  it("is refused if it has no hook, or no effect", function()
+    assert.equal('web.lua:1: allow "#1": bind: the kernel has no hook where unix sockets are '
+      .. 'bound: match no unix: '
+      .. "endpoints", env.refusal [[allow { bind = "unix:/run/x" }]])
+    assert.equal('web.lua:1: allow "#1": set: unix sockets have none of these options: match no '
+      .. 'unix: endpoints',
+      env.refusal [[allow { connect = "unix:/run/x", set = { mark = 1 } }]])
   end)
 
-  it("takes each field as text", function()
-    local asked = query()
-    local fields = { PROTO = "mptcp", FAMILY = "inet6", UID = "root", GID = "7", PID = "42", PORT = "https" }
-    for field, text in pairs(fields) do
-      assert.equal(0, C.tg_query_set(asked, C["TG_FIELD_" .. field], text))
-    end
-    assert.same({ 262, 10, 0, 7, 42, 443 },
-      { asked.proto, asked.family, asked.uid, asked.gid, asked.pid, asked.port })
-    assert.equal(0, C.tg_query_set(asked, C.TG_FIELD_COMM, "a-name-that-the-kernel-cuts"))
-    assert.equal("a-name-that-the\0", ffi.string(asked.comm, 16))
-    assert.equal(0, C.tg_query_set(asked, C.TG_FIELD_COMM, "curl"))
-    assert.equal("curl" .. ("\0"):rep(12), ffi.string(asked.comm, 16))
-    fields = { TYPE = "dgram", MARK = "0x10", DEVICE = "none", FROM = "127.0.0.1:5000", NETNS = "77" }
-    asked.device = 9
-    for field, text in pairs(fields) do
-      assert.equal(0, C.tg_query_set(asked, C["TG_FIELD_" .. field], text), field)
-    end
-    assert.same({ 2, 16, 0, 5000, "127.0.0.1", 77 }, { asked.type, asked.mark, asked.device, asked.from_port,
-      binding.address(asked.from), tonumber(asked.netns) })
-    assert.equal(0, C.tg_query_set(asked, C.TG_FIELD_FROM, "::1"))
-    assert.same({ 0, "::1" }, { asked.from_port, binding.address(asked.from) })
-    assert.equal(0, C.tg_query_set(asked, C.TG_FIELD_EXE, "/bin/sh"))
-    assert(asked.exe_inode > 0)
-    local mistakes = {
-      { "FROM", "10.0.0.0/8", '"10.0.0.0/8": a socket has one address, such as 127.0.0.1:5000' },
-      { "FROM", "10.0.0.1:1-2", '"10.0.0.1:1-2": a socket has one port' },
-      { "MARK", "0x10-0x11", '"0x10-0x11": a call has one value here' },
-      { "NETNS", "*", '"*": a call has one value here' },
-      { "EXE", "!/bin/sh", '"!/bin/sh": a call has one value here' },
-    }
-    for _, case in ipairs(mistakes) do
-      assert.equal(case[3], select(2, outcome(C.tg_query_set(asked, C["TG_FIELD_" .. case[1]], case[2]))))
-    end
-    local _, message = outcome(C.tg_query_set(asked, C.TG_FIELD_UID, "1-2"))
-    assert.equal('"1-2": a call has one value here', message)
-    _, message = outcome(C.tg_query_set(asked, C.TG_FIELD_PROTO, "!tcp"))
-    assert.equal('"!tcp": a call has one value here', message)
-  end)
-end)
-
-describe("words", function()
-  it("have names, and what has none is NULL", function()
-    assert.equal("connect", binding.text(C.tg_op_name(C.TG_OP_CONNECT)))
-    assert.equal("getsockname", binding.text(C.tg_op_name(C.TG_OP_GETSOCKNAME)))
-    assert.equal("getpeername6", binding.text(C.tg_hook_name(C.TG_HOOK_GETPEERNAME6)))
-    assert.equal("ECONNREFUSED", binding.text(C.tg_errno_name(111)))
-    for _, nothing in ipairs { -1, 1000000 } do
-      assert.is_nil(binding.text(C.tg_op_name(nothing)))
-      assert.is_nil(binding.text(C.tg_hook_name(nothing)))
-      assert.is_nil(binding.text(C.tg_errno_name(nothing)))
-    end
-    assert.is_nil(binding.text(C.tg_errno_name(0)))
-  end)
-
-  it("include addresses", function()
-    local room = ffi.new "char[46]"
-    local bytes = ffi.new "uint8_t[16]"
-    bytes[15] = 1
-    assert.equal(0, C.tg_addr_format(bytes, room, 46))
-    assert.equal("::1", ffi.string(room))
-    ffi.copy(bytes, ("\0"):rep(10) .. "\255\255\1\2\3\4", 16)
-    assert.equal(0, C.tg_addr_format(bytes, room, 46))
-    assert.equal("1.2.3.4", ffi.string(room))
-    local _, message = outcome(C.tg_addr_format(bytes, room, 45))
-    assert.equal("the text of an address needs room for 46 bytes", message)
-  end)
-
-  describe("of unix sockets", function()
-    local function refusal_of(text)
-      return env.refusal(text)
-    end
-
-    it("is told where it mixes them with IP addresses", function()
-      assert.equal('web.lua:1: rewrite "#1": to: only a unix socket can be led to a unix socket: match unix: endpoints '
-        .. "only", refusal_of [[rewrite { connect = "*", to = "unix:/run/x" }]])
-      assert.equal('web.lua:1: rewrite "#1": to: a unix socket cannot be led to an IP address: match no unix: '
-        .. 'endpoints, or write a path: to = "unix:/run/x.sock"',
-        refusal_of [[rewrite { connect = { "10.0.0.1", "unix:/run/x" }, to = "127.0.0.1:80" }]])
-      assert.equal('web.lua:1: allow "#1": source: a unix socket has none: match no unix: endpoints',
-        refusal_of [[allow { connect = "unix:/run/x", source = "127.0.0.1" }]])
-      assert.equal('web.lua:1: allow "#1": source: "unix:/run/x": a unix socket has none',
-        refusal_of [[allow { connect = "127.0.0.1", source = "unix:/run/x" }]])
-    end)
-
-    it("is told what has no hook, or no effect", function()
-      assert.equal('web.lua:1: allow "#1": bind: the kernel has no hook where unix sockets are bound: match no unix: '
-        .. "endpoints", refusal_of [[allow { bind = "unix:/run/x" }]])
-      assert.equal('web.lua:1: allow "#1": set: unix sockets have none of these options: match no unix: endpoints',
-        refusal_of [[allow { connect = "unix:/run/x", set = { mark = 1 } }]])
-    end)
-
-    it("is told what a path to go to is", function()
-      assert.equal('web.lua:1: rewrite "#1": to: "unix:/run/*": must be one path: \'*\' stands for many',
-        refusal_of [[rewrite { connect = "unix:/x", to = "unix:/run/*" }]])
-      assert.equal('web.lua:1: deny "#1": connect: port: a unix socket has none: leave it out, or write the unix: '
-        .. "endpoints as items of their own",
-        refusal_of [[deny { connect = { addr = { "unix:/x", "10.0.0.1" }, port = 80 } }]])
-      assert.equal("", refusal_of [[deny { connect = { { addr = { "unix:/x*", "!unix:/xy" } }, "10.0.0.1" } }]])
-      assert.equal("", refusal_of [[rewrite { egress = "unix:/x", to = "unix:@y" }]])
-    end)
+  it("is refused if the path to redirect to is invalid", function()
+    assert.equal('web.lua:1: rewrite "#1": to: "unix:/run/*": must be one path: \'*\' stands for '
+      .. 'many',
+      env.refusal [[rewrite { connect = "unix:/x", to = "unix:/run/*" }]])
+    assert.equal('web.lua:1: deny "#1": connect: port: a unix socket has none: leave it out, or '
+      .. 'write the unix: '
+      .. "endpoints as items of their own",
+      env.refusal [[deny { connect = { addr = { "unix:/x", "10.0.0.1" }, port = 80 } }]])
+    assert.equal("",
+      env.refusal [[deny { connect = { { addr = { "unix:/x*", "!unix:/xy" } }, "10.0.0.1" } }]])
+    assert.equal("", env.refusal [[rewrite { egress = "unix:/x", to = "unix:@y" }]])
   end)
 end)

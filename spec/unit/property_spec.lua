@@ -16,7 +16,7 @@ local CALLS = 40
 
 local cgroups
 
---- Cgroups in cgroups, where this process may make some; at least the root.
+--- Cgroups in cgroups, if this process may make some; at least the root.
 local function nest()
   local made = { "/" }
   for index, parent in ipairs { 1, 2, 3, 3, 2, 1 } do
@@ -29,7 +29,8 @@ local function nest()
   return made
 end
 
---- The story of the first disagreement about `count` calls, or nil; and how many calls each verb got.
+--- The story of the first disagreement about `count` calls, or nil; and the number of calls by
+--- verb.
 local function disagreement(maker, policy, count, verbs)
   local gate = tidegate.gate()
   local handles, readable = agreement.stage(gate, policy), reference.read(policy)
@@ -44,7 +45,7 @@ local function disagreement(maker, policy, count, verbs)
   end
 end
 
---- Of `policies` random policies.
+--- A run of `policies` random policies.
 local function first_disagreement(policies, verbs)
   local maker = random_policy.new { sources = true, cgroups = cgroups }
   for number = 1, policies do
@@ -71,7 +72,8 @@ describe("the simulator", function()
     local story = first_disagreement(POLICIES, verbs)
     assert(not story, story)
     for _, verb in ipairs { "allow", "deny", "rewrite", "balance" } do
-      assert(verbs[verb] > POLICIES * CALLS / 50, ("only %d calls got %s"):format(verbs[verb] or 0, verb))
+      assert(verbs[verb] > POLICIES * CALLS / 50, ("only %d calls got %s")
+        :format(verbs[verb] or 0, verb))
     end
   end)
 
@@ -104,17 +106,18 @@ describe("the simulator", function()
     ["a cgroup does not hold those below"] = { lists, "below", function(path, above)
       return path == above
     end },
-    ["0.0.0.0 and :: are addresses of their own"] = { reference, "target", function(addr) return addr end },
+    ["0.0.0.0 and :: are addresses of their own"] = { reference, "target",
+      function(addr) return addr end },
     ["datagrams have their socket's family"] = { reference, "family", function(call)
       return call.family == "inet" and 2 or 10
     end },
   }
   for name, broken in pairs(breaks) do
-    it("is seen to differ from a reference in which " .. name, function()
+    it("disagrees with a reference in which " .. name, function()
       local story = agreement.with_broken(broken[1], broken[2], broken[3], function()
         return first_disagreement(1500)
       end)
-      assert(story, "nobody noticed")
+      assert(story, "no call showed the difference")
     end)
   end
 end)

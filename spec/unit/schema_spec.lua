@@ -11,16 +11,18 @@ local base = {
   balance = { connect = [["192.0.2.1:80"]], to = [["127.0.0.1:80"]] },
 }
 
---- A value of a field that is right, as Lua source.
+--- A valid value of a field, as Lua source.
 local values = {
   connect = [["192.0.2.1:80"]], sendmsg = [["192.0.2.1:80"]], egress = [["192.0.2.1:80"]],
   proto = [["tcp"]], family = [["inet"]], uid = "0", gid = "0", comm = [["curl"]], pid = "1",
-  type = [["stream"]], from = [["127.0.0.1:5000"]], exe = [["/bin/sh"]], cgroup = [["/"]], netns = [["self"]],
+  type = [["stream"]], from = [["127.0.0.1:5000"]], exe = [["/bin/sh"]], cgroup = [["/"]],
+  netns = [["self"]],
   mark = [["0x10"]], device = [["lo"]],
   bind = [["192.0.2.1:80"]], recvmsg = [["192.0.2.1:80"]], getpeername = [["192.0.2.1:80"]],
   getsockname = [["192.0.2.1:80"]], privileged = "true", set = "{ mark = 16 }", shadow = "true",
   by = [["hash"]], key = [["uid"]], sticky = [["10m"]],
-  errno = [["EACCES"]], to = [["127.0.0.1:80"]], source = [["127.0.0.1"]], reveal = "true", log = [["10/s"]],
+  errno = [["EACCES"]], to = [["127.0.0.1:80"]], source = [["127.0.0.1"]], reveal = "true",
+  log = [["10/s"]],
   over = [["100/s"]], per = [["uid"]],
 }
 
@@ -73,7 +75,8 @@ describe("schema", function()
     it(("lets the verbs of %q take it, and no other"):format(row.name), function()
       for _, verb in ipairs(schema.verb_names) do
         local taken = schema.accepts(row, verb)
-        -- The core tells why the kernel cannot deny what is only reported, nor balance what goes nowhere.
+        -- The core's error says why the kernel cannot deny what is only reported, nor balance what
+        -- goes nowhere.
         local works = taken and not (verb == "deny" and row.reports)
           and not (verb == "balance" and (row.reports or row.name == "bind"))
         local gate, message = tidegate.compile(rule_with(verb, row), "web.lua")
@@ -89,17 +92,18 @@ describe("schema", function()
       end
     end)
 
-    it(("says what %q wants"):format(row.name), function()
+    it(("says which values %q takes"):format(row.name), function()
       local verb = row.verbs and row.verbs[1] or row.reports and "allow" or "deny"
       local said = (row.name .. " = " .. values[row.name]):gsub("%p", "%%%0")
       local source = rule_with(verb, row):gsub(said, row.name .. " = print")
-      assert.equal(('web.lua:1: %s "#1": %s: wants %s; got a function'):format(verb, row.name, row.wants),
+      assert.equal(('web.lua:1: %s "#1": %s: wants %s; got a function')
+        :format(verb, row.name, row.wants),
         env.refusal(source))
     end)
   end
 
   for _, row in ipairs(schema.options) do
-    it(("says what the option %q wants"):format(row.name), function()
+    it(("says which values the option %q takes"):format(row.name), function()
       assert.equal(("web.lua:1: policy: %s: wants %s; got 7"):format(row.name, row.wants),
         env.refusal(("policy { %s = 7 }"):format(row.name)))
     end)
@@ -116,7 +120,8 @@ describe("schema", function()
   end
 
   it("has the fields that editors are told of", function()
-    local fields, keys = annotated("rule", "tidegate%.RuleSpec"), annotated("query", "tidegate%.Question")
+    local fields = annotated("rule", "tidegate%.RuleSpec")
+    local keys = annotated("query", "tidegate%.Question")
     local asked = { "port", unpack(schema.condition_names) }
     for _, names in ipairs { fields, keys, asked } do
       table.sort(names)

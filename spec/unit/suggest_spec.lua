@@ -1,7 +1,7 @@
 local suggest = require "tidegate.suggest"
 
 describe("suggest", function()
-  it("counts a letter more, less, other and two swapped as one edit", function()
+  it("counts a missing, an extra, a different letter and two swapped ones as one edit", function()
     assert.equal(0, suggest.distance("errno", "errno", 9))
     assert.equal(1, suggest.distance("errrno", "errno", 9))
     assert.equal(1, suggest.distance("erno", "errno", 9))
@@ -16,7 +16,7 @@ describe("suggest", function()
     assert.equal(2, suggest.distance("a", "abcdef", 2))
   end)
 
-  it("finds the nearest, and none where none is near", function()
+  it("finds the nearest name, and none if none is near", function()
     local verbs = { "allow", "deny", "rewrite" }
     assert.equal("deny", suggest.nearest("denny", verbs))
     assert.equal("allow", suggest.nearest("Allow", verbs))
@@ -26,7 +26,7 @@ describe("suggest", function()
     assert.is_nil(suggest.nearest("x", { "to" }))
   end)
 
-  it("puts it as a question", function()
+  it("phrases it as a question", function()
     assert.equal('; did you mean "deny"?', suggest.hint("dney", { "allow", "deny" }))
     assert.equal("", suggest.hint("zzz", { "allow", "deny" }))
   end)

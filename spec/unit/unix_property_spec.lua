@@ -24,7 +24,8 @@ describe("the simulator", function()
         local decision = assert(gate:decide { op = call.op, addr = "unix:" .. call.name })
         local expected = ("%s %s %s"):format(verb, what or "", index and "r" .. index or "default")
         local got = ("%s %s %s"):format(decision.verb,
-          decision.verb == "rewrite" and decision.final:sub(6) or decision.errno or "", decision.rule or "default")
+          decision.verb == "rewrite" and decision.final:sub(6) or decision.errno or "",
+          decision.rule or "default")
         if expected ~= got then
           return ("%s\n%s %q: %s, not %s"):format(text, call.op, call.name, got, expected), verbs
         end
@@ -48,13 +49,13 @@ describe("the simulator", function()
     assert(not story, story and story:sub(-500))
   end)
 
-  it("is seen to differ from a reference in which prefixes lose the path itself", function()
+  it("disagrees with a reference in which prefixes lose the path itself", function()
     local whole = random_paths.item_matches
     random_paths.item_matches = function(item, name)
       return whole(item, name) and (item:sub(-1) ~= "*" or #name > #item:match "^!?unix:(.*)%*$")
     end
     local story = disagreement(100)
     random_paths.item_matches = whole
-    assert(story, "nobody noticed")
+    assert(story, "no call showed the difference")
   end)
 end)

@@ -1,6 +1,6 @@
 --- Random addresses, and patterns of them as a policy writes them.
 --
--- `maker` is that of spec/support/random_policy.lua: it remembers the ends of
+-- `maker` is that of spec/support/random/policy.lua: it remembers the ends of
 -- what was made.
 
 local address = require "spec.support.reference.address"
@@ -21,19 +21,22 @@ local function list_of(texts)
   return list
 end
 
---- What sockets of the calls are bound to.
-M.own4, M.own6 = list_of "127.0.0.1 127.0.0.2 127.1.2.3 10.0.0.1", list_of "::1 2001:db8::1 fd00::1:2"
+--- The addresses to which sockets of the calls are bound.
+M.own4, M.own6 = list_of "127.0.0.1 127.0.0.2 127.1.2.3 10.0.0.1",
+  list_of "::1 2001:db8::1 fd00::1:2"
 
---- What the kernel takes for something else, and its neighbours.
+--- The addresses that the kernel takes for others, and their neighbours.
 M.specials = list_of "0.0.0.0 :: 127.0.0.1 ::1 ::ffff:7f00:1 0.0.0.1 ::2"
 
--- Where ranges touch the ends of everything, v4-mapped space, or the halves of 128 bits.
-local landmarks = list_of [[0.0.0.0 0.0.0.1 10.0.0.0 10.0.0.1 10.1.2.3 127.0.0.1 127.255.255.255 128.0.0.0 192.168.0.1
+-- The places where ranges touch the ends of everything, v4-mapped space, or the halves of 128 bits.
+local landmarks = list_of [[
+  0.0.0.0 0.0.0.1 10.0.0.0 10.0.0.1 10.1.2.3 127.0.0.1 127.255.255.255 128.0.0.0 192.168.0.1
   224.0.0.1 255.255.255.255 :: ::1 ::2 ::fffe:ffff:ffff ::1:0:0:0 0:0:0:1:: 2001:db8:: 2001:db8::1
-  2001:db8:0:0:ffff:ffff:ffff:ffff 2001:db8:0:1:: 2001:db8:0:1::1 7fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 8000:: fd00::1
-  ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]]
+  2001:db8:0:0:ffff:ffff:ffff:ffff 2001:db8:0:1:: 2001:db8:0:1::1
+  7fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 8000:: fd00::1 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff
+]]
 
---- The address `step` (1 or -1) beside; the ends stay.
+--- The next address (`step` 1) or the one before (-1); the first and the last address stay.
 function M.beside(addr, step)
   local bytes = { addr:byte(1, 16) }
   local index = 16
@@ -57,7 +60,7 @@ function M.anywhere()
   return "\32\1\13\184" .. draw.bytes(12)
 end
 
---- Often one that the policy has already, or its neighbour, so that rules overlap.
+--- Often an address that the policy has already, or its neighbour, so that rules overlap.
 function M.some_address(maker)
   local seen = maker.seen.addr
   if not seen or chance(40) then
@@ -81,7 +84,7 @@ local function groups_of(addr)
   return table.concat(groups, ":")
 end
 
---- One of the ways in which an IPv6 address is written.
+--- One of the ways to write an IPv6 address.
 local function format6(addr)
   if address.is_v4(addr) and chance(50) then
     return "::ffff:" .. format4(addr)
@@ -110,13 +113,13 @@ function M.masked(addr, length)
   return table.concat(bytes)
 end
 
---- An address as a policy may write it, and whether that is as IPv6.
+--- An address as a policy may write it, and whether it is written as IPv6.
 function M.write(addr)
   local format = format_of(addr)
   return format(addr), format == format6
 end
 
---- A pattern of 0.0.0.0 or :: alone is an error; the makers of patterns give nil instead.
+--- A pattern of 0.0.0.0 or :: alone is an error; the makers of patterns return nil instead.
 function M.is_any(addr)
   return addr == bytes_of "0.0.0.0" or addr == bytes_of "::"
 end
@@ -124,7 +127,8 @@ end
 function M.prefix(maker)
   local addr = M.some_address(maker)
   local format = format_of(addr)
-  local length = format == format4 and random(96, 128) or pick { random(0, 128), random(56, 72), random(96, 128) }
+  local length = format == format4 and random(96, 128)
+    or pick { random(0, 128), random(56, 72), random(96, 128) }
   addr = M.masked(addr, length)
   maker:remember("addr", addr)
   maker:remember("addr", address.last_of_prefix(addr, length))
@@ -190,7 +194,7 @@ end
 
 -- As text ----------------------------------------------------------------------------------
 
---- An address as a call has it.
+--- An address as a call contains it.
 ---@param addr string
 ---@param family "inet"|"inet6"
 ---@return string

@@ -1,4 +1,4 @@
---- Random lists of backends, and services that have some.
+--- Random lists of backends, and services that have such lists.
 
 local address = require "spec.support.reference.address"
 local addresses = require "spec.support.random.address"
@@ -36,7 +36,7 @@ local function item(v6, weighted, live)
   return text
 end
 
---- A list of backends, no two of which are the same; of services, where `live`, they have states.
+--- A list of backends, all different; if `live`, for services, they have states.
 ---@param v6 boolean
 ---@param live boolean|nil
 ---@return table
@@ -66,7 +66,8 @@ function M.services(maker)
       local addr, port, proto = addresses.some_address(maker), pick(ports), pick { 6, 17 }
       if not addresses.is_any(addr) then
         local text, v6 = addresses.write(addr)
-        local vip = (v6 and "[%s]:%d/%s" or "%s:%d/%s"):format(text, port, proto == 6 and "tcp" or "udp")
+        local vip = (v6 and "[%s]:%d/%s" or "%s:%d/%s")
+          :format(text, port, proto == 6 and "tcp" or "udp")
         local again = maker.seen.vip and maker.seen.vip[addr .. port .. proto .. name]
         if not again then
           services[name][vip] = M.list(not address.is_v4(addr), true)

@@ -1,9 +1,9 @@
---- Random calls, on or beside what a policy speaks of.
+--- Random calls, on or beside what a policy names.
 
 local address = require "spec.support.reference.address"
 local addresses = require "spec.support.random.address"
 local draw = require "spec.support.random.draw"
-local meanings = require "spec.support.reference.names"
+local names = require "spec.support.reference.names"
 local values = require "spec.support.random.value"
 
 local chance, pick, random = draw.chance, draw.pick, math.random
@@ -32,17 +32,17 @@ local function call_comm(maker)
   return comm:sub(1, 15)
 end
 
---- Bind a call's socket, sometimes, to what its datagram can come from.
+--- Bind a call's socket, sometimes, to an address that its datagram can come from.
 local function bind(call)
   if chance(50) and call.op ~= "bind" then
-    -- A socket that is bound to IPv6 sends nothing to IPv4, before a hook could look at it.
+    -- A socket that is bound to IPv6 cannot send to IPv4: the call fails before a hook sees it.
     local bound4 = address.is_v4(call.addr) or chance(50)
     call.from_addr = chance(80) and pick(bound4 and addresses.own4 or addresses.own6) or nil
     call.from_port = chance(50) and 5000 or random(1024, 65535)
   end
 end
 
---- A call on or beside what the policy speaks of.
+--- A call on or beside what the policy names.
 ---@return spec.Call
 function M.call(maker)
   local addr, port = call_address(maker), values.some_number(maker, "port")
@@ -60,8 +60,10 @@ function M.call(maker)
     proto = proto,
     uid = math.min(values.some_number(maker, "uid"), maker.last_id),
     gid = math.min(values.some_number(maker, "gid"), maker.last_id),
-    comm = call_comm(maker), pid = chance(80) and pick(maker.pids) or values.some_number(maker, "pid"),
-    exe = pick(maker.exes), cgroup = pick(maker.cgroups), netns = meanings.netns_cookies[netns] or netns,
+    comm = call_comm(maker), pid = chance(80) and pick(maker.pids)
+    or values.some_number(maker, "pid"),
+    exe = pick(maker.exes), cgroup = pick(maker.cgroups),
+    netns = names.netns_cookies[netns] or netns,
     mark = values.some_number(maker, "mark"), device = pick { 0, 0, 1, 2 },
     type = chance(20) and pick { 1, 2, 3, 5 } or nil,
   }

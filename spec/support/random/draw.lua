@@ -1,29 +1,29 @@
 --- Draws: what random policies and calls are made of.
 --
--- Uses math.random: whoever seeds it gets the same again.
+-- Uses math.random: the same seed gives the same draws.
 
 local M = {}
 
 local random = math.random
 
---- True in so many of a hundred cases.
+--- True in that many of a hundred cases.
 ---@param percent integer
 ---@return boolean
 function M.chance(percent)
   return random(100) <= percent
 end
 
---- One of a list.
+--- One element of a list.
 function M.pick(list)
   return list[random(#list)]
 end
 
---- Lua's range stops at 2^31.
+--- A number of up to 32 bits, because math.random's range stops at 2^31.
 function M.number32()
   return random(0, 65535) * 65536 + random(0, 65535)
 end
 
---- So many bytes.
+--- That many random bytes.
 function M.bytes(count)
   local bytes = {}
   for index = 1, count do
@@ -36,7 +36,7 @@ local function negated(item)
   return "!" .. (type(item) == "number" and ("%d"):format(item) or item)
 end
 
---- One item, or a list of some, of what `make` gives; sometimes negated, nested or empty.
+--- One item that `make` returns, or a list of some; sometimes negated, nested or empty.
 ---@param make fun(): any
 function M.some(make)
   if M.chance(45) then

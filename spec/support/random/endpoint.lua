@@ -24,7 +24,8 @@ end
 --- { addr = …, port = … }
 function M.product(maker)
   return {
-    addr = chance(80) and some(function() return M.some_set(maker) or (addresses.addresses(maker)) end) or nil,
+    addr = chance(80) and some(function() return M.some_set(maker)
+      or (addresses.addresses(maker)) end) or nil,
     port = chance(80) and values.numbers(maker, "port") or { 80 },
   }
 end
@@ -43,14 +44,16 @@ function M.services()
   return chance(30) and { item, table_of_services() } or item
 end
 
---- Endpoints of a rule; `only6`: without IPv4; `own_backends`: without services, which have theirs.
+--- Endpoints of a rule; `only6`: without IPv4; `own_backends`: without services, which have their
+--- own.
 function M.endpoints(maker, only6, own_backends)
   if only6 then
     return { M.endpoint(maker, true), M.endpoint(maker, true) }
   end
   return some(function()
     return chance(12) and M.product(maker) or M.some_set(maker)
-      or maker.services and not own_backends and chance(5) and table_of_services() or M.endpoint(maker)
+      or maker.services and not own_backends and chance(5) and table_of_services()
+      or M.endpoint(maker)
   end)
 end
 
@@ -58,19 +61,20 @@ end
 
 local set_names = { "s1", "s2", "s3" }
 
---- Sometimes a live set as an item of a list, or all addresses but its own.
+--- Sometimes a live set as an item of a list, or all addresses except those of the set.
 function M.some_set(maker)
   return maker.live and chance(12) and { set = pick(set_names), negative = chance(30) or nil }
 end
 
---- What each live set holds: now and then what sockets are bound to.
+--- The contents of each live set: now and then addresses to which sockets are bound.
 function M.sets(maker)
   local sets = {}
   for _, name in ipairs(set_names) do
     local items = {}
     for index = 1, pick { 0, 1, 3, 8 } do
       repeat
-        items[index] = chance(15) and addresses.write(pick(chance(50) and addresses.own4 or addresses.own6))
+        items[index] = chance(15) and addresses.write(pick(chance(50) and addresses.own4
+          or addresses.own6))
           or (chance(50) and addresses.single or addresses.prefix)(maker)
       until items[index]
     end
@@ -95,17 +99,19 @@ local function own()
     text = length == 128 and text or text .. "/" .. (v6 and length or length - 96)
   end
   if chance(40) then
-    return (v6 and "[" .. text .. "]:" or text .. ":") .. pick { "0", "1-1023", "1024-65535", "5000", "5000-5001" }
+    return (v6 and "[" .. text .. "]:" or text .. ":")
+      .. pick { "0", "1-1023", "1024-65535", "5000", "5000-5001" }
   end
   return text
 end
 
 local own_patterns = { "127.0.0.0/8", "::/0", "*" }
 
---- Where sockets are bound: as `from` takes it.
+--- The addresses to which sockets are bound, as `from` takes them.
 function M.own(maker)
   return some(function()
-    return chance(20) and { addr = M.some_set(maker) or pick(own_patterns), port = { 0, "5000-5001" } }
+    return chance(20) and { addr = M.some_set(maker) or pick(own_patterns),
+      port = { 0, "5000-5001" } }
       or M.some_set(maker) or own()
   end)
 end

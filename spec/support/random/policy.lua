@@ -2,9 +2,9 @@
 --
 --   local maker = random_policy.new { pids = { 42 } }
 --   local policy = maker:policy(12)   -- as reference.read() and the verbs take it
---   local call = maker:call()         -- on or beside what that policy speaks of
+--   local call = maker:call()         -- on or beside what that policy names
 --
--- Uses math.random: whoever seeds it gets the same again.
+-- Uses math.random: the same seed gives the same policies and calls.
 
 local backends = require "spec.support.random.backend"
 local calls = require "spec.support.random.call"
@@ -27,32 +27,34 @@ local M = {}
 ---@field sources boolean|nil
 ---@field reports string[] operations that only report, of rules
 ---@field ops string[] of calls
----@field seen table<string, any[]> values at the ends of what the policy speaks of, by field
+---@field seen table<string, any[]> values at the ends of what the policy names, by field
 local Maker = {}
 Maker.__index = Maker
 
---- A maker of policies and calls.  `options`: pids and protos of the calls, the
---- last_id that their uids and gids may be, whether rules have sources, the ops
---- of the calls, and those that only report of which rules may be; whether rules
---- name live sets and services (live = false: they do not), observe (observes = false) and balance
---- (balances = false); the programs,
---- cgroups and network namespaces (cookies, and paths that the reference knows)
---- to speak of.
+--- A maker of policies and calls.  `options`: pids and protos of the calls; last_id, the largest
+--- uid and gid; sources (rules have some); ops of the calls; reports, the operations that only
+--- report and that rules may be of; live = false (rules name no live sets and services), observes =
+--- false, balances = false (no such rules); exes, cgroups and netns (cookies, and paths that the
+--- reference knows) that rules and calls have.
 function M.new(options)
   return setmetatable({
     live = options.live ~= false, observes = options.observes ~= false,
-    balances = options.balances ~= false, services = options.balances ~= false and options.live ~= false,
+    balances = options.balances ~= false, services = options.balances ~= false
+    and options.live ~= false,
     pids = options.pids or { 1, 4242, 4194303 }, sources = options.sources,
-    last_id = options.last_id or 2 ^ 32 - 1, protos = options.protos or { 1, 6, 17, 58, 132, 136, 262, 65535 },
-    exes = options.exes or { "/bin/sh", "/usr/bin/env", "/bin/ls" }, cgroups = options.cgroups or { "/" },
+    last_id = options.last_id or 2 ^ 32 - 1, protos = options.protos
+    or { 1, 6, 17, 58, 132, 136, 262, 65535 },
+    exes = options.exes or { "/bin/sh", "/usr/bin/env", "/bin/ls" },
+    cgroups = options.cgroups or { "/" },
     netns = options.netns or { 1, 2, 3, 77 },
     reports = options.reports or { "recvmsg", "getpeername", "getsockname" },
-    ops = options.ops or { "connect", "connect", "sendmsg", "bind", "recvmsg", "getpeername", "getsockname" },
+    ops = options.ops or { "connect", "connect", "sendmsg", "bind", "recvmsg", "getpeername",
+      "getsockname" },
     seen = {},
   }, Maker)
 end
 
---- Note a value at an end of what the policy speaks of.
+--- Note a value at an end of what the policy names.
 function Maker:remember(kind, value)
   local list = self.seen[kind] or {}
   self.seen[kind] = list
@@ -62,17 +64,19 @@ end
 
 local function random_default()
   return draw.pick {
-    "allow", "deny", { connect = "deny" }, { sendmsg = "deny" }, { egress = "deny", connect = "allow" },
+    "allow", "deny", { connect = "deny" }, { sendmsg = "deny" },
+    { egress = "deny", connect = "allow" },
     { bind = "deny" }, { bind = "allow", egress = "deny" },
   }
 end
 
---- A policy of so many rules.  What the calls of call() are about from now on.
+--- A policy of that many rules.  From now on, call() makes calls about it.
 ---@param count integer
 ---@return { default: string|table, rules: table[] }
 function Maker:policy(count)
   self.seen = {}
-  local policy = { default = random_default(), sets = endpoints.sets(self), services = backends.services(self),
+  local policy = { default = random_default(), sets = endpoints.sets(self),
+    services = backends.services(self),
     rules = {} }
   local taken = {}
   for index = 1, count do
@@ -99,7 +103,7 @@ function M.some_count()
   return random(60, 150)
 end
 
---- A call on or beside what the policy speaks of.
+--- A call on or beside what the policy names.
 ---@return spec.Call
 function Maker:call()
   return calls.call(self)

@@ -20,8 +20,8 @@ end
 
 local goes = { connect = true, sendmsg = true, egress = true }
 
---- No datagram for IPv6 can be turned to IPv4; where it stays what it is, any can.
-local function family_of_turn(op, to6)
+--- A family that makes a rewrite possible: no datagram for IPv6 can be rewritten to IPv4.
+local function family_of_rewrite(op, to6)
   if to6 then
     return pick { "inet6", "!inet", { "inet6" } }
   elseif op == "sendmsg" or op == "egress" then
@@ -30,7 +30,8 @@ local function family_of_turn(op, to6)
 end
 
 function M.rewrite(maker, rule)
-  local op = chance(20) and pick(maker.reports) or pick { "connect", "connect", "bind", "sendmsg", "egress" }
+  local op = chance(20) and pick(maker.reports) or pick { "connect", "connect", "bind", "sendmsg",
+    "egress" }
   local roll = random(100)
   local to6 = roll <= 25
   if roll > 85 then
@@ -39,12 +40,13 @@ function M.rewrite(maker, rule)
   else
     local only6 = to6 and chance(50)
     rule[op] = endpoints.endpoints(maker, only6)
-    rule.family = not only6 and family_of_turn(op, to6) or nil
+    rule.family = not only6 and family_of_rewrite(op, to6) or nil
     rule.to = pick(to6 and destinations6 or destinations4)
     if chance(70) then
       rule.to = with_port(rule.to, random(65535))
     end
-    rule.source = maker.sources and goes[op] and chance(20) and pick(to6 and destinations6 or destinations4) or nil
+    rule.source = maker.sources and goes[op] and chance(20)
+      and pick(to6 and destinations6 or destinations4) or nil
   end
   rule.reveal = (goes[op] or op == "bind") and chance(40) or nil
   rule.privileged = op == "bind" and chance(30) or nil
@@ -64,23 +66,25 @@ function M.deny(maker, rule)
   end
 end
 
-local turning_ops = { "connect", "connect", "sendmsg", "egress", "egress" }
+local egress_ops = { "connect", "connect", "sendmsg", "egress", "egress" }
 
---- By backends of its own, or by those of services.
+--- With backends of its own, or with those of services.
 function M.balance(maker, rule)
-  local op = pick(turning_ops)
+  local op = pick(egress_ops)
   if maker.services and chance(50) then
     rule[op] = endpoints.services()
   else
     local to6 = chance(30)
     local only6 = to6 and chance(50)
     rule[op] = endpoints.endpoints(maker, only6, true)
-    rule.family = not only6 and family_of_turn(op, to6) or nil
+    rule.family = not only6 and family_of_rewrite(op, to6) or nil
     rule.to = backends.list(to6)
-    rule.source = maker.sources and chance(15) and pick(to6 and destinations6 or destinations4) or nil
+    rule.source = maker.sources and chance(15) and pick(to6 and destinations6 or destinations4)
+      or nil
   end
   rule.by = pick { "random", "hash", "hash", "hash", false } or nil
-  -- Of services a client may still have a backend that an earlier policy gave it, and that drains now.
+  -- Not with services: a client may still have a backend that an earlier policy gave it, and that
+  -- drains now.
   rule.sticky = rule.to and chance(60) and "10m" or nil
   rule.key = (rule.by == "hash" or rule.sticky)
     and pick { "socket", "pid", "uid", "cgroup", "netns", "destination", "destination" } or nil
@@ -95,13 +99,15 @@ function M.allow(maker, rule)
     rule.source = op == "connect" and with_port("127.0.0.2", random(65535)) or "127.0.0.2"
     return
   end
-  local op = chance(15) and pick(maker.reports) or pick { "connect", "sendmsg", "egress", "egress", "bind" }
+  local op = chance(15) and pick(maker.reports) or pick { "connect", "sendmsg", "egress", "egress",
+    "bind" }
   rule[op] = endpoints.endpoints(maker)
   rule.privileged = op == "bind" and chance(30) or nil
 end
 
 function M.observe(maker, rule)
-  local op = chance(15) and pick(maker.reports) or pick { "connect", "sendmsg", "egress", "egress", "bind" }
+  local op = chance(15) and pick(maker.reports) or pick { "connect", "sendmsg", "egress", "egress",
+    "bind" }
   rule[op] = endpoints.endpoints(maker)
 end
 
@@ -114,24 +120,29 @@ local who = {
   comm = function(maker) return some(function() return values.comm(maker) end) end,
   type = function() return some(function() return pick(known.type) end) end,
   from = endpoints.own,
-  exe = function(maker) return some(function() return chance(8) and "*" or pick(maker.exes) end) end,
-  cgroup = function(maker) return some(function() return chance(8) and "*" or pick(maker.cgroups) end) end,
-  netns = function(maker) return some(function() return chance(8) and "*" or pick(maker.netns) end) end,
+  exe = function(maker) return some(function() return chance(8) and "*"
+    or pick(maker.exes) end) end,
+  cgroup = function(maker) return some(function() return chance(8) and "*"
+    or pick(maker.cgroups) end) end,
+  netns = function(maker) return some(function() return chance(8) and "*"
+    or pick(maker.netns) end) end,
   mark = function(maker) return values.numbers(maker, "mark") end,
   device = function(maker) return values.numbers(maker, "device") end,
 }
 local who_fields = {
-  "proto", "family", "uid", "gid", "pid", "comm", "type", "from", "exe", "cgroup", "netns", "mark", "device",
+  "proto", "family", "uid", "gid", "pid", "comm", "type", "from", "exe", "cgroup", "netns", "mark",
+  "device",
 }
 
 --- A rule: what a verb takes, and the verb.
 function M.rule(maker)
   local verb = maker.observes and chance(6) and "observe"
   verb = verb or maker.balances and chance(20) and "balance"
-  local rule = { verb = verb or pick { "allow", "allow", "deny", "deny", "deny", "rewrite", "rewrite" } }
+  local rule = { verb = verb or pick { "allow", "allow", "deny", "deny", "deny", "rewrite",
+    "rewrite" } }
   M[rule.verb](maker, rule)
   for _, field in ipairs(who_fields) do
-    -- A family that shuts IPv4 out would contradict a source.
+    -- A family without IPv4 would contradict a source.
     if rule[field] == nil and chance(7) and not (field == "family" and rule.source) then
       rule[field] = who[field](maker)
     end

@@ -1,8 +1,8 @@
 --- Random policies of unix sockets, calls that fall on their boundaries, and an
---- obvious matcher that says what becomes of them.
+--- obvious matcher that decides them.
 --
 -- Few letters and short names, so that patterns and calls meet often.  Uses
--- math.random: whoever seeds it gets the same again.
+-- math.random: the same seed gives the same policies and calls.
 
 local M = {}
 
@@ -20,7 +20,7 @@ end
 
 --- Names -----------------------------------------------------------------------
 
---- A name as a policy spells it, without "unix:"; one that was seen before, or near it.
+--- A name as a policy spells it, without "unix:"; one that was seen before, or one near it.
 local function some_name(self)
   local name = #self.seen > 0 and chance(60) and pick(self.seen) or pick(self.roots)
   if #name > #self.roots[1] and chance(20) then
@@ -78,13 +78,14 @@ local function has_address(list)
   end
 end
 
---- So many rules: { verb, op, list, to?, errno?, uid? }.
+--- That many rules: { verb, op, list, to?, errno?, uid? }.
 function Maker:policy(count)
   self.seen = {}
   local policy = { default = pick { "allow", "allow", "deny" } }
   for index = 1, count do
     local list = some_list(self)
-    local rule = { verb = pick { "allow", "deny", "deny", "rewrite" }, op = pick { "connect", "sendmsg", "egress" },
+    local rule = { verb = pick { "allow", "deny", "deny", "rewrite" },
+      op = pick { "connect", "sendmsg", "egress" },
       list = list }
     if rule.verb == "rewrite" then
       rule.verb, rule.to = has_address(list) and "deny" or "rewrite", pick(self.targets)
@@ -94,15 +95,16 @@ function Maker:policy(count)
     rule.uid = chance(15) and pick { "0", "!root", "1-5" } or nil
     policy[index] = rule
   end
-  -- The default holds where a rule of the operation names a unix socket.
+  -- The default applies only if a rule of the operation names a unix socket.
   policy[count + 1] = { verb = "allow", op = "egress", list = { "unix:@never" } }
   return policy
 end
 
---- The policy as Lua.
+--- The policy as Lua source.
 function M.text(policy)
   local function quote(text)
-    return '"' .. text:gsub("[^%w/:@*!. -]", function(char) return ("\\%03d"):format(char:byte()) end) .. '"'
+    return '"' .. text:gsub("[^%w/:@*!. -]", function(char) return ("\\%03d")
+      :format(char:byte()) end) .. '"'
   end
   local lines = { ("policy { default = %q }"):format(policy.default) }
   for index, rule in ipairs(policy) do
@@ -110,7 +112,8 @@ function M.text(policy)
     for position, item in ipairs(rule.list) do
       items[position] = quote(item)
     end
-    local line = ('%s { "r%d", %s = { %s }, log = false'):format(rule.verb, index, rule.op, table.concat(items, ", "))
+    local line = ('%s { "r%d", %s = { %s }, log = false')
+      :format(rule.verb, index, rule.op, table.concat(items, ", "))
     line = line .. (rule.to and ", to = " .. quote("unix:" .. rule.to) or "")
     line = line .. (rule.errno and (", errno = %q"):format(rule.errno) or "")
     lines[#lines + 1] = line .. (rule.uid and (", uid = %q"):format(rule.uid) or "") .. " }"
@@ -118,7 +121,7 @@ function M.text(policy)
   return table.concat(lines, "\n")
 end
 
---- A call: an operation and a name, on or beside what the policy speaks of.
+--- A call: an operation and a name, on or beside what the policy names.
 function Maker:call()
   return { op = pick { "connect", "connect", "sendmsg" }, name = some_name(self) }
 end
@@ -152,7 +155,7 @@ end
 
 local uids = { ["0"] = true, ["!root"] = false, ["1-5"] = false }
 
---- What becomes of a call of root's: verb, errno or target, and the rule's number.
+--- How a call of root's is decided: verb, errno or target, and the rule's number.
 function M.decide(policy, call)
   for index, rule in ipairs(policy) do
     if (rule.op == call.op or rule.op == "egress") and holds(rule.list, call.name)

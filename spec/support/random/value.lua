@@ -16,7 +16,8 @@ local pools = {
   device = { 0, 1, 2 },
 }
 pools.gid = pools.uid
-local last_number = { port = 65535, proto = 65535, uid = 2 ^ 32 - 1, gid = 2 ^ 32 - 1, pid = 2 ^ 32 - 1,
+local last_number = { port = 65535, proto = 65535, uid = 2 ^ 32 - 1, gid = 2 ^ 32 - 1,
+  pid = 2 ^ 32 - 1,
   mark = 2 ^ 32 - 1, device = 2 ^ 32 - 1 }
 
 local function clamp(field, number)
@@ -54,7 +55,8 @@ function M.number(maker, field)
   return ("%d-%d"):format(math.min(first, last), math.max(first, last))
 end
 
-M.comms = { "a", "ab", "abc", "curl", "curlew", "exactly-15-long", "sixteen is over", "nginx: worker", "\195\169" }
+M.comms = { "a", "ab", "abc", "curl", "curlew", "exactly-15-long", "sixteen is over",
+  "nginx: worker", "\195\169" }
 
 --- A name of at most 15 bytes, sometimes with a * for the rest.
 function M.comm(maker)

@@ -21,7 +21,7 @@ local function parse4(text)
   return a and MAPPED .. string.char(a, b, c, d)
 end
 
---- "1:2" is four bytes; a dotted quad stands for two groups.
+--- "1:2" is four bytes; a dotted quad is two groups.
 local function parse_groups(text)
   local bytes = {}
   for group in text:gmatch "[^:]+" do
@@ -51,7 +51,7 @@ function M.parse(text)
   return text:find(":", 1, true) and parse6(text) or parse4(text)
 end
 
---- All bits behind the first `length` set.
+--- The address with all bits behind the first `length` set.
 function M.last_of_prefix(addr, length)
   local bytes = { addr:byte(1, 16) }
   for position = length, 127 do
@@ -99,9 +99,10 @@ function M.ranges(text)
   return ranges
 end
 
---- IPv6 ranges do not speak of v4-mapped addresses, unless they are a range of them.
+--- IPv6 ranges do not contain v4-mapped addresses, unless they are a range of them.
 function M.within(addr, range)
-  return M.is_v4(addr) == (M.is_v4(range[1]) and M.is_v4(range[2])) and range[1] <= addr and addr <= range[2]
+  return M.is_v4(addr) == (M.is_v4(range[1]) and M.is_v4(range[2])) and range[1] <= addr
+    and addr <= range[2]
 end
 
 return M

@@ -1,8 +1,8 @@
 --- Where a balanced call goes, in the reference.
 --
 -- Each backend draws a number from the call's key and its own address; the
--- best one wins: with equal weights the largest, else the one that would be
--- first if each came after a time of its own, exponential with its weight.
+-- best one wins: with equal weights that is the largest, else the one that would be
+-- first if each came after an exponential time with its weight as the rate.
 
 local address = require "spec.support.reference.address"
 local bit = require "bit"
@@ -53,7 +53,8 @@ function M.read(value)
   for position, item in ipairs(type(value) == "table" and value or { value }) do
     item = type(item) == "table" and item or { item }
     local addr, port = address.single(item[1])
-    list[position] = { addr = addr, port = port, weight = item.weight or 1, state = item.state or "up" }
+    list[position] = { addr = addr, port = port, weight = item.weight or 1,
+      state = item.state or "up" }
   end
   return list
 end
@@ -61,7 +62,7 @@ end
 local services = {}
 
 --- The services that rules may name; all of them.
----@param by_name table<string, table<string, table>>|nil lists of backends by VIP, by the table's name
+---@param by_name table<string, table<string, table>>|nil lists by VIP, by table
 ---@return { addr: string, port: integer, proto: integer, list: table, name: string, vip: string }[]
 function M.read_services(by_name)
   local all = {}
@@ -72,7 +73,8 @@ function M.read_services(by_name)
       local place, proto = vip:match "^(.*)/(%l+)$"
       local addr, port = address.single(place)
       local service =
-        { addr = addr, port = port, proto = names.protos[proto], list = M.read(backends), name = name, vip = vip }
+        { addr = addr, port = port, proto = names.protos[proto], list = M.read(backends),
+          name = name, vip = vip }
       table.insert(services[name], service)
       all[#all + 1] = service
     end
@@ -80,7 +82,7 @@ function M.read_services(by_name)
   return all
 end
 
---- The service that a call asks for, nil where it is none.
+--- The service that a call asks for, nil if there is none.
 function M.service(name, call)
   local proto = call.proto == names.protos.mptcp and names.protos.tcp or call.proto
   for _, service in ipairs(services[name]) do
@@ -107,18 +109,20 @@ local keys = {
 
 --- Whether the first of two backends is the better one for a key.
 function M.better(key, one, other)
-  local cost, other_cost = -math.log(M.draw(key, one)) / one.weight, -math.log(M.draw(key, other)) / other.weight
+  local cost, other_cost = -math.log(M.draw(key, one)) / one.weight,
+    -math.log(M.draw(key, other)) / other.weight
   return cost < other_cost
 end
 
---- Whose call it is, where clients stay with their backend; nil: nobody's, for its socket is new.
+--- The client whose call it is, if clients stay with their backend; nil: no client, because its
+--- socket is new.
 ---@return string|nil
 function M.client(key_name, call)
   return keys[key_name] and tostring(keys[key_name](call))
 end
 
 --- The backends that a call may go to, by their places in the list: one, or,
---- where chance or the socket decides, each that is up.
+--- if chance or the socket decides, each that is up.
 ---@return integer[]
 function M.choices(list, key_name, call)
   local up, best = {}, nil

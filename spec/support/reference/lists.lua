@@ -1,4 +1,4 @@
---- Lists and their items, in the reference: which calls they hold.
+--- Lists and their items, in the reference: which calls they match.
 --
 -- Functions are called through M, as in spec/support/reference.lua.
 
@@ -26,7 +26,7 @@ local function parse_numbers(field, text)
   return number, number
 end
 
--- From the text of an item to a function that tells whether a call has it.
+-- From the text of an item to a function that says whether a call has it.
 local read = {}
 
 local function number_reader(field)
@@ -109,8 +109,8 @@ function read.from(text) return read_endpoint(text, addr_keys.from, read.from_po
 
 -- Lists ----------------------------------------------------------------------------
 
---- A union of items, or of everything if there are only negative ones, less the
---- negative ones; nothing if there are none at all.
+--- A list is the union of its items, or everything if there are only negative ones, minus the
+--- negative ones; it is empty if it has no items.
 function M.holds(list, call)
   local positive, found = false, false
   for _, item in ipairs(list) do
@@ -124,7 +124,7 @@ function M.holds(list, call)
   return found or (#list > 0 and not positive)
 end
 
---- What the live sets of the policy hold, as ranges.
+--- The contents of the policy's live sets, as ranges.
 local sets = {}
 
 --- Declare the live sets that the lists to be read may name.
@@ -167,7 +167,7 @@ local function read_services(name)
   return { negative = false, service = service, matches = service }
 end
 
---- The first service of a list that a call asks for, which holds it.
+--- The first service of a list that a call asks for and that matches it.
 function M.service(list, call)
   for _, item in ipairs(list) do
     local found = item.service and item.service(call) or item.inner and M.service(item.inner, call)
@@ -184,7 +184,8 @@ function M.read(field, value, list)
     local sign, text = tostring(value):match "^(!?)(.*)$"
     list[#list + 1] = { negative = sign == "!", matches = read[field](text) }
   elseif value.set then
-    list[#list + 1] = { negative = value.negative or false, matches = read_set(value.set, addr_keys[field]) }
+    list[#list + 1] = { negative = value.negative or false,
+      matches = read_set(value.set, addr_keys[field]) }
   elseif value.services then
     list[#list + 1] = read_services(value.services)
   elseif value.addr ~= nil or value.port ~= nil then

@@ -1,9 +1,10 @@
---- The numbers and addresses that names stand for, in the reference.
+--- The numbers and addresses of names, in the reference.
 
 local M = {}
 
 M.protos = {
-  tcp = 6, udp = 17, icmp = 1, icmpv6 = 58, sctp = 132, mptcp = 262, udplite = 136, dccp = 33, raw = 255,
+  tcp = 6, udp = 17, icmp = 1, icmpv6 = 58, sctp = 132, mptcp = 262, udplite = 136, dccp = 33,
+  raw = 255,
 }
 M.families = { inet = 2, inet6 = 10 }
 M.types = { stream = 1, dgram = 2, raw = 3, seqpacket = 5 }
@@ -51,7 +52,7 @@ function M.addresses(name)
   return texts
 end
 
---- A number of a name that stands in the nth place of a line of /etc/passwd or /etc/group.
+--- A number of a name in the nth column of a line of /etc/passwd or /etc/group.
 local function id_in(path)
   return function(name)
     for _, words in ipairs(lines_of(path, "[^:]+")) do
@@ -84,7 +85,7 @@ local number_of_name = {
 }
 number_of_name.from_port = port_of_service
 
---- The number that a name stands for in a field.
+--- The number of a name in a field.
 ---@param field string
 ---@param name string
 ---@return integer|nil

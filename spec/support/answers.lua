@@ -1,0 +1,151 @@
+--- What a caller's socket calls should do under a policy, as the reference says, and what they did.
+
+local address = require "spec.support.reference.address"
+local addresses = require "spec.support.random.address"
+local reference = require "spec.support.reference"
+
+local UDP = 17
+-- TCP, UDP: their connect succeeds if it is let through.
+local CONNECTED = { [6] = true, [UDP] = true }
+local EAFNOSUPPORT = 97
+
+local M = {}
+
+local is_denial = {}
+for _, number in pairs(reference.errnos) do
+  is_denial[number] = true
+end
+
+M.is_rewritten = { rewrite = true, balance = true }
+
+function M.is_bound(call)
+  return call.from_addr or call.from_port
+end
+
+--- The bind of a call's socket, as a call of its own that comes first.
+function M.binding_of(call)
+  local family = call.socket or call.family
+  return setmetatable({ op = "bind", addr = call.from_addr
+    or address.parse(family == "inet" and "0.0.0.0" or "::"),
+    port = call.from_port or 0, family = family, from_addr = false, from_port = false },
+    { __index = call })
+end
+
+--- The query of getpeername() on a socket that is connected there.
+function M.naming_of(call, addr, port, answer)
+  return setmetatable({ op = "getpeername", addr = addr, port = port,
+    family = call.socket or call.family,
+    from_addr = answer.own_addr, from_port = answer.own_port }, { __index = call })
+end
+
+--- Change a random call so that a caller can make it under a policy.
+function M.possible(call, callers, policy)
+  call.caller = callers[1]
+  for _, candidate in ipairs(callers) do
+    call.caller = candidate.pid == call.pid and candidate or call.caller
+  end
+  call.pid, call.cgroup, call.exe = call.caller.pid, call.caller.cgroup, call.caller.program
+  call.netns = call.caller.netns
+  call.proto = call.op == "sendmsg" and UDP or call.proto
+  call.type = nil
+  call.device = call.device == 0 and 0 or 1
+  if call.op == "sendmsg" then
+    -- An unbound socket gets a port that we cannot know.
+    call.from_port = call.from_port or math.random(1024, 65535)
+  end
+  -- Other ways to say the same to the kernel.
+  if call.family == "inet" and call.proto == UDP and call.op ~= "bind" then
+    call.socket = math.random(4) == 1 and not call.from_addr and "inet6" or "inet"
+    call.sockaddr = call.op == "sendmsg" and call.socket == "inet" and math.random(4) == 1
+      and "unspec" or "inet"
+  end
+  if M.is_bound(call) and reference.decide(policy, M.binding_of(call)).verb ~= "allow" then
+    call.from_addr, call.from_port = nil, nil
+    if call.op == "sendmsg" then
+      -- Then we cannot know the port that a datagram is sent from.
+      call.op, call.socket, call.sockaddr = "connect", nil, nil
+    end
+  end
+  return call
+end
+
+local function endpoint_text(addr, port)
+  return addr and ("%s port %d"):format(addresses.text(addr, "inet6"), port) or "nowhere"
+end
+
+--- Like M.compare(), for a bind.
+local function compare_bind(verdict, call, answer)
+  if answer.errno ~= 0 then
+    return "", ""
+  end
+  local hidden = M.is_rewritten[verdict.verb] and not verdict.reveal
+  local port = hidden and call.port ~= 0 and call.port or verdict.port
+  local expected = "seen at " .. endpoint_text(hidden and call.addr or verdict.addr, port)
+  local found = "seen at " .. endpoint_text(answer.own_addr, port ~= 0 and answer.own_port or 0)
+  if call.proto == UDP then -- the kernel's tables do not list a TCP socket that is only bound
+    expected = expected .. ", bound to " .. endpoint_text(verdict.addr, verdict.port)
+    found = found .. ", bound to " .. endpoint_text(answer.local_addr,
+      verdict.port ~= 0 and answer.local_port or 0)
+  end
+  return expected, found
+end
+
+--- A datagram to :: from a socket that is bound to IPv4 goes to 127.0.0.1.  If a connect
+--- failed on its way to a backend, the backend is one of the list, which are all of one family.
+local function going_to(verdict, call)
+  if verdict.balance and not verdict.place then
+    verdict = reference.settled(verdict, call, verdict.balance.places[1])
+  end
+  return call.op == "sendmsg" and reference.target(verdict.addr, call.from_addr) or verdict.addr
+end
+
+--- The verdict with the backend that a connect went to, if chance or the socket decides; the
+--- verdict itself if not.
+function M.settled(verdict, call, answer)
+  if verdict.balance and not verdict.place and call.op == "connect" and answer.errno == 0 then
+    for _, place in ipairs(verdict.balance.places) do
+      local one = reference.settled(verdict, call, place)
+      if one.port == answer.port and reference.target(one.addr, call.from_addr) == answer.addr then
+        return one
+      end
+    end
+  end
+  return verdict
+end
+
+--- The expected answer to a call, and the actual one, each as one line; `named`: what getpeername's
+--- rules say.
+function M.compare(verdict, named, call, answer)
+  if verdict.errno then
+    return "errno " .. verdict.errno, "errno " .. answer.errno
+  elseif is_denial[answer.errno] then
+    return "no denial", "errno " .. answer.errno
+  elseif call.op == "bind" then
+    return compare_bind(verdict, call, answer)
+  elseif verdict.source and (call.op == "sendmsg" or not M.is_bound(call))
+    and address.is_v4(verdict.source) ~= address.is_v4(going_to(verdict, call)) then
+    return "errno " .. EAFNOSUPPORT, "errno " .. answer.errno
+  elseif call.op == "sendmsg" or answer.errno ~= 0 or not CONNECTED[call.proto] then
+    return "", ""
+  end
+  local final = reference.target(verdict.addr, call.from_addr)
+  local expected = "connected to " .. endpoint_text(final, verdict.port)
+  local found = "connected to " .. endpoint_text(answer.addr, answer.port)
+  if verdict.port ~= 0 then -- a socket has no peer without a port
+    local hidden = M.is_rewritten[verdict.verb] and not verdict.reveal
+    -- 0.0.0.0 is shown as 127.0.0.1 if only its port was.
+    local rewritten = verdict.addr ~= call.addr
+    expected = expected .. ", seen as "
+      .. endpoint_text(hidden and (rewritten and call.addr or final) or named.addr,
+        hidden and call.port or named.port)
+    found = found .. ", seen as " .. endpoint_text(answer.peer_addr, answer.peer_port)
+  end
+  if verdict.source then
+    expected = expected .. ", from " .. endpoint_text(verdict.source, verdict.source_port or 0)
+    found = found .. ", from " .. endpoint_text(answer.own_addr,
+      verdict.source_port and answer.own_port or 0)
+  end
+  return expected, found
+end
+
+return M

@@ -1,0 +1,127 @@
+-- The C interface beside policies: queries, and the names of operations, hooks and errnos.
+
+local ffi = require "ffi"
+local binding = require "tidegate.ffi"
+local C = binding.C
+
+local EINVAL = 22
+
+local function outcome(result)
+  if result == 0 then
+    return true
+  end
+  return binding.failure(result)
+end
+
+describe("a query", function()
+  local function query()
+    return binding.sized "struct tg_query"
+  end
+
+  it("has one address, one port, and the family of the text", function()
+    local cases = {
+      { "1.2.3.4:80", 2, "1.2.3.4", 80 },
+      { "[2001:db8::1]:443", 10, "2001:db8::1", 443 },
+      { "[::ffff:1.2.3.4]:1", 10, "1.2.3.4", 1 },
+      { "0.0.0.0:0", 2, "0.0.0.0", 0 },
+      { "localhost:https", nil, nil, 443 },
+    }
+    for _, case in ipairs(cases) do
+      local asked = query()
+      assert.equal(0, C.tg_query_endpoint(asked, case[1]))
+      assert.equal(case[2] or asked.family, asked.family)
+      assert.equal(case[3] or binding.address(asked.addr), binding.address(asked.addr))
+      assert.equal(case[4], asked.port)
+    end
+  end)
+
+  it("says what is missing or too much", function()
+    local function check(message, endpoint)
+      local _, text, code = outcome(C.tg_query_endpoint(query(), endpoint))
+      assert.equal(message, text)
+      assert.equal(EINVAL, code)
+    end
+    check('"1.2.3.4": a call has one port: write ADDRESS:80', "1.2.3.4")
+    check('"::1": a call has one port: write [ADDRESS]:80', "::1")
+    check('"1.2.3.4:1-2": a call has one port: write ADDRESS:80', "1.2.3.4:1-2")
+    check('"1.2.3.0/24:80": a call has one address, such as 1.2.3.4:80', "1.2.3.0/24:80")
+    check('"!1.2.3.4:80": a call has one address, such as 1.2.3.4:80', "!1.2.3.4:80")
+    check('"*:80": a call has one address, such as 1.2.3.4:80', "*:80")
+    check('"1.2.3.400:80": 400 is over 255', "1.2.3.400:80")
+    local unset = ffi.new "struct tg_query"
+    local _, message = outcome(C.tg_query_endpoint(unset, "1.2.3.4:80"))
+    assert.equal(("size of struct tg_query is 0: set it to sizeof, %d"):format(ffi.sizeof(unset)),
+      message)
+  end)
+
+  it("takes each field as text", function()
+    local asked = query()
+    local fields = { PROTO = "mptcp", FAMILY = "inet6", UID = "root", GID = "7", PID = "42",
+      PORT = "https" }
+    for field, text in pairs(fields) do
+      assert.equal(0, C.tg_query_set(asked, C["TG_FIELD_" .. field], text))
+    end
+    assert.same({ 262, 10, 0, 7, 42, 443 },
+      { asked.proto, asked.family, asked.uid, asked.gid, asked.pid, asked.port })
+    assert.equal(0, C.tg_query_set(asked, C.TG_FIELD_COMM, "a-name-that-the-kernel-cuts"))
+    assert.equal("a-name-that-the\0", ffi.string(asked.comm, 16))
+    assert.equal(0, C.tg_query_set(asked, C.TG_FIELD_COMM, "curl"))
+    assert.equal("curl" .. ("\0"):rep(12), ffi.string(asked.comm, 16))
+    fields = { TYPE = "dgram", MARK = "0x10", DEVICE = "none", FROM = "127.0.0.1:5000",
+      NETNS = "77" }
+    asked.device = 9
+    for field, text in pairs(fields) do
+      assert.equal(0, C.tg_query_set(asked, C["TG_FIELD_" .. field], text), field)
+    end
+    assert.same({ 2, 16, 0, 5000, "127.0.0.1", 77 },
+      { asked.type, asked.mark, asked.device, asked.from_port,
+      binding.address(asked.from), tonumber(asked.netns) })
+    assert.equal(0, C.tg_query_set(asked, C.TG_FIELD_FROM, "::1"))
+    assert.same({ 0, "::1" }, { asked.from_port, binding.address(asked.from) })
+    assert.equal(0, C.tg_query_set(asked, C.TG_FIELD_EXE, "/bin/sh"))
+    assert(asked.exe_inode > 0)
+    local mistakes = {
+      { "FROM", "10.0.0.0/8", '"10.0.0.0/8": a socket has one address, such as 127.0.0.1:5000' },
+      { "FROM", "10.0.0.1:1-2", '"10.0.0.1:1-2": a socket has one port' },
+      { "MARK", "0x10-0x11", '"0x10-0x11": a call has one value here' },
+      { "NETNS", "*", '"*": a call has one value here' },
+      { "EXE", "!/bin/sh", '"!/bin/sh": a call has one value here' },
+    }
+    for _, case in ipairs(mistakes) do
+      assert.equal(case[3], select(2, outcome(C.tg_query_set(asked, C["TG_FIELD_" .. case[1]],
+        case[2]))))
+    end
+    local _, message = outcome(C.tg_query_set(asked, C.TG_FIELD_UID, "1-2"))
+    assert.equal('"1-2": a call has one value here', message)
+    _, message = outcome(C.tg_query_set(asked, C.TG_FIELD_PROTO, "!tcp"))
+    assert.equal('"!tcp": a call has one value here', message)
+  end)
+end)
+
+describe("words", function()
+  it("have names, and NULL for what has none", function()
+    assert.equal("connect", binding.text(C.tg_op_name(C.TG_OP_CONNECT)))
+    assert.equal("getsockname", binding.text(C.tg_op_name(C.TG_OP_GETSOCKNAME)))
+    assert.equal("getpeername6", binding.text(C.tg_hook_name(C.TG_HOOK_GETPEERNAME6)))
+    assert.equal("ECONNREFUSED", binding.text(C.tg_errno_name(111)))
+    for _, nothing in ipairs { -1, 1000000 } do
+      assert.is_nil(binding.text(C.tg_op_name(nothing)))
+      assert.is_nil(binding.text(C.tg_hook_name(nothing)))
+      assert.is_nil(binding.text(C.tg_errno_name(nothing)))
+    end
+    assert.is_nil(binding.text(C.tg_errno_name(0)))
+  end)
+
+  it("include addresses", function()
+    local room = ffi.new "char[46]"
+    local bytes = ffi.new "uint8_t[16]"
+    bytes[15] = 1
+    assert.equal(0, C.tg_addr_format(bytes, room, 46))
+    assert.equal("::1", ffi.string(room))
+    ffi.copy(bytes, ("\0"):rep(10) .. "\255\255\1\2\3\4", 16)
+    assert.equal(0, C.tg_addr_format(bytes, room, 46))
+    assert.equal("1.2.3.4", ffi.string(room))
+    local _, message = outcome(C.tg_addr_format(bytes, room, 45))
+    assert.equal("the text of an address needs room for 46 bytes", message)
+  end)
+end)

@@ -1,0 +1,30 @@
+-- spec/run, which runs the specs.
+
+local command = require "spec.support.command"
+
+local function spec_run(...)
+  return command.run({ "luajit", "spec/run", ... }, { env = { TIDEGATE_BUILD = command.build } })
+end
+
+describe("spec/run", function()
+  it("runs several files and folders, each file once, and prints the sums last", function()
+    local got = spec_run("spec/unit/suggest_spec.lua", "spec/unit/literal_spec.lua",
+      "spec/unit/suggest_spec.lua")
+    assert.equal("", got.err)
+    local first, second, sum = got.out:match("^  spec/unit/suggest_spec%.lua\n    (%d+) passed\n"
+      .. "  spec/unit/literal_spec%.lua\n    (%d+) passed\n(%d+) passed, 0 failed, 0 skipped\n$")
+    assert.is_string(sum, got.out)
+    assert.equal(first + second, tonumber(sum))
+    assert.equal(0, got.status)
+  end)
+
+  it("runs nothing if a path has no spec", function()
+    for _, path in ipairs { "spec/nowhere", "spec/c", "spec/run" } do
+      local got = spec_run("spec/unit/suggest_spec.lua", path)
+      assert.equal(("spec/run: %s: no such file or folder of specs (the name of a spec ends in "
+        .. "_spec.lua)\n")
+        :format(path), got.err)
+      assert.same({ "", 2 }, { got.out, got.status })
+    end
+  end)
+end)
