@@ -237,7 +237,7 @@ describe("the prompt", function()
     assert.truthy(deny:find("Fail the call with an errno.", 1, true), deny)
     assert.truthy(deny:find("errno shadow over per log", 1, true), deny)
     assert.equal('egress = an endpoint such as "10.0.0.0/8:443", or a list of them\n'
-      .. "connect and sendmsg: whatever leaves for these endpoints.\n"
+      .. "connect and sendmsg: everything that leaves for these endpoints.\n"
       .. '  deny { egress = { addr = "10.0.0.0/8", port = { 80, "8000-8999" } } }', term:enter "help(egress)")
     assert.equal(term:enter "help(egress)", term:enter 'help "egress"')
     assert.truthy(term:enter "help(undo)":find("Take back the last change", 1, true))
