@@ -129,10 +129,8 @@ describe("balance", function()
   end)
 
   it("is unchanged by a dump", function()
-    local text = [[
-balance { "api", connect = "10.96.0.10:80", to = { "10.0.1.5:8080", { "10.0.1.6", weight = 3 } },
-  by = "hash" }
-]]
+    local text = 'balance { "api", connect = "10.96.0.10:80", to = { "10.0.1.5:8080", '
+      .. '{ "10.0.1.6", weight = 3 } }, by = "hash" }\n'
     local gate = assert(tidegate.compile(text))
     assert.matches(text, gate:dump(), 1, true)
     assert.equal(gate:dump(), assert(tidegate.compile(gate:dump())):dump())
