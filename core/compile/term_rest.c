@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "table/backend_rows.h"
+
 struct writer {
 	const struct tg_policy *policy;
 	enum tg_op op;

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* vip.c - the address of a service: "10.96.0.10:80/tcp". */
+#include "parse/vip.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "parse/address.h"
 #include "parse/endpoint.h"
-#include "base/error.h"
-#include "table/service.h"
 
 static int not_a_vip(const char *text)
 {
@@ -71,18 +72,12 @@ struct tg_vip_key tg_vip_asked(const uint8_t addr[16], uint32_t port, uint32_t p
 	return vip;
 }
 
-static bool is_v4(uint64_t high, uint64_t low)
-{
-	return !high && low >> 32 == 0xffff;
-}
-
 int tg_vip_check(const struct tg_vip_key *vip, const struct tg_backends *backends)
 {
 	for (uint32_t i = 0; i < backends->count; i++) {
-		const uint32_t *addr_be = backends->at[i].addr_be;
-		bool v4 = !addr_be[0] && !addr_be[1] && addr_be[2] == htonl(0xffff);
+		bool v4 = tg_bytes_are_mapped(backends->at[i].addr_be);
 
-		if (v4 != is_v4(vip->high, vip->low))
+		if (v4 != tg_address_is_mapped((struct tg_key128){vip->high, vip->low}))
 			return tg_fail(
 				-EINVAL,
 				"backend %u is IPv%d, and the service IPv%d: they are of one "

@@ -14,7 +14,7 @@
 #include "parse/element.h"
 #include "base/interval.h"
 #include "policy/rate.h"
-#include "table/service.h"
+#include "parse/vip.h"
 #include "tidegate.h"
 #include "parse/unix_path.h"
 

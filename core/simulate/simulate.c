@@ -15,7 +15,7 @@
 #include "bpf/engine/match.h"
 #include "bpf/engine/path_rank.h"
 #include "bpf/engine/tree_search.h"
-#include "parse/backend.h"
+#include "table/backend_rows.h"
 #include "simulate/ask.h"
 #include "simulate/simulate_balance.h"
 

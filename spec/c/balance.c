@@ -11,8 +11,8 @@
 
 #include "bpf/engine/log2.h"
 #include "bpf/engine/pick.h"
+#include "table/backend_rows.h"
 #include "check.h"
-#include "parse/backend.h"
 
 #define PICKS 100000
 
