@@ -10,8 +10,8 @@
 #include "base/error.h"
 #include "bpf/layout/backend_layout.h"
 #include "parse/address.h"
-#include "policy/effect.h"
 #include "parse/unix_path.h"
+#include "policy/effect.h"
 
 static bool is_v4(const uint32_t addr_be[4])
 {

@@ -5,10 +5,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "parse/address.h"
-#include "parse/endpoint.h"
 #include "base/error.h"
 #include "base/text_file.h"
+#include "parse/address.h"
+#include "parse/endpoint.h"
 
 /* The length of the prefix that is this range, or -1: it is none. */
 static int prefix_length(struct tg_key128 first, struct tg_key128 last)

@@ -8,10 +8,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "parse/address.h"
 #include "base/error.h"
-#include "tidegate.h"
+#include "parse/address.h"
 #include "parse/value.h"
+#include "tidegate.h"
 
 #define DIGITS     "0123456789"
 #define HEX_DIGITS DIGITS "abcdefABCDEF"

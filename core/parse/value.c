@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 
 #include "base/error.h"
+#include "base/field.h"
 #include "system/named_file.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
@@ -267,52 +268,44 @@ static int find_user_or_group(const char *item, const char *name, bool user, uin
 		       user ? "user" : "group", name);
 }
 
-/* Fields of numbers that may also have names. */
-static int parse_number_or_name(enum tg_field field, const char *item, const char *text,
-				uint32_t *first, uint32_t *last)
+static int find_user(const char *item, const char *name, uint32_t *number)
 {
-	static const char *const what[TG_FIELDS] = {
-		[TG_FIELD_PROTO] = "protocol number",
-		[TG_FIELD_FAMILY] = "family",
-		[TG_FIELD_UID] = "user ID",
-		[TG_FIELD_GID] = "group ID",
-		[TG_FIELD_PID] = "process ID",
-		[TG_FIELD_TYPE] = "type",
-		[TG_FIELD_MARK] = "mark",
-		[TG_FIELD_DEVICE] = "device number",
-	};
-	uint32_t max = field == TG_FIELD_PROTO ? 65535 : UINT32_MAX;
+	return find_user_or_group(item, name, true, number);
+}
+
+static int find_group(const char *item, const char *name, uint32_t *number)
+{
+	return find_user_or_group(item, name, false, number);
+}
+
+/* The fields of one number whose values also have names, or have names only. */
+static int (*const find_name[TG_FIELDS])(const char *item, const char *name, uint32_t *number) = {
+	[TG_FIELD_PROTO] = find_proto, [TG_FIELD_FAMILY] = find_family,
+	[TG_FIELD_TYPE] = find_type,   [TG_FIELD_DEVICE] = find_device,
+	[TG_FIELD_UID] = find_user,    [TG_FIELD_GID] = find_group,
+};
+
+static int parse_number_or_name(const struct tg_field_info *field, const char *item,
+				const char *text, uint32_t *first, uint32_t *last)
+{
+	const char *what = field->number ? field->number : field->name;
+	uint32_t max = field->bits == 16 ? UINT16_MAX : UINT32_MAX;
 	int error;
 
-	if (field != TG_FIELD_FAMILY && field != TG_FIELD_TYPE && strchr(DIGITS, *text))
-		return parse_numbers(item, text, what[field], max, field == TG_FIELD_MARK, first,
-				     last);
-	error = check_word(item, text, what[field]);
+	if (!strcmp(text, "*")) {
+		*first = 0;
+		*last = max;
+		return 0;
+	}
+	if (field->number && strchr(DIGITS, *text))
+		return parse_numbers(item, text, what, max, field->hexadecimal, first, last);
+	error = check_word(item, text, what);
 	if (error)
 		return error;
-	switch (field) {
-	case TG_FIELD_PROTO:
-		error = find_proto(item, text, first);
-		break;
-	case TG_FIELD_FAMILY:
-		error = find_family(item, text, first);
-		break;
-	case TG_FIELD_UID:
-	case TG_FIELD_GID:
-		error = find_user_or_group(item, text, field == TG_FIELD_UID, first);
-		break;
-	case TG_FIELD_TYPE:
-		error = find_type(item, text, first);
-		break;
-	case TG_FIELD_DEVICE:
-		error = find_device(item, text, first);
-		break;
-	case TG_FIELD_MARK:
-		error = tg_fail(-EINVAL, "\"%s\": not a mark, such as 16, 0x10 or 0x10-0x1f", item);
-		break;
-	default:
-		error = tg_fail(-EINVAL, "\"%s\": not a process ID, such as 42 or 100-200", item);
-	}
+	if (!find_name[field->field])
+		return tg_fail(-EINVAL, "\"%s\": not a %s, such as %s", item, what,
+			       field->hexadecimal ? "16, 0x10 or 0x10-0x1f" : "42 or 100-200");
+	error = find_name[field->field](item, text, first);
 	if (!error)
 		*last = *first;
 	return error;
@@ -354,24 +347,37 @@ static int parse_comm(const char *item, const char *text, struct tg_value *value
 	return 0;
 }
 
-/* Fields of 128 bits: the kernel's names for what has a path, and comm. */
-static int parse_wide(enum tg_field field, const char *item, const char *text,
-		      struct tg_value *value)
+static int parse_cgroup(const char *item, const char *text, struct tg_value *value)
 {
-	bool all = !strcmp(text, "*");
+	return tg_cgroup_chain_find(item, text, &value->cgroup);
+}
+
+static void set_everything(struct tg_value *value)
+{
+	value->first = (struct tg_key128){0, 0};
+	value->last = (struct tg_key128){UINT64_MAX, UINT64_MAX};
+}
+
+static int parse_exe(const char *item, const char *text, struct tg_value *value)
+{
+	int error = 0;
+
+	set_everything(value);
+	if (strcmp(text, "*") != 0) {
+		error = tg_exe_find(item, text, &value->first);
+		value->last = value->first;
+	}
+	return error;
+}
+
+/* A cookie is the high half of a key, and the low half is open. */
+static int parse_netns(const char *item, const char *text, struct tg_value *value)
+{
 	uint64_t cookie;
 	int error = 0;
 
-	if (field == TG_FIELD_COMM)
-		return parse_comm(item, text, value);
-	if (field == TG_FIELD_CGROUP)
-		return tg_cgroup_chain_find(item, text, &value->cgroup);
-	value->first = (struct tg_key128){0, 0};
-	value->last = (struct tg_key128){UINT64_MAX, UINT64_MAX};
-	if (!all && field == TG_FIELD_EXE) {
-		error = tg_exe_find(item, text, &value->first);
-		value->last = value->first;
-	} else if (!all) {
+	set_everything(value);
+	if (strcmp(text, "*") != 0) {
 		error = tg_netns_find(item, text, &cookie);
 		if (!error)
 			value->first.hi = value->last.hi = cookie;
@@ -379,31 +385,30 @@ static int parse_wide(enum tg_field field, const char *item, const char *text,
 	return error;
 }
 
-static bool is_wide(enum tg_field field)
-{
-	return field == TG_FIELD_COMM || field == TG_FIELD_EXE || field == TG_FIELD_NETNS ||
-	       field == TG_FIELD_CGROUP;
-}
+/* The fields of 128 bits. */
+static int (*const parse_wide[TG_FIELDS])(const char *item, const char *text,
+					  struct tg_value *value) = {
+	[TG_FIELD_COMM] = parse_comm,
+	[TG_FIELD_EXE] = parse_exe,
+	[TG_FIELD_NETNS] = parse_netns,
+	[TG_FIELD_CGROUP] = parse_cgroup,
+};
 
 int tg_value_parse(enum tg_field field, const char *item, struct tg_value *value)
 {
 	struct tg_value parsed = {0};
-	uint32_t first = 0, last = UINT32_MAX;
+	uint32_t first = 0, last = 0;
 	const char *text;
 	int error = tg_item_start(item, &text, &parsed.negated);
 
 	if (error)
 		return error;
-	if (is_wide(field)) {
-		error = parse_wide(field, item, text, &parsed);
+	if (parse_wide[field]) {
+		error = parse_wide[field](item, text, &parsed);
 	} else {
-		if (field == TG_FIELD_PORT)
-			error = tg_port_parse(item, text, &first, &last);
-		else if (strcmp(text, "*") != 0)
-			error = parse_number_or_name(field, item, text, &first, &last);
-		else if (field == TG_FIELD_PROTO || field == TG_FIELD_FAMILY ||
-			 field == TG_FIELD_TYPE)
-			last = 65535;
+		error = field == TG_FIELD_PORT ? tg_port_parse(item, text, &first, &last)
+					       : parse_number_or_name(tg_field_info(field), item,
+								      text, &first, &last);
 		parsed.first.lo = first;
 		parsed.last.lo = last;
 	}

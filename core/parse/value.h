@@ -5,8 +5,8 @@
 
 #include <stdbool.h>
 
-#include "system/cgroup_chain.h"
 #include "base/interval.h"
+#include "system/cgroup_chain.h"
 #include "tidegate.h"
 
 /* Longer ones are not items: they would push the reason out of an error's text. */

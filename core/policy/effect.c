@@ -6,11 +6,11 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/error.h"
+#include "base/names.h"
 #include "parse/address.h"
 #include "parse/endpoint.h"
-#include "base/error.h"
 #include "parse/value.h"
-#include "base/names.h"
 
 #define SECOND_US 1000000ull
 

@@ -4,8 +4,8 @@
 #define TG_POLICY_EFFECT_H
 
 #include "bpf/layout/image_layout.h"
-#include "tidegate.h"
 #include "parse/unix_path.h"
+#include "tidegate.h"
 
 /*
  * Check a rule's verb, operations and effects, and fill in all of *term but

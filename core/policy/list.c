@@ -6,8 +6,9 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 
-#include "parse/endpoint.h"
 #include "base/error.h"
+#include "base/field.h"
+#include "parse/endpoint.h"
 #include "parse/value.h"
 
 int tg_list_new(enum tg_field field, struct tg_list **list)

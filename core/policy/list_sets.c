@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/field.h"
 #include "policy/list.h"
 #include "policy/policy.h"
 

@@ -8,66 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "policy/effect.h"
-#include "policy/socket_options.h"
 #include "base/error.h"
-#include "policy/list.h"
+#include "base/field.h"
 #include "base/names.h"
-
-struct tg_key128 tg_key_max(enum tg_key key)
-{
-	switch (key) {
-	case TG_KEY_ADDR6:
-	case TG_KEY_FROM6:
-	case TG_KEY_COMM:
-	case TG_KEY_EXE:
-	case TG_KEY_NETNS:
-	case TG_KEY_CGROUP:
-		return (struct tg_key128){UINT64_MAX, UINT64_MAX};
-	case TG_KEY_PORT:
-	case TG_KEY_FROM_PORT:
-	case TG_KEY_PROTO:
-	case TG_KEY_FAMILY:
-	case TG_KEY_TYPE:
-		return (struct tg_key128){0, UINT16_MAX};
-	default:
-		return (struct tg_key128){0, UINT32_MAX};
-	}
-}
-
-enum tg_key tg_field_key(enum tg_field field)
-{
-	switch (field) {
-	case TG_FIELD_PORT:
-		return TG_KEY_PORT;
-	case TG_FIELD_PROTO:
-		return TG_KEY_PROTO;
-	case TG_FIELD_FAMILY:
-		return TG_KEY_FAMILY;
-	case TG_FIELD_UID:
-		return TG_KEY_UID;
-	case TG_FIELD_GID:
-		return TG_KEY_GID;
-	case TG_FIELD_PID:
-		return TG_KEY_PID;
-	case TG_FIELD_COMM:
-		return TG_KEY_COMM;
-	case TG_FIELD_TYPE:
-		return TG_KEY_TYPE;
-	case TG_FIELD_MARK:
-		return TG_KEY_MARK;
-	case TG_FIELD_DEVICE:
-		return TG_KEY_DEVICE;
-	case TG_FIELD_EXE:
-		return TG_KEY_EXE;
-	case TG_FIELD_NETNS:
-		return TG_KEY_NETNS;
-	case TG_FIELD_CGROUP:
-		return TG_KEY_CGROUP;
-	default:
-		return TG_KEYS;
-	}
-}
+#include "policy/effect.h"
+#include "policy/list.h"
+#include "policy/socket_options.h"
 
 int tg_rule_error(const struct tg_policy_rule *rule, int error, const char *format, ...)
 {
@@ -314,22 +260,6 @@ int tg_policy_backend(struct tg_policy *policy, uint32_t index, const char *back
 	return 0;
 }
 
-static const char *field_name(enum tg_field field)
-{
-	static const char *const names[TG_FIELDS] = {
-		[TG_FIELD_ENDPOINT] = "endpoint", [TG_FIELD_PORT] = "port",
-		[TG_FIELD_PROTO] = "proto",       [TG_FIELD_FAMILY] = "family",
-		[TG_FIELD_UID] = "uid",           [TG_FIELD_GID] = "gid",
-		[TG_FIELD_PID] = "pid",           [TG_FIELD_COMM] = "comm",
-		[TG_FIELD_TYPE] = "type",         [TG_FIELD_MARK] = "mark",
-		[TG_FIELD_DEVICE] = "device",     [TG_FIELD_EXE] = "exe",
-		[TG_FIELD_NETNS] = "netns",       [TG_FIELD_CGROUP] = "cgroup",
-		[TG_FIELD_FROM] = "from",
-	};
-
-	return names[field];
-}
-
 /* The kernel connects elsewhere then, and the image tells by where that is. */
 static int check_any_address(const struct tg_policy_rule *rule, const struct tg_list *list)
 {
@@ -357,13 +287,14 @@ int tg_policy_match(struct tg_policy *policy, uint32_t index, const struct tg_li
 		return -ERANGE;
 	if (rule->given & 1u << list->field)
 		return tg_rule_error(rule, -EEXIST, "%s: is there already",
-				     field_name(list->field));
+				     tg_field_info(list->field)->name);
 	error = check_any_address(rule, list);
 	if (error)
 		return error;
 	error = tg_list_to_sets(list, &rule->match[list->field]);
 	if (error)
-		return tg_rule_error(rule, error, "%s: %s", field_name(list->field), tg_error());
+		return tg_rule_error(rule, error, "%s: %s", tg_field_info(list->field)->name,
+				     tg_error());
 	rule->given |= 1u << list->field;
 	return 0;
 }

@@ -8,15 +8,15 @@
 #ifndef TG_POLICY_POLICY_H
 #define TG_POLICY_POLICY_H
 
+#include "base/interval.h"
 #include "bpf/layout/image_layout.h"
 #include "parse/backend.h"
-#include "system/cgroup_chain.h"
 #include "parse/element.h"
-#include "base/interval.h"
-#include "policy/rate.h"
-#include "parse/vip.h"
-#include "tidegate.h"
 #include "parse/unix_path.h"
+#include "parse/vip.h"
+#include "policy/rate.h"
+#include "system/cgroup_chain.h"
+#include "tidegate.h"
 
 /*
  * One product of an endpoint list: an address of addr4 or addr6, and a port.
@@ -98,21 +98,6 @@ struct tg_policy {
 	uint8_t defaults[TG_OPS]; /* enum tg_verb */
 	uint8_t on_error;
 };
-
-/* Whether a field's items are endpoints. */
-static inline bool tg_field_is_endpoint(enum tg_field field)
-{
-	return field == TG_FIELD_ENDPOINT || field == TG_FIELD_FROM;
-}
-
-/* The largest key of a field of the image. */
-struct tg_key128 tg_key_max(enum tg_key key);
-
-/*
- * The fields of the policy language that are fields of the image as they stand;
- * TG_KEYS for endpoints.
- */
-enum tg_key tg_field_key(enum tg_field field);
 
 /* The number of a table of this name, or -1. */
 int tg_policy_find_table(const struct tg_policy *policy, const char *name);

@@ -5,9 +5,9 @@
 #include <sys/socket.h>
 
 #include "parse/address.h"
-#include "policy/socket_options.h"
 #include "policy/policy.h"
 #include "policy/set_use.h"
+#include "policy/socket_options.h"
 
 /* Which calls a rule can match, by the address asked for and by the socket. */
 struct reach {

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "bpf/layout/table_layout.h"
 #include "policy/policy.h"
-#include "base/error.h"
 #include "tidegate.h"
 
 #define DEFAULT_SET_SIZE 65536u

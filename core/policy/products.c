@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/field.h"
 
 static uint64_t hash_set(uint64_t hash, const struct tg_intervals *set)
 {

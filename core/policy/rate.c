@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "bpf/layout/image_layout.h"
 #include "base/error.h"
+#include "bpf/layout/image_layout.h"
 #include "parse/value.h"
 
 #define SECOND_NS  1000000000ull

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "base/error.h"
+#include "base/field.h"
 #include "bpf/engine/keys.h"
 #include "bpf/engine/match_many.h"
 #include "bpf/engine/match_sets.h"
@@ -27,24 +28,6 @@ static int holds(const struct tg_view *view, const struct tg_section *section,
 	if (section->terms <= TG_WORD_TERMS)
 		return *word >> term & 1;
 	return tg_head_has(view, *word, term);
-}
-
-static enum tg_field field_of(enum tg_key key)
-{
-	static const uint8_t fields[TG_KEYS] = {
-		[TG_KEY_ADDR4] = TG_FIELD_ENDPOINT, [TG_KEY_ADDR6] = TG_FIELD_ENDPOINT,
-		[TG_KEY_PORT] = TG_FIELD_PORT,      [TG_KEY_PROTO] = TG_FIELD_PROTO,
-		[TG_KEY_FAMILY] = TG_FIELD_FAMILY,  [TG_KEY_UID] = TG_FIELD_UID,
-		[TG_KEY_GID] = TG_FIELD_GID,        [TG_KEY_PID] = TG_FIELD_PID,
-		[TG_KEY_COMM] = TG_FIELD_COMM,      [TG_KEY_PATH] = TG_FIELD_ENDPOINT,
-		[TG_KEY_TYPE] = TG_FIELD_TYPE,      [TG_KEY_MARK] = TG_FIELD_MARK,
-		[TG_KEY_DEVICE] = TG_FIELD_DEVICE,  [TG_KEY_FROM4] = TG_FIELD_FROM,
-		[TG_KEY_FROM6] = TG_FIELD_FROM,     [TG_KEY_FROM_PORT] = TG_FIELD_FROM,
-		[TG_KEY_EXE] = TG_FIELD_EXE,        [TG_KEY_NETNS] = TG_FIELD_NETNS,
-		[TG_KEY_CGROUP] = TG_FIELD_CGROUP,
-	};
-
-	return fields[key];
 }
 
 static bool asks(const struct tg_section *section, const struct tg_keys *keys, enum tg_key key)
@@ -93,7 +76,7 @@ static int term_mismatch(const struct tg_view *view, const struct tg_section *se
 		if (held < 0)
 			return held;
 		if (!held)
-			found |= 1u << field_of((enum tg_key)key);
+			found |= 1u << tg_fields[key].field;
 	}
 	error = sets_mismatch(view, section, keys, term, &found);
 	if (error)

@@ -4,11 +4,12 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/error.h"
+#include "base/field.h"
 #include "parse/address.h"
 #include "parse/endpoint.h"
-#include "base/error.h"
-#include "tidegate.h"
 #include "parse/value.h"
+#include "tidegate.h"
 
 /* Longer names are cut, as the kernel does. */
 #define COMM_CHARACTERS 15
@@ -95,7 +96,7 @@ static int set_from(struct tg_query *query, const char *text)
 	return 0;
 }
 
-/* What is more than a number, or not that of the items alone. */
+/* Fields that are wider than 32 bits. */
 static void set_wide(struct tg_query *query, enum tg_field field, const struct tg_value *value)
 {
 	if (field == TG_FIELD_NETNS) {
@@ -108,20 +109,12 @@ static void set_wide(struct tg_query *query, enum tg_field field, const struct t
 	}
 }
 
-static void set_number(struct tg_query *query, enum tg_field field, uint32_t number)
+static void set_number(struct tg_query *query, size_t offset, uint32_t number)
 {
-	uint32_t *const at[TG_FIELDS] = {
-		[TG_FIELD_PORT] = &query->port,     [TG_FIELD_PROTO] = &query->proto,
-		[TG_FIELD_FAMILY] = &query->family, [TG_FIELD_UID] = &query->uid,
-		[TG_FIELD_GID] = &query->gid,       [TG_FIELD_PID] = &query->pid,
-		[TG_FIELD_TYPE] = &query->type,     [TG_FIELD_MARK] = &query->mark,
-		[TG_FIELD_DEVICE] = &query->device,
-	};
-
-	*at[field] = number;
+	memcpy((char *)query + offset, &number, sizeof(number));
 }
 
-/* Whether an item is one value.  That of a network namespace is the high half of a key. */
+/* Whether an item is one value.  A network namespace is the high half of its key only. */
 static bool is_one(enum tg_field field, const struct tg_value *value)
 {
 	if (field == TG_FIELD_NETNS)
@@ -149,9 +142,9 @@ int tg_query_set(struct tg_query *query, enum tg_field field, const char *text)
 		return error;
 	if (value.negated || !is_one(field, &value))
 		return tg_fail(-EINVAL, "\"%s\": a call has one value here", text);
-	if (field == TG_FIELD_NETNS || field == TG_FIELD_EXE || field == TG_FIELD_CGROUP)
-		set_wide(query, field, &value);
+	if (tg_field_info(field)->in_query)
+		set_number(query, tg_field_info(field)->in_query, (uint32_t)value.first.lo);
 	else
-		set_number(query, field, (uint32_t)value.first.lo);
+		set_wide(query, field, &value);
 	return 0;
 }

@@ -17,8 +17,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "system/cgroup.h"
 #include "base/error.h"
+#include "system/cgroup.h"
 #include "tidegate.h"
 
 #define CGROUP1_MAGIC 0x27e0eb

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "system/cgroup.h"
 #include "base/error.h"
+#include "system/cgroup.h"
 #include "tidegate.h"
 
 /* Unit names are told apart by much: near is what holds the other, or starts alike. */

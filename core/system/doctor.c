@@ -17,9 +17,9 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "system/capability.h"
 #include "system/doctor.h"
-#include "base/error.h"
 #include "system/kernel_probe.h"
 
 #define BPFFS_MAGIC 0xcafe4a11

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "system/capability.h"
 #include "base/hook.h"
+#include "system/capability.h"
 
 /* Room for what is known of each row; more rows are tried each time. */
 #define KNOWN 64

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "system/netns_call.h"
 #include "system/named_file.h"
+#include "system/netns_call.h"
 
 struct answer {
 	int error;

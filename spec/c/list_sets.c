@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/field.h"
 #include "policy/policy.h"
 #include "tidegate.h"
 
@@ -376,6 +377,22 @@ static void check_file(void)
 	unlink(path);
 }
 
+/* Each field and each key has a row in the table of fields. */
+static void check_fields(void)
+{
+	for (int field = 0; field < TG_FIELDS; field++)
+		if (!tg_field_info((enum tg_field)field))
+			fail("a field without a row");
+	for (int key = 0; key < TG_KEYS; key++) {
+		const struct tg_field_info *info = &tg_fields[key];
+		bool wide = TG_KEYS_128 >> key & 1;
+
+		if (!info->name || !info->plural || wide != (info->bits == 128) ||
+		    (!wide && info->bits != 16 && info->bits != 32))
+			fail("a key without a row, or of another size");
+	}
+}
+
 int main(int count, char **arguments)
 {
 	seed = count > 1 ? (unsigned int)atoi(arguments[1]) : 1;
@@ -384,6 +401,7 @@ int main(int count, char **arguments)
 		check_list();
 		check_product();
 	}
+	check_fields();
 	check_sizes();
 	check_values();
 	check_spellings();
