@@ -14,7 +14,8 @@
 
 #include "base/error.h"
 #include "base/field.h"
-#include "system/named_file.h"
+#include "system/exe.h"
+#include "system/netns.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 #define DIGITS       "0123456789"

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* kernel_feature.c - what an image may need of the kernel: the table of facts. */
+#include "system/kernel_feature.h"
+
 #include <linux/bpf.h>
 #include <stddef.h>
 

@@ -168,13 +168,13 @@ local bad = {
   },
   EXE = {
     ["curl"] = [[write the whole path of the program, such as /usr/bin/curl]],
-    ["/etc/passwd"] = [[is no program: not a file that can be executed]],
-    ["/usr/bin"] = [[is no program: not a file that can be executed]],
+    ["/etc/passwd"] = [[is not a program: it cannot be executed]],
+    ["/usr/bin"] = [[is not a program: it cannot be executed]],
   },
   NETNS = {
     ["other"] = [[not a network namespace: write self, a path such as /run/netns/NAME, or a cookie]],
-    ["/etc/passwd"] = [[is no network namespace, such as /run/netns/NAME or /proc/PID/ns/net]],
-    ["/proc/self/ns/uts"] = [[is no network namespace, such as /run/netns/NAME or /proc/PID/ns/net]],
+    ["/etc/passwd"] = [[is not a network namespace, such as /run/netns/NAME or /proc/PID/ns/net]],
+    ["/proc/self/ns/uts"] = [[is not a network namespace, such as /run/netns/NAME or /proc/PID/ns/net]],
     ["12x"] = [[a cookie is a number]],
     ["0"] = [[no network namespace has this cookie]],
     ["18446744073709551616"] = [[no network namespace has this cookie]],
