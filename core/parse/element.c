@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/error.h"
 #include "base/text_file.h"
 #include "parse/address.h"
@@ -42,17 +43,12 @@ static int check_item(const char *item, const struct tg_endpoint *endpoint)
 
 static int append(struct tg_elements *elements, const struct tg_element *element)
 {
-	if (elements->count == elements->room) {
-		size_t room = elements->room ? 2 * elements->room : 64;
-		void *at = realloc(elements->at, room * sizeof(*elements->at));
+	int error = tg_array_reserve(elements->at, elements->capacity, elements->count + 1,
+				     "elements of a set");
 
-		if (!at)
-			return tg_fail(-ENOMEM, "out of memory: no room for %zu elements", room);
-		elements->at = at;
-		elements->room = room;
-	}
-	elements->at[elements->count++] = *element;
-	return 0;
+	if (!error)
+		elements->at[elements->count++] = *element;
+	return error;
 }
 
 int tg_elements_add(struct tg_elements *elements, const char *item, uint64_t ttl_ms)
@@ -64,14 +60,9 @@ int tg_elements_add(struct tg_elements *elements, const char *item, uint64_t ttl
 		error = check_item(item, &endpoint);
 	for (unsigned int i = 0; !error && i < endpoint.count; i++) {
 		const struct tg_address_range *range = &endpoint.ranges[i];
-		struct tg_key128 first = range->first, last = range->last;
-		int length;
+		struct tg_key128 first = tg_range_address(range, range->first);
+		int length = prefix_length(first, tg_range_address(range, range->last));
 
-		if (!range->v6) {
-			first.lo |= TG_MAPPED_LO;
-			last.lo |= TG_MAPPED_LO;
-		}
-		length = prefix_length(first, last);
 		if (length < 0)
 			return tg_fail(-EINVAL,
 				       "\"%s\": a set holds addresses and prefixes, not ranges: "

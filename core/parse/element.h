@@ -8,12 +8,13 @@
 #include <stdint.h>
 
 #include "bpf/layout/image_layout.h"
+#include "parse/address.h"
 #include "tidegate.h"
 
 /* Elements, in the order in which they were added. */
 struct tg_elements {
 	struct tg_element *at;
-	size_t count, room;
+	size_t count, capacity;
 };
 
 /*
@@ -32,7 +33,8 @@ void tg_elements_free(struct tg_elements *elements);
 
 static inline bool tg_element_is4(const struct tg_element *element)
 {
-	return !element->high && element->low >> 32 == 0xffff && element->length >= 96;
+	return tg_address_is_mapped((struct tg_key128){element->high, element->low}) &&
+	       element->length >= 96;
 }
 
 #endif

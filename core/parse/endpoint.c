@@ -10,11 +10,8 @@
 
 #include "base/error.h"
 #include "parse/address.h"
-#include "parse/value.h"
+#include "parse/item.h"
 #include "tidegate.h"
-
-#define DIGITS     "0123456789"
-#define HEX_DIGITS DIGITS "abcdefABCDEF"
 
 static struct tg_key128 low_key(uint32_t address)
 {
@@ -74,7 +71,7 @@ static struct tg_key128 host_mask(unsigned int length, bool v6)
 static int scan_length(const char *item, const char **text, bool v6, unsigned int *length)
 {
 	unsigned int max = v6 ? 128 : 32;
-	int digits = (int)strspn(*text, DIGITS);
+	int digits = (int)strspn(*text, TG_DIGITS);
 	const char *start = *text;
 	uint64_t number;
 
@@ -273,13 +270,13 @@ static int refuse_v4(const char *item, const char *text)
 {
 	int numbers = 0;
 
-	if (!strchr(text, '.') && strchr(DIGITS, *text) && !strchr(text, '/'))
+	if (!strchr(text, '.') && strchr(TG_DIGITS, *text) && !strchr(text, '/'))
 		return tg_fail(-EINVAL, "\"%s\": no address: for a port write \"*:%s\"", item,
 			       text);
 	if (!strchr(text, '.'))
 		return tg_fail(-EINVAL, "\"%s\": neither an address nor a name", item);
 	for (const char *s = text;; s++) {
-		int digits = (int)strspn(s, DIGITS);
+		int digits = (int)strspn(s, TG_DIGITS);
 		const char *end = s + digits;
 		uint64_t number;
 
@@ -310,8 +307,8 @@ static bool is_numeric(const char *host)
 
 	label = label ? label + 1 : host;
 	if (!strncasecmp(label, "0x", 2))
-		return label[2 + strspn(label + 2, HEX_DIGITS)] == '\0';
-	return *label && label[strspn(label, DIGITS)] == '\0';
+		return label[2 + strspn(label + 2, TG_HEX_DIGITS)] == '\0';
+	return *label && label[strspn(label, TG_DIGITS)] == '\0';
 }
 
 static int resolve(const char *item, const char *host, struct tg_endpoint *endpoint)
@@ -359,7 +356,7 @@ static int parse_name(const char *item, const char *text, struct tg_endpoint *en
 	host[length] = '\0';
 	if (strpbrk(host, " \t"))
 		return tg_fail(-EINVAL, "\"%s\": there is a space in it", item);
-	if (host[strspn(host, DIGITS "./-")] == '\0')
+	if (host[strspn(host, TG_DIGITS "./-")] == '\0')
 		return refuse_v4(item, host);
 	if (strchr(host, '*'))
 		return tg_fail(-EINVAL, "\"%s\": '*' stands for a whole address, not for a part",

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/interval.h"
+#include "parse/address.h"
 #include "parse/unix_path.h"
 
 /* More addresses than that of one name are an error. */
@@ -28,6 +29,15 @@ struct tg_endpoint {
 	unsigned int count;
 	struct tg_address_range ranges[TG_HOST_ADDRESSES]; /* several: the addresses of a name */
 };
+
+/* An end of a range as 128 bits: IPv4 becomes v4-mapped. */
+static inline struct tg_key128 tg_range_address(const struct tg_address_range *range,
+						struct tg_key128 end)
+{
+	if (!range->v6)
+		end.lo |= TG_MAPPED_LO;
+	return end;
+}
 
 /* A failure leaves *endpoint undefined. */
 int tg_endpoint_parse(const char *item, struct tg_endpoint *endpoint);

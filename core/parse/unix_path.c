@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/error.h"
 
 #define PREFIX "unix:"
@@ -110,24 +111,13 @@ bool tg_path_before(struct tg_path *path)
 	return false;
 }
 
-static int out_of_memory(void)
-{
-	return tg_fail(-ENOMEM, "out of memory: no room for a list of paths");
-}
-
 int tg_path_set_add(struct tg_path_set *set, const struct tg_path_interval *interval)
 {
-	if (set->count == set->room) {
-		size_t room = set->room ? 2 * set->room : 4;
-		struct tg_path_interval *at = realloc(set->at, room * sizeof(*at));
+	int error = tg_array_reserve(set->at, set->capacity, set->count + 1, "paths");
 
-		if (!at)
-			return out_of_memory();
-		set->at = at;
-		set->room = room;
-	}
-	set->at[set->count++] = *interval;
-	return 0;
+	if (!error)
+		set->at[set->count++] = *interval;
+	return error;
 }
 
 int tg_path_set_add_all(struct tg_path_set *set, const struct tg_path_set *other)

@@ -28,7 +28,7 @@ struct tg_path_interval {
 struct tg_path_set {
 	struct tg_path_interval *at;
 	size_t count;
-	size_t room;
+	size_t capacity;
 };
 
 /* Whether an endpoint is one of a unix socket. */

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <grp.h>
 #include <net/if.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <pwd.h>
 #include <stdlib.h>
@@ -14,14 +13,11 @@
 
 #include "base/error.h"
 #include "base/field.h"
+#include "parse/item.h"
 #include "system/exe.h"
 #include "system/netns.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
-#define DIGITS       "0123456789"
-
-/* The kernel keeps this much of a command's name, and a NUL. */
-#define COMM_CHARACTERS 15
 
 static const struct {
 	const char *name;
@@ -41,144 +37,6 @@ static const struct {
 	{"raw", SOCK_RAW},
 	{"seqpacket", SOCK_SEQPACKET},
 };
-
-bool tg_number_scan(const char **text, uint64_t max, uint64_t *number)
-{
-	const char *s = *text;
-	uint64_t value = 0;
-
-	if (*s < '0' || *s > '9')
-		return false;
-	for (; *s >= '0' && *s <= '9'; s++) {
-		value = value * 10 + (uint64_t)(*s - '0');
-		if (value > max)
-			return false;
-	}
-	*number = value;
-	*text = s;
-	return true;
-}
-
-int tg_item_start(const char *item, const char **text, bool *negated)
-{
-	bool negative = *item == '!';
-	const char *rest = item + negative;
-
-	if (!*item)
-		return tg_fail(-EINVAL, "\"\": an empty item: write a value, or \"*\" for all");
-	if (strlen(item) > TG_ITEM_MAX)
-		return tg_fail(-EINVAL, "\"%.20s…\": %zu characters are too many for one item",
-			       item, strlen(item));
-	if (!*rest)
-		return tg_fail(-EINVAL, "\"!\": nothing after '!': write what to leave out");
-	if (*rest == '!')
-		return tg_fail(-EINVAL, "\"%s\": one '!' is enough", item);
-	*text = rest;
-	*negated = negative;
-	return 0;
-}
-
-#define HEX_DIGITS DIGITS "abcdefABCDEF"
-
-/* How many characters are a number: digits, or, of a mark, "0x" and its digits. */
-static size_t number_length(const char *text, bool hexadecimal)
-{
-	if (hexadecimal && !strncasecmp(text, "0x", 2) && text[2] && strchr(HEX_DIGITS, text[2]))
-		return 2 + strspn(text + 2, HEX_DIGITS);
-	return strspn(text, DIGITS);
-}
-
-static bool scan_number(const char *text, size_t length, uint64_t max, uint64_t *number)
-{
-	if (length < 3 || !strchr("xX", text[1]))
-		return tg_number_scan(&text, max, number);
-	text += 2 + strspn(text + 2, "0");
-	*number = strchr(HEX_DIGITS, *text) && *text ? strtoull(text, NULL, 16) : 0;
-	return strspn(text, HEX_DIGITS) <= 8 && *number <= max;
-}
-
-/* "80" or "80-90", where `text` begins with a digit; `what` is what messages call it. */
-static int parse_numbers(const char *item, const char *text, const char *what, uint32_t max,
-			 bool hexadecimal, uint32_t *first, uint32_t *last)
-{
-	const char *ends[2] = {text, strchr(text, '-')};
-	uint64_t number[2];
-	int count = ends[1] ? 2 : 1;
-
-	if (ends[1])
-		ends[1]++;
-	for (int i = 0; i < count; i++) {
-		size_t digits = number_length(ends[i], hexadecimal);
-		char after = ends[i][digits];
-
-		if (!digits)
-			return tg_fail(-EINVAL, "\"%s\": the range \"%s\" has no end", item, text);
-		if (i && after == '-')
-			return tg_fail(-EINVAL,
-				       "\"%s\": two ranges in one: write them as two items", item);
-		if (after && (i || after != '-'))
-			return tg_fail(-EINVAL, "\"%s\": \"%s\" is not a %s", item, text, what);
-		if (!scan_number(ends[i], digits, max, &number[i]))
-			return tg_fail(-EINVAL, "\"%s\": %s %.*s is over %u", item, what,
-				       (int)digits, ends[i], max);
-	}
-	*first = (uint32_t)number[0];
-	*last = (uint32_t)number[count - 1];
-	if (*first > *last)
-		return tg_fail(-EINVAL, "\"%s\": the range is upside down: write %u-%u", item,
-			       *last, *first);
-	return 0;
-}
-
-/* What is not a name either: a negative number, or a space. */
-static int check_word(const char *item, const char *text, const char *what)
-{
-	if (*text == '-')
-		return tg_fail(-EINVAL, "\"%s\": a %s is not negative", item, what);
-	if (strpbrk(text, " \t"))
-		return tg_fail(-EINVAL, "\"%s\": there is a space in it", item);
-	return 0;
-}
-
-static int find_service(const char *item, const char *name, uint32_t *port)
-{
-	struct servent entry, *found = NULL;
-	char room[4096];
-
-	if (getservbyname_r(name, NULL, &entry, room, sizeof(room), &found) || !found)
-		return tg_fail(-ENOENT,
-			       "\"%s\": service \"%s\" is not in /etc/services: write its number",
-			       item, name);
-	*port = ntohs((uint16_t)found->s_port);
-	return 0;
-}
-
-int tg_port_parse(const char *item, const char *text, uint32_t *first, uint32_t *last)
-{
-	int error;
-
-	if (!*text)
-		return tg_fail(-EINVAL,
-			       "\"%s\": no port after the ':': write one, or leave the ':' out",
-			       item);
-	if (!strcmp(text, "*")) {
-		*first = 0;
-		*last = 65535;
-		return 0;
-	}
-	if (strchr(DIGITS, *text))
-		return parse_numbers(item, text, "port", 65535, false, first, last);
-	error = check_word(item, text, "port");
-	if (error)
-		return error;
-	if (strpbrk(text, "!:/*[],"))
-		return tg_fail(-EINVAL, "\"%s\": \"%s\" is not a port, such as 443, 80-90 or https",
-			       item, text);
-	error = find_service(item, text, first);
-	if (!error)
-		*last = *first;
-	return error;
-}
 
 static int find_proto(const char *item, const char *name, uint32_t *number)
 {
@@ -298,9 +156,9 @@ static int parse_number_or_name(const struct tg_field_info *field, const char *i
 		*last = max;
 		return 0;
 	}
-	if (field->number && strchr(DIGITS, *text))
-		return parse_numbers(item, text, what, max, field->hexadecimal, first, last);
-	error = check_word(item, text, what);
+	if (field->number && strchr(TG_DIGITS, *text))
+		return tg_numbers_parse(item, text, what, max, field->hexadecimal, first, last);
+	error = tg_word_check(item, text, what);
 	if (error)
 		return error;
 	if (!find_name[field->field])
@@ -338,11 +196,11 @@ static int parse_comm(const char *item, const char *text, struct tg_value *value
 		return tg_fail(-EINVAL, "\"%s\": '*' may only stand at the end", item);
 	if (prefix)
 		length--;
-	if (length > COMM_CHARACTERS)
+	if (length > TG_COMM_CHARACTERS)
 		return tg_fail(-EINVAL,
 			       "\"%s\": the kernel cuts a command's name at %d characters: "
 			       "write \"%.*s\"",
-			       item, COMM_CHARACTERS, COMM_CHARACTERS, text);
+			       item, TG_COMM_CHARACTERS, TG_COMM_CHARACTERS, text);
 	value->first = comm_key(text, length, 0);
 	value->last = comm_key(text, length, prefix ? 0xff : 0);
 	return 0;

@@ -40,7 +40,7 @@ static int parse_address(const char *text, const char *end, struct tg_vip_key *v
 		return tg_fail(-EINVAL, "\"%s\": the kernel connects to %s then: write that", text,
 			       range->v6 ? "::1" : "127.0.0.1");
 	vip->high = range->first.hi;
-	vip->low = range->v6 ? range->first.lo : range->first.lo | TG_MAPPED_LO;
+	vip->low = tg_range_address(range, range->first).lo;
 	vip->what = (uint32_t)endpoint.port_first << 16;
 	return 0;
 }

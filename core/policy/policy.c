@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/field.h"
 #include "base/names.h"
+#include "parse/target.h"
 #include "policy/effect.h"
 #include "policy/list.h"
 #include "policy/socket_options.h"
@@ -195,8 +196,8 @@ static int make_rule(struct tg_policy_rule *fresh, const struct tg_rule *rule,
 				     where ? " (" : "", where ? where : "", where ? ")" : "");
 	}
 	error = tg_effect_parse(&fresh->effect, rule);
-	if (!error)
-		error = tg_effect_path(rule, &fresh->to_path, &fresh->to_path_bytes);
+	if (!error && rule->to)
+		error = tg_target_path(rule->to, &fresh->to_path, &fresh->to_path_bytes);
 	if (!error && rule->set)
 		error = tg_options_parse(rule->set, &fresh->options);
 	if (!error)

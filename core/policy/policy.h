@@ -14,6 +14,7 @@
 #include "parse/element.h"
 #include "parse/unix_path.h"
 #include "parse/vip.h"
+#include "policy/balance.h"
 #include "policy/rate.h"
 #include "system/cgroup_chain.h"
 #include "tidegate.h"

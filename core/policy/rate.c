@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "bpf/layout/image_layout.h"
-#include "parse/value.h"
+#include "parse/item.h"
 
 #define SECOND_NS  1000000000ull
 #define MOST       1000000ull /* a second */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* query.c - questions to the simulator, from their text. */
+/* query.c - queries to the simulator, from their text. */
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -10,9 +10,6 @@
 #include "parse/endpoint.h"
 #include "parse/value.h"
 #include "tidegate.h"
-
-/* Longer names are cut, as the kernel does. */
-#define COMM_CHARACTERS 15
 
 static int check_size(const struct tg_query *query)
 {
@@ -25,6 +22,11 @@ static int check_size(const struct tg_query *query)
 static bool is_single(struct tg_key128 first, struct tg_key128 last)
 {
 	return tg_key128_cmp(first, last) == 0;
+}
+
+static void set_address(const struct tg_address_range *range, uint8_t bytes[16])
+{
+	tg_address_bytes(tg_range_address(range, range->first), bytes);
 }
 
 static int set_path(struct tg_query *query, const char *endpoint)
@@ -42,7 +44,6 @@ static int set_path(struct tg_query *query, const char *endpoint)
 int tg_query_endpoint(struct tg_query *query, const char *endpoint)
 {
 	struct tg_endpoint parsed;
-	struct tg_key128 address;
 	int error = check_size(query);
 
 	if (!error && tg_path_is(endpoint))
@@ -57,10 +58,7 @@ int tg_query_endpoint(struct tg_query *query, const char *endpoint)
 	if (!parsed.has_port || parsed.port_first != parsed.port_last)
 		return tg_fail(-EINVAL, "\"%s\": a call has one port: write %s:80", endpoint,
 			       parsed.text_v6 ? "[ADDRESS]" : "ADDRESS");
-	address = parsed.ranges[0].first;
-	if (!parsed.ranges[0].v6)
-		address.lo |= TG_MAPPED_LO;
-	tg_address_bytes(address, query->addr);
+	set_address(&parsed.ranges[0], query->addr);
 	query->port = parsed.port_first;
 	query->family = parsed.text_v6 ? AF_INET6 : AF_INET;
 	return 0;
@@ -71,14 +69,14 @@ static int set_comm(struct tg_query *query, const char *text)
 	if (!*text)
 		return tg_fail(-EINVAL, "\"\": a command has a name");
 	memset(query->comm, 0, sizeof(query->comm));
-	memcpy(query->comm, text, strnlen(text, COMM_CHARACTERS));
+	/* A longer name is cut, as the kernel does. */
+	memcpy(query->comm, text, strnlen(text, TG_COMM_CHARACTERS));
 	return 0;
 }
 
 static int set_from(struct tg_query *query, const char *text)
 {
 	struct tg_endpoint parsed;
-	struct tg_key128 address;
 	int error = tg_endpoint_parse(text, &parsed);
 
 	if (error)
@@ -88,10 +86,7 @@ static int set_from(struct tg_query *query, const char *text)
 			       text);
 	if (parsed.has_port && parsed.port_first != parsed.port_last)
 		return tg_fail(-EINVAL, "\"%s\": a socket has one port", text);
-	address = parsed.ranges[0].first;
-	if (!parsed.ranges[0].v6)
-		address.lo |= TG_MAPPED_LO;
-	tg_address_bytes(address, query->from);
+	set_address(&parsed.ranges[0], query->from);
 	query->from_port = parsed.has_port ? parsed.port_first : 0;
 	return 0;
 }

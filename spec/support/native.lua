@@ -9,7 +9,7 @@ local flags = table.concat({
 }, " ")
 
 -- The rooms of core/ between the text of a policy and a policy in memory.
-local rooms = { "base", "system", "parse", "policy", "table" }
+local rooms = { "base", "system", "parse", "policy" }
 
 local function output_of(command)
   local pipe = assert(io.popen(command .. " 2>&1"))
@@ -18,11 +18,11 @@ local function output_of(command)
   return output
 end
 
---- Build spec/c/NAME.c, run it, and return what it printed: "ok\n" where all was well.
+--- Build spec/c/NAME.c, run it, and return what it printed: "ok\n" if all was well.
 ---@param name string
 ---@param argument string|number
 ---@param more string[]|nil rooms of core/ that it also needs
----@param parts string[]|nil sources in spec/c that it needs beside
+---@param parts string[]|nil other sources in spec/c that it needs
 ---@return string
 function M.run(name, argument, more, parts)
   local program = os.tmpname()
