@@ -11,6 +11,7 @@
 #include "base/field.h"
 #include "image/image.h"
 #include "policy/effect.h"
+#include "policy/policy_check.h"
 
 /* When a program asks for 0.0.0.0 or ::, the kernel goes to loopback. */
 static bool op_aliases_zero(enum tg_op op)

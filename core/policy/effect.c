@@ -9,10 +9,9 @@
 #include "base/names.h"
 #include "parse/item.h"
 #include "parse/target.h"
+#include "policy/rate.h"
 
-#define SECOND_US 1000000ull
-
-/* Beyond are numbers for use inside the kernel. */
+/* Larger numbers are for use inside the kernel. */
 #define LAST_ERRNO EHWPOISON
 
 static int parse_errno_number(const char *text, int *number)
@@ -35,7 +34,7 @@ static int parse_errno_number(const char *text, int *number)
 	return 0;
 }
 
-/* `number`: where nothing is said. */
+/* `number` is the default. */
 static int parse_errno(const char *text, int number, uint8_t *error)
 {
 	int failure = 0;
@@ -61,67 +60,6 @@ static int parse_errno(const char *text, int number, uint8_t *error)
 	return 0;
 }
 
-static uint64_t unit_seconds(const char *text)
-{
-	if (!strcmp(text, "s"))
-		return 1;
-	if (!strcmp(text, "m"))
-		return 60;
-	return strcmp(text, "h") ? 0 : 3600;
-}
-
-/* "10/s": at most that many; "1/100": one in so many. */
-static int parse_rate(const char *text, struct tg_term *term)
-{
-	const char *s = text;
-	uint64_t count, every, seconds;
-
-	if (!tg_number_scan(&s, UINT32_MAX, &count) || *s++ != '/')
-		return tg_fail(-EINVAL,
-			       "log: \"%s\": write \"true\", \"false\", a rate such as \"10/s\", "
-			       "\"10/m\" or \"10/h\", or one call in many: \"1/100\"",
-			       text);
-	if (!count)
-		return tg_fail(-EINVAL, "log: \"%s\": never: write false", text);
-	seconds = unit_seconds(s);
-	if (seconds) {
-		if (count > seconds * SECOND_US)
-			return tg_fail(-EINVAL, "log: \"%s\": over 1000000 a second: write true",
-				       text);
-		/* Rounded up: never more than was asked for. */
-		term->log_interval_us = (uint32_t)((seconds * SECOND_US + count - 1) / count);
-		term->log_window_s = (uint32_t)seconds;
-		return 0;
-	}
-	if (!tg_number_scan(&s, UINT32_MAX, &every) || *s)
-		return tg_fail(-EINVAL, "log: \"%s\": the rate is by s, m or h: write \"%llu/s\"",
-			       text, (unsigned long long)count);
-	if (count != 1 || !every)
-		return tg_fail(-EINVAL, "log: \"%s\": one call in many is written \"1/100\"", text);
-	term->log_every = (uint32_t)every;
-	return 0;
-}
-
-static int parse_log(const char *text, struct tg_term *term)
-{
-	int error = 0;
-
-	if (!text)
-		text = term->verb == TG_VERB_DENY      ? "100/s"
-		       : term->verb == TG_VERB_OBSERVE ? "true"
-						       : "false";
-	if (!strcmp(text, "false"))
-		return 0;
-	term->log_every = 1;
-	if (strcmp(text, "true") != 0)
-		error = parse_rate(text, term);
-	term->effects |= TG_EFFECT_LOG;
-	return error;
-}
-
-/* The kernel lets these hooks change an answer, not refuse one. */
-#define REPORTS (1u << TG_OP_RECVMSG | 1u << TG_OP_GETPEERNAME | 1u << TG_OP_GETSOCKNAME)
-
 static const char *first_op(uint32_t ops)
 {
 	return tg_op_name(__builtin_ctz(ops));
@@ -135,11 +73,11 @@ static int check_ops(const struct tg_rule *rule)
 	if (rule->ops >> TG_OPS)
 		return tg_fail(-EINVAL, "%d is not an operation",
 			       __builtin_ctz(rule->ops >> TG_OPS) + TG_OPS);
-	if (rule->verb == TG_VERB_DENY && rule->ops & REPORTS)
+	if (rule->verb == TG_VERB_DENY && rule->ops & TG_OPS_REPORTS)
 		return tg_fail(-EINVAL,
 			       "%s: cannot be denied: the kernel lets its hook only change what "
 			       "is reported; write rewrite, or deny connect, bind or sendmsg",
-			       first_op(rule->ops & REPORTS));
+			       first_op(rule->ops & TG_OPS_REPORTS));
 	return 0;
 }
 
@@ -155,21 +93,19 @@ static int check_rewrite(const struct tg_rule *rule)
 		return tg_fail(-EINVAL, "to: only rewrite and balance have it");
 	if (!rewrites && rule->verb != TG_VERB_BALANCE && rule->reveal)
 		return tg_fail(-EINVAL, "reveal: only rewrite and balance have it");
-	if (rule->reveal && rule->ops & REPORTS)
+	if (rule->reveal && rule->ops & TG_OPS_REPORTS)
 		return tg_fail(-EINVAL, "reveal: %s changes only what is shown: leave it out",
-			       first_op(rule->ops & REPORTS));
+			       first_op(rule->ops & TG_OPS_REPORTS));
 	return 0;
 }
 
 static int check_balance(const struct tg_rule *rule)
 {
-	const uint32_t goes = 1u << TG_OP_CONNECT | 1u << TG_OP_SENDMSG;
-
-	if (rule->verb == TG_VERB_BALANCE && rule->ops & ~goes)
+	if (rule->verb == TG_VERB_BALANCE && rule->ops & ~TG_OPS_EGRESS)
 		return tg_fail(-EINVAL,
 			       "%s: cannot be balanced: only what goes somewhere can: write "
 			       "connect, sendmsg or egress",
-			       first_op(rule->ops & ~goes));
+			       first_op(rule->ops & ~TG_OPS_EGRESS));
 	if (rule->verb != TG_VERB_BALANCE && (rule->by || rule->key || rule->sticky_ms))
 		return tg_fail(-EINVAL, "%s: only balance has it",
 			       rule->by    ? "by"
@@ -180,11 +116,9 @@ static int check_balance(const struct tg_rule *rule)
 
 static int check_source_ops(const struct tg_rule *rule)
 {
-	const uint32_t with_source = 1u << TG_OP_CONNECT | 1u << TG_OP_SENDMSG;
-
 	if (rule->source && rule->verb == TG_VERB_DENY)
 		return tg_fail(-EINVAL, "source: a denied call has none");
-	if (rule->source && rule->ops & ~with_source)
+	if (rule->source && rule->ops & ~TG_OPS_EGRESS)
 		return tg_fail(-EINVAL, "source: only connect and sendmsg have one");
 	return 0;
 }
@@ -205,7 +139,7 @@ static int check_set(const struct tg_rule *rule)
 	return 0;
 }
 
-/* The call goes on as if the rule were not there. */
+/* An observed call goes on as if the rule did not exist, so the rule may change nothing. */
 static int check_observe(const struct tg_rule *rule)
 {
 	const char *field = rule->source       ? "source"
@@ -226,7 +160,7 @@ static int check_observe(const struct tg_rule *rule)
 	return 0;
 }
 
-/* What the verb needs, and what it has no use for. */
+/* Fields that the verb needs, or cannot have. */
 static int check_fields(const struct tg_rule *rule)
 {
 	int error = check_observe(rule);
@@ -267,7 +201,7 @@ int tg_effect_parse(struct tg_term *term, const struct tg_rule *rule)
 	if (!error && rule->source)
 		error = tg_target_source(rule->source, &parsed);
 	if (!error)
-		error = parse_log(rule->log, &parsed);
+		error = tg_log_rate_parse(rule->log, &parsed);
 	if (error)
 		return error;
 	if (rule->source && parsed.source_port_be && rule->ops & 1u << TG_OP_SENDMSG)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/error.h"
 #include "base/field.h"
 #include "base/names.h"
@@ -86,8 +87,6 @@ static int check_default_verb(const char *what, enum tg_verb verb)
 
 int tg_policy_default(struct tg_policy *policy, uint32_t ops, enum tg_verb verb)
 {
-	const uint32_t cannot_deny =
-		1u << TG_OP_RECVMSG | 1u << TG_OP_GETPEERNAME | 1u << TG_OP_GETSOCKNAME;
 	int error = check_default_verb("default", verb);
 
 	if (error)
@@ -95,7 +94,7 @@ int tg_policy_default(struct tg_policy *policy, uint32_t ops, enum tg_verb verb)
 	if (!ops || ops >> TG_OPS)
 		return tg_fail(-EINVAL, "default: %#x are not operations", ops);
 	for (int op = 0; op < TG_OPS; op++)
-		if (verb == TG_VERB_DENY && ops & cannot_deny & 1u << op)
+		if (verb == TG_VERB_DENY && ops & TG_OPS_REPORTS & 1u << op)
 			return tg_fail(-EINVAL, "default: the kernel cannot deny %s",
 				       tg_op_name(op));
 	for (int op = 0; op < TG_OPS; op++)
@@ -122,10 +121,10 @@ static uint32_t hash_name(const char *name)
 	return hash;
 }
 
-/* Where a name stands in by_name, or the free place for it. */
+/* The place of a name in by_name, or the free place for it. */
 static uint32_t name_place(const struct tg_policy *policy, const char *name)
 {
-	uint32_t mask = 2 * policy->rule_room - 1;
+	uint32_t mask = 2 * policy->rule_capacity - 1;
 	uint32_t place = hash_name(name) & mask;
 
 	while (policy->by_name[place] &&
@@ -136,28 +135,27 @@ static uint32_t name_place(const struct tg_policy *policy, const char *name)
 
 static int grow_rules(struct tg_policy *policy)
 {
-	uint32_t room = policy->rule_room ? 2 * policy->rule_room : 16;
-	struct tg_policy_rule *rules;
+	uint32_t capacity = policy->rule_capacity;
 	uint32_t *by_name;
+	int error;
 
-	if (policy->rule_count < policy->rule_room)
+	if (policy->rule_count < capacity)
 		return 0;
-	rules = realloc(policy->rules, room * sizeof(*rules));
-	if (!rules)
-		return tg_fail(-ENOMEM, "out of memory: no room for %u rules", room);
-	policy->rules = rules;
-	by_name = calloc(2 * (size_t)room, sizeof(*by_name));
+	error = tg_array_reserve(policy->rules, capacity, policy->rule_count + 1, "rules");
+	if (error)
+		return error;
+	by_name = calloc(2 * (size_t)capacity, sizeof(*by_name));
 	if (!by_name)
-		return tg_fail(-ENOMEM, "out of memory: no room for %u rules", room);
+		return tg_fail(-ENOMEM, "out of memory: no room for %u rules", capacity);
 	free(policy->by_name);
 	policy->by_name = by_name;
-	policy->rule_room = room;
+	policy->rule_capacity = capacity;
 	for (uint32_t i = 0; i < policy->rule_count; i++)
 		policy->by_name[name_place(policy, policy->rules[i].name)] = i + 1;
 	return 0;
 }
 
-/* The caller's struct in our size: what it does not know of is 0. */
+/* Copy the caller's struct, which may be older and shorter: what it lacks becomes 0. */
 static int take_rule(struct tg_rule *ours, const struct tg_rule *theirs)
 {
 	if (theirs->size < offsetof(struct tg_rule, name) || theirs->size > sizeof(*ours))
@@ -168,7 +166,7 @@ static int take_rule(struct tg_rule *ours, const struct tg_rule *theirs)
 	return 0;
 }
 
-/* Fill in a rule; what a failure leaves in it is for free_rule(). */
+/* Fill in a rule.  After a failure the caller still calls free_rule(). */
 static int make_rule(struct tg_policy_rule *fresh, const struct tg_rule *rule,
 		     const struct tg_policy *policy)
 {
@@ -254,19 +252,17 @@ int tg_policy_backend(struct tg_policy *policy, uint32_t index, const char *back
 	error = tg_backends_add(&rule->backends, backend, weight, rule->ops);
 	if (error)
 		return tg_rule_error(rule, error, "%s", tg_error());
-	/* They are all of one family: what holds for the first does for all. */
+	/* They are all of one family, so the address of the first stands for all. */
 	rule->effect.effects |= TG_EFFECT_TO_ADDR;
 	memcpy(rule->effect.to_addr_be, rule->backends.at[0].addr_be,
 	       sizeof(rule->effect.to_addr_be));
 	return 0;
 }
 
-/* The kernel connects elsewhere then, and the image tells by where that is. */
+/* The kernel connects to loopback instead, and the image matches that address. */
 static int check_any_address(const struct tg_policy_rule *rule, const struct tg_list *list)
 {
-	const uint32_t goes = 1u << TG_OP_CONNECT | 1u << TG_OP_SENDMSG;
-
-	if (list->field != TG_FIELD_ENDPOINT || !(rule->ops & goes))
+	if (list->field != TG_FIELD_ENDPOINT || !(rule->ops & TG_OPS_EGRESS))
 		return 0;
 	if (list->names_any4)
 		return tg_rule_error(rule, -EINVAL,

@@ -6,7 +6,7 @@ local native = require "spec.support.native"
 local CORRUPTIONS = 10000
 
 -- What makes an image, and what reads it.
-local ROOMS = { "image", "compile", "simulate" }
+local ROOMS = { "table", "image", "compile", "simulate" }
 
 -- What corrupt.c consists of beside.
 local PARTS = { "damage", "draw", "random_image" }
