@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "image/checksum.h"
 #include "base/field.h"
+#include "image/checksum.h"
 #include "image/image.h"
 #include "policy/effect.h"
 #include "policy/policy_check.h"
@@ -48,7 +48,8 @@ static int compile_key(const struct tg_terms *terms, enum tg_op op, enum tg_key 
 	if (!error)
 		error = tg_bitsets_write(&partition.bitsets, rows, &tree->bitset);
 	if (error)
-		error = tg_fail(error, "%s: %s: %s", tg_op_name(op), tg_fields[key].plural, tg_error());
+		error = tg_fail(error, "%s: %s: %s", tg_op_name(op), tg_fields[key].plural,
+				tg_error());
 	else
 		tree->classes = partition.bitsets.count;
 	tg_partition_free(&partition);

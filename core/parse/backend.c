@@ -19,7 +19,8 @@ static int parse(const char *text, uint32_t weight, uint32_t ops, struct tg_back
 	int error;
 
 	if (tg_path_is(text))
-		return tg_fail(-EINVAL, "to: \"%s\": a unix socket is no backend", text);
+		return tg_fail(-EINVAL, "to: \"%s\": a backend is an address, not a unix socket",
+			       text);
 	error = tg_target_parse(text, ops, &term);
 	if (error)
 		return error;
@@ -29,7 +30,7 @@ static int parse(const char *text, uint32_t weight, uint32_t ops, struct tg_back
 			       "\"10.0.1.5:8080\"",
 			       text);
 	if (!weight || weight > TG_MAX_WEIGHT)
-		return tg_fail(-EINVAL, "to: \"%s\": weight: %u is not one from 1 to %u", text,
+		return tg_fail(-EINVAL, "to: \"%s\": weight: %u is not between 1 and %u", text,
 			       weight, TG_MAX_WEIGHT);
 	*backend = (struct tg_backend_place){
 		.port_be = term.to_port_be,
@@ -62,14 +63,13 @@ static int check_beside(const struct tg_backends *backends, const char *text,
 			const struct tg_backend_place *backend)
 {
 	if (backends->count == TG_MAX_BACKENDS)
-		return tg_fail(-E2BIG,
-			       "to: \"%s\": would be one too many: a list has at most %u backends",
-			       text, TG_MAX_BACKENDS);
+		return tg_fail(-E2BIG, "to: \"%s\": a list has at most %u backends", text,
+			       TG_MAX_BACKENDS);
 	if (backends->count &&
 	    tg_bytes_are_mapped(backend->addr_be) != tg_bytes_are_mapped(backends->at[0].addr_be))
 		return tg_fail(-EINVAL,
-			       "to: \"%s\": is IPv%d, and the first backend IPv%d: those of one "
-			       "list are of one family",
+			       "to: \"%s\": is IPv%d, but the first backend is IPv%d: the backends "
+			       "of one list must be of one family",
 			       text, tg_bytes_are_mapped(backend->addr_be) ? 4 : 6,
 			       tg_bytes_are_mapped(backends->at[0].addr_be) ? 4 : 6);
 	if (find(backends, backend))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* element.c - what a set holds: prefixes, from their text. */
+/* element.c - the elements of a set, which are prefixes, from their text. */
 #include "parse/element.h"
 
 #include <errno.h>
@@ -11,12 +11,12 @@
 #include "parse/address.h"
 #include "parse/endpoint.h"
 
-/* The length of the prefix that is this range, or -1: it is none. */
+/* The length of the prefix that equals this range, or -1 if no prefix does. */
 static int prefix_length(struct tg_key128 first, struct tg_key128 last)
 {
 	uint64_t high = first.hi ^ last.hi, low = first.lo ^ last.lo;
 
-	/* All bits that differ are at the end, and zero in the first. */
+	/* The bits that differ must be the last ones, and all zero in `first`. */
 	if (high ? (high & (high + 1)) || low != UINT64_MAX : (low & (low + 1)) != 0)
 		return -1;
 	if (first.hi & high || first.lo & low)
@@ -35,8 +35,8 @@ static int check_item(const char *item, const struct tg_endpoint *endpoint)
 		return tg_fail(-EINVAL, "\"%s\": a set holds addresses, not unix sockets", item);
 	if (endpoint->has_port)
 		return tg_fail(-EINVAL,
-			       "\"%s\": a set holds addresses without ports: say the port where a "
-			       "rule uses the set: { addr = set, port = %u }",
+			       "\"%s\": a set holds addresses without ports: write the port in the "
+			       "rule that uses the set: { addr = set, port = %u }",
 			       item, endpoint->port_first);
 	return 0;
 }

@@ -18,7 +18,7 @@ static struct tg_key128 low_key(uint32_t address)
 	return (struct tg_key128){0, address};
 }
 
-/* v4-mapped addresses are IPv4. */
+/* Add a range; a range of v4-mapped addresses becomes IPv4. */
 static void add_range(struct tg_endpoint *endpoint, bool v6, struct tg_key128 first,
 		      struct tg_key128 last)
 {
@@ -67,7 +67,7 @@ static struct tg_key128 host_mask(unsigned int length, bool v6)
 	return mask;
 }
 
-/* What stands behind the '/'. */
+/* Read the number behind the '/'. */
 static int scan_length(const char *item, const char **text, bool v6, unsigned int *length)
 {
 	unsigned int max = v6 ? 128 : 32;
@@ -157,7 +157,7 @@ static int scan_range_end(const char *item, const char **text, bool v6, struct t
 	return 0;
 }
 
-/* The address, prefix or range that stands at *text. */
+/* Read the rest of an address, prefix or range, whose first address is `first`. */
 static int scan_pattern(const char *item, const char **text, bool v6, struct tg_key128 first,
 			struct tg_endpoint *endpoint)
 {
@@ -194,7 +194,7 @@ static int parse_any(const char *item, const char *text, struct tg_endpoint *end
 	return 0;
 }
 
-/* `text` is behind the first address, in front of '/', '-', ':' or the end. */
+/* `text` is behind the first address: at '/', '-', ':' or the end. */
 static int parse_v4(const char *item, const char *text, uint32_t address,
 		    struct tg_endpoint *endpoint)
 {
@@ -236,7 +236,7 @@ static int parse_bracketed(const char *item, const char *text, struct tg_endpoin
 		return 0;
 	if (close[1] == ':')
 		return set_port(item, close + 2, endpoint);
-	return tg_fail(-EINVAL, "\"%s\": \"%s\" behind the ']': a port is written \":443\"", item,
+	return tg_fail(-EINVAL, "\"%s\": \"%s\" after the ']': a port is written \":443\"", item,
 		       close + 1);
 }
 
@@ -265,13 +265,13 @@ static int parse_v6(const char *item, const char *text, struct tg_endpoint *endp
 	return tg_fail(-EINVAL, "\"%s\": \"%s\" at its end makes no sense", item, s);
 }
 
-/* Why digits and dots are not an IPv4 address. */
+/* Explain why digits and dots are not an IPv4 address. */
 static int refuse_v4(const char *item, const char *text)
 {
 	int numbers = 0;
 
 	if (!strchr(text, '.') && strchr(TG_DIGITS, *text) && !strchr(text, '/'))
-		return tg_fail(-EINVAL, "\"%s\": no address: for a port write \"*:%s\"", item,
+		return tg_fail(-EINVAL, "\"%s\": not an address: for a port write \"*:%s\"", item,
 			       text);
 	if (!strchr(text, '.'))
 		return tg_fail(-EINVAL, "\"%s\": neither an address nor a name", item);
@@ -300,7 +300,7 @@ static int refuse_v4(const char *item, const char *text)
 	return tg_fail(-EINVAL, "\"%s\": not an IPv4 address", item);
 }
 
-/* inet_aton() and with it the resolver would read "10.1" and "0x7f.1" as addresses. */
+/* Whether the resolver, which uses inet_aton(), would read a name such as "10.1" as an address. */
 static bool is_numeric(const char *host)
 {
 	const char *label = strrchr(host, '.');
@@ -370,7 +370,7 @@ static int parse_name(const char *item, const char *text, struct tg_endpoint *en
 			       item);
 	if (is_numeric(host))
 		return tg_fail(-EINVAL, "\"%s\": neither an address nor a name", item);
-	/* The port first: asking the resolver may take long. */
+	/* The port first, because asking the resolver may take long. */
 	error = colon ? set_port(item, colon + 1, endpoint) : 0;
 	return error ? error : resolve(item, host, endpoint);
 }

@@ -24,11 +24,12 @@ static int check_single(const char *field, const char *text, const struct tg_end
 		return tg_fail(-EINVAL, "%s: \"%s\": must be one address, not a prefix or a range",
 			       field, text);
 	if (endpoint->has_port && endpoint->port_first != endpoint->port_last)
-		return tg_fail(-EINVAL,
-			       "%s: \"%s\": must be one port; to leave it as it is, leave it out",
-			       field, text);
+		return tg_fail(
+			-EINVAL,
+			"%s: \"%s\": must be one port; leave it out to keep the port of the call",
+			field, text);
 	if (endpoint->has_port && !endpoint->port_first)
-		return tg_fail(-EINVAL, "%s: \"%s\": port 0 is no port", field, text);
+		return tg_fail(-EINVAL, "%s: \"%s\": port 0 is not a port", field, text);
 	return 0;
 }
 
@@ -64,8 +65,7 @@ int tg_target_parse(const char *text, uint32_t ops, struct tg_term *term)
 	for (int v6 = 0; v6 < 2; v6++)
 		if (ops & TG_OPS_EGRESS && !to.any_address && tg_endpoint_names_any(&to, v6))
 			return tg_fail(-EINVAL,
-				       "to: \"%s\": the kernel connects to %s then: "
-				       "write that",
+				       "to: \"%s\": the kernel connects to %s instead: write that",
 				       text, v6 ? "::1" : "127.0.0.1");
 	if (!to.any_address) {
 		set_address(term->to_addr_be, &to.ranges[0]);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* value.c - items of the fields that are one number or name: ports, users, commands … */
+/* value.c - items of fields that are one number or name: ports, users, commands … */
 #include "parse/value.h"
 
 #include <errno.h>
@@ -48,7 +48,7 @@ static int find_proto(const char *item, const char *name, uint32_t *number)
 	}
 	for (size_t i = 0; i < COUNT(protos); i++)
 		if (!strcasecmp(name, protos[i].name))
-			return tg_fail(-EINVAL, "\"%s\": protocols are in small letters: write %s",
+			return tg_fail(-EINVAL, "\"%s\": protocols are in lower case: write %s",
 				       item, protos[i].name);
 	return tg_fail(-EINVAL,
 		       "\"%s\": not a protocol: write tcp, udp, icmp, icmpv6, sctp, mptcp, "
@@ -64,8 +64,7 @@ static int find_type(const char *item, const char *name, uint32_t *number)
 			return 0;
 		}
 	}
-	return tg_fail(-EINVAL,
-		       "\"%s\": not a type of sockets: write stream, dgram, seqpacket or raw",
+	return tg_fail(-EINVAL, "\"%s\": not a socket type: write stream, dgram, seqpacket or raw",
 		       item);
 }
 
@@ -96,30 +95,30 @@ static int find_family(const char *item, const char *name, uint32_t *number)
 	return 0;
 }
 
-/* The getpw and getgr calls say when their room was too small: an entry may list many members. */
+/* ERANGE: the buffer was too small, because a group may have many members. */
 static int find_user_or_group(const char *item, const char *name, bool user, uint32_t *number)
 {
 	struct passwd password, *found_user = NULL;
 	struct group group, *found_group = NULL;
-	char *room = NULL;
+	char *texts = NULL;
 	int reason = ERANGE;
 
 	for (size_t size = 4096; reason == ERANGE && size <= 4 << 20; size *= 4) {
-		char *grown = realloc(room, size);
+		char *grown = realloc(texts, size);
 
 		if (!grown) {
 			reason = ENOMEM;
 			break;
 		}
-		room = grown;
-		reason = user ? getpwnam_r(name, &password, room, size, &found_user)
-			      : getgrnam_r(name, &group, room, size, &found_group);
+		texts = grown;
+		reason = user ? getpwnam_r(name, &password, texts, size, &found_user)
+			      : getgrnam_r(name, &group, texts, size, &found_group);
 	}
 	if (found_user)
 		*number = password.pw_uid;
 	else if (found_group)
 		*number = group.gr_gid;
-	free(room);
+	free(texts);
 	if (found_user || found_group)
 		return 0;
 	return tg_fail(reason == ENOMEM ? -ENOMEM : -ENOENT,
@@ -193,7 +192,7 @@ static int parse_comm(const char *item, const char *text, struct tg_value *value
 	bool prefix = star && star == text + length - 1;
 
 	if (star && !prefix)
-		return tg_fail(-EINVAL, "\"%s\": '*' may only stand at the end", item);
+		return tg_fail(-EINVAL, "\"%s\": '*' may only be at the end", item);
 	if (prefix)
 		length--;
 	if (length > TG_COMM_CHARACTERS)
@@ -271,7 +270,7 @@ int tg_value_parse(enum tg_field field, const char *item, struct tg_value *value
 		parsed.first.lo = first;
 		parsed.last.lo = last;
 	}
-	/* A rule for TCP that MPTCP did not meet would be escaped by asking for MPTCP. */
+	/* Without this, a program would escape a rule for TCP by asking for MPTCP. */
 	parsed.and_mptcp = field == TG_FIELD_PROTO && !strcmp(text, "tcp");
 	if (!error)
 		*value = parsed;

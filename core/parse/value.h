@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* value.h - items of the fields that are one number or name: ports, users, commands … */
+/* value.h - items of fields that are one number or name: ports, users, commands … */
 #ifndef TG_PARSE_VALUE_H
 #define TG_PARSE_VALUE_H
 

@@ -37,8 +37,8 @@ static int parse_address(const char *text, const char *end, struct tg_vip_key *v
 	    tg_key128_cmp(range->first, range->last) != 0)
 		return not_a_vip(text);
 	if (tg_endpoint_names_any(&endpoint, range->v6))
-		return tg_fail(-EINVAL, "\"%s\": the kernel connects to %s then: write that", text,
-			       range->v6 ? "::1" : "127.0.0.1");
+		return tg_fail(-EINVAL, "\"%s\": the kernel connects to %s instead: write that",
+			       text, range->v6 ? "::1" : "127.0.0.1");
 	vip->high = range->first.hi;
 	vip->low = tg_range_address(range, range->first).lo;
 	vip->what = (uint32_t)endpoint.port_first << 16;
@@ -78,11 +78,10 @@ int tg_vip_check(const struct tg_vip_key *vip, const struct tg_backends *backend
 		bool v4 = tg_bytes_are_mapped(backends->at[i].addr_be);
 
 		if (v4 != tg_address_is_mapped((struct tg_key128){vip->high, vip->low}))
-			return tg_fail(
-				-EINVAL,
-				"backend %u is IPv%d, and the service IPv%d: they are of one "
-				"family",
-				i + 1, v4 ? 4 : 6, v4 ? 6 : 4);
+			return tg_fail(-EINVAL,
+				       "backend %u is IPv%d, but the service is IPv%d: they must "
+				       "be of one family",
+				       i + 1, v4 ? 4 : 6, v4 ? 6 : 4);
 	}
 	return 0;
 }

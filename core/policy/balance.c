@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* balance.c - by what a rule chooses a backend, from its text. */
+/* balance.c - how a rule chooses a backend, from its text. */
 #include "policy/balance.h"
 
 #include <errno.h>
@@ -34,8 +34,9 @@ static int check_sticky(const struct tg_rule *rule)
 		return tg_fail(-EINVAL, "sticky: %llu ms are over 30 days, the limit",
 			       (unsigned long long)rule->sticky_ms);
 	if (rule->sticky_ms && !rule->key)
-		return tg_fail(-EINVAL, "sticky: says not who stays with a backend: write key = "
-					"\"pid\", \"uid\", \"cgroup\" or another beside it");
+		return tg_fail(-EINVAL,
+			       "sticky: needs a key, which says whose calls stay together: "
+			       "add key = \"pid\", \"uid\", \"cgroup\" or another");
 	return 0;
 }
 
@@ -51,8 +52,8 @@ int tg_balance_parse(const struct tg_rule *rule, struct tg_balance *balance)
 	if (rule->by && !hash && strcmp(rule->by, "random") != 0)
 		return tg_fail(-EINVAL, "by: \"%s\": write \"random\" or \"hash\"", rule->by);
 	if (rule->key && !hash && !rule->sticky_ms)
-		return tg_fail(-EINVAL, "key: chance has none: write by = \"hash\", or sticky, "
-					"beside it");
+		return tg_fail(-EINVAL,
+			       "key: a random choice has none: add by = \"hash\" or sticky");
 	if (rule->key)
 		error = parse_key(rule->key, &key);
 	if (error)

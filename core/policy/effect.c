@@ -88,7 +88,7 @@ static int check_rewrite(const struct tg_rule *rule)
 	if (rewrites && !rule->to)
 		return tg_fail(-EINVAL, "to: missing: write where the call is to go");
 	if (rule->verb == TG_VERB_BALANCE && rule->to)
-		return tg_fail(-EINVAL, "to: of balance it is backends: see tg_policy_backend()");
+		return tg_fail(-EINVAL, "to: a balance has backends: see tg_policy_backend()");
 	if (!rewrites && rule->to)
 		return tg_fail(-EINVAL, "to: only rewrite and balance have it");
 	if (!rewrites && rule->verb != TG_VERB_BALANCE && rule->reveal)
@@ -103,7 +103,7 @@ static int check_balance(const struct tg_rule *rule)
 {
 	if (rule->verb == TG_VERB_BALANCE && rule->ops & ~TG_OPS_EGRESS)
 		return tg_fail(-EINVAL,
-			       "%s: cannot be balanced: only what goes somewhere can: write "
+			       "%s: cannot be balanced: write "
 			       "connect, sendmsg or egress",
 			       first_op(rule->ops & ~TG_OPS_EGRESS));
 	if (rule->verb != TG_VERB_BALANCE && (rule->by || rule->key || rule->sticky_ms))
@@ -152,10 +152,10 @@ static int check_observe(const struct tg_rule *rule)
 		return 0;
 	if (field)
 		return tg_fail(-EINVAL,
-			       "%s: observe only counts and tells: leave it out, or write allow",
+			       "%s: observe only counts and reports: leave it out, or write allow",
 			       field);
 	if (rule->log && !strcmp(rule->log, "false"))
-		return tg_fail(-EINVAL, "log: observe is there to tell: write a rate such as "
+		return tg_fail(-EINVAL, "log: observe exists to report: write a rate such as "
 					"\"10/s\", or leave the rule out");
 	return 0;
 }

@@ -3,8 +3,8 @@
  * list_sets.c - what a list means, as sets.
  *
  * A list of endpoints is a union of products A x P minus a union of products N x Q.
- * The ports are split where the excluded ones begin and end.  Each part knows all
- * its N, so that there the difference is one of addresses only.
+ * The ports are split where the excluded ones begin and end.  In each part all its
+ * N are known, so the difference there is one of addresses only.
  */
 #include "policy/list_sets.h"
 

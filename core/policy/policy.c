@@ -252,7 +252,7 @@ int tg_policy_backend(struct tg_policy *policy, uint32_t index, const char *back
 	error = tg_backends_add(&rule->backends, backend, weight, rule->ops);
 	if (error)
 		return tg_rule_error(rule, error, "%s", tg_error());
-	/* They are all of one family, so the address of the first stands for all. */
+	/* All backends are of one family, so the checks need the first one only. */
 	rule->effect.effects |= TG_EFFECT_TO_ADDR;
 	memcpy(rule->effect.to_addr_be, rule->backends.at[0].addr_be,
 	       sizeof(rule->effect.to_addr_be));
@@ -283,7 +283,7 @@ int tg_policy_match(struct tg_policy *policy, uint32_t index, const struct tg_li
 	if (!rule)
 		return -ERANGE;
 	if (rule->given & 1u << list->field)
-		return tg_rule_error(rule, -EEXIST, "%s: is there already",
+		return tg_rule_error(rule, -EEXIST, "%s: is given already",
 				     tg_field_info(list->field)->name);
 	error = check_any_address(rule, list);
 	if (error)

@@ -94,9 +94,10 @@ static int check_unix(const struct tg_policy_rule *rule)
 	uint32_t rewrites = TG_EFFECT_TO_ADDR | TG_EFFECT_TO_PORT;
 
 	if (rule->to_path_bytes && inet)
-		return tg_rule_error(rule, -EINVAL,
-				     "to: only a unix socket can be led to a unix socket: match "
-				     "unix: endpoints only");
+		return tg_rule_error(
+			rule, -EINVAL,
+			"to: only a unix socket can be redirected to a unix socket: match "
+			"unix: endpoints only");
 	if (!endpoint->paths.count)
 		return 0;
 	if (rule->ops & 1u << TG_OP_BIND)
@@ -105,16 +106,17 @@ static int check_unix(const struct tg_policy_rule *rule)
 				     "match no unix: endpoints");
 	if (rule->rate.per == TG_PER_DST)
 		return tg_rule_error(rule, -EINVAL,
-				     "per: a unix socket's path is no destination that is counted: "
+				     "per: a unix socket's path is not counted as a destination: "
 				     "match no unix: endpoints, or write another");
 	if (rule->effect.effects & TG_EFFECT_SET)
 		return tg_rule_error(rule, -EINVAL,
 				     "set: unix sockets have none of these options: match no unix: "
 				     "endpoints");
 	if (!rule->to_path_bytes && rule->effect.effects & rewrites)
-		return tg_rule_error(rule, -EINVAL,
-				     "to: a unix socket cannot be led to an IP address: match no "
-				     "unix: endpoints, or write a path: to = \"unix:/run/x.sock\"");
+		return tg_rule_error(
+			rule, -EINVAL,
+			"to: a unix socket cannot be redirected to an IP address: match no "
+			"unix: endpoints, or write a path: to = \"unix:/run/x.sock\"");
 	if (rule->effect.effects & TG_EFFECT_SOURCE)
 		return tg_rule_error(rule, -EINVAL,
 				     "source: a unix socket has none: match no unix: endpoints");
@@ -156,14 +158,13 @@ static int check_table(const struct tg_policy *policy, const struct tg_policy_ru
 	if (field == TG_FIELD_FROM && policy->tables[number].kind == TG_TABLE_SERVICES)
 		return tg_rule_error(
 			rule, -EINVAL,
-			"from: services \"%s\": are what calls ask for, and no socket's own "
+			"from: services \"%s\": are what calls ask for, not a socket's own "
 			"address: name them in the operation, or a set here",
 			name);
 	if (negated && policy->tables[number].kind == TG_TABLE_SERVICES)
 		return tg_rule_error(
 			rule, -EINVAL,
-			"services \"%s\": cannot be taken out of a list: they are about "
-			"ports, too",
+			"services \"%s\": cannot be excluded from a list: they have ports, too",
 			name);
 	return 0;
 }

@@ -5,7 +5,7 @@
 
 #include "tidegate.h"
 
-/* -EINVAL: the parts of a rule contradict each other.  To be called before a policy is compiled. */
+/* Called first when a policy is compiled.  -EINVAL: the parts of a rule contradict each other. */
 int tg_policy_check(const struct tg_policy *policy);
 
 #endif

@@ -177,7 +177,7 @@ static struct tg_policy_table *find_set(struct tg_policy *policy, const char *na
 	return NULL;
 }
 
-/* After adding: pass on the error, or check that the elements have room. */
+/* Put the name of the set in front of an error; otherwise check that its elements fit. */
 static int check_added(const struct tg_policy_table *table, int error)
 {
 	uint32_t size = table->size ? table->size : TG_MAX_SET_SIZE;

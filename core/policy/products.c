@@ -149,7 +149,7 @@ int tg_products_normalise(struct tg_products *products)
 	return error;
 }
 
-/* An order of sets, of no meaning except that equal ones are neighbours. */
+/* Any order of sets, in which equal sets are neighbours. */
 static int compare_sets(const struct tg_intervals *a, const struct tg_intervals *b)
 {
 	if (a->count != b->count)

@@ -10,7 +10,7 @@
 
 /*
  * One product of an endpoint list: an address of addr4 or addr6, and a port.
- * The sets of one list's products may overlap.  "*" is all of all three.  An
+ * The sets of one list's products may overlap.  "*" has all values in all three.  An
  * IPv4 pattern has an empty addr6, and an IPv6 pattern an empty addr4; v4-mapped
  * addresses are in addr4 (32 bits) only.
  */

@@ -71,7 +71,7 @@ static int parse_over(const char *text, struct tg_rate *rate)
 	if (*s)
 		return bad_rate(text);
 	if (!burst)
-		return tg_fail(-EINVAL, "over: \"%s\": a burst is one call at least", text);
+		return tg_fail(-EINVAL, "over: \"%s\": a burst is at least one call", text);
 	rate->interval_ns = seconds * SECOND_NS / count;
 	rate->window_ns = rate->interval_ns * burst;
 	return 0;

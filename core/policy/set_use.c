@@ -39,7 +39,7 @@ int tg_set_use_less(struct tg_set_use *use, const char *set)
 		if (!strcmp(use->except[i], set))
 			return 0;
 	if (use->except_count == sizeof(use->except) / sizeof(*use->except))
-		return tg_fail(-E2BIG, "a list names at most %zu sets that addresses are not in",
+		return tg_fail(-E2BIG, "a list names at most %zu excluded sets",
 			       sizeof(use->except) / sizeof(*use->except));
 	name = strdup(set);
 	if (!name)

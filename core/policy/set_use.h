@@ -28,7 +28,7 @@ int tg_set_uses_add(struct tg_set_uses *uses, const char *set, struct tg_set_use
 int tg_set_uses_append(struct tg_set_uses *uses, const struct tg_set_uses *other,
 		       char *const except[], uint32_t except_count);
 
-/* Exclude the addresses of one more set.  -E2BIG: they are too many. */
+/* Exclude the addresses of one more set.  -E2BIG: too many sets are excluded. */
 int tg_set_use_less(struct tg_set_use *use, const char *set);
 
 void tg_set_uses_free(struct tg_set_uses *uses);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* mismatch.c - why a rule does not match a call: the fields that keep it from that. */
+/* mismatch.c - why a rule does not match a call: the fields that do not match. */
 #include "simulate/mismatch.h"
 
 #include <errno.h>
@@ -13,7 +13,7 @@
 #include "image/image.h"
 #include "simulate/ask.h"
 
-/* Whether `term` is among those of the call's class in one field: 1, 0 or -EFAULT. */
+/* Whether the call's class of one field contains `term`: 1, 0; -EFAULT: damaged image. */
 static int holds(const struct tg_view *view, const struct tg_section *section,
 		 const struct tg_keys *keys, enum tg_key key, uint32_t term)
 {
@@ -37,7 +37,7 @@ static bool asks(const struct tg_section *section, const struct tg_keys *keys, e
 	return TG_ASKS(TG_ALL_KEYS, section, keys, key);
 }
 
-/* The fields whose sets keep one term from matching. */
+/* Add the fields whose live sets keep one term from matching. */
 static int sets_mismatch(const struct tg_view *view, const struct tg_section *section,
 			 const struct tg_keys *keys, uint32_t index, uint32_t *fields)
 {
@@ -92,7 +92,7 @@ static int term_mismatch(const struct tg_view *view, const struct tg_section *se
 	return 0;
 }
 
-/* Of a rule's terms, the one that comes nearest to a match says why it does not. */
+/* The mismatch of a rule is that of its term with the fewest fields that do not match. */
 static int rule_mismatch(const struct tg_view *view, const struct tg_section *section,
 			 const struct tg_keys *keys, uint32_t rule, uint32_t *fields)
 {

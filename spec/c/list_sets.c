@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * list_sets.c - what random lists of endpoints mean, against their items one by one.
+ * list_sets.c - the sets of random lists of endpoints, against a model of their items.
  *
  * An item is drawn as numbers, spelled as text for the library, and kept as
- * numbers for the model.  Then every address and port of a small world is
- * asked of both.  The seed is the first argument.
+ * numbers for the model.  Then the two must agree on every address and port of a
+ * small world.  The seed is the first argument.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +22,7 @@
 
 struct item {
 	bool negated;
-	int first, last;           /* addresses; of both families only in "*" */
+	int first, last;           /* addresses; only "*" has both families */
 	int port_first, port_last; /* port_first -1: any */
 };
 
@@ -225,7 +225,7 @@ static size_t count_products(const char *const *items)
 	return count;
 }
 
-/* Few products: each of them costs the kernel a term. */
+/* Products are joined, because each of them costs the kernel a term. */
 static void check_sizes(void)
 {
 	const char *same_ports[] = {"10.0.0.1:80", "10.0.0.3:80", "[2001:db8::1]:80", NULL};
@@ -301,7 +301,7 @@ static void check_same(const char *a_item, const char *b_item)
 	tg_list_free(b);
 }
 
-/* Several spellings of the same; v4-mapped addresses are IPv4. */
+/* Different spellings of one thing; v4-mapped addresses are IPv4. */
 static void check_spellings(void)
 {
 	check_same("::ffff:1.2.3.4", "1.2.3.4");
@@ -330,7 +330,7 @@ static void write_file(const char *path, const char *tail)
 	fclose(file);
 }
 
-/* All of a file's items or none, whatever the list held. */
+/* A file adds all its items or none, whatever the list contains. */
 static void check_file(void)
 {
 	char path[] = "/tmp/tidegate-list-XXXXXX";

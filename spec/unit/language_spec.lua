@@ -29,7 +29,7 @@ local refused = {
 
   -- Live sets.
   { [[set "s" { "10.0.0.1:80" }]], 'web.lua:1: set "s": "10.0.0.1:80": a set holds addresses without ports: '
-    .. "say the port where a rule uses the set: { addr = set, port = 80 }" },
+    .. "write the port in the rule that uses the set: { addr = set, port = 80 }" },
   { [[set "s" { "!10.0.0.1" }]], [[web.lua:1: set "s": "!10.0.0.1": a set has no '!': leave out what is not in it]] },
   { [[set "s" { "10.0.0.1-10.0.0.5" }]],
     'web.lua:1: set "s": "10.0.0.1-10.0.0.5": a set holds addresses and prefixes, not ranges: write it as prefixes' },
@@ -59,7 +59,7 @@ local refused = {
   { [[deny { "x", connect = "*", from = set "s" }]],
     'web.lua:1: deny "x": set "s": is not declared: write set "s" { … } before the rule' },
   { [[services "s" {} deny { "x", connect = "*", from = services "s" }]],
-    'web.lua:1: deny "x": from: services "s": are what calls ask for, and no socket\'s own address: '
+    'web.lua:1: deny "x": from: services "s": are what calls ask for, not a socket\'s own address: '
       .. "name them in the operation, or a set here" },
 
   -- Operations.
@@ -87,7 +87,7 @@ local refused = {
   { [[allow { "x", connect = "*", set = { mark = "1" } }]],
     'web.lua:1: allow "x": set: mark: wants a number; got "1"' },
   { [[allow { "x", connect = "*", set = { tos = 256 } }]],
-    'web.lua:1: allow "x": set: tos: "256": wants a number from 0 to 255' },
+    'web.lua:1: allow "x": set: tos: "256": needs a number from 0 to 255' },
   { [[allow { "x", connect = "*", set = { device = "a very long name" } }]],
     'web.lua:1: allow "x": set: device: wants a text; got "a very long name"' },
   { [[allow { "x", connect = "*", set = {} }]],
