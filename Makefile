@@ -66,10 +66,12 @@ $(B)/%.skel.h: $(B)/%.bpf.o
 $(B)/core/%.o: core/%.c | $(B)
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -DTG_VERSION='"$(VERSION)"' -c $< -o $@
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
 -include $(OBJECTS:.o=.d)
 
+$(B)/core/base/version.o: ALL_CFLAGS += -DTG_VERSION='"$(VERSION)"'
+$(B)/core/base/version.o: Makefile
 $(B)/core/gate/program.o: $(B)/tidegate.skel.h
 $(B)/core/gate/program_unix.o: $(B)/unix.skel.h
 $(B)/core/gate/redirected.o: $(B)/redirected.skel.h

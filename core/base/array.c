@@ -11,18 +11,18 @@
 
 void *tg_array_grow(void *at, size_t *capacity, size_t needed, size_t bytes, const char *what)
 {
-	size_t room = *capacity ? *capacity : FIRST_CAPACITY;
+	size_t wanted = *capacity ? *capacity : FIRST_CAPACITY;
 	void *grown;
 
 	if (at && needed <= *capacity)
 		return at;
-	while (room < needed && room <= SIZE_MAX / 2)
-		room *= 2;
-	grown = room <= SIZE_MAX / bytes ? realloc(at, room * bytes) : NULL;
+	while (wanted < needed && wanted <= SIZE_MAX / 2)
+		wanted *= 2;
+	grown = wanted <= SIZE_MAX / bytes ? realloc(at, wanted * bytes) : NULL;
 	if (!grown) {
 		tg_fail(-ENOMEM, "out of memory: no room for %zu %s", needed, what);
 		return NULL;
 	}
-	*capacity = room;
+	*capacity = wanted;
 	return grown;
 }

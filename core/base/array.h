@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* array.h - arrays that grow: room at the end, added in steps that double. */
+/* array.h - arrays that grow by doubling their capacity. */
 #ifndef TG_BASE_ARRAY_H
 #define TG_BASE_ARRAY_H
 
@@ -7,15 +7,16 @@
 #include <stddef.h>
 
 /*
- * `at` with room for at least `needed` elements of `bytes` each; *capacity is how
- * many it has room for afterwards.  NULL: out of memory; tg_error() says "no room
- * for NEEDED WHAT", and the array is as before.
+ * Return `at` with room for at least `needed` elements of `bytes` each, and set
+ * *capacity to the number that it has room for.  NULL: out of memory; tg_error()
+ * says "no room for NEEDED WHAT", and the array is unchanged.
  */
 void *tg_array_grow(void *at, size_t *capacity, size_t needed, size_t bytes, const char *what);
 
 /*
- * Make room in the array `at` of room `capacity`, both lvalues, for `needed`
- * elements.  0 or -ENOMEM.  `what` is their plural, as messages name them.
+ * Make room for `needed` elements in the array `at`, whose capacity is
+ * `capacity`; both are lvalues.  Returns 0 or -ENOMEM.  `what` is the plural by
+ * which messages name the elements.
  */
 #define tg_array_reserve(at, capacity, needed, what)                                               \
 	({                                                                                         \

@@ -9,7 +9,7 @@
 
 #include "tidegate.h"
 
-/* Room for a verifier's log: its end, where the reason stands, is kept. */
+/* There is room for the log of the verifier, of which the end, with the reason, is kept. */
 static _Thread_local char text[16384];
 
 const char *tg_error(void)
@@ -17,7 +17,7 @@ const char *tg_error(void)
 	return text;
 }
 
-/* The arguments may point into `text` itself: a caller that adds to it. */
+/* The arguments may point into `text` itself, if a caller adds to it. */
 static int format_text(const char *format, va_list arguments)
 {
 	char fresh[sizeof(text)];

@@ -2,8 +2,9 @@
 /*
  * error.h - the text of the last failure on this thread.
  *
- * Whoever first knows what is wrong says it, once, and returns the number;
- * callers pass the number on, or say it again with more around it.
+ * The function that detects a failure sets the text, once, and returns the
+ * number.  Its callers pass the number on, or set the text again with more
+ * context around it.
  */
 #ifndef TG_BASE_ERROR_H
 #define TG_BASE_ERROR_H
@@ -11,10 +12,10 @@
 /* Set the text; returns `error`, a negative errno, so that a failure is one line. */
 int tg_fail(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The same, with ": " and the errno's own description behind the text. */
+/* Like tg_fail(), with ": " and the description of the errno at the end of the text. */
 int tg_fail_errno(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* -EINVAL, for whoever finds that an image leads outside itself. */
+/* Fail with -EINVAL because an image refers to a place outside of itself. */
 int tg_fail_damaged(void);
 
 #endif

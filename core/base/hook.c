@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* hook.c - the hooks, as the kernel and the BPF object know them. */
+/* hook.c - the hooks, with the names that the kernel and the BPF object have for them. */
 #include "base/hook.h"
 
-/* Linux 6.7; the headers of Debian 12 are older (include/uapi/linux/bpf.h). */
+/* New in Linux 6.7, so the headers of Debian 12 lack them (include/uapi/linux/bpf.h). */
 #define UNIX_CONNECT     ((enum bpf_attach_type)49)
 #define UNIX_SENDMSG     ((enum bpf_attach_type)50)
 #define UNIX_RECVMSG     ((enum bpf_attach_type)51)

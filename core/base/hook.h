@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* hook.h - the hooks, as the kernel and the BPF object know them. */
+/* hook.h - the hooks, with the names that the kernel and the BPF object have for them. */
 #ifndef TG_BASE_HOOK_H
 #define TG_BASE_HOOK_H
 
@@ -8,12 +8,27 @@
 #include "tidegate.h"
 
 struct tg_hook_kind {
-	const char *name; /* also that of its program */
+	const char *name; /* also the name of its program */
 	enum bpf_attach_type attach_type;
 	enum tg_op op;
 };
 
 /* By enum tg_hook. */
 extern const struct tg_hook_kind tg_hook_kinds[TG_HOOKS];
+
+/* Masks of hooks. */
+#define TG_HOOK_BIT(hook) (1u << (hook))
+#define TG_BIND_HOOKS     (TG_HOOK_BIT(TG_HOOK_BIND4) | TG_HOOK_BIT(TG_HOOK_BIND6))
+#define TG_CONNECT_HOOKS                                                                           \
+	(TG_HOOK_BIT(TG_HOOK_CONNECT4) | TG_HOOK_BIT(TG_HOOK_CONNECT6) |                           \
+	 TG_HOOK_BIT(TG_HOOK_CONNECT_UNIX))
+#define TG_SENDMSG_HOOKS                                                                           \
+	(TG_HOOK_BIT(TG_HOOK_SENDMSG4) | TG_HOOK_BIT(TG_HOOK_SENDMSG6) |                           \
+	 TG_HOOK_BIT(TG_HOOK_SENDMSG_UNIX))
+#define TG_UNIX_HOOKS                                                                              \
+	(TG_HOOK_BIT(TG_HOOK_CONNECT_UNIX) | TG_HOOK_BIT(TG_HOOK_SENDMSG_UNIX) |                   \
+	 TG_HOOK_BIT(TG_HOOK_RECVMSG_UNIX) | TG_HOOK_BIT(TG_HOOK_GETPEERNAME_UNIX) |               \
+	 TG_HOOK_BIT(TG_HOOK_GETSOCKNAME_UNIX))
+#define TG_ALL_HOOKS (TG_HOOK_BIT(TG_HOOKS) - 1)
 
 #endif

@@ -35,20 +35,20 @@ static bool key_is_last(struct tg_key128 key)
 int tg_intervals_reserve(struct tg_intervals *set, size_t count)
 {
 	struct tg_interval *at;
-	size_t room = set->room;
+	size_t capacity = set->capacity;
 
-	if (set->room - set->count >= count)
+	if (set->capacity - set->count >= count)
 		return 0;
-	/* The first few exactly: most sets hold one or two intervals for good. */
-	if (room)
-		room *= 2;
-	if (room < set->count + count)
-		room = set->count + count;
-	at = realloc(set->at, room * sizeof(*at));
+	/* The first capacity is exact, because most sets stay at one or two intervals. */
+	if (capacity)
+		capacity *= 2;
+	if (capacity < set->count + count)
+		capacity = set->count + count;
+	at = realloc(set->at, capacity * sizeof(*at));
 	if (!at)
-		return tg_fail(-ENOMEM, "out of memory: no room for %zu intervals", room);
+		return tg_fail(-ENOMEM, "out of memory: no room for %zu intervals", capacity);
 	set->at = at;
-	set->room = room;
+	set->capacity = capacity;
 	return 0;
 }
 
@@ -62,7 +62,10 @@ int tg_intervals_add(struct tg_intervals *set, struct tg_key128 first, struct tg
 	return 0;
 }
 
-/* Append to a set that has room, in ascending order of `first`, merging with the one before. */
+/*
+ * Append to a set that has room, in ascending order of `first`, or merge with the
+ * last interval.
+ */
 static void append(struct tg_intervals *set, struct tg_interval interval)
 {
 	struct tg_interval *end = set->count ? &set->at[set->count - 1] : NULL;
@@ -112,7 +115,7 @@ static void radix_pass(struct tg_interval *to, const struct tg_interval *from, s
 #undef DIGIT
 }
 
-/* Sort by first key, in a pass for every group of bits in which some keys differ. */
+/* Sort by first key, with one pass for each group of bits in which some keys differ. */
 static int radix_sort(struct tg_intervals *set)
 {
 	struct tg_interval *from = set->at, *to, *scratch;
@@ -147,7 +150,7 @@ static int radix_sort(struct tg_intervals *set)
 
 int tg_intervals_normalise(struct tg_intervals *set)
 {
-	struct tg_intervals merged = {set->at, 0, set->room};
+	struct tg_intervals merged = {set->at, 0, set->capacity};
 
 	if (!is_sorted(set)) {
 		if (set->count < RADIX_WORTHWHILE) {
@@ -159,7 +162,7 @@ int tg_intervals_normalise(struct tg_intervals *set)
 				return error;
 		}
 	}
-	/* In place: what is appended never passes what is read. */
+	/* In place: writing never overtakes reading. */
 	for (size_t i = 0; i < set->count; i++)
 		append(&merged, set->at[i]);
 	*set = merged;
@@ -244,7 +247,7 @@ int tg_intervals_subtract(struct tg_intervals *out, const struct tg_intervals *a
 
 		while (j < b->count && tg_key128_cmp(b->at[j].last, left.first) < 0)
 			j++;
-		/* A hole may reach into the next interval too: it stays at j then. */
+		/* A hole that reaches into the next interval stays at j. */
 		while (any && j < b->count && tg_key128_cmp(b->at[j].first, left.last) <= 0) {
 			const struct tg_interval *hole = &b->at[j];
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* names.c - names of fixed things, and back. */
+/* names.c - the names of operations, verbs and errnos, and their numbers. */
 #define _GNU_SOURCE /* strerrorname_np() */
 #include "base/names.h"
 
@@ -21,7 +21,7 @@ static const char *const verbs[TG_VERBS] = {
 	[TG_VERB_OBSERVE] = "observe", [TG_VERB_BALANCE] = "balance",
 };
 
-/* Second names, which strerrorname_np() does not give. */
+/* Second names of errnos, which strerrorname_np() does not know. */
 static const struct {
 	const char *name;
 	int number;
@@ -65,14 +65,4 @@ int tg_errno_number(const char *name)
 			return error;
 	}
 	return 0;
-}
-
-uint32_t tg_abi(void)
-{
-	return TG_ABI;
-}
-
-const char *tg_version(void)
-{
-	return TG_VERSION;
 }

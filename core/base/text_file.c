@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* text_file.c - the items of text files, one a line. */
+/* text_file.c - the items of a text file, one per line. */
 #include "base/text_file.h"
 
 #include <errno.h>
@@ -13,20 +13,20 @@
 #include "base/error.h"
 #include "tidegate.h"
 
-/* Read up to the end, which for a pipe is not known before; a NUL is put behind it. */
+/* Read to the end, whose position is unknown for a pipe, and add a NUL. */
 static int read_all(int file, const char *path, char **text, size_t *length)
 {
-	size_t room = 65536, have = 0;
+	size_t capacity = 65536, have = 0;
 	char *buffer = NULL, *grown;
 	struct stat status;
 	ssize_t got;
 
 	if (!fstat(file, &status) && status.st_size > 0)
-		room = (size_t)status.st_size + 2;
+		capacity = (size_t)status.st_size + 2;
 	do {
-		if (!buffer || have + 1 == room) {
-			room = buffer ? 2 * room : room;
-			grown = realloc(buffer, room);
+		if (!buffer || have + 1 == capacity) {
+			capacity = buffer ? 2 * capacity : capacity;
+			grown = realloc(buffer, capacity);
 			if (!grown) {
 				free(buffer);
 				return tg_fail(-ENOMEM, "%s: out of memory: no room for the file",
@@ -34,7 +34,7 @@ static int read_all(int file, const char *path, char **text, size_t *length)
 			}
 			buffer = grown;
 		}
-		got = read(file, buffer + have, room - have - 1);
+		got = read(file, buffer + have, capacity - have - 1);
 		if (got > 0)
 			have += (size_t)got;
 	} while (got > 0 || (got < 0 && errno == EINTR));
@@ -67,7 +67,7 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\r';
 }
 
-/* The item between `start` and `end`, which may be written to. */
+/* Add the item between `start` and `end`; the byte at `end` may be overwritten. */
 static int add_line(char *start, char *end, int (*add)(void *, const char *), void *context)
 {
 	char *comment = memchr(start, '#', (size_t)(end - start));

@@ -6,7 +6,7 @@
 #include "compile/compile.h"
 
 #include "base/error.h"
-#include "parse/backend.h"
+#include "table/backend_rows.h"
 
 static uint32_t rule_rows(const struct tg_policy_rule *rule)
 {

@@ -7,31 +7,11 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/field.h"
 #include "image/checksum.h"
 #include "image/image.h"
 #include "policy/effect.h"
-
-static const char *const key_names[TG_KEYS] = {
-	[TG_KEY_ADDR4] = "IPv4 addresses",
-	[TG_KEY_ADDR6] = "IPv6 addresses",
-	[TG_KEY_PORT] = "ports",
-	[TG_KEY_PROTO] = "protocols",
-	[TG_KEY_FAMILY] = "families",
-	[TG_KEY_UID] = "uids",
-	[TG_KEY_GID] = "gids",
-	[TG_KEY_PID] = "pids",
-	[TG_KEY_COMM] = "comms",
-	[TG_KEY_PATH] = "paths",
-	[TG_KEY_TYPE] = "types",
-	[TG_KEY_MARK] = "marks",
-	[TG_KEY_DEVICE] = "devices",
-	[TG_KEY_FROM4] = "own IPv4 addresses",
-	[TG_KEY_FROM6] = "own IPv6 addresses",
-	[TG_KEY_FROM_PORT] = "own ports",
-	[TG_KEY_EXE] = "executables",
-	[TG_KEY_NETNS] = "network namespaces",
-	[TG_KEY_CGROUP] = "cgroups",
-};
+#include "policy/policy_check.h"
 
 /* When a program asks for 0.0.0.0 or ::, the kernel goes to loopback. */
 static bool op_aliases_zero(enum tg_op op)
@@ -68,7 +48,8 @@ static int compile_key(const struct tg_terms *terms, enum tg_op op, enum tg_key 
 	if (!error)
 		error = tg_bitsets_write(&partition.bitsets, rows, &tree->bitset);
 	if (error)
-		error = tg_fail(error, "%s: %s: %s", tg_op_name(op), key_names[key], tg_error());
+		error = tg_fail(error, "%s: %s: %s", tg_op_name(op), tg_fields[key].plural,
+				tg_error());
 	else
 		tree->classes = partition.bitsets.count;
 	tg_partition_free(&partition);

@@ -13,6 +13,7 @@
 
 #include "base/array.h"
 #include "base/error.h"
+#include "base/field.h"
 
 /* Add all keys with this id, which is their high half. */
 static int add_id(struct tg_intervals *set, uint64_t id)

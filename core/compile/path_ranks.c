@@ -12,6 +12,7 @@
 
 #include "base/array.h"
 #include "base/error.h"
+#include "base/field.h"
 
 static int compare(const void *a, const void *b)
 {

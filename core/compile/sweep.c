@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/field.h"
 
 #define NO_TERM UINT32_MAX
 

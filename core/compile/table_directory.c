@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "table/backend_rows.h"
 
 static int write_services(const struct tg_policy_table *table, struct tg_rows *rows,
 			  struct tg_table_entry *entry)

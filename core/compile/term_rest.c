@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "table/backend_rows.h"
+
 struct writer {
 	const struct tg_policy *policy;
 	enum tg_op op;
@@ -61,7 +63,7 @@ static int fill_sets(const struct writer *writer, uint32_t rule, const struct tg
 
 	if (use && use->set)
 		error = set_bit(writer, rule, use->set, own, &rest->in_sets);
-	for (uint32_t i = 0; use && i < use->not_count && !error; i++)
+	for (uint32_t i = 0; use && i < use->except_count && !error; i++)
 		error = set_bit(writer, rule, use->except[i], own, &rest->out_sets);
 	return error;
 }

@@ -7,6 +7,7 @@
 
 #include "base/array.h"
 #include "base/error.h"
+#include "base/field.h"
 
 /* No value meets the condition, so the term can never match. */
 #define NEVER 1

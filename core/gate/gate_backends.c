@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "image/image_backends.h"
+#include "table/backend_rows.h"
 
 /* An old table with more rows is removed at once. */
 #define MOST_LEFT_ROWS ((1u << 20) / TG_ROW_BYTES)

@@ -26,10 +26,6 @@ struct tg_program_set {
 	int slots;
 };
 
-#define TG_UNIX_HOOKS                                                                              \
-	(1u << TG_HOOK_CONNECT_UNIX | 1u << TG_HOOK_SENDMSG_UNIX | 1u << TG_HOOK_RECVMSG_UNIX |    \
-	 1u << TG_HOOK_GETPEERNAME_UNIX | 1u << TG_HOOK_GETSOCKNAME_UNIX)
-
 /* Load a set.  Fills in those of `maps` that are -1 and needed; they belong to the caller. */
 int tg_program_set_load(const struct tg_spec *spec, uint32_t hooks, struct tg_shared_maps *maps,
 			struct tg_program_set *set);

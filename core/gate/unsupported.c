@@ -18,6 +18,7 @@
 #include "base/names.h"
 #include "gate/program.h"
 #include "image/image_needs.h"
+#include "system/kernel_feature.h"
 #include "system/kernel_probe.h"
 
 struct needs {

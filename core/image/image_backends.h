@@ -8,7 +8,7 @@
 
 #include "bpf/engine/shared_read.h"
 #include "image/image.h"
-#include "parse/backend.h"
+#include "table/backend_rows.h"
 
 /* The directory's entry of the blocks; NULL: no rule has backends of its own. */
 const struct tg_table_entry *tg_image_blocks(const void *rows);

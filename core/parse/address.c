@@ -17,7 +17,7 @@ static int hex_digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* 0..255 without leading zeros, which some programs take for octal. */
+/* 0..255 without leading zeros, which some programs read as octal. */
 static bool scan_octet(const char **text, uint32_t *octet)
 {
 	const char *s = *text;
@@ -79,7 +79,7 @@ static int scan_groups(const char **text, uint16_t words[8], int *gap)
 		for (; (digit = hex_digit(*s)) >= 0 && s - start < 5; s++)
 			value = value << 4 | (unsigned int)digit;
 		if (s == start)
-			break; /* only behind "::" */
+			break; /* valid only after "::", which the caller checks */
 		if (*s == '.') {
 			s = start;
 			if (count > 6 || !tg_address_scan4(&s, &address))

@@ -1,22 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* backend.c - lists of backends: from their texts to the rows that are picked from. */
+/* backend.c - backends, from their text: where a balance may send a call. */
 #include "parse/backend.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "bpf/engine/pick.h"
-#include "parse/address.h"
-#include "policy/effect.h"
+#include "base/array.h"
 #include "base/error.h"
+#include "bpf/layout/backend_layout.h"
+#include "parse/address.h"
+#include "parse/target.h"
 #include "parse/unix_path.h"
-
-static bool is_v4(const uint32_t addr_be[4])
-{
-	return !addr_be[0] && !addr_be[1] && addr_be[2] == htonl(0xffff);
-}
 
 static int parse(const char *text, uint32_t weight, uint32_t ops, struct tg_backend_place *backend)
 {
@@ -24,8 +19,9 @@ static int parse(const char *text, uint32_t weight, uint32_t ops, struct tg_back
 	int error;
 
 	if (tg_path_is(text))
-		return tg_fail(-EINVAL, "to: \"%s\": a unix socket is no backend", text);
-	error = tg_effect_to(text, ops, &term);
+		return tg_fail(-EINVAL, "to: \"%s\": a backend is an address, not a unix socket",
+			       text);
+	error = tg_target_parse(text, ops, &term);
 	if (error)
 		return error;
 	if (!(term.effects & TG_EFFECT_TO_ADDR))
@@ -34,7 +30,7 @@ static int parse(const char *text, uint32_t weight, uint32_t ops, struct tg_back
 			       "\"10.0.1.5:8080\"",
 			       text);
 	if (!weight || weight > TG_MAX_WEIGHT)
-		return tg_fail(-EINVAL, "to: \"%s\": weight: %u is not one from 1 to %u", text,
+		return tg_fail(-EINVAL, "to: \"%s\": weight: %u is not between 1 and %u", text,
 			       weight, TG_MAX_WEIGHT);
 	*backend = (struct tg_backend_place){
 		.port_be = term.to_port_be,
@@ -62,20 +58,20 @@ bool tg_backends_serve(const struct tg_backends *backends, const struct tg_backe
 	return found && found->state != TG_BACKEND_DOWN;
 }
 
-/* How it stands with those that are there. */
+/* Check a backend against those that the list has already. */
 static int check_beside(const struct tg_backends *backends, const char *text,
 			const struct tg_backend_place *backend)
 {
 	if (backends->count == TG_MAX_BACKENDS)
-		return tg_fail(-E2BIG,
-			       "to: \"%s\": would be one too many: a list has at most %u backends",
-			       text, TG_MAX_BACKENDS);
-	if (backends->count && is_v4(backend->addr_be) != is_v4(backends->at[0].addr_be))
+		return tg_fail(-E2BIG, "to: \"%s\": a list has at most %u backends", text,
+			       TG_MAX_BACKENDS);
+	if (backends->count &&
+	    tg_bytes_are_mapped(backend->addr_be) != tg_bytes_are_mapped(backends->at[0].addr_be))
 		return tg_fail(-EINVAL,
-			       "to: \"%s\": is IPv%d, and the first backend IPv%d: those of one "
-			       "list are of one family",
-			       text, is_v4(backend->addr_be) ? 4 : 6,
-			       is_v4(backends->at[0].addr_be) ? 4 : 6);
+			       "to: \"%s\": is IPv%d, but the first backend is IPv%d: the backends "
+			       "of one list must be of one family",
+			       text, tg_bytes_are_mapped(backend->addr_be) ? 4 : 6,
+			       tg_bytes_are_mapped(backends->at[0].addr_be) ? 4 : 6);
 	if (find(backends, backend))
 		return tg_fail(-EEXIST,
 			       "to: \"%s\": is there twice: for a larger share give it a "
@@ -86,26 +82,22 @@ static int check_beside(const struct tg_backends *backends, const char *text,
 
 int tg_backends_add(struct tg_backends *backends, const char *text, uint32_t weight, uint32_t ops)
 {
-	struct tg_backend_place backend, *at;
+	struct tg_backend_place backend;
 	int error = parse(text, weight, ops, &backend);
 
 	if (!error)
 		error = check_beside(backends, text, &backend);
-	if (error)
-		return error;
-	at = realloc(backends->at, (backends->count + 1) * sizeof(*at));
-	if (!at)
-		return tg_fail(-ENOMEM, "out of memory: no room for a backend");
-	backends->at = at;
-	at[backends->count++] = backend;
-	return 0;
+	if (!error)
+		error = tg_array_reserve(backends->at, backends->capacity, backends->count + 1,
+					 "backends");
+	if (!error)
+		backends->at[backends->count++] = backend;
+	return error;
 }
 
 int tg_backends_take(struct tg_backends *backends, const struct tg_backend_spec *specs,
 		     size_t count)
 {
-	const uint32_t goes = 1u << TG_OP_CONNECT | 1u << TG_OP_SENDMSG;
-
 	for (size_t i = 0; i < count; i++) {
 		uint32_t state = specs[i].state;
 		int error;
@@ -113,7 +105,7 @@ int tg_backends_take(struct tg_backends *backends, const struct tg_backend_spec 
 		if (state < TG_BACKEND_UP || state > TG_BACKEND_DOWN)
 			return tg_fail(-EINVAL, "to: \"%s\": %u is not a state of a backend",
 				       specs[i].address, state);
-		error = tg_backends_add(backends, specs[i].address, specs[i].weight, goes);
+		error = tg_backends_add(backends, specs[i].address, specs[i].weight, TG_OPS_EGRESS);
 		if (error)
 			return error;
 		backends->at[backends->count - 1].state = state;
@@ -125,147 +117,4 @@ void tg_backends_free(struct tg_backends *backends)
 {
 	free(backends->at);
 	*backends = (struct tg_backends){0};
-}
-
-/* --- In memory ---------------------------------------------------------------------- */
-
-static uint64_t seed_of(const struct tg_backend_place *backend)
-{
-	const uint8_t *addr = (const uint8_t *)backend->addr_be;
-
-	return tg_backend_seed(tg_be64(addr), tg_be64(addr + 8), ntohs(backend->port_be));
-}
-
-uint32_t tg_backends_extent(const struct tg_backends *backends)
-{
-	bool differ = false;
-
-	for (uint32_t i = 1; i < backends->count; i++)
-		differ |= backends->at[i].weight != backends->at[0].weight;
-	return TG_EXTENT(backends->count, differ);
-}
-
-static __u64 *choice_of(const struct tg_backend_rows *rows, uint32_t index)
-{
-	return &rows->choices[index / TG_BLOCK_CHOICES].choice[index % TG_BLOCK_CHOICES];
-}
-
-void tg_backend_rows_write(const struct tg_backend_rows *rows, const struct tg_backends *backends)
-{
-	for (uint32_t i = 0; i < backends->count; i++) {
-		const struct tg_backend_place *spec = &backends->at[i];
-		struct tg_backend *backend = &rows->backends[i];
-
-		*choice_of(rows, i) = TG_CHOICE(seed_of(spec), spec->state, spec->weight);
-		memcpy(backend->addr_be, spec->addr_be, sizeof(backend->addr_be));
-		backend->port_be = spec->port_be;
-	}
-	tg_alias_table_build(backends, rows->backends);
-}
-
-void tg_backend_rows_read(const struct tg_backend_rows *rows, uint32_t index,
-			  struct tg_backend_info *info)
-{
-	const struct tg_backend *backend = &rows->backends[index];
-	uint64_t choice = *choice_of(rows, index);
-
-	*info = (struct tg_backend_info){
-		.size = sizeof(*info),
-		.port = ntohs(backend->port_be),
-		.weight = (uint32_t)TG_CHOICE_WEIGHT(choice),
-		.state = TG_CHOICE_STATE(choice),
-		.picked = __atomic_load_n(&backend->picked, __ATOMIC_RELAXED),
-	};
-	memcpy(info->addr, backend->addr_be, sizeof(info->addr));
-}
-
-struct tg_backend *tg_backend_rows_find(const struct tg_backend_rows *rows, uint32_t guess,
-					const struct tg_backend *like)
-{
-	for (uint32_t i = 0; i < rows->count; i++) {
-		struct tg_backend *backend = &rows->backends[(guess + i) % rows->count];
-
-		if (backend->port_be == like->port_be &&
-		    !memcmp(backend->addr_be, like->addr_be, sizeof(like->addr_be)))
-			return backend;
-	}
-	return NULL;
-}
-
-struct tg_backend_rows tg_block_backends(const struct tg_block *block)
-{
-	struct tg_list_at at = tg_block_at(0, block->extent);
-
-	return (struct tg_backend_rows){
-		.choices = (struct tg_choices *)block + at.choice_row,
-		.backends = (struct tg_backend *)block + at.backend_row * TG_BLOCK_BACKENDS,
-		.count = TG_EXTENT_BACKENDS(block->extent),
-	};
-}
-
-void tg_block_write(const struct tg_backends *backends, uint32_t rule, void *rows)
-{
-	struct tg_block *block = rows;
-	struct tg_backend_rows list;
-
-	block->extent = tg_backends_extent(backends);
-	block->rule = rule;
-	list = tg_block_backends(block);
-	tg_backend_rows_write(&list, backends);
-}
-
-/* --- What the choice is made by ------------------------------------------------------- */
-
-static const char *const keys[TG_BYS] = {
-	[TG_BY_SOCKET] = "socket", [TG_BY_PID] = "pid",     [TG_BY_UID] = "uid",
-	[TG_BY_CGROUP] = "cgroup", [TG_BY_NETNS] = "netns", [TG_BY_DESTINATION] = "destination",
-};
-
-static int parse_key(const char *key, uint32_t *number)
-{
-	for (uint32_t i = TG_BY_SOCKET; i < TG_BYS; i++) {
-		if (!strcmp(key, keys[i])) {
-			*number = i;
-			return 0;
-		}
-	}
-	return tg_fail(-EINVAL,
-		       "key: \"%s\": write \"socket\", \"pid\", \"uid\", \"cgroup\", \"netns\" or "
-		       "\"destination\"",
-		       key);
-}
-
-static int check_sticky(const struct tg_rule *rule)
-{
-	if (rule->sticky_ms > TG_MAX_STICKY_MS)
-		return tg_fail(-EINVAL, "sticky: %llu ms are over 30 days, the limit",
-			       (unsigned long long)rule->sticky_ms);
-	if (rule->sticky_ms && !rule->key)
-		return tg_fail(-EINVAL, "sticky: says not who stays with a backend: write key = "
-					"\"pid\", \"uid\", \"cgroup\" or another beside it");
-	return 0;
-}
-
-int tg_balance_parse(const struct tg_rule *rule, struct tg_balance *balance)
-{
-	struct tg_balance parsed = {.sticky_ms = (uint32_t)rule->sticky_ms};
-	bool hash = rule->by && !strcmp(rule->by, "hash");
-	uint32_t key = TG_BY_SOCKET;
-	int error = check_sticky(rule);
-
-	if (error)
-		return error;
-	if (rule->by && !hash && strcmp(rule->by, "random") != 0)
-		return tg_fail(-EINVAL, "by: \"%s\": write \"random\" or \"hash\"", rule->by);
-	if (rule->key && !hash && !rule->sticky_ms)
-		return tg_fail(-EINVAL, "key: chance has none: write by = \"hash\", or sticky, "
-					"beside it");
-	if (rule->key)
-		error = parse_key(rule->key, &key);
-	if (error)
-		return error;
-	parsed.by = hash ? key : TG_BY_RANDOM;
-	parsed.sticky_by = parsed.sticky_ms ? key : 0;
-	*balance = parsed;
-	return 0;
 }

@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* element.c - what a set holds: prefixes, from their text. */
+/* element.c - the elements of a set, which are prefixes, from their text. */
 #include "parse/element.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#include "parse/address.h"
-#include "parse/endpoint.h"
+#include "base/array.h"
 #include "base/error.h"
 #include "base/text_file.h"
+#include "parse/address.h"
+#include "parse/endpoint.h"
 
-/* The length of the prefix that is this range, or -1: it is none. */
+/* The length of the prefix that equals this range, or -1 if no prefix does. */
 static int prefix_length(struct tg_key128 first, struct tg_key128 last)
 {
 	uint64_t high = first.hi ^ last.hi, low = first.lo ^ last.lo;
 
-	/* All bits that differ are at the end, and zero in the first. */
+	/* The bits that differ must be the last ones, and all zero in `first`. */
 	if (high ? (high & (high + 1)) || low != UINT64_MAX : (low & (low + 1)) != 0)
 		return -1;
 	if (first.hi & high || first.lo & low)
@@ -34,25 +35,20 @@ static int check_item(const char *item, const struct tg_endpoint *endpoint)
 		return tg_fail(-EINVAL, "\"%s\": a set holds addresses, not unix sockets", item);
 	if (endpoint->has_port)
 		return tg_fail(-EINVAL,
-			       "\"%s\": a set holds addresses without ports: say the port where a "
-			       "rule uses the set: { addr = set, port = %u }",
+			       "\"%s\": a set holds addresses without ports: write the port in the "
+			       "rule that uses the set: { addr = set, port = %u }",
 			       item, endpoint->port_first);
 	return 0;
 }
 
 static int append(struct tg_elements *elements, const struct tg_element *element)
 {
-	if (elements->count == elements->room) {
-		size_t room = elements->room ? 2 * elements->room : 64;
-		void *at = realloc(elements->at, room * sizeof(*elements->at));
+	int error = tg_array_reserve(elements->at, elements->capacity, elements->count + 1,
+				     "elements of a set");
 
-		if (!at)
-			return tg_fail(-ENOMEM, "out of memory: no room for %zu elements", room);
-		elements->at = at;
-		elements->room = room;
-	}
-	elements->at[elements->count++] = *element;
-	return 0;
+	if (!error)
+		elements->at[elements->count++] = *element;
+	return error;
 }
 
 int tg_elements_add(struct tg_elements *elements, const char *item, uint64_t ttl_ms)
@@ -64,14 +60,9 @@ int tg_elements_add(struct tg_elements *elements, const char *item, uint64_t ttl
 		error = check_item(item, &endpoint);
 	for (unsigned int i = 0; !error && i < endpoint.count; i++) {
 		const struct tg_address_range *range = &endpoint.ranges[i];
-		struct tg_key128 first = range->first, last = range->last;
-		int length;
+		struct tg_key128 first = tg_range_address(range, range->first);
+		int length = prefix_length(first, tg_range_address(range, range->last));
 
-		if (!range->v6) {
-			first.lo |= TG_MAPPED_LO;
-			last.lo |= TG_MAPPED_LO;
-		}
-		length = prefix_length(first, last);
 		if (length < 0)
 			return tg_fail(-EINVAL,
 				       "\"%s\": a set holds addresses and prefixes, not ranges: "

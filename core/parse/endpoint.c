@@ -8,20 +8,17 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "parse/address.h"
 #include "base/error.h"
+#include "parse/address.h"
+#include "parse/item.h"
 #include "tidegate.h"
-#include "parse/value.h"
-
-#define DIGITS     "0123456789"
-#define HEX_DIGITS DIGITS "abcdefABCDEF"
 
 static struct tg_key128 low_key(uint32_t address)
 {
 	return (struct tg_key128){0, address};
 }
 
-/* v4-mapped addresses are IPv4. */
+/* Add a range; a range of v4-mapped addresses becomes IPv4. */
 static void add_range(struct tg_endpoint *endpoint, bool v6, struct tg_key128 first,
 		      struct tg_key128 last)
 {
@@ -70,11 +67,11 @@ static struct tg_key128 host_mask(unsigned int length, bool v6)
 	return mask;
 }
 
-/* What stands behind the '/'. */
+/* Read the number behind the '/'. */
 static int scan_length(const char *item, const char **text, bool v6, unsigned int *length)
 {
 	unsigned int max = v6 ? 128 : 32;
-	int digits = (int)strspn(*text, DIGITS);
+	int digits = (int)strspn(*text, TG_DIGITS);
 	const char *start = *text;
 	uint64_t number;
 
@@ -160,7 +157,7 @@ static int scan_range_end(const char *item, const char **text, bool v6, struct t
 	return 0;
 }
 
-/* The address, prefix or range that stands at *text. */
+/* Read the rest of an address, prefix or range, whose first address is `first`. */
 static int scan_pattern(const char *item, const char **text, bool v6, struct tg_key128 first,
 			struct tg_endpoint *endpoint)
 {
@@ -197,7 +194,7 @@ static int parse_any(const char *item, const char *text, struct tg_endpoint *end
 	return 0;
 }
 
-/* `text` is behind the first address, in front of '/', '-', ':' or the end. */
+/* `text` is behind the first address: at '/', '-', ':' or the end. */
 static int parse_v4(const char *item, const char *text, uint32_t address,
 		    struct tg_endpoint *endpoint)
 {
@@ -239,7 +236,7 @@ static int parse_bracketed(const char *item, const char *text, struct tg_endpoin
 		return 0;
 	if (close[1] == ':')
 		return set_port(item, close + 2, endpoint);
-	return tg_fail(-EINVAL, "\"%s\": \"%s\" behind the ']': a port is written \":443\"", item,
+	return tg_fail(-EINVAL, "\"%s\": \"%s\" after the ']': a port is written \":443\"", item,
 		       close + 1);
 }
 
@@ -268,18 +265,18 @@ static int parse_v6(const char *item, const char *text, struct tg_endpoint *endp
 	return tg_fail(-EINVAL, "\"%s\": \"%s\" at its end makes no sense", item, s);
 }
 
-/* Why digits and dots are not an IPv4 address. */
+/* Explain why digits and dots are not an IPv4 address. */
 static int refuse_v4(const char *item, const char *text)
 {
 	int numbers = 0;
 
-	if (!strchr(text, '.') && strchr(DIGITS, *text) && !strchr(text, '/'))
-		return tg_fail(-EINVAL, "\"%s\": no address: for a port write \"*:%s\"", item,
+	if (!strchr(text, '.') && strchr(TG_DIGITS, *text) && !strchr(text, '/'))
+		return tg_fail(-EINVAL, "\"%s\": not an address: for a port write \"*:%s\"", item,
 			       text);
 	if (!strchr(text, '.'))
 		return tg_fail(-EINVAL, "\"%s\": neither an address nor a name", item);
 	for (const char *s = text;; s++) {
-		int digits = (int)strspn(s, DIGITS);
+		int digits = (int)strspn(s, TG_DIGITS);
 		const char *end = s + digits;
 		uint64_t number;
 
@@ -303,15 +300,15 @@ static int refuse_v4(const char *item, const char *text)
 	return tg_fail(-EINVAL, "\"%s\": not an IPv4 address", item);
 }
 
-/* inet_aton() and with it the resolver would read "10.1" and "0x7f.1" as addresses. */
+/* Whether the resolver, which uses inet_aton(), would read a name such as "10.1" as an address. */
 static bool is_numeric(const char *host)
 {
 	const char *label = strrchr(host, '.');
 
 	label = label ? label + 1 : host;
 	if (!strncasecmp(label, "0x", 2))
-		return label[2 + strspn(label + 2, HEX_DIGITS)] == '\0';
-	return *label && label[strspn(label, DIGITS)] == '\0';
+		return label[2 + strspn(label + 2, TG_HEX_DIGITS)] == '\0';
+	return *label && label[strspn(label, TG_DIGITS)] == '\0';
 }
 
 static int resolve(const char *item, const char *host, struct tg_endpoint *endpoint)
@@ -359,7 +356,7 @@ static int parse_name(const char *item, const char *text, struct tg_endpoint *en
 	host[length] = '\0';
 	if (strpbrk(host, " \t"))
 		return tg_fail(-EINVAL, "\"%s\": there is a space in it", item);
-	if (host[strspn(host, DIGITS "./-")] == '\0')
+	if (host[strspn(host, TG_DIGITS "./-")] == '\0')
 		return refuse_v4(item, host);
 	if (strchr(host, '*'))
 		return tg_fail(-EINVAL, "\"%s\": '*' stands for a whole address, not for a part",
@@ -373,7 +370,7 @@ static int parse_name(const char *item, const char *text, struct tg_endpoint *en
 			       item);
 	if (is_numeric(host))
 		return tg_fail(-EINVAL, "\"%s\": neither an address nor a name", item);
-	/* The port first: asking the resolver may take long. */
+	/* The port first, because asking the resolver may take long. */
 	error = colon ? set_port(item, colon + 1, endpoint) : 0;
 	return error ? error : resolve(item, host, endpoint);
 }

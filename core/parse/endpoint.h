@@ -7,9 +7,10 @@
 #include <stdint.h>
 
 #include "base/interval.h"
+#include "parse/address.h"
 #include "parse/unix_path.h"
 
-/* More addresses than that of one name are an error. */
+/* A name with more addresses is an error. */
 #define TG_HOST_ADDRESSES 64
 
 struct tg_address_range {
@@ -19,20 +20,30 @@ struct tg_address_range {
 
 struct tg_endpoint {
 	bool negated;
-	bool is_unix; /* `path`, and nothing of what follows it */
+	bool is_unix; /* then `path` is valid, and no member behind it */
 	struct tg_path_interval path;
 	bool any_address; /* "*", which is also ranges[0] and [1] */
-	bool text_v6;     /* written as IPv6, even where it is v4-mapped */
+	bool text_v6;     /* written as IPv6, even if it is v4-mapped */
 	bool has_port;    /* false: any port */
 	uint16_t port_first, port_last;
 	unsigned int count;
-	struct tg_address_range ranges[TG_HOST_ADDRESSES]; /* several: the addresses of a name */
+	struct tg_address_range
+		ranges[TG_HOST_ADDRESSES]; /* more than one: the addresses of a name */
 };
+
+/* An end of a range as 128 bits: IPv4 becomes v4-mapped. */
+static inline struct tg_key128 tg_range_address(const struct tg_address_range *range,
+						struct tg_key128 end)
+{
+	if (!range->v6)
+		end.lo |= TG_MAPPED_LO;
+	return end;
+}
 
 /* A failure leaves *endpoint undefined. */
 int tg_endpoint_parse(const char *item, struct tg_endpoint *endpoint);
 
-/* Whether the item is the one address 0.0.0.0 or ::, perhaps among a name's. */
+/* Whether the item is the single address 0.0.0.0 or ::, or a name that has it. */
 bool tg_endpoint_names_any(const struct tg_endpoint *endpoint, bool v6);
 
 #endif

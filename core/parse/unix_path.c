@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* unix_path.c - patterns of unix sockets, and sets of what they match. */
+/* unix_path.c - patterns of unix sockets, and sets of paths that they match. */
 #include "parse/unix_path.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/error.h"
 
 #define PREFIX "unix:"
@@ -33,12 +34,12 @@ static int check_start(const char *item, const char *name)
 			       "unix:@abstract, or unix:* for every unix socket",
 			       item);
 	return tg_fail(-EINVAL,
-		       "\"%s\": a path starts with '/', and an abstract name with '@': programs "
-		       "are matched by the very text that they give",
+		       "\"%s\": a path starts with '/', and an abstract name with '@': paths are "
+		       "matched exactly as programs give them",
 		       item);
 }
 
-/* `name` is behind "unix:".  '@' stands for the zero in front of an abstract name. */
+/* `name` is the text behind "unix:".  '@' means the zero byte of an abstract name. */
 static int fill_path(const char *item, const char *name, size_t length, struct tg_path *path)
 {
 	int error = check_start(item, name);
@@ -62,9 +63,8 @@ int tg_path_parse(const char *item, const char *text, struct tg_path_interval *p
 	int error;
 
 	if (star && star[1])
-		return tg_fail(-EINVAL,
-			       "\"%s\": a '*' stands at the end only, for any rest: write %.*s*",
-			       item, (int)(star - text), text);
+		return tg_fail(-EINVAL, "\"%s\": '*' may only be at the end: write %.*s*", item,
+			       (int)(star - text), text);
 	if (star == name) {
 		*pattern = tg_path_any;
 		return 0;
@@ -110,24 +110,13 @@ bool tg_path_before(struct tg_path *path)
 	return false;
 }
 
-static int out_of_memory(void)
-{
-	return tg_fail(-ENOMEM, "out of memory: no room for a list of paths");
-}
-
 int tg_path_set_add(struct tg_path_set *set, const struct tg_path_interval *interval)
 {
-	if (set->count == set->room) {
-		size_t room = set->room ? 2 * set->room : 4;
-		struct tg_path_interval *at = realloc(set->at, room * sizeof(*at));
+	int error = tg_array_reserve(set->at, set->capacity, set->count + 1, "paths");
 
-		if (!at)
-			return out_of_memory();
-		set->at = at;
-		set->room = room;
-	}
-	set->at[set->count++] = *interval;
-	return 0;
+	if (!error)
+		set->at[set->count++] = *interval;
+	return error;
 }
 
 int tg_path_set_add_all(struct tg_path_set *set, const struct tg_path_set *other)
@@ -174,7 +163,7 @@ int tg_path_set_copy(struct tg_path_set *out, const struct tg_path_set *set)
 	return error;
 }
 
-/* Add to `out` what an interval has outside the set. */
+/* Add to `out` the parts of an interval that are outside the set. */
 static int add_rest(struct tg_path_set *out, struct tg_path_interval rest,
 		    const struct tg_path_set *set)
 {

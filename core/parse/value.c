@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* value.c - items of the fields that are one number or name: ports, users, commands … */
+/* value.c - items of fields that are one number or name: ports, users, commands … */
 #include "parse/value.h"
 
 #include <errno.h>
 #include <grp.h>
 #include <net/if.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <pwd.h>
 #include <stdlib.h>
@@ -13,13 +12,12 @@
 #include <sys/socket.h>
 
 #include "base/error.h"
-#include "system/named_file.h"
+#include "base/field.h"
+#include "parse/item.h"
+#include "system/exe.h"
+#include "system/netns.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
-#define DIGITS       "0123456789"
-
-/* The kernel keeps this much of a command's name, and a NUL. */
-#define COMM_CHARACTERS 15
 
 static const struct {
 	const char *name;
@@ -40,144 +38,6 @@ static const struct {
 	{"seqpacket", SOCK_SEQPACKET},
 };
 
-bool tg_number_scan(const char **text, uint64_t max, uint64_t *number)
-{
-	const char *s = *text;
-	uint64_t value = 0;
-
-	if (*s < '0' || *s > '9')
-		return false;
-	for (; *s >= '0' && *s <= '9'; s++) {
-		value = value * 10 + (uint64_t)(*s - '0');
-		if (value > max)
-			return false;
-	}
-	*number = value;
-	*text = s;
-	return true;
-}
-
-int tg_item_start(const char *item, const char **text, bool *negated)
-{
-	bool negative = *item == '!';
-	const char *rest = item + negative;
-
-	if (!*item)
-		return tg_fail(-EINVAL, "\"\": an empty item: write a value, or \"*\" for all");
-	if (strlen(item) > TG_ITEM_MAX)
-		return tg_fail(-EINVAL, "\"%.20s…\": %zu characters are too many for one item",
-			       item, strlen(item));
-	if (!*rest)
-		return tg_fail(-EINVAL, "\"!\": nothing after '!': write what to leave out");
-	if (*rest == '!')
-		return tg_fail(-EINVAL, "\"%s\": one '!' is enough", item);
-	*text = rest;
-	*negated = negative;
-	return 0;
-}
-
-#define HEX_DIGITS DIGITS "abcdefABCDEF"
-
-/* How many characters are a number: digits, or, of a mark, "0x" and its digits. */
-static size_t number_length(const char *text, bool hexadecimal)
-{
-	if (hexadecimal && !strncasecmp(text, "0x", 2) && text[2] && strchr(HEX_DIGITS, text[2]))
-		return 2 + strspn(text + 2, HEX_DIGITS);
-	return strspn(text, DIGITS);
-}
-
-static bool scan_number(const char *text, size_t length, uint64_t max, uint64_t *number)
-{
-	if (length < 3 || !strchr("xX", text[1]))
-		return tg_number_scan(&text, max, number);
-	text += 2 + strspn(text + 2, "0");
-	*number = strchr(HEX_DIGITS, *text) && *text ? strtoull(text, NULL, 16) : 0;
-	return strspn(text, HEX_DIGITS) <= 8 && *number <= max;
-}
-
-/* "80" or "80-90", where `text` begins with a digit; `what` is what messages call it. */
-static int parse_numbers(const char *item, const char *text, const char *what, uint32_t max,
-			 bool hexadecimal, uint32_t *first, uint32_t *last)
-{
-	const char *ends[2] = {text, strchr(text, '-')};
-	uint64_t number[2];
-	int count = ends[1] ? 2 : 1;
-
-	if (ends[1])
-		ends[1]++;
-	for (int i = 0; i < count; i++) {
-		size_t digits = number_length(ends[i], hexadecimal);
-		char after = ends[i][digits];
-
-		if (!digits)
-			return tg_fail(-EINVAL, "\"%s\": the range \"%s\" has no end", item, text);
-		if (i && after == '-')
-			return tg_fail(-EINVAL,
-				       "\"%s\": two ranges in one: write them as two items", item);
-		if (after && (i || after != '-'))
-			return tg_fail(-EINVAL, "\"%s\": \"%s\" is not a %s", item, text, what);
-		if (!scan_number(ends[i], digits, max, &number[i]))
-			return tg_fail(-EINVAL, "\"%s\": %s %.*s is over %u", item, what,
-				       (int)digits, ends[i], max);
-	}
-	*first = (uint32_t)number[0];
-	*last = (uint32_t)number[count - 1];
-	if (*first > *last)
-		return tg_fail(-EINVAL, "\"%s\": the range is upside down: write %u-%u", item,
-			       *last, *first);
-	return 0;
-}
-
-/* What is not a name either: a negative number, or a space. */
-static int check_word(const char *item, const char *text, const char *what)
-{
-	if (*text == '-')
-		return tg_fail(-EINVAL, "\"%s\": a %s is not negative", item, what);
-	if (strpbrk(text, " \t"))
-		return tg_fail(-EINVAL, "\"%s\": there is a space in it", item);
-	return 0;
-}
-
-static int find_service(const char *item, const char *name, uint32_t *port)
-{
-	struct servent entry, *found = NULL;
-	char room[4096];
-
-	if (getservbyname_r(name, NULL, &entry, room, sizeof(room), &found) || !found)
-		return tg_fail(-ENOENT,
-			       "\"%s\": service \"%s\" is not in /etc/services: write its number",
-			       item, name);
-	*port = ntohs((uint16_t)found->s_port);
-	return 0;
-}
-
-int tg_port_parse(const char *item, const char *text, uint32_t *first, uint32_t *last)
-{
-	int error;
-
-	if (!*text)
-		return tg_fail(-EINVAL,
-			       "\"%s\": no port after the ':': write one, or leave the ':' out",
-			       item);
-	if (!strcmp(text, "*")) {
-		*first = 0;
-		*last = 65535;
-		return 0;
-	}
-	if (strchr(DIGITS, *text))
-		return parse_numbers(item, text, "port", 65535, false, first, last);
-	error = check_word(item, text, "port");
-	if (error)
-		return error;
-	if (strpbrk(text, "!:/*[],"))
-		return tg_fail(-EINVAL, "\"%s\": \"%s\" is not a port, such as 443, 80-90 or https",
-			       item, text);
-	error = find_service(item, text, first);
-	if (!error)
-		*last = *first;
-	return error;
-}
-
 static int find_proto(const char *item, const char *name, uint32_t *number)
 {
 	for (size_t i = 0; i < COUNT(protos); i++) {
@@ -188,7 +48,7 @@ static int find_proto(const char *item, const char *name, uint32_t *number)
 	}
 	for (size_t i = 0; i < COUNT(protos); i++)
 		if (!strcasecmp(name, protos[i].name))
-			return tg_fail(-EINVAL, "\"%s\": protocols are in small letters: write %s",
+			return tg_fail(-EINVAL, "\"%s\": protocols are in lower case: write %s",
 				       item, protos[i].name);
 	return tg_fail(-EINVAL,
 		       "\"%s\": not a protocol: write tcp, udp, icmp, icmpv6, sctp, mptcp, "
@@ -204,8 +64,7 @@ static int find_type(const char *item, const char *name, uint32_t *number)
 			return 0;
 		}
 	}
-	return tg_fail(-EINVAL,
-		       "\"%s\": not a type of sockets: write stream, dgram, seqpacket or raw",
+	return tg_fail(-EINVAL, "\"%s\": not a socket type: write stream, dgram, seqpacket or raw",
 		       item);
 }
 
@@ -236,30 +95,30 @@ static int find_family(const char *item, const char *name, uint32_t *number)
 	return 0;
 }
 
-/* The getpw and getgr calls say when their room was too small: an entry may list many members. */
+/* ERANGE: the buffer was too small, because a group may have many members. */
 static int find_user_or_group(const char *item, const char *name, bool user, uint32_t *number)
 {
 	struct passwd password, *found_user = NULL;
 	struct group group, *found_group = NULL;
-	char *room = NULL;
+	char *texts = NULL;
 	int reason = ERANGE;
 
 	for (size_t size = 4096; reason == ERANGE && size <= 4 << 20; size *= 4) {
-		char *grown = realloc(room, size);
+		char *grown = realloc(texts, size);
 
 		if (!grown) {
 			reason = ENOMEM;
 			break;
 		}
-		room = grown;
-		reason = user ? getpwnam_r(name, &password, room, size, &found_user)
-			      : getgrnam_r(name, &group, room, size, &found_group);
+		texts = grown;
+		reason = user ? getpwnam_r(name, &password, texts, size, &found_user)
+			      : getgrnam_r(name, &group, texts, size, &found_group);
 	}
 	if (found_user)
 		*number = password.pw_uid;
 	else if (found_group)
 		*number = group.gr_gid;
-	free(room);
+	free(texts);
 	if (found_user || found_group)
 		return 0;
 	return tg_fail(reason == ENOMEM ? -ENOMEM : -ENOENT,
@@ -267,52 +126,44 @@ static int find_user_or_group(const char *item, const char *name, bool user, uin
 		       user ? "user" : "group", name);
 }
 
-/* Fields of numbers that may also have names. */
-static int parse_number_or_name(enum tg_field field, const char *item, const char *text,
-				uint32_t *first, uint32_t *last)
+static int find_user(const char *item, const char *name, uint32_t *number)
 {
-	static const char *const what[TG_FIELDS] = {
-		[TG_FIELD_PROTO] = "protocol number",
-		[TG_FIELD_FAMILY] = "family",
-		[TG_FIELD_UID] = "user ID",
-		[TG_FIELD_GID] = "group ID",
-		[TG_FIELD_PID] = "process ID",
-		[TG_FIELD_TYPE] = "type",
-		[TG_FIELD_MARK] = "mark",
-		[TG_FIELD_DEVICE] = "device number",
-	};
-	uint32_t max = field == TG_FIELD_PROTO ? 65535 : UINT32_MAX;
+	return find_user_or_group(item, name, true, number);
+}
+
+static int find_group(const char *item, const char *name, uint32_t *number)
+{
+	return find_user_or_group(item, name, false, number);
+}
+
+/* The fields of one number whose values also have names, or have names only. */
+static int (*const find_name[TG_FIELDS])(const char *item, const char *name, uint32_t *number) = {
+	[TG_FIELD_PROTO] = find_proto, [TG_FIELD_FAMILY] = find_family,
+	[TG_FIELD_TYPE] = find_type,   [TG_FIELD_DEVICE] = find_device,
+	[TG_FIELD_UID] = find_user,    [TG_FIELD_GID] = find_group,
+};
+
+static int parse_number_or_name(const struct tg_field_info *field, const char *item,
+				const char *text, uint32_t *first, uint32_t *last)
+{
+	const char *what = field->number ? field->number : field->name;
+	uint32_t max = field->bits == 16 ? UINT16_MAX : UINT32_MAX;
 	int error;
 
-	if (field != TG_FIELD_FAMILY && field != TG_FIELD_TYPE && strchr(DIGITS, *text))
-		return parse_numbers(item, text, what[field], max, field == TG_FIELD_MARK, first,
-				     last);
-	error = check_word(item, text, what[field]);
+	if (!strcmp(text, "*")) {
+		*first = 0;
+		*last = max;
+		return 0;
+	}
+	if (field->number && strchr(TG_DIGITS, *text))
+		return tg_numbers_parse(item, text, what, max, field->hexadecimal, first, last);
+	error = tg_word_check(item, text, what);
 	if (error)
 		return error;
-	switch (field) {
-	case TG_FIELD_PROTO:
-		error = find_proto(item, text, first);
-		break;
-	case TG_FIELD_FAMILY:
-		error = find_family(item, text, first);
-		break;
-	case TG_FIELD_UID:
-	case TG_FIELD_GID:
-		error = find_user_or_group(item, text, field == TG_FIELD_UID, first);
-		break;
-	case TG_FIELD_TYPE:
-		error = find_type(item, text, first);
-		break;
-	case TG_FIELD_DEVICE:
-		error = find_device(item, text, first);
-		break;
-	case TG_FIELD_MARK:
-		error = tg_fail(-EINVAL, "\"%s\": not a mark, such as 16, 0x10 or 0x10-0x1f", item);
-		break;
-	default:
-		error = tg_fail(-EINVAL, "\"%s\": not a process ID, such as 42 or 100-200", item);
-	}
+	if (!find_name[field->field])
+		return tg_fail(-EINVAL, "\"%s\": not a %s, such as %s", item, what,
+			       field->hexadecimal ? "16, 0x10 or 0x10-0x1f" : "42 or 100-200");
+	error = find_name[field->field](item, text, first);
 	if (!error)
 		*last = *first;
 	return error;
@@ -341,37 +192,50 @@ static int parse_comm(const char *item, const char *text, struct tg_value *value
 	bool prefix = star && star == text + length - 1;
 
 	if (star && !prefix)
-		return tg_fail(-EINVAL, "\"%s\": '*' may only stand at the end", item);
+		return tg_fail(-EINVAL, "\"%s\": '*' may only be at the end", item);
 	if (prefix)
 		length--;
-	if (length > COMM_CHARACTERS)
+	if (length > TG_COMM_CHARACTERS)
 		return tg_fail(-EINVAL,
 			       "\"%s\": the kernel cuts a command's name at %d characters: "
 			       "write \"%.*s\"",
-			       item, COMM_CHARACTERS, COMM_CHARACTERS, text);
+			       item, TG_COMM_CHARACTERS, TG_COMM_CHARACTERS, text);
 	value->first = comm_key(text, length, 0);
 	value->last = comm_key(text, length, prefix ? 0xff : 0);
 	return 0;
 }
 
-/* Fields of 128 bits: the kernel's names for what has a path, and comm. */
-static int parse_wide(enum tg_field field, const char *item, const char *text,
-		      struct tg_value *value)
+static int parse_cgroup(const char *item, const char *text, struct tg_value *value)
 {
-	bool all = !strcmp(text, "*");
+	return tg_cgroup_chain_find(item, text, &value->cgroup);
+}
+
+static void set_everything(struct tg_value *value)
+{
+	value->first = (struct tg_key128){0, 0};
+	value->last = (struct tg_key128){UINT64_MAX, UINT64_MAX};
+}
+
+static int parse_exe(const char *item, const char *text, struct tg_value *value)
+{
+	int error = 0;
+
+	set_everything(value);
+	if (strcmp(text, "*") != 0) {
+		error = tg_exe_find(item, text, &value->first);
+		value->last = value->first;
+	}
+	return error;
+}
+
+/* A cookie is the high half of a key, and the low half is open. */
+static int parse_netns(const char *item, const char *text, struct tg_value *value)
+{
 	uint64_t cookie;
 	int error = 0;
 
-	if (field == TG_FIELD_COMM)
-		return parse_comm(item, text, value);
-	if (field == TG_FIELD_CGROUP)
-		return tg_cgroup_chain_find(item, text, &value->cgroup);
-	value->first = (struct tg_key128){0, 0};
-	value->last = (struct tg_key128){UINT64_MAX, UINT64_MAX};
-	if (!all && field == TG_FIELD_EXE) {
-		error = tg_exe_find(item, text, &value->first);
-		value->last = value->first;
-	} else if (!all) {
+	set_everything(value);
+	if (strcmp(text, "*") != 0) {
 		error = tg_netns_find(item, text, &cookie);
 		if (!error)
 			value->first.hi = value->last.hi = cookie;
@@ -379,35 +243,34 @@ static int parse_wide(enum tg_field field, const char *item, const char *text,
 	return error;
 }
 
-static bool is_wide(enum tg_field field)
-{
-	return field == TG_FIELD_COMM || field == TG_FIELD_EXE || field == TG_FIELD_NETNS ||
-	       field == TG_FIELD_CGROUP;
-}
+/* The fields of 128 bits. */
+static int (*const parse_wide[TG_FIELDS])(const char *item, const char *text,
+					  struct tg_value *value) = {
+	[TG_FIELD_COMM] = parse_comm,
+	[TG_FIELD_EXE] = parse_exe,
+	[TG_FIELD_NETNS] = parse_netns,
+	[TG_FIELD_CGROUP] = parse_cgroup,
+};
 
 int tg_value_parse(enum tg_field field, const char *item, struct tg_value *value)
 {
 	struct tg_value parsed = {0};
-	uint32_t first = 0, last = UINT32_MAX;
+	uint32_t first = 0, last = 0;
 	const char *text;
 	int error = tg_item_start(item, &text, &parsed.negated);
 
 	if (error)
 		return error;
-	if (is_wide(field)) {
-		error = parse_wide(field, item, text, &parsed);
+	if (parse_wide[field]) {
+		error = parse_wide[field](item, text, &parsed);
 	} else {
-		if (field == TG_FIELD_PORT)
-			error = tg_port_parse(item, text, &first, &last);
-		else if (strcmp(text, "*") != 0)
-			error = parse_number_or_name(field, item, text, &first, &last);
-		else if (field == TG_FIELD_PROTO || field == TG_FIELD_FAMILY ||
-			 field == TG_FIELD_TYPE)
-			last = 65535;
+		error = field == TG_FIELD_PORT ? tg_port_parse(item, text, &first, &last)
+					       : parse_number_or_name(tg_field_info(field), item,
+								      text, &first, &last);
 		parsed.first.lo = first;
 		parsed.last.lo = last;
 	}
-	/* A rule for TCP that MPTCP did not meet would be escaped by asking for MPTCP. */
+	/* Without this, a program would escape a rule for TCP by asking for MPTCP. */
 	parsed.and_mptcp = field == TG_FIELD_PROTO && !strcmp(text, "tcp");
 	if (!error)
 		*value = parsed;

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* vip.c - the address of a service: "10.96.0.10:80/tcp". */
+#include "parse/vip.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "parse/address.h"
 #include "parse/endpoint.h"
-#include "base/error.h"
-#include "table/service.h"
 
 static int not_a_vip(const char *text)
 {
@@ -36,10 +37,10 @@ static int parse_address(const char *text, const char *end, struct tg_vip_key *v
 	    tg_key128_cmp(range->first, range->last) != 0)
 		return not_a_vip(text);
 	if (tg_endpoint_names_any(&endpoint, range->v6))
-		return tg_fail(-EINVAL, "\"%s\": the kernel connects to %s then: write that", text,
-			       range->v6 ? "::1" : "127.0.0.1");
+		return tg_fail(-EINVAL, "\"%s\": the kernel connects to %s instead: write that",
+			       text, range->v6 ? "::1" : "127.0.0.1");
 	vip->high = range->first.hi;
-	vip->low = range->v6 ? range->first.lo : range->first.lo | TG_MAPPED_LO;
+	vip->low = tg_range_address(range, range->first).lo;
 	vip->what = (uint32_t)endpoint.port_first << 16;
 	return 0;
 }
@@ -71,23 +72,16 @@ struct tg_vip_key tg_vip_asked(const uint8_t addr[16], uint32_t port, uint32_t p
 	return vip;
 }
 
-static bool is_v4(uint64_t high, uint64_t low)
-{
-	return !high && low >> 32 == 0xffff;
-}
-
 int tg_vip_check(const struct tg_vip_key *vip, const struct tg_backends *backends)
 {
 	for (uint32_t i = 0; i < backends->count; i++) {
-		const uint32_t *addr_be = backends->at[i].addr_be;
-		bool v4 = !addr_be[0] && !addr_be[1] && addr_be[2] == htonl(0xffff);
+		bool v4 = tg_bytes_are_mapped(backends->at[i].addr_be);
 
-		if (v4 != is_v4(vip->high, vip->low))
-			return tg_fail(
-				-EINVAL,
-				"backend %u is IPv%d, and the service IPv%d: they are of one "
-				"family",
-				i + 1, v4 ? 4 : 6, v4 ? 6 : 4);
+		if (v4 != tg_address_is_mapped((struct tg_key128){vip->high, vip->low}))
+			return tg_fail(-EINVAL,
+				       "backend %u is IPv%d, but the service is IPv%d: they must "
+				       "be of one family",
+				       i + 1, v4 ? 4 : 6, v4 ? 6 : 4);
 	}
 	return 0;
 }

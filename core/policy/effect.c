@@ -2,19 +2,16 @@
 /* effect.c - what a rule does, from its text to the row of its terms. */
 #include "policy/effect.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
-#include "parse/address.h"
-#include "parse/endpoint.h"
 #include "base/error.h"
-#include "parse/value.h"
 #include "base/names.h"
+#include "parse/item.h"
+#include "parse/target.h"
+#include "policy/rate.h"
 
-#define SECOND_US 1000000ull
-
-/* Beyond are numbers for use inside the kernel. */
+/* Larger numbers are for use inside the kernel. */
 #define LAST_ERRNO EHWPOISON
 
 static int parse_errno_number(const char *text, int *number)
@@ -37,7 +34,7 @@ static int parse_errno_number(const char *text, int *number)
 	return 0;
 }
 
-/* `number`: where nothing is said. */
+/* `number` is the default. */
 static int parse_errno(const char *text, int number, uint8_t *error)
 {
 	int failure = 0;
@@ -63,160 +60,6 @@ static int parse_errno(const char *text, int number, uint8_t *error)
 	return 0;
 }
 
-/* Single values only: `field` is "to" or "source". */
-static int check_single(const char *field, const char *text, const struct tg_endpoint *endpoint)
-{
-	const struct tg_address_range *range = &endpoint->ranges[0];
-
-	if (endpoint->negated)
-		return tg_fail(-EINVAL, "%s: \"%s\": must be one address: '!' leaves many", field,
-			       text);
-	/* A name may have several, of which the first is taken: each is a single one. */
-	if (!endpoint->any_address && tg_key128_cmp(range->first, range->last) != 0)
-		return tg_fail(-EINVAL, "%s: \"%s\": must be one address, not a prefix or a range",
-			       field, text);
-	if (endpoint->has_port && endpoint->port_first != endpoint->port_last)
-		return tg_fail(-EINVAL,
-			       "%s: \"%s\": must be one port; to leave it as it is, leave it out",
-			       field, text);
-	if (endpoint->has_port && !endpoint->port_first)
-		return tg_fail(-EINVAL, "%s: \"%s\": port 0 is no port", field, text);
-	return 0;
-}
-
-static void set_address(uint32_t words_be[4], const struct tg_address_range *range)
-{
-	struct tg_key128 address = range->first;
-	uint8_t bytes[16];
-
-	if (!range->v6)
-		address.lo |= TG_MAPPED_LO;
-	tg_address_bytes(address, bytes);
-	memcpy(words_be, bytes, sizeof(bytes));
-}
-
-int tg_effect_to(const char *text, uint32_t ops, struct tg_term *term)
-{
-	const uint32_t goes = 1u << TG_OP_CONNECT | 1u << TG_OP_SENDMSG;
-	struct tg_endpoint to;
-	int error;
-
-	/* The rule keeps the path: see tg_effect_path(). */
-	if (tg_path_is(text)) {
-		term->effects |= TG_EFFECT_TO_ADDR;
-		return 0;
-	}
-	error = tg_endpoint_parse(text, &to);
-	if (error)
-		return tg_fail(error, "to: %s", tg_error());
-	error = check_single("to", text, &to);
-	if (error)
-		return error;
-	if (to.any_address && !to.has_port)
-		return tg_fail(-EINVAL,
-			       "to: \"%s\": changes nothing: write an address, a port, "
-			       "or both",
-			       text);
-	for (int v6 = 0; v6 < 2; v6++)
-		if (ops & goes && !to.any_address && tg_endpoint_names_any(&to, v6))
-			return tg_fail(-EINVAL,
-				       "to: \"%s\": the kernel connects to %s then: "
-				       "write that",
-				       text, v6 ? "::1" : "127.0.0.1");
-	if (!to.any_address) {
-		set_address(term->to_addr_be, &to.ranges[0]);
-		term->effects |= TG_EFFECT_TO_ADDR;
-	}
-	if (to.has_port) {
-		term->to_port_be = htons(to.port_first);
-		term->effects |= TG_EFFECT_TO_PORT;
-	}
-	return 0;
-}
-
-static int parse_source(const char *text, struct tg_term *term)
-{
-	struct tg_endpoint source;
-	int error;
-
-	if (tg_path_is(text))
-		return tg_fail(-EINVAL, "source: \"%s\": a unix socket has none", text);
-	error = tg_endpoint_parse(text, &source);
-	if (error)
-		return tg_fail(error, "source: %s", tg_error());
-	error = check_single("source", text, &source);
-	if (error)
-		return error;
-	if (source.any_address || tg_endpoint_names_any(&source, false) ||
-	    tg_endpoint_names_any(&source, true))
-		return tg_fail(-EINVAL, "source: \"%s\": needs an address of this machine", text);
-	set_address(term->source_addr_be, &source.ranges[0]);
-	term->source_port_be = htons(source.has_port ? source.port_first : 0);
-	term->effects |= TG_EFFECT_SOURCE;
-	return 0;
-}
-
-static uint64_t unit_seconds(const char *text)
-{
-	if (!strcmp(text, "s"))
-		return 1;
-	if (!strcmp(text, "m"))
-		return 60;
-	return strcmp(text, "h") ? 0 : 3600;
-}
-
-/* "10/s": at most that many; "1/100": one in so many. */
-static int parse_rate(const char *text, struct tg_term *term)
-{
-	const char *s = text;
-	uint64_t count, every, seconds;
-
-	if (!tg_number_scan(&s, UINT32_MAX, &count) || *s++ != '/')
-		return tg_fail(-EINVAL,
-			       "log: \"%s\": write \"true\", \"false\", a rate such as \"10/s\", "
-			       "\"10/m\" or \"10/h\", or one call in many: \"1/100\"",
-			       text);
-	if (!count)
-		return tg_fail(-EINVAL, "log: \"%s\": never: write false", text);
-	seconds = unit_seconds(s);
-	if (seconds) {
-		if (count > seconds * SECOND_US)
-			return tg_fail(-EINVAL, "log: \"%s\": over 1000000 a second: write true",
-				       text);
-		/* Rounded up: never more than was asked for. */
-		term->log_interval_us = (uint32_t)((seconds * SECOND_US + count - 1) / count);
-		term->log_window_s = (uint32_t)seconds;
-		return 0;
-	}
-	if (!tg_number_scan(&s, UINT32_MAX, &every) || *s)
-		return tg_fail(-EINVAL, "log: \"%s\": the rate is by s, m or h: write \"%llu/s\"",
-			       text, (unsigned long long)count);
-	if (count != 1 || !every)
-		return tg_fail(-EINVAL, "log: \"%s\": one call in many is written \"1/100\"", text);
-	term->log_every = (uint32_t)every;
-	return 0;
-}
-
-static int parse_log(const char *text, struct tg_term *term)
-{
-	int error = 0;
-
-	if (!text)
-		text = term->verb == TG_VERB_DENY      ? "100/s"
-		       : term->verb == TG_VERB_OBSERVE ? "true"
-						       : "false";
-	if (!strcmp(text, "false"))
-		return 0;
-	term->log_every = 1;
-	if (strcmp(text, "true") != 0)
-		error = parse_rate(text, term);
-	term->effects |= TG_EFFECT_LOG;
-	return error;
-}
-
-/* The kernel lets these hooks change an answer, not refuse one. */
-#define REPORTS (1u << TG_OP_RECVMSG | 1u << TG_OP_GETPEERNAME | 1u << TG_OP_GETSOCKNAME)
-
 static const char *first_op(uint32_t ops)
 {
 	return tg_op_name(__builtin_ctz(ops));
@@ -230,11 +73,11 @@ static int check_ops(const struct tg_rule *rule)
 	if (rule->ops >> TG_OPS)
 		return tg_fail(-EINVAL, "%d is not an operation",
 			       __builtin_ctz(rule->ops >> TG_OPS) + TG_OPS);
-	if (rule->verb == TG_VERB_DENY && rule->ops & REPORTS)
+	if (rule->verb == TG_VERB_DENY && rule->ops & TG_OPS_REPORTS)
 		return tg_fail(-EINVAL,
 			       "%s: cannot be denied: the kernel lets its hook only change what "
 			       "is reported; write rewrite, or deny connect, bind or sendmsg",
-			       first_op(rule->ops & REPORTS));
+			       first_op(rule->ops & TG_OPS_REPORTS));
 	return 0;
 }
 
@@ -245,26 +88,24 @@ static int check_rewrite(const struct tg_rule *rule)
 	if (rewrites && !rule->to)
 		return tg_fail(-EINVAL, "to: missing: write where the call is to go");
 	if (rule->verb == TG_VERB_BALANCE && rule->to)
-		return tg_fail(-EINVAL, "to: of balance it is backends: see tg_policy_backend()");
+		return tg_fail(-EINVAL, "to: a balance has backends: see tg_policy_backend()");
 	if (!rewrites && rule->to)
 		return tg_fail(-EINVAL, "to: only rewrite and balance have it");
 	if (!rewrites && rule->verb != TG_VERB_BALANCE && rule->reveal)
 		return tg_fail(-EINVAL, "reveal: only rewrite and balance have it");
-	if (rule->reveal && rule->ops & REPORTS)
+	if (rule->reveal && rule->ops & TG_OPS_REPORTS)
 		return tg_fail(-EINVAL, "reveal: %s changes only what is shown: leave it out",
-			       first_op(rule->ops & REPORTS));
+			       first_op(rule->ops & TG_OPS_REPORTS));
 	return 0;
 }
 
 static int check_balance(const struct tg_rule *rule)
 {
-	const uint32_t goes = 1u << TG_OP_CONNECT | 1u << TG_OP_SENDMSG;
-
-	if (rule->verb == TG_VERB_BALANCE && rule->ops & ~goes)
+	if (rule->verb == TG_VERB_BALANCE && rule->ops & ~TG_OPS_EGRESS)
 		return tg_fail(-EINVAL,
-			       "%s: cannot be balanced: only what goes somewhere can: write "
+			       "%s: cannot be balanced: write "
 			       "connect, sendmsg or egress",
-			       first_op(rule->ops & ~goes));
+			       first_op(rule->ops & ~TG_OPS_EGRESS));
 	if (rule->verb != TG_VERB_BALANCE && (rule->by || rule->key || rule->sticky_ms))
 		return tg_fail(-EINVAL, "%s: only balance has it",
 			       rule->by    ? "by"
@@ -275,11 +116,9 @@ static int check_balance(const struct tg_rule *rule)
 
 static int check_source_ops(const struct tg_rule *rule)
 {
-	const uint32_t with_source = 1u << TG_OP_CONNECT | 1u << TG_OP_SENDMSG;
-
 	if (rule->source && rule->verb == TG_VERB_DENY)
 		return tg_fail(-EINVAL, "source: a denied call has none");
-	if (rule->source && rule->ops & ~with_source)
+	if (rule->source && rule->ops & ~TG_OPS_EGRESS)
 		return tg_fail(-EINVAL, "source: only connect and sendmsg have one");
 	return 0;
 }
@@ -300,7 +139,7 @@ static int check_set(const struct tg_rule *rule)
 	return 0;
 }
 
-/* The call goes on as if the rule were not there. */
+/* An observed call goes on as if the rule did not exist, so the rule may change nothing. */
 static int check_observe(const struct tg_rule *rule)
 {
 	const char *field = rule->source       ? "source"
@@ -313,15 +152,15 @@ static int check_observe(const struct tg_rule *rule)
 		return 0;
 	if (field)
 		return tg_fail(-EINVAL,
-			       "%s: observe only counts and tells: leave it out, or write allow",
+			       "%s: observe only counts and reports: leave it out, or write allow",
 			       field);
 	if (rule->log && !strcmp(rule->log, "false"))
-		return tg_fail(-EINVAL, "log: observe is there to tell: write a rate such as "
+		return tg_fail(-EINVAL, "log: observe exists to report: write a rate such as "
 					"\"10/s\", or leave the rule out");
 	return 0;
 }
 
-/* What the verb needs, and what it has no use for. */
+/* Fields that the verb needs, or cannot have. */
 static int check_fields(const struct tg_rule *rule)
 {
 	int error = check_observe(rule);
@@ -346,15 +185,6 @@ static int check_fields(const struct tg_rule *rule)
 	return 0;
 }
 
-int tg_effect_path(const struct tg_rule *rule, struct tg_path *path, uint32_t *bytes)
-{
-	int error = 0;
-
-	if (rule->to && tg_path_is(rule->to))
-		error = tg_path_parse_one(rule->to, path, bytes);
-	return error ? tg_fail(error, "to: %s", tg_error()) : 0;
-}
-
 int tg_effect_parse(struct tg_term *term, const struct tg_rule *rule)
 {
 	struct tg_term parsed = {.verb = (uint8_t)rule->verb};
@@ -367,11 +197,11 @@ int tg_effect_parse(struct tg_term *term, const struct tg_rule *rule)
 	if (!error && rule->verb == TG_VERB_BALANCE)
 		error = parse_errno(rule->error, EHOSTUNREACH, &parsed.error);
 	if (!error && rule->to)
-		error = tg_effect_to(rule->to, rule->ops, &parsed);
+		error = tg_target_parse(rule->to, rule->ops, &parsed);
 	if (!error && rule->source)
-		error = parse_source(rule->source, &parsed);
+		error = tg_target_source(rule->source, &parsed);
 	if (!error)
-		error = parse_log(rule->log, &parsed);
+		error = tg_log_rate_parse(rule->log, &parsed);
 	if (error)
 		return error;
 	if (rule->source && parsed.source_port_be && rule->ops & 1u << TG_OP_SENDMSG)

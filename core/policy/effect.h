@@ -5,18 +5,14 @@
 
 #include "bpf/layout/image_layout.h"
 #include "tidegate.h"
-#include "parse/unix_path.h"
+
+/* The kernel lets the hooks of these change an answer, but not refuse the call. */
+#define TG_OPS_REPORTS (1u << TG_OP_RECVMSG | 1u << TG_OP_GETPEERNAME | 1u << TG_OP_GETSOCKNAME)
 
 /*
- * Check a rule's verb, operations and effects, and fill in all of *term but
+ * Check a rule's verb, operations and effects, and fill in all of *term except
  * slot and rule.  The text of a failure begins with the field's name.
  */
 int tg_effect_parse(struct tg_term *term, const struct tg_rule *rule);
-
-/* Where a call may be led: sets address, port and the effects of `term`. */
-int tg_effect_to(const char *text, uint32_t ops, struct tg_term *term);
-
-/* Where a rule leads unix sockets; *path and *bytes stay where it leads none. */
-int tg_effect_path(const struct tg_rule *rule, struct tg_path *path, uint32_t *bytes);
 
 #endif

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* list.c - lists of patterns: what is added to them. */
+/* list.c - lists of patterns, and adding items to them. */
 #include "policy/list.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 
-#include "parse/endpoint.h"
 #include "base/error.h"
+#include "base/field.h"
+#include "base/text_file.h"
+#include "parse/endpoint.h"
 #include "parse/value.h"
+#include "policy/list_sets.h"
 
 int tg_list_new(enum tg_field field, struct tg_list **list)
 {
@@ -38,13 +41,13 @@ void tg_list_free(struct tg_list *list)
 	free_side(&list->included);
 	free_side(&list->excluded);
 	tg_set_uses_free(&list->sets);
-	for (uint32_t i = 0; i < list->less.not_count; i++)
+	for (uint32_t i = 0; i < list->less.except_count; i++)
 		free(list->less.except[i]);
 	tg_cgroups_free(&list->cgroups);
 	free(list);
 }
 
-/* Addresses stand in the product of their ports; all of a name's, or none. */
+/* Addresses go to the product of their ports; of a name, all of them or none. */
 static int add_endpoint(struct tg_list *list, const char *item)
 {
 	struct tg_endpoint endpoint;
@@ -156,7 +159,7 @@ static int check_product(const struct tg_list *list, const struct tg_list *addrs
 	return 0;
 }
 
-/* What NULL means: everything. */
+/* The sets of a list; NULL means everything. */
 static int sets_or_all(const struct tg_list *list, enum tg_field field, struct tg_list_sets *sets)
 {
 	struct tg_list all = {.field = field};
@@ -180,7 +183,7 @@ static int append_set(struct tg_intervals *to, const struct tg_intervals *from)
 	return error;
 }
 
-/* What the addresses of a product are in sets, with its ports. */
+/* Add uses of sets, with these ports in place of their own. */
 static int add_uses(struct tg_list *list, const struct tg_set_uses *uses,
 		    const struct tg_intervals *ports)
 {
@@ -211,7 +214,7 @@ int tg_list_add_product(struct tg_list *list, const struct tg_list *addrs,
 		error = sets_or_all(ports, TG_FIELD_PORT, &port);
 	if (!error && addr.uses && port.set.count)
 		error = add_uses(list, addr.uses, &port.set);
-	/* Without ports of their own they are one product, or none. */
+	/* Addresses without ports are one product, or none. */
 	if (!error && addr.product_count && port.set.count) {
 		error = tg_products_find(&list->included.endpoints, &port.set, &product);
 		if (!error)
@@ -253,7 +256,7 @@ int tg_list_copy(struct tg_list **out, const struct tg_list *list)
 	copy->names_any4 = list->names_any4;
 	copy->names_any6 = list->names_any6;
 	error = tg_set_uses_append(&copy->sets, &list->sets, NULL, 0);
-	for (uint32_t i = 0; i < list->less.not_count && !error; i++)
+	for (uint32_t i = 0; i < list->less.except_count && !error; i++)
 		error = tg_set_use_less(&copy->less, list->less.except[i]);
 	if (!error)
 		error = copy_side(&copy->included, &list->included);
@@ -282,4 +285,30 @@ int tg_list_normalise(struct tg_list *list)
 	int error = normalise_side(&list->included);
 
 	return error ? error : normalise_side(&list->excluded);
+}
+
+static int add_item(void *list, const char *item)
+{
+	return tg_list_add(list, item);
+}
+
+int tg_list_load(struct tg_list *list, const char *path)
+{
+	struct tg_list *loaded;
+	int error = tg_list_copy(&loaded, list);
+
+	/* All items or none are added: they go into a copy, which then replaces the list. */
+	if (error)
+		return error;
+	error = tg_lines_each(path, add_item, loaded);
+	if (!error)
+		error = tg_list_normalise(loaded);
+	if (!error) {
+		struct tg_list old = *list;
+
+		*list = *loaded;
+		*loaded = old;
+	}
+	tg_list_free(loaded);
+	return error;
 }

@@ -1,36 +1,35 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * list.h - a list of patterns, as list.c builds it and meaning.c reads it.
- */
+/* list.h - a list of patterns, which list.c builds and list_sets.c reads. */
 #ifndef TG_POLICY_LIST_H
 #define TG_POLICY_LIST_H
 
-#include "policy/policy.h"
+#include "parse/unix_path.h"
 #include "policy/products.h"
 #include "policy/set_use.h"
+#include "system/cgroup_chain.h"
 #include "tidegate.h"
 
-/* The items without '!', or those with it.  Their sets are not normal yet. */
+/* The items without '!', or the items with it.  Their sets are not normal yet. */
 struct tg_list_side {
-	bool any;                     /* there is an item, even if it has no values */
-	struct tg_products endpoints; /* one a set of ports: a million addresses are one product */
-	struct tg_path_set paths;     /* unix sockets among the endpoints */
-	struct tg_intervals values;   /* of every other field but cgroups */
+	bool any; /* there is an item, even one without values */
+	struct tg_products
+		endpoints; /* one product per set of ports: it may have a million addresses */
+	struct tg_path_set paths;   /* unix sockets among the endpoints */
+	struct tg_intervals values; /* of all other fields except cgroups */
 };
 
 struct tg_list {
 	enum tg_field field;
 	struct tg_list_side included, excluded;
-	struct tg_set_uses sets;   /* among the endpoints included */
-	struct tg_set_use less;    /* sets that are excluded: its `not` */
-	struct tg_cgroups cgroups; /* of both sides */
-	/* An item is exactly 0.0.0.0, or ::. */
-	bool names_any4, names_any6;
+	struct tg_set_uses sets;     /* live sets among the included endpoints */
+	struct tg_set_use less;      /* its `except`: live sets that are excluded */
+	struct tg_cgroups cgroups;   /* of both sides */
+	bool names_any4, names_any6; /* an item is exactly 0.0.0.0, or :: */
 };
 
 int tg_list_copy(struct tg_list **out, const struct tg_list *list);
 
-/* Sort and merge the items: the list means the same, and tells it faster. */
+/* Sort and merge the items.  The list means the same, and its sets are found faster. */
 int tg_list_normalise(struct tg_list *list);
 
 #endif

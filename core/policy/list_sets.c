@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * list_sets.c - what a list means: its items as sets.
+ * list_sets.c - what a list means, as sets.
  *
- * An endpoint list is a union of products A x P less a union of products N x Q.
- * The ports are split where the excluded ones begin and end; in each part,
- * which knows all of its N, the difference is one of addresses alone.
+ * A list of endpoints is a union of products A x P minus a union of products N x Q.
+ * The ports are split where the excluded ones begin and end.  In each part all its
+ * N are known, so the difference there is one of addresses only.
  */
+#include "policy/list_sets.h"
+
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/error.h"
+#include "base/field.h"
 #include "policy/list.h"
-#include "policy/policy.h"
+#include "policy/set_use.h"
 
 /* Ports for which the same addresses are excluded. */
 struct part {
@@ -22,8 +27,10 @@ struct part {
 
 struct parts {
 	struct part *at;
-	size_t count;
+	size_t count, capacity;
 };
+
+#define NO_PART SIZE_MAX
 
 static void free_part(struct part *part)
 {
@@ -52,39 +59,36 @@ static int unite_into(struct tg_intervals *set, const struct tg_intervals *other
 	return 0;
 }
 
-/* Append a part that takes over `ports` and excludes what `like`, perhaps one of these parts, does.
+/*
+ * Append a part that takes over `ports`, and excludes what part number `like`
+ * excludes; NO_PART: nothing.
  */
-static int append_part(struct parts *parts, struct tg_intervals *ports, const struct part *like)
+static int append_part(struct parts *parts, struct tg_intervals *ports, size_t like)
 {
 	struct part part = {.ports = *ports};
-	struct part *grown;
-	int error = 0;
+	int error;
 
 	if (parts->count >= TG_MAX_TERMS)
 		return tg_fail(-E2BIG, "more than %u different sets of ports in one list",
 			       TG_MAX_TERMS);
-	if (like)
-		error = tg_intervals_copy(&part.except4, &like->except4);
-	if (like && !error)
-		error = tg_intervals_copy(&part.except6, &like->except6);
-	if (error)
-		goto fail;
-	grown = realloc(parts->at, (parts->count + 1) * sizeof(*grown));
-	if (!grown) {
-		error = tg_fail(-ENOMEM, "out of memory: no room for a set of ports");
-		goto fail;
+	error = tg_array_reserve(parts->at, parts->capacity, parts->count + 1, "sets of ports");
+	if (!error && like != NO_PART)
+		error = tg_intervals_copy(&part.except4, &parts->at[like].except4);
+	if (!error && like != NO_PART)
+		error = tg_intervals_copy(&part.except6, &parts->at[like].except6);
+	if (error) {
+		tg_intervals_free(&part.except4);
+		return error;
 	}
-	parts->at = grown;
 	parts->at[parts->count++] = part;
 	*ports = TG_INTERVALS_EMPTY;
 	return 0;
-fail:
-	tg_intervals_free(&part.except4);
-	tg_intervals_free(&part.except6);
-	return error;
 }
 
-/* Exclude addresses for those of the part's ports that are in `excluded`: split the rest off. */
+/*
+ * Exclude addresses for the ports of a part that are in `excluded`, after splitting
+ * off the other ports.
+ */
 static int split_part(struct parts *parts, size_t index, const struct tg_product *excluded)
 {
 	struct tg_intervals inside = TG_INTERVALS_EMPTY, outside = TG_INTERVALS_EMPTY;
@@ -95,7 +99,7 @@ static int split_part(struct parts *parts, size_t index, const struct tg_product
 		return error;
 	error = tg_intervals_subtract(&outside, &parts->at[index].ports, &excluded->port);
 	if (!error && outside.count)
-		error = append_part(parts, &outside, &parts->at[index]);
+		error = append_part(parts, &outside, index);
 	if (error)
 		goto out;
 	part = &parts->at[index];
@@ -118,10 +122,10 @@ static int split_ports(struct parts *parts, const struct tg_products *excluded)
 
 	if (error)
 		return error;
-	error = append_part(parts, &all, NULL);
+	error = append_part(parts, &all, NO_PART);
 	tg_intervals_free(&all);
 	for (size_t i = 0; i < excluded->count && !error; i++) {
-		/* Those that a split appends are outside of this one's ports. */
+		/* The parts that a split appends are outside of these excluded ports. */
 		size_t count = parts->count;
 
 		for (size_t j = 0; j < count && !error; j++)
@@ -130,7 +134,7 @@ static int split_ports(struct parts *parts, const struct tg_products *excluded)
 	return error;
 }
 
-/* Add what a product has in a part to the result. */
+/* Add to the result what remains of a product in one part. */
 static int subtract_part(struct tg_products *result, const struct tg_product *product,
 			 const struct part *part)
 {
@@ -186,7 +190,7 @@ static int copy_normal_paths(struct tg_path_set *out, const struct tg_path_set *
 	return error ? error : tg_path_set_normalise(out);
 }
 
-/* Items that are all negative mean all paths less those; but only where some are paths. */
+/* If all items are negative and some are paths, the paths are all except those. */
 static int path_sets(const struct tg_list *list, struct tg_path_set *paths)
 {
 	struct tg_path_set included = {0}, excluded = {0};
@@ -203,7 +207,7 @@ static int path_sets(const struct tg_list *list, struct tg_path_set *paths)
 	return error;
 }
 
-/* What is left of products, which are used up, without the excluded ones, joined. */
+/* Replace products by what remains of them without the excluded ones, joined. */
 static int less_excluded(const struct tg_products *excluded, struct tg_products *products)
 {
 	struct tg_products result = {0};
@@ -226,7 +230,8 @@ static int less_excluded(const struct tg_products *excluded, struct tg_products 
 static int use_sets(const struct tg_list *list, const struct tg_products *excluded,
 		    struct tg_set_uses *uses)
 {
-	int error = tg_set_uses_append(uses, &list->sets, list->less.except, list->less.not_count);
+	int error =
+		tg_set_uses_append(uses, &list->sets, list->less.except, list->less.except_count);
 
 	for (size_t i = 0; i < uses->count && !error; i++) {
 		error = tg_products_normalise(&uses->at[i].products);
@@ -236,14 +241,14 @@ static int use_sets(const struct tg_list *list, const struct tg_products *exclud
 	return error;
 }
 
-/* Where addresses are not in some sets, the products are a use of those, too. */
+/* If the list excludes live sets, its products become a use of those sets, too. */
 static int products_as_use(const struct tg_list *list, struct tg_products *products,
 			   struct tg_set_uses *uses)
 {
 	struct tg_set_use *use;
 	int error = tg_set_uses_add(uses, NULL, &use);
 
-	for (uint32_t i = 0; i < list->less.not_count && !error; i++)
+	for (uint32_t i = 0; i < list->less.except_count && !error; i++)
 		error = tg_set_use_less(use, list->less.except[i]);
 	if (error)
 		return error;
@@ -260,7 +265,7 @@ static int address_sets(const struct tg_list *list, struct tg_list_sets *sets)
 
 	if (list->included.any)
 		error = copy_normal(&included, &list->included.endpoints);
-	else if (list->excluded.endpoints.count || list->less.not_count)
+	else if (list->excluded.endpoints.count || list->less.except_count)
 		error = tg_products_everything(&included);
 	if (!error && list->excluded.any)
 		error = copy_normal(&excluded, &list->excluded.endpoints);
@@ -270,7 +275,7 @@ static int address_sets(const struct tg_list *list, struct tg_list_sets *sets)
 		error = less_excluded(&excluded, &included);
 	if (!error)
 		error = use_sets(list, &excluded, &uses);
-	if (!error && list->less.not_count && included.count)
+	if (!error && list->less.except_count && included.count)
 		error = products_as_use(list, &included, &uses);
 	if (!error && uses.count) {
 		sets->uses = malloc(sizeof(uses));
@@ -342,7 +347,7 @@ int tg_list_to_sets(const struct tg_list *list, struct tg_list_sets *sets)
 	int error = 0;
 
 	/* An empty list means nothing. */
-	if (list->included.any || list->excluded.any || list->less.not_count)
+	if (list->included.any || list->excluded.any || list->less.except_count)
 		error = sets_of(list, &fresh);
 	if (!error)
 		*sets = fresh;

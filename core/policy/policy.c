@@ -8,66 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "policy/effect.h"
-#include "policy/socket_options.h"
+#include "base/array.h"
 #include "base/error.h"
-#include "policy/list.h"
+#include "base/field.h"
 #include "base/names.h"
-
-struct tg_key128 tg_key_max(enum tg_key key)
-{
-	switch (key) {
-	case TG_KEY_ADDR6:
-	case TG_KEY_FROM6:
-	case TG_KEY_COMM:
-	case TG_KEY_EXE:
-	case TG_KEY_NETNS:
-	case TG_KEY_CGROUP:
-		return (struct tg_key128){UINT64_MAX, UINT64_MAX};
-	case TG_KEY_PORT:
-	case TG_KEY_FROM_PORT:
-	case TG_KEY_PROTO:
-	case TG_KEY_FAMILY:
-	case TG_KEY_TYPE:
-		return (struct tg_key128){0, UINT16_MAX};
-	default:
-		return (struct tg_key128){0, UINT32_MAX};
-	}
-}
-
-enum tg_key tg_field_key(enum tg_field field)
-{
-	switch (field) {
-	case TG_FIELD_PORT:
-		return TG_KEY_PORT;
-	case TG_FIELD_PROTO:
-		return TG_KEY_PROTO;
-	case TG_FIELD_FAMILY:
-		return TG_KEY_FAMILY;
-	case TG_FIELD_UID:
-		return TG_KEY_UID;
-	case TG_FIELD_GID:
-		return TG_KEY_GID;
-	case TG_FIELD_PID:
-		return TG_KEY_PID;
-	case TG_FIELD_COMM:
-		return TG_KEY_COMM;
-	case TG_FIELD_TYPE:
-		return TG_KEY_TYPE;
-	case TG_FIELD_MARK:
-		return TG_KEY_MARK;
-	case TG_FIELD_DEVICE:
-		return TG_KEY_DEVICE;
-	case TG_FIELD_EXE:
-		return TG_KEY_EXE;
-	case TG_FIELD_NETNS:
-		return TG_KEY_NETNS;
-	case TG_FIELD_CGROUP:
-		return TG_KEY_CGROUP;
-	default:
-		return TG_KEYS;
-	}
-}
+#include "parse/target.h"
+#include "policy/effect.h"
+#include "policy/list.h"
+#include "policy/socket_options.h"
 
 int tg_rule_error(const struct tg_policy_rule *rule, int error, const char *format, ...)
 {
@@ -139,8 +87,6 @@ static int check_default_verb(const char *what, enum tg_verb verb)
 
 int tg_policy_default(struct tg_policy *policy, uint32_t ops, enum tg_verb verb)
 {
-	const uint32_t cannot_deny =
-		1u << TG_OP_RECVMSG | 1u << TG_OP_GETPEERNAME | 1u << TG_OP_GETSOCKNAME;
 	int error = check_default_verb("default", verb);
 
 	if (error)
@@ -148,7 +94,7 @@ int tg_policy_default(struct tg_policy *policy, uint32_t ops, enum tg_verb verb)
 	if (!ops || ops >> TG_OPS)
 		return tg_fail(-EINVAL, "default: %#x are not operations", ops);
 	for (int op = 0; op < TG_OPS; op++)
-		if (verb == TG_VERB_DENY && ops & cannot_deny & 1u << op)
+		if (verb == TG_VERB_DENY && ops & TG_OPS_REPORTS & 1u << op)
 			return tg_fail(-EINVAL, "default: the kernel cannot deny %s",
 				       tg_op_name(op));
 	for (int op = 0; op < TG_OPS; op++)
@@ -175,10 +121,10 @@ static uint32_t hash_name(const char *name)
 	return hash;
 }
 
-/* Where a name stands in by_name, or the free place for it. */
+/* The place of a name in by_name, or the free place for it. */
 static uint32_t name_place(const struct tg_policy *policy, const char *name)
 {
-	uint32_t mask = 2 * policy->rule_room - 1;
+	uint32_t mask = 2 * policy->rule_capacity - 1;
 	uint32_t place = hash_name(name) & mask;
 
 	while (policy->by_name[place] &&
@@ -189,28 +135,27 @@ static uint32_t name_place(const struct tg_policy *policy, const char *name)
 
 static int grow_rules(struct tg_policy *policy)
 {
-	uint32_t room = policy->rule_room ? 2 * policy->rule_room : 16;
-	struct tg_policy_rule *rules;
+	uint32_t capacity = policy->rule_capacity;
 	uint32_t *by_name;
+	int error;
 
-	if (policy->rule_count < policy->rule_room)
+	if (policy->rule_count < capacity)
 		return 0;
-	rules = realloc(policy->rules, room * sizeof(*rules));
-	if (!rules)
-		return tg_fail(-ENOMEM, "out of memory: no room for %u rules", room);
-	policy->rules = rules;
-	by_name = calloc(2 * (size_t)room, sizeof(*by_name));
+	error = tg_array_reserve(policy->rules, capacity, policy->rule_count + 1, "rules");
+	if (error)
+		return error;
+	by_name = calloc(2 * (size_t)capacity, sizeof(*by_name));
 	if (!by_name)
-		return tg_fail(-ENOMEM, "out of memory: no room for %u rules", room);
+		return tg_fail(-ENOMEM, "out of memory: no room for %u rules", capacity);
 	free(policy->by_name);
 	policy->by_name = by_name;
-	policy->rule_room = room;
+	policy->rule_capacity = capacity;
 	for (uint32_t i = 0; i < policy->rule_count; i++)
 		policy->by_name[name_place(policy, policy->rules[i].name)] = i + 1;
 	return 0;
 }
 
-/* The caller's struct in our size: what it does not know of is 0. */
+/* Copy the caller's struct, which may be older and shorter: what it lacks becomes 0. */
 static int take_rule(struct tg_rule *ours, const struct tg_rule *theirs)
 {
 	if (theirs->size < offsetof(struct tg_rule, name) || theirs->size > sizeof(*ours))
@@ -221,7 +166,7 @@ static int take_rule(struct tg_rule *ours, const struct tg_rule *theirs)
 	return 0;
 }
 
-/* Fill in a rule; what a failure leaves in it is for free_rule(). */
+/* Fill in a rule.  After a failure the caller still calls free_rule(). */
 static int make_rule(struct tg_policy_rule *fresh, const struct tg_rule *rule,
 		     const struct tg_policy *policy)
 {
@@ -249,8 +194,8 @@ static int make_rule(struct tg_policy_rule *fresh, const struct tg_rule *rule,
 				     where ? " (" : "", where ? where : "", where ? ")" : "");
 	}
 	error = tg_effect_parse(&fresh->effect, rule);
-	if (!error)
-		error = tg_effect_path(rule, &fresh->to_path, &fresh->to_path_bytes);
+	if (!error && rule->to)
+		error = tg_target_path(rule->to, &fresh->to_path, &fresh->to_path_bytes);
 	if (!error && rule->set)
 		error = tg_options_parse(rule->set, &fresh->options);
 	if (!error)
@@ -307,35 +252,17 @@ int tg_policy_backend(struct tg_policy *policy, uint32_t index, const char *back
 	error = tg_backends_add(&rule->backends, backend, weight, rule->ops);
 	if (error)
 		return tg_rule_error(rule, error, "%s", tg_error());
-	/* They are all of one family: what holds for the first does for all. */
+	/* All backends are of one family, so the checks need the first one only. */
 	rule->effect.effects |= TG_EFFECT_TO_ADDR;
 	memcpy(rule->effect.to_addr_be, rule->backends.at[0].addr_be,
 	       sizeof(rule->effect.to_addr_be));
 	return 0;
 }
 
-static const char *field_name(enum tg_field field)
-{
-	static const char *const names[TG_FIELDS] = {
-		[TG_FIELD_ENDPOINT] = "endpoint", [TG_FIELD_PORT] = "port",
-		[TG_FIELD_PROTO] = "proto",       [TG_FIELD_FAMILY] = "family",
-		[TG_FIELD_UID] = "uid",           [TG_FIELD_GID] = "gid",
-		[TG_FIELD_PID] = "pid",           [TG_FIELD_COMM] = "comm",
-		[TG_FIELD_TYPE] = "type",         [TG_FIELD_MARK] = "mark",
-		[TG_FIELD_DEVICE] = "device",     [TG_FIELD_EXE] = "exe",
-		[TG_FIELD_NETNS] = "netns",       [TG_FIELD_CGROUP] = "cgroup",
-		[TG_FIELD_FROM] = "from",
-	};
-
-	return names[field];
-}
-
-/* The kernel connects elsewhere then, and the image tells by where that is. */
+/* The kernel connects to loopback instead, and the image matches that address. */
 static int check_any_address(const struct tg_policy_rule *rule, const struct tg_list *list)
 {
-	const uint32_t goes = 1u << TG_OP_CONNECT | 1u << TG_OP_SENDMSG;
-
-	if (list->field != TG_FIELD_ENDPOINT || !(rule->ops & goes))
+	if (list->field != TG_FIELD_ENDPOINT || !(rule->ops & TG_OPS_EGRESS))
 		return 0;
 	if (list->names_any4)
 		return tg_rule_error(rule, -EINVAL,
@@ -356,14 +283,15 @@ int tg_policy_match(struct tg_policy *policy, uint32_t index, const struct tg_li
 	if (!rule)
 		return -ERANGE;
 	if (rule->given & 1u << list->field)
-		return tg_rule_error(rule, -EEXIST, "%s: is there already",
-				     field_name(list->field));
+		return tg_rule_error(rule, -EEXIST, "%s: is given already",
+				     tg_field_info(list->field)->name);
 	error = check_any_address(rule, list);
 	if (error)
 		return error;
 	error = tg_list_to_sets(list, &rule->match[list->field]);
 	if (error)
-		return tg_rule_error(rule, error, "%s: %s", field_name(list->field), tg_error());
+		return tg_rule_error(rule, error, "%s: %s", tg_field_info(list->field)->name,
+				     tg_error());
 	rule->given |= 1u << list->field;
 	return 0;
 }

@@ -1,137 +1,52 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * policy.h - what a policy is in memory, between its text and its image.
+ * policy.h - a policy in memory, between its text and its image.
  *
- * list.c and policy.c fill these in; compile.c reads them.  All sets are
- * normal (interval.h), all values checked, all names resolved.
+ * policy.c and policy_declare.c fill it in; compile/ reads it.  All sets are
+ * normal (interval.h), all values are checked, all names are resolved.
  */
 #ifndef TG_POLICY_POLICY_H
 #define TG_POLICY_POLICY_H
 
 #include "bpf/layout/image_layout.h"
 #include "parse/backend.h"
-#include "system/cgroup_chain.h"
-#include "parse/element.h"
-#include "base/interval.h"
-#include "policy/rate.h"
-#include "table/service.h"
-#include "tidegate.h"
 #include "parse/unix_path.h"
-
-/*
- * One product of an endpoint list: an address of addr4 or addr6, and a port.
- * The sets of one list's products may overlap.  "*" is all of all three.  An
- * IPv4 pattern has an empty addr6, and the other way round; v4-mapped
- * addresses are in addr4 (32 bits) only.
- */
-struct tg_product {
-	struct tg_intervals addr4;
-	struct tg_intervals addr6;
-	struct tg_intervals port;
-};
-
-struct tg_set_uses;
-
-/*
- * What a list means.  Endpoint lists are products and paths; of cgroups it is
- * the list, since what they are as keys depends on all that an operation's
- * rules name; every other field is one set of keys: numbers, or 16 bytes of
- * comm as a big-endian number.
- */
-struct tg_list_sets {
-	enum tg_field field;
-	struct tg_product *products;
-	size_t product_count;
-	struct tg_path_set paths; /* unix sockets, beside the products */
-	struct tg_set_uses *uses; /* of live sets, beside the products; NULL: none */
-	struct tg_intervals set;
-	struct tg_cgroups cgroups; /* of TG_FIELD_CGROUP, in its place */
-};
-
-/*
- * Work out what a list means: its positive items, or everything if there are
- * none but negative ones, less the negative ones.  An empty list means nothing.
- */
-int tg_list_to_sets(const struct tg_list *list, struct tg_list_sets *sets);
-void tg_list_sets_free(struct tg_list_sets *sets);
+#include "policy/balance.h"
+#include "policy/list_sets.h"
+#include "policy/policy_declare.h"
+#include "policy/rate.h"
+#include "tidegate.h"
 
 struct tg_policy_rule {
 	char *name;
 	char *where;
 	char *text;
 	uint32_t ops;
-	struct tg_term effect;       /* slot and rule still 0 */
+	struct tg_term effect;       /* its slot and rule are still 0 */
 	struct tg_path to_path;      /* rewrite: the unix socket to go to */
-	uint32_t to_path_bytes;      /* 0: it goes to none */
-	struct tg_options options;   /* where effect has TG_EFFECT_SET */
+	uint32_t to_path_bytes;      /* 0: it does not go to a unix socket */
+	struct tg_options options;   /* if effect has TG_EFFECT_SET */
 	struct tg_backends backends; /* of balance */
 	struct tg_balance balance;   /* of balance */
-	struct tg_rate rate;         /* where it has TG_EFFECT_RATE */
-	uint32_t given;              /* bits, 1 << enum tg_field: which meanings are set */
+	struct tg_rate rate;         /* if effect has TG_EFFECT_RATE */
+	uint32_t given;              /* 1 << enum tg_field: the fields that it restricts */
 	struct tg_list_sets match[TG_FIELDS];
-};
-
-struct tg_policy_service {
-	struct tg_vip_key vip;
-	struct tg_backends backends;
-};
-
-/* A live table, as a policy declares it. */
-struct tg_policy_table {
-	char *name;
-	enum tg_table_kind kind;
-	uint32_t size; /* 0: not said */
-	uint64_t ttl_ms;
-	struct tg_elements elements;
-	struct tg_policy_service *services; /* of a table of services, in place of elements */
-	uint32_t service_count, service_room;
 };
 
 struct tg_policy {
 	char *name;
 	struct tg_policy_table *tables;
-	uint32_t table_count;
+	uint32_t table_count, table_capacity;
 	struct tg_policy_rule *rules;
 	uint32_t rule_count;
-	uint32_t rule_room;
-	uint32_t *by_name; /* 2 * rule_room places: a rule's number from 1, by hash of its name */
+	uint32_t rule_capacity;
+	uint32_t *
+		by_name; /* 2 * rule_capacity places: a rule's number from 1, by hash of its name */
 	uint8_t defaults[TG_OPS]; /* enum tg_verb */
 	uint8_t on_error;
 };
 
-/* Whether a field's items are endpoints. */
-static inline bool tg_field_is_endpoint(enum tg_field field)
-{
-	return field == TG_FIELD_ENDPOINT || field == TG_FIELD_FROM;
-}
-
-/* The largest key of a field of the image. */
-struct tg_key128 tg_key_max(enum tg_key key);
-
-/*
- * The fields of the policy language that are fields of the image as they stand;
- * TG_KEYS for endpoints.
- */
-enum tg_key tg_field_key(enum tg_field field);
-
-/* The number of a table of this name, or -1. */
-int tg_policy_find_table(const struct tg_policy *policy, const char *name);
-
-/* The elements, or services, that a declared table has room for. */
-uint32_t tg_policy_table_size(const struct tg_policy_table *table);
-
-/* The rows that services take in an image. */
-uint64_t tg_policy_service_rows(const struct tg_policy_table *table);
-
-void tg_policy_tables_free(struct tg_policy *policy);
-
-/* -EINVAL: a rule's parts contradict each other.  For tg_policy_compile() to call first. */
-int tg_policy_check(const struct tg_policy *policy);
-
-/*
- * Fail with the text `where: verb "name": what`, as every complaint about a
- * rule reads; returns `error`.
- */
+/* Fail with the text `where: verb "name": what`, the form of all errors of rules. */
 int tg_rule_error(const struct tg_policy_rule *rule, int error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 

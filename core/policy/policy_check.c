@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /* policy_check.c - rules whose parts contradict each other. */
+#include "policy/policy_check.h"
+
 #include <errno.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
 #include "parse/address.h"
-#include "policy/socket_options.h"
 #include "policy/policy.h"
 #include "policy/set_use.h"
+#include "policy/socket_options.h"
 
-/* Which calls a rule can match, by the address asked for and by the socket. */
+/* The calls that a rule can match, by the address asked for and by the socket. */
 struct reach {
 	bool address4, address6;
 	bool socket4, socket6;
 };
 
-/* A set may come to hold any address. */
+/* A live set may hold any address at some time. */
 static void use_reach(const struct tg_set_use *use, struct reach *reach)
 {
 	for (size_t i = 0; i < use->products.count; i++) {
@@ -41,35 +43,23 @@ static struct reach rule_reach(const struct tg_policy_rule *rule)
 	reach.socket6 =
 		any_family || tg_intervals_contains(family, (struct tg_key128){0, AF_INET6});
 	reach.socket4 = any_family || tg_intervals_contains(family, (struct tg_key128){0, AF_INET});
-	/* An IPv4 socket has IPv4 addresses alone. */
+	/* An IPv4 socket asks for IPv4 addresses only. */
 	reach.socket4 &= reach.address4;
 	reach.address6 &= reach.socket6;
 	reach.address4 &= reach.socket4 || reach.socket6;
 	return reach;
 }
 
-static bool is_v6(const uint32_t words_be[4])
-{
-	const uint8_t *bytes = (const uint8_t *)words_be;
-	uint64_t hi = 0, lo = 0;
-
-	for (int i = 0; i < 8; i++) {
-		hi = hi << 8 | bytes[i];
-		lo = lo << 8 | bytes[8 + i];
-	}
-	return !tg_address_is_mapped((struct tg_key128){hi, lo});
-}
-
 static int check_to(const struct tg_policy_rule *rule, const struct reach *reach)
 {
-	bool to6 = is_v6(rule->effect.to_addr_be);
+	bool to6 = !tg_bytes_are_mapped(rule->effect.to_addr_be);
 
 	if (to6 && reach->socket4)
 		return tg_rule_error(rule, -EINVAL,
 				     "to: an IPv4 socket cannot %s an IPv6 address: match IPv6 "
 				     "addresses only, or add family = \"inet6\"",
 				     rule->ops & 1u << TG_OP_CONNECT ? "connect to" : "have");
-	/* udpv6_sendmsg() answers ENOTSUPP, 524, which no program knows. */
+	/* udpv6_sendmsg() returns ENOTSUPP, 524, an errno that no program knows. */
 	if (!to6 && rule->ops & 1u << TG_OP_SENDMSG && reach->address6)
 		return tg_rule_error(rule, -EINVAL,
 				     "to: the kernel sends no datagram for an IPv6 address to an "
@@ -80,11 +70,11 @@ static int check_to(const struct tg_policy_rule *rule, const struct reach *reach
 
 static int check_source(const struct tg_policy_rule *rule, const struct reach *reach)
 {
-	bool source6 = is_v6(rule->effect.source_addr_be);
+	bool source6 = !tg_bytes_are_mapped(rule->effect.source_addr_be);
 	bool to4 = reach->address4, to6 = reach->address6;
 
 	if (rule->effect.effects & TG_EFFECT_TO_ADDR) {
-		to6 = is_v6(rule->effect.to_addr_be);
+		to6 = !tg_bytes_are_mapped(rule->effect.to_addr_be);
 		to4 = !to6;
 	}
 	if ((source6 ? to6 : to4) || (!to4 && !to6))
@@ -95,7 +85,7 @@ static int check_source(const struct tg_policy_rule *rule, const struct reach *r
 			     source6 ? 6 : 4, source6 ? 4 : 6);
 }
 
-/* What a rule does has to make sense for each kind of socket that it matches. */
+/* The effects of a rule have to make sense for each kind of socket that it matches. */
 static int check_unix(const struct tg_policy_rule *rule)
 {
 	const struct tg_list_sets *endpoint = &rule->match[TG_FIELD_ENDPOINT];
@@ -104,9 +94,10 @@ static int check_unix(const struct tg_policy_rule *rule)
 	uint32_t rewrites = TG_EFFECT_TO_ADDR | TG_EFFECT_TO_PORT;
 
 	if (rule->to_path_bytes && inet)
-		return tg_rule_error(rule, -EINVAL,
-				     "to: only a unix socket can be led to a unix socket: match "
-				     "unix: endpoints only");
+		return tg_rule_error(
+			rule, -EINVAL,
+			"to: only a unix socket can be redirected to a unix socket: match "
+			"unix: endpoints only");
 	if (!endpoint->paths.count)
 		return 0;
 	if (rule->ops & 1u << TG_OP_BIND)
@@ -115,23 +106,24 @@ static int check_unix(const struct tg_policy_rule *rule)
 				     "match no unix: endpoints");
 	if (rule->rate.per == TG_PER_DST)
 		return tg_rule_error(rule, -EINVAL,
-				     "per: a unix socket's path is no destination that is counted: "
+				     "per: a unix socket's path is not counted as a destination: "
 				     "match no unix: endpoints, or write another");
 	if (rule->effect.effects & TG_EFFECT_SET)
 		return tg_rule_error(rule, -EINVAL,
 				     "set: unix sockets have none of these options: match no unix: "
 				     "endpoints");
 	if (!rule->to_path_bytes && rule->effect.effects & rewrites)
-		return tg_rule_error(rule, -EINVAL,
-				     "to: a unix socket cannot be led to an IP address: match no "
-				     "unix: endpoints, or write a path: to = \"unix:/run/x.sock\"");
+		return tg_rule_error(
+			rule, -EINVAL,
+			"to: a unix socket cannot be redirected to an IP address: match no "
+			"unix: endpoints, or write a path: to = \"unix:/run/x.sock\"");
 	if (rule->effect.effects & TG_EFFECT_SOURCE)
 		return tg_rule_error(rule, -EINVAL,
 				     "source: a unix socket has none: match no unix: endpoints");
 	return 0;
 }
 
-/* TCP's options are no other protocol's: the call would fail. */
+/* Setting an option of TCP on any other socket would fail the call. */
 static int check_options(const struct tg_policy_rule *rule)
 {
 	const struct tg_intervals *proto = &rule->match[TG_FIELD_PROTO].set;
@@ -166,14 +158,13 @@ static int check_table(const struct tg_policy *policy, const struct tg_policy_ru
 	if (field == TG_FIELD_FROM && policy->tables[number].kind == TG_TABLE_SERVICES)
 		return tg_rule_error(
 			rule, -EINVAL,
-			"from: services \"%s\": are what calls ask for, and no socket's own "
+			"from: services \"%s\": are what calls ask for, not a socket's own "
 			"address: name them in the operation, or a set here",
 			name);
 	if (negated && policy->tables[number].kind == TG_TABLE_SERVICES)
 		return tg_rule_error(
 			rule, -EINVAL,
-			"services \"%s\": cannot be taken out of a list: they are about "
-			"ports, too",
+			"services \"%s\": cannot be excluded from a list: they have ports, too",
 			name);
 	return 0;
 }
@@ -187,13 +178,13 @@ static int check_uses(const struct tg_policy *policy, const struct tg_policy_rul
 	for (size_t i = 0; uses && i < uses->count && !error; i++) {
 		if (uses->at[i].set)
 			error = check_table(policy, rule, field, uses->at[i].set, false);
-		for (uint32_t k = 0; k < uses->at[i].not_count && !error; k++)
+		for (uint32_t k = 0; k < uses->at[i].except_count && !error; k++)
 			error = check_table(policy, rule, field, uses->at[i].except[k], true);
 	}
 	return error;
 }
 
-/* Whether all, or any, of what a rule is about are live services. */
+/* Whether any endpoint of a rule is a table of services; if `all`, whether all are. */
 static bool is_about_services(const struct tg_policy *policy, const struct tg_policy_rule *rule,
 			      bool all)
 {
@@ -212,7 +203,7 @@ static bool is_about_services(const struct tg_policy *policy, const struct tg_po
 	return services && (!all || !others);
 }
 
-/* Backends are those of the rule, or of the services that it is about. */
+/* The backends are those of the rule, or those of the services that it matches. */
 static int check_backends(const struct tg_policy *policy, const struct tg_policy_rule *rule)
 {
 	if (rule->effect.verb != TG_VERB_BALANCE)

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* policy_declare.c - the live tables that a policy declares. */
+#include "policy/policy_declare.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
+#include "base/error.h"
 #include "bpf/layout/table_layout.h"
 #include "policy/policy.h"
-#include "base/error.h"
 #include "tidegate.h"
 
 #define DEFAULT_SET_SIZE 65536u
@@ -29,7 +32,7 @@ uint64_t tg_policy_service_rows(const struct tg_policy_table *table)
 	return rows;
 }
 
-/* Twice what there is; larger lists take the room of more services. */
+/* Twice the declared services; a service with many backends counts as several. */
 static uint32_t services_size(const struct tg_policy_table *table)
 {
 	uint64_t size = 2ull * table->service_count, by_rows = tg_policy_service_rows(table) / 4;
@@ -96,20 +99,18 @@ static int check_declaration(const struct tg_policy *policy, enum tg_table_kind 
 static int declare(struct tg_policy *policy, enum tg_table_kind kind, const char *name,
 		   uint32_t size, uint64_t ttl_ms)
 {
-	struct tg_policy_table *tables;
+	struct tg_policy_table table = {.kind = kind, .size = size, .ttl_ms = ttl_ms};
 	int error = check_declaration(policy, kind, name, size);
 
+	if (!error)
+		error = tg_array_reserve(policy->tables, policy->table_capacity,
+					 policy->table_count + 1, "sets and services");
 	if (error)
 		return error;
-	tables = realloc(policy->tables, (policy->table_count + 1) * sizeof(*tables));
-	if (tables)
-		policy->tables = tables;
-	if (tables)
-		tables[policy->table_count] = (struct tg_policy_table){
-			.name = strdup(name), .kind = kind, .size = size, .ttl_ms = ttl_ms};
-	if (!tables || !tables[policy->table_count].name)
-		return tg_fail(-ENOMEM, "out of memory: no room for a set");
-	policy->table_count++;
+	table.name = strdup(name);
+	if (!table.name)
+		return tg_fail(-ENOMEM, "out of memory: no room for a name");
+	policy->tables[policy->table_count++] = table;
 	return 0;
 }
 
@@ -121,21 +122,6 @@ int tg_policy_set(struct tg_policy *policy, const char *name, uint32_t size, uin
 int tg_policy_services(struct tg_policy *policy, const char *name, uint32_t size)
 {
 	return declare(policy, TG_TABLE_SERVICES, name, size, 0);
-}
-
-static int grow_services(struct tg_policy_table *table)
-{
-	uint32_t room = table->service_room ? 2 * table->service_room : 16;
-	struct tg_policy_service *services;
-
-	if (table->service_count < table->service_room)
-		return 0;
-	services = realloc(table->services, room * sizeof(*services));
-	if (!services)
-		return tg_fail(-ENOMEM, "out of memory: no room for %u services", room);
-	table->services = services;
-	table->service_room = room;
-	return 0;
 }
 
 static int make_service(const struct tg_policy_table *table, const char *vip,
@@ -170,7 +156,8 @@ int tg_policy_service(struct tg_policy *policy, const char *name, const char *vi
 	if (number < 0 || policy->tables[number].kind != TG_TABLE_SERVICES)
 		return tg_fail(-ENOENT, "services \"%s\": are not declared", name);
 	table = &policy->tables[number];
-	error = grow_services(table);
+	error = tg_array_reserve(table->services, table->service_capacity, table->service_count + 1,
+				 "services");
 	if (!error)
 		error = make_service(table, vip, backends, count, &service);
 	if (error)
@@ -190,7 +177,7 @@ static struct tg_policy_table *find_set(struct tg_policy *policy, const char *na
 	return NULL;
 }
 
-/* What is added has to be what a set holds, and has to have room. */
+/* Put the name of the set in front of an error; otherwise check that its elements fit. */
 static int check_added(const struct tg_policy_table *table, int error)
 {
 	uint32_t size = table->size ? table->size : TG_MAX_SET_SIZE;

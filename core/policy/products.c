@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* products.c - unions of products of addresses and ports, at most one a set of ports. */
+/* products.c - unions of products of addresses and ports, at most one product per set of ports. */
 #include "policy/products.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/error.h"
+#include "base/field.h"
 
 static uint64_t hash_set(uint64_t hash, const struct tg_intervals *set)
 {
@@ -48,26 +51,25 @@ static void enter(struct tg_products *products, size_t index)
 	products->buckets[bucket] = (uint32_t)index + 1;
 }
 
-/* Room for one product more, with at least half of the buckets free. */
+/* Make room for one more product, with at least half of the buckets free. */
 static int grow(struct tg_products *products)
 {
-	size_t room = products->room ? 2 * products->room : 4;
-	struct tg_product *at;
+	size_t capacity = products->capacity;
 	uint32_t *buckets;
+	int error;
 
-	if (products->count < products->room)
+	if (products->count < capacity)
 		return 0;
-	at = realloc(products->at, room * sizeof(*at));
-	if (!at)
-		return tg_fail(-ENOMEM, "out of memory: no room for %zu sets of ports", room);
-	products->at = at;
-	buckets = calloc(2 * room, sizeof(*buckets));
+	error = tg_array_reserve(products->at, capacity, products->count + 1, "sets of ports");
+	if (error)
+		return error;
+	buckets = calloc(2 * capacity, sizeof(*buckets));
 	if (!buckets)
-		return tg_fail(-ENOMEM, "out of memory: no room for %zu sets of ports", room);
+		return tg_fail(-ENOMEM, "out of memory: no room for %zu sets of ports", capacity);
 	free(products->buckets);
-	products->room = room;
+	products->capacity = capacity;
 	products->buckets = buckets;
-	products->bucket_count = 2 * room;
+	products->bucket_count = 2 * capacity;
 	for (size_t i = 0; i < products->count; i++)
 		enter(products, i);
 	return 0;
@@ -147,77 +149,82 @@ int tg_products_normalise(struct tg_products *products)
 	return error;
 }
 
-static bool equal_addresses(const struct tg_product *a, const struct tg_product *b)
+/* Any order of sets, in which equal sets are neighbours. */
+static int compare_sets(const struct tg_intervals *a, const struct tg_intervals *b)
 {
-	return tg_intervals_equal(&a->addr4, &b->addr4) && tg_intervals_equal(&a->addr6, &b->addr6);
+	if (a->count != b->count)
+		return a->count < b->count ? -1 : 1;
+	return a->count ? memcmp(a->at, b->at, a->count * sizeof(*a->at)) : 0;
 }
 
-/* Index of the product with the same addresses, or SIZE_MAX and the bucket to put it in. */
-static size_t find_addresses(const struct tg_products *products, const uint64_t *hashes,
-			     const uint32_t *buckets, size_t mask, const struct tg_product *product,
-			     uint64_t hash, size_t *bucket)
+static int compare_addresses(const struct tg_product *a, const struct tg_product *b)
 {
-	for (*bucket = hash & mask; buckets[*bucket]; *bucket = (*bucket + 1) & mask) {
-		size_t index = buckets[*bucket] - 1;
+	int order = compare_sets(&a->addr4, &b->addr4);
 
-		if (hashes[index] == hash && equal_addresses(&products->at[index], product))
-			return index;
+	return order ? order : compare_sets(&a->addr6, &b->addr6);
+}
+
+/* By addresses; products with equal addresses stay in their order. */
+static int by_addresses(const void *a, const void *b)
+{
+	const struct tg_product *x = *(struct tg_product *const *)a;
+	const struct tg_product *y = *(struct tg_product *const *)b;
+	int order = compare_addresses(x, y);
+
+	return order ? order : (x > y) - (x < y);
+}
+
+/* Move the ports of `from` to a product with equal addresses; `from` is empty after it. */
+static int absorb(struct tg_product *product, struct tg_product *from)
+{
+	int error = tg_intervals_reserve(&product->port, from->port.count);
+
+	if (error)
+		return error;
+	for (size_t i = 0; i < from->port.count; i++)
+		tg_intervals_add(&product->port, from->port.at[i].first, from->port.at[i].last);
+	tg_product_free(from);
+	return 0;
+}
+
+static void drop_empty(struct tg_products *products)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < products->count; i++) {
+		struct tg_product *product = &products->at[i];
+
+		if (product->addr4.count || product->addr6.count)
+			products->at[kept++] = *product;
+		else
+			tg_product_free(product);
 	}
-	return SIZE_MAX;
+	products->count = kept;
 }
 
 int tg_products_join(struct tg_products *products)
 {
-	uint32_t *buckets = NULL;
-	uint64_t *hashes = NULL;
-	size_t size = 4, kept = 0, taken = 0;
+	struct tg_product **sorted = calloc(products->count + 1, sizeof(*sorted));
+	size_t first = 0;
 	int error = 0;
 
-	while (size < 2 * products->count)
-		size *= 2;
-	buckets = calloc(size, sizeof(*buckets));
-	hashes = calloc(size, sizeof(*hashes));
-	if (!buckets || !hashes) {
-		error = tg_fail(-ENOMEM, "out of memory: no room to join %zu sets of ports",
-				products->count);
-		goto out;
+	if (!sorted)
+		return tg_fail(-ENOMEM, "out of memory: no room to join %zu sets of ports",
+			       products->count);
+	for (size_t i = 0; i < products->count; i++)
+		sorted[i] = &products->at[i];
+	qsort(sorted, products->count, sizeof(*sorted), by_addresses);
+	for (size_t i = 1; i < products->count && !error; i++) {
+		if (compare_addresses(sorted[first], sorted[i]) == 0)
+			error = absorb(sorted[first], sorted[i]);
+		else
+			first = i;
 	}
-	for (; taken < products->count; taken++) {
-		struct tg_product product = products->at[taken];
-		uint64_t hash = hash_set(hash_set(0, &product.addr4) + 1, &product.addr6);
-		size_t bucket, same;
-
-		if (!product.addr4.count && !product.addr6.count) {
-			tg_product_free(&product);
-			continue;
-		}
-		same = find_addresses(products, hashes, buckets, size - 1, &product, hash, &bucket);
-		if (same == SIZE_MAX) {
-			hashes[kept] = hash;
-			products->at[kept++] = product;
-			buckets[bucket] = (uint32_t)kept;
-			continue;
-		}
-		for (size_t i = 0; i < product.port.count && !error; i++)
-			error = tg_intervals_add(&products->at[same].port, product.port.at[i].first,
-						 product.port.at[i].last);
-		if (error)
-			break;
-		tg_product_free(&product);
-	}
-	for (size_t i = 0; i < kept && !error; i++)
+	free(sorted);
+	drop_empty(products);
+	for (size_t i = 0; i < products->count && !error; i++)
 		error = tg_intervals_normalise(&products->at[i].port);
-out:
-	/* What was not looked at moves down behind what was kept: nothing is lost or freed twice.
-	 */
-	if (taken > kept && taken < products->count)
-		memmove(&products->at[kept], &products->at[taken],
-			(products->count - taken) * sizeof(*products->at));
-	if (buckets && hashes)
-		products->count -= taken - kept;
-	free(buckets);
-	free(hashes);
-	/* Ports have changed: the buckets are of no more use. */
+	/* Ports have changed, so the buckets are of no more use. */
 	free(products->buckets);
 	products->buckets = NULL;
 	products->bucket_count = 0;

@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* rate.c - a rule's rate, from its text. */
+/* rate.c - the rates of a rule, from their text: of its calls, and of its events. */
 #include "policy/rate.h"
 
 #include <errno.h>
 #include <string.h>
 
-#include "bpf/layout/image_layout.h"
 #include "base/error.h"
-#include "parse/value.h"
+#include "bpf/layout/image_layout.h"
+#include "parse/item.h"
 
 #define SECOND_NS  1000000000ull
+#define SECOND_US  1000000ull
 #define MOST       1000000ull /* a second */
 #define MOST_BURST (1u << 24)
+
+static uint64_t unit_seconds(char unit)
+{
+	return unit == 's' ? 1 : unit == 'm' ? 60 : unit == 'h' ? 3600 : 0;
+}
 
 static const char *const pers[TG_PERS] = {
 	[TG_PER_UID] = "uid",
@@ -39,11 +45,6 @@ static int bad_rate(const char *text)
 		       text);
 }
 
-static uint64_t unit_seconds(char unit)
-{
-	return unit == 's' ? 1 : unit == 'm' ? 60 : unit == 'h' ? 3600 : 0;
-}
-
 static int parse_over(const char *text, struct tg_rate *rate)
 {
 	const char *s = text;
@@ -59,7 +60,7 @@ static int parse_over(const char *text, struct tg_rate *rate)
 			       text);
 	if (count > MOST * seconds)
 		return tg_fail(-EINVAL, "over: \"%s\": the limit is %llu/s", text, MOST);
-	/* One second's worth, or one call where that is less. */
+	/* By default one second's calls, but at least one. */
 	burst = count / seconds ? count / seconds : 1;
 	s++;
 	if (!strncmp(s, " burst ", 7)) {
@@ -70,7 +71,7 @@ static int parse_over(const char *text, struct tg_rate *rate)
 	if (*s)
 		return bad_rate(text);
 	if (!burst)
-		return tg_fail(-EINVAL, "over: \"%s\": a burst is one call at least", text);
+		return tg_fail(-EINVAL, "over: \"%s\": a burst is at least one call", text);
 	rate->interval_ns = seconds * SECOND_NS / count;
 	rate->window_ns = rate->interval_ns * burst;
 	return 0;
@@ -89,5 +90,54 @@ int tg_rate_parse(const char *over, const char *per, struct tg_rate *rate)
 		error = parse_per(per, &parsed.per);
 	if (!error)
 		*rate = parsed;
+	return error;
+}
+
+/* "10/s": at most 10 events a second; "1/100": one call in 100. */
+static int parse_log_rate(const char *text, struct tg_term *term)
+{
+	const char *s = text;
+	uint64_t count, every, seconds;
+
+	if (!tg_number_scan(&s, UINT32_MAX, &count) || *s++ != '/')
+		return tg_fail(-EINVAL,
+			       "log: \"%s\": write \"true\", \"false\", a rate such as \"10/s\", "
+			       "\"10/m\" or \"10/h\", or one call in many: \"1/100\"",
+			       text);
+	if (!count)
+		return tg_fail(-EINVAL, "log: \"%s\": never: write false", text);
+	seconds = unit_seconds(*s);
+	if (seconds && !s[1]) {
+		if (count > seconds * SECOND_US)
+			return tg_fail(-EINVAL, "log: \"%s\": over 1000000 a second: write true",
+				       text);
+		/* Rounded up, so that the rate is never exceeded. */
+		term->log_interval_us = (uint32_t)((seconds * SECOND_US + count - 1) / count);
+		term->log_window_s = (uint32_t)seconds;
+		return 0;
+	}
+	if (!tg_number_scan(&s, UINT32_MAX, &every) || *s)
+		return tg_fail(-EINVAL, "log: \"%s\": the rate is by s, m or h: write \"%llu/s\"",
+			       text, (unsigned long long)count);
+	if (count != 1 || !every)
+		return tg_fail(-EINVAL, "log: \"%s\": one call in many is written \"1/100\"", text);
+	term->log_every = (uint32_t)every;
+	return 0;
+}
+
+int tg_log_rate_parse(const char *text, struct tg_term *term)
+{
+	int error = 0;
+
+	if (!text)
+		text = term->verb == TG_VERB_DENY      ? "100/s"
+		       : term->verb == TG_VERB_OBSERVE ? "true"
+						       : "false";
+	if (!strcmp(text, "false"))
+		return 0;
+	term->log_every = 1;
+	if (strcmp(text, "true") != 0)
+		error = parse_log_rate(text, term);
+	term->effects |= TG_EFFECT_LOG;
 	return error;
 }

@@ -17,7 +17,7 @@ static const struct option {
 	const char *name;
 	uint32_t bit;
 	size_t offset;
-	uint32_t least, most; /* of a number; most 0: a text */
+	uint32_t least, most; /* limits of a number; most 0: it is a text */
 	bool tcp;
 } options_by_name[] = {
 	{"mark", TG_OPTION_MARK, offsetof(struct tg_options, mark), 0, UINT32_MAX, false},
@@ -37,8 +37,8 @@ static const struct option {
 static int unknown_option(const char *name)
 {
 	return tg_fail(-EINVAL,
-		       "set: \"%s\": no option; there are mark, priority, tos, device, keepalive, "
-		       "keepidle, keepintvl, keepcnt and congestion",
+		       "set: \"%s\": not an option: write mark, priority, tos, device, keepalive, "
+		       "keepidle, keepintvl, keepcnt or congestion",
 		       name);
 }
 
@@ -51,7 +51,7 @@ static int set_number(const struct option *option, const char *value, struct tg_
 	number = strtoull(value, &end, 0);
 	if (*value < '0' || *value > '9' || *end || errno || number < option->least ||
 	    number > option->most)
-		return tg_fail(-EINVAL, "set: %s: \"%s\": wants a number from %u to %u",
+		return tg_fail(-EINVAL, "set: %s: \"%s\": needs a number from %u to %u",
 			       option->name, value, option->least, option->most);
 	*(__u32 *)((char *)options + option->offset) = (__u32)number;
 	return 0;
@@ -62,7 +62,7 @@ static int set_text(const struct option *option, const char *value, struct tg_op
 	size_t length = strlen(value);
 
 	if (!length || length >= TEXT_BYTES)
-		return tg_fail(-EINVAL, "set: %s: \"%s\": wants a name of 1 to %d characters",
+		return tg_fail(-EINVAL, "set: %s: \"%s\": needs a name of 1 to %d characters",
 			       option->name, value, TEXT_BYTES - 1);
 	memcpy((char *)options + option->offset, value, length);
 	return 0;
@@ -81,7 +81,7 @@ static int set_option(char *word, struct tg_options *options)
 		if (strcmp(option->name, word) != 0)
 			continue;
 		if (options->given & option->bit)
-			return tg_fail(-EINVAL, "set: %s: stands twice", word);
+			return tg_fail(-EINVAL, "set: %s: is given twice", word);
 		options->given |= option->bit;
 		return option->most ? set_number(option, value, options)
 				    : set_text(option, value, options);

@@ -6,12 +6,12 @@
 #include "bpf/layout/image_layout.h"
 
 /*
- * Read "mark=0x10 priority=6 congestion=bbr" into a new struct.  Errors are
- * about the options only and start with "set: ".
+ * Read "mark=0x10 priority=6 congestion=bbr" into a new struct.  The text of a
+ * failure starts with "set: ".
  */
 int tg_options_parse(const char *text, struct tg_options *options);
 
-/* The name of one of the options given that only TCP has; NULL: there is none. */
+/* The name of a given option that only TCP has; NULL: no such option is given. */
 const char *tg_options_of_tcp(const struct tg_options *options);
 
 #endif

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* mismatch.c - why a rule does not match a call: the fields that keep it from that. */
+/* mismatch.c - why a rule does not match a call: the fields that do not match. */
 #include "simulate/mismatch.h"
 
 #include <errno.h>
 
 #include "base/error.h"
+#include "base/field.h"
 #include "bpf/engine/keys.h"
 #include "bpf/engine/match_many.h"
 #include "bpf/engine/match_sets.h"
@@ -12,7 +13,7 @@
 #include "image/image.h"
 #include "simulate/ask.h"
 
-/* Whether `term` is among those of the call's class in one field: 1, 0 or -EFAULT. */
+/* Whether the call's class of one field contains `term`: 1, 0; -EFAULT: damaged image. */
 static int holds(const struct tg_view *view, const struct tg_section *section,
 		 const struct tg_keys *keys, enum tg_key key, uint32_t term)
 {
@@ -29,24 +30,6 @@ static int holds(const struct tg_view *view, const struct tg_section *section,
 	return tg_head_has(view, *word, term);
 }
 
-static enum tg_field field_of(enum tg_key key)
-{
-	static const uint8_t fields[TG_KEYS] = {
-		[TG_KEY_ADDR4] = TG_FIELD_ENDPOINT, [TG_KEY_ADDR6] = TG_FIELD_ENDPOINT,
-		[TG_KEY_PORT] = TG_FIELD_PORT,      [TG_KEY_PROTO] = TG_FIELD_PROTO,
-		[TG_KEY_FAMILY] = TG_FIELD_FAMILY,  [TG_KEY_UID] = TG_FIELD_UID,
-		[TG_KEY_GID] = TG_FIELD_GID,        [TG_KEY_PID] = TG_FIELD_PID,
-		[TG_KEY_COMM] = TG_FIELD_COMM,      [TG_KEY_PATH] = TG_FIELD_ENDPOINT,
-		[TG_KEY_TYPE] = TG_FIELD_TYPE,      [TG_KEY_MARK] = TG_FIELD_MARK,
-		[TG_KEY_DEVICE] = TG_FIELD_DEVICE,  [TG_KEY_FROM4] = TG_FIELD_FROM,
-		[TG_KEY_FROM6] = TG_FIELD_FROM,     [TG_KEY_FROM_PORT] = TG_FIELD_FROM,
-		[TG_KEY_EXE] = TG_FIELD_EXE,        [TG_KEY_NETNS] = TG_FIELD_NETNS,
-		[TG_KEY_CGROUP] = TG_FIELD_CGROUP,
-	};
-
-	return fields[key];
-}
-
 static bool asks(const struct tg_section *section, const struct tg_keys *keys, enum tg_key key)
 {
 	if (key >= TG_KEY_RARE)
@@ -54,7 +37,7 @@ static bool asks(const struct tg_section *section, const struct tg_keys *keys, e
 	return TG_ASKS(TG_ALL_KEYS, section, keys, key);
 }
 
-/* The fields whose sets keep one term from matching. */
+/* Add the fields whose live sets keep one term from matching. */
 static int sets_mismatch(const struct tg_view *view, const struct tg_section *section,
 			 const struct tg_keys *keys, uint32_t index, uint32_t *fields)
 {
@@ -93,7 +76,7 @@ static int term_mismatch(const struct tg_view *view, const struct tg_section *se
 		if (held < 0)
 			return held;
 		if (!held)
-			found |= 1u << field_of((enum tg_key)key);
+			found |= 1u << tg_fields[key].field;
 	}
 	error = sets_mismatch(view, section, keys, term, &found);
 	if (error)
@@ -109,7 +92,7 @@ static int term_mismatch(const struct tg_view *view, const struct tg_section *se
 	return 0;
 }
 
-/* Of a rule's terms, the one that comes nearest to a match says why it does not. */
+/* The mismatch of a rule is that of its term with the fewest fields that do not match. */
 static int rule_mismatch(const struct tg_view *view, const struct tg_section *section,
 			 const struct tg_keys *keys, uint32_t rule, uint32_t *fields)
 {

@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* query.c - questions to the simulator, from their text. */
+/* query.c - queries to the simulator, from their text. */
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/error.h"
+#include "base/field.h"
 #include "parse/address.h"
 #include "parse/endpoint.h"
-#include "base/error.h"
-#include "tidegate.h"
 #include "parse/value.h"
-
-/* Longer names are cut, as the kernel does. */
-#define COMM_CHARACTERS 15
+#include "tidegate.h"
 
 static int check_size(const struct tg_query *query)
 {
@@ -24,6 +22,11 @@ static int check_size(const struct tg_query *query)
 static bool is_single(struct tg_key128 first, struct tg_key128 last)
 {
 	return tg_key128_cmp(first, last) == 0;
+}
+
+static void set_address(const struct tg_address_range *range, uint8_t bytes[16])
+{
+	tg_address_bytes(tg_range_address(range, range->first), bytes);
 }
 
 static int set_path(struct tg_query *query, const char *endpoint)
@@ -41,7 +44,6 @@ static int set_path(struct tg_query *query, const char *endpoint)
 int tg_query_endpoint(struct tg_query *query, const char *endpoint)
 {
 	struct tg_endpoint parsed;
-	struct tg_key128 address;
 	int error = check_size(query);
 
 	if (!error && tg_path_is(endpoint))
@@ -56,10 +58,7 @@ int tg_query_endpoint(struct tg_query *query, const char *endpoint)
 	if (!parsed.has_port || parsed.port_first != parsed.port_last)
 		return tg_fail(-EINVAL, "\"%s\": a call has one port: write %s:80", endpoint,
 			       parsed.text_v6 ? "[ADDRESS]" : "ADDRESS");
-	address = parsed.ranges[0].first;
-	if (!parsed.ranges[0].v6)
-		address.lo |= TG_MAPPED_LO;
-	tg_address_bytes(address, query->addr);
+	set_address(&parsed.ranges[0], query->addr);
 	query->port = parsed.port_first;
 	query->family = parsed.text_v6 ? AF_INET6 : AF_INET;
 	return 0;
@@ -70,14 +69,14 @@ static int set_comm(struct tg_query *query, const char *text)
 	if (!*text)
 		return tg_fail(-EINVAL, "\"\": a command has a name");
 	memset(query->comm, 0, sizeof(query->comm));
-	memcpy(query->comm, text, strnlen(text, COMM_CHARACTERS));
+	/* A longer name is cut, as the kernel does. */
+	memcpy(query->comm, text, strnlen(text, TG_COMM_CHARACTERS));
 	return 0;
 }
 
 static int set_from(struct tg_query *query, const char *text)
 {
 	struct tg_endpoint parsed;
-	struct tg_key128 address;
 	int error = tg_endpoint_parse(text, &parsed);
 
 	if (error)
@@ -87,15 +86,12 @@ static int set_from(struct tg_query *query, const char *text)
 			       text);
 	if (parsed.has_port && parsed.port_first != parsed.port_last)
 		return tg_fail(-EINVAL, "\"%s\": a socket has one port", text);
-	address = parsed.ranges[0].first;
-	if (!parsed.ranges[0].v6)
-		address.lo |= TG_MAPPED_LO;
-	tg_address_bytes(address, query->from);
+	set_address(&parsed.ranges[0], query->from);
 	query->from_port = parsed.has_port ? parsed.port_first : 0;
 	return 0;
 }
 
-/* What is more than a number, or not that of the items alone. */
+/* Fields that are wider than 32 bits. */
 static void set_wide(struct tg_query *query, enum tg_field field, const struct tg_value *value)
 {
 	if (field == TG_FIELD_NETNS) {
@@ -108,20 +104,12 @@ static void set_wide(struct tg_query *query, enum tg_field field, const struct t
 	}
 }
 
-static void set_number(struct tg_query *query, enum tg_field field, uint32_t number)
+static void set_number(struct tg_query *query, size_t offset, uint32_t number)
 {
-	uint32_t *const at[TG_FIELDS] = {
-		[TG_FIELD_PORT] = &query->port,     [TG_FIELD_PROTO] = &query->proto,
-		[TG_FIELD_FAMILY] = &query->family, [TG_FIELD_UID] = &query->uid,
-		[TG_FIELD_GID] = &query->gid,       [TG_FIELD_PID] = &query->pid,
-		[TG_FIELD_TYPE] = &query->type,     [TG_FIELD_MARK] = &query->mark,
-		[TG_FIELD_DEVICE] = &query->device,
-	};
-
-	*at[field] = number;
+	memcpy((char *)query + offset, &number, sizeof(number));
 }
 
-/* Whether an item is one value.  That of a network namespace is the high half of a key. */
+/* Whether an item is one value.  A network namespace is the high half of its key only. */
 static bool is_one(enum tg_field field, const struct tg_value *value)
 {
 	if (field == TG_FIELD_NETNS)
@@ -149,9 +137,9 @@ int tg_query_set(struct tg_query *query, enum tg_field field, const char *text)
 		return error;
 	if (value.negated || !is_one(field, &value))
 		return tg_fail(-EINVAL, "\"%s\": a call has one value here", text);
-	if (field == TG_FIELD_NETNS || field == TG_FIELD_EXE || field == TG_FIELD_CGROUP)
-		set_wide(query, field, &value);
+	if (tg_field_info(field)->in_query)
+		set_number(query, tg_field_info(field)->in_query, (uint32_t)value.first.lo);
 	else
-		set_number(query, field, (uint32_t)value.first.lo);
+		set_wide(query, field, &value);
 	return 0;
 }

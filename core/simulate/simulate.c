@@ -15,9 +15,9 @@
 #include "bpf/engine/match.h"
 #include "bpf/engine/path_rank.h"
 #include "bpf/engine/tree_search.h"
-#include "parse/backend.h"
 #include "simulate/ask.h"
 #include "simulate/simulate_balance.h"
+#include "table/backend_rows.h"
 
 /* A datagram without an address goes to the peer of its socket: see tg_sendmsg(). */
 static bool passes_unseen(const struct tg_query *query)

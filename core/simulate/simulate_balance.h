@@ -3,7 +3,7 @@
 #ifndef TG_SIMULATE_SIMULATE_BALANCE_H
 #define TG_SIMULATE_SIMULATE_BALANCE_H
 
-#include "parse/backend.h"
+#include "table/backend_rows.h"
 #include "simulate/ask.h"
 
 /* The backends that a balance term spreads the call over; false: there are none. */

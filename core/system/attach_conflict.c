@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* attach_conflict.c - whose program keeps ours from a cgroup. */
+/* attach_conflict.c - the program of another owner that bars ours from a cgroup. */
 #include "system/attach_conflict.h"
 
 #include <bpf/bpf.h>
@@ -18,7 +18,7 @@
 
 #include "base/hook.h"
 
-/* --- Who holds it ------------------------------------------------------------------ */
+/* --- Which process holds it ------------------------------------------------------------------ */
 
 static bool file_names_program(const char *path, uint32_t id)
 {
@@ -66,7 +66,7 @@ static void read_comm(const char *pid, char *comm, size_t size)
 		fclose(file);
 }
 
-/* ", held by nginx[42]"; "" if no process has a descriptor of it or of its link. */
+/* ", held by nginx[42]"; "" if no process has a descriptor of the program or of its link. */
 static void find_holder(uint32_t id, char *text, size_t size)
 {
 	const struct dirent *entry;
@@ -86,7 +86,9 @@ static void find_holder(uint32_t id, char *text, size_t size)
 
 /* --- Where it is --------------------------------------------------------------------- */
 
-/* Whether a program of this cgroup bars others: its id; 0: none does; *decides: nor can one above.
+/*
+ * The id of a program of this cgroup that bars others, or 0.  *decides: this cgroup
+ * has programs, so no program of a cgroup above it matters.
  */
 static uint32_t barring_program(int cgroup, enum tg_hook hook, bool own, bool *decides)
 {
@@ -99,7 +101,8 @@ static uint32_t barring_program(int cgroup, enum tg_hook hook, bool own, bool *d
 	*decides = true;
 	if (flags & BPF_F_ALLOW_MULTI)
 		return 0;
-	/* Below one that may be overridden there is room for others; beside it there is not. */
+	/* A program that may be overridden bars others from its own cgroup, not from those below.
+	 */
 	return own || !(flags & BPF_F_ALLOW_OVERRIDE) ? ids[0] : 0;
 }
 
@@ -116,7 +119,9 @@ static int open_parent(int cgroup)
 	return -1;
 }
 
-/* The cgroup, this one or above, with a program that bars others; its descriptor is the caller's.
+/*
+ * Find the cgroup, this one or one above, with a program that bars others.  Returns
+ * a descriptor for the caller to close, or -1.
  */
 static int find_barrier(int cgroup, enum tg_hook hook, uint32_t *id)
 {

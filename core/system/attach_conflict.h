@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* attach_conflict.h - whose program keeps ours from a cgroup. */
+/* attach_conflict.h - the program of another owner that bars ours from a cgroup. */
 #ifndef TG_SYSTEM_ATTACH_CONFLICT_H
 #define TG_SYSTEM_ATTACH_CONFLICT_H
 
@@ -8,8 +8,8 @@
 #include "tidegate.h"
 
 /*
- * Tell of the program that was attached to this cgroup, or to one above, so
- * that no other may be.  -ENOENT: there is none.
+ * Describe the program that was attached to this cgroup, or to one above, in a
+ * way that bars all others.  -ENOENT: there is none.
  */
 int tg_owner_describe(int cgroup, enum tg_hook hook, char *text, size_t size);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* capability.c - the capabilities of this process that loading and attaching programs takes. */
+/* capability.c - the capabilities that loading and attaching programs takes. */
 #include "system/capability.h"
 
 #include <linux/capability.h>
@@ -10,14 +10,14 @@
 static const struct wanted {
 	const char *name;
 	int number;
-	bool of_admin; /* CAP_SYS_ADMIN, which it was once part of, stands for it */
+	bool of_admin; /* CAP_SYS_ADMIN, of which it was once part, includes it */
 } all_wanted[] = {
 	{"CAP_BPF", CAP_BPF, true},
 	{"CAP_NET_ADMIN", CAP_NET_ADMIN, false},
 	{"CAP_PERFMON", CAP_PERFMON, true},
 };
 
-/* The effective ones, 1 << CAP_*.  Not from /proc: descriptors may be what is wanting. */
+/* The effective ones, 1 << CAP_*.  Not from /proc, in case descriptors have run out. */
 static unsigned long long held(void)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};

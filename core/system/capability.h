@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* capability.h - the capabilities of this process that loading and attaching programs takes. */
+/* capability.h - the capabilities that loading and attaching programs takes. */
 #ifndef TG_SYSTEM_CAPABILITY_H
 #define TG_SYSTEM_CAPABILITY_H
 
@@ -8,12 +8,12 @@
 
 #define TG_CAPABILITIES "CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON"
 
-/* The names of those that it lacks: "CAP_BPF, CAP_PERFMON"; empty: it has them all. */
+/* The names of those that this process lacks: "CAP_BPF, CAP_PERFMON"; empty: it has all. */
 void tg_capabilities_missing(char *text, size_t size);
 
 bool tg_capabilities_suffice(void);
 
-/* Whether it has CAP_SYS_ADMIN, which stands for CAP_BPF and CAP_PERFMON. */
+/* Whether it has CAP_SYS_ADMIN, which includes CAP_BPF and CAP_PERFMON. */
 bool tg_capabilities_admin(void);
 
 #endif

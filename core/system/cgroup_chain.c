@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cgroup_chain.c - from the path of a cgroup to ids, which are what the kernel
- * has of it: the inode numbers of its folder and of those above.
+ * cgroup_chain.c - from the path of a cgroup to the ids by which the kernel knows
+ * it: the inode numbers of its folder and of the folders above.
  */
 #define _GNU_SOURCE /* O_PATH */
 #include "system/cgroup_chain.h"
@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,12 +17,12 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/error.h"
 
-#define CGROUP2_MAGIC 0x63677270
-#define ROOT_ID       1 /* of the root of the whole hierarchy */
+#define ROOT_ID 1 /* of the root of the whole hierarchy */
 
-/* "/sys/fs/cgroup/app" as it is; "app" and "/app" below the root. */
+/* Open "/sys/fs/cgroup/app" as it is, or "app" or "/app" below the root. */
 static int open_folder(const char *item, const char *text)
 {
 	const int flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
@@ -30,7 +31,7 @@ static int open_folder(const char *item, const char *text)
 	int fd, error;
 
 	fd = *text == '/' ? open(text, flags) : -1;
-	if (fd >= 0 && !fstatfs(fd, &system) && system.f_type == CGROUP2_MAGIC)
+	if (fd >= 0 && !fstatfs(fd, &system) && system.f_type == CGROUP2_SUPER_MAGIC)
 		return fd;
 	if (fd >= 0)
 		close(fd);
@@ -39,7 +40,7 @@ static int open_folder(const char *item, const char *text)
 		return tg_fail(error, "\"%s\": %s", item, tg_error());
 	snprintf(path, sizeof(path), "%s/%s", root, text);
 	fd = open(path, flags);
-	if (fd < 0 || fstatfs(fd, &system) || system.f_type != CGROUP2_MAGIC) {
+	if (fd < 0 || fstatfs(fd, &system) || system.f_type != CGROUP2_SUPER_MAGIC) {
 		if (fd >= 0)
 			close(fd);
 		return tg_fail(-ENOENT,
@@ -50,7 +51,10 @@ static int open_folder(const char *item, const char *text)
 	return fd;
 }
 
-/* From a folder up to the root; the ids come the wrong way round.  Takes over `fd`. */
+/*
+ * Read the ids from a folder up to the root, so that the root comes last.  Closes
+ * `fd` in any case.
+ */
 static int climb(const char *item, int fd, uint64_t *id, uint32_t *count)
 {
 	struct stat status;
@@ -63,7 +67,7 @@ static int climb(const char *item, int fd, uint64_t *id, uint32_t *count)
 			error = tg_fail_errno(-errno, "\"%s\"", item);
 		else if (*count && status.st_dev != device)
 			error = tg_fail(-EXDEV,
-					"\"%s\": how deep this cgroup lies cannot be seen from "
+					"\"%s\": the depth of this cgroup cannot be seen from "
 					"here, where only a part of the hierarchy is mounted: "
 					"mount the whole, outside of the container",
 					item);
@@ -113,17 +117,11 @@ bool tg_cgroup_chain_below(const struct tg_cgroup_chain *chain, const struct tg_
 
 int tg_cgroups_add(struct tg_cgroups *cgroups, bool negated, const struct tg_cgroup_chain *chain)
 {
-	if (cgroups->count == cgroups->room) {
-		size_t room = cgroups->room ? 2 * cgroups->room : 4;
-		void *at = realloc(cgroups->at, room * sizeof(*cgroups->at));
+	int error = tg_array_reserve(cgroups->at, cgroups->capacity, cgroups->count + 1, "cgroups");
 
-		if (!at)
-			return tg_fail(-ENOMEM, "out of memory: no room for %zu cgroups", room);
-		cgroups->at = at;
-		cgroups->room = room;
-	}
-	cgroups->at[cgroups->count].negated = negated;
-	cgroups->at[cgroups->count++].chain = *chain;
+	if (error)
+		return error;
+	cgroups->at[cgroups->count++] = (struct tg_cgroup_item){negated, *chain};
 	return 0;
 }
 

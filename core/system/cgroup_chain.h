@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* cgroup_chain.h - a cgroup as rules know it: its id, and those of all above it. */
+/* cgroup_chain.h - a cgroup as rules know it: its id, and the ids of all cgroups above it. */
 #ifndef TG_SYSTEM_CGROUP_CHAIN_H
 #define TG_SYSTEM_CGROUP_CHAIN_H
 
@@ -10,24 +10,29 @@
 #include "tidegate.h"
 
 struct tg_cgroup_chain {
-	uint32_t depth;                   /* the root's is 0 */
-	uint64_t id[TG_CGROUP_DEPTH + 1]; /* from the root's to the cgroup's own, id[depth] */
+	uint32_t depth;                   /* 0: the root */
+	uint64_t id[TG_CGROUP_DEPTH + 1]; /* from the root to the cgroup itself, id[depth] */
 };
 
-/* Those that a list names, in its order. */
+struct tg_cgroup_item {
+	bool negated;
+	struct tg_cgroup_chain chain;
+};
+
+/* The cgroups that a list names, in its order. */
 struct tg_cgroups {
-	struct {
-		bool negated;
-		struct tg_cgroup_chain chain;
-	} * at;
+	struct tg_cgroup_item *at;
 	size_t count;
-	size_t room;
+	size_t capacity;
 };
 
-/* Find the cgroup of `text`, a part of `item`: "*" or "/", a path, or one below the root. */
+/*
+ * Find the cgroup of `text`, a part of `item`: "*" or "/" for the root, a path in
+ * a cgroup2 mount, or a path below the root.
+ */
 int tg_cgroup_chain_find(const char *item, const char *text, struct tg_cgroup_chain *chain);
 
-/* Whether a cgroup is another one, or below it. */
+/* Whether a cgroup is `other`, or below it. */
 bool tg_cgroup_chain_below(const struct tg_cgroup_chain *chain,
 			   const struct tg_cgroup_chain *other);
 

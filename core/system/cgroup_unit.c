@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /* cgroup_unit.c - find the cgroup of a systemd unit. */
-#define _GNU_SOURCE
+#define _GNU_SOURCE /* strcasestr() */
+#include "system/cgroup_unit.h"
+
 #include <errno.h>
 #include <fts.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "system/cgroup.h"
 #include "base/error.h"
+#include "system/cgroup_mount.h"
 #include "tidegate.h"
 
-/* Unit names are told apart by much: near is what holds the other, or starts alike. */
+/*
+ * Whether a unit may have been meant instead: its name contains the one asked
+ * for, or starts with the first half of it.
+ */
 static bool near_name(const char *name, const char *unit)
 {
 	size_t stem = strcspn(unit, "."), half = (stem + 1) / 2;
@@ -25,7 +30,7 @@ struct unit_search {
 	const char *unit;
 	const char *system; /* ROOT/system.slice/ */
 	char found[PATH_MAX];
-	unsigned int count; /* folders of that name that stand equally near */
+	unsigned int count; /* folders of that name, in system.slice if any is there */
 	bool in_system;
 	char near[256];
 };

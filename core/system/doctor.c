@@ -1,31 +1,34 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * doctor.c - what this kernel, this user and this cgroup tree can do, each
- * line with its remedy.
+ * doctor.c - what this kernel, this user and this cgroup tree can do, each line
+ * with its remedy.
  *
- * What can be tried is tried, in a cgroup of its own that is removed again;
- * versions are asked only where there is nothing to try.
+ * What can be tried is tried, in a new cgroup that is removed again; a version is
+ * compared only if there is nothing to try.
  */
 #include <errno.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "system/capability.h"
-#include "system/doctor.h"
 #include "base/error.h"
+#include "system/capability.h"
+#include "system/doctor_try.h"
+#include "system/kernel_feature.h"
 #include "system/kernel_probe.h"
+#include "tidegate.h"
 
-#define BPFFS_MAGIC 0xcafe4a11
-#define BPFFS_PATH  "/sys/fs/bpf"
+#define BPFFS_PATH "/sys/fs/bpf"
 
-/* Set one of a check's texts, cut at its end if need be. */
+/* Set one of a check's texts, and cut it if it is too long. */
 #define set_text(array, ...) set_text_(array, sizeof(array), __VA_ARGS__)
 
 __attribute__((format(printf, 3, 4))) static void set_text_(char *text, size_t size,
@@ -117,7 +120,7 @@ static void check_jit(struct tg_check *check)
 	int value, error = read_number("/proc/sys/net/core/bpf_jit_enable", &value);
 
 	if (error == -ENOENT) {
-		set_text(check->found, "not to be seen from this network namespace");
+		set_text(check->found, "cannot be seen from this network namespace");
 	} else if (error) {
 		set_text(check->found, "unknown (%s)", strerror(-error));
 	} else if (value) {
@@ -152,11 +155,11 @@ static void check_own_cgroup(struct tg_check *check)
 
 	if (tg_cgroup_find("self", own, sizeof(own))) {
 		check->state = TG_CHECK_FAIL;
-		set_text(check->found, "not to be seen from here");
+		set_text(check->found, "cannot be seen from here");
 		set_text(check->remedy, "%s", tg_error());
 		return;
 	}
-	error = tg_probe_make_cgroup(child, sizeof(child));
+	error = tg_doctor_try_make_cgroup(child, sizeof(child));
 	if (!error) {
 		rmdir(child);
 		set_text(check->found, "%.120s, cgroups can be made in it", own);
@@ -174,7 +177,7 @@ static void check_own_cgroup(struct tg_check *check)
 
 static void check_maps(struct tg_check *check)
 {
-	int error = tg_probe_map();
+	int error = tg_doctor_try_map();
 
 	if (!error) {
 		set_text(check->found, "an array map was made");
@@ -201,15 +204,15 @@ static void append(char *text, size_t size, const char *name)
 
 static const char *const hook_prefix = "the hook ";
 
-static bool is_hook(const struct tg_kernel_feature *need)
+static bool is_hook(const struct tg_kernel_feature *feature)
 {
-	return !strncmp(need->name, hook_prefix, strlen(hook_prefix));
+	return !strncmp(feature->name, hook_prefix, strlen(hook_prefix));
 }
 
-/* What was tried, of the hooks or of the rest. */
+/* The features for which trying had one result, among the hooks or among the rest. */
 struct tried {
-	char names[200];   /* of those that were asked for */
-	const char *since; /* the latest Linux that one of them came with */
+	char names[200];   /* comma-separated */
+	const char *since; /* the first Linux that has all of them */
 	uint32_t count;
 	bool vital; /* without one of them there is no gate */
 };
@@ -222,39 +225,39 @@ static double version(const char *since)
 	return major * 1000 + minor;
 }
 
-/* Those of the rows for which tg_probe() says `result`. */
-static struct tried list_needs(bool hooks, int result)
+/* The rows for which tg_probe() returns `result`. */
+static struct tried list_features(bool hooks, int result)
 {
 	struct tried tried = {.since = "0"};
 
 	for (uint32_t i = 0; tg_kernel_features[i].name; i++) {
-		const struct tg_kernel_feature *need = &tg_kernel_features[i];
+		const struct tg_kernel_feature *feature = &tg_kernel_features[i];
 
-		if (is_hook(need) != hooks || tg_probe(i) != result)
+		if (is_hook(feature) != hooks || tg_probe(i) != result)
 			continue;
 		append(tried.names, sizeof(tried.names),
-		       need->name + (hooks ? strlen(hook_prefix) : 0));
-		if (version(need->since) > version(tried.since))
-			tried.since = need->since;
-		tried.vital |= need->hooks >> TG_HOOK_CONNECT4 & 1;
+		       feature->name + (hooks ? strlen(hook_prefix) : 0));
+		if (version(feature->since) > version(tried.since))
+			tried.since = feature->since;
+		tried.vital |= feature->hooks >> TG_HOOK_CONNECT4 & 1;
 		tried.count++;
 	}
 	return tried;
 }
 
 /* "connect_unix, sendmsg_unix: Linux 6.7 has them" */
-static void check_needs(struct tg_check *check, bool hooks)
+static void check_features(struct tg_check *check, bool hooks)
 {
-	struct tried have = list_needs(hooks, 0), missing = list_needs(hooks, -ENOTSUP),
-		     unknown = list_needs(hooks, -EPERM);
+	struct tried have = list_features(hooks, 0), missing = list_features(hooks, -ENOTSUP),
+		     unknown = list_features(hooks, -EPERM);
 
 	if (unknown.count) {
 		check->state = TG_CHECK_FAIL;
 		if (have.count)
-			set_text(check->found, "not to be tried with these capabilities: %s",
+			set_text(check->found, "cannot be tried with these capabilities: %s",
 				 unknown.names);
 		else
-			set_text(check->found, "not to be tried: bpf(2) is not permitted");
+			set_text(check->found, "cannot be tried: bpf(2) is not permitted");
 		set_text(check->remedy,
 			 "see capabilities; in a container, its seccomp profile must "
 			 "allow bpf(2) too");
@@ -266,9 +269,9 @@ static void check_needs(struct tg_check *check, bool hooks)
 		set_text(check->found, "%s", have.names);
 	} else {
 		check->state = missing.vital ? TG_CHECK_FAIL : TG_CHECK_WARN;
-		set_text(check->found, "all but %s", missing.names);
+		set_text(check->found, "all except %s", missing.names);
 		set_text(check->remedy,
-			 "rules that need them want Linux %s, built with CONFIG_CGROUP_BPF=y; "
+			 "rules that need them need Linux %s, built with CONFIG_CGROUP_BPF=y; "
 			 "best_effort = true in policy {} leaves such rules out",
 			 missing.since);
 	}
@@ -276,21 +279,21 @@ static void check_needs(struct tg_check *check, bool hooks)
 
 static void check_hooks(struct tg_check *check)
 {
-	check_needs(check, true);
+	check_features(check, true);
 }
 
 static void check_effects(struct tg_check *check)
 {
-	check_needs(check, false);
+	check_features(check, false);
 }
 
 static void check_attach(struct tg_check *check)
 {
 	char cgroup[PATH_MAX + 32];
-	int error = tg_probe_make_cgroup(cgroup, sizeof(cgroup));
+	int error = tg_doctor_try_make_cgroup(cgroup, sizeof(cgroup));
 
 	if (!error) {
-		error = tg_probe_attach(cgroup);
+		error = tg_doctor_try_attach(cgroup);
 		rmdir(cgroup);
 	}
 	if (!error) {
@@ -300,16 +303,16 @@ static void check_attach(struct tg_check *check)
 	check->state = TG_CHECK_FAIL;
 	set_text(check->found, "no program can be attached to a cgroup below our own (%s)",
 		 strerror(-error));
-	set_text(check->remedy, "mend the lines above; if they are all ok, a program that was "
-				"attached without BPF_F_ALLOW_MULTI to a cgroup above bars others: "
-				"bpftool cgroup tree shows it");
+	set_text(check->remedy, "follow the remedies above; if all is ok there, a program that "
+				"was attached to a cgroup above without BPF_F_ALLOW_MULTI bars "
+				"others: bpftool cgroup tree shows it");
 }
 
 static void check_bpffs(struct tg_check *check)
 {
 	struct statfs fs;
 
-	if (statfs(BPFFS_PATH, &fs) == 0 && fs.f_type == BPFFS_MAGIC) {
+	if (statfs(BPFFS_PATH, &fs) == 0 && fs.f_type == BPF_FS_MAGIC) {
 		set_text(check->found, "mounted at " BPFFS_PATH);
 		return;
 	}
@@ -318,13 +321,13 @@ static void check_bpffs(struct tg_check *check)
 	set_text(check->remedy, "mount -t bpf bpf " BPFFS_PATH);
 }
 
-/* Only what ends sockets asks for it. */
+/* Only kill needs it. */
 static void check_kill(struct tg_check *check)
 {
-	int error = tg_probe_kill(SOCK_STREAM);
+	int error = tg_doctor_try_kill(SOCK_STREAM);
 
 	if (!error)
-		error = tg_probe_kill(SOCK_DGRAM);
+		error = tg_doctor_try_kill(SOCK_DGRAM);
 	if (!error) {
 		set_text(check->found, "connected TCP and UDP sockets can be ended");
 		return;
@@ -338,27 +341,30 @@ static void check_kill(struct tg_check *check)
 			 "only kill needs it; use a kernel with CONFIG_INET_DIAG_DESTROY=y, "
 			 "and load its modules: modprobe -a tcp_diag udp_diag");
 	else
-		set_text(check->remedy, "only kill needs it; it was to be tried on loopback: "
+		set_text(check->remedy, "only kill needs it; trying it needs loopback: "
 					"ip link set lo up");
 }
 
 static void check_memlock(struct tg_check *check)
 {
-	char limit[32];
+	struct rlimit limit = {0};
+	char text[32] = "unlimited";
 
-	tg_probe_memlock(limit, sizeof(limit));
+	getrlimit(RLIMIT_MEMLOCK, &limit);
+	if (limit.rlim_cur != RLIM_INFINITY)
+		set_text(text, "%llu KiB", (unsigned long long)limit.rlim_cur >> 10);
 	set_text(check->found, "%s; since Linux 5.11 maps count as memory of the cgroup instead",
-		 limit);
+		 text);
 }
 
-/* Not a matter of this machine, but of what sock_addr hooks are. */
+/* The same on every machine: it follows from what sock_addr hooks are. */
 static void check_unseen(struct tg_check *check)
 {
 	set_text(check->found,
 		 "raw, packet, netlink and vsock sockets; SCTP; what ping sockets bind and send; "
-		 "the connects of UDP-Lite; ports that the kernel picks; connections that come in; "
-		 "what a connected socket sends, so that one that was connected before the gate "
-		 "was attached stays so");
+		 "the connects of UDP-Lite; ports that the kernel picks; incoming connections; "
+		 "what a connected socket sends, so a socket that was connected before the gate "
+		 "was attached stays connected");
 }
 
 int tg_doctor(uint32_t index, struct tg_check *check)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* doctor_try.c - what the doctor tries out. */
+#include "system/doctor_try.h"
+
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -9,40 +11,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "system/doctor.h"
+#include "system/kernel_probe.h"
 #include "system/sock_destroy.h"
+#include "tidegate.h"
 
-void tg_probe_memlock(char *text, size_t size)
+int tg_doctor_try_map(void)
 {
-	struct rlimit limit = {0};
-
-	getrlimit(RLIMIT_MEMLOCK, &limit);
-	if (limit.rlim_cur == RLIM_INFINITY)
-		snprintf(text, size, "unlimited");
-	else
-		snprintf(text, size, "%llu KiB", (unsigned long long)limit.rlim_cur >> 10);
+	return tg_probe_close(bpf_map_create(BPF_MAP_TYPE_ARRAY, "tg_doctor", 4, 8, 1, NULL));
 }
 
-/* libbpf 1.x answers -errno; what came is not kept. */
-static int close_result(int fd)
-{
-	if (fd < 0)
-		return fd;
-	close(fd);
-	return 0;
-}
-
-int tg_probe_map(void)
-{
-	return close_result(bpf_map_create(BPF_MAP_TYPE_ARRAY, "tg_doctor", 4, 8, 1, NULL));
-}
-
-int tg_probe_attach(const char *cgroup)
+int tg_doctor_try_attach(const char *cgroup)
 {
 	static const struct bpf_insn code[] = {
 		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1},
@@ -59,14 +41,15 @@ int tg_probe_attach(const char *cgroup)
 	if (folder < 0)
 		error = -errno;
 	else
-		error = close_result(
+		error = tg_probe_close(
 			bpf_link_create(program, folder, BPF_CGROUP_INET4_CONNECT, NULL));
-	close_result(folder);
+	if (folder >= 0)
+		close(folder);
 	close(program);
 	return error;
 }
 
-int tg_probe_make_cgroup(char *path, size_t size)
+int tg_doctor_try_make_cgroup(char *path, size_t size)
 {
 	char own[PATH_MAX];
 	int error;
@@ -79,7 +62,7 @@ int tg_probe_make_cgroup(char *path, size_t size)
 	return mkdir(path, 0755) ? -errno : 0;
 }
 
-/* Connect to loopback; -errno where it cannot be told, the descriptor else. */
+/* Connect to loopback.  Returns the descriptor, or -errno. */
 static int connect_here(int kind, const struct sockaddr_in *to)
 {
 	int fd = socket(AF_INET, kind | SOCK_CLOEXEC, 0);
@@ -110,7 +93,7 @@ static void describe(int fd, uint16_t proto, struct tg_redirected *described)
 	described->peer_port_be = peer.sin_port;
 }
 
-/* A socket that waits on loopback, and where. */
+/* A socket that waits on loopback, at *at.  Returns the descriptor, or -errno. */
 static int wait_here(int kind, struct sockaddr_in *at)
 {
 	socklen_t size = sizeof(*at);
@@ -128,7 +111,7 @@ static int wait_here(int kind, struct sockaddr_in *at)
 	return error ? error : fd;
 }
 
-int tg_probe_kill(int kind)
+int tg_doctor_try_kill(int kind)
 {
 	struct tg_destroyed destroyed = {0};
 	struct tg_redirected described;

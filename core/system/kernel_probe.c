@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* kernel_probe.c - trying what this kernel can do, with programs and maps of a few bytes. */
+/* kernel_probe.c - try what this kernel can do, with programs and maps of a few bytes. */
 #include "system/kernel_probe.h"
 
 #include <bpf/bpf.h>
@@ -8,16 +8,17 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "system/capability.h"
 #include "base/hook.h"
+#include "system/capability.h"
+#include "system/kernel_feature.h"
 
-/* Room for what is known of each row; more rows are tried each time. */
+/* The results of this many rows are remembered; rows beyond are tried each time. */
 #define KNOWN 64
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
-/* libbpf 1.x answers -errno; what came is not kept. */
-static int close_result(int fd)
+/* libbpf 1.x returns -errno. */
+int tg_probe_close(int fd)
 {
 	if (fd < 0)
 		return fd;
@@ -37,7 +38,9 @@ static int load(enum tg_hook hook, const struct bpf_insn *code, size_t count, ch
 			     count, &options);
 }
 
-/* A program that lets every call pass, attached to nothing: a kernel that knows how asks to what.
+/*
+ * Load a program that lets every call pass, and attach it to nothing: a kernel
+ * that knows the hook complains of the missing cgroup, with -EBADF.
  */
 int tg_try_hook(int hook)
 {
@@ -54,10 +57,12 @@ int tg_try_hook(int hook)
 	close(program);
 	if (link == -EBADF)
 		return 0;
-	return close_result(link);
+	return tg_probe_close(link);
 }
 
-/* What the verifier says of a helper that is not there, or not for this type; 6.11 has the third.
+/*
+ * Whether the verifier says that a helper does not exist, or not for this type of
+ * program.  The third text is that of Linux 6.11.
  */
 static bool helper_is_unknown(const char *log)
 {
@@ -70,7 +75,7 @@ static enum tg_hook hook_of(int hook_and_what)
 	return (enum tg_hook)(hook_and_what >> 16);
 }
 
-/* A program that calls the helper badly: a kernel that knows it complains of that. */
+/* Load a program that calls the helper badly: a kernel that knows the helper says so. */
 int tg_try_helper(int hook_and_helper)
 {
 	const struct bpf_insn code[] = {
@@ -81,15 +86,15 @@ int tg_try_helper(int hook_and_helper)
 	int program = load(hook_of(hook_and_helper), code, COUNT(code), log, sizeof(log));
 
 	if (program >= 0 || !*log)
-		return close_result(program);
+		return tg_probe_close(program);
 	return helper_is_unknown(log) ? -EINVAL : 0;
 }
 
-/* A map of a page, which has the size that a ring wants. */
+/* Make a map of one page, which is a size that a ring accepts. */
 int tg_try_map(int type)
 {
-	return close_result(bpf_map_create((enum bpf_map_type)type, "tg_probe", 0, 0,
-					   (uint32_t)sysconf(_SC_PAGESIZE), NULL));
+	return tg_probe_close(bpf_map_create((enum bpf_map_type)type, "tg_probe", 0, 0,
+					     (uint32_t)sysconf(_SC_PAGESIZE), NULL));
 }
 
 int tg_try_mmapable(int unused)
@@ -97,17 +102,17 @@ int tg_try_mmapable(int unused)
 	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
 
 	(void)unused;
-	return close_result(bpf_map_create(BPF_MAP_TYPE_ARRAY, "tg_probe", 4, 64, 1, &options));
+	return tg_probe_close(bpf_map_create(BPF_MAP_TYPE_ARRAY, "tg_probe", 4, 64, 1, &options));
 }
 
-/* What the kernel tells of its own types: the programs of unix sockets read them. */
+/* Whether the kernel describes its own types, which the programs of unix sockets read. */
 int tg_try_types(int unused)
 {
 	(void)unused;
 	return access("/sys/kernel/btf/vmlinux", R_OK) ? -errno : 0;
 }
 
-/* A program that writes 32 bits of its context. */
+/* Load a program that writes 32 bits of its context. */
 int tg_try_write(int hook_and_offset)
 {
 	const struct bpf_insn code[] = {
@@ -119,27 +124,29 @@ int tg_try_write(int hook_and_offset)
 		{.code = BPF_JMP | BPF_EXIT},
 	};
 
-	return close_result(load(hook_of(hook_and_offset), code, COUNT(code), NULL, 0));
+	return tg_probe_close(load(hook_of(hook_and_offset), code, COUNT(code), NULL, 0));
 }
 
-int tg_probe(uint32_t need)
+int tg_probe(uint32_t feature)
 {
-	static signed char known[KNOWN]; /* 1: has it, -1: has it not, 0: not tried yet */
+	static signed char known[KNOWN]; /* 1: it has it; -1: it does not; 0: not tried yet */
 	libbpf_print_fn_t before;
 	int result;
 
-	if (need < KNOWN && __atomic_load_n(&known[need], __ATOMIC_RELAXED))
-		return known[need] > 0 ? 0 : -ENOTSUP;
+	if (feature < KNOWN && __atomic_load_n(&known[feature], __ATOMIC_RELAXED))
+		return known[feature] > 0 ? 0 : -ENOTSUP;
 	before = libbpf_set_print(NULL);
-	result = tg_kernel_features[need].try(tg_kernel_features[need].what);
+	result = tg_kernel_features[feature].try(tg_kernel_features[feature].what);
 	libbpf_set_print(before);
-	/* Privileges come and go, and so does memory; what a kernel can do stays.  It denies having
-	 * a helper to who may not call it. */
+	/*
+	 * Remember only what depends on the kernel: privileges and memory come and go.
+	 * To a process that may not call a helper, the kernel says that it has none.
+	 */
 	if (result == -EPERM || result == -EACCES || (result && !tg_capabilities_suffice()))
 		return -EPERM;
 	if (result == -ENOMEM || result == -EMFILE || result == -ENFILE)
 		return -EPERM;
-	if (need < KNOWN)
-		__atomic_store_n(&known[need], result ? -1 : 1, __ATOMIC_RELAXED);
+	if (feature < KNOWN)
+		__atomic_store_n(&known[feature], result ? -1 : 1, __ATOMIC_RELAXED);
 	return result ? -ENOTSUP : 0;
 }

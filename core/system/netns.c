@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* netns.c - the cookie of a network namespace, which only a socket in it tells. */
+/* netns.c - the cookie of a network namespace, which only a socket inside can ask for. */
 #define _GNU_SOURCE /* CLONE_NEWNET */
+#include "system/netns.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/nsfs.h>
@@ -13,7 +15,6 @@
 
 #include "base/error.h"
 #include "system/netns_call.h"
-#include "system/named_file.h"
 
 struct answer {
 	int error;
@@ -52,7 +53,7 @@ static int find_path(const char *item, const char *path, struct answer *answer)
 	if (ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET) {
 		close(fd);
 		return tg_fail(-EINVAL,
-			       "\"%s\": is no network namespace, such as /run/netns/NAME or "
+			       "\"%s\": is not a network namespace, such as /run/netns/NAME or "
 			       "/proc/PID/ns/net",
 			       item);
 	}
@@ -94,7 +95,7 @@ int tg_netns_find(const char *item, const char *text, uint64_t *cookie)
 		return error;
 	if (answer.error == -EPERM)
 		return tg_fail(-EPERM,
-			       "\"%s\": to find its cookie takes entering it, and that takes "
+			       "\"%s\": finding its cookie takes entering it, which needs "
 			       "CAP_SYS_ADMIN: run as root, or write the cookie",
 			       item);
 	if (answer.error)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * netns_call.c - doing something in another network namespace.
+ * netns_call.c - call a function in another network namespace.
  *
- * A process of its own enters it: this one may have threads and sockets that
- * must not notice.
+ * A child process enters the namespace, because this process may have threads and
+ * sockets that must not notice.
  */
 #define _GNU_SOURCE /* setns() */
 #include "system/netns_call.h"
@@ -25,7 +25,7 @@
 
 /* --- Entering --------------------------------------------------------------------------- */
 
-/* The one that we are in needs no privileges. */
+/* To work in our own namespace needs no privileges. */
 static bool is_own(int fd)
 {
 	struct stat own, other;
@@ -80,7 +80,7 @@ int tg_netns_call(int namespace, tg_netns_work work, const void *question, void 
 		result = read_whole(ends[0], &error, sizeof(error));
 		if (!result)
 			result = error ? error : read_whole(ends[0], answer, size);
-		/* The host may wait for all children, and be faster. */
+		/* The host may wait for all children and reap this one first. */
 		while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
 			;
 	}
@@ -104,7 +104,7 @@ static int open_namespace(const char *path, uint32_t inode, int *namespace)
 
 	if (fd < 0)
 		return -errno;
-	/* Whoever was there may have gone, and another come. */
+	/* The path may show another namespace by now. */
 	if (fstat(fd, &status) || status.st_ino != inode) {
 		close(fd);
 		return -ENOENT;
@@ -113,7 +113,7 @@ static int open_namespace(const char *path, uint32_t inode, int *namespace)
 	return 0;
 }
 
-/* That of some process. */
+/* Find it as the namespace of some process. */
 static int find_process(uint32_t inode, int *namespace)
 {
 	DIR *folder = opendir("/proc");
@@ -134,21 +134,21 @@ static int find_process(uint32_t inode, int *namespace)
 	return error;
 }
 
-/* One that is mounted, as `ip netns` does: its root is "net:[INODE]". */
+/* Find it where it is mounted, as `ip netns` does: its root is "net:[INODE]". */
 static int find_mount(uint32_t inode, int *namespace)
 {
 	FILE *file = fopen("/proc/self/mountinfo", "re");
 	char root[sizeof("net:[4294967295]")], *line = NULL;
-	size_t room = 0;
+	size_t capacity = 0;
 	int error = -ENOENT;
 
 	if (!file)
 		return -errno;
 	snprintf(root, sizeof(root), "net:[%u]", inode);
-	while (error && getline(&line, &room, file) > 0) {
+	while (error && getline(&line, &capacity, file) > 0) {
 		char *place = strstr(line, root), *end;
 
-		/* What follows is where it is mounted. */
+		/* The mount point follows. */
 		if (!place || place[strlen(root)] != ' ')
 			continue;
 		place += strlen(root) + 1;

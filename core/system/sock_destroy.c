@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sock_destroy.c - ending sockets by the kernel's socket diagnostics.
+ * sock_destroy.c - end sockets by the kernel's socket diagnostics.
  *
- * A socket is named by its addresses and by its cookie, so none that has come
- * in its place is met.
+ * A socket is named by its addresses and its cookie, so a socket that has taken
+ * its place meanwhile is safe.
  */
 #include "system/sock_destroy.h"
 
@@ -24,10 +24,10 @@ struct request {
 struct reply {
 	struct nlmsghdr header;
 	struct nlmsgerr error;
-	char rest[256]; /* of what was asked */
+	char rest[256]; /* of the request */
 };
 
-/* Of an IPv4 socket the address is the last word alone. */
+/* The diagnostics take an IPv4 address as the first word; ours is v4-mapped. */
 static void put_address(__be32 into[4], const uint32_t addr_be[4], uint16_t family)
 {
 	if (family == AF_INET)
@@ -91,7 +91,7 @@ void tg_sock_destroy(const struct tg_redirected *sockets, size_t count,
 	for (size_t i = 0; fd >= 0 && i < count; i++) {
 		int error = destroy(fd, &sockets[i]);
 
-		/* It has gone meanwhile, or another is in its place. */
+		/* The socket is gone, or another has taken its place. */
 		if (error == -ENOENT || error == -ESTALE)
 			continue;
 		destroyed->count += !error;

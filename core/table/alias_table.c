@@ -6,7 +6,7 @@
  * left over: M. D. Vose, "A linear algorithm for generating random numbers
  * with a given distribution", IEEE Trans. Softw. Eng. 17(9), 1991.
  */
-#include "parse/backend.h"
+#include "table/alias_table.h"
 
 /* What each backend still has to get: `sum` fills one place, and there is a place for each. */
 struct shares {

@@ -9,7 +9,8 @@
 #define TG_TABLE_SERVICE_H
 
 #include "bpf/layout/service_layout.h"
-#include "parse/backend.h"
+#include "parse/vip.h"
+#include "table/backend_rows.h"
 #include "table/table.h"
 
 /* In rows 1 to TG_SET_ROW - 1, which only writers read. */
@@ -19,28 +20,6 @@ struct tg_service_books {
 	uint32_t changing; /* a writer is changing the table, or died while it did */
 	uint32_t hint;     /* of the arena: see struct tg_arena */
 };
-
-/* A VIP, as tables have it; where an image says what services there are at first, before a block.
- */
-struct tg_vip_key {
-	uint64_t high, low; /* IPv4 is v4-mapped */
-	uint32_t what;      /* TG_VIP_WHAT() */
-	uint32_t reserved[11];
-};
-
-_Static_assert(sizeof(struct tg_vip_key) == TG_ROW_BYTES, "a row");
-
-/* "10.96.0.10:80/tcp" */
-int tg_vip_parse(const char *text, struct tg_vip_key *vip);
-
-/* What a call asks for, network order and host order, as a VIP: 0.0.0.0 and :: as what they mean.
- */
-struct tg_vip_key tg_vip_asked(const uint8_t addr[16], uint32_t port, uint32_t proto);
-
-/* A VIP's backends are of its family, and have a port if it is not to be the VIP's. */
-int tg_vip_check(const struct tg_vip_key *vip, const struct tg_backends *backends);
-
-void tg_vip_show(const struct tg_vip_key *vip, uint32_t backends, struct tg_vip_info *info);
 
 uint64_t tg_service_table_rows(uint32_t size);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * balance.c - the choice of a backend: shares by weight, and what moves when a
- * list changes.  It is the programs' own source.  The seed is the first argument.
+ * balance.c - the choice of a backend: shares by weight, and which keys move when
+ * a list changes.  It runs the programs' own source.  The seed is the first
+ * argument.
  */
 #include <arpa/inet.h>
 #include <math.h>
@@ -12,7 +13,7 @@
 #include "bpf/engine/log2.h"
 #include "bpf/engine/pick.h"
 #include "check.h"
-#include "parse/backend.h"
+#include "table/backend_rows.h"
 
 #define PICKS 100000
 
@@ -26,7 +27,7 @@ static uint64_t draw(void)
 struct list {
 	struct tg_backends backends;
 	struct tg_table_rows table;
-	struct tg_block *block; /* its only one */
+	struct tg_block *block; /* the only block of the table */
 };
 
 static void add(struct list *list, uint32_t number, uint32_t weight)
@@ -60,13 +61,13 @@ static void free_list(struct list *list)
 	*list = (struct list){0};
 }
 
-/* The place that a key leads to. */
+/* The place of the backend that a key chooses, or a negative number. */
 static int place_of(const struct list *list, uint64_t key, uint64_t wanted)
 {
 	return tg_block_pick(&list->table, 0, list->block->extent, key, wanted);
 }
 
-/* The address that a key leads to. */
+/* The address of the backend that a key chooses. */
 static uint32_t pick(const struct list *list, uint64_t key, uint64_t wanted)
 {
 	int place = place_of(list, key, wanted);
@@ -122,7 +123,7 @@ static uint64_t by_chance(uint32_t i)
 	return draw();
 }
 
-/* As cookies, uids and pids are: one after the other. */
+/* Consecutive keys, as cookies, uids and pids are. */
 static uint64_t in_order(uint32_t i)
 {
 	return i;
@@ -184,7 +185,7 @@ static void check_order(bool weighted)
 	free_list(&other);
 }
 
-/* Of `count` backends take one out: who was not there stays, who was is spread. */
+/* Remove one of `count` backends: its keys are spread over the others, which keep theirs. */
 static void check_moves(uint32_t count, bool weighted)
 {
 	uint32_t gone = (uint32_t)(draw() % count), moved = 0;
@@ -219,7 +220,7 @@ static void check_moves(uint32_t count, bool weighted)
 	free_list(&less);
 }
 
-/* By lot, nobody gets what is one's own who is not up; the others get it all. */
+/* By chance, only backends that are up are picked. */
 static void check_lots(void)
 {
 	for (uint32_t round = 0; round < 200; round++) {
@@ -247,7 +248,7 @@ static void check_lots(void)
 	}
 }
 
-/* More weight for one takes from all, and moves nobody between the others. */
+/* A larger weight for one backend moves keys to it only, not between the others. */
 static void check_weight(void)
 {
 	struct list before = {0}, after = {0};
@@ -283,7 +284,7 @@ static void check_log2(void)
 	CHECK(tg_minus_log2(1) == 64ull << TG_LOG2_SHIFT);
 }
 
-/* Who stays does so at each place of a list, while the backend is up or draining. */
+/* A sticky call stays at any place of a list while its backend is up or draining. */
 static void check_stays(bool weighted)
 {
 	static const uint32_t states[] = {TG_BACKEND_UP, TG_BACKEND_DRAINING, TG_BACKEND_DOWN};

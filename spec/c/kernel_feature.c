@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * kernel_feature.c - features that no kernel has, in place of the table in
- * core/system/kernel_feature.c: the programs and maps are tried on the real kernel,
- * which refuses them.
+ * core/system/kernel_feature.c.  They are tried on the real kernel, which refuses
+ * the programs and maps.
  */
 #include <linux/bpf.h>
 #include <stddef.h>
 
 #include "bpf/layout/program_spec.h"
+#include "system/kernel_feature.h"
 #include "system/kernel_probe.h"
 
-/* A hook that exists, a helper of another program type, a helper and a map type that do not exist,
- * and a helper that exists. */
+/*
+ * A hook that exists, a helper of another type of program, and a helper and a map
+ * type that do not exist.
+ */
 const struct tg_kernel_feature tg_kernel_features[] = {
 	{"the hook connect4", "4.17", tg_try_hook, TG_HOOK_CONNECT4, 1u << TG_HOOK_CONNECT4, 0, 0},
 	{"source", "99.1", tg_try_helper, TG_TRY_IN(TG_HOOK_CONNECT4, BPF_FUNC_xdp_adjust_head), 0,

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * list_sets.c - what random lists of endpoints mean, against their items one by one.
+ * list_sets.c - the sets of random lists of endpoints, against a model of their items.
  *
  * An item is drawn as numbers, spelled as text for the library, and kept as
- * numbers for the model.  Then every address and port of a small world is
- * asked of both.  The seed is the first argument.
+ * numbers for the model.  Then the two must agree on every address and port of a
+ * small world.  The seed is the first argument.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/field.h"
 #include "policy/policy.h"
 #include "tidegate.h"
 
@@ -21,7 +22,7 @@
 
 struct item {
 	bool negated;
-	int first, last;           /* addresses; of both families only in "*" */
+	int first, last;           /* addresses; only "*" has both families */
 	int port_first, port_last; /* port_first -1: any */
 };
 
@@ -224,7 +225,7 @@ static size_t count_products(const char *const *items)
 	return count;
 }
 
-/* Few products: each of them costs the kernel a term. */
+/* Products are joined, because each of them costs the kernel a term. */
 static void check_sizes(void)
 {
 	const char *same_ports[] = {"10.0.0.1:80", "10.0.0.3:80", "[2001:db8::1]:80", NULL};
@@ -300,7 +301,7 @@ static void check_same(const char *a_item, const char *b_item)
 	tg_list_free(b);
 }
 
-/* Several spellings of the same; v4-mapped addresses are IPv4. */
+/* Different spellings of one thing; v4-mapped addresses are IPv4. */
 static void check_spellings(void)
 {
 	check_same("::ffff:1.2.3.4", "1.2.3.4");
@@ -329,7 +330,7 @@ static void write_file(const char *path, const char *tail)
 	fclose(file);
 }
 
-/* All of a file's items or none, whatever the list held. */
+/* A file adds all its items or none, whatever the list contains. */
 static void check_file(void)
 {
 	char path[] = "/tmp/tidegate-list-XXXXXX";
@@ -376,6 +377,22 @@ static void check_file(void)
 	unlink(path);
 }
 
+/* Each field and each key has a row in the table of fields. */
+static void check_fields(void)
+{
+	for (int field = 0; field < TG_FIELDS; field++)
+		if (!tg_field_info((enum tg_field)field))
+			fail("a field without a row");
+	for (int key = 0; key < TG_KEYS; key++) {
+		const struct tg_field_info *info = &tg_fields[key];
+		bool wide = TG_KEYS_128 >> key & 1;
+
+		if (!info->name || !info->plural || wide != (info->bits == 128) ||
+		    (!wide && info->bits != 16 && info->bits != 32))
+			fail("a key without a row, or of another size");
+	}
+}
+
 int main(int count, char **arguments)
 {
 	seed = count > 1 ? (unsigned int)atoi(arguments[1]) : 1;
@@ -384,6 +401,7 @@ int main(int count, char **arguments)
 		check_list();
 		check_product();
 	}
+	check_fields();
 	check_sizes();
 	check_values();
 	check_spellings();

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "check.h"
 #include "base/interval.h"
+#include "check.h"
 
 #define WINDOW 64
 
@@ -35,7 +35,7 @@ static void check_normal(const struct tg_intervals *set)
 
 		next.lo++;
 		next.hi += next.lo == 0;
-		/* Not overlapping, and not touching either. */
+		/* Intervals neither overlap nor touch. */
 		CHECK(tg_key128_cmp(set->at[i - 1].last, set->at[i].first) < 0);
 		CHECK(tg_key128_cmp(next, set->at[i].first) != 0);
 	}
@@ -103,7 +103,7 @@ static int compare(const void *a, const void *b)
 	return tg_key128_cmp(*(const struct tg_key128 *)a, *(const struct tg_key128 *)b);
 }
 
-/* Enough keys for the sort of long sets; `hi_bits` and `lo_bits` differ. */
+/* Enough keys for the radix sort; they differ in `hi_bits` and `lo_bits`. */
 static void check_sort(uint64_t hi_bits, uint64_t lo_bits)
 {
 	static struct tg_key128 keys[20000];
@@ -115,7 +115,7 @@ static void check_sort(uint64_t hi_bits, uint64_t lo_bits)
 		uint64_t hi = (uint64_t)rand() << 33 ^ (uint64_t)rand() << 12 ^ (uint64_t)rand();
 		uint64_t lo = (uint64_t)rand() << 33 ^ (uint64_t)rand() << 12 ^ (uint64_t)rand();
 
-		/* Even, so that no two touch. */
+		/* Even keys, so that no two intervals touch. */
 		keys[i] = (struct tg_key128){hi & hi_bits, lo & lo_bits & ~1ull};
 		CHECK(tg_intervals_add(&set, keys[i], keys[i]) == 0);
 	}
@@ -137,7 +137,7 @@ int main(int count, char **arguments)
 		{0, 0},
 		{0, UINT64_MAX - WINDOW / 2},
 		{0x20010db8ull << 32, UINT64_MAX - WINDOW / 2},
-		{UINT64_MAX, UINT64_MAX - WINDOW + 1}, /* its last key is the last of all */
+		{UINT64_MAX, UINT64_MAX - WINDOW + 1}, /* it ends with the largest key */
 	};
 	struct tg_key128 max = {UINT64_MAX, UINT64_MAX};
 	struct tg_intervals all;

@@ -50,7 +50,7 @@ describe("tidegate doctor", function()
     assert.equal(0, got.status)
     assert.truthy(checks.hooks.found == "a program can be loaded for each of the 17"
       or checks.hooks.found
-      == "all but connect_unix, sendmsg_unix, recvmsg_unix, getpeername_unix, getsockname_unix",
+      == "all except connect_unix, sendmsg_unix, recvmsg_unix, getpeername_unix, getsockname_unix",
       checks.hooks.found)
     assert.equal("BTF, published maps, event rings, errnos, rewriting, source, source of "
       .. "datagrams, socket storage, "
@@ -74,8 +74,8 @@ describe("tidegate doctor", function()
       .. "CAP_NET_ADMIN CAP_PERFMON",
       checks.capabilities.remedy)
     assert.equal("fail", checks.maps.state)
-    assert.equal("not to be tried: bpf(2) is not permitted", checks.hooks.found)
-    assert.truthy(checks.effects.found:find("^not to be tried with these capabilities: published "
+    assert.equal("cannot be tried: bpf(2) is not permitted", checks.hooks.found)
+    assert.truthy(checks.effects.found:find("^cannot be tried with these capabilities: published "
       .. "maps, event rings, "))
     assert.equal("fail", checks.attach.state)
   end)

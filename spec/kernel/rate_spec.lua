@@ -173,7 +173,7 @@ sandbox.describe("a rate", function(here)
     ['over = "fast"'] = 'over: "fast": write a rate such as "100/s", "10/m" or "100/s burst 200"',
     ['over = "0/s"'] = 'over: "0/s": every call exceeds that: leave it out',
     ['over = "2000000/s"'] = 'over: "2000000/s": the limit is 1000000/s',
-    ['over = "1/s burst 0"'] = 'over: "1/s burst 0": a burst is one call at least',
+    ['over = "1/s burst 0"'] = 'over: "1/s burst 0": a burst is at least one call',
     ['over = "1/s burst"'] = 'over: "1/s burst": write a rate such as "100/s", "10/m" or "100/s '
       .. 'burst 200"',
     ['per = "uid"'] = "per: says whose calls over counts together: add over",

@@ -200,7 +200,7 @@ sandbox.describe("sendmsg, rewritten", function(here)
     local tidegate = require "tidegate"
     local gate, message = tidegate.compile [[rewrite { sendmsg = "*:53", to = "127.0.0.1:0" }]]
     assert.is_nil(gate)
-    assert.truthy(message:find("port 0 is no port", 1, true))
+    assert.truthy(message:find("port 0 is not a port", 1, true))
   end)
 
   it("leaves broadcast and multicast alone if no rule names them", function()

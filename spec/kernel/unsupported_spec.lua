@@ -92,11 +92,11 @@ describe("a policy that needs more than the kernel has", function()
   it("is reported by the doctor as such", function()
     local got = command.start({ command.path, "doctor" }, { env = { TIDEGATE_LIBRARY = needy } })
       :wait()
-    assert.truthy(got.out:find("WARN  effects            all but source, more than 64 rules\n"
+    assert.truthy(got.out:find("WARN  effects            all except source, more than 64 rules\n"
       .. (" "):rep(25)
-      .. "> rules that need them want Linux 99.3, built with CONFIG_CGROUP_BPF=y; best_effort = "
+      .. "> rules that need them need Linux 99.3, built with CONFIG_CGROUP_BPF=y; best_effort = "
       .. "true in policy {} leaves such rules out\n", 1, true), got.out)
-    assert.truthy(got.out:find("WARN  hooks              all but sendmsg4\n", 1, true), got.out)
+    assert.truthy(got.out:find("WARN  hooks              all except sendmsg4\n", 1, true), got.out)
   end)
 end)
 
@@ -109,7 +109,7 @@ end)
 
 --- Whether this kernel has the hooks of unix sockets, as the doctor found.
 local function has_unix_hooks()
-  return not command.tidegate("doctor").out:find("all but connect_unix", 1, true)
+  return not command.tidegate("doctor").out:find("all except connect_unix", 1, true)
 end
 
 describe("a rule for unix sockets", function()

@@ -183,8 +183,8 @@ describe("the balancer", function()
     local of = 'services "backends": "10.96.0.10:80/tcp": '
     refused(400, of .. 'to: "10.0.1.500:80": 500 is over 255', "PUT", "/backends/10.0.1.500:80")
     refused(400,
-      of .. 'to: "[::1]:80": is IPv6, and the first backend IPv4: those of one list are of one '
-        .. 'family',
+      of .. 'to: "[::1]:80": is IPv6, but the first backend is IPv4: the backends of one list '
+        .. 'must be of one family',
       "PUT", "/backends/[::1]:80")
     refused(400, '"app.test:80": wants an address such as 10.0.1.5:8080', "PUT",
       "/backends/app.test:80")

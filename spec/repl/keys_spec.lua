@@ -74,7 +74,7 @@ describe("the prompt", function()
         .. "getsockname",
       ["deny = 1"] = '"deny" is a word of the language; choose another name',
       ["1 1"] = "unexpected symbol near '1'",
-      ["try { connect = 1 }"] = 'try: "1": no address: for a port write "*:1"',
+      ["try { connect = 1 }"] = 'try: "1": not an address: for a port write "*:1"',
       ["try {}"] = 'try: no call is given; write try { connect = "1.2.3.4:80", uid = 33 }',
       ['try { egress = "1.2.3.4:80" }'] = "try: egress is two calls; ask about connect or sendmsg",
       ['try { connect = "1.2.3.4:80", uidd = 3 }'] = 'try: unknown field "uidd"; did you mean '

@@ -4,11 +4,12 @@ local M = {}
 
 local flags = table.concat({
   "-std=gnu11 -Wall -Wextra -Werror -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all",
-  "-iquote core -iquote .", [['-DTG_VERSION="0"']],
+  "-iquote core -iquote .",
+  [['-DTG_VERSION="0"']], -- of base/version.c
 }, " ")
 
 -- The rooms of core/ between the text of a policy and a policy in memory.
-local rooms = { "base", "system", "parse", "policy", "table" }
+local rooms = { "base", "system", "parse", "policy" }
 
 local function output_of(command)
   local pipe = assert(io.popen(command .. " 2>&1"))

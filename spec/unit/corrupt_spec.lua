@@ -6,7 +6,7 @@ local native = require "spec.support.native"
 local CORRUPTIONS = 10000
 
 -- The folders that make an image, and those that read it.
-local ROOMS = { "image", "compile", "simulate" }
+local ROOMS = { "table", "image", "compile", "simulate" }
 
 -- The other sources of corrupt.c.
 local PARTS = { "damage", "draw", "random_image" }

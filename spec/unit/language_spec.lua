@@ -31,7 +31,7 @@ local refused = {
   -- Live sets.
   { [[set "s" { "10.0.0.1:80" }]],
     'web.lua:1: set "s": "10.0.0.1:80": a set holds addresses without ports: '
-    .. "say the port where a rule uses the set: { addr = set, port = 80 }" },
+    .. "write the port in the rule that uses the set: { addr = set, port = 80 }" },
   { [[set "s" { "!10.0.0.1" }]],
     [[web.lua:1: set "s": "!10.0.0.1": a set has no '!': leave out what is not in it]] },
   { [[set "s" { "10.0.0.1-10.0.0.5" }]],
@@ -99,7 +99,7 @@ local refused = {
   { [[allow { "x", connect = "*", set = { mark = "1" } }]],
     'web.lua:1: allow "x": set: mark: wants a number; got "1"' },
   { [[allow { "x", connect = "*", set = { tos = 256 } }]],
-    'web.lua:1: allow "x": set: tos: "256": wants a number from 0 to 255' },
+    'web.lua:1: allow "x": set: tos: "256": needs a number from 0 to 255' },
   { [[allow { "x", connect = "*", set = { device = "a very long name" } }]],
     'web.lua:1: allow "x": set: device: wants a text; got "a very long name"' },
   { [[allow { "x", connect = "*", set = {} }]],

@@ -60,8 +60,8 @@ local bad = {
     ["!!10.0.0.1"] = [[one '!' is enough]],
     [":443"] = [[no address before the ':': write "*:443"]],
     ["!:443"] = [[no address before the ':': write "!*:443"]],
-    ["443"] = [[no address: for a port write "*:443"]],
-    ["80-90"] = [[no address: for a port write "*:80-90"]],
+    ["443"] = [[not an address: for a port write "*:443"]],
+    ["80-90"] = [[not an address: for a port write "*:80-90"]],
     ["**"] = [['*' stands for a whole address: write "*" or "*:443"]],
     ["10.0.0.*"] = [['*' stands for a whole address, not for a part]],
     ["a b"] = [[there is a space in it]],
@@ -70,10 +70,10 @@ local bad = {
     ["unix:"] = [[no path after the ':': write unix:/run/x.sock, unix:@abstract, or unix:* for ]]
       .. [[every unix socket]],
     ["unix:run/x.sock"] =
-      [[a path starts with '/', and an abstract name with '@': programs are matched by the very ]]
-      .. [[text that they give]],
-    ["unix:/run/*.sock"] = [[a '*' stands at the end only, for any rest: write unix:/run/*]],
-    ["!unix:/run/**"] = [[a '*' stands at the end only, for any rest: write unix:/run/*]],
+      [[a path starts with '/', and an abstract name with '@': paths are matched exactly as ]]
+      .. [[programs give them]],
+    ["unix:/run/*.sock"] = [['*' may only be at the end: write unix:/run/*]],
+    ["!unix:/run/**"] = [['*' may only be at the end: write unix:/run/*]],
     [long_path] = [[109 bytes, a unix socket's path has at most 108]],
     -- IPv4
     ["10.0.0.256"] = [[256 is over 255]],
@@ -120,7 +120,7 @@ local bad = {
     -- IPv6
     ["[::1"] = [[a ']' is missing]],
     ["::1]"] = [[a '[' is missing]],
-    ["[::1]80"] = [["80" behind the ']': a port is written ":443"]],
+    ["[::1]80"] = [["80" after the ']': a port is written ":443"]],
     ["[10.0.0.1]:80"] = [[brackets are for IPv6 addresses: write 10.0.0.1:80]],
     ["[x]:1"] = [["x" is not an IPv6 address]],
     ["[]"] = [["" is not an IPv6 address]],
@@ -141,7 +141,7 @@ local bad = {
     ["80 "] = [["80 " is not a port]],
   },
   PROTO = {
-    ["TCP"] = [[protocols are in small letters: write tcp]],
+    ["TCP"] = [[protocols are in lower case: write tcp]],
     ["tpc"] = [[not a protocol: write tcp, udp, icmp, icmpv6, sctp, mptcp, udplite, dccp, raw, or ]]
       .. [[a number]],
     ["70000"] = [[protocol number 70000 is over 65535]],
@@ -160,8 +160,8 @@ local bad = {
   GID = { ["1-"] = [[the range "1-" has no end]] },
   PID = { ["init"] = [[not a process ID, such as 42 or 100-200]] },
   TYPE = {
-    ["datagram"] = [[not a type of sockets: write stream, dgram, seqpacket or raw]],
-    ["2"] = [[not a type of sockets: write stream, dgram, seqpacket or raw]],
+    ["datagram"] = [[not a socket type: write stream, dgram, seqpacket or raw]],
+    ["2"] = [[not a socket type: write stream, dgram, seqpacket or raw]],
   },
   MARK = {
     ["red"] = [[not a mark, such as 16, 0x10 or 0x10-0x1f]],
@@ -177,22 +177,22 @@ local bad = {
   },
   EXE = {
     ["curl"] = [[write the whole path of the program, such as /usr/bin/curl]],
-    ["/etc/passwd"] = [[is no program: not a file that can be executed]],
-    ["/usr/bin"] = [[is no program: not a file that can be executed]],
+    ["/etc/passwd"] = [[is not a program: it cannot be executed]],
+    ["/usr/bin"] = [[is not a program: it cannot be executed]],
   },
   NETNS = {
     ["other"] =
       [[not a network namespace: write self, a path such as /run/netns/NAME, or a cookie]],
-    ["/etc/passwd"] = [[is no network namespace, such as /run/netns/NAME or /proc/PID/ns/net]],
+    ["/etc/passwd"] = [[is not a network namespace, such as /run/netns/NAME or /proc/PID/ns/net]],
     ["/proc/self/ns/uts"] =
-      [[is no network namespace, such as /run/netns/NAME or /proc/PID/ns/net]],
+      [[is not a network namespace, such as /run/netns/NAME or /proc/PID/ns/net]],
     ["12x"] = [[a cookie is a number]],
     ["0"] = [[no network namespace has this cookie]],
     ["18446744073709551616"] = [[no network namespace has this cookie]],
   },
   FROM = { ["10.0.0.1:x:y"] = [["x:y" is not a port, such as 443, 80-90 or https]] },
   COMM = {
-    ["a*b"] = [['*' may only stand at the end]],
+    ["a*b"] = [['*' may only be at the end]],
     ["abcdefghijklmnop"] =
       [[the kernel cuts a command's name at 15 characters: write "abcdefghijklmno"]],
   },

@@ -142,12 +142,12 @@ describe("a rule", function()
     bad('"10.0.0.1-10.0.0.2:80": must be one address, not a prefix or a range',
       "10.0.0.1-10.0.0.2:80")
     bad([["!10.0.0.1": must be one address: '!' leaves many]], "!10.0.0.1")
-    bad('"10.0.0.1:80-90": must be one port; to leave it as it is, leave it out', "10.0.0.1:80-90")
-    bad('"10.0.0.1:*": must be one port; to leave it as it is, leave it out', "10.0.0.1:*")
-    bad('"10.0.0.1:0": port 0 is no port', "10.0.0.1:0")
+    bad('"10.0.0.1:80-90": must be one port; leave it out to keep the port of the call', "10.0.0.1:80-90")
+    bad('"10.0.0.1:*": must be one port; leave it out to keep the port of the call', "10.0.0.1:*")
+    bad('"10.0.0.1:0": port 0 is not a port', "10.0.0.1:0")
     bad('"*": changes nothing: write an address, a port, or both', "*")
-    bad('"0.0.0.0:80": the kernel connects to 127.0.0.1 then: write that', "0.0.0.0:80")
-    bad('"::": the kernel connects to ::1 then: write that', "::")
+    bad('"0.0.0.0:80": the kernel connects to 127.0.0.1 instead: write that', "0.0.0.0:80")
+    bad('"::": the kernel connects to ::1 instead: write that', "::")
     bad('"10.0.0.256": 256 is over 255', "10.0.0.256")
   end)
 
@@ -161,7 +161,7 @@ describe("a rule", function()
     bad('"*:80": needs an address of this machine', "*:80")
     bad('"0.0.0.0": needs an address of this machine', "0.0.0.0")
     bad('"127.0.0.0/8": must be one address, not a prefix or a range', "127.0.0.0/8")
-    bad('"127.0.0.1:0": port 0 is no port', "127.0.0.1:0")
+    bad('"127.0.0.1:0": port 0 is not a port', "127.0.0.1:0")
     refused('allow "r": source: only connect and sendmsg have one',
       { verb = "ALLOW", ops = 2, source = "127.0.0.1" })
     refused('allow "r": source: "127.0.0.1:9": a datagram leaves from its socket\'s port: write '
@@ -171,11 +171,11 @@ describe("a rule", function()
     for field, value in pairs {
       source = "127.0.0.1", set = "mark=1", privileged = true, shadow = true,
     } do
-      refused(('observe "r": %s: observe only counts and tells: leave it out, or write allow')
+      refused(('observe "r": %s: observe only counts and reports: leave it out, or write allow')
         :format(field),
         { verb = "OBSERVE", [field] = value })
     end
-    refused('observe "r": log: observe is there to tell: write a rate such as "10/s", or leave '
+    refused('observe "r": log: observe exists to report: write a rate such as "10/s", or leave '
       .. 'the rule out',
       { verb = "OBSERVE", log = "false" })
     refused('observe "r": errno: only deny and balance have one',
@@ -218,7 +218,7 @@ describe("a condition", function()
     assert.is_true(match(policy, 0, "UID", "root"))
     assert.is_true(match(policy, 0, "ENDPOINT", "*"))
     local _, message, code = match(policy, 0, "UID", "!root")
-    assert.equal('a.lua:1: deny "x": uid: is there already', message)
+    assert.equal('a.lua:1: deny "x": uid: is given already', message)
     assert.equal(EEXIST, code)
     _, message, code = match(policy, 1, "UID", "root")
     assert.equal("there is no rule 1: the policy has 1", message)

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* vip.h - the address of a service: "10.96.0.10:80/tcp". */
+#ifndef TG_PARSE_VIP_H
+#define TG_PARSE_VIP_H
+
+#include <stdint.h>
+
+#include "bpf/layout/service_layout.h"
+#include "parse/backend.h"
+#include "tidegate.h"
+
+/*
+ * A VIP as tables have it.  An image has one, with its block of backends behind
+ * it, for each service that a table holds at first.
+ */
+struct tg_vip_key {
+	uint64_t high, low; /* IPv4 is v4-mapped */
+	uint32_t what;      /* TG_VIP_WHAT() */
+	uint32_t reserved[11];
+};
+
+_Static_assert(sizeof(struct tg_vip_key) == TG_ROW_BYTES, "a row");
+
+/* Read "10.96.0.10:80/tcp". */
+int tg_vip_parse(const char *text, struct tg_vip_key *vip);
+
+/*
+ * The VIP of a call's destination: `addr` in network order, `port` in host
+ * order.  0.0.0.0 and :: become the loopback address that the kernel connects to.
+ */
+struct tg_vip_key tg_vip_asked(const uint8_t addr[16], uint32_t port, uint32_t proto);
+
+/* -EINVAL: a backend is not of the VIP's family. */
+int tg_vip_check(const struct tg_vip_key *vip, const struct tg_backends *backends);
+
+/* A VIP as users see it. */
+void tg_vip_show(const struct tg_vip_key *vip, uint32_t backends, struct tg_vip_info *info);
+
+#endif
