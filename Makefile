@@ -205,9 +205,9 @@ docs: ## write the generated parts of docs/ anew
 	$(Q)LUA_PATH='lua/?.lua;lua/?/init.lua;;' $(LUAJIT) docs/generate.lua docs/*.md
 
 # They need nothing of each other, so `make -j lint` runs them side by side.
-LINTS := lint-lua lint-format lint-symbols
+LINTS := lint-lua lint-format lint-layers lint-symbols
 
-lint: deps ## check style, and that headers, symbol map and library agree
+lint: deps ## check style and layers, and that header, symbol map and library agree
 	@$(MAKE) all
 	@$(MAKE) $(LINTS)
 

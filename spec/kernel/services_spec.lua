@@ -230,7 +230,8 @@ sandbox.describe("live services", function(here)
       assert.equal('services "svc": ' .. ("%q"):format(vip) .. form, message)
     end
     local of_it = [[services "svc": "10.96.0.10:80/tcp": ]]
-    assert.equal(of_it .. [[backend 1 is IPv6, but the service is IPv4: they must be of one family]],
+    assert.equal(of_it .. [[backend 1 is IPv6, but the service is IPv4: ]]
+      .. [[they must be of one family]],
       refuse("10.96.0.10:80/tcp", "[::1]:80"))
     assert.equal(of_it .. [[to: "10.0.0.1": is there twice: for a larger share give it a weight]],
       refuse("10.96.0.10:80/tcp", { "10.0.0.1", "10.0.0.1" }))

@@ -68,7 +68,7 @@ local refused = {
   { [[deny { "x", connect = "*", from = set "s" }]],
     'web.lua:1: deny "x": set "s": is not declared: write set "s" { … } before the rule' },
   { [[services "s" {} deny { "x", connect = "*", from = services "s" }]],
-    'web.lua:1: deny "x": from: services "s": are what calls ask for, and no socket\'s own '
+    'web.lua:1: deny "x": from: services "s": are what calls ask for, not a socket\'s own '
       .. 'address: '
       .. "name them in the operation, or a set here" },
 

@@ -142,7 +142,8 @@ describe("a rule", function()
     bad('"10.0.0.1-10.0.0.2:80": must be one address, not a prefix or a range',
       "10.0.0.1-10.0.0.2:80")
     bad([["!10.0.0.1": must be one address: '!' leaves many]], "!10.0.0.1")
-    bad('"10.0.0.1:80-90": must be one port; leave it out to keep the port of the call', "10.0.0.1:80-90")
+    bad('"10.0.0.1:80-90": must be one port; leave it out to keep the port of the call',
+      "10.0.0.1:80-90")
     bad('"10.0.0.1:*": must be one port; leave it out to keep the port of the call', "10.0.0.1:*")
     bad('"10.0.0.1:0": port 0 is not a port', "10.0.0.1:0")
     bad('"*": changes nothing: write an address, a port, or both', "*")
