@@ -3,13 +3,12 @@ local tidegate = require "tidegate"
 
 local web = [[
 policy { name = "web", default = "allow" }
-deny    { "no-metadata", egress = "169.254.169.254", errno = "ECONNREFUSED" }
-allow   { "dns",         egress = "10.0.0.2:53", proto = "udp" }
-deny    { "no-lan",      egress = { "10.0.0.0/8", "fd00::/8" }, uid = "!root", log = true }
-rewrite { "seed",        connect = "1.2.3.4:60000", to = "127.0.0.1:60123",
-  source = "127.0.0.1:22222" }
-rewrite { "six",         connect = "[2001:db8::1]:80", to = "[::1]:8080" }
-allow   { "from",        connect = "192.0.2.1", source = "192.0.2.9" }
+deny { "no-metadata", egress = "169.254.169.254", errno = "ECONNREFUSED" }
+allow { "dns", egress = "10.0.0.2:53", proto = "udp" }
+deny { "no-lan", egress = { "10.0.0.0/8", "fd00::/8" }, uid = "!root", log = true }
+rewrite { "seed", connect = "1.2.3.4:60000", to = "127.0.0.1:60123", source = "127.0.0.1:22222" }
+rewrite { "six", connect = "[2001:db8::1]:80", to = "[::1]:8080" }
+allow { "from", connect = "192.0.2.1", source = "192.0.2.9" }
 ]]
 
 local function loaded()
