@@ -54,11 +54,11 @@ deny { "process", connect = "*", exe = "/bin/sh", cgroup = "!/", netns = "self" 
     assert.equal(('deny "socket" (%s:1): EPERM\n'):format(own), got.out)
     got = tidegate("explain", own, "connect", "1.2.3.4:5", "--proto", "udp")
     assert.equal(('not deny "socket" (%s:1): another type, another from, another mark, another '
-      .. 'device\nnot deny "process" (%s:2): another exe, another cgroup, another netns\n'
+      .. 'device\nnot deny "process" (%s:3): another exe, another cgroup, another netns\n'
       .. "allow by default: 1.2.3.4:5\n"):gsub("%%s", own), got.out)
     got = tidegate("explain", own, "connect", "1.2.3.4:5", "--exe", "/bin/sh", "--netns", "self",
       "--cgroup", "/")
-    assert.truthy(got.out:find('not deny "process" (' .. own .. ":2): another cgroup\n", 1, true),
+    assert.truthy(got.out:find('not deny "process" (' .. own .. ":3): another cgroup\n", 1, true),
       got.out)
   end)
 

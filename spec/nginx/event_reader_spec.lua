@@ -105,7 +105,7 @@ describe("the reader of events", function()
       .. [[on("deny", function(event) error("no " .. event.rule) end)]] }
     server:try "169.254.169.254"
     server:try "169.254.169.254"
-    server:wait_for("web.lua:10: no no-metadata\nstack traceback:", 2)
+    server:wait_for("web.lua:11: no no-metadata\nstack traceback:", 2)
   end)
 
   for how, init in pairs { timer = nginx.INIT, ["wake-up"] = WAKE } do
