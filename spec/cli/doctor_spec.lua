@@ -71,8 +71,7 @@ describe("tidegate doctor", function()
     assert.equal(3, got.status)
     assert.equal("user 65534 lacks CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON", checks.capabilities.found)
     assert.equal("run as root, or, in a systemd unit, with AmbientCapabilities=CAP_BPF "
-      .. "CAP_NET_ADMIN CAP_PERFMON",
-      checks.capabilities.remedy)
+      .. "CAP_NET_ADMIN CAP_PERFMON", checks.capabilities.remedy)
     assert.equal("fail", checks.maps.state)
     assert.equal("cannot be tried: bpf(2) is not permitted", checks.hooks.found)
     assert.truthy(checks.effects.found:find("^cannot be tried with these capabilities: published "

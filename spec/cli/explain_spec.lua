@@ -49,8 +49,7 @@ deny { "socket", connect = "*", type = "stream", from = "127.0.0.1:5000", mark =
 deny { "process", connect = "*", exe = "/bin/sh", cgroup = "!/", netns = "self" }
 ]])
     local got = tidegate("explain", own, "connect", "1.2.3.4:5", "--type", "stream", "--from",
-      "127.0.0.1:5000",
-      "--mark", "16", "--device", "lo")
+      "127.0.0.1:5000", "--mark", "16", "--device", "lo")
     assert.equal(('deny "socket" (%s:1): EPERM\n'):format(own), got.out)
     got = tidegate("explain", own, "connect", "1.2.3.4:5", "--proto", "udp")
     assert.equal(('not deny "socket" (%s:1): another type, another from, another mark, another '

@@ -83,8 +83,7 @@ int main(void)
     end
 
     make("install", "DESTDIR=" .. folder, "PREFIX=/opt/tidegate",
-      "LIBDIR=/opt/tidegate/lib/multiarch",
-      "LUADIR=/usr/share/lua/5.1")
+      "LIBDIR=/opt/tidegate/lib/multiarch", "LUADIR=/usr/share/lua/5.1")
     local staged = folder .. "/opt/tidegate/lib/multiarch/pkgconfig"
     assert.equal(("-I%s/opt/tidegate/include -L%s/opt/tidegate/lib/multiarch -ltidegate \n")
       :format(folder, folder),

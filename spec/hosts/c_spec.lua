@@ -64,8 +64,7 @@ local function bad_input()
       'deny { conect = "*" }\nallow { uid = 0 }\n')
     local message, status = unpack(built:refusal("embed-luajit", { wrong, "self" }))
     assert.equal('embed-luajit: wrong.lua:1: deny "#1": unknown field "conect"; did you mean '
-      .. '"connect"?\n',
-      message:match "^[^\n]*\n")
+      .. '"connect"?\n', message:match "^[^\n]*\n")
     assert.truthy(message:find("\nwrong.lua:2: ", 1, true))
     assert.equal(1, status)
   end)
@@ -77,8 +76,7 @@ local function bad_input()
     built.env.LUA_PATH = where
     assert.equal("embed-luajit: module 'tidegate' not found:\n", message:match "^[^\n]*\n")
     assert.equal("Add to LUA_PATH the folder that this prints: pkg-config --variable=luadir "
-      .. "tidegate\n",
-      message:match "\n([^\n]*\n)$")
+      .. "tidegate\n", message:match "\n([^\n]*\n)$")
     assert.equal(1, status)
     assert.equal(built.folder .. "/share/lua/5.1\n",
       command.run({ "pkg-config", "--variable=luadir", "tidegate" }, { env = built.env }).out)

@@ -34,8 +34,7 @@ local families = {
 -- Errnos of permission, connecting, routing, addresses, arguments, files, and one that has nothing
 -- to do with sockets.
 local errnos = { "EPERM", "EACCES", "ECONNREFUSED", "ETIMEDOUT", "ENETUNREACH", "EHOSTUNREACH",
-  "EADDRNOTAVAIL",
-  "EINVAL", "ENOENT", "EXDEV", "EOPNOTSUPP" }
+  "EADDRNOTAVAIL", "EINVAL", "ENOENT", "EXDEV", "EOPNOTSUPP" }
 
 local sandboxes = {} -- of the running test
 

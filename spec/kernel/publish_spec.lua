@@ -180,8 +180,7 @@ sandbox.describe("a publish", function(here)
     assert.equal([[deny "#16385": connect: its rules need more than 16384 terms, which is the ]]
       .. [[limit (a rule is ]]
       .. "one term for each combination of addresses and ports); use fewer rules, or lists with "
-      .. "the same ports",
-      (message:gsub("^[^:]+:%d+: ", "")))
+      .. "the same ports", (message:gsub("^[^:]+:%d+: ", "")))
     assert.equal("EACCES", try())
     assert.equal("ok", try "10.0.0.1:80")
     assert.equal(1, gate:status().generation)

@@ -55,8 +55,7 @@ sandbox.describe("a rate", function(here)
       end
       assert.same({ "ok", "ok", "ok", "ok", "ok", "EXDEV", "EXDEV", "EXDEV" }, answers)
       assert.same({ 18, 10, 3, 0 }, { gate:rules()[1].hits, gate:rules()[2].hits,
-        gate:rules()[3].hits,
-        gate:rules()[4].hits })
+        gate:rules()[3].hits, gate:rules()[4].hits })
     end)
   end
 

@@ -85,8 +85,7 @@ sandbox.describe("a reaction", function(here)
     -- The second call found the name in use.
     assert.equal(1, #errors)
     assert.matches('^policy:%d+: deny "second": the name is taken by policy:%d+; choose '
-      .. 'another\nstack traceback:\n',
-      errors[1])
+      .. 'another\nstack traceback:\n', errors[1])
     assert.equal(2, gate:status().generation)
     assert.equal("ECHILD", socket.try("udp", "127.0.0.1:9"))
     assert.equal("ok", socket.try("udp", "127.0.0.2:9"))

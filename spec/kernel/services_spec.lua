@@ -222,8 +222,7 @@ sandbox.describe("live services", function(here)
     local form = [[: a service is an address, a port and tcp or udp, such as "10.96.0.10:80/tcp" ]]
       .. [[or "[2001:db8::1]:53/udp"]]
     for _, vip in ipairs { "10.96.0.10:80", "10.96.0.10/tcp", "10.96.0.0-10.96.0.9:80/tcp",
-      "*:80/tcp",
-      "10.96.0.10:80/sctp", "10.96.0.10:80-81/tcp" } do
+      "*:80/tcp", "10.96.0.10:80/sctp", "10.96.0.10:80-81/tcp" } do
       local message = refuse(vip, {}):gsub('"[^"]*": a', function(text)
         return ("%q"):format(vip) .. text:match ": a$"
       end)

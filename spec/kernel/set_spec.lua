@@ -28,8 +28,7 @@ sandbox.describe("a live set", function(here)
       assert.is_true(refused(address), address)
     end
     for _, address in ipairs { "192.0.2.0:80", "192.0.2.2:80", "198.51.99.255:1", "198.51.101.0:1",
-      "[2001:db7::1]:9",
-      "[2001:db9::2]:9", "[::ffff:192.0.2.2]:80" } do
+      "[2001:db7::1]:9", "[2001:db9::2]:9", "[::ffff:192.0.2.2]:80" } do
       assert.is_false(refused(address), address)
     end
     assert.equal(4, #banned)
@@ -268,8 +267,7 @@ sandbox.describe("a live set", function(here)
     local ok, message, errno = banned:add "10.0.0.101"
     assert.is_nil(ok)
     assert.equal('set "banned": is full: it has room for 100 elements: remove some, or declare it '
-      .. 'with a larger size',
-      message)
+      .. 'with a larger size', message)
     assert.equal(28, errno)
     assert.is_true(banned:add "10.0.0.5") -- it is in the set already
     local many = {}

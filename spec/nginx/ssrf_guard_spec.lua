@@ -102,8 +102,7 @@ describe("the SSRF guard", function()
 
   it("refuses what is no http URL", function()
     for _, url in ipairs { "", "ftp://203.0.113.7/", "http://", "http:///etc", "http://a@10.0.0.1/",
-      "203.0.113.7",
-      "http://203.0.113.7/ HTTP/1.1\r\nX: y", "file:///etc/passwd" } do
+      "203.0.113.7", "http://203.0.113.7/ HTTP/1.1\r\nX: y", "file:///etc/passwd" } do
       local status, said = fetch(url)
       assert.same({ 400, "url must be an http:// URL\n" }, { status, said }, url)
     end

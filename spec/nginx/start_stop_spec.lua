@@ -113,8 +113,7 @@ describe("nginx with a gate", function()
     local server = nginx.prepare { policy = POLICY }
     command.run { "chown", "-R", "www-data", server.folder }
     local process = command.run({ "setpriv", "--reuid=www-data", "--regid=www-data",
-      "--clear-groups",
-      "/usr/sbin/nginx", "-p", server.folder, "-c", "nginx.conf" },
+      "--clear-groups", "/usr/sbin/nginx", "-p", server.folder, "-c", "nginx.conf" },
       { env = { LUA_PATH = nginx.lua_path } })
     assert.equal(1, process.status)
     assert.matches("init_by_lua error: tidegate: [^\n]*needs CAP_BPF", process.err .. server:log())

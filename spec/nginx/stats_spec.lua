@@ -120,8 +120,7 @@ tidegate_calls_total{gate="web",hook="connect4",outcome="error"} 0
     for _, line in ipairs {
       "# TYPE tidegate_backend_picked_total counter",
       ('tidegate_backend_picked_total{gate="web",rule="api",backend="127.0.0.1:9"} %d')
-      :format(one.picked),
-      "# TYPE tidegate_backend_share gauge",
+      :format(one.picked), "# TYPE tidegate_backend_share gauge",
       'tidegate_backend_share{gate="web",rule="api",backend="127.0.0.2:9"} 0.75',
       'tidegate_services{gate="web",services="svc"} 2',
       'tidegate_services_size{gate="web",services="many"} 2000',

@@ -95,8 +95,7 @@ undo()
       got.out)
     assert.equal(0, command.tidegate("check", image .. ".lua").status)
     assert.equal(("save: %s already exists; save under another name, or remove it first\n")
-      :format(image),
-      run(('save "%s"'):format(image), { image }).err)
+      :format(image), run(('save "%s"'):format(image), { image }).err)
   end)
 
   leaving_none("publishes before it runs a command, and the rest at the end", function()

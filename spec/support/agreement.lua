@@ -67,8 +67,7 @@ end
 ---@return string
 function M.story(policy, call, expected, got)
   local lines = { "policy " .. show { default = policy.default },
-    "sets " .. show(policy.sets or {}),
-    "services " .. show(policy.services or {}) }
+    "sets " .. show(policy.sets or {}), "services " .. show(policy.services or {}) }
   for index, rule in ipairs(policy.rules) do
     local fields = {}
     for key, value in pairs(rule) do

@@ -45,8 +45,7 @@ function M.start(arguments, options)
     words[index] = "'" .. word:gsub("'", "'\\''") .. "'"
   end
   tmux(self, "new-session", "-d", "-x", tostring(options.columns or 100), "-y",
-    tostring(options.rows or 50),
-    table.concat(words, " "))
+    tostring(options.rows or 50), table.concat(words, " "))
   self.pids = tmux(self, "display-message", "-p", "#{pid} #{pane_pid}")
   return self
 end

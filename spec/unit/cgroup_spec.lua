@@ -143,8 +143,7 @@ describe("tg_cgroup_find", function()
     local path = make "path"
     assert.equal(path, find(path))
     assert.equal(("%s/none: there is no such cgroup; make it with: mkdir -p %s/none")
-      :format(path, path),
-      find(path .. "/none"))
+      :format(path, path), find(path .. "/none"))
     assert.equal(path .. "/cgroup.procs is a file of a cgroup; give the folder that it is in",
       find(path .. "/cgroup.procs"))
     assert.equal("/usr is not a cgroup; cgroup2 is mounted at " .. root_mount, find "/usr")

@@ -230,8 +230,7 @@ describe("a damaged image", function()
           words[SINGLES] = 2 ^ PORT
         end))
       assert.equal("damaged image: the last classes of the heads at row X are not those of one "
-        .. "term each",
-        refused_singles(function(words)
+        .. "term each", refused_singles(function(words)
           local first = words[tree(ADDR4, "classes")] - 100
           words[words[tree(ADDR4, "bitset")] * ROW_WORDS + 2 * first] = 0xffff0001
         end))

@@ -287,8 +287,7 @@ describe("a limit", function()
     end
     local message, errno = compile_error(policy)
     assert.equal("connect: gids: the image needs at least N bytes, the limit is 268435456; use "
-      .. "fewer patterns or rules",
-      (message:gsub("least %d+", "least N")))
+      .. "fewer patterns or rules", (message:gsub("least %d+", "least N")))
     assert.equal(7, errno)
   end)
 end)

@@ -29,8 +29,7 @@ describe("a rule that can never match", function()
   it("is found behind one that takes all its calls", function()
     assert.equal('web.lua:2: deny "b": can never match: allow "a" (web.lua:1) before it takes '
       .. 'every call that it '
-      .. "would; move it up, or remove it",
-      findings [[
+      .. "would; move it up, or remove it", findings [[
 allow { "a", connect = "10.0.0.0/8" }
 deny { "b", connect = "10.1.0.0/16:80", uid = 7 }]])
     assert.equal("", findings [[
@@ -99,8 +98,7 @@ deny { "a", connect = "10.0.0.0/8", shadow = true }
 deny { "b", connect = "10.0.0.0/8" }]])
     assert.equal('web.lua:2: deny "b": can never match: deny "a" (web.lua:1) before it takes '
       .. 'every call that it '
-      .. "would; move it up, or remove it",
-      findings [[
+      .. "would; move it up, or remove it", findings [[
 deny { "a", connect = "10.0.0.0/8" }
 deny { "b", connect = "10.0.0.0/8", shadow = true }]])
     assert.equal("", findings 'deny { "all", egress = "*", shadow = true }')

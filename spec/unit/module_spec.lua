@@ -98,8 +98,7 @@ describe("gate:decide", function()
     assert.same({ "rewrite", "seed", "web.lua:5", "1.2.3.4:60000", "127.0.0.1:60123", "127.0.0.1",
       60123,
       "127.0.0.1:22222", false }, { decision.verb, decision.rule, decision.where, decision.asked,
-      decision.final,
-      decision.addr, decision.port, decision.source, decision.logs })
+      decision.final, decision.addr, decision.port, decision.source, decision.logs })
     decision = gate:decide { op = "connect", addr = "10.0.0.1:1", uid = 1 }
     assert.same({ "deny", "EPERM", true }, { decision.verb, decision.errno, decision.logs })
     decision = gate:decide { op = "connect", addr = "10.0.0.1:1" }
@@ -119,11 +118,9 @@ describe("gate:decide", function()
     assert.equal([[decide: unknown field "adr"; did you mean "addr"?]],
       misuse { op = "connect", adr = "1.2.3.4" })
     assert.equal([[decide: op: wants connect, sendmsg, bind, recvmsg, getpeername or getsockname; ]]
-      .. [[got "egress"]],
-      misuse { op = "egress", addr = "1.2.3.4" })
+      .. [[got "egress"]], misuse { op = "egress", addr = "1.2.3.4" })
     assert.equal([[decide: says no addr; add the address that is asked for, such as addr = ]]
-      .. [["1.2.3.4:80"]],
-      misuse { op = "connect" })
+      .. [["1.2.3.4:80"]], misuse { op = "connect" })
     assert.equal([[decide: uid: wants a text or a number; got a table]],
       misuse { op = "connect", addr = "1.2.3.4:80", uid = {} })
   end)
@@ -159,8 +156,7 @@ rewrite "seed" (web.lua:5): 1.2.3.4:60000 -> 127.0.0.1:60123 from 127.0.0.1:2222
       why[#why + 1] = step.rule .. ": " .. table.concat(step.mismatch, " ")
     end
     assert.same({ "no-metadata: address", "dns: port", "no-lan: uid", "seed: operation",
-      "six: operation",
-      "from: operation" }, why)
+      "six: operation", "from: operation" }, why)
   end)
 end)
 
@@ -212,8 +208,7 @@ describe("rules", function()
     assert.equal([[HERE: deny "y": errno: "EFOO": not an errno, such as ECONNREFUSED or 111]],
       raised(function() gate:deny { "y", connect = "*", errno = "EFOO" } end))
     assert.matches([[^HERE: deny "x": the name is taken by spec/unit/module_spec.lua:%d+; choose ]]
-      .. [[another$]],
-      raised(function() gate:deny { "x", connect = "*" } end))
+      .. [[another$]], raised(function() gate:deny { "x", connect = "*" } end))
     assert.equal([[HERE: policy: unknown option "nme"; did you mean "name"?]],
       raised(function() gate:policy { nme = "y" } end))
     assert.equal(before, gate:dump())
@@ -311,8 +306,7 @@ describe("a gate without the kernel", function()
       .. [["nginx.service" }; got 5]],
       raised(function() gate:attach(5); return 1 end))
     assert.equal([[HERE: on: wants a verb, a rule's name or "*", and a function; got "deny" and ]]
-      .. [[nil]],
-      raised(function() gate:on("deny") end))
+      .. [[nil]], raised(function() gate:on("deny") end))
     assert.equal([[HERE: on "seeed": no verb and no rule of that name; did you mean "seed"?]],
       raised(function() gate:on("seeed", print) end))
     assert.is_nil(gate:attach "/nonexistent")
@@ -363,8 +357,7 @@ describe("an image file", function()
     assert.same({ "web", 6 }, { image.name, image.count })
     assert.equal(image.bytes, #image:data())
     assert.same({ "connect4", "connect6", "sendmsg4", "sendmsg6", "recvmsg4", "recvmsg6",
-      "getpeername4",
-      "getpeername6" }, image:hooks())
+      "getpeername4", "getpeername6" }, image:hooks())
     assert.equal("seed", image:decide({ op = "connect", addr = "1.2.3.4:60000" }).rule)
   end)
 

@@ -97,8 +97,7 @@ describe("schema", function()
       local said = (row.name .. " = " .. values[row.name]):gsub("%p", "%%%0")
       local source = rule_with(verb, row):gsub(said, row.name .. " = print")
       assert.equal(('web.lua:1: %s "#1": %s: wants %s; got a function')
-        :format(verb, row.name, row.wants),
-        env.refusal(source))
+        :format(verb, row.name, row.wants), env.refusal(source))
     end)
   end
 

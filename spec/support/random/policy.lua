@@ -65,8 +65,7 @@ end
 local function random_default()
   return draw.pick {
     "allow", "deny", { connect = "deny" }, { sendmsg = "deny" },
-    { egress = "deny", connect = "allow" },
-    { bind = "deny" }, { bind = "allow", egress = "deny" },
+    { egress = "deny", connect = "allow" }, { bind = "deny" }, { bind = "allow", egress = "deny" },
   }
 end
 
