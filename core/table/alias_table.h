@@ -6,7 +6,8 @@
 #include "bpf/layout/backend_layout.h"
 #include "parse/backend.h"
 
-/* Write `lot` and `other` of each backend: with them, chance gives each one its weight's share. */
+/* Write `share` and `alias` of each backend: with them, chance gives each one its weight's share.
+ */
 void tg_alias_table_build(const struct tg_backends *backends, struct tg_backend *at);
 
 #endif
