@@ -106,19 +106,31 @@ static void write_address(const struct tg_section_reader *reader, const struct t
 	}
 }
 
+/* Begin a finding: the datagrams that the rule denies may be sent by a connected socket. */
+static int begin_defeated(const struct tg_lint_rule *rule, const struct tg_section_reader *reader,
+			  const struct tg_call_kind *kind, const struct tg_query *call,
+			  struct tg_lint_text *text)
+{
+	int error = tg_lint_begin(rule, text);
+
+	if (error)
+		return error;
+	fputs("does not keep UDP from ", text->stream);
+	write_address(reader, kind, call, text->stream);
+	fputs(": ", text->stream);
+	return 0;
+}
+
 /* The rule is for egress: an earlier allow for connect, but not sendmsg, lets a socket connect. */
 static int report_connected(struct tg_lint *lint, const struct tg_lint_rule *rule,
 			    const struct tg_call_kind *kind, const struct tg_query *call,
 			    uint32_t by)
 {
 	struct tg_lint_text text;
-	int error = tg_lint_begin(rule, &text);
+	int error = begin_defeated(rule, &lint->reader[TG_OP_CONNECT], kind, call, &text);
 
 	if (error)
 		return error;
-	fputs("does not keep UDP from ", text.stream);
-	write_address(&lint->reader[TG_OP_CONNECT], kind, call, text.stream);
-	fputs(": ", text.stream);
 	tg_lint_name(lint, by, text.stream);
 	fputs(" before it lets sockets connect there, and what a connected socket sends is not "
 	      "checked again; give that rule proto = \"tcp\", or, if UDP is meant, egress",
@@ -195,18 +207,16 @@ static int report_unconnected(struct tg_lint *lint, const struct tg_lint_rule *r
 			      uint32_t by)
 {
 	struct tg_lint_text text;
-	int error = tg_lint_begin(rule, &text);
+	int error = begin_defeated(rule, &lint->reader[TG_OP_SENDMSG], kind, call, &text);
 
 	if (error)
 		return error;
-	fputs("does not keep UDP from ", text.stream);
-	write_address(&lint->reader[TG_OP_SENDMSG], kind, call, text.stream);
-	fputs(": ", text.stream);
-	if (by != TG_RULE_DEFAULT)
-		tg_lint_name(lint, by, text.stream);
-	else
+	if (by == TG_RULE_DEFAULT) {
 		fputs("nothing keeps sockets from connecting there", text.stream);
-	fputs(by != TG_RULE_DEFAULT ? " lets sockets connect there" : "", text.stream);
+	} else {
+		tg_lint_name(lint, by, text.stream);
+		fputs(" lets sockets connect there", text.stream);
+	}
 	fputs(", and what a connected socket sends is not checked again; write egress instead of "
 	      "sendmsg",
 	      text.stream);
