@@ -61,7 +61,10 @@ const char *tg_errno_name(int error);
 
 /* --- Lists: patterns of one field ------------------------------------------ */
 
-/** The fields of a call that a rule may test. */
+/**
+ * The fields of a call that a rule may test.  A new one also needs a key in
+ * bpf/layout/image_layout.h and a row in core/base/field.c: see CONTRIBUTING.md.
+ */
 enum tg_field {
 	TG_FIELD_ENDPOINT, /**< "10.0.0.0/8:443", "unix:/run/x.sock", "unix:@name*" */
 	TG_FIELD_PORT,     /**< "443", "8000-8999", "https" */

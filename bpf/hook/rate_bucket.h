@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
-/* rate_bucket.h - the token buckets of rates, which only programs have. */
+/*
+ * rate_bucket.h - the token buckets of rates (`over`), which only programs have.
+ * The rate of a rule's log: tg_log_admits() in emit.h.
+ */
 #ifndef TG_BPF_HOOK_RATE_BUCKET_H
 #define TG_BPF_HOOK_RATE_BUCKET_H
 

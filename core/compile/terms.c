@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* terms.c - the rules of one operation as terms: products of sets. */
+/*
+ * terms.c - the rules of one operation as terms: products of sets.
+ *
+ * The sets are made already: the text of an item becomes intervals in core/parse.
+ */
 #include "compile/compile.h"
 
 #include <errno.h>

@@ -243,6 +243,7 @@ int tg_gate_move(struct tg_gate *gate, const char *path)
 	return 0;
 }
 
+/* In a forked child, such as a worker, this closes its copies of the links: they stay in force. */
 int tg_gate_detach(struct tg_gate *gate)
 {
 	tg_links_drop(gate, ~0u);

@@ -4,7 +4,7 @@
 #define TG_GATE_COUNTERS_H
 
 #include "gate/program.h"
-#include "gate/slots.h"
+#include "gate/counter_slots.h"
 
 /* The two maps, mapped.  See struct tg_hits and struct tg_slot. */
 struct tg_counter_maps {

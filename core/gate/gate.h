@@ -12,7 +12,7 @@
 
 #include "gate/counters.h"
 #include "gate/program.h"
-#include "gate/slots.h"
+#include "gate/counter_slots.h"
 #include "table/table.h"
 #include "tidegate.h"
 

@@ -5,7 +5,8 @@
  *
  * A host such as nginx makes a new Lua state with each reload, and forks the
  * processes that do the work.  A gate must pass from the old state to the new
- * one without a moment in which nobody holds it.
+ * one without a moment in which nobody holds it.  What a child does with the links
+ * that it inherits: tg_gate_detach() in attach.c.
  */
 #define _GNU_SOURCE /* memfd_create() */
 #include <errno.h>

@@ -84,6 +84,10 @@ out:
 	return error;
 }
 
+/*
+ * The system call returns once the programs that run with the old image have ended
+ * (about 10 ms): maybe_wait_bpf_programs() in the kernel's kernel/bpf/syscall.c.
+ */
 int tg_image_map_install(int outer, int fd)
 {
 	__u32 zero = 0;

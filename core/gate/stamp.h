@@ -3,7 +3,7 @@
 #ifndef TG_GATE_STAMP_H
 #define TG_GATE_STAMP_H
 
-#include "gate/slots.h"
+#include "gate/counter_slots.h"
 
 /*
  * Replace the slots and the numbers of tables that the compiler wrote by those

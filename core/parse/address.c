@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* address.c - IPv4 and IPv6 addresses as text. */
+/* address.c - one IPv4 or IPv6 address as text.  Prefixes, ranges and ports: endpoint.c. */
 #include "parse/address.h"
 
 #include <arpa/inet.h>

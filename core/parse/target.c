@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* target.c - the address that a call is sent to, and the one that it comes from. */
+/*
+ * target.c - the effects `to` and `source`: the address that a call is sent to, and the
+ * one that it comes from.  What a rule matches: endpoint.c.
+ */
 #include "parse/target.h"
 
 #include <arpa/inet.h>

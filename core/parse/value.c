@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* value.c - items of fields that are one number or name: ports, users, commands … */
+/*
+ * value.c - items of fields that are one number or name: ports, users, commands …
+ * Addresses: endpoint.c.
+ */
 #include "parse/value.h"
 
 #include <errno.h>
@@ -169,7 +172,7 @@ static int parse_number_or_name(const struct tg_field_info *field, const char *i
 	return error;
 }
 
-/* Sixteen bytes, as a big-endian number, so that a prefix is an interval. */
+/* Sixteen bytes, as a big-endian number, so that a pattern such as "ngin*" is an interval. */
 static struct tg_key128 comm_key(const char *text, size_t length, uint8_t padding)
 {
 	struct tg_key128 key = {0, 0};

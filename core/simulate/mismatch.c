@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* mismatch.c - why a rule does not match a call: the fields that do not match. */
+/*
+ * mismatch.c - why a rule does not match a call: a mask of the fields that differ.
+ * lua/tidegate/decision.lua puts it into words.
+ */
 #include "simulate/mismatch.h"
 
 #include <errno.h>

@@ -1,4 +1,6 @@
---- What a gate does for a host that outlives its Lua state and has several processes.
+--- What a gate does for a host that outlives its Lua state and has several processes: keep the
+--- gate, and choose the process that reads its events.  A worker of nginx lets go of the links
+--- in nginx.lua.
 
 local ffi = require "ffi"
 local library = require "tidegate.ffi"

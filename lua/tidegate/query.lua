@@ -1,4 +1,5 @@
---- A call to ask the simulator about, from { op = "connect", addr = … }.
+--- A call to ask the simulator about, from { op = "connect", addr = … }.  The answer, and why
+--- rules do not match: decision.lua.
 
 local library = require "tidegate.ffi"
 local literal = require "tidegate.literal"

@@ -9,7 +9,7 @@ local MAY = {
   nginx = { nginx = true },
 }
 
---- The folder of a module: "host" for tidegate.host.child, "" for tidegate.gate.
+--- The folder of a module: "host" for tidegate.host.spawn, "" for tidegate.gate.
 local function folder(name)
   local first = name:match "^tidegate%.(%l+)%f[%z.]"
   return MAY[first] and first or ""
@@ -35,7 +35,7 @@ describe("a Lua module", function()
   local modules = all_requires()
 
   it("requires no folder above its own", function()
-    assert.truthy(modules["tidegate.host.child"])
+    assert.truthy(modules["tidegate.host.spawn"])
     for name, requires in pairs(modules) do
       for _, required in ipairs(requires) do
         local other = folder(required)

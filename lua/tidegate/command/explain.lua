@@ -1,4 +1,5 @@
---- tidegate explain: which rule decides a call, and why the earlier rules do not.
+--- tidegate explain: which rule decides a call, and why the earlier rules do not.  The words of
+--- a reason come from decision.lua.
 
 local cjson = require "cjson"
 local policy = require "tidegate.command.load"

@@ -1,7 +1,7 @@
 --- tidegate run: enforce a policy, and print what happens.
 
 local cgroup = require "tidegate.host.cgroup"
-local child = require "tidegate.host.child"
+local spawn = require "tidegate.host.spawn"
 local doctor_checks = require "tidegate.doctor_checks"
 local policy = require "tidegate.command.load"
 local report = require "tidegate.host.report"
@@ -193,7 +193,7 @@ local function run_child(session, process, args, path, home)
 end
 
 local function run_command(session, args)
-  local process = child.new()
+  local process = spawn.new()
   process:catch_signals()
   local home, message = cgroup.find "self"
   if not home then

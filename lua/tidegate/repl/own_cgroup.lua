@@ -5,7 +5,7 @@
 -- this process, and the gate is attached to it directly.
 
 local cgroup = require "tidegate.host.cgroup"
-local child = require "tidegate.host.child"
+local spawn = require "tidegate.host.spawn"
 local exit_status = require "tidegate.host.exit_status"
 local gate = require "tidegate.gate"
 local terminal = require "tidegate.host.terminal"
@@ -112,7 +112,7 @@ function OwnCgroup:run(command, turn, take)
   if not self.path then
     return nil, self.reason
   end
-  local process = child.new()
+  local process = spawn.new()
   local home = assert(cgroup.find "self")
   local ok, message = process:start({ "/bin/sh", "-c", command }, self.path, home)
   if not ok then
@@ -142,7 +142,7 @@ function OwnCgroup:close(on_left)
   if not self.path then
     return
   end
-  local process = child.new()
+  local process = spawn.new()
   process.path = self.path
   process:finish(on_left)
   cgroup.remove(self.path)

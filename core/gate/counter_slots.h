@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * slots.h - which slot a rule's counters are in.
+ * counter_slots.h - which slot a rule's counters are in.
  *
  * A rule keeps its slot, and so its counters, as long as each image that is
  * published has a rule of its name.
  */
-#ifndef TG_GATE_SLOTS_H
-#define TG_GATE_SLOTS_H
+#ifndef TG_GATE_COUNTER_SLOTS_H
+#define TG_GATE_COUNTER_SLOTS_H
 
 #include <stdint.h>
 

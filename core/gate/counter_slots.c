@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* slots.c - which slot a rule's counters are in. */
-#include "gate/slots.h"
+/* counter_slots.c - which slot a rule's counters are in. */
+#include "gate/counter_slots.h"
 
 #include <errno.h>
 #include <stdlib.h>
