@@ -79,22 +79,22 @@ M.words = {
   },
   {
     name = "set",
-    doc = "A live set of addresses and prefixes, which rules name and which can change "
-      .. "at any time; -set: all addresses except those.",
+    doc = "A live set of addresses and prefixes. Rules name it, and it can change at any time. "
+      .. "-set: all addresses except those in it.",
     example = [[local banned = set "banned" { "192.0.2.0/24", ttl = "10m" } ]]
       .. "deny { egress = banned }",
   },
   {
     name = "services",
-    doc = "Live services: VIPs and their backends, which balance names and which can change "
+    doc = "Live services: VIPs and their backends. A balance rule names them, and they can change "
       .. "at any time.",
     example = [[local svc = services "svc" { ["10.96.0.10:80/tcp"] = { "10.0.1.5:8080" } } ]]
       .. "balance { connect = svc }",
   },
   {
     name = "on",
-    doc = [[Call a function for each event of a verb, of a rule, or of all ("*"); ]]
-      .. [[or, for "lost", with the number of lost events.]],
+    doc = [[Call a function for each event of a verb or a rule, or for every event ("*"). ]]
+      .. [["lost": call it with the number of lost events.]],
     example = [[on("deny", function(event) print(event) end)]],
   },
   {

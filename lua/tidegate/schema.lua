@@ -86,7 +86,8 @@ M.conditions = {
     name = "family", bare = true,
     wants = [["inet", "inet6" or "unix", or a list of them]],
     values = { "inet", "inet6", "unix" },
-    doc = "The socket's family; inet if an IPv6 socket sends a datagram to an IPv4 address.",
+    doc = "The socket's family. An IPv6 socket that sends a datagram to an IPv4 address "
+      .. "counts as inet.",
     example = [[deny { connect = "*", family = "inet6" }]],
     argname = "inet|inet6", choices = { "inet", "inet6" },
     option = "The socket's family (default: that of the address).",
@@ -107,7 +108,7 @@ M.conditions = {
   },
   {
     name = "comm",
-    wants = [[a task name such as "curl" or "ngin*", or a list of them]],
+    wants = [[a thread name such as "curl" or "ngin*", or a list of them]],
     doc = "The name of the calling thread, at most 15 bytes; a * at the end matches any rest.",
     example = [[deny { connect = "*:25", comm = { "*", "!postfix" } }]],
     argname = "NAME", option = "The name of the calling thread.",
@@ -171,7 +172,7 @@ M.conditions = {
   {
     name = "device", numbers = true,
     wants = [[a network device such as "eth0", its number, or "none", or a list of them]],
-    doc = "The device that the socket is bound to (SO_BINDTODEVICE); none: it is not bound to one. "
+    doc = "The device that the socket is bound to (SO_BINDTODEVICE); none: it is not bound. "
       .. "Names are looked up in the network namespace in which the policy is compiled.",
     example = [[deny { egress = "*", device = "lo" }]],
     option = "The device that the socket is bound to (default: none).",
@@ -199,8 +200,8 @@ M.effects = {
     name = "by", takes = "text", verbs = { "balance" },
     wants = [["random" or "hash"]],
     values = { "random", "hash" },
-    doc = "How a backend is chosen. random: anew for each connect, by the socket for datagrams; "
-      .. "hash: by the key. Default: random.",
+    doc = "How a backend is chosen. random: at random for each connect, by the socket for "
+      .. "datagrams; hash: by the key. Default: random.",
     example = [[balance { connect = "10.96.0.10:80", to = { "10.0.1.5", "10.0.1.6" }, ]]
       .. [[by = "hash" }]],
   },
@@ -216,8 +217,8 @@ M.effects = {
   {
     name = "sticky", takes = "duration", verbs = { "balance" },
     wants = duration.wants,
-    doc = "Calls with the same key stay with their backend for this long after the last one, "
-      .. "while it is up or draining, however the list changes.",
+    doc = "Calls with the same key stay with their backend until none has come for this long. "
+      .. "Changes of the list do not matter while the backend is up or draining.",
     example = [[balance { connect = "10.96.0.10:80", to = { "10.0.1.5", "10.0.1.6" }, ]]
       .. [[sticky = "10m", key = "uid" }]],
   },
@@ -235,13 +236,13 @@ M.effects = {
   },
   {
     name = "privileged", takes = "flag", verbs = { "allow", "rewrite" },
-    doc = "bind: a port below 1024 needs no CAP_NET_BIND_SERVICE.",
+    doc = "For bind: a port below 1024 needs no CAP_NET_BIND_SERVICE.",
     example = [[allow { bind = "*:443", privileged = true }]],
   },
   {
     name = "set", takes = "options", verbs = { "allow", "rewrite", "balance" },
     wants = [[a table of socket options such as { mark = 16, congestion = "bbr" }]],
-    doc = "connect and bind: set socket options; if one cannot be set, the call fails.",
+    doc = "For connect and bind: set socket options. If one cannot be set, the call fails.",
     example = [[allow { connect = "*:443", proto = "tcp", ]]
       .. "set = { mark = 16, tos = 8, keepalive = true } }",
   },

@@ -22,7 +22,7 @@ M.words = {
   {
     name = "services",
     doc = "By itself: the live services, and for each backend how often it was picked "
-      .. "and its share of the calls to come.",
+      .. "and its share of future calls.",
     example = "services",
   },
   {
@@ -47,12 +47,12 @@ M.words = {
   },
   {
     name = "undo",
-    doc = "Take back the last change of the policy, and show the effect.",
+    doc = "Take back the last change of the policy, and show what this changes.",
     example = "undo()",
   },
   {
     name = "diff",
-    doc = "Show how the rules differ from the policy's file: + is new, - is gone.",
+    doc = "Show how the rules differ from the policy's file: + is new, - was removed.",
     example = "diff()",
   },
   {
@@ -83,7 +83,7 @@ end
 
 local WIDTH, MARGIN = 78, 12
 
---- A title and names, such as "who  proto family …", in lines of a readable width.
+--- A title and names, such as "effects  errno to …", in lines of a readable width.
 local function paragraph(title, names)
   local lines, line = {}, title .. (" "):rep(MARGIN - #title)
   for _, name in ipairs(names) do
@@ -113,8 +113,8 @@ local function verb_page(row)
   return table.concat({
     row.doc,
     "  " .. row.example,
-    paragraph("one of", fields_of("what", row.name)),
-    paragraph("who", fields_of("who", row.name)),
+    paragraph("operation", fields_of("what", row.name)),
+    paragraph("conditions", fields_of("who", row.name)),
     paragraph("effects", fields_of("effect", row.name)),
   }, "\n")
 end
@@ -209,8 +209,8 @@ function M.overview()
     [[A verb and a table make a rule, in force at once: deny { "no-lan", egress = "10.0.0.0/8" }]],
     "",
     paragraph("verbs", schema.verb_names),
-    paragraph("one of", schema.op_names),
-    paragraph("who", fields_of "who"),
+    paragraph("operations", schema.op_names),
+    paragraph("conditions", fields_of "who"),
     paragraph("effects", fields_of "effect"),
     paragraph("policy file", schema.word_names),
     paragraph("prompt", M.word_names),
