@@ -3,10 +3,10 @@
  * balance_groups.c - fixed lists of backends and live services, compared with a hand-written
  * balancer: two lookups and a random number.
  *
- * Every destination is a VIP. The program is shown where the call really went, as it is by the
- * hand-written balancer; "VIP shown" adds the cost of remembering the VIP. The groups of services
- * also measure one read from as much memory as many services need: no table of that size can be
- * faster.
+ * Every destination is a VIP. The calling program sees the backend that it really reached, as with
+ * the hand-written balancer; "VIP shown" adds the cost of remembering the VIP. The groups of
+ * services also measure a single read from as much memory as many services need: no table of that
+ * size can be faster.
  */
 #include "bench/groups.h"
 
@@ -49,7 +49,7 @@ static void make_list(struct group *group, const char *id, const char *label, ui
 		      add_list(group, "equal", "equal weights", empty, backends, false, true), &vip,
 		      1, backends);
 	check_balance(group,
-		      add_list(group, "weighted", "other weights", empty, backends, true, true),
+		      add_list(group, "weighted", "unequal weights", empty, backends, true, true),
 		      &vip, 1, backends);
 	add_list(group, "kept", "equal weights, VIP shown", empty, backends, false, false);
 	rival = group_add(group, "hand", "two lookups, by hand", empty);

@@ -19,7 +19,7 @@
 
 #define PUBLISHES 5
 
-/* The size of the map that holds the image in force: the one value of the array of maps. */
+/* The size of the map that contains the image in force: the only entry of the array of maps. */
 static uint64_t image_map_bytes(const struct variant *variant)
 {
 	__u32 ids[16], zero = 0, id, size = sizeof(struct bpf_prog_info);
@@ -47,9 +47,9 @@ static uint64_t image_map_bytes(const struct variant *variant)
 	return bytes;
 }
 
-/* Compile a policy, attach it, and publish it a few times more: publish_ms is their median. */
-static void run_large(struct variant *variant, int family, struct tg_policy *policy,
-		      struct cost *cost)
+/* Compile a policy, attach it, then publish it PUBLISHES times: publish_ms is their median. */
+static void attach_and_measure(struct variant *variant, int family, struct tg_policy *policy,
+			       struct cost *cost)
 {
 	struct samples publish = {0};
 	double start = now_ns();
@@ -100,10 +100,10 @@ void gate_with_rules(struct variant *variant, const struct random_rule *rules, u
 	for (uint32_t i = 0; i < count; i++)
 		add_random_rule(policy, &rule, &rules[i]);
 	cost->load_ms = (now_ns() - start) / 1e6;
-	run_large(variant, AF_INET, policy, cost);
+	attach_and_measure(variant, AF_INET, policy, cost);
 }
 
-/* Write prefixes to a file, one a line, and return its path. The file is never closed. */
+/* Write prefixes to a file, one per line, and return its path. The file is never closed. */
 static void write_prefixes(int family, const struct prefix *prefixes, uint32_t count, char *path,
 			   size_t size)
 {
@@ -135,7 +135,7 @@ void gate_with_prefixes(struct variant *variant, int family, const struct prefix
 	check(tg_policy_add(policy, &rule, &index));
 	gate_match(policy, index, list);
 	cost->load_ms = (now_ns() - start) / 1e6;
-	run_large(variant, family, policy, cost);
+	attach_and_measure(variant, family, policy, cost);
 }
 
 void gate_with_table(struct variant *variant, int family, struct tg_policy *policy,
@@ -148,7 +148,7 @@ void gate_with_table(struct variant *variant, int family, struct tg_policy *poli
 	check(tg_list_add_set(list, table, false));
 	check(tg_policy_add(policy, rule, &index));
 	gate_match(policy, index, list);
-	run_large(variant, family, policy, cost);
+	attach_and_measure(variant, family, policy, cost);
 }
 
 void gate_with_set(struct variant *variant, int family, const struct prefix *prefixes,

@@ -12,11 +12,11 @@ struct prefix;
 struct random_rule;
 struct variant;
 
-/* All rules allow, and so does the default: a call that is denied would end early. */
+/* All rules allow, and so does the default, because a call that is denied would end early. */
 void gate_with_rules(struct variant *variant, const struct random_rule *rules, uint32_t count,
 		     struct cost *cost);
 
-/* One rule with a list that is read from a file, as users have it. */
+/* One rule with a list that is read from a file, as a user's list would be. */
 void gate_with_prefixes(struct variant *variant, int family, const struct prefix *prefixes,
 			uint32_t count, struct cost *cost);
 
@@ -24,7 +24,7 @@ void gate_with_prefixes(struct variant *variant, int family, const struct prefix
 void gate_with_set(struct variant *variant, int family, const struct prefix *prefixes,
 		   uint32_t count, struct cost *cost);
 
-/* One rule with a live table that the policy declares, and that is empty at first. */
+/* One rule with a live table, which the policy must declare and which is empty at first. */
 void gate_with_table(struct variant *variant, int family, struct tg_policy *policy,
 		     const struct tg_rule *rule, const char *table, struct cost *cost);
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * measure_hooks.c - measure what each of the 17 hooks adds to its call, and to the same call of a
- * socket outside the cgroup, which also takes longer when the hook is attached at all.
+ * measure_hooks.c - measure what each of the 17 hooks adds to its call, and to the same call on a
+ * socket outside the cgroup: that also takes longer as soon as the hook is attached anywhere.
  *
- * A round times the call inside and outside of the cgroup, attaches, and times both again. No other
- * gate may be attached.
+ * A round times the call inside and outside the cgroup, attaches the gate, and times both again. No
+ * other gate may be attached.
  */
 #include "bench/measure_hooks.h"
 
@@ -22,9 +22,9 @@
 #define CALLS   128 /* so few that their datagrams fit in a socket's buffer */
 #define BATCHES 10  /* in the first ones the caches are still cold from attaching */
 #define ROUNDS  40
-#define COLD    2 /* rounds before that, which are not kept */
+#define COLD    2 /* further rounds before those, whose times are not kept */
 
-/* --- Calls: a bound datagram socket uses its own address ------------------------------ */
+/* --- Calls, each by a bound datagram socket with its own address ---------------------- */
 
 struct name {
 	struct sockaddr_storage storage;
@@ -40,7 +40,7 @@ static void do_connect(int fd, const struct name *own)
 	connect(fd, ADDRESS(own), own->length);
 }
 
-/* The kernel refuses this second bind, but only after the hook. */
+/* The kernel refuses this second bind, but only after the hook has run. */
 static void do_bind(int fd, const struct name *own)
 {
 	bind(fd, ADDRESS(own), own->length);
@@ -78,7 +78,7 @@ static void do_getsockname(int fd, const struct name *own)
 	getsockname(fd, ADDRESS(&name), &name.length);
 }
 
-/* `prepare` is called as often as the call, before the clock starts. */
+/* `prepare` is called as often as `call`, before the clock starts. */
 static const struct kind {
 	enum tg_op op;
 	const char *name;
@@ -92,7 +92,7 @@ static const struct kind {
 	{TG_OP_GETSOCKNAME, "getsockname", NULL, do_getsockname},
 };
 
-/* The rule has an endpoint that matches the sockets, so that the program finds something. */
+/* The rule's endpoint matches the sockets' addresses, so that the program finds a rule. */
 static const struct family {
 	int family;
 	const char *suffix, *endpoint;
@@ -125,7 +125,7 @@ static double time_batch(const struct kind *kind, int fd, const struct name *own
 	return (now_ns() - start) / CALLS;
 }
 
-/* The fastest batch: others also contain what else the machine did. */
+/* The time of the fastest batch: the others include other work of the machine. */
 static double time_call(const struct kind *kind, const struct variant *variant, int round)
 {
 	int fd = variant->sockets[(round + COLD) % VARIANT_SOCKETS];

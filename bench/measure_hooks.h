@@ -3,7 +3,7 @@
 #ifndef BENCH_MEASURE_HOOKS_H
 #define BENCH_MEASURE_HOOKS_H
 
-/* Must be called before there is a gate. */
+/* Call this before any gate is attached. */
 void measure_hooks(void);
 
 #endif

@@ -1,5 +1,5 @@
--- The policy of `make demo`: one call is refused, one goes to another server, all others go on
--- as they are.
+-- The policy of `make demo`: one call is refused, one goes to another server, all others go
+-- through unchanged.
 --
 --   $ tidegate run examples/01-first-light.lua -- curl http://1.2.3.4:60000/
 --
@@ -15,7 +15,7 @@
 policy { name = "first-light", default = "allow" }
 
 -- egress: neither a connection nor a datagram leaves for this address.
--- Denials emit events by themselves; other rules do so with log = true.
+-- Denials emit events by default; other rules need log = true for that.
 deny { "no-metadata", egress = "169.254.169.254", errno = "ECONNREFUSED" }
 
 -- A program that connects to 1.2.3.4:60000 reaches 127.0.0.1:60123, and does not notice.

@@ -22,7 +22,7 @@ allow { "own", egress = { "127.0.0.0/8", "::1" } }
 rewrite { "dns",  egress = "0.0.0.0/0:53", to = "127.0.0.1:5353" }
 rewrite { "dns6", egress = "[::/0]:53", to = "[::1]:5353" }
 
--- DNS over TLS would go past the resolver.
+-- DNS over TLS would bypass the resolver.
 deny { "dot", egress = "*:853", errno = "ECONNREFUSED" }
 
 -- privileged: dnsmasq needs no CAP_NET_BIND_SERVICE for port 53. No other low port can be bound.

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * features.h - what the engine has to be ready for in an image.
+ * features.h - what an image may contain, so that the engine must handle it.
  *
- * Core fills in tg_spec before it loads the programs.  To the verifier each
- * feature then is a constant, and it drops the code that an image of this kind
- * can never need.  The simulator reads any image: there every feature is 1.
+ * Core fills in tg_spec before it loads the programs.  The verifier then knows
+ * each feature as a constant, and drops the code that an image of this kind can
+ * never need.  The simulator must read any image, so there every feature is 1.
  */
 #ifndef TG_BPF_ENGINE_FEATURES_H
 #define TG_BPF_ENGINE_FEATURES_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * path_rank.h - the parts of an image that are about unix sockets alone: a
+ * path_rank.h - reading the parts of an image that only unix sockets use: a
  * path's rank among the boundaries of a section, and the path that a term
  * rewrites to.
  */
@@ -17,7 +17,7 @@
 #define TG_FROM_BE64(word) (word)
 #endif
 
-/* Makes clang read memory again: a number that is read again takes no place on the stack. */
+/* Makes clang read a number from memory again, instead of keeping it on the stack. */
 #ifdef __bpf__
 #define TG_BARRIER() asm volatile("" ::: "memory")
 #else
@@ -53,9 +53,9 @@ static __always_inline __u64 tg_path_below(const __u64 path_be[TG_PATH_WORDS],
 }
 
 /*
- * The number of boundaries up to the path, or -TG_EFAULT if a row is missing.
- * A binary search: it takes a step if the boundary there is not above the path.
- * Without branches, like all searches here.
+ * The number of boundaries that are not above the path, or -TG_EFAULT if a row
+ * is missing.  A binary search without branches, like all searches here: it takes
+ * a step if the boundary there is not above the path.
  */
 static TG_SUBPROGRAM int tg_path_rank(const struct tg_view *view, __u64 section_row,
 				      const __u64 path_be[TG_PATH_WORDS])

@@ -2,7 +2,7 @@
 /*
  * count.h - counting decisions, and how calls end.
  *
- * The counters have per-CPU copies, one a processor up to TG_MAX_COPIES, so that
+ * The counters have per-CPU copies, one per processor up to TG_MAX_COPIES, so that
  * no two processors write to one cache line.  A processor may still switch from
  * one call to another half-way: hence the atomic additions.
  */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * unix_context.h - reading and writing a unix socket's call in the kernel's own
- * structs.
+ * unix_context.h - reading and writing the path of a unix socket's call, in the
+ * kernel's own structs.
  *
- * The context of these hooks shows no address.  It is read, by BTF, from the
- * struct behind the context, and written by a kernel function.
+ * The context of the unix hooks does not show the path.  Programs read it, with
+ * BTF, from the kernel's struct behind the context, and write it with a kernel
+ * function.
  */
 #ifndef TG_BPF_HOOK_UNIX_CONTEXT_H
 #define TG_BPF_HOOK_UNIX_CONTEXT_H
@@ -34,7 +35,7 @@ struct unix_sock {
 	struct sock *peer;
 } __attribute__((preserve_access_index));
 
-/* It has a body, so that libbpf takes it for the kernel's struct of this name. */
+/* Has a body, because only then does libbpf match it with the kernel's struct of this name. */
 struct bpf_sock_addr_kern {
 	struct sock *sk;
 	struct sockaddr *uaddr;
@@ -48,8 +49,8 @@ extern int bpf_sock_addr_set_sun_path(struct bpf_sock_addr_kern *kern, const __u
 #define TG_SUN_PATH 2 /* offset in struct sockaddr_un */
 
 /*
- * Read the path that is asked for.  A pathname ends at its first zero, whatever
- * comes after it; an abstract name has the length that the call gives.
+ * Read the path that the call asks for.  A pathname ends at its first zero,
+ * whatever comes after it; an abstract name is as long as the call says.
  */
 static TG_SUBPROGRAM int tg_unix_read(struct bpf_sock_addr *ctx, struct tg_unix_path *path)
 {

@@ -103,9 +103,9 @@ struct tg_hook_totals {
 #define TG_ASSOC_WAYS 4
 
 /*
- * Token buckets of rates, four a row, each for one rule and one of those whose
- * calls the rule counts together.  A bucket whose time has passed is as good as
- * none.
+ * Token buckets of rates, four a row.  Each bucket is for one rule and one group of
+ * calls that the rule counts together.  A bucket whose time has passed is as good
+ * as none.
  */
 #define TG_RATE_ROWS 16384
 
@@ -115,9 +115,9 @@ struct tg_bucket {
 };
 
 /*
- * Clients that stay with their backends, four a row.  A client has the key by
- * which its backend was first chosen, so that simultaneous calls choose the same
- * one; and the seed of the backend that it has.
+ * Clients that stay with their backends, four a row.  `key` is the one by which the
+ * client's backend was first chosen, so that simultaneous calls choose the same
+ * backend; `seed` is the seed of the backend that the client has.
  */
 #define TG_STICKY_ROWS 16384
 

@@ -9,18 +9,18 @@
 struct tg_redirected {
 	__u64 cookie;
 	__u32 netns;  /* inode of its network namespace */
-	__u16 family; /* of the socket: AF_INET6 may be connected to IPv4 */
+	__u16 family; /* an AF_INET6 socket may be connected to IPv4 */
 	__u16 proto;
 	__u32 asked_addr_be[4];
 	__u32 final_addr_be[4]; /* where the connect was redirected to */
-	__u32 peer_addr_be[4];  /* the same, except if that is 0.0.0.0 or :: */
+	__u32 peer_addr_be[4];  /* like final_addr_be, unless that is 0.0.0.0 or :: */
 	__u32 own_addr_be[4];
 	__u16 asked_port_be;
 	__u16 final_port_be;
 	__u16 peer_port_be;
 	__u16 own_port_be;
 	__u32 device;    /* index of the device that it is bound to, or 0 */
-	__u32 connected; /* 0: it is about to be, or the attempt has failed */
+	__u32 connected; /* 0: not yet, or the attempt has failed */
 };
 
 #endif

@@ -28,7 +28,7 @@ static struct bpf_link *attach_by_storage(struct redirected_bpf *skeleton, int o
 	return bpf_program__attach_iter(skeleton->progs.redirected_by_storage, &options);
 }
 
-/* Load and attach one of the two programs. */
+/* Load and attach one of two iterators: over all open files, or over what sockets store. */
 static int load(struct tg_gate *gate, bool by_file)
 {
 	struct redirected_bpf *skeleton = redirected_bpf__open();
@@ -55,7 +55,7 @@ int tg_redirected_open(struct tg_gate *gate)
 	libbpf_print_fn_t before;
 	int error;
 
-	/* If no connect could ever be redirected, there are no sockets to go through. */
+	/* Without this map no connect can be redirected, so there are no sockets to go through. */
 	if (gate->redirected_link || gate->shared.origins < 0)
 		return 0;
 	before = libbpf_set_print(quiet);
@@ -72,7 +72,7 @@ int tg_redirected_open(struct tg_gate *gate)
 		return tg_fail(-EPERM,
 			       "cannot go through the gate's sockets: needs " TG_CAPABILITIES
 			       "; run `tidegate doctor`");
-	return tg_fail_errno(error, "cannot go through the gate's sockets, which takes Linux 5.9");
+	return tg_fail_errno(error, "cannot go through the gate's sockets (this needs Linux 5.9)");
 }
 
 void tg_redirected_close(struct tg_gate *gate)

@@ -7,8 +7,8 @@
 #include "gate/gate.h"
 
 /*
- * Load the kernel's iterator; without it, tg_redirected_each() visits nothing.  It
- * takes the capabilities that loading a gate takes.
+ * Load an iterator into the kernel; without it, tg_redirected_each() visits nothing.
+ * This needs the same capabilities as loading a gate.
  */
 int tg_redirected_open(struct tg_gate *gate);
 void tg_redirected_close(struct tg_gate *gate);

@@ -3,8 +3,8 @@
  * waker.c - a thread that tells an event loop, through a unix socket, that a
  * gate has events.
  *
- * It is for event loops that can only wait for connections that they have made
- * themselves, such as nginx's.  The socket's file exists until the loop has
+ * It is for event loops, such as nginx's, that can only wait for connections that
+ * they have made themselves.  The socket's file exists until the loop has
  * connected.
  */
 #define _GNU_SOURCE /* accept4(), struct ucred */
@@ -26,7 +26,7 @@
 struct tg_waker {
 	pthread_t thread;
 	pid_t owner; /* a child that inherits this by fork does not have the thread */
-	int events;  /* the gate's */
+	int events;  /* the gate's fd, readable while it has events */
 	int stop;    /* readable: the thread must end */
 	int listener;
 	char folder[sizeof(((struct sockaddr_un *)0)->sun_path) - sizeof("/wake") + 1];
@@ -50,7 +50,7 @@ static bool wait_for(const struct tg_waker *waker, int fd)
 	return !ready[1].revents;
 }
 
-/* Accept the connection of this process, and no other.  -1: the thread must end. */
+/* Accept a connection from this process only.  -1: the thread must end. */
 static int accept_own(const struct tg_waker *waker)
 {
 	while (wait_for(waker, waker->listener)) {
@@ -74,7 +74,7 @@ static void remove_socket(struct tg_waker *waker)
 	rmdir(waker->folder);
 }
 
-/* Send a byte when events wait; the loop answers with a byte when it has taken them. */
+/* Send a byte when there are events; the loop answers with a byte when it has taken them. */
 static void *run(void *data)
 {
 	struct tg_waker *waker = data;
@@ -91,7 +91,7 @@ static void *run(void *data)
 	return NULL;
 }
 
-/* --- Its owner ---------------------------------------------------------------------- */
+/* --- The thread's owner ------------------------------------------------------------- */
 
 static int make_listener(struct tg_waker *waker)
 {
@@ -103,8 +103,8 @@ static int make_listener(struct tg_waker *waker)
 	if ((size_t)snprintf(waker->folder, size, "%s/tidegate-XXXXXX", parent) >= size)
 		return tg_fail(-ENAMETOOLONG, "%s: too long for the path of a unix socket", parent);
 	if (!mkdtemp(waker->folder))
-		return tg_fail_errno(-errno, "cannot make a folder in %s (TMPDIR names another)",
-				     parent);
+		return tg_fail_errno(
+			-errno, "cannot make a folder in %s (set TMPDIR to use another)", parent);
 	waker->address.sun_family = AF_UNIX;
 	sprintf(waker->address.sun_path, "%s/wake", waker->folder);
 	if (bind(waker->listener, (struct sockaddr *)&waker->address, sizeof(waker->address)) ||

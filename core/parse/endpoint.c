@@ -54,7 +54,7 @@ static const char *format_key(struct tg_key128 key, bool v6, char text[64])
 	return text;
 }
 
-/* The bits of an address that a prefix of `length` leaves open. */
+/* A mask of the host bits: those that a prefix of `length` bits leaves open. */
 static struct tg_key128 host_mask(unsigned int length, bool v6)
 {
 	struct tg_key128 mask = {0, 0};
@@ -67,7 +67,7 @@ static struct tg_key128 host_mask(unsigned int length, bool v6)
 	return mask;
 }
 
-/* Read the number behind the '/'. */
+/* Read the number after the '/'. */
 static int scan_length(const char *item, const char **text, bool v6, unsigned int *length)
 {
 	unsigned int max = v6 ? 128 : 32;
@@ -81,7 +81,8 @@ static int scan_length(const char *item, const char **text, bool v6, unsigned in
 		return tg_fail(-EINVAL, "\"%s\": no prefix length after the '/'", item);
 	if (start[digits] == '.')
 		return tg_fail(-EINVAL,
-			       "\"%s\": a mask: write the number of its bits, such as 10.0.0.0/8",
+			       "\"%s\": masks are not supported: write a prefix length, such as "
+			       "10.0.0.0/8",
 			       item);
 	if (!tg_number_scan(text, max, &number))
 		return tg_fail(-EINVAL, "\"%s\": prefix length %.*s is over %u", item, digits,
@@ -144,7 +145,8 @@ static int scan_range_end(const char *item, const char **text, bool v6, struct t
 	if (**text == '-')
 		return tg_fail(-EINVAL, "\"%s\": two ranges in one: write them as two items", item);
 	if (**text == '/')
-		return tg_fail(-EINVAL, "\"%s\": an end of a range has no prefix length", item);
+		return tg_fail(-EINVAL, "\"%s\": the end of a range cannot have a prefix length",
+			       item);
 	if (tg_key128_cmp(first, last) > 0)
 		return tg_fail(-EINVAL, "\"%s\": the range is upside down: write %s-%s", item,
 			       format_key(last, v6, low), format_key(first, v6, high));
@@ -157,7 +159,7 @@ static int scan_range_end(const char *item, const char **text, bool v6, struct t
 	return 0;
 }
 
-/* Read the rest of an address, prefix or range, whose first address is `first`. */
+/* Read what follows the address `first`: a prefix length, the end of a range, or nothing. */
 static int scan_pattern(const char *item, const char **text, bool v6, struct tg_key128 first,
 			struct tg_endpoint *endpoint)
 {
@@ -176,7 +178,7 @@ static int scan_pattern(const char *item, const char **text, bool v6, struct tg_
 	if (error)
 		return error;
 	if (kind == '/' && **text == '-')
-		return tg_fail(-EINVAL, "\"%s\": a prefix is not an end of a range", item);
+		return tg_fail(-EINVAL, "\"%s\": a range cannot begin with a prefix", item);
 	return 0;
 }
 
@@ -194,7 +196,7 @@ static int parse_any(const char *item, const char *text, struct tg_endpoint *end
 	return 0;
 }
 
-/* `text` is behind the first address: at '/', '-', ':' or the end. */
+/* `text` is what follows the address: '/', '-', ':' or nothing. */
 static int parse_v4(const char *item, const char *text, uint32_t address,
 		    struct tg_endpoint *endpoint)
 {
@@ -228,7 +230,8 @@ static int parse_bracketed(const char *item, const char *text, struct tg_endpoin
 	if (error)
 		return error;
 	if (*inner == '%')
-		return tg_fail(-EINVAL, "\"%s\": leave out the zone: an address has none", item);
+		return tg_fail(-EINVAL, "\"%s\": leave out the zone: it is not part of the address",
+			       item);
 	if (inner != close)
 		return tg_fail(-EINVAL, "\"%s\": \"%.*s\" is not an IPv6 address", item,
 			       (int)(close - text - 1), text + 1);
@@ -255,7 +258,8 @@ static int parse_v6(const char *item, const char *text, struct tg_endpoint *endp
 	if (error || !*s)
 		return error;
 	if (*s == '%')
-		return tg_fail(-EINVAL, "\"%s\": leave out the zone: an address has none", item);
+		return tg_fail(-EINVAL, "\"%s\": leave out the zone: it is not part of the address",
+			       item);
 	if (*s == ':')
 		return tg_fail(-EINVAL,
 			       "\"%s\": IPv6 with a port needs brackets: write \"[%.*s]%s\"", item,
@@ -265,7 +269,7 @@ static int parse_v6(const char *item, const char *text, struct tg_endpoint *endp
 	return tg_fail(-EINVAL, "\"%s\": \"%s\" at its end makes no sense", item, s);
 }
 
-/* Explain why digits and dots are not an IPv4 address. */
+/* Report why text made of digits, dots, '/' and '-' is not an IPv4 address. */
 static int refuse_v4(const char *item, const char *text)
 {
 	int numbers = 0;
@@ -295,7 +299,7 @@ static int refuse_v4(const char *item, const char *text)
 			break;
 	}
 	if (numbers != 4)
-		return tg_fail(-EINVAL, "\"%s\": an IPv4 address has four numbers, this one %d",
+		return tg_fail(-EINVAL, "\"%s\": an IPv4 address has four numbers, this one has %d",
 			       item, numbers);
 	return tg_fail(-EINVAL, "\"%s\": not an IPv4 address", item);
 }
@@ -366,11 +370,12 @@ static int parse_name(const char *item, const char *text, struct tg_endpoint *en
 	if (strchr(host, '/'))
 		return tg_fail(-EINVAL, "\"%s\": a name has no prefix length", item);
 	if (strchr(host, ','))
-		return tg_fail(-EINVAL, "\"%s\": a ',' in it: write each as an item of its own",
+		return tg_fail(-EINVAL,
+			       "\"%s\": a ',' in it: write each endpoint as an item of its own",
 			       item);
 	if (is_numeric(host))
 		return tg_fail(-EINVAL, "\"%s\": neither an address nor a name", item);
-	/* The port first, because asking the resolver may take long. */
+	/* Parse the port first, because asking the resolver may take a long time. */
 	error = colon ? set_port(item, colon + 1, endpoint) : 0;
 	return error ? error : resolve(item, host, endpoint);
 }

@@ -10,7 +10,7 @@
 #include "parse/address.h"
 #include "parse/unix_path.h"
 
-/* A name with more addresses is an error. */
+/* A name that has more addresses than this is an error. */
 #define TG_HOST_ADDRESSES 64
 
 struct tg_address_range {
@@ -20,15 +20,15 @@ struct tg_address_range {
 
 struct tg_endpoint {
 	bool negated;
-	bool is_unix; /* then `path` is valid, and no member behind it */
+	bool is_unix; /* then only `negated`, `path` and `count`, which is 0, are valid */
 	struct tg_path_interval path;
-	bool any_address; /* "*", which is also ranges[0] and [1] */
+	bool any_address; /* "*"; then ranges[0] is all of IPv4, and ranges[1] all of IPv6 */
 	bool text_v6;     /* written as IPv6, even if it is v4-mapped */
 	bool has_port;    /* false: any port */
 	uint16_t port_first, port_last;
 	unsigned int count;
 	struct tg_address_range
-		ranges[TG_HOST_ADDRESSES]; /* more than one: the addresses of a name */
+		ranges[TG_HOST_ADDRESSES]; /* more than one: "*", or the addresses of a name */
 };
 
 /* An end of a range as 128 bits: IPv4 becomes v4-mapped. */
@@ -43,7 +43,7 @@ static inline struct tg_key128 tg_range_address(const struct tg_address_range *r
 /* A failure leaves *endpoint undefined. */
 int tg_endpoint_parse(const char *item, struct tg_endpoint *endpoint);
 
-/* Whether the item is the single address 0.0.0.0 or ::, or a name that has it. */
+/* Whether the item is, or is a name that has, the single address 0.0.0.0 or, with `v6`, ::. */
 bool tg_endpoint_names_any(const struct tg_endpoint *endpoint, bool v6);
 
 #endif

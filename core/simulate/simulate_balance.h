@@ -6,11 +6,11 @@
 #include "table/backend_rows.h"
 #include "simulate/ask.h"
 
-/* The backends that a balance term spreads the call over; false: there are none. */
+/* The backends that a balance term chooses from for the call.  False: there are none. */
 bool tg_balance_backends(const struct tg_asked *asked, const struct tg_term_rest *rest,
 			 struct tg_backend_rows *backends);
 
-/* Decide a call by a balance term.  -EFAULT: damaged image. */
+/* Decide a call that a balance term matches.  -EFAULT: damaged image. */
 int tg_balance_decide(const struct tg_asked *asked, const struct tg_term *term,
 		      const struct tg_query *query, struct tg_decision *decision);
 

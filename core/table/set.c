@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * set.c - changing a set that others read.
+ * set.c - changing a set while others read it.
  *
- * A reader decides by one state word of one entry, so each change takes effect
- * by one store.  The other stores are in an order in which a reader who sees
- * half of them is wrong at most about elements that change: a prefix length is
- * announced before its first element is stored, and withdrawn after its last
- * element is gone.  The same is true of the `passed` counts of the rows between
- * an element's home and its own.
+ * A reader decides by the state word of a single entry, so each change takes
+ * effect with a single store.  The other stores are ordered so that a reader that
+ * sees only some of them can be wrong only about elements that are changing: a
+ * prefix length is announced before its first element is stored, and withdrawn
+ * after its last element is gone.  Likewise, the rows from an element's home to
+ * its own count it in `passed` before it is stored, and until it is gone.
  */
 #include "table/set.h"
 
@@ -20,12 +20,15 @@
 #include "bpf/engine/set_lookup.h"
 #include "table/set_entry.h"
 
-/* Twice as many entries as elements, so that a set can be replaced by another, and some more. */
+/*
+ * Tenths of an entry per element: two entries, so that new elements fit beside the
+ * old ones while they replace them, and some to spare.
+ */
 #define CAPACITY_TENTHS 26
 
-static uint32_t rows_for(uint32_t size, uint32_t entries)
+static uint32_t rows_for(uint32_t size, uint32_t row_entries)
 {
-	uint64_t rows = ((uint64_t)size * CAPACITY_TENTHS / 10 + entries - 1) / entries;
+	uint64_t rows = ((uint64_t)size * CAPACITY_TENTHS / 10 + row_entries - 1) / row_entries;
 
 	return rows < 4 ? 4 : (uint32_t)rows;
 }
@@ -58,9 +61,9 @@ static struct tg_set_header *header_of(const struct tg_table *table)
 	return tg_table_at(table, 0);
 }
 
-/* --- Lengths ------------------------------------------------------------------------ */
+/* --- Prefix lengths ----------------------------------------------------------------- */
 
-/* How many elements have a length; `*bit` of `*word` tells readers whether any have. */
+/* The counter of a prefix length's elements; `*bit` of `*word` tells readers if there are any. */
 static uint32_t *length_count(const struct tg_table *table, bool is4, uint32_t length,
 			      uint64_t **word, uint64_t *bit)
 {
@@ -119,7 +122,7 @@ static void note_expiry(const struct tg_table *table, uint64_t state)
 		books->next_expiry = expiry;
 }
 
-/* Put an element into the first free entry from its home row on. */
+/* Put an element into the first free entry, searching from its home row. */
 static int entry_insert(const struct tg_table *table, const struct tg_element *element,
 			uint64_t members)
 {
@@ -145,7 +148,7 @@ static int entry_insert(const struct tg_table *table, const struct tg_element *e
 	return 0;
 }
 
-/* Give an element that is in the set another expiry and these memberships. */
+/* Give an element that is already in the set a new expiry and these memberships. */
 static void entry_update(const struct tg_table *table, const struct tg_entry *entry,
 			 const struct tg_element *element, uint64_t members)
 {
@@ -170,12 +173,13 @@ static bool entry_find(const struct tg_table *table, const struct tg_element *el
 	return false;
 }
 
+/* The one of the two memberships that counts for readers. */
 static uint64_t members_now(const struct tg_table *table)
 {
 	return 1u << (header_of(table)->epoch & 1);
 }
 
-/* --- The whole ------------------------------------------------------------------------ */
+/* --- The whole set -------------------------------------------------------------------- */
 
 /* Call `visit` for each entry that has a membership. */
 static void each_entry(const struct tg_table *table,
@@ -184,12 +188,12 @@ static void each_entry(const struct tg_table *table,
 {
 	struct tg_entry entry = {0};
 
-	for (bool rest = tg_entry_first(table, &entry); rest; rest = tg_entry_next(table, &entry))
+	for (bool more = tg_entry_first(table, &entry); more; more = tg_entry_next(table, &entry))
 		if (*entry.state & TG_ENTRY_MEMBERS)
 			visit(table, &entry, argument);
 }
 
-/* Take from an entry all memberships except `keep`; remove it if it has none of these. */
+/* Take all memberships except `keep` from an entry; if none is left, remove the entry. */
 static void keep_members(const struct tg_table *table, const struct tg_entry *entry, uint64_t keep)
 {
 	uint64_t members = *entry->state & TG_ENTRY_MEMBERS & keep << TG_ENTRY_MEMBER_SHIFT;
@@ -265,7 +269,7 @@ void tg_set_change_end(const struct tg_table *table)
 	tg_table_unlock(table);
 }
 
-/* Sweep a few rows with each change, so that expired elements go without a full sweep. */
+/* Sweep a few rows with each change, so that expired elements disappear without a full sweep. */
 static void sweep_some(const struct tg_table *table)
 {
 	const struct tg_set_header *header = header_of(table);
@@ -359,8 +363,8 @@ int tg_set_table_next(const struct tg_table *table, uint64_t *at, struct tg_elem
 	struct tg_entry entry = {0};
 	uint64_t members = members_now(table) << TG_ENTRY_MEMBER_SHIFT;
 
-	for (bool rest = tg_entry_at(table, &entry, *at); rest;
-	     rest = tg_entry_next(table, &entry)) {
+	for (bool more = tg_entry_at(table, &entry, *at); more;
+	     more = tg_entry_next(table, &entry)) {
 		uint64_t state = *entry.state;
 
 		if (!(state & members) || tg_entry_expired(state))

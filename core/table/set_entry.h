@@ -24,7 +24,7 @@ static inline uint32_t tg_entry_length(const struct tg_element *element)
 	return tg_element_is4(element) ? element->length - 96 : element->length;
 }
 
-/* The home row of an element, without an entry of it. */
+/* The home row of an element; `state` and `slot` are not valid yet. */
 struct tg_entry tg_entry_start(const struct tg_table *table, const struct tg_element *element);
 
 /* The home row of an entry whose prefix has `length` bits. */
@@ -39,14 +39,14 @@ bool tg_entry_find_key(struct tg_entry *entry, const struct tg_element *element)
 void tg_entry_write(const struct tg_entry *entry, const struct tg_element *element);
 void tg_entry_read(const struct tg_entry *entry, uint64_t state, struct tg_element *element);
 
-/* How many elements whose home is this row or one before it are in a row after it. */
+/* How many elements have passed this row: their home is here or before, their own row after. */
 uint32_t tg_entry_passed(const struct tg_table *table, const struct tg_entry *entry);
 
 /* Count, or no longer count, the entry as one that has passed the rows from `home` to its own. */
 void tg_entry_pass(const struct tg_table *table, const struct tg_entry *entry, uint32_t home);
 void tg_entry_unpass(const struct tg_table *table, const struct tg_entry *entry, uint32_t home);
 
-/* Count again, for all rows, the entries that have passed them.  Readers meanwhile miss nothing. */
+/* Recount, for all rows, the entries that have passed them.  Meanwhile readers miss no element. */
 void tg_entries_recount(const struct tg_table *table);
 
 /* Call `remove` for the expired entries of one row. */

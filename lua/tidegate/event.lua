@@ -1,6 +1,6 @@
 --- One decision of the kernel, read from the ring.
 --
--- A view points at a record and computes a field when it is read, so that a loop which reads two
+-- A view points at a record and computes each field only when it is read, so a loop that reads two
 -- fields pays for two.
 
 local bit = require "bit"
@@ -13,31 +13,31 @@ local C = library.C
 
 local M = {}
 
---- One decision.  It is valid in its turn of the loop; copy() keeps it for longer.
+--- One decision.  It is valid only during its turn of the loop; to keep it longer, use copy().
 ---@class tidegate.Event
 ---@field verb "allow"|"deny"|"rewrite"|"balance"|"observe"
 ---@field rule string|nil the rule's name; nil: the default decided
 ---@field op string "connect"
 ---@field hook string "connect4", "connect_unix"
----@field errno string|nil "ECONNREFUSED": of a denial, or of a balance rule without a backend
+---@field errno string|nil of a denial, or of a balance rule without a backend: "ECONNREFUSED"
 ---@field asked string what the program asked for: "1.2.3.4:60000", "unix:/run/x.sock"
 ---@field final string where the call went: "127.0.0.1:60123"
 ---@field asked_addr string for a unix socket, the same as `asked`
 ---@field asked_port integer|nil a unix socket has none
 ---@field final_addr string
 ---@field final_port integer|nil
----@field family "inet"|"inet6"|"unix" of the hook
+---@field family "inet"|"inet6"|"unix" the family of the hook
 ---@field proto string|nil "tcp", "udp" …, or its number; a unix socket has none
----@field comm string of the calling thread
----@field pid integer of the process
+---@field comm string the name of the calling thread
+---@field pid integer the ID of the process
 ---@field tid integer
 ---@field uid integer
 ---@field gid integer
 ---@field time number seconds since 1970
----@field cgroup integer id of the calling task's cgroup
----@field netns integer cookie
----@field socket integer cookie
----@field generation integer of the image that decided
+---@field cgroup integer the ID of the calling task's cgroup
+---@field netns integer the cookie of the network namespace
+---@field socket integer the cookie of the socket
+---@field generation integer the generation of the image that decided
 ---@field shadow true|nil the rule has shadow = true: it did not affect the call
 local Event = {}
 
@@ -101,7 +101,7 @@ function fields.socket(self) return tonumber(self.at.socket_cookie) end
 function fields.shadow(self) return self.at.shadow ~= 0 or nil end
 function fields.generation(self) return tonumber(self.at.generation) end
 
---- The names of an event's fields, in the order of listings.
+--- The names of an event's fields, in the order in which listings show them.
 M.fields = {
   "time", "verb", "rule", "op", "hook", "errno", "asked", "final", "family", "proto", "comm",
   "pid", "tid", "uid", "gid", "cgroup", "netns", "socket", "generation", "shadow",
@@ -112,7 +112,7 @@ function Event:__index(name)
   if not field and name ~= "at" then
     return Event[name]
   elseif rawget(self, "at") == nil then
-    error("this event's turn is over; event:copy() keeps one for longer", field and 2 or 3)
+    error("this event is no longer valid; use event:copy() to keep an event", field and 2 or 3)
   end
   return field(self)
 end
@@ -144,7 +144,7 @@ function Event:copy()
   return M.view(at, self.reader:frozen())
 end
 
---- All of its fields, as plain data.
+--- All fields of the event, in a plain table.
 ---@return table<string, string|number>
 function Event:totable()
   local plain = {}

@@ -17,8 +17,8 @@ M.MAGIC = "TIDEGATE"
 
 ---@class tidegate.Image
 ---@field name string of the policy, "" if it has none
----@field count integer of its rules
----@field bytes integer its size
+---@field count integer the number of its rules
+---@field bytes integer its size in bytes
 ---@field members tidegate.Rule[]|nil the handles of its rules, if it was compiled in this process
 local Image = {}
 Image.__index = Image
@@ -69,13 +69,13 @@ end
 
 -- What it contains ---------------------------------------------------------------------
 
---- "web.lua:4", or nil if the image does not contain it.
+--- An optional text as a Lua string, such as "web.lua:4"; nil if the image does not contain it.
 local function known(text)
   text = ffi.string(text)
   return text ~= "" and text or nil
 end
 
---- What an image contains of a rule.
+--- What an image contains about a rule.
 ---@class tidegate.ImageRule
 ---@field name string
 ---@field verb string
@@ -116,13 +116,13 @@ function Image:names()
   return found
 end
 
---- The hooks that a gate attaches for it.
+--- The names of the hooks that a gate attaches for the image.
 ---@return string[]
 function Image:hooks()
   return names.hooks_in(self.info.hooks)
 end
 
---- Call a function for each live table of a kind that it declares, in order.
+--- Call a function for each live table of one kind that the image declares, in order.
 ---@param kind tidegate.LiveKind
 ---@param visit fun(index: integer, info: ffi.cdata*)
 function Image:each_table(kind, visit)
@@ -133,7 +133,7 @@ function Image:each_table(kind, visit)
   end
 end
 
---- The names of the live tables of a kind that it declares, in order.
+--- The names of the live tables of one kind that the image declares, in order.
 ---@param kind tidegate.LiveKind
 ---@return string[]
 function Image:table_names(kind)
@@ -150,10 +150,10 @@ end
 
 -- What it decides ----------------------------------------------------------------------
 
---- Ask the simulator, which runs the programs' own source over the image.
+--- Ask the simulator, which runs the BPF programs' own source code on the image.
 ---@param gate ffi.cdata*|nil struct tg_gate: ask with its live tables, not those of the image
----@param of_gate function tg_gate_decide() or its like
----@param of_image function tg_image_decide() or its like
+---@param of_gate function such as tg_gate_decide()
+---@param of_image function such as tg_image_decide()
 ---@return integer
 local function simulate(self, gate, of_gate, of_image, ...)
   if gate then
@@ -190,7 +190,7 @@ function Image:decide(question, gate)
   return decided
 end
 
---- Decide a call, and explain why the rules before did not match.
+--- Decide a call, and explain why the rules before the one that decides did not match.
 ---@param question tidegate.Question
 ---@param gate ffi.cdata*|nil as for decide()
 ---@return tidegate.Explanation|nil
@@ -237,14 +237,14 @@ end
 
 -- What is odd about it -----------------------------------------------------------------
 
---- Something in a policy that compiles, but hardly does what was meant.
+--- Something in a policy that compiles, but probably does not do what was meant.
 ---@class tidegate.Finding
 ---@field kind "never"|"loop"|"defeated"|"loopback"
 ---@field rule string|nil its name; nil: the default
 ---@field text string `web.lua:4: deny "x": what; what to do`
 
---- Rules that can never match, rewrites that loop, denials that are defeated or that include the
---- loopback addresses: in the order of the rules.
+--- Rules that can never match, rewrites that loop, and denials that are defeated or that include
+--- the loopback addresses, in the order of the rules.
 ---@return tidegate.Finding[]|nil
 ---@return string|nil message
 ---@return integer|nil errno
@@ -266,8 +266,8 @@ function Image:findings()
   return found
 end
 
---- What its rules need and this kernel does not have, by the rule's index from 0; empty if the
---- kernel has everything, or if this process may not find out.
+--- For each rule that needs something that this kernel lacks: what that is, by the rule's index
+--- from 0. Empty if the kernel lacks nothing, or if this process is not allowed to find out.
 ---@return table<integer, string>
 function Image:lacks()
   local lacks, lack, from = {}, library.sized "struct tg_lack", 0

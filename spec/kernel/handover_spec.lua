@@ -216,7 +216,7 @@ sandbox.describe("a gate that is kept", function(here)
         require("ffi").C.setenv("TMPDIR", "/" .. ("x"):rep(90), 1)
         return first .. "\n" .. select(2, gate:waker())
       end)
-      assert.equal("cannot make a folder in /none (TMPDIR names another): No such file or "
+      assert.equal("cannot make a folder in /none (set TMPDIR to use another): No such file or "
         .. "directory\n/"
         .. ("x"):rep(90) .. ": too long for the path of a unix socket", said)
     end)

@@ -148,7 +148,7 @@ sandbox.describe("a reaction", function(here)
     gate:dispatch()
     assert.equal(1, #errors)
     assert.matches("^the changes that handlers made to the rules are not in force: ", errors[1])
-    assert.truthy(errors[1]:find('"192.0.2": an IPv4 address has four numbers, this one 3', 1,
+    assert.truthy(errors[1]:find('"192.0.2": an IPv4 address has four numbers, this one has 3', 1,
       true), errors[1])
     assert.equal("EPERM", socket.try("udp", "127.0.0.1:10"))
     env.write(list, "192.0.2.1\n\n")

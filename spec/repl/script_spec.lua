@@ -34,7 +34,7 @@ describe("a script for tidegate repl", function()
     return start(...):wait()
   end
 
-  --- A test after which no cgroup may be left.
+  --- A test that must leave no cgroups behind.
   local function leaving_none(name, body)
     it(name, function()
       body()
@@ -42,7 +42,7 @@ describe("a script for tidegate repl", function()
     end)
   end
 
-  leaving_none("runs it, prints what it prints, and ends with 0", function()
+  leaving_none("prints what it and its commands print, and ends with 1 if a call fails", function()
     local got = run [[#!/usr/bin/env -S tidegate repl
 deny { "all", connect = "192.0.2.1", errno = "ECONNRESET" }
 local status = sh "stdbuf -eL nc -v 192.0.2.1 80"
@@ -56,7 +56,7 @@ undo()
     assert.equal(1, got.status)
   end)
 
-  leaving_none("ends with the status that it sets, and with 1 if it fails", function()
+  leaving_none("ends with the status that it sets, or with 1 if it fails", function()
     assert.equal(0, run("").status)
     assert.equal(0, run("exit() nothing()").status)
     assert.equal(42, run("exit(42)").status)
@@ -77,7 +77,7 @@ undo()
     end
   end)
 
-  leaving_none("begins with the policy that is named, or ends with 1 if that is wrong", function()
+  leaving_none("starts with the policy that is named, or ends with 1 if that is wrong", function()
     local path = env.write(env.folder() .. "/bad.lua", 'deny { connect = "1.2.3.400" }')
     local got = run("print 'started'", { path })
     assert.equal(path .. ':1: deny "#1": connect: "1.2.3.400": 400 is over 255\n', got.err)
@@ -98,7 +98,7 @@ undo()
       :format(image), run(('save "%s"'):format(image), { image }).err)
   end)
 
-  leaving_none("publishes before it runs a command, and the rest at the end", function()
+  leaving_none("publishes all its rules together before it runs a command", function()
     local got = run [[
 for port = 1, 50 do deny { connect = { addr = "192.0.2.1", port = port } } end
 sh "nc -v 192.0.2.1 50"
@@ -107,7 +107,7 @@ print(gate:status().generation, rules[50].hits)]]
     assert.equal(0, got.status)
   end)
 
-  leaving_none("says if it is on the simulator, and ends with 3 if it needs the kernel", function()
+  leaving_none("says if its rules are simulated, and ends with 3 if it needs the kernel", function()
     local nobody = { "setpriv", "--reuid=65534", "--clear-groups" }
     local got = run('deny { "x", connect = "9.9.9.9" } print(try { connect = "9.9.9.9:1" '
       .. '}.decision)', {}, nobody)
@@ -122,7 +122,7 @@ print(gate:status().generation, rules[50].hits)]]
     assert.equal(3, run('attach "/none/such"').status)
   end)
 
-  leaving_none("is ended by a signal, wherever it is, and cleans up", function()
+  leaving_none("ends at a signal, whatever it is doing, and cleans up", function()
     for name, status in pairs { sigint = 130, sigterm = 143, sighup = 129 } do
       for _, script in ipairs { 'print "on its way" io.stdout:flush() while true do end',
         'sh "sleep 1000 & echo on its way; wait; echo not reached"' } do

@@ -1,15 +1,15 @@
---- C programs under spec/c, built with the sanitizers from the core's own sources.
+--- Build and run the C programs in spec/c, with the core's own sources and the sanitizers.
 
 local M = {}
 
 local flags = table.concat({
   "-std=gnu11 -Wall -Wextra -Werror -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all",
   "-iquote core -iquote .",
-  [['-DTG_VERSION="0"']], -- of base/version.c
+  [['-DTG_VERSION="0"']], -- for base/version.c
 }, " ")
 
--- The rooms of core/ between the text of a policy and a policy in memory.
-local rooms = { "base", "system", "parse", "policy" }
+-- The folders of core/ that make a policy in memory from its text: every program needs them.
+local folders = { "base", "system", "parse", "policy" }
 
 local function output_of(command)
   local pipe = assert(io.popen(command .. " 2>&1"))
@@ -18,7 +18,7 @@ local function output_of(command)
   return output
 end
 
---- Build spec/c/NAME.c, run it, and return what it printed: "ok\n" if all was well.
+--- Build spec/c/NAME.c, run it, and return its output: "ok\n" if all is well.
 ---@param name string
 ---@param argument string|number
 ---@param more string[]|nil further folders of core/ that it needs
@@ -27,9 +27,9 @@ end
 function M.run(name, argument, more, parts)
   local program = os.tmpname()
   local paths = {}
-  for _, list in ipairs { rooms, more or {} } do
-    for _, room in ipairs(list) do
-      paths[#paths + 1] = "core/" .. room .. "/*.c"
+  for _, list in ipairs { folders, more or {} } do
+    for _, folder in ipairs(list) do
+      paths[#paths + 1] = "core/" .. folder .. "/*.c"
     end
   end
   for _, part in ipairs { name, unpack(parts or {}) } do

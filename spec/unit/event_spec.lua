@@ -142,7 +142,7 @@ describe("event", function()
     for _, use in ipairs { tostring, verb, copy } do
       local ok, message = pcall(use, got)
       assert.is_false(ok)
-      assert.matches("this event's turn is over; event:copy%(%) keeps one for longer$", message)
+      assert.matches("this event is no longer valid; use event:copy%(%) to keep an event$", message)
     end
   end)
 end)

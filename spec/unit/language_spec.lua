@@ -166,7 +166,7 @@ local refused = {
   { [[local t = {} t[1] = t; deny { "x", connect = t }]],
     [[web.lua:1: deny "x": connect: lists nest deeper than 16; write one list]] },
   { [[deny { "x", connect = "1.2.3" }]],
-    [[web.lua:1: deny "x": connect: "1.2.3": an IPv4 address has four numbers, this one 3]] },
+    [[web.lua:1: deny "x": connect: "1.2.3": an IPv4 address has four numbers, this one has 3]] },
   { [[deny { "x", connect = "1.2.3.4:99999" }]],
     [[web.lua:1: deny "x": connect: "1.2.3.4:99999": port 99999 is over 65535]] },
   { [[deny { "x", connect = "*", errno = "EINPROGRESS" }]],
@@ -311,7 +311,7 @@ refuse "x"]])
     env.write(folder .. "/bad.txt", "192.0.2.0/24\n192.0.2\n")
     env.write(folder .. "/web.lua", [[deny { "x", connect = file "bad.txt" }]])
     assert.equal(folder .. [[/web.lua:1: deny "x": connect: ]] .. folder
-      .. [[/bad.txt:2: "192.0.2": an IPv4 address has four numbers, this one 3]],
+      .. [[/bad.txt:2: "192.0.2": an IPv4 address has four numbers, this one has 3]],
       select(2, tidegate.load(folder .. "/web.lua")))
   end)
 

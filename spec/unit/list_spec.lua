@@ -66,7 +66,7 @@ local bad = {
     ["10.0.0.*"] = [['*' stands for a whole address, not for a part]],
     ["a b"] = [[there is a space in it]],
     ["10.0.0.1 "] = [[there is a space in it]],
-    ["10.0.0.1,10.0.0.2"] = [[a ',' in it: write each as an item of its own]],
+    ["10.0.0.1,10.0.0.2"] = [[a ',' in it: write each endpoint as an item of its own]],
     ["unix:"] = [[no path after the ':': write unix:/run/x.sock, unix:@abstract, or unix:* for ]]
       .. [[every unix socket]],
     ["unix:run/x.sock"] =
@@ -77,8 +77,8 @@ local bad = {
     [long_path] = [[109 bytes, a unix socket's path has at most 108]],
     -- IPv4
     ["10.0.0.256"] = [[256 is over 255]],
-    ["10.0.0"] = [[an IPv4 address has four numbers, this one 3]],
-    ["1.2.3.4.5"] = [[an IPv4 address has four numbers, this one 5]],
+    ["10.0.0"] = [[an IPv4 address has four numbers, this one has 3]],
+    ["1.2.3.4.5"] = [[an IPv4 address has four numbers, this one has 5]],
     ["1..2"] = [[a number is missing between the dots]],
     ["010.0.0.1"] = [[010 begins with a zero, which may mean octal: write it without]],
     ["0x7f.1"] = [[neither an address nor a name]],
@@ -90,7 +90,7 @@ local bad = {
     ["10.0.0.0/"] = [[no prefix length after the '/']],
     ["10.0.0.0/x"] = [[no prefix length after the '/']],
     ["10.0.0.0/8x"] = [["x" at its end makes no sense]],
-    ["10.0.0.0/255.0.0.0"] = [[a mask: write the number of its bits, such as 10.0.0.0/8]],
+    ["10.0.0.0/255.0.0.0"] = [[masks are not supported: write a prefix length, such as 10.0.0.0/8]],
     ["10.0.0.1/8"] = [[has bits set below /8: write 10.0.0.0/8, or 10.0.0.1 for the one address]],
     ["2001:db8::1/32"] =
       [[has bits set below /32: write 2001:db8::/32, or 2001:db8::1 for the one address]],
@@ -103,8 +103,8 @@ local bad = {
     ["10.0.0.1-9"] =
       [[the range ends in "9", which is not an IPv4 address: write both ends in full]],
     ["10.0.0.1-10.0.0.2-10.0.0.3"] = [[two ranges in one: write them as two items]],
-    ["10.0.0.0/8-10.1.0.0"] = [[a prefix is not an end of a range]],
-    ["10.0.0.1-10.0.0.0/8"] = [[an end of a range has no prefix length]],
+    ["10.0.0.0/8-10.1.0.0"] = [[a range cannot begin with a prefix]],
+    ["10.0.0.1-10.0.0.0/8"] = [[the end of a range cannot have a prefix length]],
     ["::fffe:0:0-::ffff:1.2.3.4"] =
       [[one end is a v4-mapped address, which is IPv4: write the IPv4 range as an item of its own]],
     -- ports
@@ -130,8 +130,8 @@ local bad = {
     ["2001:db8::/32:443"] = [[IPv6 with a port needs brackets: write "[2001:db8::/32]:443"]],
     ["::1:80-90"] = [[the range ends in "90", which is not an IPv6 address: write both ends in ]]
       .. [[full, and an IPv6 address with a port in brackets]],
-    ["fe80::1%eth0"] = [[leave out the zone: an address has none]],
-    ["[fe80::1%eth0]:1"] = [[leave out the zone: an address has none]],
+    ["fe80::1%eth0"] = [[leave out the zone: it is not part of the address]],
+    ["[fe80::1%eth0]:1"] = [[leave out the zone: it is not part of the address]],
   },
   PORT = {
     [""] = [[an empty item: write a value, or "*" for all]],

@@ -1,8 +1,8 @@
--- What nginx may connect to if a request names the address.
+-- What nginx may connect to when a request chooses the address.
 --
--- The kernel checks the address that a worker connects to, after the name was resolved. So a name
--- does not help an attacker, neither one that resolves to a private address nor one that resolves
--- to another address each time.
+-- The kernel checks the address that a worker connects to, after the name was resolved. So an
+-- attacker gains nothing from a name that resolves to a private address, or from one that resolves
+-- to a different address each time.
 
 policy { name = "ssrf-guard" }
 
@@ -20,7 +20,7 @@ deny  { "no-private",  errno = "ECONNREFUSED", egress = {
   "::/127", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "fc00::/7", "fe80::/10", "ff00::/8",
 } }
 
--- http://unix:/run/docker.sock:/ is also a URL that nginx would fetch.
+-- nginx would also fetch a URL such as http://unix:/run/docker.sock:/.
 deny  { "no-unix",     connect = "unix:*", errno = "ECONNREFUSED" }
 
 local ngx = require "ngx"

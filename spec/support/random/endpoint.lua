@@ -1,4 +1,4 @@
---- Random endpoints, live sets among them.
+--- Random endpoints, including live sets.
 
 local address = require "spec.support.reference.address"
 local addresses = require "spec.support.random.address"
@@ -10,7 +10,7 @@ local chance, pick, some = draw.chance, draw.pick, draw.some
 
 local M = {}
 
---- An endpoint; `only6`: without IPv4.
+--- The text of one endpoint. `only6`: no IPv4.
 function M.endpoint(maker, only6)
   local text, v6 = (only6 and addresses.addresses6 or addresses.addresses)(maker)
   if chance(40) then
@@ -21,7 +21,7 @@ function M.endpoint(maker, only6)
   return v6 and chance(30) and "[" .. text .. "]" or text
 end
 
---- { addr = …, port = … }
+--- Addresses and ports in one table: { addr = …, port = … }
 function M.product(maker)
   return {
     addr = chance(80) and some(function() return M.some_set(maker)
@@ -30,12 +30,12 @@ function M.product(maker)
   }
 end
 
---- A table of services as an item of a list.
+--- A list item that names a table of services.
 local function table_of_services()
   return { services = pick(backends.service_names) }
 end
 
---- Services alone.
+--- Endpoints that name tables of services and nothing else.
 function M.services()
   local item = table_of_services()
   if chance(20) then
@@ -44,8 +44,8 @@ function M.services()
   return chance(30) and { item, table_of_services() } or item
 end
 
---- Endpoints of a rule; `only6`: without IPv4; `own_backends`: without services, which have their
---- own.
+--- The endpoints of a rule. `only6`: no IPv4. `own_backends`: the rule lists backends itself, so no
+--- services, because those bring backends of their own.
 function M.endpoints(maker, only6, own_backends)
   if only6 then
     return { M.endpoint(maker, true), M.endpoint(maker, true) }
@@ -61,12 +61,12 @@ end
 
 local set_names = { "s1", "s2", "s3" }
 
---- Sometimes a live set as an item of a list, or all addresses except those of the set.
+--- Sometimes a list item that stands for a live set, or for all addresses outside that set.
 function M.some_set(maker)
   return maker.live and chance(12) and { set = pick(set_names), negative = chance(30) or nil }
 end
 
---- The contents of each live set: now and then addresses to which sockets are bound.
+--- The contents of each live set. Some items are addresses that sockets are bound to.
 function M.sets(maker)
   local sets = {}
   for _, name in ipairs(set_names) do
@@ -85,7 +85,7 @@ end
 
 -- Own addresses --------------------------------------------------------------------------
 
---- A pattern of own addresses and ports.
+--- A pattern for the address and port that a socket is bound to.
 local function own()
   local addr = pick(chance(50) and addresses.own4 or addresses.own6)
   local text, v6
@@ -107,7 +107,7 @@ end
 
 local own_patterns = { "127.0.0.0/8", "::/0", "*" }
 
---- The addresses to which sockets are bound, as `from` takes them.
+--- Patterns for a rule's `from`: the addresses that sockets are bound to.
 function M.own(maker)
   return some(function()
     return chance(20) and { addr = M.some_set(maker) or pick(own_patterns),
