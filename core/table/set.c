@@ -319,7 +319,15 @@ int tg_set_table_remove(const struct tg_table *table, const struct tg_element *e
 	return !expired;
 }
 
-/* Give the elements the membership that is not in effect yet. */
+static uint64_t members_of(const struct tg_entry *entry)
+{
+	return (*entry->state & TG_ENTRY_MEMBERS) >> TG_ENTRY_MEMBER_SHIFT;
+}
+
+/*
+ * Give the elements the membership that is not in effect yet.  An element that is in
+ * the set keeps its expiry: keep_members() must be able to undo all of this.
+ */
 static int build_next(const struct tg_table *table, const struct tg_element *elements, size_t count,
 		      uint64_t next)
 {
@@ -333,16 +341,29 @@ static int build_next(const struct tg_table *table, const struct tg_element *ele
 			entry_remove(table, &entry);
 			found = false;
 		}
-		if (!found || !(*entry.state >> TG_ENTRY_MEMBER_SHIFT & next))
+		if (!found || !(members_of(&entry) & next))
 			distinct++;
 		if (distinct > size || (!found && entry_insert(table, &elements[i], next)))
 			return -ENOSPC;
-		if (found)
-			entry_update(table, &entry, &elements[i],
-				     (*entry.state & TG_ENTRY_MEMBERS) >> TG_ENTRY_MEMBER_SHIFT |
-					     next);
+		if (found && members_of(&entry) == next) /* it is twice in `elements` */
+			entry_update(table, &entry, &elements[i], next);
+		else if (found)
+			__atomic_store_n(entry.state, *entry.state | next << TG_ENTRY_MEMBER_SHIFT,
+					 __ATOMIC_SEQ_CST);
 	}
 	return 0;
+}
+
+/* Give the elements that stay in the set their new expiry.  This cannot fail. */
+static void renew(const struct tg_table *table, const struct tg_element *elements, size_t count,
+		  uint64_t next)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct tg_entry entry;
+
+		if (entry_find(table, &elements[i], &entry) && members_of(&entry) != next)
+			entry_update(table, &entry, &elements[i], members_of(&entry));
+	}
 }
 
 int tg_set_table_replace(const struct tg_table *table, const struct tg_element *elements,
@@ -352,8 +373,10 @@ int tg_set_table_replace(const struct tg_table *table, const struct tg_element *
 	uint64_t now = members_now(table), next = now ^ 3;
 	int error = build_next(table, elements, count, next);
 
-	if (!error)
+	if (!error) {
+		renew(table, elements, count, next);
 		__atomic_store_n(&header->epoch, header->epoch + 1, __ATOMIC_SEQ_CST);
+	}
 	each_entry(table, keep_members, error ? now : next);
 	return error;
 }

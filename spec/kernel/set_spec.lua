@@ -284,6 +284,25 @@ sandbox.describe("a live set", function(here)
     assert.equal(100, #banned)
   end)
 
+  it("keeps its elements and their times to live if a replacement does not fit", function()
+    local banned = banning [[{ "192.0.2.1", "192.0.2.2", size = 2 }]]
+    local function left()
+      local found = {}
+      for item, seconds in banned:each() do
+        found[item] = seconds or "for ever"
+      end
+      return found
+    end
+    local before = { ["192.0.2.1"] = "for ever", ["192.0.2.2"] = "for ever" }
+    assert.same(before, left())
+    assert.equal(28, select(3, banned:replace({ "192.0.2.1", "192.0.2.3", "192.0.2.4" }, "1s")))
+    assert.same(before, left())
+    assert(banned:replace({ "192.0.2.1", "192.0.2.1", "192.0.2.3" }, "9s"))
+    local after = left()
+    assert.is_true(after["192.0.2.1"] < 10 and after["192.0.2.3"] < 10)
+    assert.is_nil(after["192.0.2.2"])
+  end)
+
   it("is changed by an unprivileged process that inherited the gate", function()
     local banned = banning()
     process.run(function()
