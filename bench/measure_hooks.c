@@ -3,7 +3,7 @@
  * measure_hooks.c - measure what each of the 17 hooks adds to its call, and to the same call of a
  * socket outside the cgroup, which also takes longer when the hook is attached at all.
  *
- * A round times the call inside and outside of the cgroup, attaches, and times both again. No other
+ * A round times the call inside and outside the cgroup, attaches, and times both again. No other
  * gate may be attached.
  */
 #include "bench/measure_hooks.h"

@@ -104,8 +104,8 @@ struct tg_hook_totals {
 
 /*
  * Token buckets of rates, four a row, each for one rule and one of those whose
- * calls the rule counts together.  A bucket whose time has passed is as good as
- * none.
+ * calls the rule counts together.  A bucket whose time has passed limits
+ * nothing, as if there were no bucket.
  */
 #define TG_RATE_ROWS 16384
 

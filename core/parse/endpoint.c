@@ -67,7 +67,7 @@ static struct tg_key128 host_mask(unsigned int length, bool v6)
 	return mask;
 }
 
-/* Read the number behind the '/'. */
+/* Read the number after the '/'. */
 static int scan_length(const char *item, const char **text, bool v6, unsigned int *length)
 {
 	unsigned int max = v6 ? 128 : 32;
@@ -151,7 +151,7 @@ static int scan_range_end(const char *item, const char **text, bool v6, struct t
 	if (v6 && tg_address_is_mapped(first) != tg_address_is_mapped(last))
 		return tg_fail(-EINVAL,
 			       "\"%s\": one end is a v4-mapped address, which is IPv4: "
-			       "write the IPv4 range as an item of its own",
+			       "write the IPv4 range as a separate item",
 			       item);
 	add_range(endpoint, v6, first, last);
 	return 0;
@@ -194,7 +194,7 @@ static int parse_any(const char *item, const char *text, struct tg_endpoint *end
 	return 0;
 }
 
-/* `text` is behind the first address: at '/', '-', ':' or the end. */
+/* `text` is after the first address: at '/', '-', ':' or the end. */
 static int parse_v4(const char *item, const char *text, uint32_t address,
 		    struct tg_endpoint *endpoint)
 {
@@ -366,7 +366,7 @@ static int parse_name(const char *item, const char *text, struct tg_endpoint *en
 	if (strchr(host, '/'))
 		return tg_fail(-EINVAL, "\"%s\": a name has no prefix length", item);
 	if (strchr(host, ','))
-		return tg_fail(-EINVAL, "\"%s\": a ',' in it: write each as an item of its own",
+		return tg_fail(-EINVAL, "\"%s\": a ',' in it: write each part as a separate item",
 			       item);
 	if (is_numeric(host))
 		return tg_fail(-EINVAL, "\"%s\": neither an address nor a name", item);

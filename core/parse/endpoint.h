@@ -20,7 +20,7 @@ struct tg_address_range {
 
 struct tg_endpoint {
 	bool negated;
-	bool is_unix; /* then `path` is valid, and no member behind it */
+	bool is_unix; /* then `path` is valid, and no member after it */
 	struct tg_path_interval path;
 	bool any_address; /* "*", which is also ranges[0] and [1] */
 	bool text_v6;     /* written as IPv6, even if it is v4-mapped */

@@ -60,7 +60,7 @@ static struct tg_set_header *header_of(const struct tg_table *table)
 
 /* --- Lengths ------------------------------------------------------------------------ */
 
-/* How many elements have a length; `*bit` of `*word` tells readers whether any have. */
+/* How many elements have a length; `*bit` of `*word` shows readers whether any have. */
 static uint32_t *length_count(const struct tg_table *table, bool is4, uint32_t length,
 			      uint64_t **word, uint64_t *bit)
 {

@@ -66,7 +66,7 @@ local bad = {
     ["10.0.0.*"] = [['*' stands for a whole address, not for a part]],
     ["a b"] = [[there is a space in it]],
     ["10.0.0.1 "] = [[there is a space in it]],
-    ["10.0.0.1,10.0.0.2"] = [[a ',' in it: write each as an item of its own]],
+    ["10.0.0.1,10.0.0.2"] = [[a ',' in it: write each part as a separate item]],
     ["unix:"] = [[no path after the ':': write unix:/run/x.sock, unix:@abstract, or unix:* for ]]
       .. [[every unix socket]],
     ["unix:run/x.sock"] =
@@ -106,7 +106,7 @@ local bad = {
     ["10.0.0.0/8-10.1.0.0"] = [[a prefix is not an end of a range]],
     ["10.0.0.1-10.0.0.0/8"] = [[an end of a range has no prefix length]],
     ["::fffe:0:0-::ffff:1.2.3.4"] =
-      [[one end is a v4-mapped address, which is IPv4: write the IPv4 range as an item of its own]],
+      [[one end is a v4-mapped address, which is IPv4: write the IPv4 range as a separate item]],
     -- ports
     ["10.0.0.1:"] = [[no port after the ':': write one, or leave the ':' out]],
     ["10.0.0.1:65536"] = [[port 65536 is over 65535]],
