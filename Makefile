@@ -116,7 +116,7 @@ $(B)/tidegate.h: core/tidegate.h bpf/layout/event.h | $(B)
 	$(call say,HEADER,$@)
 	$(Q)sed -e '/^#include "bpf\/layout\/event.h"/{r bpf/layout/event.h' -e 'd}' core/tidegate.h > $@
 
-# The pkg-config file. It contains PREFIX, so each install writes it anew. It has no Libs.private,
+# The pkg-config file. It contains PREFIX, so each install writes it again. It has no Libs.private,
 # because there is no static library: a program that links with us does not need libbpf-dev.
 below_prefix = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
 pkgconfig = printf '%s\n' 'prefix=$(PREFIX)' 'includedir=$${prefix}/include' \
@@ -131,7 +131,7 @@ $(B)/client $(B)/escape: $(B)/%: spec/c/%.c | $(B)
 	$(call say,CC,$@)
 	$(Q)$(CC) -std=gnu11 -Wall -Wextra -Werror -O1 -static -pthread $< -o $@
 
-# It attaches the BPF programs below, which stand for programs of other owners.
+# It attaches the BPF programs below, which represent programs of other owners.
 $(B)/attach_conflict: spec/c/attach_conflict.c | $(B)
 	$(call say,CC,$@)
 	$(Q)$(CC) -std=gnu11 -Wall -Wextra -Werror -O1 $< -o $@ -lbpf
@@ -201,7 +201,7 @@ $(B)/bench/measure: $(wildcard bench/*.[ch]) $(HEADERS) $(B)/bench/rival.skel.h 
 	$(Q)$(CC) $(ALL_CFLAGS) -iquote $(B)/bench -o $@ $(filter-out %.bpf.c,$(wildcard bench/*.c)) \
 	  -L$(B) -l:$(SONAME) -Wl,-rpath,'$$ORIGIN/..' -lbpf
 
-docs: ## write the generated parts of docs/ anew
+docs: ## write the generated parts of docs/ again
 	$(Q)LUA_PATH='lua/?.lua;lua/?/init.lua;;' $(LUAJIT) docs/generate.lua docs/*.md
 
 # They need nothing of each other, so `make -j lint` runs them side by side.

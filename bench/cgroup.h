@@ -5,13 +5,13 @@
 
 struct variant;
 
-/* Find our own cgroup, and make the one that holds those of the variants. */
+/* Find our own cgroup, and make the cgroup that contains the variants' cgroups. */
 void cgroups_open(void);
 
-/* Remove them all. Called at exit, and from signal handlers. */
+/* Remove all these cgroups. Called at exit, and from signal handlers. */
 void cgroups_remove(void);
 
-/* Make a variant's cgroup, and its sockets of a family in it. */
+/* Make a variant's cgroup and, in it, the variant's sockets of this family. */
 void variant_place(struct variant *variant, int family);
 
 #endif

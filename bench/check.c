@@ -42,7 +42,7 @@ static void check_socket(const struct group *groups, uint32_t count, const struc
 	if (error != variant->error)
 		die("%s/%s: a call ended with \"%s\"", group->id, variant->id, strerror(error));
 	if (program_info(variant).run_cnt - own != runs || all_runs(groups, count) - all != runs)
-		die("%s/%s: a call did not run the program of its socket's cgroup alone", group->id,
+		die("%s/%s: a call did not run only the program of its socket's cgroup", group->id,
 		    variant->id);
 }
 
@@ -68,7 +68,7 @@ void check_errors(const struct group *groups, uint32_t count)
 			if (gate)
 				check(tg_gate_status(gate, &status));
 			if (status.errors)
-				die("%s/%s: %llu calls met on_error", group->id,
+				die("%s/%s: %llu calls were decided by on_error", group->id,
 				    group->variants[i].id, (unsigned long long)status.errors);
 		}
 	}
@@ -84,7 +84,7 @@ static uint64_t hits(const struct variant *variant, uint32_t rule)
 	return counters.hits;
 }
 
-/* This rule decides a call to that address. */
+/* Check that this rule decides a call to that address. */
 static void check_answer(const struct group *group, const struct variant *variant,
 			 const union address *address, uint32_t rule)
 {
@@ -152,8 +152,8 @@ void check_dropped(const struct group *group, const struct variant *ours,
 		matched = hits(ours, TG_RULE_DEFAULT) == missed;
 		dropped = call_once(dropping, dropping->sockets[0], address) != 0;
 		if (matched != dropped)
-			die("%s/%s: drops other calls than the rules of %s match", group->id,
-			    dropping->id, ours->id);
+			die("%s/%s: does not drop exactly the calls that rules of %s match",
+			    group->id, dropping->id, ours->id);
 	}
 }
 

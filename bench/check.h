@@ -17,7 +17,7 @@ struct variant;
 /* A call runs the program of its socket's cgroup, and no other. */
 void check_programs(const struct group *groups, uint32_t count);
 
-/* No call met on_error, which would end it early. */
+/* No call was decided by on_error, which would end it early. */
 void check_errors(const struct group *groups, uint32_t count);
 
 /* The rule that decides a call is the first one that matches. */

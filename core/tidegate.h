@@ -406,7 +406,7 @@ struct tg_decision {
 	uint8_t path[108];  /**< AF_UNIX: final */
 	uint32_t path_bytes;
 	bool privileged; /**< bind: the port needs no CAP_NET_BIND_SERVICE */
-	bool open; /**< balance: chance or the socket chooses the backend; addr and port are those
+	bool open; /**< balance: the choice is random or by the socket; addr and port are those
 		      that were asked for */
 };
 
@@ -747,7 +747,7 @@ int tg_waker_start(const struct tg_gate *gate, char *path, size_t size, struct t
 /** End the thread, close the connection and free.  In a forked child: only free. */
 void tg_waker_stop(struct tg_waker *waker);
 
-/* --- Gates of hosts with several processes, or several lives -------------------- */
+/* --- Gates of hosts with several processes, or that restart in place ------------ */
 
 /**
  * Get the gate that this process knows by a name; open it if there is none.  Each call

@@ -1,4 +1,4 @@
--- docs/generate.lua FILE ... - write the generated parts of the documents anew.
+-- docs/generate.lua FILE ... - write the generated parts of the documents again.
 --
 -- A part lies between <!-- generated: NAME --> and <!-- end -->.  The tables come
 -- from lua/tidegate/schema.lua and from the prompt's help, so that a page lists
@@ -71,7 +71,7 @@ local parts = {
   prompt = function() return words("word", help.words) end,
 }
 
---- A document with its generated parts written anew.
+--- A document with its generated parts written again.
 local function generate(path, text)
   local pattern = "(<!%-%- generated: ([%l ]+) %-%->)(.-)(<!%-%- end %-%->)"
   return (text:gsub(pattern, function(first, name, old, last)

@@ -1,4 +1,4 @@
--- Deny a list of addresses that is in a file of its own, beside this one. A million of them slow
+-- Deny a list of addresses that is in a separate file beside this one. A million of them slow
 -- a call down only a little more than ten.
 --
 --   $ tidegate explain examples/04-blocklist.lua connect 192.0.2.66:443

@@ -3,7 +3,7 @@
  * line.c - libedit in an event loop.
  *
  * libedit waits for keys in the middle of its own functions (in a search, in an escape sequence,
- * in the count of a repetition). So it runs on a stack of its own. When it would have to wait,
+ * in the count of a repetition). So it runs on its own stack. When it would have to wait,
  * that stack is left for the caller of tg_line_read(), and the event loop goes on while a line is
  * half typed.
  */

@@ -10,9 +10,9 @@
 /*
  * A call as the fields see it.  Host order.
  *
- * Of the rare fields it carries only the classes, which are found as the values
- * are read, and what follows from the classes: there is no stack for more, and
- * the verifier would follow both ways at each field.  See tg_take_rare().
+ * For rare fields it has only the classes, which are found when the values are
+ * read, and what follows from the classes: there is no stack for the values, and
+ * the verifier would follow both paths at each field.  See tg_take_rare().
  */
 struct tg_keys {
 	__u64 addr6[2]; /* high, low */
@@ -26,11 +26,11 @@ struct tg_keys {
 	__u32 gid;
 	__u32 pid;
 	__u32 path; /* its rank */
-	/* Bits: sets that have the own address; in a long section all sets that match. */
+	/* Bits: sets that have the socket's own address; in a long section all that match. */
 	__u32 sets;
 	__u32 vip;       /* TG_SEEN() */
 	__u32 rare_used; /* bits, from 1 for TG_KEY_RARE on: rare fields that are asked about */
-	/* With at most 64 terms those that all rare fields leave; with more a head of few terms. */
+	/* Up to 64 terms: those that all rare fields leave; more: a class's head of few terms. */
 	__u64 rare;
 	__u16 rare_class[TG_KEYS - TG_KEY_RARE];
 	__u16 failed; /* a live set was missing */
@@ -102,25 +102,25 @@ static __always_inline const __u64 *tg_rare_word(const struct tg_view *view,
 		       (__u64)section->tree[key].bitset * 8 + keys->rare_class[key - TG_KEY_RARE]);
 }
 
-/* What holds before the first rare field is classified. */
+/* Set the state before the first rare field is classified. */
 static __always_inline void tg_start_rare(const struct tg_section *section, struct tg_keys *keys)
 {
 	keys->rare_used = section->keys >> TG_KEY_RARE;
 	keys->rare = section->terms > TG_WORD_TERMS ? 0 : ~0ull;
 }
 
-/* Of the two fields of the own address, ask about the one that applies to it. */
+/* Ask only about the field of the own address (IPv4 or IPv6) that applies to it. */
 static __always_inline void tg_ask_own(struct tg_keys *keys, __u32 is4)
 {
 	keys->rare_used &= ~(1u << (TG_KEY_FROM4 - TG_KEY_RARE) << !!is4);
 }
 
 /*
- * Take the class of a rare field.  With at most 64 terms what matters is the
- * AND of the classes' words; with more, whether some class leaves only few
- * terms.  A field that this section does not ask about changes nothing: its
- * tree is all zeros, and so leads to the first rows of the image, whose content
- * is then masked out.
+ * Take the class of a rare field.  If there are at most 64 terms, the AND of the
+ * classes' words is needed; if there are more, whether some class leaves only few
+ * terms.  A field that this section does not ask about changes nothing: its tree
+ * is all zeros, so it points to the first rows of the image, whose content is
+ * then masked out.
  */
 static __always_inline int tg_take_rare(const struct tg_view *view,
 					const struct tg_section *section, int many,

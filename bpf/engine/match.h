@@ -57,7 +57,7 @@ static __always_inline int tg_match_short(const struct tg_view *view,
 	shadow = tg_shadow_word(view, section, 0);
 	if (!shadow)
 		return -TG_EFAULT;
-	/* Bits behind the last term are set if no field is asked about. */
+	/* Bits after the last term are set if no field is asked about. */
 	if (section->terms < TG_WORD_TERMS)
 		terms &= (1ull << (section->terms & 63)) - 1;
 	return (int)tg_first_solid(terms, *shadow, 0, shadows);
@@ -89,9 +89,8 @@ struct tg_found {
 /*
  * Find the term that decides: the first that matches, else the default's, which
  * is the last.  `wanted` are the fields that the program was made for: a
- * constant in the kernel.  It is 64 bits wide so that it is spilled to a stack
- * slot of its own: of two numbers that share a slot the verifier forgets the
- * values.
+ * constant in the kernel.  It is 64 bits wide so that it is spilled to its own
+ * stack slot: if two numbers share a slot, the verifier forgets their values.
  */
 static __always_inline int tg_match(const struct tg_view *view, const struct tg_section *section,
 				    struct tg_keys *keys, __u64 wanted, struct tg_found *found)

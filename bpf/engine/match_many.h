@@ -125,7 +125,7 @@ static TG_SUBPROGRAM int tg_rare_holds(const struct tg_view *view, const struct 
 }
 
 /*
- * Whether `term` matches: the guard tells for the plain fields, the bitsets for
+ * Whether `term` matches: the guard decides for the plain fields, the bitsets for
  * the others.  1, 0 or -TG_EFAULT.
  */
 static __always_inline int tg_term_matches(const struct tg_view *view,

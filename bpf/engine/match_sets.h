@@ -107,8 +107,8 @@ static __always_inline __u64 tg_set_matches(const struct tg_section *section, st
 }
 
 /*
- * Of the matching terms of a short section, those that remain after their sets
- * are asked.  A set is looked up only for a term that might decide.
+ * The matching terms of a short section whose sets match, too.  A set is looked
+ * up only for a term that might decide.
  */
 TG_GLOBAL __u64 tg_sets_leave(const struct tg_section *section, const struct tg_set_words *words,
 			      struct tg_keys *keys, __u64 terms)

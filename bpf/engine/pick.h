@@ -2,15 +2,15 @@
 /*
  * pick.h - which backend of a list a call goes to.
  *
- * By the highest random weight: each backend has a number that follows from
- * the call's key and from its own address, and the best number wins.  So a
- * choice depends neither on the order nor on the history of the list, and when
- * one of n backends goes or comes, one call in n goes elsewhere.  If a client
- * is to stay with a backend, that one wins over all others: see
- * bpf/hook/sticky.h.
+ * A choice by key uses the highest random weight: each backend gets a number
+ * that follows from the call's key and from the backend's address, and the best
+ * number wins.  So a choice depends neither on the order nor on the history of
+ * the list, and when one of n backends is added or removed, one call in n goes
+ * elsewhere.  If a client must stay with a backend, that backend wins over all
+ * others: see bpf/hook/sticky.h.
  *
- * A choice by chance uses the alias method instead (Walker 1974, Vose 1991), which
- * looks at one backend, or at two.  A draw falls on any backend with equal
+ * A random choice uses the alias method instead (Walker 1974, Vose 1991), which
+ * reads one backend or two.  A draw falls on any backend with equal
  * probability, and goes to it or to its alias, in such proportions that each
  * backend gets its share of the calls.
  */
@@ -24,7 +24,7 @@
 #include "bpf/engine/verifier.h"
 #include "bpf/layout/backend_layout.h"
 
-/* Only programs count: the simulator picks, too, but no call follows. */
+/* Only programs count picks: the simulator picks, too, but makes no call. */
 #ifdef __bpf__
 #define TG_COUNT_PICK(backend) __sync_fetch_and_add(&(backend)->picked, 1)
 #else
@@ -44,28 +44,28 @@ static __always_inline __u64 tg_destination_key(__u64 high, __u64 low, __u32 por
 }
 
 /*
- * In place of the seed of a backend to stay with: TG_SEED_OF_NONE if there is
- * none, TG_SEED_OF_ANY if there is none and chance decides.
+ * Instead of the seed of a backend to stay with: TG_SEED_OF_NONE if there is no
+ * such backend, TG_SEED_OF_ANY if there is none and the choice is random.
  */
 #define TG_SEED_OF_NONE (~0ull)
 #define TG_SEED_OF_ANY  (~1ull)
 
 #define TG_NO_BACKEND (-1)
 
-/* What a choice is made by. */
+/* What a choice depends on. */
 struct tg_choice_by {
 	__u64 key;
 	__u64 wanted; /* the seed of the backend to stay with, or one of the above */
 };
 
-/* --- By a key --------------------------------------------------------------------------- */
+/* --- By key ----------------------------------------------------------------------------- */
 
 struct tg_pick {
 	struct tg_choice_by by;
-	__u64 best;   /* of the best backend so far: its number, or its cost */
-	__u64 weight; /* and its weight */
+	__u64 best;   /* the number or the cost of the best backend so far */
+	__u64 weight; /* of the best backend so far */
 	tg_table_ref table;
-	__u32 row;    /* of the first choices */
+	__u32 row;    /* the first row of choices */
 	__s32 origin; /* the place of the first backend */
 	__s32 found;  /* the number in the list, TG_NO_BACKEND or -TG_EFAULT */
 };
@@ -118,7 +118,7 @@ static long tg_pick_equal(__u32 step, struct tg_pick *pick)
 
 /*
  * If weights differ: the least -log2(number) / weight wins.  These costs are
- * exponentially distributed, and each backend has the minimum as often as its
+ * exponentially distributed, so each backend has the least cost as often as its
  * weight says.
  */
 static long tg_pick_weighted(__u32 step, struct tg_pick *pick)
@@ -164,9 +164,9 @@ static __always_inline void tg_pick_best(struct tg_pick *pick, __u32 extent)
 	}
 }
 
-/* --- By chance -------------------------------------------------------------------------- */
+/* --- At random -------------------------------------------------------------------------- */
 
-/* The backend at a place, which is twice its row, plus 1 for the second of the row; or NULL. */
+/* The backend at a place, or NULL.  A place is twice the row, plus 1 for the row's second one. */
 static __always_inline struct tg_backend *tg_backend_at(tg_table_ref table, __u32 place)
 {
 	const char *row = tg_table_row(table, place / TG_BLOCK_BACKENDS);
@@ -188,9 +188,9 @@ static __always_inline int tg_alias_is_own(const struct tg_backend *backend, __u
 }
 
 /*
- * The backend that a draw falls on, if chance decides and the draw is within
- * the backend's own share; else NULL.  Nearly all backends are chosen so: it is
- * inlined into the caller, which then has the backend itself.
+ * The backend that a draw falls on, if the choice is random and the draw is
+ * within the backend's own share; else NULL.  Nearly all backends are chosen this
+ * way, so this is inlined, and the caller gets the backend, not its place.
  */
 static __always_inline struct tg_backend *tg_draw(tg_table_ref table, __u32 backend_row,
 						  __u32 extent, struct tg_choice_by by)
@@ -204,7 +204,7 @@ static __always_inline struct tg_backend *tg_draw(tg_table_ref table, __u32 back
 	return backend && tg_alias_is_own(backend, draw) ? backend : 0;
 }
 
-/* Like tg_pick(), by chance: the backend that the draw falls on, or its alias. */
+/* Like tg_pick(), at random: the place of the backend that the draw falls on, or its alias's. */
 static __always_inline int tg_draw_place(tg_table_ref table, __u32 backend_row, __u32 extent,
 					 __u64 key)
 {
@@ -226,9 +226,9 @@ static __always_inline int tg_draw_place(tg_table_ref table, __u32 backend_row, 
 /* --- Either ----------------------------------------------------------------------------- */
 
 /*
- * The place of the backend of a list that the call goes to: by chance, by its
- * key, or because it is to stay there.  TG_NO_BACKEND: none is up.  -TG_EFAULT:
- * there is no such list.
+ * The place of the backend in a list that a call goes to: chosen at random, by the
+ * call's key, or because the client must stay there.  TG_NO_BACKEND: no backend is
+ * up.  -TG_EFAULT: there is no such list.
  */
 static __always_inline int tg_pick(tg_table_ref table, struct tg_list_at at, __u32 extent,
 				   struct tg_choice_by by)
@@ -249,7 +249,7 @@ static __always_inline int tg_pick(tg_table_ref table, struct tg_list_at at, __u
 	return pick.found < 0 ? pick.found : pick.origin + pick.found;
 }
 
-/* Like tg_pick(), of a list that is a block. */
+/* Like tg_pick(), for a list that is a block. */
 TG_GLOBAL int tg_block_pick(tg_table_ref table, __u32 block, __u32 extent, __u64 key, __u64 wanted)
 {
 	if (!TG_BALANCES)

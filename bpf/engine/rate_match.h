@@ -108,7 +108,7 @@ static long tg_rating_step(__u32 step, struct tg_rating *rating)
 	return 0;
 }
 
-/* Of the matching terms of a short section, take out those whose rates are not exceeded. */
+/* Remove terms whose rates are not exceeded from the matching terms of a short section. */
 static TG_SUBPROGRAM int tg_rates_leave(const struct tg_view *view,
 					const struct tg_section *section,
 					const struct tg_keys *keys, __u64 *terms)

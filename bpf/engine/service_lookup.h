@@ -65,7 +65,7 @@ static long tg_vip_step(__u32 step, struct tg_vip_probe *probe)
 		probe->found = -TG_EFAULT;
 		return 1;
 	}
-	/* No branch tells which of the two it is: the processor could only guess. */
+	/* Do not branch on which of the two it is: the processor could only guess. */
 	first = tg_vip_read(vip, probe->high, probe->low, probe->what);
 	second = tg_vip_read(vip + 1, probe->high, probe->low, probe->what);
 	if (first | second) {

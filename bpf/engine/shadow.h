@@ -8,13 +8,13 @@
 #include "bpf/layout/image_layout.h"
 
 /*
- * The first four shadows that match before the term that decides: 16 bits
- * each, the first one highest, TG_HEAD_NONE in place of one that is missing.
- * Further ones are not noted.
+ * The first four shadows that match before the term that decides: 16 bits each,
+ * the first in the highest bits, TG_HEAD_NONE for each that is missing.  Further
+ * shadows are not recorded.
  */
 #define TG_NO_SHADOWS (~0ull)
 
-/* Add to the noted shadows those in `passed`, a word of terms of which the first is `base`. */
+/* Add to `shadows` those in `passed`, a word of terms that starts with term `base`. */
 TG_GLOBAL __u64 tg_note_shadows(__u64 shadows, __u64 passed, __u32 base)
 {
 	for (int i = 0; i < TG_HEAD_TERMS && passed; i++, passed &= passed - 1) {
@@ -25,14 +25,14 @@ TG_GLOBAL __u64 tg_note_shadows(__u64 shadows, __u64 passed, __u32 base)
 	return shadows;
 }
 
-/* The shadows among the 64 terms of one word; NULL: a reference leads outside the image. */
+/* The shadows among the 64 terms of one word; NULL: a reference points outside the image. */
 static __always_inline const __u64 *tg_shadow_word(const struct tg_view *view,
 						   const struct tg_section *section, __u32 word)
 {
 	return tg_word(view, (__u64)section->shadow_row * 8 + word);
 }
 
-/* The first term of a word that decides, 64 if none does.  Notes the shadows before it. */
+/* The first deciding term of a word; 64 if none decides.  Records the shadows before it. */
 static __always_inline __u32 tg_first_solid(__u64 terms, __u64 shadow, __u32 base, __u64 *shadows)
 {
 	__u64 solid = terms & ~shadow;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * verifier.h - what the engine does for the sake of the kernel's verifier, and of clang.
+ * verifier.h - what the engine needs because of the kernel's verifier and of clang.
  *
- * Each macro has a plain meaning in the simulator.  Comparisons are arithmetic
- * on loaded values: the verifier then sees one unknown number, where a branch
- * would give it two paths.
+ * In the simulator each macro is plain C.  Comparisons are arithmetic on loaded
+ * values, because the verifier then sees one unknown number; a branch would give
+ * it two paths to examine.
  */
 #ifndef TG_BPF_ENGINE_VERIFIER_H
 #define TG_BPF_ENGINE_VERIFIER_H
@@ -16,14 +16,14 @@
 #include <bpf/bpf_helpers.h>
 #endif
 
-/* A loop over constants: the programs want it flat; natively the compiler decides. */
+/* A loop over constants.  Programs need it unrolled; natively the compiler decides. */
 #ifdef __bpf__
 #define TG_UNROLL _Pragma("unroll")
 #else
 #define TG_UNROLL
 #endif
 
-/* A loop that has to stay one: code that is copied for each iteration spills more. */
+/* A loop that must not be unrolled: unrolled code spills more registers. */
 #ifdef __bpf__
 #define TG_ROLL _Pragma("clang loop unroll(disable)")
 #else
@@ -31,8 +31,8 @@
 #endif
 
 /*
- * A function that is called, not copied: programs have 512 bytes of stack, and
- * code that is copied for every field spills.
+ * A function that is not inlined: programs have 512 bytes of stack, and code
+ * that is inlined for every field spills registers.
  */
 #ifdef __bpf__
 #define TG_SUBPROGRAM __attribute__((noinline, unused))
@@ -41,11 +41,11 @@
 #endif
 
 /*
- * A function of numbers that the verifier looks at once, on its own, and of
- * whose result it knows nothing: its callers are not examined again for each
- * way through it.  Before Linux 6.8 the verifier looks at it even if nothing
- * calls it: so a map that does not always exist is touched only after a look at
- * the features.
+ * A global function: the verifier examines it once, by itself, and assumes
+ * nothing about its result, so its callers are not examined again for each path
+ * through it.  Before Linux 6.8 the verifier examines it even if nothing calls
+ * it, so it must check the features before it uses a map that does not always
+ * exist.
  */
 #ifdef __bpf__
 #define TG_GLOBAL __attribute__((noinline))
@@ -53,14 +53,14 @@
 #define TG_GLOBAL static inline
 #endif
 
-/* Hides where a number comes from: else clang finds the comparison behind the arithmetic. */
+/* Hide where a number comes from: else clang turns the arithmetic back into a comparison. */
 #ifdef __bpf__
 #define TG_OPAQUE(number) asm("" : "+r"(number))
 #else
 #define TG_OPAQUE(number)
 #endif
 
-/* Keeps clang from having everything in flight at once: what does not fit is spilled. */
+/* Keep clang from computing everything at once: what does not fit in registers is spilled. */
 #ifdef __bpf__
 #define TG_IN_ORDER(number) asm volatile("" : "+r"(number))
 #else
@@ -68,9 +68,9 @@
 #endif
 
 /*
- * Start to fetch a number from memory that is needed later.  A processor that
- * does not look past the return of a function (because of its mitigations) would
- * ask for it only then.
+ * Start to fetch from memory a number that is needed later.  A processor that
+ * does not speculate past the return of a function (because of its mitigations)
+ * would fetch it only after the return.
  */
 #ifdef __bpf__
 #define TG_TOUCH(number) ((void)*(const volatile __typeof__(number) *)&(number))
@@ -96,8 +96,8 @@
 #define TG_EFAULT 14
 
 /*
- * The lowest bit set, of a word that is not zero, by a de Bruijn sequence:
- * clang 14 crashes on __builtin_ctzll() for BPF.
+ * The number of the lowest bit that is set in a word, which must not be zero.
+ * It uses a de Bruijn sequence, because clang 14 crashes on __builtin_ctzll() for BPF.
  */
 static const __u8 tg_debruijn[64] = {
 	0,  1,  48, 2,  57, 49, 28, 3,  61, 58, 50, 42, 38, 29, 17, 4,  62, 55, 59, 36, 53, 51,
@@ -111,8 +111,8 @@ static __always_inline __u32 tg_lowest_bit(__u64 word)
 }
 
 /*
- * The same number, but unknown to the verifier: it continues once, however many
- * ways led to the number.
+ * Return the same number, but unknown to the verifier, which then follows the
+ * code after this once, however many paths lead here.
  */
 TG_GLOBAL int tg_forget(int number)
 {
@@ -127,7 +127,7 @@ static __always_inline __u32 tg_is_zero(__u64 word)
 	return ~(word | -word) >> 63;
 }
 
-/* 1 if a < b.  Both are 32 bits wide, so the sign of the difference tells. */
+/* 1 if a < b.  Both are 32 bits wide, so only then is the difference negative. */
 static __always_inline __u64 tg_below32(__u64 a, __u64 b)
 {
 	TG_OPAQUE(a);

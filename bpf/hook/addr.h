@@ -29,7 +29,7 @@ static __always_inline void tg_copy_addr(__u32 to[4], const __u32 from[4])
 	to[3] = from[3];
 }
 
-/* Whether this is 0.0.0.0 or ::, in place of which the kernel takes an address of this machine. */
+/* Whether this is 0.0.0.0 or ::, which the kernel replaces by an address of this machine. */
 static __always_inline int tg_is_unspecified(const __u32 addr_be[4])
 {
 	return !(addr_be[0] | addr_be[1] | addr_be[3]) &&

@@ -47,7 +47,7 @@ static __always_inline int tg_bind_source(struct tg_call *call, const struct tg_
 
 	if (tg_source_holds(call, term))
 		return 0;
-	/* The kernel says the same, except that from a mapped source :: would mean 127.0.0.1. */
+	/* The kernel fails likewise, except that from a mapped source it takes :: for 127.0.0.1. */
 	if (tg_is_mapped(target->addr_be) != tg_is_mapped(term->source_addr_be))
 		return -TG_EAFNOSUPPORT;
 	if (tg_hook_is4(call->hook)) {

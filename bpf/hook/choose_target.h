@@ -168,8 +168,8 @@ TG_GLOBAL int tg_choose_backend(struct bpf_sock_addr *ctx, __u64 where, __u64 st
 }
 
 /*
- * If no backend is up, the call fails: it never goes where it asked to go.  For a
- * datagram its socket takes the place of chance: so it stays with its backend,
+ * If no backend is up, the call fails: it never goes where it asked to go.  A
+ * random choice goes by the socket for datagrams: so they stay with a backend,
  * and nothing has to remember which one that is.
  */
 static __always_inline int tg_choose_balance(struct tg_call *call, const struct tg_found *found,

@@ -33,7 +33,7 @@ static __always_inline void tg_call_who(__u64 wanted, struct tg_keys *keys)
 	if (wanted & (1ull << TG_KEY_PID))
 		keys->pid = bpf_get_current_pid_tgid() >> 32;
 	if (wanted & (1ull << TG_KEY_COMM)) {
-		__u64 comm[2] = {}; /* zeros: Linux 6.1 writes nothing behind the NUL */
+		__u64 comm[2] = {}; /* zeros: Linux 6.1 writes nothing after the NUL */
 
 		bpf_get_current_comm(comm, sizeof(comm));
 		keys->comm[0] = bpf_be64_to_cpu(comm[0]);

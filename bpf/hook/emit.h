@@ -20,8 +20,8 @@
 
 /*
  * Whether a term's log rate admits one more event, by the generic cell rate
- * algorithm: one number a slot, moved by compare-and-swap, so that it is exact
- * over all processors.
+ * algorithm: one number a slot, changed by compare-and-swap, so that the rate is
+ * exact across all processors.
  */
 static __always_inline int tg_log_admits(const struct tg_term *term, struct tg_slot *slot)
 {
@@ -63,10 +63,10 @@ static __always_inline void tg_fill_caller(struct tg_event *event, struct bpf_so
 	bpf_get_current_comm(event->comm, sizeof(event->comm));
 }
 
-/* A program writes what follows the record's header, which is the kernel's. */
+/* A program writes only what follows the record's header, which the kernel writes. */
 #define TG_RECORD_BYTES (sizeof(struct tg_event) - sizeof(__u64))
 
-/* Reserve a record; NULL if no event is to be emitted, or the ring is full. */
+/* Reserve a record; NULL if the log rate suppresses the event, or the ring is full. */
 static __always_inline void *tg_record_reserve(const struct tg_term *term, enum tg_hook hook)
 {
 	__u32 index = term->slot & (tg_spec.slots - 1);

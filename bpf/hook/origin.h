@@ -182,7 +182,7 @@ static __always_inline int tg_local_keep(struct tg_call *call, const struct tg_t
 
 /*
  * If the kernel was to choose the port, its choice is shown.  A socket whose bind
- * was rewritten to 0.0.0.0 or :: gets an address of its own once it has a peer;
+ * was rewritten to 0.0.0.0 or :: gets a real address once it has a peer;
  * if the bind had asked for 0.0.0.0 or ::, that address is shown from then on.
  */
 static __always_inline int tg_local_show(struct tg_call *call)
@@ -219,8 +219,8 @@ static __always_inline void tg_sent_key_of(struct bpf_sock_addr *ctx, const __u3
 
 /*
  * A further destination.  The map is written only if the destination is new, or
- * was asked for by another address.  A subprogram, so that the key has a stack
- * frame of its own.
+ * was asked for by another address.  A subprogram, so that the key has its own
+ * stack frame.
  */
 static TG_SUBPROGRAM int tg_sent_keep_more(struct bpf_sock_addr *ctx, const struct tg_sent *asked,
 					   const struct tg_target *target)

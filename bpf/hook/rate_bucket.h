@@ -47,7 +47,7 @@ TG_GLOBAL int tg_rate_exceeds(__u64 id, __u64 dst, __u64 interval, __u64 window)
 		return 0;
 	now = bpf_ktime_get_ns();
 	bpf_spin_lock(&row->lock);
-	/* The call's own bucket; else the one that is the first to be as good as none. */
+	/* The call's own bucket; else the one whose time passes first. */
 	bucket = TG_ASSOC_ENTRY(row, tag);
 	from = bucket->until_ns;
 	if (bucket->tag != tag) {

@@ -19,7 +19,7 @@
 #include "bpf/layout/image_layout.h"
 
 /*
- * The rank of the path that is asked for.  The path has a stack frame of its own
+ * The rank of the path that is asked for.  The path has its own stack frame
  * here: a caller that needs the path reads it again.
  */
 static TG_SUBPROGRAM int tg_unix_rank(struct bpf_sock_addr *ctx, const struct tg_view *view,

@@ -5,7 +5,7 @@
  * It is found by the cookie of the socket that asked and by the path that the
  * kernel reports.  recvmsg sees that socket.  getpeername sees only its peer: on
  * a connection the peer's own peer is the asking socket, and can be no other.  A
- * datagram socket may be the peer of many, and nothing tells which of them asks:
+ * datagram socket may be the peer of many, and nothing shows which of them asks:
  * then the real path is shown, as it is whenever nothing is found.
  */
 #ifndef TG_BPF_HOOK_UNIX_ORIGIN_H

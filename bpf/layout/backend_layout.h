@@ -3,9 +3,9 @@
  * backend_layout.h - the layout of a list of backends.
  *
  * A list has choices, eight a row, and backends, two a row.  A choice is what
- * the choice by a key reads of a backend: its weight, state and seed.  A
+ * a choice by key reads of a backend: its weight, state and seed.  A
  * backend is where a call may go, and its entry in the list's alias table, for
- * a choice by chance.  How a backend is chosen is in bpf/engine/pick.h.
+ * a random choice.  How a backend is chosen is in bpf/engine/pick.h.
  *
  * In an image, and in the table that the kernel has of it, a list is a block:
  * one row of struct tg_block, the choices, the backends.
@@ -15,7 +15,7 @@
 
 #include "bpf/layout/table_layout.h"
 
-/* Limits, each with an error of its own. */
+/* Limits, each with its own error. */
 #define TG_MAX_BACKENDS  256u /* a list */
 #define TG_MAX_WEIGHT    65535u
 #define TG_MAX_STICKY_MS (30u * 86400 * 1000)
@@ -25,7 +25,7 @@
 
 /*
  * The extent of a list: how many backends, and whether their weights differ.
- * Every reference to a list carries its extent, so that a choice by chance reads
+ * Every reference to a list carries its extent, so that a random choice reads
  * one line of memory and no more: with very many lists each line is far away.
  */
 #define TG_EXTENT(backends, weighted) ((__u32)(backends) << 1 | (__u32)(weighted))
@@ -95,7 +95,7 @@ static inline struct tg_list_at tg_block_at(__u32 block, __u32 extent)
 
 /* What a backend is chosen by.  Default: the socket, so an unconnected one keeps its backend. */
 enum tg_balance_by {
-	TG_BY_RANDOM, /* each connect anew; datagrams by their socket */
+	TG_BY_RANDOM, /* again for each connect; datagrams by their socket */
 	TG_BY_SOCKET,
 	TG_BY_PID,
 	TG_BY_UID,

@@ -49,7 +49,7 @@
 #define TG_IMAGE_MAGIC  0x4554414745444954ull /* "TIDEGATE", little-endian */
 #define TG_IMAGE_LAYOUT 1
 
-/* Limits.  Each has an error of its own, for a policy that exceeds it. */
+/* Limits.  Each has its own error for a policy that exceeds it. */
 #define TG_MAX_IMAGE_BYTES (256u << 20)
 #define TG_MAX_TERMS       16384u     /* an operation; a rule is one or more */
 #define TG_MAX_BOUNDARIES  (4u << 20) /* a field */
@@ -246,8 +246,8 @@ _Static_assert(sizeof(struct tg_section) % TG_ROW_BYTES == 0, "a section is whol
 /*
  * The path of a unix socket, up to 108 bytes, padded with zeros: "/run/x", or,
  * with a zero in front, an abstract name.  So a name and the same name with
- * zeros behind it are one path.  Its words are read as big-endian numbers, so
- * that their order is that of the bytes; the four bytes behind the 108 are zeros,
+ * zeros after it are one path.  Its words are read as big-endian numbers, so
+ * that their order is that of the bytes; the four bytes after the 108 are zeros,
  * too.
  */
 #define TG_PATH_BYTES 108
@@ -390,8 +390,8 @@ enum tg_per { TG_PER_RULE, TG_PER_UID, TG_PER_CGROUP, TG_PER_PID, TG_PER_DST, TG
 
 /*
  * A live table, as a policy declares it.  Offsets are as in struct tg_rule_entry.
- * The last entry may be no live table but the lists of backends of all rules,
- * one behind the other: then it has no name, and `count` counts rows.
+ * The last entry may be not a live table but the lists of backends of all rules,
+ * one after the other: then it has no name, and `count` counts rows.
  */
 enum tg_table_kind { TG_TABLE_SET, TG_TABLE_BLOCKS, TG_TABLE_SERVICES };
 
@@ -399,7 +399,7 @@ struct tg_table_entry {
 	__u32 kind; /* enum tg_table_kind */
 	__u32 name;
 	__u32 size;     /* how many elements it can hold */
-	__u32 data_row; /* struct tg_element, one behind the other */
+	__u32 data_row; /* struct tg_element, one after the other */
 	__u32 count;    /* of these elements */
 	__u32 rows;     /* that they take; for services: each is an address and a block */
 	__u64 ttl_ms;   /* of elements that are added later without their own; 0: for ever */

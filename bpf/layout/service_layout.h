@@ -20,7 +20,7 @@
 #include "bpf/layout/backend_layout.h"
 #include "bpf/layout/table_layout.h"
 
-/* Limits, each with an error of its own. */
+/* Limits, each with its own error. */
 #define TG_MAX_SERVICES (1u << 18)
 
 /*
@@ -43,7 +43,7 @@ _Static_assert(TG_VIP_EXTENT_SHIFT + TG_EXTENT_BITS <= TG_VIP_VERSION_SHIFT, "be
 #define TG_UNIT_BACKENDS TG_BLOCK_CHOICES
 #define TG_UNIT_ROWS     (TG_UNIT_BACKENDS / TG_BLOCK_BACKENDS)
 
-/* The rows of backends come first, so that a state alone tells where a list's are. */
+/* The rows of backends come first, so that a state alone gives the rows of its list. */
 #define TG_ARENA_ROW              TG_SET_ROW
 #define TG_UNIT_BACKEND_ROW(unit) (TG_ARENA_ROW + (unit)*TG_UNIT_ROWS)
 

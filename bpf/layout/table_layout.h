@@ -2,7 +2,7 @@
 /*
  * table_layout.h - the layout of live tables: sets of addresses.
  *
- * A table is an array of 64-byte rows in a map of its own, mapped by every
+ * A table is an array of 64-byte rows in its own map, mapped by every
  * process that holds the gate.  Processes change it with plain stores, one at
  * a time (they take a lock); programs and the simulator read it meanwhile,
  * and take no lock.
@@ -13,7 +13,7 @@
  * So a writer may die at any moment, and no reader ever waits.
  *
  * A row that had no room for an entry says so: `passed` counts the entries
- * that belong to it, or to rows before it, and are in rows behind it.  A search
+ * that belong to it, or to rows before it, and are in rows after it.  A search
  * goes on to the next row, and from the last to the first, only if `passed` is
  * not 0.
  */
@@ -22,12 +22,12 @@
 
 #include "bpf/layout/image_layout.h"
 
-/* Limits, each with an error of its own. */
+/* Limits, each with its own error. */
 #define TG_MAX_TABLES   256u       /* a gate */
 #define TG_MAX_SET_SIZE (4u << 20) /* elements */
 #define TG_MAX_PASSED   512u       /* rows that a search goes on to, at most */
 
-/* With the tables of backends: that of the image in force, and that of the one before. */
+/* Plus the tables of backends: that of the image in force, and that of the image before it. */
 #define TG_ALL_TABLES (TG_MAX_TABLES + 2)
 
 /*
@@ -51,7 +51,7 @@ struct tg_set_header {
 	__u64 seed;        /* of the hash, a secret: elements may be chosen by an attacker */
 	__u32 epoch; /* how often the set has been replaced; odd: the second membership counts */
 	__u32 rows4; /* from TG_SET_ROW on */
-	__u32 rows6; /* behind them */
+	__u32 rows6; /* after them */
 	__u32 reserved;
 };
 

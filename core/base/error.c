@@ -9,7 +9,7 @@
 
 #include "tidegate.h"
 
-/* There is room for the log of the verifier, of which the end, with the reason, is kept. */
+/* It has room for the end of the verifier's log, which gives the reason. */
 static _Thread_local char text[16384];
 
 const char *tg_error(void)

@@ -15,7 +15,7 @@ int tg_fail(int error, const char *format, ...) __attribute__((format(printf, 2,
 /* Like tg_fail(), with ": " and the description of the errno at the end of the text. */
 int tg_fail_errno(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Fail with -EINVAL because an image refers to a place outside of itself. */
+/* Fail with -EINVAL because an image refers to a place outside itself. */
 int tg_fail_damaged(void);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* field.c - the fields of a policy, and the keys of an image that they become. */
+/* field.c - the fields of a policy, and the keys that they become in an image. */
 #include "base/field.h"
 
 #define IN_QUERY(member) .in_query = offsetof(struct tg_query, member)

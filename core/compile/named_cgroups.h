@@ -22,7 +22,7 @@ void tg_named_cgroups_free(struct tg_named_cgroups *named);
 
 /*
  * The keys that meet a condition: those of each named cgroup that does, and, if
- * calls outside of all named cgroups do, all other keys.
+ * calls outside all named cgroups do, all other keys.
  */
 int tg_named_cgroups_select(const struct tg_named_cgroups *named,
 			    const struct tg_cgroups *condition, struct tg_intervals *set);

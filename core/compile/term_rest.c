@@ -100,7 +100,7 @@ static int write_words(const struct writer *writer)
 	return 0;
 }
 
-/* A rule without backends of its own uses those of the services that it names. */
+/* A rule without its own backends uses those of the services that it names. */
 static void fill_balance(const struct writer *writer, uint32_t rule, const struct tg_set_use *use,
 			 uint32_t block, struct tg_term_rest *rest)
 {

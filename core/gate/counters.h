@@ -6,7 +6,7 @@
 #include "gate/program.h"
 #include "gate/counter_slots.h"
 
-/* The two maps, mapped.  See struct tg_hits and struct tg_slot. */
+/* The two maps, mapped into memory.  See struct tg_hits and struct tg_slot. */
 struct tg_counter_maps {
 	struct tg_hits *hits; /* [copy * slot_count + slot] */
 	struct tg_slot *slots;
@@ -21,12 +21,12 @@ void tg_counters_unmap(struct tg_counter_maps *counters);
 void tg_counters_read(const struct tg_counter_maps *maps, uint32_t slot,
 		      struct tg_counters *counters);
 
-/* Add what an old program set counted, which no longer runs. */
+/* Add the counts of an old program set, which no longer runs. */
 void tg_counters_fold(struct tg_counter_maps *into, const struct tg_counter_maps *from);
 
 /*
- * After a publish: clear the slots whose rules are gone, and apply the log rates
- * of the image that is now in force to what was logged before it.
+ * After a publish: clear the slots whose rules are gone, and reset the log rates
+ * that would keep a rule silent for longer than its rate in the new image allows.
  */
 void tg_counters_clear(struct tg_counter_maps *counters, const struct tg_slot_table *old,
 		       const struct tg_slot_table *now);

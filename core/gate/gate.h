@@ -146,7 +146,7 @@ struct tg_live *tg_gate_live(const struct tg_gate *gate, const char *name, enum 
 /* --- gate_backends.c --------------------------------------------------------- */
 
 /*
- * The same steps for the backends of rules, whose table is made anew for each
+ * The same steps for the backends of rules, whose table is new for each
  * image.  tg_gate_tables_install() installs tg_gate_blocks_made(); its fd is -1
  * if the image has no backends.
  */

@@ -28,7 +28,7 @@
 #define TRIES   10
 #define WAIT_NS 2000000
 
-/* Whether a socket is to be ended. */
+/* Whether to end a socket. */
 typedef bool (*wants_socket)(const struct tg_redirected *socket, const void *what);
 
 struct victims {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * waker.c - a thread that tells an event loop, through a unix socket, that a
- * gate has events.
+ * waker.c - a thread that notifies an event loop, through a unix socket, that
+ * a gate has events.
  *
  * It is for event loops, such as nginx's, that can only wait for connections that
  * they have made themselves.  The socket's file exists until the loop has

@@ -15,7 +15,7 @@
 struct tg_image {
 	void *rows; /* struct tg_image_header first; from malloc() */
 	size_t bytes;
-	/* Its tables as they are at first; NULL until tg_image_tables() makes them. */
+	/* Its tables with their first contents; NULL until tg_image_tables() makes them. */
 	struct tg_table *tables;
 	struct tg_table_rows *table_rows;
 };
@@ -67,7 +67,7 @@ static inline const struct tg_term *tg_image_terms(const void *rows,
 	return tg_image_row(rows, section->term_row);
 }
 
-/* The summary of a bitset of `terms` terms none of whose words is zero, as a section has it. */
+/* The summary in a section of a bitset of `terms` terms, if none of the words is zero. */
 static inline void tg_section_summary(uint32_t terms, __u64 summary[TG_SUMMARY_WORDS])
 {
 	uint32_t words = (terms + TG_WORD_TERMS - 1) / TG_WORD_TERMS;

@@ -10,7 +10,7 @@
 #include "image/image.h"
 #include "table/backend_rows.h"
 
-/* The directory's entry of the blocks; NULL: no rule has backends of its own. */
+/* The directory's entry of the blocks; NULL: no rule has its own backends. */
 const struct tg_table_entry *tg_image_blocks(const void *rows);
 
 /* All blocks, as the rows of a table; without rows if there are none. */

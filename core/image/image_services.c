@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* image_services.c - the services that an image declares, as they are at first. */
+/* image_services.c - the services that an image declares, with their first contents. */
 #include "image/image_services.h"
 
 #include <arpa/inet.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* image_services.h - the services that an image declares, as they are at first. */
+/* image_services.h - the services that an image declares, with their first contents. */
 #ifndef TG_IMAGE_IMAGE_SERVICES_H
 #define TG_IMAGE_IMAGE_SERVICES_H
 

@@ -7,8 +7,8 @@
 #include "table/table.h"
 
 /*
- * The tables, by their number in the image: live tables as they are at first,
- * and the blocks of backends.  They are made in memory when this is first
+ * The tables, by their number in the image: live tables with their first
+ * contents, and the blocks of backends.  They are made in memory when this is first
  * called, and belong to the image.
  */
 int tg_image_tables(const struct tg_image *image, const struct tg_table_rows **tables);

@@ -10,7 +10,7 @@
 #include "base/error.h"
 #include "bpf/engine/tree_search.h"
 
-/* The fields of which each call has only one. */
+/* Each call has only one of these fields. */
 #define ADDRESS_KEYS (1u << TG_KEY_ADDR4 | 1u << TG_KEY_ADDR6 | 1u << TG_KEY_PATH)
 
 int tg_call_kind_count(int place)

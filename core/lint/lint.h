@@ -3,8 +3,8 @@
  * lint.h - what all checks of a policy share.
  *
  * lint.c goes through the rules.  lint_never.c finds rules that can never match,
- * lint_loop.c follows rewrites and balances to where lint_target.c says, and
- * lint_egress.c looks at datagrams and at the loopback.
+ * lint_loop.c follows rewrites and balances to the targets that lint_target.c
+ * finds, and lint_egress.c checks rules for datagrams and for the loopback.
  */
 #ifndef TG_LINT_LINT_H
 #define TG_LINT_LINT_H
@@ -17,8 +17,8 @@ struct tg_lint {
 	const struct tg_image *image;
 	struct tg_section_reader reader[TG_PLACES];
 	bool known[TG_PLACES];              /* whether `reader` has read the section */
-	const struct tg_table_rows *tables; /* the image's, as they are at first */
-	bool services;                      /* whether there are services among them */
+	const struct tg_table_rows *tables; /* the image's, with their first contents */
+	bool services;                      /* whether `tables` has services */
 	struct tg_cover_work work;
 	uint32_t hops; /* that lint_loop.c has followed */
 	struct tg_finding *at;

@@ -39,7 +39,7 @@ static int term_reach(struct tg_lint *lint, int place, const struct tg_call_kind
 			if (reader->terms[cover.covering[i]].rule != reader->terms[term].rule)
 				add_covering(reach, reader->terms[cover.covering[i]].rule);
 	} else if (!tg_box_is_empty(&box, TG_COMMON_KEYS)) {
-		/* Empty in a field that may be one of several of which each call has only one. */
+		/* Empty in a field, but perhaps calls have another field in its place. */
 		reach->open |= 1u << op;
 	}
 	tg_box_free(&box);

@@ -23,7 +23,7 @@ struct tg_lint_target {
 	const struct tg_unix_path *path; /* of a unix socket, instead of all that; or NULL */
 };
 
-/* The services that a term balances; NULL: it has backends of its own, or does not balance. */
+/* The services that a term balances; NULL: it has its own backends, or does not balance. */
 const struct tg_table_rows *tg_rewriter_services(const struct tg_lint *lint,
 						 const struct tg_section_reader *reader,
 						 uint32_t term);

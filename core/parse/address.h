@@ -3,7 +3,7 @@
  * address.h - IPv4 and IPv6 addresses as text.
  *
  * Written by hand because a list may have millions of addresses: the functions
- * read in place, and leave the reader at the text behind the address.
+ * read in place, and leave the reader at the text after the address.
  */
 #ifndef TG_PARSE_ADDRESS_H
 #define TG_PARSE_ADDRESS_H
@@ -17,7 +17,7 @@
 /* The low half of ::ffff:0:0, where the v4-mapped addresses begin. */
 #define TG_MAPPED_LO 0x0000ffff00000000ull
 
-/* Read "10.0.0.1" and move *text behind it.  A failure leaves *text unchanged. */
+/* Read "10.0.0.1" and move *text after it.  A failure leaves *text unchanged. */
 bool tg_address_scan4(const char **text, uint32_t *address);
 
 /* Like tg_address_scan4(), for "2001:db8::1" and "::ffff:1.2.3.4". */

@@ -153,7 +153,7 @@ static int scan_range_end(const char *item, const char **text, bool v6, struct t
 	if (v6 && tg_address_is_mapped(first) != tg_address_is_mapped(last))
 		return tg_fail(-EINVAL,
 			       "\"%s\": one end is a v4-mapped address, which is IPv4: "
-			       "write the IPv4 range as an item of its own",
+			       "write the IPv4 range as a separate item",
 			       item);
 	add_range(endpoint, v6, first, last);
 	return 0;

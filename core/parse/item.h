@@ -19,7 +19,7 @@
 int tg_item_start(const char *item, const char **text, bool *negated);
 
 /*
- * Read digits up to a number of at most `max`, and leave *text behind them.
+ * Read digits up to a number of at most `max`, and leave *text after them.
  * false: there are no digits, or the number is larger.
  */
 bool tg_number_scan(const char **text, uint64_t max, uint64_t *number);

@@ -10,8 +10,8 @@
 #include "tidegate.h"
 
 /*
- * A VIP as tables have it.  An image has one, with its block of backends behind
- * it, for each service that a table holds at first.
+ * A VIP as tables have it.  An image has one, followed by its block of backends,
+ * for each service that a table contains at first.
  */
 struct tg_vip_key {
 	uint64_t high, low; /* IPv4 is v4-mapped */

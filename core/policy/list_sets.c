@@ -125,7 +125,7 @@ static int split_ports(struct parts *parts, const struct tg_products *excluded)
 	error = append_part(parts, &all, NO_PART);
 	tg_intervals_free(&all);
 	for (size_t i = 0; i < excluded->count && !error; i++) {
-		/* The parts that a split appends are outside of these excluded ports. */
+		/* The parts that a split appends are outside these excluded ports. */
 		size_t count = parts->count;
 
 		for (size_t j = 0; j < count && !error; j++)

@@ -27,8 +27,8 @@ struct tg_asked {
 };
 
 /*
- * `tables` are those that sets and services are looked up in; NULL: the image's,
- * as they are at first.  -EINVAL: bad query, or damaged image; -ENOMEM.
+ * Sets and services are looked up in `tables`; NULL: in the image's, with their
+ * first contents.  -EINVAL: bad query, or damaged image; -ENOMEM.
  */
 int tg_ask(const struct tg_image *image, const struct tg_table_rows *tables,
 	   const struct tg_query *query, struct tg_asked *asked);

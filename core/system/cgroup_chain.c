@@ -69,7 +69,7 @@ static int climb(const char *item, int fd, uint64_t *id, uint32_t *count)
 			error = tg_fail(-EXDEV,
 					"\"%s\": the depth of this cgroup cannot be seen from "
 					"here, where only a part of the hierarchy is mounted: "
-					"mount the whole, outside of the container",
+					"mount the whole, outside the container",
 					item);
 		else if (*count > TG_CGROUP_DEPTH)
 			error = tg_fail(-E2BIG, "\"%s\": this cgroup lies deeper than %d levels",

@@ -91,7 +91,7 @@ int tg_cgroup_unmounted(void)
 
 /*
  * Put into `path` where a mount shows `cgroup` ("/app", as /proc/PID/cgroup names
- * it).  false: it is outside of the mount's root.
+ * it).  false: it is outside the mount's root.
  */
 static bool place(const struct mount *mount, const char *cgroup, char *path, size_t size)
 {
@@ -179,7 +179,7 @@ int tg_cgroup_folder(const char *cgroup, char *path, size_t size)
 	if (!any)
 		return tg_cgroup_unmounted();
 	return tg_fail(-ENOENT,
-		       "cgroup %s is outside of the cgroup2 mounts that are seen from here; "
+		       "cgroup %s is outside the cgroup2 mounts that are seen from here; "
 		       "give the path of a folder that is seen",
 		       cgroup);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * alias_table.c - the alias table of a list, by which chance gives each backend its share.
+ * alias_table.c - the alias table of a list: with it a random choice gives each backend its share.
  *
  * Vose's construction of Walker's alias table, in integers, so that nothing is
  * left over: M. D. Vose, "A linear algorithm for generating random numbers

@@ -22,7 +22,7 @@ local M = {}
 ---@field addr string of `final`; for a unix socket, `final` itself
 ---@field port integer|nil of `final`; a unix socket has none
 ---@field backends tidegate.Backend[]|nil of a balance rule
----@field open boolean chance or the socket decides which backend; `final` is as asked
+---@field open boolean the backend is chosen at random or by the socket; `final` is as asked
 ---@field source string|nil the address that the socket is bound to first
 ---@field logs boolean whether the rule emits events
 ---@field privileged boolean bind: the port needs no CAP_NET_BIND_SERVICE

@@ -96,7 +96,7 @@ function M.new(from, to)
 end
 
 --- The changes from one policy to another, both as written by dump().  The numbers of unnamed rules
---- are ignored, because they only tell where such a rule once was.
+--- are ignored, because they only show where such a rule once was.
 ---@param from string
 ---@param to string
 ---@return tidegate.Diff

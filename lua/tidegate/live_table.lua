@@ -67,7 +67,7 @@ end
 -- "@/usr/share/lua/5.1/tidegate/"; "" if the library is stripped: then messages name no place.
 local folder = debug.getinfo(1, "S").source:match "^(.*/)" or ""
 
---- Raise an error about the misuse of a handle, and blame the first line outside of the library,
+--- Raise an error about the misuse of a handle, and blame the first line outside the library,
 --- whether it calls a method, asks for `#set` or does `svc["VIP"] = …`.
 ---@param state tidegate.LiveState
 ---@param message string

@@ -348,7 +348,7 @@ M.op_names = names_of(M.operations)
 M.condition_names = names_of(M.conditions)
 
 --- The operations that stand for one kind of call, which is what the simulator decides and what
---- has counters of its own: all except egress.
+--- has its own counters: all except egress.
 ---@type string[]
 M.call_names = {}
 for _, row in ipairs(M.operations) do

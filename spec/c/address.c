@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * address.c - the reader of addresses against inet_pton().
+ * address.c - compare the reader of addresses with inet_pton().
  *
- * Texts are near-addresses: drawn piece by piece, then perhaps damaged.  The
- * seed is the first argument.
+ * The texts look like addresses: they are built from random pieces, and some are
+ * then damaged.  The seed is the first argument.
  */
 #include <arpa/inet.h>
 #include <stdio.h>

@@ -220,7 +220,7 @@ static void check_moves(uint32_t count, bool weighted)
 	free_list(&less);
 }
 
-/* By chance, only backends that are up are picked. */
+/* A random choice picks only backends that are up. */
 static void check_lots(void)
 {
 	for (uint32_t round = 0; round < 200; round++) {

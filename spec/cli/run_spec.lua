@@ -54,7 +54,7 @@ describe("tidegate run POLICY -- CMD", function()
     end)
   end
 
-  leaving_none("runs the command in a cgroup of its own, with our input and output", function()
+  leaving_none("runs the command in its own cgroup, with our input and output", function()
     local process = command.start { command.path, "run", POLICY, "--",
       "sh", "-c", "cat; grep ^0:: /proc/self/cgroup >&2" }
     process:write "through\n"

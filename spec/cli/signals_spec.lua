@@ -28,7 +28,7 @@ describe("signals", function()
     command.leave_cgroup()
   end)
 
-  --- In a session of its own, so not from our terminal, wherever the specs are started.
+  --- Start in a new session, so never from our terminal, wherever the specs are started.
   local function start(script)
     local process = command.start({ command.path, "run", POLICY, "--", "sh", "-c", script },
       { session = true })

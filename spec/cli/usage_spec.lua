@@ -59,7 +59,7 @@ describe("tidegate", function()
       "tidegate run: put -- before the command: tidegate run " .. POLICY
       .. " -- curl http://localhost/\nSee: tidegate run --help\n" },
     { { "run", POLICY, "--cgroup", "self", "--", "true" },
-      "tidegate run: a command after -- runs in a cgroup of its own: give either a command, or "
+      "tidegate run: a command after -- runs in its own cgroup: give either a command, or "
         .. "--cgroup, --pid or --unit\nSee: tidegate run --help\n" },
     { { "run", POLICY, "--cgroup", "self", "--pid", "1" },
       "tidegate run: option '--pid' can not be used together with option '--cgroup'\nSee: "

@@ -42,7 +42,7 @@ sandbox.describe("balance", function(here)
     for _, by in ipairs { "random", "hash" } do
       it(("shares as the weights say, by chi-square: %s, by %s"):format(name, by), function()
         local gate, sum, square = here:gate "", 0, 0
-        -- Each socket is a key of its own.
+        -- Each socket is a different key.
         gate:balance { "api", connect = "10.96.0.10:80", to = list_of(weights), by = by }
         assert(gate:attach(here.cgroup))
         for _ = 1, CALLS do

@@ -237,7 +237,7 @@ sandbox.describe("balance", function(here)
     assert(gate:commit())
     assert.same({ 0 }, (picks(gate:rules()[1])))
     assert.same({ before[2], 0, before[1] }, (picks(gate:rules()[2])))
-    -- A new rule for the same address has a list of its own; a rule that does not balance has none.
+    -- A new rule for the same address has its own list; a rule that does not balance has none.
     for _ = 1, 3 do
       for _, rule in ipairs(gate:rules()) do
         rule:remove()

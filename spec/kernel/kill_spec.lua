@@ -155,7 +155,7 @@ sandbox.describe("kill", function(here)
       assert.same({ [backends[1]] = 2 }, peers(others))
     end)
 
-    it("knows a backend by the VIP's port if it has no port of its own", function()
+    it("knows a backend by the VIP's port if the backend has no port", function()
       netns.own_all_addresses()
       here:keep(socket.serve("tcp", "127.0.0.5:80"))
       svc[vip] = { "127.0.0.5" }

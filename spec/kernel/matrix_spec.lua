@@ -13,7 +13,7 @@ local NOBODY = 65534
 local SOL_SOCKET, SO_MARK = 1, 36
 
 -- `call`: the address of a call.  `rule`: as a rule names it.  `to`: where it is redirected, and
--- `final`: as the socket names that.  `server`: where a server of its own listens.  `source`: a
+-- `final`: as the socket names that.  `server`: where its own server listens.  `source`: a
 -- rule's, and `from`: as the server sees it.
 local families = {
   { name = "v4", family = "inet", call = "192.0.2.1", rule = "192.0.2.1", local_call = "127.0.0.9",

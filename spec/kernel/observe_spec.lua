@@ -13,7 +13,7 @@ sandbox.describe("observe", function(here)
     return list
   end
 
-  it("reports each call, and lets the rules behind it decide", function()
+  it("reports each call, and lets the rules after it decide", function()
     local gate = here:enforce [[
       observe { "watch", connect = "127.0.0.0/8" }
       deny { "denies", connect = "127.0.0.1:10", errno = "EXDEV" }

@@ -1,4 +1,4 @@
--- What is covered: every socket made in the cgroup or below it, whoever uses
+-- What is covered: every socket made in the cgroup or below it, even if a process elsewhere uses
 -- it; and no other socket.
 
 local cgroup = require "spec.support.cgroup"

@@ -94,7 +94,7 @@ local function stage(gate, number)
   redirect("balance", "quiet", gate:service "calm")
 end
 
---- Wait until `share` of what is to be done in a second is due.
+--- Wait until the next step is due, if `a_second` steps are due each second.
 local function pace(start, done, a_second)
   local due = start + done / a_second * 1e9
   uv.sleep(math.max(0, math.floor((due - uv.hrtime()) / 1e6)))

@@ -113,7 +113,7 @@ sandbox.describe("sticky balance", function(here)
     assert.equal(backends[2], reached(client(1000)))
   end)
 
-  it("chooses anew when a client's time is over, which every call renews", function()
+  it("chooses again when a client's time is over, which every call renews", function()
     enforce(but { sticky = "1500ms" })
     local home = reached(client(1))
     for _ = 1, 6 do

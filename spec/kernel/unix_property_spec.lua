@@ -1,5 +1,5 @@
--- Random policies of unix sockets in force: a call that is let through finds
--- no server, one that is redirected arrives, one that is denied has its errno.
+-- Random policies for unix sockets, enforced: a call that is let through finds no server, one that
+-- is redirected arrives, and one that is denied gets the errno of its rule.
 -- TIDEGATE_SEED repeats a run.
 
 local env = require "spec.support.env"
@@ -36,7 +36,7 @@ sandbox.describe("the kernel", function(here)
     return done and "ok" or errno, peer
   end
 
-  it("does with every call what the reference says", function()
+  it("does what the reference says with every call", function()
     local folder = env.folder()
     local target = folder .. "/to"
     local server = here:keep(socket.serve("unix_stream", "unix:" .. target))
@@ -67,7 +67,7 @@ sandbox.describe("the kernel", function(here)
         local got, peer = make(call, server)
         local nobody = call.name:sub(1, 1) == "@" and "ECONNREFUSED" or "ENOENT"
         local expected = verb == "deny" and what or verb == "rewrite" and "ok" or nobody
-        -- A path through a file that is no folder, or too long for the file system.
+        -- The path goes through a file that is no folder, or is too long for the file system.
         local lost = verb == "allow" and (got == "ENOTDIR" or got == "ENAMETOOLONG")
         assert(lost or got == expected, ("%s\n%s %q: %s, not %s")
           :format(random_paths.text(policy), call.op,

@@ -1,5 +1,4 @@
--- Unix sockets: the names that they are shown for their peer, themselves and the sender of a
--- datagram.
+-- The names that unix sockets see: of their peer, of themselves, and of the sender of a datagram.
 
 local env = require "spec.support.env"
 local sandbox = require "spec.support.sandbox"
@@ -27,7 +26,7 @@ sandbox.describe("unix sockets", function(here)
     end
 
     for _, kind in ipairs { "stream", "seqpacket" } do
-      it("are shown what each asked for, two at once: " .. kind, function()
+      it("each see the name that they asked for, two at once: " .. kind, function()
         set_up(kind)
         local one, two, three = unix:client(kind), unix:client(kind), unix:client(kind)
         assert(one:connect(asked))
@@ -39,7 +38,7 @@ sandbox.describe("unix sockets", function(here)
         assert.equal(asked, one:peername_option(2 + #asked - #"unix:" + 1))
       end)
 
-      it("are shown the real name when they accept: " .. kind, function()
+      it("see real names when they accept: " .. kind, function()
         set_up(kind)
         local one, own = unix:client(kind), unix:path()
         assert(one:bind(own))
@@ -53,9 +52,9 @@ sandbox.describe("unix sockets", function(here)
         assert.equal(asked, one:getpeername())
       end)
 
-      it("are shown the real name if the server was redirected: " .. kind, function()
+      it("see the real name even if the server was redirected: " .. kind, function()
         set_up(kind)
-        -- The server has asked for `asked` itself, from another socket.
+        -- The process of the server has connected to `asked`, too, from another socket.
         local busy = unix:client(kind)
         assert(busy:connect(asked))
         here:keep((server:accept()))
@@ -67,14 +66,14 @@ sandbox.describe("unix sockets", function(here)
         assert.equal(real, one:getpeername())
       end)
 
-      it("are shown the real name if the rule reveals it: " .. kind, function()
+      it("see the real name if the rule reveals it: " .. kind, function()
         set_up(kind, ", reveal = true")
         local one = unix:client(kind)
         assert(one:connect(other))
         assert.equal(real, one:getpeername())
       end)
 
-      it("are shown what they asked for last, after one that failed: " .. kind, function()
+      it("see the name of their last connect, after one that failed: " .. kind, function()
         local nowhere = unix:path()
         set_up(kind)
         here:enforce(([[rewrite { connect = "%s", to = "%s-none" }]]):format(nowhere, nowhere))
@@ -87,7 +86,7 @@ sandbox.describe("unix sockets", function(here)
       end)
     end
 
-    it("are shown what they asked for if the server is outside of the cgroup", function()
+    it("see the name that they asked for if the server is outside the cgroup", function()
       asked, real = unix:path(), unix:path()
       here:outside(function() server = unix:serve("stream", real) end)
       here:enforce(([[rewrite { connect = %q, to = %q }]]):format(asked, real))
@@ -98,7 +97,7 @@ sandbox.describe("unix sockets", function(here)
   end)
 
   describe("that send datagrams", function()
-    it("are denied, and redirected", function()
+    it("are denied or redirected", function()
       local asked, real, shut = unix:path(), unix:path(), unix:path()
       local server = unix:serve("datagram", real)
       unix:serve("datagram", shut)
@@ -112,7 +111,7 @@ sandbox.describe("unix sockets", function(here)
       assert.same({ nil, "EACCES" }, { one:sendto("x", shut) })
     end)
 
-    it("are shown the names of several senders as they asked for them", function()
+    it("see each sender under the name that they sent to", function()
       local first, second, real, beside, own = unix:path(), unix:name(), unix:path(), unix:name(),
         unix:path()
       local server, another = unix:serve("datagram", real), unix:serve("datagram", beside)
@@ -131,7 +130,7 @@ sandbox.describe("unix sockets", function(here)
       assert(server:sendto("one", own))
       assert.same({ "two", second }, { one:receive() })
       assert.same({ "one", first }, { one:receive() })
-      -- Another socket, which sent there under the real name, is shown that.
+      -- Another socket, which sent to the real name, sees the real name.
       local two, own2 = unix:client "datagram", unix:path()
       assert(two:bind(own2))
       assert(two:sendto("3", real))
@@ -140,7 +139,7 @@ sandbox.describe("unix sockets", function(here)
       assert.same({ "three", real }, { two:receive() })
     end)
 
-    it("are shown the real name again once they ask for it", function()
+    it("see the real name again once they have sent to it", function()
       local asked, real, own = unix:path(), unix:path(), unix:path()
       local server = unix:serve("datagram", real)
       here:enforce(([[rewrite { egress = %q, to = %q }]]):format(asked, real))
@@ -158,8 +157,8 @@ sandbox.describe("unix sockets", function(here)
     end)
   end)
 
-  describe("that are reported", function()
-    it("are renamed by rules: the peer, the own name, the sender", function()
+  describe("whose names are reported", function()
+    it("see them renamed by rules: the peer, their own name, the sender", function()
       local real, own, shown = unix:path(), unix:path(), unix:name()
       local server = unix:serve("stream", real)
       here:enforce(([[
@@ -182,7 +181,7 @@ sandbox.describe("unix sockets", function(here)
       assert.same({ "x", shown }, { receiver:receive() })
     end)
 
-    it("are what was asked for, before any rule", function()
+    it("see the name that they asked for, even if a rule would rename it", function()
       local asked, real = unix:path(), unix:path()
       unix:serve("stream", real)
       here:enforce(([[

@@ -88,14 +88,14 @@ sandbox.describe("unix sockets", function(here)
     assert.equal("ECONNREFUSED", unix_socket.try("stream", long:sub(1, -2) .. "y"))
   end)
 
-  it("treats an abstract name with zeros behind it as the same name", function()
+  it("treats an abstract name with zeros after it as the same name", function()
     local shut = unix:name()
     here:enforce(([[deny { connect = %q, errno = "EACCES" }]]):format(shut))
     assert.equal("EACCES", unix_socket.try("stream", shut .. "@@@"))
     assert.equal("ECONNREFUSED", unix_socket.try("stream", shut .. "x"))
   end)
 
-  it("is not matched by *, or by a default without a rule of its own", function()
+  it("is not matched by *, or by a default if no rule names unix sockets", function()
     local open = unix:path()
     unix:serve("stream", open)
     here:enforce [[policy { default = "deny" } deny { connect = "*", errno = "EACCES" }]]

@@ -74,7 +74,7 @@ describe("nginx under load", function()
     local stop = server.folder .. "/stop"
     local loads = { load(server, stop), load(server, stop) }
     local settled
-    -- Of the master's memory, in the first half and in the second.
+    -- The least memory of the master, in the first half and in the second.
     local least = { math.huge, math.huge }
     for number = 1, RELOADS do
       server:write("web.lua", policies[number % 2])

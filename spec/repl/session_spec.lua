@@ -46,7 +46,7 @@ describe("a session at the prompt", function()
     local term = prompt.start({ path }, { serve = true })
     assert.truthy(term:screen()
       :find(path .. ': 1 rule, in force for what sh runs; attach "CGROUP" puts them in '
-      .. "force there\nhelp() tells what there is; Ctrl-D leaves\n", 1, true), term:screen())
+      .. "force there\nhelp() shows what there is; Ctrl-D leaves\n", 1, true), term:screen())
 
     assert.equal("Hello from the server on 127.0.0.1:60123.\n"
       .. "rewrite seed  connect 1.2.3.4:60000 -> 127.0.0.1:60123  curl[PID] uid 0",

@@ -5,7 +5,7 @@ local addresses = require "spec.support.random.address"
 local reference = require "spec.support.reference"
 
 local UDP = 17
--- TCP, UDP: their connect succeeds if it is let through.
+-- TCP and UDP, whose connects succeed if the policy lets them through.
 local CONNECTED = { [6] = true, [UDP] = true }
 local EAFNOSUPPORT = 97
 
@@ -22,7 +22,7 @@ function M.is_bound(call)
   return call.from_addr or call.from_port
 end
 
---- The bind of a call's socket, as a call of its own that comes first.
+--- The bind of a call's socket, as a separate call that comes first.
 function M.binding_of(call)
   local family = call.socket or call.family
   return setmetatable({ op = "bind", addr = call.from_addr
@@ -31,7 +31,7 @@ function M.binding_of(call)
     { __index = call })
 end
 
---- The query of getpeername() on a socket that is connected there.
+--- The getpeername() query for a socket that is connected to an address.
 function M.naming_of(call, addr, port, answer)
   return setmetatable({ op = "getpeername", addr = addr, port = port,
     family = call.socket or call.family,
@@ -53,7 +53,7 @@ function M.possible(call, callers, policy)
     -- An unbound socket gets a port that we cannot know.
     call.from_port = call.from_port or math.random(1024, 65535)
   end
-  -- Other ways to say the same to the kernel.
+  -- Sometimes pass the same address to the kernel in another form.
   if call.family == "inet" and call.proto == UDP and call.op ~= "bind" then
     call.socket = math.random(4) == 1 and not call.from_addr and "inet6" or "inet"
     call.sockaddr = call.op == "sendmsg" and call.socket == "inet" and math.random(4) == 1
@@ -90,8 +90,9 @@ local function compare_bind(verdict, call, answer)
   return expected, found
 end
 
---- A datagram to :: from a socket that is bound to IPv4 goes to 127.0.0.1.  If a connect
---- failed on its way to a backend, the backend is one of the list, which are all of one family.
+--- The address that a call goes to.  A datagram to :: from a socket that is bound to IPv4 goes to
+--- 127.0.0.1.  If a connect to an unknown backend failed, the first one serves, because all
+--- backends of a list are of one family.
 local function going_to(verdict, call)
   if verdict.balance and not verdict.place then
     verdict = reference.settled(verdict, call, verdict.balance.places[1])
@@ -99,8 +100,8 @@ local function going_to(verdict, call)
   return call.op == "sendmsg" and reference.target(verdict.addr, call.from_addr) or verdict.addr
 end
 
---- The verdict with the backend that a connect went to, if chance or the socket decides; the
---- verdict itself if not.
+--- The verdict with the backend that a connect went to, if the choice was random or by socket;
+--- otherwise the verdict itself.
 function M.settled(verdict, call, answer)
   if verdict.balance and not verdict.place and call.op == "connect" and answer.errno == 0 then
     for _, place in ipairs(verdict.balance.places) do
@@ -133,7 +134,7 @@ function M.compare(verdict, named, call, answer)
   local found = "connected to " .. endpoint_text(answer.addr, answer.port)
   if verdict.port ~= 0 then -- a socket has no peer without a port
     local hidden = M.is_rewritten[verdict.verb] and not verdict.reveal
-    -- 0.0.0.0 is shown as 127.0.0.1 if only its port was.
+    -- If only the port was rewritten, 0.0.0.0 is shown as 127.0.0.1.
     local rewritten = verdict.addr ~= call.addr
     expected = expected .. ", seen as "
       .. endpoint_text(hidden and (rewritten and call.addr or final) or named.addr,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * caller.c - a program that makes the socket calls it is told to, and tells
- * what came of them.
+ * caller.c - a program that makes the socket calls it is told to make, and
+ * prints their results.
  *
  * A line in is a call:
  *

@@ -1,6 +1,6 @@
 --- Processes in a cgroup that make the socket calls they are told to: caller.c.
 --
--- Each process has a network namespace of its own, in which every address is local, so that
+-- Each process has its own network namespace, in which every address is local, so that
 -- every call that is let through succeeds, and no packet leaves.
 
 local command = require "spec.support.command"

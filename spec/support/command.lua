@@ -1,4 +1,4 @@
--- The real command, in a process of its own.
+-- The real command, in its own process.
 
 -- busted unloads modules between files, and luv's loop would go with its table
 -- while luv goes on using it.
@@ -57,7 +57,7 @@ local function run_until(done, what, deadline)
   end
 end
 
---- Start a program.  `options`: env (added to ours), cwd, session (true: a session of its own),
+--- Start a program.  `options`: env (added to ours), cwd, session (true: its own session),
 --- slow (it may take minutes).
 ---@param arguments string[] the program first
 ---@return spec.Process

@@ -6,8 +6,8 @@
 --             console block must name the file.  Lua without a mark is a policy:
 --             it is checked and enforced, and must print nothing.
 --   console   Lines that start with "$ " are typed, the rest is what they print.
---             Each page has one shell, in a cgroup, a network namespace and a
---             folder of its own.  A session of `tidegate repl` is typed at a
+--             Each page has one shell, in its own cgroup, network namespace and
+--             folder.  A session of `tidegate repl` is typed at a
 --             terminal instead.
 --   nginx     The configuration that the console blocks of its section talk to.
 --
@@ -20,7 +20,7 @@
 -- What is printed differs from run to run in these things, which are not compared:
 -- a number in brackets (the pid of an event), the N of "after N ms" and of
 -- "N bytes".  A line "…" stands for any lines.  Events and what commands print
--- come by ways of their own, so the lines of a block may be in another order.
+-- arrive independently, so the lines of a block may be in another order.
 
 local env = require "spec.support.env"
 
@@ -140,7 +140,7 @@ function M.files(page, last)
   return files
 end
 
---- What is wrong with the blocks of a page, as they stand.
+--- What is wrong with the blocks of a page, before any of them runs.
 ---@param page docs.Page
 ---@return string[]
 function M.faults(page)

@@ -1,5 +1,5 @@
---- The shell in which the console blocks of a page are typed: in a folder, a
---- network namespace and a cgroup of its own, with Tidegate installed.
+--- The shell in which the console blocks of a page are typed: in its own
+--- folder, network namespace and cgroup, with Tidegate installed.
 
 local command = require "spec.support.command"
 local docs = require "spec.support.docs"
@@ -112,7 +112,7 @@ local function transcript(self, lines, from)
   return table.concat(parts)
 end
 
---- Wait until what is to be printed has been, if it ever is.
+--- Wait until the expected output has been printed, if it ever is.
 local function wait_for(done, what)
   local looks = 0
   command.wait_until(function()

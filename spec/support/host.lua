@@ -10,7 +10,7 @@ local M = {}
 ---@field folder string where the programs and their files are; everybody may read it
 ---@field env table<string, string>
 ---@field flags string for the compiler
----@field wrapper string[] what stands before each program when it is run
+---@field wrapper string[] what is put before each program to run it
 local Host = {}
 Host.__index = Host
 

@@ -1,5 +1,5 @@
---- The real nginx: each server has a folder and a cgroup of its own, and is in a network
---- namespace of the spec's.
+--- The real nginx: each server has its own folder and cgroup, and runs in the spec's
+--- network namespace.
 --
 --   before_each(nginx.enter)
 --   after_each(nginx.leave)

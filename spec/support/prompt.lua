@@ -1,4 +1,4 @@
---- `tidegate repl` at a terminal, in a network namespace of its own.
+--- `tidegate repl` at a terminal, in its own network namespace.
 --
 --   after_each(prompt.close)
 --   it("…", function() local term = prompt.start {} term:enter "…" … end)

@@ -72,7 +72,7 @@ function Round:judge_client(verdict)
   self.stays[key] = before or verdict.place
   self.totals.stayed = self.totals.stayed + (before and 1 or 0)
   if before and before ~= verdict.place then
-    return ("backend %d, with which it is to stay"):format(before),
+    return ("backend %d, with which it must stay"):format(before),
       ("backend %d"):format(verdict.place)
   end
 end

@@ -1,5 +1,5 @@
---- The place of a kernel spec: this process in a cgroup and a network namespace
---- of its own, with gates attached to the cgroup.
+--- Where a kernel spec runs: this process in its own cgroup and network namespace, with gates
+--- attached to the cgroup.
 --
 --   sandbox.describe("deny", function(here)
 --     it("…", function() local gate = here:enforce [[deny { connect = "*" }]] … end)
@@ -43,7 +43,7 @@ function M.no_unix()
   return not ok and message or nil
 end
 
---- describe() for tests of which each has the sandbox for itself; skipped if hooks cannot be tried.
+--- Like describe(), with a new sandbox for each test; skipped if hooks cannot be tried.
 ---@param title string
 ---@param body fun(here: spec.Sandbox)
 function M.describe(title, body)

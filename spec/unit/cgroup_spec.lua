@@ -4,7 +4,7 @@
 local command = require "spec.support.command"
 local uv = require "luv"
 
--- The spec calls the library in a process of its own, so that it can be in other
+-- The spec calls the library in its own process, so that it can be in other
 -- namespaces and cgroups than the specs.
 local FIND = [[
 local ffi, library = require "ffi", require "tidegate.ffi"
@@ -92,7 +92,7 @@ describe("tg_cgroup_find", function()
         printf %s "$FIND" | luajit - "pid:$3"
         umount "$folder/a b"; rmdir "$folder/a b" "$folder"' sh "$1" "$2" $PPID]]
     local ours = command.run({ "sed", "-n", "s/^0:://p", "/proc/self/cgroup" }).out:gsub("\n", "")
-    assert.equal(("FOLDER/a b/below\ncgroup %s is outside of the cgroup2 mounts that are seen "
+    assert.equal(("FOLDER/a b/below\ncgroup %s is outside the cgroup2 mounts that are seen "
       .. "from here; "
       .. "give the path of a folder that is seen"):format(ours), shell(script, path, root_mount))
   end)

@@ -51,7 +51,7 @@ describe("a damaged image", function()
           words[backend + 7] = bit.bor(bit.band(words[backend + 7], 0xffff), bit.lshift(other, 16))
         end))
       end
-      -- A choice behind the last, in the same row.
+      -- A choice after the last, in the same row.
       assert.equal(message, refused_lists(function(words, _, list)
         words[list + ROW_WORDS + 6] = 2 ^ 16 * C.TG_BACKEND_UP + 1
       end))

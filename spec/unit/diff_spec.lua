@@ -1,4 +1,4 @@
--- What differs between two policies, and going back to an earlier one.
+-- The diff of two policies, and going back to an earlier policy.
 
 local diff = require "tidegate.diff"
 local tidegate = require "tidegate"
@@ -19,7 +19,7 @@ describe("a diff", function()
     end)
   end
 
-  --- Apply a diff: the lines of `from` that go and those that come, in order.
+  --- Whether a diff removes only lines of `from`, and adds only lines of `to`, in order.
   local function is_minimal_and_right(from, to)
     local found = diff.new(text(from), text(to))
     local gone, come, kept = {}, {}, {}
@@ -28,7 +28,7 @@ describe("a diff", function()
       into[#into + 1] = change.text
     end
     assert.equal(#from - #gone, #to - #come)
-    -- What stays must be the same, by a walk over each side.
+    -- Without them as many lines remain on both sides.
     local function without(lines, taken)
       local rest, at = {}, 1
       for _, line in ipairs(lines) do
@@ -41,7 +41,7 @@ describe("a diff", function()
     return #kept[1] == #kept[2]
   end
 
-  it("adds up, whatever the texts", function()
+  it("is right for random texts", function()
     math.randomseed(1)
     for _ = 1, 300 do
       local from, to = {}, {}
@@ -54,7 +54,7 @@ describe("a diff", function()
     end
   end)
 
-  it("replaces the whole if the texts have nothing in common", function()
+  it("replaces everything if the texts have nothing in common", function()
     local from, to = {}, {}
     for index = 1, 3000 do
       from[index], to[index] = "a" .. index, "b" .. index
@@ -64,7 +64,7 @@ describe("a diff", function()
 end)
 
 describe("gate:diff", function()
-  it("reports what a gate has and another one has not", function()
+  it("reports what one gate has and another does not", function()
     local one = assert(tidegate.compile [[policy { name = "web" }
 deny { "a", connect = "10.0.0.1" }
 deny { connect = "10.0.0.2" }]])

@@ -83,7 +83,7 @@ describe("tidegate check", function()
       local gate = tidegate.gate()
       local first = math.random(#policy.rules)
       if policy.rules[first].verb == "observe" then
-        policy.rules[first].verb = "allow" -- which takes no calls from those behind it
+        policy.rules[first].verb = "allow" -- which takes no calls from rules after it
       end
       policy.rules[#policy.rules + 1] = copy(policy.rules[first], "twin")
       agreement.stage(gate, policy)

@@ -26,7 +26,7 @@ local LOOPBACK = ", too, where programs reach services of this machine; "
   .. "if that is not intended, put this before it: allow { "
 
 describe("a rule that can never match", function()
-  it("is found behind one that takes all its calls", function()
+  it("is found after one that takes all its calls", function()
     assert.equal('web.lua:2: deny "b": can never match: allow "a" (web.lua:1) before it takes '
       .. 'every call that it '
       .. "would; move it up, or remove it", findings [[
@@ -40,7 +40,7 @@ allow { "a", connect = "10.0.0.0/8" }
 deny { "b", sendmsg = "10.1.0.0/16:80", proto = 1 }]])
   end)
 
-  it("is found behind several that do so together", function()
+  it("is found after several that do so together", function()
     assert.equal('web.lua:3: deny "c": can never match: allow "a" (web.lua:1) and deny "b" '
       .. '(web.lua:2) before it take '
       .. "every call that it would; move it up, or remove it", findings [[
@@ -92,7 +92,7 @@ deny { "c", connect = "*" }]])
       findings 'deny { "a", connect = "10.0.0.0/8" }\ndeny { "b", egress = "10.0.0.0/8" }')
   end)
 
-  it("is not found behind a shadow, but may be one itself", function()
+  it("is not found after a shadow, but may be one itself", function()
     assert.equal("", findings [[
 deny { "a", connect = "10.0.0.0/8", shadow = true }
 deny { "b", connect = "10.0.0.0/8" }]])
@@ -302,7 +302,7 @@ describe("a denial of datagrams", function()
       findings 'allow { "one", connect = "10.0.0.1" }\ndeny { "lan", egress = "10.0.0.0/8" }')
   end)
 
-  it("is not defeated by one of TCP alone, of egress, of elsewhere, or behind it", function()
+  it("is not defeated by an allow of TCP alone, of egress, of other addresses, or after", function()
     assert.equal("", findings [[
 allow { "a", connect = "10.0.0.1", proto = "tcp" }
 deny { "b", egress = "10.0.0.0/8" }]])

@@ -106,7 +106,7 @@ local bad = {
     ["10.0.0.0/8-10.1.0.0"] = [[a range cannot begin with a prefix]],
     ["10.0.0.1-10.0.0.0/8"] = [[the end of a range cannot have a prefix length]],
     ["::fffe:0:0-::ffff:1.2.3.4"] =
-      [[one end is a v4-mapped address, which is IPv4: write the IPv4 range as an item of its own]],
+      [[one end is a v4-mapped address, which is IPv4: write the IPv4 range as a separate item]],
     -- ports
     ["10.0.0.1:"] = [[no port after the ':': write one, or leave the ':' out]],
     ["10.0.0.1:65536"] = [[port 65536 is over 65535]],

@@ -9,11 +9,11 @@ local M = {}
 
 function M.define(command)
   command:summary "The policy language at a prompt, live on the kernel."
-    :description("The policy language at a prompt. A rule that you type is in force at once, for "
-      .. "the commands that sh runs and for the cgroups that attach names; help() shows the rest. "
-      .. "Without privileges the rules are only simulated. A script on standard input runs without "
-      .. "prompts: the exit status is the one it gives to exit(), 1 if the script fails, 3 if the "
-      .. "kernel refuses.")
+    :description("The policy language at a prompt. A rule is in force as soon as you type it: for "
+      .. "the commands that you run with sh, and for the cgroups that you attach. help() shows the "
+      .. "rest. Without privileges the rules are only simulated. A script on standard input runs "
+      .. "without prompts: the exit status is the argument of exit(), 1 if the script fails, 3 if "
+      .. "the kernel refuses.")
   policy.argument(command, "to start from"):args "?"
 end
 

@@ -44,7 +44,7 @@ local function misuse(args)
     return ("put -- before the command: tidegate run %s -- %s")
       :format(args.policy, table.concat(args.more, " "))
   elseif args.tail and target then
-    return "a command after -- runs in a cgroup of its own: "
+    return "a command after -- runs in its own cgroup: "
       .. "give either a command, or --cgroup, --pid or --unit"
   elseif args.tail and #args.tail == 0 then
     return "there is no command after --"

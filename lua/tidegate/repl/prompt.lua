@@ -287,7 +287,7 @@ local function greet(session)
   for _, warning in ipairs(session.gate:warnings()) do
     say("warning: ", warning)
   end
-  say "help() tells what there is; Ctrl-D leaves"
+  say "help() shows what there is; Ctrl-D leaves"
 end
 
 --- Print the changes that are lost by leaving.

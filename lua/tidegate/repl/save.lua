@@ -2,7 +2,7 @@
 --
 -- If the only change to a policy file is that rules were added, its text stays as it is, with
 -- its comments and handlers, and the new rules follow at its end. Otherwise all rules are
--- written anew.
+-- written again.
 
 local replace_file = require "tidegate.repl.replace_file"
 local session_module = require "tidegate.repl.session"

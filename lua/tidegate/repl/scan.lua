@@ -8,7 +8,7 @@ local M = {}
 ---@field callee string|nil the function that gets this table or string: "deny", "attach"
 ---@field key string|nil the field whose value this is: "egress"
 ---@field used table<string, true>|nil the keys that the table already has
----@field chain string|nil what stands before the dot or colon: "rules[1]" in `rules[1].hits`
+---@field chain string|nil what is before the dot or colon: "rules[1]" in `rules[1].hits`
 ---@field method boolean|nil whether it is a colon
 
 local closers = { ["{"] = "}", ["("] = ")", ["["] = "]" }

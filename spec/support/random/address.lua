@@ -102,7 +102,7 @@ local function format_of(addr)
   return address.is_v4(addr) and chance(85) and format4 or format6
 end
 
---- The first address of a prefix: all bits behind `length` cleared.
+--- The first address of a prefix: all bits after `length` cleared.
 function M.masked(addr, length)
   local last = address.last_of_prefix(("\0"):rep(16), length)
   local bytes = {}

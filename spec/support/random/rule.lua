@@ -68,7 +68,7 @@ end
 
 local egress_ops = { "connect", "connect", "sendmsg", "egress", "egress" }
 
---- With backends of its own, or with those of services.
+--- With its own backends, or with those of services.
 function M.balance(maker, rule)
   local op = pick(egress_ops)
   if maker.services and chance(50) then

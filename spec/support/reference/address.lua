@@ -51,7 +51,7 @@ function M.parse(text)
   return text:find(":", 1, true) and parse6(text) or parse4(text)
 end
 
---- The address with all bits behind the first `length` set.
+--- The address with all bits after the first `length` set.
 function M.last_of_prefix(addr, length)
   local bytes = { addr:byte(1, 16) }
   for position = length, 127 do
