@@ -371,8 +371,7 @@ static int parse_name(const char *item, const char *text, struct tg_endpoint *en
 		return tg_fail(-EINVAL, "\"%s\": a name has no prefix length", item);
 	if (strchr(host, ','))
 		return tg_fail(-EINVAL,
-			       "\"%s\": a ',' in it: write each endpoint as an item of its own",
-			       item);
+			       "\"%s\": a ',' in it: write each endpoint as a separate item", item);
 	if (is_numeric(host))
 		return tg_fail(-EINVAL, "\"%s\": neither an address nor a name", item);
 	/* Parse the port first, because asking the resolver may take a long time. */

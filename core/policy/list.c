@@ -155,7 +155,7 @@ static int check_product(const struct tg_list *list, const struct tg_list *addrs
 		return tg_fail(-EINVAL, "addr: an address here has no port: write it as port = …");
 	if (addrs && ports && (addrs->included.paths.count || addrs->excluded.paths.count))
 		return tg_fail(-EINVAL, "port: a unix socket has none: leave it out, or write the "
-					"unix: endpoints as items of their own");
+					"unix: endpoints as separate items");
 	return 0;
 }
 

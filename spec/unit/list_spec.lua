@@ -66,7 +66,7 @@ local bad = {
     ["10.0.0.*"] = [['*' stands for a whole address, not for a part]],
     ["a b"] = [[there is a space in it]],
     ["10.0.0.1 "] = [[there is a space in it]],
-    ["10.0.0.1,10.0.0.2"] = [[a ',' in it: write each endpoint as an item of its own]],
+    ["10.0.0.1,10.0.0.2"] = [[a ',' in it: write each endpoint as a separate item]],
     ["unix:"] = [[no path after the ':': write unix:/run/x.sock, unix:@abstract, or unix:* for ]]
       .. [[every unix socket]],
     ["unix:run/x.sock"] =

@@ -355,7 +355,7 @@ describe("a rule of unix sockets", function()
       env.refusal [[rewrite { connect = "unix:/x", to = "unix:/run/*" }]])
     assert.equal('web.lua:1: deny "#1": connect: port: a unix socket has none: leave it out, or '
       .. 'write the unix: '
-      .. "endpoints as items of their own",
+      .. "endpoints as separate items",
       env.refusal [[deny { connect = { addr = { "unix:/x", "10.0.0.1" }, port = 80 } }]])
     assert.equal("",
       env.refusal [[deny { connect = { { addr = { "unix:/x*", "!unix:/xy" } }, "10.0.0.1" } }]])
