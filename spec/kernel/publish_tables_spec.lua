@@ -96,17 +96,15 @@ sandbox.describe("a publish", function(here)
 
   it("refuses a table that asks for more room than it has, and changes nothing", function()
     local first = [[
-      set "banned" { "192.0.2.1", size = 10 } services "svc" { ["10.96.0.10:80/udp"] = {},
-        size = 10 }
+      set "banned" { "192.0.2.1", size = 10 }
+      services "svc" { ["10.96.0.10:80/udp"] = {}, size = 10 }
       deny { connect = set "banned", errno = "EACCES" } balance { connect = services "svc" }]]
     assert(replace(first))
     for old, message in pairs {
       ['"192.0.2.1", size = 10'] = 'set "banned": has room for 10 elements, the policy wants room '
-        .. 'for 1000, and what '
-        .. "is in force does not grow: give it another name, or " .. ANEW,
+        .. "for 1000, and what is in force does not grow: give it another name, or " .. ANEW,
       ["{}, size = 10"] = 'services "svc": have room for 10, the policy wants room for 1000, and '
-        .. 'what is in force does '
-        .. "not grow: give them another name, or " .. ANEW,
+        .. "what is in force does not grow: give them another name, or " .. ANEW,
     } do
       local wider = first:gsub(old:gsub("%p", "%%%0"), (old:gsub("10$", "1000")))
       assert.same({ nil, message }, { replace(wider) })
