@@ -330,7 +330,8 @@ end)
 describe("a rule of unix sockets", function()
   it("is refused if it mixes them with IP addresses", function()
     assert.equal('web.lua:1: rewrite "#1": to: only a unix socket can be redirected to a unix '
-      .. 'socket: match unix: endpoints only', env.refusal [[rewrite { connect = "*", to = "unix:/run/x" }]])
+      .. 'socket: match unix: endpoints only',
+      env.refusal [[rewrite { connect = "*", to = "unix:/run/x" }]])
     assert.equal('web.lua:1: rewrite "#1": to: a unix socket cannot be redirected to an IP '
       .. 'address: match no unix: endpoints, or write a path: to = "unix:/run/x.sock"',
       env.refusal [[rewrite { connect = { "10.0.0.1", "unix:/run/x" }, to = "127.0.0.1:80" }]])
