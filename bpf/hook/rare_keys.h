@@ -25,10 +25,6 @@
 #include "bpf/layout/image_layout.h"
 #include "bpf/layout/program_spec.h"
 
-#define TG_HOOKS_UNIX                                                                              \
-	(1u << TG_HOOK_CONNECT_UNIX | 1u << TG_HOOK_SENDMSG_UNIX | 1u << TG_HOOK_RECVMSG_UNIX |    \
-	 1u << TG_HOOK_GETPEERNAME_UNIX | 1u << TG_HOOK_GETSOCKNAME_UNIX)
-
 /* The rare fields, as bits of 1 << enum tg_key. */
 #define TG_RARE_KEYS (~0ull << TG_KEY_RARE)
 
@@ -154,7 +150,7 @@ static TG_SUBPROGRAM int tg_rare_classify(struct bpf_sock_addr *ctx, __u32 what,
 		.view = view,
 		.section = section,
 		.keys = keys,
-		.wanted = TG_HOOKS_UNIX >> TG_WHAT_HOOK(what) & 1
+		.wanted = TG_UNIX_HOOKS >> TG_WHAT_HOOK(what) & 1
 				  ? tg_spec.unix_keys[TG_WHAT_OP(what)]
 				  : tg_spec.keys[TG_WHAT_OP(what)],
 	};

@@ -57,6 +57,11 @@
 #define TG_MAX_DEPTH       7          /* inner levels: 8^7 leaves hold 4M boundaries */
 #define TG_MAX_PATHS       65535u     /* boundaries between paths, an operation */
 
+/* The hooks whose rules are in the sections of unix sockets: bits, 1 << enum tg_hook. */
+#define TG_UNIX_HOOKS                                                                              \
+	(1u << TG_HOOK_CONNECT_UNIX | 1u << TG_HOOK_SENDMSG_UNIX | 1u << TG_HOOK_RECVMSG_UNIX |    \
+	 1u << TG_HOOK_GETPEERNAME_UNIX | 1u << TG_HOOK_GETSOCKNAME_UNIX)
+
 /*
  * The fields that a term can ask about, each an unsigned key.  An address is
  * looked up in ADDR4 if it is IPv4 or v4-mapped, in ADDR6 otherwise, never in

@@ -5,6 +5,7 @@
 
 #include <linux/bpf.h>
 
+#include "bpf/layout/image_layout.h"
 #include "tidegate.h"
 
 struct tg_hook_kind {
@@ -16,7 +17,7 @@ struct tg_hook_kind {
 /* By enum tg_hook. */
 extern const struct tg_hook_kind tg_hook_kinds[TG_HOOKS];
 
-/* Masks of hooks. */
+/* Masks of hooks; TG_UNIX_HOOKS is in bpf/layout/image_layout.h. */
 #define TG_HOOK_BIT(hook) (1u << (hook))
 #define TG_BIND_HOOKS     (TG_HOOK_BIT(TG_HOOK_BIND4) | TG_HOOK_BIT(TG_HOOK_BIND6))
 #define TG_CONNECT_HOOKS                                                                           \
@@ -25,10 +26,6 @@ extern const struct tg_hook_kind tg_hook_kinds[TG_HOOKS];
 #define TG_SENDMSG_HOOKS                                                                           \
 	(TG_HOOK_BIT(TG_HOOK_SENDMSG4) | TG_HOOK_BIT(TG_HOOK_SENDMSG6) |                           \
 	 TG_HOOK_BIT(TG_HOOK_SENDMSG_UNIX))
-#define TG_UNIX_HOOKS                                                                              \
-	(TG_HOOK_BIT(TG_HOOK_CONNECT_UNIX) | TG_HOOK_BIT(TG_HOOK_SENDMSG_UNIX) |                   \
-	 TG_HOOK_BIT(TG_HOOK_RECVMSG_UNIX) | TG_HOOK_BIT(TG_HOOK_GETPEERNAME_UNIX) |               \
-	 TG_HOOK_BIT(TG_HOOK_GETSOCKNAME_UNIX))
 #define TG_ALL_HOOKS (TG_HOOK_BIT(TG_HOOKS) - 1)
 
 #endif
