@@ -133,7 +133,7 @@ sandbox.describe("a gate on the kernel", function(here)
     local ok, message = gate:commit()
     assert.is_nil(ok)
     assert.equal(([[policy:1: deny "#1": connect: %s:2: "192.0.2": an IPv4 address has four ]]
-      .. [[numbers, this one 3]])
+      .. [[numbers, this one has 3]])
       :format(path), message)
     assert.equal("ECONNREFUSED", connect("192.0.2.1", 80))
     assert.equal(1, gate:status().generation)
