@@ -3,7 +3,8 @@
  * set_lookup.h - whether an address is in a set.
  *
  * One probe for each prefix length that the set has, the longest first.  A
- * probe reads one row, seldom two, however many elements there are.
+ * probe reads one row, seldom two, however many elements there are.  An element that
+ * has expired does not count: tg_entry_counts().
  */
 #ifndef TG_BPF_ENGINE_SET_LOOKUP_H
 #define TG_BPF_ENGINE_SET_LOOKUP_H

@@ -3,7 +3,7 @@
  * attach.c - the links between a gate's programs and its cgroups.
  *
  * The kernel detaches a link when its last descriptor is closed: a host that
- * dies leaves nothing attached.
+ * dies leaves nothing attached.  A forked child closes its copies: tg_gate_detach().
  */
 #include "gate/gate.h"
 

@@ -3,10 +3,10 @@
  * gate.c - a running policy: publishing images into it.
  *
  * If the loaded programs cover an image, publishing it is one write of one map
- * slot.  If it needs more (another field, more rows, another hook), a wider
- * program set is loaded first.  That set gets the image in force and replaces
- * the old programs link by link, which no call can notice.  Only then does the
- * same one write put the new image in force for all of them.
+ * slot, which waits for running programs: tg_image_map_install().  If it needs more (another field,
+ * more rows, another hook), a wider program set is loaded first.  That set gets the image in force
+ * and replaces the old programs link by link, which no call can notice.  Only then does the same
+ * one write put the new image in force for all of them.
  */
 #include "gate/gate.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* endpoint.c - one item of an endpoint list: "10.0.0.0/8:443". */
+/* endpoint.c - one endpoint as intervals: an address, prefix, range or name, with its ports. */
 #include "parse/endpoint.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
---- What happens to a call, and why.
+--- What happens to a call, and why: the words that `explain` prints.
 
 local bit = require "bit"
 local ffi = require "ffi"
