@@ -225,7 +225,8 @@ describe("a session at the prompt", function()
 
   leaving_none("ends what sh left running, and says so", function()
     local term = prompt.start {}
-    term:enter 'sh "sleep 1000 &"'
+    -- Until it has executed sleep, the child is another sh.
+    term:enter [[sh "sleep 1000 & until grep -q sleep /proc/$!/comm; do :; done"]]
     term:key "C-d"
     term:wait_for "tidegate: sh left running: sleep (pid "
     assert.equal(0, term:status())
