@@ -72,7 +72,7 @@ M.operations = {
   },
 }
 
---- Who makes the call, and with which socket; all must hold.
+--- The conditions: the caller of a call, and its socket. All of a rule's conditions must hold.
 ---@type tidegate.Word[]
 M.conditions = {
   {

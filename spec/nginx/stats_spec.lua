@@ -132,7 +132,7 @@ tidegate_calls_total{gate="web",hook="connect4",outcome="error"} 0
       assert.truthy(text:find("\n" .. line .. "\n", 1, true), line .. " is not in\n" .. text)
     end
 
-    -- Of too many backends only their number is reported.
+    -- If there are too many backends, only their number is reported.
     assert.equal(200, (server:get "/more"))
     stats = cjson.decode((select(2, server:get "/stats")))
     assert.same({ count = 1001, size = 2000 }, stats.services.many)
