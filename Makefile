@@ -3,8 +3,9 @@ B ?= build
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 LUADIR ?= $(PREFIX)/share/lua/5.1
-VERSION := 0.1.0
-SONAME := libtidegate.so.0
+# The header has the versions: TG_VERSION_NUMBER 0x000100 is 0.1.0, and TG_ABI the soname's number.
+VERSION := $(shell printf '%d.%d.%d' $$(sed -n 's/^.define TG_VERSION_NUMBER 0x\(..\)\(..\)\(..\)$$/0x\1 0x\2 0x\3/p' core/tidegate.h))
+SONAME := libtidegate.so.$(shell sed -n 's/^.define TG_ABI //p' core/tidegate.h)
 REPL := libtidegate-repl.so.0
 
 CC = gcc
@@ -21,7 +22,7 @@ BPF_CFLAGS = -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) -Wall -Wext
 	-I/usr/include/$(shell $(CC) -print-multiarch) -iquote .
 
 # Packages of Debian. luajit2 instead of luajit, which conflicts with nginx's Lua module.
-PACKAGES := gcc make libc6-dev clang llvm clang-format libbpf-dev libelf-dev zlib1g-dev libedit-dev bpftool pkg-config \
+PACKAGES := gcc g++ make libc6-dev clang llvm libclang-rt-dev clang-format libbpf-dev libelf-dev zlib1g-dev libedit-dev bpftool pkg-config \
 	luajit2 libluajit2-5.1-dev luarocks lua-luv lua-argparse lua-cjson lua-busted lua-check valgrind \
 	nginx libnginx-mod-http-lua lua-resty-core curl netcat-openbsd iproute2 netbase tmux
 
@@ -62,16 +63,18 @@ $(B)/%.skel.h: $(B)/%.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
 
-# -MMD: the compiler writes a list of the headers that each object depends on.
+# -MMD: the compiler writes a list of the headers that each object depends on. B may be absolute in
+# one run and relative in the next, so the list is for the object under both of its names.
 $(B)/core/%.o: core/%.c | $(B)
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -MT '$(abspath $@) $(patsubst $(CURDIR)/%,%,$(abspath $@))' \
+	  -c $< -o $@
 
 -include $(OBJECTS:.o=.d)
 
-$(B)/core/base/version.o: ALL_CFLAGS += -DTG_VERSION='"$(VERSION)"'
-$(B)/core/base/version.o: Makefile
+$(B)/core/base/version.o: ALL_CFLAGS += -DTG_VERSION='"$(VERSION)"' -DTG_PRIVATE_ABI=$$(cat $(B)/private_abi)u
+$(B)/core/base/version.o: Makefile $(B)/private_abi
 $(B)/core/gate/program.o: $(B)/tidegate.skel.h
 $(B)/core/gate/program_unix.o: $(B)/unix.skel.h
 $(B)/core/gate/redirected.o: $(B)/redirected.skel.h
@@ -84,37 +87,51 @@ $(B)/$(SONAME): $(OBJECTS) core/tidegate.map
 $(B)/libtidegate.so: $(B)/$(SONAME)
 	$(Q)ln -sf $(SONAME) $@
 
-# Write the public regions of headers as declarations for LuaJIT: $(1) the file, $(2) the headers.
-cdef = { echo 'return [['; \
-	  sed -n '/^\/\* public { \*\//,/^\/\* } public \*\//{s/^\#define \(TG_[A-Z_]*\)[ \t]*\([^ ]*\)\(.*\)/static const uint32_t \1 = \2;\3/;s/__u\([0-9]*\) /uint\1_t /;s/^TG_REPL //;p}' \
-	    $(2); \
-	  echo ']]'; } > $(1)
+# The declarations for LuaJIT: what headers have between `cdef {` and `} cdef`, without comments.
+cdef = sed -n '/^\/\* cdef { \*\//,/^\/\* } cdef \*\//{/^\#define TG_[A-Z_]*(/d;/^\#define TG_[A-Z_]* *UINT64_/d;s/^\#define \(TG_[A-Z_]*\)[ \t]*\([^ ]*\)\(.*\)/static const uint32_t \1 = \2;\3/;s/__u\([0-9]*\) /uint\1_t /;s/^TG_REPL //;p}' $(1) | \
+	$(CC) -fpreprocessed -dD -E -P -
 
-$(B)/lua/tidegate/cdef.lua: bpf/layout/event.h core/tidegate.h Makefile | $(B)
+# All that the Lua module takes from the library, and its checksum, by which they know each other.
+DECLARING := bpf/layout/enums.h core/tidegate.h bpf/layout/event_record.h core/tidegate_private.h
+
+$(B)/private_abi: $(DECLARING) Makefile | $(B)
+	$(Q)$(call cdef,$(DECLARING)) | cksum | cut -d' ' -f1 > $@
+
+$(B)/lua/tidegate/cdef.lua: $(DECLARING) $(B)/private_abi Makefile | $(B)
 	$(call say,CDEF,$@)
-	$(Q)$(call cdef,$@,bpf/layout/event.h core/tidegate.h)
+	$(Q){ echo 'return [['; $(call cdef,$(DECLARING)); \
+	  echo "static const uint32_t TG_PRIVATE_ABI = $$(cat $(B)/private_abi);"; echo ']]'; } > $@
 
 $(B)/lua/tidegate/repl/cdef.lua: repl/repl.h Makefile | $(B)
 	$(call say,CDEF,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(call cdef,$@,repl/repl.h)
+	$(Q){ echo 'return [['; $(call cdef,repl/repl.h); echo ']]'; } > $@
 
 # The C library of the prompt, which only `tidegate repl` loads.
 $(B)/$(REPL): $(wildcard repl/*.[ch]) | $(B)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -shared -Wl,-soname,$(REPL) -Wl,-z,defs -o $@ $(filter %.c,$^) -ledit
 
-# Write the launcher: $(1) the file, $(2) the folders of the Lua modules, relative to that file.
-launcher = sed 's|@folders@|$(2)|' bin/tidegate > $(1) && chmod 755 $(1)
+# What the Lua language server reads of the module, from the annotations of its public classes.
+$(B)/luals/tidegate.lua: docs/lua_reference.lua docs/lua_classes.lua $(wildcard lua/tidegate/*.lua) | $(B)
+	$(call say,LUALS,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)LUA_PATH='docs/?.lua;;' $(LUAJIT) -e 'io.write(require("lua_reference").definitions())' > $@
+
+# Write the launcher: $(1) the file, $(2) the folders of the Lua modules, relative to that file,
+# $(3) whether it is installed, or stays in the tree. Its first line names LuaJIT by its path, so
+# that PATH does not choose what runs.
+INTERPRETER = $(or $(shell command -v $(LUAJIT)),$(LUAJIT))
+launcher = sed '1s|.*|\#!$(INTERPRETER) -E|;s|@folders@|$(2)|;s|@place@|$(3)|' bin/tidegate > $(1) && chmod 755 $(1)
 
 $(B)/tidegate: bin/tidegate Makefile | $(B)
 	$(call say,COMMAND,$@)
-	$(Q)$(call launcher,$@,$(shell realpath -m --relative-to=$(B) lua) lua)
+	$(Q)$(call launcher,$@,$(shell realpath -m --relative-to=$(B) lua) lua,tree)
 
-# The installed tidegate.h is one file, with event.h inside.
-$(B)/tidegate.h: core/tidegate.h bpf/layout/event.h | $(B)
+# The installed tidegate.h is one file, with enums.h inside.
+$(B)/tidegate.h: core/tidegate.h bpf/layout/enums.h | $(B)
 	$(call say,HEADER,$@)
-	$(Q)sed -e '/^#include "bpf\/layout\/event.h"/{r bpf/layout/event.h' -e 'd}' core/tidegate.h > $@
+	$(Q)sed -e '/^#include "bpf\/layout\/enums.h"/{r bpf/layout/enums.h' -e 'd}' core/tidegate.h > $@
 
 # The pkg-config file. It contains PREFIX, so each install writes it again. It has no Libs.private,
 # because there is no static library: a program that links with us does not need libbpf-dev.
@@ -125,9 +142,49 @@ pkgconfig = printf '%s\n' 'prefix=$(PREFIX)' 'includedir=$${prefix}/include' \
 	'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -ltidegate'
 
 # Programs of the kernel specs that are not Lua.
-SPEC_PROGRAMS = $(B)/client $(B)/escape $(B)/attach_conflict $(B)/watch.bpf.o $(B)/other.bpf.o
+# What takes long to build is left out if the only specs to run are files that do not need it.
+needed = $(if $(strip $(if $(SPEC),,all) $(filter-out %_spec.lua,$(SPEC)) $(filter $(1),$(SPEC))),$(2))
+SPEC_PROGRAMS = $(B)/sanitized.a $(call needed,%/fuzz_spec.lua,$(FUZZ)) $(B)/client $(B)/escape $(B)/watcher $(B)/attach_conflict $(B)/watch.bpf.o $(B)/other.bpf.o
 
-$(B)/client $(B)/escape: $(B)/%: spec/c/%.c | $(B)
+# The core as the C programs of specs use it: with sanitizers, with what is not public, and with
+# marks that tell a fuzzer which code an input reaches.  Warnings are gcc's business.
+SANITIZED = $(OBJECTS:$(B)/core/%=$(B)/sanitized/%)
+SANITIZE := -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
+
+$(B)/sanitized/%.o: core/%.c $(B)/core/%.o
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(ALL_CFLAGS) -w -fvisibility=default $(SANITIZE) -fsanitize=fuzzer-no-link -c $< -o $@
+
+$(B)/sanitized/base/version.o: ALL_CFLAGS += -DTG_VERSION='"$(VERSION)"' -DTG_PRIVATE_ABI=$$(cat $(B)/private_abi)u
+
+$(B)/sanitized.a: $(SANITIZED)
+	$(call say,AR,$@)
+	$(Q)rm -f $@; $(AR) rc $@ $(SANITIZED)
+
+$(B)/sanitized.so: $(SANITIZED)
+	$(call say,LINK,$@)
+	$(Q)$(CLANG) -shared $(SANITIZE) -o $@ $(SANITIZED) -lbpf
+
+# The targets of `make fuzz`: spec/fuzz/NAME.c is given inputs, and uses the core.
+FUZZ = $(patsubst spec/fuzz/%.c,$(B)/fuzz/%,$(wildcard spec/fuzz/*.c))
+
+$(B)/fuzz/%: spec/fuzz/%.c $(B)/sanitized.a
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) -std=gnu11 -Wall -Wextra -Werror $(SANITIZE) -fsanitize=fuzzer -iquote core -iquote . \
+	  -iquote spec/c -o $@ $(filter-out $(B)/sanitized.a,$^) $(B)/sanitized.a -lbpf -lm
+
+$(B)/fuzz/image: $(patsubst %,spec/c/%.c,damage draw random_image read_image)
+$(B)/fuzz/text $(B)/fuzz/file $(B)/fuzz/table: spec/c/draw.c
+# LuaJIT loads the core itself, as the module does.
+$(B)/fuzz/policy: spec/fuzz/policy.c $(B)/sanitized.so
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) -std=gnu11 -Wall -Wextra -Werror $(SANITIZE) -fsanitize=fuzzer \
+	  $$(pkg-config --cflags luajit) -o $@ $< $$(pkg-config --libs luajit)
+
+$(B)/client $(B)/escape $(B)/watcher: $(B)/%: spec/c/%.c | $(B)
 	$(call say,CC,$@)
 	$(Q)$(CC) -std=gnu11 -Wall -Wextra -Werror -O1 -static -pthread $< -o $@
 
@@ -162,9 +219,21 @@ deps: ## install the Debian packages that are missing
 	case "$$missing " in *' nginx '*) service nginx stop; update-rc.d nginx disable;; esac > /dev/null 2>&1; \
 	exit $$status
 
-test: deps ## build, run every spec (SPEC="FILE FOLDER ...": only these)
+test: deps ## build, run every spec (SPEC="FILE FOLDER ...": only these; JOBS=1: one at a time)
 	@$(MAKE) all $(SPEC_PROGRAMS)
-	$(Q)TIDEGATE_BUILD=$(BUILD) $(LUAJIT) spec/run $(SPEC)
+	$(Q)TIDEGATE_BUILD=$(BUILD) JOBS=$(JOBS) $(LUAJIT) spec/run $(SPEC)
+
+# A proof alone has both processors, so that a proof of races meets as many as it can.
+soak: deps ## run the long proofs in full, for an hour or more (SPEC="FILE FOLDER ...": only these)
+	@$(MAKE) all $(SPEC_PROGRAMS)
+	$(Q)TIDEGATE_BUILD=$(BUILD) ROUNDS=$(or $(ROUNDS),whole) TIDEGATE_SECONDS=120 JOBS=1 \
+	  $(LUAJIT) spec/run $(or $(SPEC),spec/security spec/unit/corrupt_spec.lua spec/kernel/soak_spec.lua)
+
+SECONDS ?= 60
+
+fuzz: deps ## look for inputs that break the core or the module (SECONDS=60, TARGET="image text file policy table")
+	@$(MAKE) all $(FUZZ)
+	$(Q)TIDEGATE_BUILD=$(BUILD) spec/fuzz/run $(SECONDS) $(TARGET)
 
 # Emulated processors are slow, so the specs publish fewer generations there.
 test-kernels: deps ## run spec/kernel on other kernels under qemu (KERNELS="6.1 6.12"); downloads them
@@ -201,8 +270,8 @@ $(B)/bench/measure: $(wildcard bench/*.[ch]) $(HEADERS) $(B)/bench/rival.skel.h 
 	$(Q)$(CC) $(ALL_CFLAGS) -iquote $(B)/bench -o $@ $(filter-out %.bpf.c,$(wildcard bench/*.c)) \
 	  -L$(B) -l:$(SONAME) -Wl,-rpath,'$$ORIGIN/..' -lbpf
 
-docs: ## write the generated parts of docs/ again
-	$(Q)LUA_PATH='lua/?.lua;lua/?/init.lua;;' $(LUAJIT) docs/generate.lua docs/*.md
+docs: $(B)/lua/tidegate/cdef.lua $(B)/libtidegate.so ## write the generated parts of docs/ again
+	$(Q)LUA_PATH='docs/?.lua;lua/?.lua;lua/?/init.lua;$(B)/lua/?.lua;;' $(LUAJIT) docs/generate.lua docs/*.md
 
 # They need nothing of each other, so `make -j lint` runs them side by side.
 LINTS := lint-lua lint-format lint-layers lint-symbols
@@ -216,9 +285,9 @@ lint-lua:
 	$(Q)luacheck -q lua bin/tidegate spec spec/run examples bench/run bench/nginx docs
 
 lint-format:
-	$(call say,FORMAT,'core bpf repl bench spec/c examples/c')
+	$(call say,FORMAT,'core bpf repl bench spec/c spec/fuzz examples/c')
 	$(Q)clang-format --dry-run -Werror core/*.h core/*/*.[ch] bpf/*.c bpf/*/*.h repl/*.[ch] \
-	  $(wildcard bench/*.[ch] spec/c/*.[ch] examples/c/*.c)
+	  $(wildcard bench/*.[ch] spec/c/*.[ch] spec/fuzz/*.c examples/c/*.c)
 
 lint-layers:
 	$(call say,LAYERS,'core bpf')
@@ -229,24 +298,35 @@ lint-symbols:
 	$(Q)sed -n 's/^\t\t\(tg_[a-z0-9_]*\);$$/\1/p' core/tidegate.map | LC_ALL=C sort > $(B)/symbols.map
 	$(Q)nm -D --defined-only $(B)/$(SONAME) | sed -n 's/.* [A-Z] \(tg_[a-z0-9_]*\)@.*/\1/p' | \
 	  LC_ALL=C sort > $(B)/symbols.so
-	$(Q)$(CC) -fpreprocessed -dD -E -P core/tidegate.h | grep -o '\btg_[a-z0-9_]*(' | tr -d '(' | \
+	$(Q)cat core/tidegate.h core/tidegate_private.h | $(CC) -fpreprocessed -dD -E -P - | grep -o '\btg_[a-z0-9_]*(' | tr -d '(' | \
 	  LC_ALL=C sort > $(B)/symbols.h
-	$(Q)diff -u --label core/tidegate.map --label core/tidegate.h $(B)/symbols.map $(B)/symbols.h
+	$(Q)diff -u --label core/tidegate.map --label 'headers in core' $(B)/symbols.map $(B)/symbols.h
 	$(Q)diff -u --label core/tidegate.map --label $(SONAME) $(B)/symbols.map $(B)/symbols.so
+
+# The Lua module for OpenResty's package manager.
+opm: $(LIBRARY) ## put the package for OpenResty's opm together in build/opm
+	$(call say,OPM,$(B)/opm)
+	$(Q)rm -rf $(B)/opm
+	$(Q)mkdir -p $(B)/opm/doc
+	$(Q)$(call install_lua,$(B)/opm/lib)
+	$(Q)rm -r $(B)/opm/lib/tidegate/command $(B)/opm/lib/tidegate/host $(B)/opm/lib/tidegate/repl
+	$(Q)cp README.md LICENSE $(B)/opm && cp docs/nginx.md $(B)/opm/doc
+	$(Q)sed 's/^abstract/version = $(VERSION)\n&/' dist.ini > $(B)/opm/dist.ini
 
 # Install the Lua modules into a folder: $(1).
 install_lua = (cd lua && find tidegate -name '*.lua' -exec install -Dm 644 {} $(abspath $(1))/{} \;) && \
 	(cd $(B)/lua && find tidegate -name '*.lua' -exec install -Dm 644 {} $(abspath $(1))/{} \;)
 
-install: all $(B)/tidegate.h ## install under PREFIX (/usr/local), inside DESTDIR if that is set
+install: all $(B)/tidegate.h $(B)/luals/tidegate.lua ## install under PREFIX (/usr/local), inside DESTDIR if that is set
 	$(call say,INSTALL,$(DESTDIR)$(PREFIX))
 	$(Q)install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(LIBDIR)/pkgconfig
-	$(Q)$(call launcher,$(DESTDIR)$(PREFIX)/bin/tidegate,$(shell realpath -m --relative-to=$(PREFIX)/bin $(LUADIR)))
+	$(Q)$(call launcher,$(DESTDIR)$(PREFIX)/bin/tidegate,$(shell realpath -m --relative-to=$(PREFIX)/bin $(LUADIR)),installed)
 	$(Q)install -m 755 $(B)/$(SONAME) $(DESTDIR)$(LIBDIR)/libtidegate.so.$(VERSION)
 	$(Q)ln -sf libtidegate.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
 	$(Q)ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libtidegate.so
 	$(Q)install -m 755 $(B)/$(REPL) $(DESTDIR)$(LIBDIR)/$(REPL)
 	$(Q)install -m 644 $(B)/tidegate.h $(DESTDIR)$(PREFIX)/include/
+	$(Q)install -Dm 644 $(B)/luals/tidegate.lua $(DESTDIR)$(PREFIX)/share/tidegate/luals/tidegate.lua
 	$(Q)$(pkgconfig) > $(DESTDIR)$(LIBDIR)/pkgconfig/tidegate.pc
 	$(Q)$(call install_lua,$(DESTDIR)$(LUADIR))
 	$(Q)[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig
@@ -255,7 +335,7 @@ install: all $(B)/tidegate.h ## install under PREFIX (/usr/local), inside DESTDI
 # share/lua/5.1 of its tree.
 install-rock: $(LIBRARY)
 	$(Q)install -d $(BINDIR) $(LIBDIR)
-	$(Q)$(call launcher,$(BINDIR)/tidegate,../share/lua/5.1)
+	$(Q)$(call launcher,$(BINDIR)/tidegate,../share/lua/5.1,installed)
 	$(Q)install -m 755 $(B)/$(SONAME) $(LIBDIR)/libtidegate.so
 	$(Q)$(call install_lua,$(LUADIR))
 
@@ -278,7 +358,7 @@ clean: ## remove build/
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
 
-.PHONY: all deps test test-kernels demo bench bench-nginx docs lint lint-lua lint-format lint-layers lint-symbols \
-	install install-rock rock library clean help
+.PHONY: all deps test soak fuzz test-kernels demo bench bench-nginx docs lint lint-lua lint-format lint-layers lint-symbols \
+	install install-rock rock opm library clean help
 .DELETE_ON_ERROR:
 .PRECIOUS: $(B)/%.bpf.o

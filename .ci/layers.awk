@@ -27,7 +27,7 @@ function check_include(path, line,    own, other) {
 		return
 	other = folder(path)
 	if (other == "") {
-		if (path != "tidegate.h" && path !~ /\.skel\.h$/)
+		if (path !~ /^(tidegate|tidegate_private)\.h$/ && path !~ /\.skel\.h$/)
 			fault(line, "includes " path ": write the path from the root, such as " \
 				(FILENAME ~ /^bpf/ ? "bpf/" : "") own "/" path)
 		return

@@ -30,13 +30,13 @@ void gate_with_backends(struct variant *variant, const char *endpoint, uint32_t 
 	uint32_t index;
 	char text[32];
 
-	rule.reveal = reveal;
+	rule.flags = reveal ? TG_RULE_REVEAL : 0;
 	check(tg_policy_new("bench", &policy));
 	index = gate_add_rule(policy, &rule, endpoint, NULL);
 	for (uint32_t i = 0; i < backends; i++) {
 		backend_text(0, backends, i, text, sizeof(text));
-		check(tg_policy_backend(policy, index, text,
-					weighted && i == backends - 1 ? 3 : 1));
+		check(tg_policy_add_backend(policy, index, text,
+					    weighted && i == backends - 1 ? 3 : 1));
 	}
 	gate_attach(variant, AF_INET, gate_of_policy(policy));
 }
@@ -49,27 +49,29 @@ static void put_service(struct tg_services *services, uint32_t number, const str
 
 	for (uint32_t i = 0; i < backends; i++) {
 		backend_text(number, backends, i, text[i], sizeof(text[i]));
-		specs[i] = (struct tg_backend_spec){text[i], 1, TG_BACKEND_UP};
+		specs[i] = (struct tg_backend_spec){
+			.size = sizeof(*specs), .address = text[i], .weight = 1};
 	}
 	snprintf(vip_text, sizeof(vip_text), "%u.%u.%u.%u:%u/udp", vip->addr[0], vip->addr[1],
 		 vip->addr[2], vip->addr[3], VIP_PORT);
-	check(tg_services_put(services, vip_text, specs, backends, NULL));
+	check(tg_services_put(services, vip_text, specs, backends, 0, NULL));
 }
 
 void gate_with_services(struct variant *variant, const struct prefix *vips, uint32_t count,
 			uint32_t backends, struct cost *cost)
 {
 	struct tg_rule rule = gate_rule(variant, TG_VERB_BALANCE);
+	struct tg_services_options options = {.size = sizeof(options), .capacity = count};
 	struct tg_services_info info = {.size = sizeof(info)};
 	struct tg_services *services;
 	struct tg_policy *policy;
 	double start;
 
-	rule.reveal = true;
+	rule.flags = TG_RULE_REVEAL;
 	check(tg_policy_new("bench", &policy));
-	check(tg_policy_services(policy, "services", count));
+	check(tg_policy_declare_services(policy, "services", &options));
 	gate_with_table(variant, AF_INET, policy, &rule, "services", cost);
-	check(tg_gate_services(variant->gate, "services", &services));
+	check(tg_gate_find_services(variant->gate, "services", &services));
 	start = now_ns();
 	for (uint32_t i = 0; i < count; i++)
 		put_service(services, i, &vips[i], backends);

@@ -62,14 +62,14 @@ void check_errors(const struct group *groups, uint32_t count)
 {
 	for (const struct group *group = groups; group < groups + count; group++) {
 		for (uint32_t i = 0; i < group->count; i++) {
-			struct tg_gate_status status = {.size = sizeof(status)};
+			struct tg_gate_stats stats = {.size = sizeof(stats)};
 			struct tg_gate *gate = group->variants[i].gate;
 
 			if (gate)
-				check(tg_gate_status(gate, &status));
-			if (status.errors)
+				check(tg_gate_stats(gate, NULL, 0, &stats));
+			if (stats.errors)
 				die("%s/%s: %llu calls were decided by on_error", group->id,
-				    group->variants[i].id, (unsigned long long)status.errors);
+				    group->variants[i].id, (unsigned long long)stats.errors);
 		}
 	}
 }
@@ -78,9 +78,14 @@ void check_errors(const struct group *groups, uint32_t count)
 
 static uint64_t hits(const struct variant *variant, uint32_t rule)
 {
+	struct tg_gate_stats stats = {.size = sizeof(stats)};
 	struct tg_counters counters;
 
-	check(tg_gate_counters(variant->gate, rule, variant->op, &counters));
+	if (rule == TG_RULE_DEFAULT) {
+		check(tg_gate_stats(variant->gate, NULL, 0, &stats));
+		return stats.defaults[variant->op].hits;
+	}
+	check(tg_gate_rule_counters(variant->gate, rule, &counters));
 	return counters.hits;
 }
 

@@ -24,8 +24,8 @@ struct tg_gate *gate_of_image(const struct tg_image *image)
 	struct tg_gate *gate;
 	int err;
 
-	check(tg_gate_open(NULL, &gate));
-	err = tg_gate_publish(gate, image);
+	check(tg_gate_new(NULL, &gate));
+	err = tg_gate_publish(gate, image, NULL);
 	if (err == -EOPNOTSUPP) {
 		tg_gate_close(gate);
 		return NULL;
@@ -46,7 +46,7 @@ void gate_attach(struct variant *variant, int family, struct tg_gate *gate)
 	if (!gate)
 		die("%s", tg_error());
 	variant->gate = gate;
-	check(tg_gate_attach(variant->gate, variant->cgroup));
+	check(tg_gate_attach(variant->gate, variant->cgroup, NULL, NULL));
 	variant->program = program_of(variant, hook_of(variant, family));
 }
 
@@ -54,14 +54,14 @@ static struct tg_list *list_of(enum tg_field field, const char *item)
 {
 	struct tg_list *list;
 
-	check(tg_list_new(field, &list));
+	check(tg_list_new(field, 0, &list));
 	check(tg_list_add(list, item));
 	return list;
 }
 
 void gate_match(struct tg_policy *policy, uint32_t index, struct tg_list *list)
 {
-	check(tg_policy_match(policy, index, list));
+	check(tg_policy_add_match(policy, index, list));
 	tg_list_free(list);
 }
 
@@ -70,7 +70,7 @@ uint32_t gate_add_rule(struct tg_policy *policy, const struct tg_rule *rule, con
 {
 	uint32_t index;
 
-	check(tg_policy_add(policy, rule, &index));
+	check(tg_policy_add_rule(policy, rule, &index));
 	gate_match(policy, index, list_of(TG_FIELD_ENDPOINT, endpoint));
 	if (proto)
 		gate_match(policy, index, list_of(TG_FIELD_PROTO, proto));

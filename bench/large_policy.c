@@ -66,7 +66,7 @@ static void attach_and_measure(struct variant *variant, int family, struct tg_po
 	gate_attach(variant, family, gate_of_image(image));
 	for (uint32_t i = 0; i < PUBLISHES; i++) {
 		start = now_ns();
-		check(tg_gate_publish(variant->gate, image));
+		check(tg_gate_publish(variant->gate, image, NULL));
 		samples_add(&publish, (now_ns() - start) / 1e6);
 	}
 	cost->kernel_bytes = image_map_bytes(variant);
@@ -129,10 +129,10 @@ void gate_with_prefixes(struct variant *variant, int family, const struct prefix
 
 	write_prefixes(family, prefixes, count, path, sizeof(path));
 	start = now_ns();
-	check(tg_list_new(TG_FIELD_ENDPOINT, &list));
+	check(tg_list_new(TG_FIELD_ENDPOINT, 0, &list));
 	check(tg_list_load(list, path));
 	check(tg_policy_new("bench", &policy));
-	check(tg_policy_add(policy, &rule, &index));
+	check(tg_policy_add_rule(policy, &rule, &index));
 	gate_match(policy, index, list);
 	cost->load_ms = (now_ns() - start) / 1e6;
 	attach_and_measure(variant, family, policy, cost);
@@ -143,10 +143,12 @@ void gate_with_table(struct variant *variant, int family, struct tg_policy *poli
 {
 	struct tg_list *list;
 	uint32_t index;
+	char item[64];
 
-	check(tg_list_new(TG_FIELD_ENDPOINT, &list));
-	check(tg_list_add_set(list, table, false));
-	check(tg_policy_add(policy, rule, &index));
+	snprintf(item, sizeof(item), "@%s", table);
+	check(tg_list_new(TG_FIELD_ENDPOINT, 0, &list));
+	check(tg_list_add(list, item));
+	check(tg_policy_add_rule(policy, rule, &index));
 	gate_match(policy, index, list);
 	attach_and_measure(variant, family, policy, cost);
 }
@@ -155,6 +157,7 @@ void gate_with_set(struct variant *variant, int family, const struct prefix *pre
 		   uint32_t count, struct cost *cost)
 {
 	struct tg_rule rule = gate_rule(variant, TG_VERB_ALLOW);
+	struct tg_set_options options = {.size = sizeof(options), .capacity = count};
 	struct tg_set_info info = {.size = sizeof(info)};
 	struct tg_policy *policy;
 	struct tg_set *set;
@@ -163,11 +166,11 @@ void gate_with_set(struct variant *variant, int family, const struct prefix *pre
 
 	write_prefixes(family, prefixes, count, path, sizeof(path));
 	check(tg_policy_new("bench", &policy));
-	check(tg_policy_set(policy, "elements", count, 0));
+	check(tg_policy_declare_set(policy, "elements", &options));
 	gate_with_table(variant, family, policy, &rule, "elements", cost);
-	check(tg_gate_set(variant->gate, "elements", &set));
+	check(tg_gate_find_set(variant->gate, "elements", &set));
 	start = now_ns();
-	check(tg_set_load(set, path));
+	check(tg_set_load(set, path, 0, 0));
 	cost->load_ms = (now_ns() - start) / 1e6;
 	check(tg_set_info(set, &info));
 	cost->kernel_bytes = info.bytes;

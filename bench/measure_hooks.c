@@ -167,9 +167,9 @@ static void measure_hook(const struct kind *kind, const struct family *family)
 	variant_place(&out, family->family);
 	for (int round = -COLD; round < ROUNDS; round++) {
 		time_both(kind, &in, &out, round, bare);
-		check(tg_gate_attach(gate, in.cgroup));
+		check(tg_gate_attach(gate, in.cgroup, NULL, NULL));
 		time_both(kind, &in, &out, round, taxed);
-		check(tg_gate_detach(gate));
+		check(tg_gate_detach(gate, NULL));
 	}
 	tg_gate_close(gate);
 	printf("{\"hook\":\"%s%s\",\"bare\":%.2f,\"added\":%.2f,\"tax\":%.2f}\n", kind->name,

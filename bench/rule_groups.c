@@ -26,7 +26,7 @@ static struct variant *add_rule(struct group *group, const char *id, const char 
 	struct variant *variant = group_add(group, id, label, against);
 
 	rule.size = sizeof(rule);
-	rule.ops = 1u << TG_OP_CONNECT;
+	rule.ops = TG_BIT(TG_OP_CONNECT);
 	gate_with_rule(variant, &rule, endpoint, proto);
 	return variant;
 }
@@ -60,7 +60,8 @@ static void make_one(struct group *group)
 	struct tg_rule allow = {.verb = TG_VERB_ALLOW};
 	struct tg_rule deny = {.verb = TG_VERB_DENY, .log = "false"};
 	struct tg_rule rewrite = {.verb = TG_VERB_REWRITE, .to = "10.4.5.6:7000"};
-	struct tg_rule reveal = {.verb = TG_VERB_REWRITE, .to = "10.4.5.6:7000", .reveal = true};
+	struct tg_rule reveal = {
+		.verb = TG_VERB_REWRITE, .to = "10.4.5.6:7000", .flags = TG_RULE_REVEAL};
 	const struct variant *empty;
 	struct variant *refusal;
 

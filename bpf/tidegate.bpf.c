@@ -18,43 +18,40 @@
 #include "bpf/hook/context.h"
 #include "bpf/hook/count.h"
 #include "bpf/hook/decide.h"
+#include "bpf/hook/once.h"
 #include "bpf/hook/origin.h"
 #include "bpf/hook/verdict.h"
-#include "bpf/layout/event.h"
+#include "bpf/layout/enums.h"
 #include "bpf/layout/program_spec.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-/* Let a call proceed about whose operation the image says nothing. */
-static __always_inline void tg_pass(struct tg_call *call)
+/* Count a call about which the policy says nothing.  1: another program has refused it. */
+static __always_inline __u32 tg_count_undecided(const struct tg_call *call)
 {
-	struct tg_target target = {.port_be = call->port_be};
+	__u32 refused = tg_refused_before(call->op);
 
-	tg_copy_addr(target.addr_be, call->addr_be);
-	if (call->op == TG_OP_CONNECT && (tg_spec.features & TG_FEATURE_PEER))
-		tg_peer_forget(call, &target);
-	if (call->op == TG_OP_BIND && (tg_spec.features & TG_FEATURE_LOCAL))
-		tg_local_forget(call);
-	if (call->op == TG_OP_SENDMSG && (tg_spec.features & TG_FEATURE_SENT))
-		tg_sent_forget(call, &target);
+	tg_count_call(call->hook, refused ? TG_OUTCOME_REFUSED : TG_OUTCOME_PASSED);
+	return refused;
 }
 
 /* connect, bind, sendmsg: do what the policy says. */
 static __always_inline int tg_judge(struct tg_call *call)
 {
-	struct tg_found found;
-	int err = 0;
+	struct tg_found found = {};
+	int failed = tg_call_decide(call, &found), err = failed;
 
-	if (tg_call_decide(call, &found)) {
-		err = tg_on_error(call->hook);
+	if (err == TG_PLAIN_DENIAL) {
+		tg_count_call(call->hook, TG_OUTCOME_ERROR);
+	} else if (err) {
+		err = tg_on_error(call->hook, call->op);
 	} else if (found.term) {
 		if (TG_SHADOWS && found.shadows != TG_NO_SHADOWS)
 			tg_report_shadows(call, &found);
-		return tg_act(call, &found);
-	} else {
-		tg_count_call(call->hook, TG_OUTCOME_PASSED);
+		if (!tg_default_waives(call->op, call->port_be, found.term))
+			return tg_act(call, &found);
 	}
-	if (!err)
+	if (!err && !(failed ? tg_refused_before(call->op) : tg_count_undecided(call)))
 		tg_pass(call);
 	return err;
 }
@@ -93,7 +90,7 @@ static __always_inline int tg_sendmsg(struct bpf_sock_addr *ctx, enum tg_hook ho
 	tg_call_read(&call);
 	if (!call.port_be ||
 	    (hook == TG_HOOK_SENDMSG4 && (tg_spec.features & TG_FEATURE_PEER) && tg_peer_is(ctx))) {
-		tg_count_call(hook, TG_OUTCOME_PASSED);
+		tg_count_undecided(&call);
 		return 0;
 	}
 	if (hook == TG_HOOK_SENDMSG4 && tg_call_may_be_any(&call))
@@ -158,72 +155,84 @@ static __always_inline void tg_getsockname(struct bpf_sock_addr *ctx, enum tg_ho
 SEC("cgroup/bind4")
 int bind4(struct bpf_sock_addr *ctx)
 {
-	return tg_bind_verdict(tg_bind(ctx, TG_HOOK_BIND4));
+	return tg_is_judged_later() ? 1 : tg_bind_verdict(tg_bind(ctx, TG_HOOK_BIND4));
 }
 
 SEC("cgroup/bind6")
 int bind6(struct bpf_sock_addr *ctx)
 {
-	return tg_bind_verdict(tg_bind(ctx, TG_HOOK_BIND6));
+	return tg_is_judged_later() ? 1 : tg_bind_verdict(tg_bind(ctx, TG_HOOK_BIND6));
 }
 
 SEC("cgroup/connect4")
 int connect4(struct bpf_sock_addr *ctx)
 {
-	return tg_verdict(tg_connect(ctx, TG_HOOK_CONNECT4));
+	return tg_is_judged_later() ? 1 : tg_verdict(tg_connect(ctx, TG_HOOK_CONNECT4));
 }
 
 SEC("cgroup/connect6")
 int connect6(struct bpf_sock_addr *ctx)
 {
-	return tg_verdict(tg_connect(ctx, TG_HOOK_CONNECT6));
+	return tg_is_judged_later() ? 1 : tg_verdict(tg_connect(ctx, TG_HOOK_CONNECT6));
 }
 
 SEC("cgroup/sendmsg4")
 int sendmsg4(struct bpf_sock_addr *ctx)
 {
-	return tg_verdict(tg_sendmsg(ctx, TG_HOOK_SENDMSG4));
+	return tg_is_judged_later() ? 1 : tg_verdict(tg_sendmsg(ctx, TG_HOOK_SENDMSG4));
 }
 
 SEC("cgroup/sendmsg6")
 int sendmsg6(struct bpf_sock_addr *ctx)
 {
-	return tg_verdict(tg_sendmsg(ctx, TG_HOOK_SENDMSG6));
+	return tg_is_judged_later() ? 1 : tg_verdict(tg_sendmsg(ctx, TG_HOOK_SENDMSG6));
 }
 
 /* These may only return 1, and may not call bpf_set_retval(). */
 SEC("cgroup/recvmsg4")
 int recvmsg4(struct bpf_sock_addr *ctx)
 {
-	return tg_recvmsg(ctx, TG_HOOK_RECVMSG4), 1;
+	if (!tg_is_judged_later())
+		tg_recvmsg(ctx, TG_HOOK_RECVMSG4);
+	return 1;
 }
 
 SEC("cgroup/recvmsg6")
 int recvmsg6(struct bpf_sock_addr *ctx)
 {
-	return tg_recvmsg(ctx, TG_HOOK_RECVMSG6), 1;
+	if (!tg_is_judged_later())
+		tg_recvmsg(ctx, TG_HOOK_RECVMSG6);
+	return 1;
 }
 
 SEC("cgroup/getpeername4")
 int getpeername4(struct bpf_sock_addr *ctx)
 {
-	return tg_getpeername(ctx, TG_HOOK_GETPEERNAME4), 1;
+	if (!tg_is_judged_later())
+		tg_getpeername(ctx, TG_HOOK_GETPEERNAME4);
+	return 1;
 }
 
 SEC("cgroup/getpeername6")
 int getpeername6(struct bpf_sock_addr *ctx)
 {
-	return tg_getpeername(ctx, TG_HOOK_GETPEERNAME6), 1;
+	if (!tg_is_judged_later())
+		tg_getpeername(ctx, TG_HOOK_GETPEERNAME6);
+	return 1;
 }
 
 SEC("cgroup/getsockname4")
 int getsockname4(struct bpf_sock_addr *ctx)
 {
-	return tg_getsockname(ctx, TG_HOOK_GETSOCKNAME4), 1;
+	if (!tg_is_judged_later())
+		tg_getsockname(ctx, TG_HOOK_GETSOCKNAME4);
+	return 1;
 }
 
 SEC("cgroup/getsockname6")
 int getsockname6(struct bpf_sock_addr *ctx)
 {
-	return tg_getsockname(ctx, TG_HOOK_GETSOCKNAME6), 1;
+	if (!tg_is_judged_later())
+		tg_getsockname(ctx, TG_HOOK_GETSOCKNAME6);
+	return 1;
 }

@@ -20,22 +20,28 @@
 #include "bpf/hook/count.h"
 #include "bpf/hook/decide.h"
 #include "bpf/hook/emit.h"
+#include "bpf/hook/once.h"
 #include "bpf/hook/rare_keys.h"
 #include "bpf/hook/unix_context.h"
 #include "bpf/hook/unix_decide.h"
 #include "bpf/hook/unix_origin.h"
 #include "bpf/hook/verdict.h"
-#include "bpf/layout/event.h"
+#include "bpf/layout/event_record.h"
 #include "bpf/layout/image_layout.h"
 #include "bpf/layout/program_spec.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
+/* The hook, whether another program has refused the call, and the errno of a failed effect, if any.
+ */
+#define TG_UNIX_END(hook, refused, error) ((hook) | (refused) << 8 | (__u32)(error) << 16)
+
 static TG_SUBPROGRAM void tg_unix_emit(struct bpf_sock_addr *ctx, const struct tg_term *term,
-				       enum tg_hook hook, const struct tg_unix_path *asked,
+				       __u32 end, const struct tg_unix_path *asked,
 				       const struct tg_unix_path *final)
 {
-	struct tg_event *event;
+	enum tg_hook hook = (enum tg_hook)(end & 0xff);
+	struct tg_event_record *event;
 	struct tg_view view;
 	void *record;
 
@@ -46,6 +52,10 @@ static TG_SUBPROGRAM void tg_unix_emit(struct bpf_sock_addr *ctx, const struct t
 		return;
 	event = record - sizeof(__u64);
 	tg_event_fill(event, &view, term, ctx, hook);
+	tg_event_end(event,
+		     (end & 0x100 ? TG_EVENT_REFUSED_BEFORE : 0) |
+			     (end >> 16 ? TG_EVENT_FAILED : 0),
+		     end >> 16);
 	event->family = AF_UNIX;
 	event->protocol = 0;
 	event->asked_port_be = 0;
@@ -74,27 +84,37 @@ static __always_inline int tg_unix_proceed(struct bpf_sock_addr *ctx, enum tg_op
 	return to ? tg_unix_write(ctx, to) : 0;
 }
 
-/* Do what the term says.  `to` is the path that it rewrites to, or NULL. */
-static TG_SUBPROGRAM int tg_unix_act(struct bpf_sock_addr *ctx, enum tg_hook hook, enum tg_op op,
+/* Do what the term says.  `what` is TG_WHAT(); `to` is the path that it rewrites to, or NULL. */
+static TG_SUBPROGRAM int tg_unix_act(struct bpf_sock_addr *ctx, __u32 what, __u32 refused,
 				     const struct tg_term *term, const struct tg_unix_path *to)
 {
+	enum tg_hook hook = (enum tg_hook)TG_WHAT_HOOK(what);
+	enum tg_op op = (enum tg_op)TG_WHAT_OP(what);
 	struct tg_unix_path asked;
-	int err;
+	enum tg_outcome outcome;
+	int err = 0;
 
 	if (tg_unix_read(ctx, &asked))
-		return tg_on_error(hook);
-	if (term->verb == TG_VERB_DENY)
-		err = -(int)term->error;
-	else
+		return tg_on_error(hook, op);
+	if (tg_denies(term)) {
+		err = tg_denial(term);
+		outcome = TG_OUTCOME_DENIED;
+	} else if (refused) {
+		outcome = TG_OUTCOME_REFUSED;
+	} else {
 		err = tg_unix_proceed(ctx, op, term, &asked, to);
-	tg_count_decided(term, hook, tg_outcome_of(term, err));
-	if ((tg_spec.features & TG_FEATURE_LOG) && (term->effects & TG_EFFECT_LOG))
-		tg_unix_emit(ctx, term, hook, &asked, to ? to : &asked);
+		outcome = tg_is_trial(term) ? TG_OUTCOME_PASSED : tg_outcome_of(term, err);
+	}
+	tg_count_decided(term, hook, outcome);
+	if (tg_tells(term, outcome == TG_OUTCOME_ERROR))
+		tg_unix_emit(ctx, term,
+			     TG_UNIX_END(hook, refused, outcome == TG_OUTCOME_ERROR ? -err : 0),
+			     &asked, to && !refused ? to : &asked);
 	return err;
 }
 
-/* Count and log the shadows.  The call goes on as if they did not exist. */
-static TG_SUBPROGRAM void tg_unix_report_shadows(struct bpf_sock_addr *ctx, enum tg_hook hook,
+/* Count and log the shadows.  The call goes on as if they did not exist.  `end`: TG_UNIX_END(). */
+static TG_SUBPROGRAM void tg_unix_report_shadows(struct bpf_sock_addr *ctx, __u32 end,
 						 const struct tg_view *view, __u64 shadows,
 						 __u64 term_row)
 {
@@ -110,15 +130,16 @@ static TG_SUBPROGRAM void tg_unix_report_shadows(struct bpf_sock_addr *ctx, enum
 		if (index == TG_HEAD_NONE || !term || term->rule == reported)
 			continue;
 		reported = term->rule;
-		tg_count_shadow(term);
-		if ((tg_spec.features & TG_FEATURE_LOG) && (term->effects & TG_EFFECT_LOG))
-			tg_unix_emit(ctx, term, hook, &asked, &asked);
+		if (!(end & 0x100))
+			tg_count_shadow(term);
+		if (tg_tells(term, 0))
+			tg_unix_emit(ctx, term, end, &asked, &asked);
 	}
 }
 
 /* Do what the policy says about a call. */
 static __always_inline int tg_unix_judge(struct bpf_sock_addr *ctx, enum tg_hook hook,
-					 enum tg_op op)
+					 enum tg_op op, __u32 refused)
 {
 	const struct tg_unix_path *to = 0;
 	struct tg_found found = {};
@@ -126,29 +147,34 @@ static __always_inline int tg_unix_judge(struct bpf_sock_addr *ctx, enum tg_hook
 	int rank = 0, row;
 
 	if (tg_image_view(&view))
-		return tg_on_error(hook);
+		return tg_on_error(hook, op);
 	row = tg_unix_section(&view, op);
 	if (row > 0 && (tg_spec.unix_keys[op] & (1u << TG_KEY_PATH)))
 		rank = tg_unix_rank(ctx, &view, row);
-	if (row < 0 || rank < 0 || tg_unix_match(ctx, TG_WHAT(hook, op), &view, rank, &found))
-		return tg_on_error(hook);
+	if (row < 0 || rank < 0 ||
+	    tg_unix_match(ctx, TG_WHAT(hook, op), &view, TG_UNIX_RANK(rank, refused), &found))
+		return tg_on_error(hook, op);
 	if (!found.term) {
-		tg_count_call(hook, TG_OUTCOME_PASSED);
+		tg_count_call(hook, refused ? TG_OUTCOME_REFUSED : TG_OUTCOME_PASSED);
 		return 0;
 	}
 	if (TG_SHADOWS && found.shadows != TG_NO_SHADOWS)
-		tg_unix_report_shadows(ctx, hook, &view, found.shadows, found.term_row);
-	if ((tg_spec.features & TG_FEATURE_PATH) && (found.term->effects & TG_EFFECT_TO_ADDR))
+		tg_unix_report_shadows(ctx, TG_UNIX_END(hook, refused, 0), &view, found.shadows,
+				       found.term_row);
+	if ((tg_spec.features & TG_FEATURE_PATH) && (found.term->effects & TG_EFFECT_TO_ADDR) &&
+	    !tg_is_trial(found.term))
 		to = tg_path_target(&view, row, found.term);
-	return tg_unix_act(ctx, hook, op, found.term, to);
+	return tg_unix_act(ctx, TG_WHAT(hook, op), refused, found.term, to);
 }
 
 /* Report what a rewritten call had asked for, if there was one; else apply the rules. */
 static __always_inline int tg_unix_report(struct bpf_sock_addr *ctx, enum tg_hook hook,
 					  enum tg_op op, __u64 cookie)
 {
+	if (tg_is_judged_later())
+		return 1;
 	if (tg_path_show(ctx, cookie))
-		tg_unix_judge(ctx, hook, op);
+		tg_unix_judge(ctx, hook, op, 0);
 	else
 		tg_count_call(hook, TG_OUTCOME_REWRITTEN);
 	return 1;
@@ -157,13 +183,19 @@ static __always_inline int tg_unix_report(struct bpf_sock_addr *ctx, enum tg_hoo
 SEC("cgroup/unix")
 int connect_unix(struct bpf_sock_addr *ctx)
 {
-	return tg_verdict(tg_unix_judge(ctx, TG_HOOK_CONNECT_UNIX, TG_OP_CONNECT));
+	if (tg_is_judged_later())
+		return 1;
+	return tg_verdict(tg_unix_judge(ctx, TG_HOOK_CONNECT_UNIX, TG_OP_CONNECT,
+					tg_refused_before(TG_OP_CONNECT)));
 }
 
 SEC("cgroup/unix")
 int sendmsg_unix(struct bpf_sock_addr *ctx)
 {
-	return tg_verdict(tg_unix_judge(ctx, TG_HOOK_SENDMSG_UNIX, TG_OP_SENDMSG));
+	if (tg_is_judged_later())
+		return 1;
+	return tg_verdict(tg_unix_judge(ctx, TG_HOOK_SENDMSG_UNIX, TG_OP_SENDMSG,
+					tg_refused_before(TG_OP_SENDMSG)));
 }
 
 /* These may only return 1, and may not call bpf_set_retval(). */

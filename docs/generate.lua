@@ -1,11 +1,16 @@
 -- docs/generate.lua FILE ... - write the generated parts of the documents again.
 --
 -- A part lies between <!-- generated: NAME --> and <!-- end -->.  The tables come
--- from lua/tidegate/schema.lua and from the prompt's help, so that a page lists
--- exactly the words that exist.  `make docs` runs this, and
+-- from lua/tidegate/schema.lua, from the prompt's help, from the table of exit
+-- statuses and from the library, so that a page lists exactly what exists; the
+-- references come from the comments of what they describe.  `make docs` runs this, and
 -- spec/unit/docs_spec.lua checks that the pages are current.
 
+local c_reference = require "c_reference"
+local exit_status = require "tidegate.host.exit_status"
+local lua_reference = require "lua_reference"
 local help = require "tidegate.repl.help"
+local named_range = require "tidegate.named_range"
 local schema = require "tidegate.schema"
 
 --- Text in a cell of a table.
@@ -57,6 +62,19 @@ local function socket_options()
   return grid({ "socket option", "takes", "what it sets" }, rows)
 end
 
+--- What each range lists; "local" lists nothing.
+local function named_ranges()
+  local rows = {}
+  for _, name in ipairs(named_range.names) do
+    for position, part in ipairs(named_range.contents(name)) do
+      rows[#rows + 1] = {
+        position == 1 and code("@" .. name) or "", code(part.prefix), cell(part.what),
+      }
+    end
+  end
+  return grid({ "range", "addresses", "what they are" }, rows)
+end
+
 local parts = {
   verbs = function() return words("verb", schema.verbs) end,
   operations = function() return words("operation", schema.fields, "what") end,
@@ -64,10 +82,17 @@ local parts = {
   ["condition values"] = function() return values("condition", schema.fields, "who") end,
   effects = function() return words("effect", schema.fields, "effect") end,
   ["effect values"] = function() return values("effect", schema.fields, "effect") end,
+  places = function() return words("place", schema.fields, "place") end,
   ["socket options"] = socket_options,
   options = function() return words("option", schema.options) end,
   ["option values"] = function() return values("option", schema.options) end,
+  ["named ranges"] = named_ranges,
   words = function() return words("word", schema.words) end,
+  ["exit status of run"] = function() return grid({ "status", "meaning" }, exit_status.of_run) end,
+  ["exit status"] = function() return grid({ "status", "meaning" }, exit_status.of_others) end,
+  ["lua reference"] = lua_reference.markdown,
+  ["c rules"] = c_reference.rules,
+  ["c reference"] = c_reference.markdown,
   prompt = function() return words("word", help.words) end,
 }
 

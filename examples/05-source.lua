@@ -17,4 +17,4 @@ rewrite { "proxy", connect = "192.0.2.0/24:80", to = "127.0.0.1:3128", reveal = 
 rewrite { "new port", connect = "127.0.0.1:5432", to = "*:5433" }
 
 -- The socket is bound to 127.0.0.2 before it connects.
-allow { "from", connect = "127.0.0.1:60123", source = "127.0.0.2" }
+allow { "from", connect = "127.0.0.1:60123", bind_source = "127.0.0.2" }

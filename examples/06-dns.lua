@@ -10,13 +10,13 @@
 --   $ tidegate explain examples/06-dns.lua connect 9.9.9.9:853
 --   deny "dot" (examples/06-dns.lua:26): ECONNREFUSED
 --   $ tidegate explain examples/06-dns.lua bind 0.0.0.0:53 --comm dnsmasq
---   allow "serve" (examples/06-dns.lua:29): 0.0.0.0:53, privileged
+--   allow "serve" (examples/06-dns.lua:29): 0.0.0.0:53, low_port
 --   $ tidegate explain examples/06-dns.lua bind 0.0.0.0:80 --comm dnsmasq
 --   deny "low" (examples/06-dns.lua:30): EACCES
 
 policy { name = "dns" }
 
-allow { "own", egress = { "127.0.0.0/8", "::1" } }
+allow { "own", egress = "@loopback" }
 
 -- One rule for each family: IPv4 cannot be rewritten to IPv6.
 rewrite { "dns",  egress = "0.0.0.0/0:53", to = "127.0.0.1:5353" }
@@ -25,6 +25,6 @@ rewrite { "dns6", egress = "[::/0]:53", to = "[::1]:5353" }
 -- DNS over TLS would bypass the resolver.
 deny { "dot", egress = "*:853", errno = "ECONNREFUSED" }
 
--- privileged: dnsmasq needs no CAP_NET_BIND_SERVICE for port 53. No other low port can be bound.
-allow { "serve", bind = "*:53", comm = "dnsmasq", privileged = true }
+-- low_port: dnsmasq needs no CAP_NET_BIND_SERVICE for port 53. No other low port can be bound.
+allow { "serve", bind = "*:53", comm = "dnsmasq", low_port = true }
 deny  { "low",   bind = "*:1-1023", errno = "EACCES" }

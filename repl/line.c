@@ -30,6 +30,13 @@ enum { STACK_BYTES = 512 * 1024, REMEMBERED = 1000, PROMPT_BYTES = 64 };
 
 static const char INTERRUPT_KEY[] = "\003";
 
+/* The terminal puts marks around what is pasted (xterm's bracketed paste), so that it is not run.
+ */
+static const char PASTE_ON[] = "\033[?2004h", PASTE_OFF[] = "\033[?2004l";
+static const char PASTE_BEGIN[] = "\033[200~";
+static const wchar_t PASTE_END[] = L"\033[201~";
+enum { PASTE_END_LENGTH = sizeof(PASTE_END) / sizeof(*PASTE_END) - 1 };
+
 struct tg_line {
 	EditLine *editor;
 	History *history;
@@ -41,6 +48,7 @@ struct tg_line {
 	int event;        /* what tg_line_read() returns */
 	bool interrupted; /* Ctrl-C ended the line, not Enter */
 	bool cancel;      /* pretend that Ctrl-C is the next key */
+	bool marks_paste; /* whether the terminal understands PASTE_ON */
 	size_t cursor;
 	char *text;
 	char prompt[PROMPT_BYTES];
@@ -129,15 +137,81 @@ static unsigned char interrupt(EditLine *editor, int key)
 	return CC_REFRESH;
 }
 
+static void mark_paste(const struct tg_line *line, bool on)
+{
+	if (!line->marks_paste)
+		return;
+	fputs(on ? PASTE_ON : PASTE_OFF, stdout);
+	fflush(stdout);
+}
+
 static unsigned char suspend(EditLine *editor, int key)
 {
 	(void)key;
 	tg_line_hide(the_line);
+	mark_paste(the_line, false);
 	el_set(editor, EL_PREP_TERM, 0);
 	kill(0, SIGTSTP); /* the process stops here until the shell continues it */
 	el_set(editor, EL_PREP_TERM, 1);
+	mark_paste(the_line, true);
 	el_set(editor, EL_REFRESH);
 	return CC_NORM;
+}
+
+/* --- Pasted text ---------------------------------------------------------------------- */
+
+/*
+ * Read what is pasted up to PASTE_END. Its lines become lines of the input, and other control
+ * characters are left out: they would be keys. NULL without memory.
+ */
+static wchar_t *read_paste(EditLine *editor)
+{
+	size_t length = 0, room = 0;
+	wchar_t *text = NULL, key;
+
+	while (el_wgetc(editor, &key) == 1) {
+		if (length + 2 > room) {
+			wchar_t *larger = realloc(text, (room = room * 2 + 256) * sizeof(*text));
+
+			if (!larger)
+				break;
+			text = larger;
+		}
+		text[length++] = key == L'\r' ? L'\n' : key;
+		text[length] = 0;
+		if (length >= PASTE_END_LENGTH &&
+		    !wcscmp(text + length - PASTE_END_LENGTH, PASTE_END)) {
+			text[length - PASTE_END_LENGTH] = 0;
+			return text;
+		}
+	}
+	free(text);
+	return NULL;
+}
+
+static void strip_controls(wchar_t *text)
+{
+	wchar_t *to = text;
+
+	for (const wchar_t *from = text; *from; from++)
+		if ((*from >= L' ' && *from != 0x7f) || *from == L'\n' || *from == L'\t')
+			*to++ = *from;
+	while (to > text && to[-1] == L'\n') /* Enter runs it, not the end of the last line */
+		to--;
+	*to = 0;
+}
+
+static unsigned char paste(EditLine *editor, int key)
+{
+	wchar_t *text = read_paste(editor);
+
+	(void)key;
+	if (!text)
+		return CC_ERROR;
+	strip_controls(text);
+	el_winsertstr(editor, text);
+	free(text);
+	return CC_REFRESH;
 }
 
 /* --- The editor's own stack --------------------------------------------------------- */
@@ -149,15 +223,19 @@ static void edit(void)
 	for (;;) {
 		int count = 0;
 		const char *text;
+		size_t length;
 
 		line->interrupted = false;
+		mark_paste(line, true);
 		text = el_gets(line->editor, &count);
+		mark_paste(line, false);
 		if (!text || count <= 0) {
 			yield(line, TG_LINE_EOF);
 			continue;
 		}
 		free(line->text);
-		line->text = strndup(text, strcspn(text, "\r\n"));
+		length = strlen(text);
+		line->text = strndup(text, length - (text[length - 1] == '\n'));
 		line->cursor = line->text ? strlen(line->text) : 0;
 		yield(line, line->interrupted ? TG_LINE_INTERRUPT : TG_LINE_DONE);
 	}
@@ -186,15 +264,25 @@ int tg_line_read(struct tg_line *line)
 /* --- The keys ------------------------------------------------------------------------ */
 
 static const char *const bindings[][2] = {
-	{"^I", "tg-complete"},         {INTERRUPT_KEY, "tg-interrupt"},
-	{"^Z", "tg-suspend"},          {"^R", "em-inc-search-prev"},
-	{"^W", "ed-delete-prev-word"}, {"^U", "vi-kill-line-prev"},
-	{"^L", "ed-clear-screen"},     {"\033[1~", "ed-move-to-beg"},
-	{"\033[4~", "ed-move-to-end"}, {"\033[7~", "ed-move-to-beg"},
-	{"\033[8~", "ed-move-to-end"}, {"\033[H", "ed-move-to-beg"},
-	{"\033[F", "ed-move-to-end"},  {"\033[3~", "ed-delete-next-char"},
-	{"\033[1;5C", "em-next-word"}, {"\033[1;5D", "ed-prev-word"},
-	{"\033[5C", "em-next-word"},   {"\033[5D", "ed-prev-word"},
+	{"^I", "tg-complete"},
+	{INTERRUPT_KEY, "tg-interrupt"},
+	{PASTE_BEGIN, "tg-paste"},
+	{"^Z", "tg-suspend"},
+	{"^R", "em-inc-search-prev"},
+	{"^W", "ed-delete-prev-word"},
+	{"^U", "vi-kill-line-prev"},
+	{"^L", "ed-clear-screen"},
+	{"\033[1~", "ed-move-to-beg"},
+	{"\033[4~", "ed-move-to-end"},
+	{"\033[7~", "ed-move-to-beg"},
+	{"\033[8~", "ed-move-to-end"},
+	{"\033[H", "ed-move-to-beg"},
+	{"\033[F", "ed-move-to-end"},
+	{"\033[3~", "ed-delete-next-char"},
+	{"\033[1;5C", "em-next-word"},
+	{"\033[1;5D", "ed-prev-word"},
+	{"\033[5C", "em-next-word"},
+	{"\033[5D", "ed-prev-word"},
 };
 
 static void bind_keys(EditLine *editor)
@@ -202,6 +290,7 @@ static void bind_keys(EditLine *editor)
 	el_set(editor, EL_ADDFN, "tg-complete", "Complete the word", complete);
 	el_set(editor, EL_ADDFN, "tg-interrupt", "Give up the line", interrupt);
 	el_set(editor, EL_ADDFN, "tg-suspend", "Stop the process", suspend);
+	el_set(editor, EL_ADDFN, "tg-paste", "Insert what is pasted", paste);
 	el_source(editor, NULL); /* ~/.editrc, which may choose the keys of vi */
 	for (size_t i = 0; i < sizeof(bindings) / sizeof(*bindings); i++)
 		el_set(editor, EL_BIND, bindings[i][0], bindings[i][1], NULL);
@@ -248,6 +337,13 @@ static int open_input(struct tg_line *line)
 	return 0;
 }
 
+static bool is_dumb(void)
+{
+	const char *terminal = getenv("TERM");
+
+	return !terminal || !strcmp(terminal, "dumb");
+}
+
 int tg_line_open(struct tg_line **out)
 {
 	struct tg_line *line;
@@ -259,9 +355,9 @@ int tg_line_open(struct tg_line **out)
 	if (!line)
 		return -ENOMEM;
 	the_line = line;
+	line->marks_paste = !is_dumb();
 	err = tcgetattr(STDIN_FILENO, &line->modes) ? -errno : open_input(line);
 	if (!err) {
-		tg_signals_terminal(STDIN_FILENO);
 		choose_locale();
 		err = prepare_stack(line);
 	}
@@ -277,6 +373,7 @@ int tg_line_open(struct tg_line **out)
 
 void tg_line_close(struct tg_line *line)
 {
+	mark_paste(line, false); /* a line may be half typed */
 	if (line->editor)
 		el_end(line->editor);
 	if (line->history)
@@ -347,6 +444,14 @@ int tg_line_columns(const struct tg_line *line)
 	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) || !size.ws_col ? 80 : size.ws_col;
 }
 
+int tg_line_rows(const struct tg_line *line)
+{
+	struct winsize size;
+
+	(void)line;
+	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) || !size.ws_row ? 24 : size.ws_row;
+}
+
 /* How many rows the cursor is below the first row of the prompt, which libedit does not report. */
 static int cursor_row(const struct tg_line *line)
 {
@@ -356,6 +461,8 @@ static int cursor_row(const struct tg_line *line)
 	for (const wchar_t *c = info->buffer; c < info->cursor; c++) {
 		int width = *c == L'\t' ? 8 - at % 8 : *c < L' ' ? 2 : wcwidth(*c);
 
+		if (*c == L'\n')
+			width = columns - at % columns;
 		if (width < 0)
 			width = 1;
 		/* A wide character that does not fit in a row begins the next one. */

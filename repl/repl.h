@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * repl.h - the C library of the prompt: a line editor that never waits, and signals that a running
- * script can check for.
+ * repl.h - the C library of the prompt: a line editor that never waits.
  *
  * Nothing here calls into Lua.
  */
@@ -12,7 +11,7 @@
 
 #define TG_REPL __attribute__((visibility("default")))
 
-/* public { */
+/* cdef { */
 
 /* What tg_line_read() returns. */
 #define TG_LINE_PENDING   0 /* all input is taken; call again when there is more */
@@ -42,7 +41,8 @@ TG_REPL void tg_line_prompt(struct tg_line *line, const char *prompt);
 /* Handle what was typed; does not wait. */
 TG_REPL int tg_line_read(struct tg_line *line);
 
-/* The line, and how many bytes of it are before the cursor. */
+/* The line, and how many bytes of it are before the cursor. What was pasted may have several lines.
+ */
 TG_REPL const char *tg_line_text(struct tg_line *line, size_t *cursor);
 TG_REPL void tg_line_insert(struct tg_line *line, const char *text);
 
@@ -55,26 +55,15 @@ TG_REPL void tg_line_cancel(struct tg_line *line);
 
 /* Give the terminal the modes that it had before tg_line_open(). */
 TG_REPL void tg_line_restore(struct tg_line *line);
+
+/* The size of the screen. */
 TG_REPL int tg_line_columns(const struct tg_line *line);
+TG_REPL int tg_line_rows(const struct tg_line *line);
 TG_REPL void tg_line_resize(struct tg_line *line);
 
-/* Add a line to the history that the arrow keys show. */
+/* Add an input, of one line or several, to the history that the arrow keys show. */
 TG_REPL void tg_line_remember(struct tg_line *line, const char *text);
 
-/*
- * From now on SIGINT, SIGTERM and SIGHUP are only noted. Returns a descriptor that polls readable
- * when one has come, or -errno. If they are not taken, because a C function runs and does not
- * return, the process ends: on the third SIGINT, or five seconds after another signal.
- */
-TG_REPL int tg_signals_catch(void);
-
-/* The number of the signal that has come; 0: none. tg_signals_take() also forgets it. */
-TG_REPL int tg_signals_seen(void);
-TG_REPL int tg_signals_take(void);
-
-/* } public */
-
-/* Note the modes of the terminal now, for a process that ends in its signal handler. */
-void tg_signals_terminal(int fd);
+/* } cdef */
 
 #endif

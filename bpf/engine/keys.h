@@ -33,7 +33,9 @@ struct tg_keys {
 	/* Up to 64 terms: those that all rare fields leave; more: a class's head of few terms. */
 	__u64 rare;
 	__u16 rare_class[TG_KEYS - TG_KEY_RARE];
-	__u16 failed; /* a live set was missing */
+	__u8 failed;  /* a live set was missing */
+	__u8 refused; /* 1: another program has refused the call: it takes no token of a rate */
+	__u32 netns;  /* of the socket: the low half of its cookie; see TG_FEATURE_PER_NETNS */
 #ifndef __bpf__
 	const struct tg_table_rows *tables; /* the live tables, by their number in the image */
 #endif
@@ -112,7 +114,7 @@ static __always_inline void tg_start_rare(const struct tg_section *section, stru
 /* Ask only about the field of the own address (IPv4 or IPv6) that applies to it. */
 static __always_inline void tg_ask_own(struct tg_keys *keys, __u32 is4)
 {
-	keys->rare_used &= ~(1u << (TG_KEY_FROM4 - TG_KEY_RARE) << !!is4);
+	keys->rare_used &= ~(1u << (TG_KEY_SOURCE4 - TG_KEY_RARE) << !!is4);
 }
 
 /*

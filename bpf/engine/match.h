@@ -121,6 +121,17 @@ static __always_inline int tg_match(const struct tg_view *view, const struct tg_
 	return found->term ? 0 : -TG_EFAULT;
 }
 
+/*
+ * Whether the default does not apply to a call after all: it refuses no bind to
+ * port 0.  Then the kernel picks the port, as it does for a socket that was never
+ * bound, which no hook sees.
+ */
+static __always_inline int tg_default_waives(enum tg_op op, __u32 port, const struct tg_term *term)
+{
+	return op == TG_OP_BIND && !port && term->rule == TG_RULE_DEFAULT &&
+	       term->verb == TG_VERB_DENY;
+}
+
 /* The row of an operation's section of unix sockets; 0: the image says nothing about them. */
 static __always_inline int tg_unix_section(const struct tg_view *view, enum tg_op op)
 {

@@ -185,7 +185,8 @@ static __always_inline int tg_find_few(const struct tg_view *view, const struct 
 static TG_SUBPROGRAM int tg_match_few(const struct tg_view *view, const struct tg_section *section,
 				      const struct tg_keys *keys, __u64 wanted, __u64 *shadows)
 {
-	__u64 few, asked = TG_RATE_NONE;
+	__u32 asked = TG_RATE_ASKED(keys);
+	__u64 few;
 	int err = tg_find_few(view, section, keys, wanted, &few);
 
 	if (err)
@@ -203,7 +204,8 @@ static TG_SUBPROGRAM int tg_match_few(const struct tg_view *view, const struct t
 		if (matches == 1 && TG_SETS)
 			matches = tg_term_admits(view, section, keys->sets, term);
 		if (matches == 1 && TG_RATES)
-			matches = tg_term_exceeds(view, section, term, tg_rate_dst(keys), &asked);
+			matches = tg_term_exceeds(view, section, term, tg_rate_address(keys),
+						  keys->netns, &asked);
 		if (matches < 0)
 			return matches;
 		if (!matches)
@@ -218,7 +220,7 @@ static TG_SUBPROGRAM int tg_match_few(const struct tg_view *view, const struct t
 /* Fields that one call can be asked about: one of address and path, and one of the own address. */
 #define TG_ASKED 16
 
-_Static_assert(TG_KEYS == TG_ASKED + 3, "one of ADDR4, ADDR6 and PATH, one of FROM4 and FROM6");
+_Static_assert(TG_KEYS == TG_ASKED + 3, "one of ADDR4, ADDR6 and PATH, one of SOURCE4 and SOURCE6");
 
 /* What the search through many terms carries along. */
 struct tg_search {
@@ -232,8 +234,9 @@ struct tg_search {
 	__u64 terms;                     /* that match, and are still to try */
 	const struct tg_section *section;
 	__u64 shadows; /* noted so far */
-	__u64 dst;     /* for tg_term_exceeds(), like the next */
-	__u64 asked;
+	__u64 address; /* for tg_term_exceeds(), like the next two */
+	__u32 netns;
+	__u32 asked;
 };
 
 _Static_assert(TG_SUMMARY_WORDS == 4, "a step looks at four summary words");
@@ -251,8 +254,8 @@ static __always_inline long tg_search_term(struct tg_search *search)
 	if (TG_SETS)
 		admits = tg_term_admits(&search->view, search->section, search->sets, term);
 	if (TG_RATES && admits > 0)
-		admits = tg_term_exceeds(&search->view, search->section, term, search->dst,
-					 &search->asked);
+		admits = tg_term_exceeds(&search->view, search->section, term, search->address,
+					 search->netns, &search->asked);
 	if (!admits)
 		return 0;
 	if (admits > 0 && TG_SHADOWS && tg_is_shadow(&search->view, search->section, term)) {
@@ -347,8 +350,9 @@ static TG_SUBPROGRAM int tg_match_many(const struct tg_view *view, const struct 
 				   .section = section,
 				   .rows = (__u32)tg_forget(0),
 				   .shadows = *shadows,
-				   .dst = TG_RATES ? tg_rate_dst(keys) : 0,
-				   .asked = TG_RATE_NONE};
+				   .address = TG_RATES ? tg_rate_address(keys) : 0,
+				   .netns = keys->netns,
+				   .asked = TG_RATE_ASKED(keys)};
 
 	TG_UNROLL
 	for (int i = 0; i < (int)TG_SUMMARY_WORDS; i++)

@@ -23,7 +23,7 @@
 
 /*
  * Whether a live table has what a call asks for: a set the address, or, with
- * TG_LIVE_SERVICE in `what`, a table of services the VIP.  Above 0 if it has, for a
+ * TG_LIVE_SERVICE in `what`, a table of services a VIP for it.  Above 0 if it has, for a
  * VIP its place; else 0; or -TG_EFAULT.
  */
 TG_GLOBAL int tg_live_has(tg_table_ref table, __u64 what, __u64 high, __u64 low)
@@ -31,7 +31,7 @@ TG_GLOBAL int tg_live_has(tg_table_ref table, __u64 what, __u64 high, __u64 low)
 	int found;
 
 	if (TG_SERVICES && (what & TG_LIVE_SERVICE)) {
-		found = tg_vip_find(table, (__u32)what, high, low);
+		found = tg_vip_seek(table, (__u32)what, high, low);
 		return found == TG_NO_SERVICE ? 0 : found;
 	}
 	if (!high && low >> 32 == 0xffff)

@@ -73,13 +73,13 @@ struct tg_pick {
 /* All ones if a backend may be chosen, else 0. */
 static __always_inline __u64 tg_choice_mask(__u64 choice, __u64 better)
 {
-	return -(tg_is_zero(TG_CHOICE_STATE(choice) ^ TG_BACKEND_UP) & better);
+	return -(tg_is_zero(TG_CHOICE_STATE1(choice) ^ (TG_BACKEND_UP + 1)) & better);
 }
 
 /* All ones for the backend to stay with, while it is up or draining, else 0. */
 static __always_inline __u64 tg_choice_stays(const struct tg_pick *pick, __u64 choice)
 {
-	__u64 kept = tg_is_zero((TG_CHOICE_STATE(choice) - TG_BACKEND_UP) >> 1);
+	__u64 kept = tg_is_zero((TG_CHOICE_STATE1(choice) - (TG_BACKEND_UP + 1)) >> 1);
 
 	return -(kept & tg_is_zero(TG_CHOICE_SEED(choice) ^ pick->by.wanted));
 }

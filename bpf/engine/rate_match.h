@@ -21,14 +21,17 @@
 
 /* 1: the call exceeds the rate.  0: it does not, and has taken a token. */
 #ifdef __bpf__
-int tg_rate_exceeds(__u64 id, __u64 dst, __u64 interval, __u64 window); /* hook/rate_bucket.h */
+/* hook/rate_bucket.h */
+int tg_rate_exceeds(__u64 id, __u64 address, __u64 netns, __u64 interval, __u64 window);
 #else
 
 /* The simulator has no clock: to it every call is within every rate. */
-static inline int tg_rate_exceeds(__u64 id, __u64 dst, __u64 interval, __u64 window)
+static inline int tg_rate_exceeds(__u64 id, __u64 address, __u64 netns, __u64 interval,
+				  __u64 window)
 {
 	(void)id;
-	(void)dst;
+	(void)address;
+	(void)netns;
 	(void)interval;
 	(void)window;
 	return 0;
@@ -36,14 +39,16 @@ static inline int tg_rate_exceeds(__u64 id, __u64 dst, __u64 interval, __u64 win
 
 #endif
 
-/* The destination of a call, as one number. */
-static __always_inline __u64 tg_rate_dst(const struct tg_keys *keys)
+/* The address that a call asks for, as one number. */
+static __always_inline __u64 tg_rate_address(const struct tg_keys *keys)
 {
 	return keys->is4 ? keys->addr4 : tg_mix128(0, keys->addr6[0], keys->addr6[1]);
 }
 
-/* In place of a rule, if none was asked yet. */
-#define TG_RATE_NONE TG_RULE_DEFAULT
+/* In place of a rule: none was asked yet; or none is to be asked, and the call exceeds no rate. */
+#define TG_RATE_NONE        TG_RULE_DEFAULT
+#define TG_RATE_ALL         (TG_RATE_NONE - 1)
+#define TG_RATE_ASKED(keys) (TG_RATE_NONE - (keys)->refused)
 
 /*
  * Whether a call that a term matches exceeds the term's rate: 1, 0 or -TG_EFAULT.
@@ -51,8 +56,8 @@ static __always_inline __u64 tg_rate_dst(const struct tg_keys *keys)
  * *asked is the rule that was asked before.
  */
 static __always_inline int tg_term_exceeds(const struct tg_view *view,
-					   const struct tg_section *section, __u32 index, __u64 dst,
-					   __u64 *asked)
+					   const struct tg_section *section, __u32 index,
+					   __u64 address, __u32 netns, __u32 *asked)
 {
 	const struct tg_term *term = tg_row(view, (__u64)section->term_row + index);
 	const struct tg_term_rest *rest;
@@ -61,13 +66,13 @@ static __always_inline int tg_term_exceeds(const struct tg_view *view,
 		return -TG_EFAULT;
 	if (!(term->effects & TG_EFFECT_RATE))
 		return 1;
-	if (term->rule == *asked)
+	if (term->rule == *asked || *asked == TG_RATE_ALL)
 		return 0;
 	*asked = term->rule;
 	rest = tg_row(view, term->rest_row);
 	if (!rest)
 		return -TG_EFAULT;
-	return tg_rate_exceeds(TG_RATE_ID(term->slot, rest->rate_per & 0xff), dst,
+	return tg_rate_exceeds(TG_RATE_ID(term->slot, rest->rate_per & 0xff), address, netns,
 			       rest->rate_interval_ns, rest->rate_window_ns);
 }
 
@@ -79,8 +84,9 @@ struct tg_rating {
 	__u64 terms;   /* that match, as far as is known */
 	__u64 pending; /* those whose rate is still to be asked */
 	__u64 shadows;
-	__u64 dst;
-	__u64 asked;
+	__u64 address;
+	__u32 netns;
+	__u32 asked;
 	__s64 error;
 };
 
@@ -97,8 +103,8 @@ static long tg_rating_step(__u32 step, struct tg_rating *rating)
 		return 1;
 	next &= -next;
 	rating->pending &= ~next;
-	exceeds = tg_term_exceeds(&rating->view, rating->section, tg_lowest_bit(next), rating->dst,
-				  &rating->asked);
+	exceeds = tg_term_exceeds(&rating->view, rating->section, tg_lowest_bit(next),
+				  rating->address, rating->netns, &rating->asked);
 	if (exceeds < 0) {
 		rating->error = exceeds;
 		return 1;
@@ -117,8 +123,9 @@ static TG_SUBPROGRAM int tg_rates_leave(const struct tg_view *view,
 	struct tg_rating rating = {.view = *view,
 				   .section = section,
 				   .terms = *terms,
-				   .dst = tg_rate_dst(keys),
-				   .asked = TG_RATE_NONE};
+				   .address = tg_rate_address(keys),
+				   .netns = keys->netns,
+				   .asked = TG_RATE_ASKED(keys)};
 
 	if (!words)
 		return -TG_EFAULT;

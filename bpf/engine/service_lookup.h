@@ -43,6 +43,7 @@ static __always_inline __u64 tg_vip_read(const struct tg_vip *vip, __u64 high, _
 /* --- Looking up ---------------------------------------------------------------------- */
 
 #define TG_NO_SERVICE (-2)
+#define TG_NO_EXACT   (-3) /* but some VIPs of the table are wide */
 
 struct tg_vip_probe {
 	__u64 high, low;
@@ -50,7 +51,7 @@ struct tg_vip_probe {
 	__u32 what;
 	__u32 home;
 	__u32 first, rows;
-	__s32 found; /* a place, TG_NO_SERVICE or -TG_EFAULT */
+	__s32 found; /* a place, TG_NO_SERVICE or TG_NO_EXACT */
 };
 
 static long tg_vip_step(__u32 step, struct tg_vip_probe *probe)
@@ -61,10 +62,8 @@ static long tg_vip_step(__u32 step, struct tg_vip_probe *probe)
 
 	at = probe->first + (at < probe->rows ? at : at - probe->rows);
 	vip = tg_vip_at(probe->table, at * TG_VIPS);
-	if (!vip) {
-		probe->found = -TG_EFAULT;
-		return 1;
-	}
+	if (!vip)
+		return 1; /* somebody has written over the table: as for sets, it has no such VIP */
 	/* Do not branch on which of the two it is: the processor could only guess. */
 	first = tg_vip_read(vip, probe->high, probe->low, probe->what);
 	second = tg_vip_read(vip + 1, probe->high, probe->low, probe->what);
@@ -75,11 +74,13 @@ static long tg_vip_step(__u32 step, struct tg_vip_probe *probe)
 	return !TG_LOAD(vip->passed);
 }
 
-/* The place of a VIP, TG_NO_SERVICE or -TG_EFAULT. */
+/*
+ * The place of the VIP that says just this; TG_NO_SERVICE; TG_NO_EXACT; or -TG_EFAULT:
+ * there is no such table.
+ */
 TG_GLOBAL int tg_vip_find(tg_table_ref table, __u32 what, __u64 high, __u64 low)
 {
-	struct tg_vip_probe probe = {
-		.high = high, .low = low, .table = table, .what = what, .found = TG_NO_SERVICE};
+	struct tg_vip_probe probe = {.high = high, .low = low, .table = table, .what = what};
 	const struct tg_service_header *header;
 
 	if (!TG_SERVICES)
@@ -89,9 +90,22 @@ TG_GLOBAL int tg_vip_find(tg_table_ref table, __u32 what, __u64 high, __u64 low)
 		return -TG_EFAULT;
 	probe.first = header->vip_row;
 	probe.rows = header->vip_rows;
+	probe.found = TG_NO_SERVICE - (__s32)(TG_LOAD(header->wide) & 1);
 	probe.home = tg_vip_home(header->seed, high, low, what, header->vip_rows);
 	TG_LOOP(TG_MAX_PASSED + 1, tg_vip_step, &probe);
 	return probe.found;
+}
+
+/* The place of the VIP that a call is for, TG_NO_SERVICE or -TG_EFAULT. */
+static __always_inline int tg_vip_seek(tg_table_ref table, __u32 what, __u64 high, __u64 low)
+{
+	int found = tg_vip_find(table, what, high, low);
+
+	if (found == TG_NO_EXACT)
+		found = tg_vip_find(table, TG_VIP_ANY_PORT(what), high, low);
+	if (found == TG_NO_EXACT)
+		found = tg_vip_find(table, TG_VIP_ANY, high, low);
+	return found == TG_NO_EXACT ? TG_NO_SERVICE : found;
 }
 
 /* --- Choosing ------------------------------------------------------------------------- */
@@ -100,15 +114,31 @@ struct tg_service_pick {
 	__u64 high, low; /* the VIP */
 	struct tg_choice_by by;
 	tg_table_ref table;
-	__u32 what; /* TG_VIP_WHAT() of the VIP; 0: the list is a block */
+	__u32 what; /* TG_VIP_WHAT() of the call; 0: the list is a block */
 	/*
 	 * Before: where the VIP was seen, or TG_NO_SERVICE.  After: 0; TG_NO_BACKEND, also if
-	 * the VIP has gone meanwhile; or -TG_EFAULT.
+	 * the VIP has gone meanwhile, or somebody has written over the table; or -TG_EFAULT: there
+	 * is no such table.
 	 */
 	__s32 place;
 	__u32 addr_be[4];
 	__u32 port_be;
 };
+
+/* What the VIP says that a pick is for, before it is made. */
+TG_GLOBAL int tg_service_what(const struct tg_service_pick *pick)
+{
+	const struct tg_vip *vip;
+	int place;
+
+	if (!TG_SERVICES || !pick)
+		return 0;
+	place = pick->place;
+	if (place == TG_NO_SERVICE)
+		place = tg_vip_seek(pick->table, pick->what, pick->high, pick->low);
+	vip = place < 0 ? 0 : tg_vip_at(pick->table, (__u32)place);
+	return (int)(vip ? TG_LOAD(vip->what) : pick->what);
+}
 
 /* Where the list is whose first unit this is. */
 static __always_inline struct tg_list_at tg_unit_at(const struct tg_service_header *header,
@@ -137,18 +167,20 @@ static long tg_service_step(__u32 step, struct tg_service_pick *pick)
 	struct tg_backend *backend;
 	int place = pick->place;
 	__u64 state;
+	__u32 own;
 
 	(void)step;
 	if (place == TG_NO_SERVICE)
-		place = tg_vip_find(pick->table, pick->what, pick->high, pick->low);
+		place = tg_vip_seek(pick->table, pick->what, pick->high, pick->low);
 	vip = place < 0 ? 0 : tg_vip_at(pick->table, (__u32)place);
 	if (!vip) {
-		pick->place = place == TG_NO_SERVICE ? TG_NO_BACKEND : -TG_EFAULT;
+		pick->place = place == -TG_EFAULT ? -TG_EFAULT : TG_NO_BACKEND;
 		return 1;
 	}
 	pick->place = TG_NO_SERVICE;
-	state = tg_vip_read(vip, pick->high, pick->low, pick->what);
-	if (!state)
+	own = TG_LOAD(vip->what);
+	state = tg_vip_read(vip, pick->high, pick->low, own);
+	if (!state || !TG_VIP_COVERS(own, pick->what))
 		return 0;
 	place = 0;
 	backend = tg_draw(pick->table, TG_UNIT_BACKEND_ROW(TG_VIP_UNIT(state)),
@@ -170,7 +202,8 @@ static long tg_service_step(__u32 step, struct tg_service_pick *pick)
 		return 0;
 	if (backend)
 		TG_COUNT_PICK(backend);
-	pick->place = backend ? 0 : place < 0 ? place : -TG_EFAULT;
+	/* A list that is not there has no backend that is up. */
+	pick->place = backend ? 0 : TG_NO_BACKEND;
 	return 1;
 }
 
@@ -179,7 +212,7 @@ static __always_inline void tg_service_choose(struct tg_service_pick *pick)
 {
 	TG_LOOP(TG_SERVICE_TRIES, tg_service_step, pick);
 	if (pick->place == TG_NO_SERVICE)
-		pick->place = -TG_EFAULT;
+		pick->place = TG_NO_BACKEND;
 }
 
 /*

@@ -15,8 +15,11 @@
 #include "bpf/engine/verifier.h"
 #include "bpf/layout/table_layout.h"
 
-/* More than the lengths times the rows that are passed can ever be. */
-#define TG_SET_STEPS 131072
+/*
+ * Places are random, so that even of a set that is as full as can be, a search of all 129 lengths
+ * reads about 650 rows.  Only in a table that somebody has written over does it read more.
+ */
+#define TG_SET_STEPS 8192
 
 /* In place of a length, before the first one. */
 #define TG_SET_BEFORE4 33
@@ -164,10 +167,11 @@ static __always_inline long tg_set_go_on(struct tg_set_probe *probe, __u64 passe
 		return 1;
 	if (tg_set_next_length(header, probe, is6))
 		return 0;
-	if (TG_LOAD(header->epoch) == probe->epoch)
-		return 1;
-	/* The set was replaced meanwhile, and its old elements were removed: start again. */
-	return !tg_set_first_length(header, probe, is6);
+	/* If the set was replaced meanwhile, its old elements were removed: start again. */
+	if (TG_LOAD(header->epoch) != probe->epoch && tg_set_first_length(header, probe, is6))
+		return 0;
+	probe->found = 0;
+	return 1;
 }
 
 static long tg_set_step4(__u32 step, struct tg_set_probe *probe)
@@ -176,10 +180,8 @@ static long tg_set_step4(__u32 step, struct tg_set_probe *probe)
 	__u64 want = tg_set_prefix4(probe), same = 0;
 
 	(void)step;
-	if (!row) {
-		probe->found = -TG_EFAULT;
+	if (!row)
 		return 1;
-	}
 	TG_UNROLL
 	for (__u32 i = 0; i < TG_ENTRIES4; i++)
 		same |= (__u64)tg_is_zero(TG_LOAD(row->addr[i]) ^ want) << i;
@@ -207,10 +209,8 @@ static long tg_set_step6(__u32 step, struct tg_set_probe *probe)
 	__u64 want_high = tg_set_high6(probe), want_low = tg_set_low6(probe);
 
 	(void)step;
-	if (!row) {
-		probe->found = -TG_EFAULT;
+	if (!row)
 		return 1;
-	}
 	TG_UNROLL
 	for (__u32 i = 0; i < TG_ENTRIES6; i++) {
 		__u64 before = TG_LOAD(row->state[i]);
@@ -244,26 +244,35 @@ static __always_inline int tg_set_begin(struct tg_set_probe *probe, int is6)
 	}
 	probe->base = TG_SET_ROW + (is6 ? header->rows4 : 0);
 	probe->rows = is6 ? header->rows6 : header->rows4;
-	return tg_set_first_length(header, probe, is6);
+	if (!tg_set_first_length(header, probe, is6))
+		return 0;
+	probe->found = -TG_EFAULT; /* unless the search comes to an end */
+	return 1;
 }
 
-/* 1 if the IPv4 address is in the set, 0 if it is not, -TG_EFAULT if there is no such set. */
+/*
+ * 1 if the IPv4 address is in the set, 0 if it is not, -TG_EFAULT if there is no such set.  A set
+ * that somebody has written over does not have it: whoever can do that can also empty the set, and
+ * must not end the search of the rules, which could let through what others deny.
+ */
 TG_GLOBAL int tg_set_has4(tg_table_ref table, __u32 addr)
 {
 	struct tg_set_probe probe = {.low = addr, .table = table};
 
-	if (tg_set_begin(&probe, 0))
-		TG_LOOP(TG_SET_STEPS, tg_set_step4, &probe);
-	return probe.found;
+	if (!tg_set_begin(&probe, 0))
+		return probe.found;
+	TG_LOOP(TG_SET_STEPS, tg_set_step4, &probe);
+	return probe.found > 0;
 }
 
 TG_GLOBAL int tg_set_has6(tg_table_ref table, __u64 high, __u64 low)
 {
 	struct tg_set_probe probe = {.high = high, .low = low, .table = table};
 
-	if (tg_set_begin(&probe, 1))
-		TG_LOOP(TG_SET_STEPS, tg_set_step6, &probe);
-	return probe.found;
+	if (!tg_set_begin(&probe, 1))
+		return probe.found;
+	TG_LOOP(TG_SET_STEPS, tg_set_step6, &probe);
+	return probe.found > 0;
 }
 
 #endif

@@ -37,12 +37,15 @@
 typedef __u32 tg_table_ref;
 
 #define TG_TABLE(keys, number) (number)
-#define TG_NOW_NS()            bpf_ktime_get_ns()
+#define TG_NOW_NS()            bpf_ktime_get_boot_ns()
 
 /* Defined in bpf/hook/table_row.h. */
 static __always_inline const void *tg_table_row(tg_table_ref table, __u64 row);
 #else
-#include <time.h>
+#include <stdint.h>
+
+/* Defined in core/base/boot_time.c. */
+uint64_t tg_boot_ns(void);
 
 struct tg_table_rows {
 	const void *rows;
@@ -51,16 +54,8 @@ struct tg_table_rows {
 
 typedef const struct tg_table_rows *tg_table_ref;
 
-static inline __u64 tg_now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (__u64)now.tv_sec * 1000000000 + (__u64)now.tv_nsec;
-}
-
 #define TG_TABLE(keys, number) (&(keys)->tables[number])
-#define TG_NOW_NS()            tg_now_ns()
+#define TG_NOW_NS()            tg_boot_ns()
 
 static inline const void *tg_table_row(tg_table_ref table, __u64 row)
 {

@@ -28,7 +28,7 @@
 #include "bpf/layout/program_spec.h"
 
 /* In other operations the kernel has no bpf_setsockopt(), or has already read the options. */
-#define TG_OPS_SETTING (1u << TG_OP_CONNECT | 1u << TG_OP_BIND)
+#define TG_OPS_SETTING (TG_BIT(TG_OP_CONNECT) | TG_BIT(TG_OP_BIND))
 
 /* Rewrite the call to its target. */
 static __always_inline void tg_rewrite_call(struct tg_call *call, const struct tg_target *target)
@@ -42,8 +42,9 @@ static __always_inline int tg_connect_proceed(struct tg_call *call, const struct
 {
 	int err = 0;
 
-	if ((tg_spec.features & TG_FEATURE_SOURCE) && (term->effects & TG_EFFECT_SOURCE))
-		err = tg_bind_source(call, term, target);
+	if ((tg_spec.features & TG_FEATURE_BIND_SOURCE) && (term->effects & TG_EFFECT_BIND_SOURCE))
+		err = tg_hook_is4(call->hook) ? tg_bind_source4(call->ctx, term, target)
+					      : tg_bind_source6(call->ctx, term, target);
 	if (err)
 		return err;
 	if (tg_is_rewrite(term))
@@ -71,7 +72,7 @@ static __always_inline int tg_bind_proceed(struct tg_call *call, const struct tg
 	}
 	if (err)
 		return err;
-	return term->effects & TG_EFFECT_PRIVILEGED ? TG_PRIVILEGED : 0;
+	return term->effects & TG_EFFECT_LOW_PORT ? TG_LOW_PORT : 0;
 }
 
 /* Send this one datagram from the term's source. */
@@ -80,15 +81,15 @@ static __always_inline int tg_send_source(struct tg_call *call, const struct tg_
 {
 	struct bpf_sock_addr *ctx = call->ctx;
 
-	if (tg_is_mapped(target->addr_be) != tg_is_mapped(term->source_addr_be))
+	if (tg_is_mapped(target->addr_be) != tg_is_mapped(term->bind_source_addr_be))
 		return -TG_EAFNOSUPPORT;
 	if (tg_hook_is4(call->hook)) {
-		ctx->msg_src_ip4 = term->source_addr_be[3];
+		ctx->msg_src_ip4 = term->bind_source_addr_be[3];
 	} else {
-		ctx->msg_src_ip6[0] = term->source_addr_be[0];
-		ctx->msg_src_ip6[1] = term->source_addr_be[1];
-		ctx->msg_src_ip6[2] = term->source_addr_be[2];
-		ctx->msg_src_ip6[3] = term->source_addr_be[3];
+		ctx->msg_src_ip6[0] = term->bind_source_addr_be[0];
+		ctx->msg_src_ip6[1] = term->bind_source_addr_be[1];
+		ctx->msg_src_ip6[2] = term->bind_source_addr_be[2];
+		ctx->msg_src_ip6[3] = term->bind_source_addr_be[3];
 	}
 	return 0;
 }
@@ -100,7 +101,7 @@ static __always_inline int tg_sendmsg_proceed(struct tg_call *call, const struct
 
 	if (tg_is_rewrite(term))
 		tg_rewrite_call(call, target);
-	if ((tg_spec.features & TG_FEATURE_SOURCE) && (term->effects & TG_EFFECT_SOURCE))
+	if ((tg_spec.features & TG_FEATURE_BIND_SOURCE) && (term->effects & TG_EFFECT_BIND_SOURCE))
 		err = tg_send_source(call, term, target);
 	if (err || !(tg_spec.features & TG_FEATURE_SENT))
 		return err;
@@ -122,8 +123,8 @@ static __always_inline int tg_report_proceed(struct tg_call *call, const struct 
 static __always_inline int tg_proceed(struct tg_call *call, const struct tg_term *term,
 				      struct tg_target *target)
 {
-	if ((tg_spec.features & TG_FEATURE_SET) && (TG_OPS_SETTING >> call->op & 1) &&
-	    (term->effects & TG_EFFECT_SET)) {
+	if ((tg_spec.features & TG_FEATURE_SOCKOPT) && (TG_OPS_SETTING >> call->op & 1) &&
+	    (term->effects & TG_EFFECT_SOCKOPT)) {
 		int err = tg_set_options(call, term);
 
 		if (err)
@@ -141,14 +142,38 @@ static __always_inline int tg_proceed(struct tg_call *call, const struct tg_term
 	}
 }
 
+/* Let a call proceed to where it asked. */
+static __always_inline void tg_pass(struct tg_call *call)
+{
+	struct tg_target target = {.port_be = call->port_be};
+
+	tg_copy_addr(target.addr_be, call->addr_be);
+	if (call->op == TG_OP_CONNECT && (tg_spec.features & TG_FEATURE_PEER))
+		tg_peer_forget(call, &target);
+	if (call->op == TG_OP_BIND && (tg_spec.features & TG_FEATURE_LOCAL))
+		tg_local_forget(call);
+	if (call->op == TG_OP_SENDMSG && (tg_spec.features & TG_FEATURE_SENT))
+		tg_sent_forget(call, &target);
+}
+
 /* The context of tg_report_step(). */
 struct tg_shadow_report {
 	struct tg_call call;
-	struct tg_target target;
 	__u64 shadows; /* those that are still to be reported */
 	__u32 term_row;
 	__u32 reported; /* the rule of the last one: a rule may match by several terms */
 };
+
+static __always_inline void tg_emit_shadow(struct tg_call *call, const struct tg_term *term)
+{
+	struct tg_target target = {
+		.port_be = call->port_be,
+		.flags = call->refused ? TG_EVENT_REFUSED_BEFORE : 0,
+	};
+
+	tg_copy_addr(target.addr_be, call->addr_be);
+	tg_emit(call, term, &target);
+}
 
 static long tg_report_step(__u32 step, struct tg_shadow_report *report)
 {
@@ -163,9 +188,10 @@ static long tg_report_step(__u32 step, struct tg_shadow_report *report)
 	if (!term || term->rule == report->reported)
 		return 0;
 	report->reported = term->rule;
-	tg_count_shadow(term);
-	if ((tg_spec.features & TG_FEATURE_LOG) && (term->effects & TG_EFFECT_LOG))
-		tg_emit(&report->call, term, &report->target);
+	if (!report->call.refused)
+		tg_count_shadow(term);
+	if (tg_tells(term, 0))
+		tg_emit_shadow(&report->call, term);
 	return 0;
 }
 
@@ -175,32 +201,54 @@ static __always_inline void tg_report_shadows(const struct tg_call *call,
 {
 	struct tg_shadow_report report = {
 		.call = *call,
-		.target.port_be = call->port_be,
 		.shadows = found->shadows,
 		.term_row = found->term_row,
 		.reported = TG_RULE_DEFAULT,
 	};
 
-	tg_copy_addr(report.target.addr_be, call->addr_be);
+	report.call.refused = tg_refused_before(call->op);
 	bpf_loop(TG_HEAD_TERMS, tg_report_step, &report, 0);
 }
 
-/* Do what the found term says: 0 or TG_PRIVILEGED lets the call proceed, -errno fails it. */
+/* Note how a call ends that a term has let proceed. */
+static __always_inline void tg_note_end(const struct tg_term *term, int err,
+					struct tg_target *target)
+{
+	target->outcome = target->error ? TG_OUTCOME_DENIED : tg_outcome_of(term, err);
+	if (target->outcome == TG_OUTCOME_ERROR) {
+		target->error = -err;
+		target->flags = TG_EVENT_FAILED;
+	}
+}
+
+/*
+ * Do what the found term says: 0 or TG_LOW_PORT lets the call proceed, -errno fails it.
+ * For a call that another program has refused, only a denial is still something to do.
+ */
 static __always_inline int tg_act(struct tg_call *call, const struct tg_found *found)
 {
 	struct tg_target target = {.port_be = call->port_be};
 	const struct tg_term *term = found->term;
-	int err;
+	int err = 0;
 
 	tg_copy_addr(target.addr_be, call->addr_be);
-	if (term->verb == TG_VERB_DENY)
-		err = -(int)term->error;
-	else
+	if (tg_denies(term)) {
+		err = tg_denial(term);
+		target.outcome = TG_OUTCOME_DENIED;
+	} else if (tg_refused_before(call->op)) {
+		target.outcome = TG_OUTCOME_REFUSED;
+	} else if (tg_is_trial(term)) {
+		tg_pass(call);
+		target.outcome = TG_OUTCOME_PASSED;
+	} else {
 		err = tg_choose_target(call, found, &target) ?: tg_proceed(call, term, &target);
-	tg_count_decided(term, call->hook,
-			 target.error ? TG_OUTCOME_DENIED : tg_outcome_of(term, err));
-	if ((tg_spec.features & TG_FEATURE_LOG) && (term->effects & TG_EFFECT_LOG))
+		tg_note_end(term, err, &target);
+	}
+	tg_count_decided(term, call->hook, target.outcome);
+	if (tg_tells(term, target.error)) {
+		target.flags |= tg_refused_before(call->op) * TG_EVENT_REFUSED_BEFORE;
 		tg_emit(call, term, &target);
+	}
 	return err;
 }
 

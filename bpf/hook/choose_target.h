@@ -76,15 +76,19 @@ static __always_inline void tg_target_words(const struct tg_target *target, __u6
 		*low |= TG_LOOPBACK4;
 }
 
-/* The tag of a call's client.  For a service each VIP has its own clients. */
+/* The tag of a call's client.  For a service each VIP has its own clients, of all its ports. */
 static __always_inline __u64 tg_choose_client(struct bpf_sock_addr *ctx, __u64 stays,
 					      const struct tg_service_pick *pick, __u32 port)
 {
-	__u64 key = tg_balance_key(ctx, TG_STAYS_BY(stays), pick->high, pick->low, port);
-	__u64 service = 0;
+	__u64 service = 0, key;
+	__u32 what;
 
-	if (pick->what)
-		service = tg_destination_key(pick->high, pick->low, port) ^ pick->what;
+	if (TG_SERVICES && pick->what) {
+		what = (__u32)tg_service_what(pick);
+		port = TG_VIP_PORT(what);
+		service = tg_destination_key(pick->high, pick->low, port) ^ what;
+	}
+	key = tg_balance_key(ctx, TG_STAYS_BY(stays), pick->high, pick->low, port);
 	return tg_mix128(TG_STAYS_CLIENTS(stays), service, key) | 1;
 }
 

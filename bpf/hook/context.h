@@ -17,7 +17,7 @@
 #include "bpf/engine/tree_search.h"
 #include "bpf/engine/verifier.h"
 #include "bpf/hook/addr.h"
-#include "bpf/layout/event.h"
+#include "bpf/layout/enums.h"
 
 #define AF_INET       2
 #define AF_INET6      10
@@ -32,6 +32,7 @@ struct tg_call {
 	enum tg_op op;
 	__u32 addr_be[4]; /* asked for; IPv4 is v4-mapped */
 	__u32 port_be;
+	__u32 refused; /* set only by tg_report_shadows(): see tg_refused_before() */
 	struct tg_view view;
 };
 
@@ -40,8 +41,8 @@ struct tg_call {
  * (BPFAdjustOpt), and the code of both families would stay in every program.
  */
 #define TG_HOOKS4                                                                                  \
-	(1u << TG_HOOK_BIND4 | 1u << TG_HOOK_CONNECT4 | 1u << TG_HOOK_SENDMSG4 |                   \
-	 1u << TG_HOOK_RECVMSG4 | 1u << TG_HOOK_GETPEERNAME4 | 1u << TG_HOOK_GETSOCKNAME4)
+	(TG_BIT(TG_HOOK_BIND4) | TG_BIT(TG_HOOK_CONNECT4) | TG_BIT(TG_HOOK_SENDMSG4) |             \
+	 TG_BIT(TG_HOOK_RECVMSG4) | TG_BIT(TG_HOOK_GETPEERNAME4) | TG_BIT(TG_HOOK_GETSOCKNAME4))
 
 static __always_inline int tg_hook_is4(enum tg_hook hook)
 {
@@ -58,7 +59,9 @@ static __always_inline __u32 tg_mapped_bit(const __u32 addr_be[4])
 struct tg_target {
 	__u32 addr_be[4];
 	__u16 port_be;
-	__u16 error; /* if no backend was up: the errno, positive */
+	__u16 error;  /* no backend was up, or an effect failed: the errno, positive */
+	__u8 flags;   /* of its event: TG_EVENT_* */
+	__u8 outcome; /* enum tg_outcome: here, and not in a variable, which would take stack */
 };
 
 static __always_inline void tg_call_read(struct tg_call *call)

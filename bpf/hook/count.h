@@ -35,7 +35,7 @@ struct tg_look tg_looks[TG_MAX_COPIES];
 TG_GLOBAL __u64 tg_look_anew(__u32 copy, __u64 tick)
 {
 	struct tg_look *look = &tg_looks[copy % TG_MAX_COPIES];
-	__u64 ns = bpf_ktime_get_boot_ns();
+	__u64 ns = TG_NOW_NS();
 
 	TG_LOAD(look->ns) = ns;
 	__sync_lock_test_and_set(&look->tick, tick);
@@ -63,7 +63,7 @@ static __always_inline void tg_add_hit(__u32 copy, const struct tg_term *term)
 
 static __always_inline struct tg_hook_totals *tg_totals_at(__u32 copy, enum tg_hook hook)
 {
-	__u32 index = copy * TG_HOOKS + hook;
+	__u32 index = copy * TG_HOOK_COUNT + hook;
 
 	return bpf_map_lookup_elem(&tg_totals, &index);
 }
@@ -72,8 +72,8 @@ static __always_inline void tg_add_call(__u32 copy, enum tg_hook hook, __u32 out
 {
 	struct tg_hook_totals *totals = tg_totals_at(copy, hook);
 
-	if (totals)
-		__sync_fetch_and_add(&totals->calls[outcome % TG_OUTCOMES], 1);
+	if (totals && outcome < TG_OUTCOMES)
+		__sync_fetch_and_add(&totals->calls[outcome], 1);
 }
 
 /* Count a term that does not decide. */
@@ -88,21 +88,43 @@ static __always_inline void tg_count_call(enum tg_hook hook, enum tg_outcome out
 	tg_add_call(tg_cpu_copy(), hook, outcome);
 }
 
-/* Count a call, and the term that decided it. */
+/* Count a call, and the term that decided it, unless the call had been refused before. */
 static __always_inline void tg_count_decided(const struct tg_term *term, enum tg_hook hook,
 					     enum tg_outcome outcome)
 {
 	__u32 copy = tg_cpu_copy();
 
-	tg_add_hit(copy, term);
+	if (outcome != TG_OUTCOME_REFUSED)
+		tg_add_hit(copy, term);
 	tg_add_call(copy, hook, outcome);
 }
 
-/* The outcome of a call that a term decided and that ends with `err`. */
+/* Whether a term only says what it would do, because the whole policy is a shadow. */
+static __always_inline int tg_is_trial(const struct tg_term *term)
+{
+	return (tg_spec.features & TG_FEATURE_TRIAL) && (term->effects & TG_EFFECT_TRIAL);
+}
+
+/* Whether a term denies, and not only says that it would. */
+static __always_inline int tg_denies(const struct tg_term *term)
+{
+	return term->verb == TG_VERB_DENY && !tg_is_trial(term);
+}
+
+/*
+ * Whether an event is emitted for a call that a term decided; `error`: of an effect, or
+ * that no backend is up, or 0.
+ */
+static __always_inline int tg_tells(const struct tg_term *term, __u32 error)
+{
+	__u32 logs = TG_EFFECT_LOG | (error ? TG_EFFECT_LOG_REFUSED : 0);
+
+	return (tg_spec.features & TG_FEATURE_LOG) && (term->effects & logs);
+}
+
+/* The outcome of a call that a term lets proceed, and that ends with `err`. */
 static __always_inline enum tg_outcome tg_outcome_of(const struct tg_term *term, int err)
 {
-	if (term->verb == TG_VERB_DENY)
-		return TG_OUTCOME_DENIED;
 	if (err < 0)
 		return TG_OUTCOME_ERROR;
 	if (term->verb == TG_VERB_REWRITE || term->verb == TG_VERB_BALANCE)

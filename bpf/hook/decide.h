@@ -15,10 +15,12 @@
 #include "bpf/engine/verifier.h"
 #include "bpf/hook/context.h"
 #include "bpf/hook/maps.h"
+#include "bpf/hook/owner.h"
 #include "bpf/hook/rare_keys.h"
 #include "bpf/hook/rate_bucket.h"
 #include "bpf/hook/table_row.h"
-#include "bpf/layout/event.h"
+#include "bpf/hook/verdict.h"
+#include "bpf/layout/enums.h"
 #include "bpf/layout/image_layout.h"
 
 /* The keys of the calling task.  A helper is called only for what some term asks about. */
@@ -39,6 +41,13 @@ static __always_inline void tg_call_who(__u64 wanted, struct tg_keys *keys)
 		keys->comm[0] = bpf_be64_to_cpu(comm[0]);
 		keys->comm[1] = bpf_be64_to_cpu(comm[1]);
 	}
+}
+
+/* The network namespace of the socket, if some rate is per namespace. */
+static __always_inline void tg_call_netns(struct bpf_sock_addr *ctx, struct tg_keys *keys)
+{
+	if (tg_spec.features & TG_FEATURE_PER_NETNS)
+		keys->netns = (__u32)bpf_get_netns_cookie(ctx);
 }
 
 /*
@@ -81,7 +90,9 @@ static __always_inline void tg_call_keys(const struct tg_call *call, __u64 wante
 	keys->family = tg_hook_is4(call->hook) ? AF_INET : AF_INET6;
 	if (wanted & (1ull << TG_KEY_PROTO) || TG_SERVICES)
 		keys->proto = tg_call_proto(call->ctx);
-	tg_call_who(wanted, keys);
+	if (!TG_HAS_OWNER(call->op))
+		tg_call_who(wanted, keys);
+	tg_call_netns(call->ctx, keys);
 }
 
 /* The image in force.  It remains valid while the program runs, even if another is published. */
@@ -94,11 +105,14 @@ static __always_inline int tg_image_view(struct tg_view *view)
 	return view->rows ? 0 : -TG_EFAULT;
 }
 
-/* Find what decides; its term is NULL if the image says nothing about the operation. */
+/*
+ * Find what decides; its term is NULL if the image says nothing about the operation.
+ * TG_PLAIN_DENIAL: the call is refused; any other error: on_error decides.
+ */
 static __always_inline int tg_call_decide(struct tg_call *call, struct tg_found *found)
 {
 	__u64 wanted = tg_spec.keys[call->op];
-	struct tg_keys keys = {};
+	struct tg_keys keys = {.refused = TG_RATES ? tg_refused_before(call->op) : 0};
 	const struct tg_section *section;
 	struct tg_view view; /* not call->view: what a subprogram may write is no constant */
 	int err = tg_image_view(&call->view);
@@ -112,7 +126,9 @@ static __always_inline int tg_call_decide(struct tg_call *call, struct tg_found 
 	if (err || !section)
 		return err;
 	tg_call_keys(call, wanted, &keys);
-	if (wanted & TG_RARE_KEYS)
+	if (TG_HAS_OWNER(call->op))
+		err = tg_owner_keys(call->ctx, call->op, &keys);
+	if (!err && wanted & TG_RARE_KEYS)
 		err = tg_rare_classify(call->ctx, TG_WHAT(call->hook, call->op), &view, section,
 				       &keys);
 	if (!err && TG_OWN_SETS)

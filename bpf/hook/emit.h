@@ -7,12 +7,13 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/engine/features.h"
+#include "bpf/engine/shared_read.h"
 #include "bpf/engine/tree_search.h"
 #include "bpf/hook/addr.h"
 #include "bpf/hook/context.h"
 #include "bpf/hook/count.h"
 #include "bpf/hook/maps.h"
-#include "bpf/layout/event.h"
+#include "bpf/layout/event_record.h"
 #include "bpf/layout/image_layout.h"
 #include "bpf/layout/program_spec.h"
 
@@ -32,7 +33,7 @@ static __always_inline int tg_log_admits(const struct tg_term *term, struct tg_s
 		return 0;
 	if (!interval)
 		return 1;
-	now = bpf_ktime_get_ns();
+	now = TG_NOW_NS();
 	for (int i = 0; i < TG_RATE_TRIES; i++) {
 		__u64 until = *(volatile __u64 *)&slot->log_until_ns;
 		__u64 from = until > now ? until : now;
@@ -47,7 +48,7 @@ static __always_inline int tg_log_admits(const struct tg_term *term, struct tg_s
 	return 0;
 }
 
-static __always_inline void tg_fill_caller(struct tg_event *event, struct bpf_sock_addr *ctx)
+static __always_inline void tg_fill_caller(struct tg_event_record *event, struct bpf_sock_addr *ctx)
 {
 	__u64 ids = bpf_get_current_pid_tgid();
 
@@ -64,7 +65,7 @@ static __always_inline void tg_fill_caller(struct tg_event *event, struct bpf_so
 }
 
 /* A program writes only what follows the record's header, which the kernel writes. */
-#define TG_RECORD_BYTES (sizeof(struct tg_event) - sizeof(__u64))
+#define TG_RECORD_BYTES (sizeof(struct tg_event_record) - sizeof(__u64))
 
 /* Reserve a record; NULL if the log rate suppresses the event, or the ring is full. */
 static __always_inline void *tg_record_reserve(const struct tg_term *term, enum tg_hook hook)
@@ -81,31 +82,45 @@ static __always_inline void *tg_record_reserve(const struct tg_term *term, enum 
 	return record;
 }
 
+static __always_inline __u8 tg_event_flags(const struct tg_term *term)
+{
+	int shadow = term->effects & (TG_EFFECT_SHADOW | TG_EFFECT_TRIAL) &&
+		     term->verb != TG_VERB_OBSERVE;
+
+	return shadow ? TG_EVENT_SHADOW : 0;
+}
+
+/* Say how the call ends, if that is not as its rule says; `error`: the errno, positive, or 0. */
+static __always_inline void tg_event_end(struct tg_event_record *event, __u32 flags, __u32 error)
+{
+	event->flags |= flags;
+	if (error)
+		event->error = error;
+}
+
 /* Fill in an event, except its addresses. */
-static __always_inline void tg_event_fill(struct tg_event *event, const struct tg_view *view,
+static __always_inline void tg_event_fill(struct tg_event_record *event, const struct tg_view *view,
 					  const struct tg_term *term, struct bpf_sock_addr *ctx,
 					  enum tg_hook hook)
 {
 	const struct tg_image_header *header = view->rows;
 
-	event->time_ns = bpf_ktime_get_ns();
+	event->time_ns = TG_NOW_NS();
 	event->generation = header->generation;
 	tg_fill_caller(event, ctx);
-	event->slot = term->slot;
 	event->rule = term->rule;
 	event->hook = hook;
 	event->verb = term->verb;
-	event->shadow = term->effects & TG_EFFECT_SHADOW && term->verb != TG_VERB_OBSERVE;
+	event->flags = tg_event_flags(term);
 	event->error = term->verb == TG_VERB_DENY ? term->error : 0;
-	event->pad[0] = 0;
-	event->pad[1] = 0;
+	__builtin_memset(event->zero, 0, sizeof(event->zero));
 }
 
 static __always_inline void tg_emit(struct tg_call *call, const struct tg_term *term,
 				    const struct tg_target *target)
 {
 	void *record = tg_record_reserve(term, call->hook);
-	struct tg_event *event;
+	struct tg_event_record *event;
 
 	if (!record)
 		return;
@@ -113,8 +128,7 @@ static __always_inline void tg_emit(struct tg_call *call, const struct tg_term *
 	tg_event_fill(event, &call->view, term, call->ctx, call->hook);
 	event->family = tg_hook_is4(call->hook) ? AF_INET : AF_INET6;
 	event->protocol = tg_call_proto(call->ctx);
-	if (target->error)
-		event->error = target->error;
+	tg_event_end(event, target->flags, target->error);
 	event->asked_port_be = call->port_be;
 	event->final_port_be = target->port_be;
 	tg_copy_addr((__u32 *)event->asked_addr, call->addr_be);

@@ -43,7 +43,7 @@ struct {
 	__type(value, struct tg_slot);
 } tg_slots SEC(".maps");
 
-/* Outcomes of calls by hook, in per-CPU copies: [copy * TG_HOOKS + hook]. */
+/* Outcomes of calls by hook, in per-CPU copies: [copy * TG_HOOK_COUNT + hook]. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -67,6 +67,14 @@ struct {
 	__type(key, int);
 	__type(value, struct tg_local);
 } tg_locals SEC(".maps");
+
+/* The owner of each MPTCP socket. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct tg_owner);
+} tg_owners SEC(".maps");
 
 /* What redirected datagrams to a socket's second and further destinations had asked for. */
 struct {
@@ -121,7 +129,7 @@ struct {
 	__type(value, struct tg_sticky_row);
 } tg_clients SEC(".maps");
 
-/* Decisions, one struct tg_event each, without its first word. */
+/* Decisions, one struct tg_event_record each, without its first word. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1);

@@ -19,7 +19,7 @@
 #include "bpf/hook/context.h"
 #include "bpf/hook/maps.h"
 #include "bpf/hook/verdict.h"
-#include "bpf/layout/event.h"
+#include "bpf/layout/enums.h"
 #include "bpf/layout/program_spec.h"
 
 /*

@@ -19,9 +19,10 @@
 #include "bpf/engine/verifier.h"
 #include "bpf/hook/addr.h"
 #include "bpf/hook/context.h"
+#include "bpf/hook/owner.h"
 #include "bpf/hook/table_row.h"
 #include "bpf/hook/task.h"
-#include "bpf/layout/event.h"
+#include "bpf/layout/enums.h"
 #include "bpf/layout/image_layout.h"
 #include "bpf/layout/program_spec.h"
 
@@ -94,21 +95,27 @@ static __always_inline int tg_rare_from(struct tg_rare *rare, enum tg_hook hook)
 	__u32 addr_be[4];
 	int err;
 
-	if (!(rare->wanted & (1ull << TG_KEY_FROM4 | 1ull << TG_KEY_FROM6)))
+	if (!(rare->wanted & (1ull << TG_KEY_SOURCE4 | 1ull << TG_KEY_SOURCE6)))
 		return 0;
 	tg_own_address(rare->ctx, rare->sk, hook, addr_be);
 	tg_ask_own(rare->keys, tg_is_zero((__u64)addr_be[0] << 32 | addr_be[1]) &
 				       tg_is_zero(addr_be[2] ^ TG_MAPPED_BE));
-	err = tg_rare_take32(rare, TG_KEY_FROM4, bpf_ntohl(addr_be[3]));
+	err = tg_rare_take32(rare, TG_KEY_SOURCE4, bpf_ntohl(addr_be[3]));
 	if (err)
 		return err;
-	return tg_rare_take128(rare, TG_KEY_FROM6,
+	return tg_rare_take128(rare, TG_KEY_SOURCE6,
 			       (__u64)bpf_ntohl(addr_be[0]) << 32 | bpf_ntohl(addr_be[1]),
 			       (__u64)bpf_ntohl(addr_be[2]) << 32 | bpf_ntohl(addr_be[3]));
 }
 
+static __always_inline __u64 tg_cgroup_at(struct bpf_sock_addr *ctx, enum tg_op op, int depth)
+{
+	return TG_HAS_OWNER(op) ? tg_owner_cgroup(ctx, depth)
+				: bpf_get_current_ancestor_cgroup_id(depth);
+}
+
 /* The class of the deepest named cgroup that the task is in. */
-static __always_inline int tg_rare_cgroup(struct tg_rare *rare)
+static __always_inline int tg_rare_cgroup(struct tg_rare *rare, enum tg_op op)
 {
 	const struct tg_section *section = rare->section;
 	int cls = 0;
@@ -118,17 +125,22 @@ static __always_inline int tg_rare_cgroup(struct tg_rare *rare)
 	TG_ROLL
 	for (__u32 i = 0; i < TG_CGROUP_LEVELS && i < section->levels && !cls; i++)
 		cls = tg_class128(rare->view, &section->tree[TG_KEY_CGROUP],
-				  bpf_get_current_ancestor_cgroup_id((int)section->level[i]), 0);
+				  tg_cgroup_at(rare->ctx, op, (int)section->level[i]), 0);
 	return tg_rare_take(rare, TG_KEY_CGROUP, tg_forget(cls));
 }
 
-static __always_inline int tg_rare_exe(struct tg_rare *rare)
+static __always_inline int tg_rare_exe(struct tg_rare *rare, enum tg_op op)
 {
 	__u64 device = 0, inode = 0;
 
 	if (!(rare->wanted >> TG_KEY_EXE & 1))
 		return 0;
-	tg_task_exe(&device, &inode);
+	if (TG_HAS_OWNER(op)) {
+		device = tg_owner_exe(rare->ctx, 0);
+		inode = tg_owner_exe(rare->ctx, 1);
+	} else {
+		tg_task_exe(&device, &inode);
+	}
 	return tg_rare_take128(rare, TG_KEY_EXE, device, inode);
 }
 
@@ -158,11 +170,11 @@ static TG_SUBPROGRAM int tg_rare_classify(struct bpf_sock_addr *ctx, __u32 what,
 	if (!rare.sk)
 		return -TG_EFAULT;
 	tg_start_rare(section, keys);
-	if (tg_rare_cgroup(&rare) || tg_rare_exe(&rare) || tg_rare_netns(&rare) ||
-	    tg_rare_take32(&rare, TG_KEY_TYPE, TG_READ(ctx->type)) ||
+	if (tg_rare_cgroup(&rare, TG_WHAT_OP(what)) || tg_rare_exe(&rare, TG_WHAT_OP(what)) ||
+	    tg_rare_netns(&rare) || tg_rare_take32(&rare, TG_KEY_TYPE, TG_READ(ctx->type)) ||
 	    tg_rare_take32(&rare, TG_KEY_MARK, rare.sk->mark) ||
 	    tg_rare_take32(&rare, TG_KEY_DEVICE, rare.sk->bound_dev_if) ||
-	    tg_rare_take32(&rare, TG_KEY_FROM_PORT, rare.sk->src_port) ||
+	    tg_rare_take32(&rare, TG_KEY_SOURCE_PORT, rare.sk->src_port) ||
 	    tg_rare_from(&rare, TG_WHAT_HOOK(what)))
 		return -TG_EFAULT;
 	return 0;

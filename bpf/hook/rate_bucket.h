@@ -12,6 +12,7 @@
 #include "bpf/engine/features.h"
 #include "bpf/engine/hash.h"
 #include "bpf/engine/rate_match.h"
+#include "bpf/engine/shared_read.h"
 #include "bpf/engine/verifier.h"
 #include "bpf/hook/assoc_cache.h"
 #include "bpf/hook/count.h"
@@ -19,8 +20,8 @@
 #include "bpf/layout/image_layout.h"
 #include "bpf/layout/program_spec.h"
 
-/* What identifies the calls that are counted together; `dst` identifies the destination. */
-static __always_inline __u64 tg_rate_value(__u64 per, __u64 dst)
+/* What identifies the calls that are counted together. */
+static __always_inline __u64 tg_rate_value(__u64 per, __u64 address, __u64 netns)
 {
 	if (per == TG_PER_UID)
 		return (__u32)bpf_get_current_uid_gid();
@@ -28,10 +29,12 @@ static __always_inline __u64 tg_rate_value(__u64 per, __u64 dst)
 		return bpf_get_current_cgroup_id();
 	if (per == TG_PER_PID)
 		return bpf_get_current_pid_tgid() >> 32;
-	return per == TG_PER_DST ? dst : 0;
+	if (per == TG_PER_NETNS)
+		return netns;
+	return per == TG_PER_ADDRESS ? address : 0;
 }
 
-TG_GLOBAL int tg_rate_exceeds(__u64 id, __u64 dst, __u64 interval, __u64 window)
+TG_GLOBAL int tg_rate_exceeds(__u64 id, __u64 address, __u64 netns, __u64 interval, __u64 window)
 {
 	__u64 tag, now, from, early, evicts = 0;
 	struct tg_bucket *bucket;
@@ -40,12 +43,12 @@ TG_GLOBAL int tg_rate_exceeds(__u64 id, __u64 dst, __u64 interval, __u64 window)
 
 	if (!TG_RATES)
 		return 0;
-	tag = tg_mix128(id, tg_rate_value(id & 0xff, dst), id) | 1;
+	tag = tg_mix128(id, tg_rate_value(id & 0xff, address, netns), id) | 1;
 	index = TG_ASSOC_ROW(tag, TG_RATE_ROWS);
 	row = bpf_map_lookup_elem(&tg_rates, &index);
 	if (!row)
 		return 0;
-	now = bpf_ktime_get_ns();
+	now = TG_NOW_NS();
 	bpf_spin_lock(&row->lock);
 	/* The call's own bucket; else the one whose time passes first. */
 	bucket = TG_ASSOC_ENTRY(row, tag);

@@ -14,6 +14,7 @@
 
 #include "bpf/engine/features.h"
 #include "bpf/engine/pick.h"
+#include "bpf/engine/shared_read.h"
 #include "bpf/engine/verifier.h"
 #include "bpf/hook/assoc_cache.h"
 #include "bpf/hook/count.h"
@@ -46,7 +47,7 @@ TG_GLOBAL int tg_client_meet(__u64 tag, __u64 window_ns, struct tg_choice_by *by
 	row = bpf_map_lookup_elem(&tg_clients, &index);
 	if (!row)
 		return 0;
-	now = bpf_ktime_get_ns();
+	now = TG_NOW_NS();
 	bpf_spin_lock(&row->lock);
 	client = TG_ASSOC_ENTRY(row, tag);
 	forgets = client->tag != tag && client->until_ns > now;

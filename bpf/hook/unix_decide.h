@@ -32,13 +32,17 @@ static TG_SUBPROGRAM int tg_unix_rank(struct bpf_sock_addr *ctx, const struct tg
 	return tg_path_rank(view, section_row, path.words_be);
 }
 
-/* Find the term that decides; `what` is TG_WHAT().  See tg_match(). */
+/* The rank of a path, and whether another program has refused the call: one argument. */
+#define TG_UNIX_RANK(rank, refused) ((__u64)(refused) << 32 | (__u32)(rank))
+
+/* Find the term that decides; `what` is TG_WHAT(), `rank` TG_UNIX_RANK().  See tg_match(). */
 static TG_SUBPROGRAM int tg_unix_match(struct bpf_sock_addr *ctx, __u32 what,
-				       const struct tg_view *view, __u32 rank,
+				       const struct tg_view *view, __u64 rank,
 				       struct tg_found *found)
 {
 	__u64 wanted = tg_spec.unix_keys[TG_WHAT_OP(what)];
-	struct tg_keys keys = {.family = AF_UNIX, .path = rank};
+	struct tg_keys keys = {
+		.family = AF_UNIX, .path = (__u32)rank, .refused = (__u16)(rank >> 32)};
 	int row = tg_unix_section(view, TG_WHAT_OP(what));
 	const struct tg_section *section;
 
@@ -50,6 +54,7 @@ static TG_SUBPROGRAM int tg_unix_match(struct bpf_sock_addr *ctx, __u32 what,
 	if (!section)
 		return -TG_EFAULT;
 	tg_call_who(wanted, &keys);
+	tg_call_netns(ctx, &keys);
 	if (wanted & TG_RARE_KEYS && tg_rare_classify(ctx, what, view, section, &keys))
 		return -TG_EFAULT;
 	return tg_match(view, section, &keys, wanted, found);

@@ -45,15 +45,18 @@ struct tg_block {
 #define TG_BLOCK_CHOICES  8
 #define TG_BLOCK_BACKENDS 2
 
-/* From the lowest bit on: 16 bits of weight, 2 of state, 46 of seed. */
+/*
+ * From the lowest bit on: 16 bits of weight, 2 of state, 46 of seed.  The state is an
+ * enum tg_backend_state plus 1, so that zeros are no backend.
+ */
 struct tg_choices {
 	__u64 choice[TG_BLOCK_CHOICES];
 };
 
 #define TG_CHOICE(seed, state, weight)                                                             \
-	((__u64)(seed) << 18 | (__u64)(state) << 16 | (__u64)(weight))
+	((__u64)(seed) << 18 | (__u64)((state) + 1) << 16 | (__u64)(weight))
 #define TG_CHOICE_WEIGHT(choice) ((choice)&0xffff)
-#define TG_CHOICE_STATE(choice)  ((__u32)((choice) >> 16) & 3)
+#define TG_CHOICE_STATE1(choice) ((__u32)((choice) >> 16) & 3)
 #define TG_CHOICE_SEED(choice)   ((choice) >> 18)
 
 struct tg_backend {

@@ -43,11 +43,11 @@
 
 #include <linux/types.h>
 
-#include "bpf/layout/event.h"
+#include "bpf/layout/enums.h"
 
 #define TG_ROW_BYTES    64
 #define TG_IMAGE_MAGIC  0x4554414745444954ull /* "TIDEGATE", little-endian */
-#define TG_IMAGE_LAYOUT 1
+#define TG_IMAGE_LAYOUT 4
 
 /* Limits.  Each has its own error for a policy that exceeds it. */
 #define TG_MAX_IMAGE_BYTES (256u << 20)
@@ -65,8 +65,8 @@
 /*
  * The fields that a term can ask about, each an unsigned key.  An address is
  * looked up in ADDR4 if it is IPv4 or v4-mapped, in ADDR6 otherwise, never in
- * both.  Likewise FROM4 and FROM6: the address that the socket is bound to, or
- * that a datagram is sent from.  ADDR6, FROM6 and COMM are 128-bit keys,
+ * both.  Likewise SOURCE4 and SOURCE6: the address that the socket is bound to, or
+ * that a datagram is sent from.  ADDR6, SOURCE6 and COMM are 128-bit keys,
  * big-endian, so that a prefix is an interval; EXE is a device and an inode;
  * NETNS and CGROUP are a cookie and an id, in the high half alone; the rest are
  * 32 bits.  PATH is the rank of a unix socket's path among its section's
@@ -86,9 +86,9 @@ enum tg_key {
 	TG_KEY_TYPE,
 	TG_KEY_MARK,
 	TG_KEY_DEVICE,
-	TG_KEY_FROM4,
-	TG_KEY_FROM6,
-	TG_KEY_FROM_PORT,
+	TG_KEY_SOURCE4,
+	TG_KEY_SOURCE6,
+	TG_KEY_SOURCE_PORT,
 	TG_KEY_EXE,
 	TG_KEY_NETNS,
 	TG_KEY_CGROUP,
@@ -98,7 +98,7 @@ enum tg_key {
 
 /* The keys of 128 bits: two chained searches of 64. */
 #define TG_KEYS_128                                                                                \
-	(1u << TG_KEY_ADDR6 | 1u << TG_KEY_COMM | 1u << TG_KEY_FROM6 | 1u << TG_KEY_EXE |          \
+	(1u << TG_KEY_ADDR6 | 1u << TG_KEY_COMM | 1u << TG_KEY_SOURCE6 | 1u << TG_KEY_EXE |        \
 	 1u << TG_KEY_NETNS | 1u << TG_KEY_CGROUP)
 
 /*
@@ -119,13 +119,18 @@ struct tg_image_header {
 	__u32 section[8]; /* by enum tg_op: its first row; 0: no rules, let the call pass */
 };
 
+enum tg_image_flag {
+	TG_IMAGE_SHADOW = 1 << 0, /* the policy is a shadow: all terms have TG_EFFECT_TRIAL */
+};
+
 struct tg_image_about {
 	__u32 blob_row;
 	__u32 blob_bytes;
 	__u32 rules;           /* entries of the rule directory at the start of the blob */
 	__u32 name;            /* of the policy: offset into the blob */
-	__u32 verb_on_error;   /* TG_VERB_ALLOW or TG_VERB_DENY */
-	__u32 effects;         /* enum tg_effect of all terms, ORed */
+	__u16 deny_on_error;   /* bits, 1 << enum tg_op: refused if no image is usable */
+	__u16 flags;           /* enum tg_image_flag */
+	__u32 effects;         /* enum tg_effect that programs carry out, of all terms, ORed */
 	__u32 unix_section[8]; /* like section[], for unix sockets */
 	__u32 tables;          /* live tables that the rules name */
 	__u32 table_row;       /* struct tg_table_entry, one a table */
@@ -336,18 +341,25 @@ struct tg_guard {
 
 /* What a term does beside its verb. */
 enum tg_effect {
-	TG_EFFECT_TO_ADDR = 1 << 0,    /* rewrite the address; for unix sockets the path */
-	TG_EFFECT_TO_PORT = 1 << 1,    /* rewrite the port */
-	TG_EFFECT_REVEAL = 1 << 2,     /* show the program the final address */
-	TG_EFFECT_SOURCE = 1 << 3,     /* connect, or send, from source_* */
-	TG_EFFECT_LOG = 1 << 4,        /* emit an event */
-	TG_EFFECT_PRIVILEGED = 1 << 5, /* bind needs no CAP_NET_BIND_SERVICE */
-	TG_EFFECT_SHADOW = 1 << 6,     /* count and log, then go on as if the rule did not exist */
-	TG_EFFECT_SET = 1 << 7,        /* set socket options: see options_row */
-	TG_EFFECT_LIVE = 1 << 8,       /* the term asks about live sets: see struct tg_term_rest */
-	TG_EFFECT_STICKY = 1 << 9,     /* balance: clients stay with their backends: likewise */
-	TG_EFFECT_RATE = 1 << 11,      /* the term matches only what exceeds its rate: likewise */
+	TG_EFFECT_TO_ADDR = 1 << 0,     /* rewrite the address; for unix sockets the path */
+	TG_EFFECT_TO_PORT = 1 << 1,     /* rewrite the port */
+	TG_EFFECT_REVEAL = 1 << 2,      /* show the program the final address */
+	TG_EFFECT_BIND_SOURCE = 1 << 3, /* connect, or send, from bind_source_* */
+	TG_EFFECT_LOG = 1 << 4,         /* emit an event */
+	TG_EFFECT_LOW_PORT = 1 << 5,    /* bind needs no CAP_NET_BIND_SERVICE */
+	TG_EFFECT_SHADOW = 1 << 6,      /* count and log, then go on as if the rule did not exist */
+	TG_EFFECT_SOCKOPT = 1 << 7,     /* set socket options: see options_row */
+	TG_EFFECT_LIVE = 1 << 8,        /* the term asks about live sets: see struct tg_term_rest */
+	TG_EFFECT_STICKY = 1 << 9,      /* balance: clients stay with their backends: likewise */
+	TG_EFFECT_TRIAL = 1 << 10, /* decide, count and log, but let the call proceed as it is */
+	TG_EFFECT_RATE = 1 << 11,  /* the term matches only what exceeds its rate: likewise */
+	TG_EFFECT_ERRNO = 1 << 12, /* deny: the rule names the errno, so it replaces any other */
+	TG_EFFECT_LOG_REFUSED = 1 << 13, /* emit an event if an effect fails, or no backend is up */
 };
+
+/* What is left of the effects of a term that has TG_EFFECT_TRIAL. */
+#define TG_EFFECTS_TOLD                                                                            \
+	(TG_EFFECT_LOG | TG_EFFECT_SHADOW | TG_EFFECT_LIVE | TG_EFFECT_RATE | TG_EFFECT_TRIAL)
 
 /* What to do: one row.  IPv4 addresses are v4-mapped. */
 struct tg_term {
@@ -357,9 +369,9 @@ struct tg_term {
 	__u8 error; /* of a deny, or of a balance without a backend: the errno, positive */
 	__u16 effects;
 	__u16 to_port_be;
-	__u16 source_port_be; /* 0: any */
-	__u32 to_addr_be[4];  /* for unix sockets a number: struct tg_path_target */
-	__u32 source_addr_be[4];
+	__u16 bind_source_port_be; /* 0: any */
+	__u32 to_addr_be[4];       /* for unix sockets a number: struct tg_path_target */
+	__u32 bind_source_addr_be[4];
 	/*
 	 * An event is emitted for one call in `log_every`, and, if
 	 * log_interval_us is not 0, on average at most one in that time, with
@@ -391,7 +403,15 @@ struct tg_term_rest {
 };
 
 /* Whose calls a rate counts together. */
-enum tg_per { TG_PER_RULE, TG_PER_UID, TG_PER_CGROUP, TG_PER_PID, TG_PER_DST, TG_PERS };
+enum tg_per {
+	TG_PER_RULE,
+	TG_PER_UID,
+	TG_PER_CGROUP,
+	TG_PER_PID,
+	TG_PER_NETNS,
+	TG_PER_ADDRESS,
+	TG_PERS,
+};
 
 /*
  * A live table, as a policy declares it.  Offsets are as in struct tg_rule_entry.
@@ -409,7 +429,7 @@ struct tg_table_entry {
 	__u32 rows;     /* that they take; for services: each is an address and a block */
 	__u64 ttl_ms;   /* of elements that are added later without their own; 0: for ever */
 	__u32 sized;    /* the policy gives the size: a smaller table will not do */
-	__u32 reserved;
+	__u32 flags;    /* TG_TABLE_READONLY */
 	__u64 pad[3];
 };
 
@@ -453,9 +473,16 @@ struct tg_rule_entry {
 	__u32 name;
 	__u32 where; /* "file:line" */
 	__u32 text;  /* the rule as Lua */
+	__u32 message;
 	__u32 slot;
 	__u32 ops; /* bits, 1 << enum tg_op */
 	__u32 verb;
+	__u32 flags; /* TG_ENTRY_* */
 };
+
+/* Of several addresses of a name the first is used. */
+#define TG_ENTRY_TO_IS_FIRST     1
+#define TG_ENTRY_SOURCE_IS_FIRST 2
+#define TG_ENTRY_FLAGS           3
 
 #endif

@@ -15,24 +15,34 @@
 #include "bpf/layout/image_layout.h"
 
 enum tg_feature {
-	TG_FEATURE_MANY = 1 << 0,       /* an operation may have more than 64 terms */
-	TG_FEATURE_LOG = 1 << 1,        /* a term may emit events */
-	TG_FEATURE_REWRITE = 1 << 2,    /* a term may rewrite */
-	TG_FEATURE_PEER = 1 << 3,       /* rewritten connects are remembered */
-	TG_FEATURE_LOCAL = 1 << 4,      /* rewritten binds are remembered */
-	TG_FEATURE_SENT = 1 << 5,       /* rewritten datagrams are remembered */
-	TG_FEATURE_SOURCE = 1 << 6,     /* a term may choose the source */
-	TG_FEATURE_SHADOW = 1 << 7,     /* a term may be only counted and logged */
-	TG_FEATURE_SET = 1 << 8,        /* a term may set socket options */
-	TG_FEATURE_SETS = 1 << 9,       /* a term may ask about sets */
-	TG_FEATURE_OWN_SETS = 1 << 10,  /* a set may be asked about the address of the socket */
-	TG_FEATURE_BALANCE = 1 << 12,   /* a term may choose among backends */
-	TG_FEATURE_SERVICES = 1 << 13,  /* a term may ask about services */
-	TG_FEATURE_RATES = 1 << 14,     /* a term may ask about a rate */
-	TG_FEATURE_STICKY = 1 << 15,    /* a client may stay with its backend */
-	TG_FEATURE_PATH = 1 << 16,      /* a term may rewrite a unix socket's path */
-	TG_FEATURE_PATH_BACK = 1 << 17, /* and the path that was asked for is reported */
+	TG_FEATURE_MANY = 1 << 0,        /* an operation may have more than 64 terms */
+	TG_FEATURE_LOG = 1 << 1,         /* a term may emit events */
+	TG_FEATURE_REWRITE = 1 << 2,     /* a term may rewrite */
+	TG_FEATURE_PEER = 1 << 3,        /* rewritten connects are remembered */
+	TG_FEATURE_LOCAL = 1 << 4,       /* rewritten binds are remembered */
+	TG_FEATURE_SENT = 1 << 5,        /* rewritten datagrams are remembered */
+	TG_FEATURE_BIND_SOURCE = 1 << 6, /* a term may choose the source */
+	TG_FEATURE_SHADOW = 1 << 7,      /* a term may be only counted and logged */
+	TG_FEATURE_SOCKOPT = 1 << 8,     /* a term may set socket options */
+	TG_FEATURE_SETS = 1 << 9,        /* a term may ask about sets */
+	TG_FEATURE_OWN_SETS = 1 << 10,   /* a set may be asked about the address of the socket */
+	TG_FEATURE_BALANCE = 1 << 12,    /* a term may choose among backends */
+	TG_FEATURE_SERVICES = 1 << 13,   /* a term may ask about services */
+	TG_FEATURE_RATES = 1 << 14,      /* a term may ask about a rate */
+	TG_FEATURE_STICKY = 1 << 15,     /* a client may stay with its backend */
+	TG_FEATURE_PATH = 1 << 16,       /* a term may rewrite a unix socket's path */
+	TG_FEATURE_PATH_BACK = 1 << 17,  /* and the path that was asked for is reported */
+	TG_FEATURE_PER_NETNS = 1 << 18,  /* a rate may be that of a network namespace */
+	TG_FEATURE_TRIAL = 1 << 19,      /* a term may be one of a policy that is a shadow */
+	TG_FEATURE_OWNER = 1 << 20,      /* a connect or bind may be judged by who makes it */
 };
+
+/*
+ * Which operations are refused at errors, in one number: the low half has the bits of
+ * those (1 << enum tg_op) for which no image is usable, the high half of those whose
+ * caller cannot be known.
+ */
+#define TG_DENY_UNKNOWN_SHIFT 16
 
 /* What a rewrite remembers of a socket, to show the program what it asked for. */
 #define TG_FEATURES_REMEMBER (TG_FEATURE_PEER | TG_FEATURE_LOCAL | TG_FEATURE_SENT)
@@ -41,13 +51,13 @@ enum tg_feature {
 #define TG_MAX_COPIES 16u
 
 struct tg_spec {
-	__u32 rows;     /* how many an image may have: the size of the map's one value */
-	__u32 slots;    /* a power of two */
-	__u32 copies;   /* per-CPU copies of the counters, a power of two */
-	__u32 features; /* enum tg_feature */
-	__u32 deny_on_error;
-	__u32 keys[TG_OPS]; /* bits, 1 << enum tg_key: the fields that some term may restrict */
-	__u32 unix_keys[TG_OPS]; /* the same for unix sockets */
+	__u32 rows;              /* how many an image may have: the size of the map's one value */
+	__u32 slots;             /* a power of two */
+	__u32 copies;            /* per-CPU copies of the counters, a power of two */
+	__u32 features;          /* enum tg_feature */
+	__u32 keys[TG_OP_COUNT]; /* bits, 1 << enum tg_key: the fields that some term may restrict
+				  */
+	__u32 unix_keys[TG_OP_COUNT]; /* the same for unix sockets */
 };
 
 /*
@@ -87,6 +97,7 @@ enum tg_outcome {
 	TG_OUTCOME_DENIED,
 	TG_OUTCOME_REWRITTEN, /* or a report was changed to what was asked for */
 	TG_OUTCOME_ERROR,     /* on_error decided, or what the rule promised was not possible */
+	TG_OUTCOME_REFUSED,   /* another program had refused it before, and no rule denies it */
 	TG_OUTCOMES,
 };
 
@@ -96,7 +107,6 @@ struct tg_hook_totals {
 	__u64 lost;      /* events that found the ring full */
 	__u64 evicted;   /* buckets of rates that were replaced by others; all counted for hook 0 */
 	__u64 forgotten; /* sticky clients that were replaced by others; likewise */
-	__u64 pad;
 };
 
 /* Entries of a row of an associative cache: see bpf/hook/assoc_cache.h. */
@@ -168,6 +178,19 @@ struct tg_local {
 	struct tg_rewrite rewrite;
 	__u32 rewritten;
 	__u32 port_rewritten;
+};
+
+/*
+ * The task that made the last connect of an MPTCP socket.  Later the kernel connects the
+ * socket to other addresses that the peer announces: that is judged as a call of this task.
+ */
+struct tg_owner {
+	__u32 uid;
+	__u32 gid;
+	__u32 pid;
+	__u32 pad;
+	__u64 comm[2]; /* as the kernel writes it */
+	__u64 exe[2];  /* device and inode */
 };
 
 struct tg_sent_key {

@@ -55,7 +55,8 @@ struct tg_service_header {
 	__u32 units;      /* of the arena; the first one is never used */
 	__u32 choice_row; /* of the first unit */
 	__u32 bitmap_row; /* the writers': a bit a unit */
-	__u32 reserved[9];
+	__u32 wide;       /* 1: some VIPs stand for any port, see TG_VIP_IS_WIDE() */
+	__u32 reserved[8];
 };
 
 struct tg_vip {
@@ -70,8 +71,18 @@ struct tg_vip {
 _Static_assert(sizeof(struct tg_service_header) == TG_ROW_BYTES, "a row");
 _Static_assert(sizeof(struct tg_vip) * TG_VIPS == TG_ROW_BYTES, "they fill a row");
 
-/* Port and protocol of a VIP, host order.  For a service MPTCP is TCP. */
+/*
+ * Port and protocol of a VIP, host order.  For a service MPTCP is TCP.  A VIP with
+ * port 0 is wide: it stands for any port of its protocol, or of any protocol.  A call
+ * is for the VIP that says most.
+ */
 #define TG_VIP_WHAT(port, proto) ((__u32)(port) << 16 | (__u32)(proto))
 #define TG_VIP_PROTO(proto)      ((proto) == 262 ? 6 : (proto))
+#define TG_VIP_PORT(what)        ((what) >> 16)
+#define TG_VIP_ANY_PORT(what)    ((what)&0xffff)
+#define TG_VIP_ANY               0xffffu
+#define TG_VIP_IS_WIDE(what)     (!TG_VIP_PORT(what))
+#define TG_VIP_COVERS(own, what)                                                                   \
+	((own) == (what) || (own) == TG_VIP_ANY_PORT(what) || (own) == TG_VIP_ANY)
 
 #endif

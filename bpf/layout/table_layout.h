@@ -33,7 +33,7 @@
 /*
  * State of an entry: the prefix length; in which of two memberships it is (to
  * replace a set, the second is built while the first counts); a version; and
- * when it expires, in ticks of the monotonic clock, 0: never.
+ * when it expires, in ticks of CLOCK_BOOTTIME (0: never).
  */
 #define TG_ENTRY_LENGTH(state) ((__u32)(state)&0xff)
 #define TG_ENTRY_MEMBER_SHIFT  8

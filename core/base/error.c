@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/writer.h"
 #include "tidegate.h"
 
 /* It has room for the end of the verifier's log, which gives the reason. */
@@ -17,14 +18,18 @@ const char *tg_error(void)
 	return text;
 }
 
-/* The arguments may point into `text` itself, if a caller adds to it. */
-static int format_text(const char *format, va_list arguments)
+/*
+ * A message quotes what other programs and files chose, so all of it is escaped; what was escaped
+ * before stays as it is.  The arguments may point into `text` itself, if a caller adds to it.
+ */
+static void set_text(enum tg_escape escape, const char *format, va_list arguments)
 {
 	char fresh[sizeof(text)];
-	int length = vsnprintf(fresh, sizeof(fresh), format, arguments);
+	struct tg_writer out = {.text = text, .size = sizeof(text)};
 
-	memcpy(text, fresh, sizeof(text));
-	return length < (int)sizeof(text) ? length : (int)sizeof(text) - 1;
+	vsnprintf(fresh, sizeof(fresh), format, arguments);
+	text[0] = 0;
+	tg_write_escaped(&out, escape, fresh, strlen(fresh));
 }
 
 int tg_fail(int error, const char *format, ...)
@@ -32,21 +37,45 @@ int tg_fail(int error, const char *format, ...)
 	va_list arguments;
 
 	va_start(arguments, format);
-	format_text(format, arguments);
+	set_text(TG_ESCAPE_UTF8, format, arguments);
 	va_end(arguments);
 	return error;
 }
 
+int tg_check_bits(const char *what, uint32_t bits, uint32_t known)
+{
+	if (!(bits & ~known))
+		return 0;
+	return tg_fail(-EINVAL, "%s: 0x%x is not known to this library", what, bits & ~known);
+}
+
 int tg_fail_errno(int error, const char *format, ...)
 {
+	struct tg_writer out = {.text = text, .size = sizeof(text)};
 	va_list arguments;
-	int length;
 
 	va_start(arguments, format);
-	length = format_text(format, arguments);
+	set_text(TG_ESCAPE_UTF8, format, arguments);
 	va_end(arguments);
-	snprintf(text + length, sizeof(text) - (size_t)length, ": %s", strerror(-error));
+	out.length = strlen(text);
+	tg_write(&out, ": ");
+	tg_write(&out, strerror(-error));
 	return error;
+}
+
+int tg_fail_lines(int error, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	set_text(TG_ESCAPE_LINES, format, arguments);
+	va_end(arguments);
+	return error;
+}
+
+int tg_require(const void *argument, const char *function, const char *name)
+{
+	return argument ? 0 : tg_fail(-EINVAL, "%s: %s is NULL", function, name);
 }
 
 int tg_fail_damaged(void)

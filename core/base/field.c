@@ -12,7 +12,7 @@ const struct tg_field_info tg_fields[TG_KEYS] = {
 	[TG_KEY_PROTO] = {TG_FIELD_PROTO, 16, "proto", "protocols", "protocol number",
 			  IN_QUERY(proto)},
 	[TG_KEY_FAMILY] = {TG_FIELD_FAMILY, 16, "family", "families", IN_QUERY(family)},
-	[TG_KEY_TYPE] = {TG_FIELD_TYPE, 16, "type", "types", IN_QUERY(type)},
+	[TG_KEY_TYPE] = {TG_FIELD_TYPE, 16, "type", "types", IN_QUERY(sock_type)},
 	[TG_KEY_UID] = {TG_FIELD_UID, 32, "uid", "uids", "user ID", IN_QUERY(uid)},
 	[TG_KEY_GID] = {TG_FIELD_GID, 32, "gid", "gids", "group ID", IN_QUERY(gid)},
 	[TG_KEY_PID] = {TG_FIELD_PID, 32, "pid", "pids", "process ID", IN_QUERY(pid)},
@@ -23,10 +23,18 @@ const struct tg_field_info tg_fields[TG_KEYS] = {
 	[TG_KEY_EXE] = {TG_FIELD_EXE, 128, "exe", "executables"},
 	[TG_KEY_NETNS] = {TG_FIELD_NETNS, 128, "netns", "network namespaces"},
 	[TG_KEY_CGROUP] = {TG_FIELD_CGROUP, 128, "cgroup", "cgroups"},
-	[TG_KEY_FROM4] = {TG_FIELD_FROM, 32, "from", "own IPv4 addresses"},
-	[TG_KEY_FROM6] = {TG_FIELD_FROM, 128, "from", "own IPv6 addresses"},
-	[TG_KEY_FROM_PORT] = {TG_FIELD_FROM, 16, "from", "own ports"},
+	[TG_KEY_SOURCE4] = {TG_FIELD_SOURCE, 32, "source", "source IPv4 addresses"},
+	[TG_KEY_SOURCE6] = {TG_FIELD_SOURCE, 128, "source", "source IPv6 addresses"},
+	[TG_KEY_SOURCE_PORT] = {TG_FIELD_SOURCE, 16, "source", "source ports"},
 };
+
+const char *tg_field_name(uint32_t field)
+{
+	const struct tg_field_info *info =
+		field < TG_FIELD_COUNT ? tg_field_info((enum tg_field)field) : NULL;
+
+	return info ? info->name : NULL;
+}
 
 const struct tg_field_info *tg_field_info(enum tg_field field)
 {

@@ -42,7 +42,7 @@ struct tg_key128 tg_key_max(enum tg_key key);
 /* Whether a field's items are endpoints. */
 static inline bool tg_field_is_endpoint(enum tg_field field)
 {
-	return field == TG_FIELD_ENDPOINT || field == TG_FIELD_FROM;
+	return field == TG_FIELD_ENDPOINT || field == TG_FIELD_SOURCE;
 }
 
 #endif

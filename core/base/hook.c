@@ -9,7 +9,7 @@
 #define UNIX_GETPEERNAME ((enum bpf_attach_type)52)
 #define UNIX_GETSOCKNAME ((enum bpf_attach_type)53)
 
-const struct tg_hook_kind tg_hook_kinds[TG_HOOKS] = {
+const struct tg_hook_kind tg_hook_kinds[TG_HOOK_COUNT] = {
 	[TG_HOOK_BIND4] = {"bind4", BPF_CGROUP_INET4_BIND, TG_OP_BIND},
 	[TG_HOOK_BIND6] = {"bind6", BPF_CGROUP_INET6_BIND, TG_OP_BIND},
 	[TG_HOOK_CONNECT4] = {"connect4", BPF_CGROUP_INET4_CONNECT, TG_OP_CONNECT},
@@ -29,7 +29,7 @@ const struct tg_hook_kind tg_hook_kinds[TG_HOOKS] = {
 	[TG_HOOK_GETSOCKNAME_UNIX] = {"getsockname_unix", UNIX_GETSOCKNAME, TG_OP_GETSOCKNAME},
 };
 
-const char *tg_hook_name(int hook)
+const char *tg_hook_name(uint32_t hook)
 {
-	return hook >= 0 && hook < TG_HOOKS ? tg_hook_kinds[hook].name : NULL;
+	return hook < TG_HOOK_COUNT ? tg_hook_kinds[hook].name : NULL;
 }

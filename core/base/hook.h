@@ -15,7 +15,7 @@ struct tg_hook_kind {
 };
 
 /* By enum tg_hook. */
-extern const struct tg_hook_kind tg_hook_kinds[TG_HOOKS];
+extern const struct tg_hook_kind tg_hook_kinds[TG_HOOK_COUNT];
 
 /* Masks of hooks; TG_UNIX_HOOKS is in bpf/layout/image_layout.h. */
 #define TG_HOOK_BIT(hook) (1u << (hook))
@@ -26,6 +26,10 @@ extern const struct tg_hook_kind tg_hook_kinds[TG_HOOKS];
 #define TG_SENDMSG_HOOKS                                                                           \
 	(TG_HOOK_BIT(TG_HOOK_SENDMSG4) | TG_HOOK_BIT(TG_HOOK_SENDMSG6) |                           \
 	 TG_HOOK_BIT(TG_HOOK_SENDMSG_UNIX))
-#define TG_ALL_HOOKS (TG_HOOK_BIT(TG_HOOKS) - 1)
+#define TG_ALL_HOOKS (TG_HOOK_BIT(TG_HOOK_COUNT) - 1)
+
+/* The kernel lets the hooks of these change an answer, but not refuse the call. */
+#define TG_OPS_REPORTS                                                                             \
+	(TG_BIT(TG_OP_RECVMSG) | TG_BIT(TG_OP_GETPEERNAME) | TG_BIT(TG_OP_GETSOCKNAME))
 
 #endif

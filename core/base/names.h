@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* names.h - the names of operations, verbs and errnos, and their numbers. */
+/* names.h - the numbers of names: names.c also has the names of numbers, for tidegate.h. */
 #ifndef TG_BASE_NAMES_H
 #define TG_BASE_NAMES_H
 
-/* "deny" for TG_VERB_DENY; NULL if the number is not a verb. */
-const char *tg_verb_name(int verb);
-
 /* 111 for "ECONNREFUSED"; 0 if no errno has this name. */
 int tg_errno_number(const char *name);
+
+/* The errno whose name is this one but for its case or one letter; NULL: there is none. */
+const char *tg_errno_near(const char *name);
 
 #endif

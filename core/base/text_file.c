@@ -13,51 +13,84 @@
 #include "base/error.h"
 #include "tidegate.h"
 
-/* Read to the end, whose position is unknown for a pipe, and add a NUL. */
-static int read_all(int file, const char *path, char **text, size_t *length)
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
+
+/* Room for the largest set, with comments. */
+#define MAX_BYTES (256u << 20)
+
+/* What was read of a file, with a NUL at its end. */
+struct contents {
+	char *text;
+	size_t length;
+	size_t capacity;
+};
+
+/* `text` has a NUL.  A device such as /dev/zero has nothing else, and never ends. */
+static int not_text(const char *path, const char *text)
 {
-	size_t capacity = 65536, have = 0;
-	char *buffer = NULL, *grown;
-	struct stat status;
-	ssize_t got;
+	size_t line = 1;
 
-	if (!fstat(file, &status) && status.st_size > 0)
-		capacity = (size_t)status.st_size + 2;
-	do {
-		if (!buffer || have + 1 == capacity) {
-			capacity = buffer ? 2 * capacity : capacity;
-			grown = realloc(buffer, capacity);
-			if (!grown) {
-				free(buffer);
-				return tg_fail(-ENOMEM, "%s: out of memory: no room for the file",
-					       path);
-			}
-			buffer = grown;
-		}
-		got = read(file, buffer + have, capacity - have - 1);
-		if (got > 0)
-			have += (size_t)got;
-	} while (got > 0 || (got < 0 && errno == EINTR));
-	if (got < 0) {
-		int error = -errno;
-
-		free(buffer);
-		return tg_fail_errno(error, "%s", path);
+	while ((text = strchr(text, '\n'))) {
+		text++;
+		line++;
 	}
-	buffer[have] = '\0';
-	*text = buffer;
-	*length = have;
+	return tg_fail(-EINVAL, "%s:%zu: there is a NUL byte in it: is this a text file?", path,
+		       line);
+}
+
+static int make_room(struct contents *contents, const char *path, size_t capacity)
+{
+	char *grown;
+
+	if (capacity > (size_t)MAX_BYTES + 2)
+		return tg_fail(-EFBIG, "%s: over the limit of %u MiB: is this a list of items?",
+			       path, MAX_BYTES >> 20);
+	grown = realloc(contents->text, capacity);
+	if (!grown)
+		return tg_fail(-ENOMEM, "%s: out of memory: no room for the file", path);
+	contents->text = grown;
+	contents->capacity = capacity;
 	return 0;
 }
 
-static int read_file(const char *path, char **text, size_t *length)
+/* Read to the end, whose position is unknown for a pipe. */
+static int read_all(int file, const char *path, struct contents *contents)
+{
+	size_t size = 65536;
+	struct stat status;
+	int error;
+
+	if (!fstat(file, &status) && status.st_size > 0)
+		size = (size_t)status.st_size + 2;
+	error = make_room(contents, path, size);
+	while (!error) {
+		char *at = contents->text + contents->length;
+		ssize_t got = read(file, at, contents->capacity - contents->length - 1);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return tg_fail_errno(-errno, "%s", path);
+		at[got] = '\0';
+		if (strlen(at) != (size_t)got)
+			return not_text(path, contents->text);
+		if (!got)
+			return 0;
+		contents->length += (size_t)got;
+		if (contents->length + 1 == contents->capacity)
+			error = make_room(contents, path, 2 * contents->capacity);
+	}
+	return error;
+}
+
+static int read_file(const char *path, struct contents *contents)
 {
 	int file = open(path, O_RDONLY | O_CLOEXEC);
 	int error;
 
 	if (file < 0)
 		return tg_fail_errno(-errno, "%s", path);
-	error = read_all(file, path, text, length);
+	error = read_all(file, path, contents);
 	close(file);
 	return error;
 }
@@ -80,22 +113,19 @@ static int add_line(char *start, char *end, int (*add)(void *, const char *), vo
 		end--;
 	if (start == end)
 		return 0;
-	if (memchr(start, '\0', (size_t)(end - start)))
-		return tg_fail(-EINVAL, "there is a NUL byte in it: is this a text file?");
 	*end = '\0';
 	return add(context, start);
 }
 
-int tg_lines_each(const char *path, int (*add)(void *context, const char *item), void *context)
+/* Call `add` with the items of the text. */
+static int add_lines(const char *path, const struct contents *contents,
+		     int (*add)(void *context, const char *item), void *context)
 {
-	char *text = NULL, *at, *end;
-	size_t length = 0;
-	int error = read_file(path, &text, &length);
+	/* Some editors begin a UTF-8 file with a byte-order mark. */
+	char *at = contents->text + (strncmp(contents->text, BYTE_ORDER_MARK, 3) ? 0 : 3);
+	char *end = contents->text + contents->length;
+	int error = 0;
 
-	if (error)
-		return error;
-	at = text;
-	end = text + length;
 	for (size_t line = 1; at < end && !error; line++) {
 		char *stop = memchr(at, '\n', (size_t)(end - at));
 
@@ -106,6 +136,16 @@ int tg_lines_each(const char *path, int (*add)(void *context, const char *item),
 			tg_fail(error, "%s:%zu: %s", path, line, tg_error());
 		at = stop + 1;
 	}
-	free(text);
+	return error;
+}
+
+int tg_lines_each(const char *path, int (*add)(void *context, const char *item), void *context)
+{
+	struct contents contents = {0};
+	int error = read_file(path, &contents);
+
+	if (!error)
+		error = add_lines(path, &contents, add, context);
+	free(contents.text);
 	return error;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* version.c - the version of this library; the Makefile says TG_VERSION. */
-#include "tidegate.h"
+/* version.c - what this library is; the Makefile says TG_VERSION and TG_PRIVATE_ABI. */
+#include "tidegate_private.h"
 
 uint32_t tg_abi(void)
 {
@@ -10,4 +10,9 @@ uint32_t tg_abi(void)
 const char *tg_version(void)
 {
 	return TG_VERSION;
+}
+
+uint32_t tg_private_abi(void)
+{
+	return TG_PRIVATE_ABI;
 }

@@ -20,7 +20,8 @@ static size_t blob_bytes(const struct tg_policy *policy)
 	for (uint32_t i = 0; i < policy->rule_count; i++) {
 		const struct tg_policy_rule *rule = &policy->rules[i];
 
-		bytes += text_bytes(rule->name) + text_bytes(rule->where) + text_bytes(rule->text);
+		bytes += text_bytes(rule->name) + text_bytes(rule->where) + text_bytes(rule->text) +
+			 text_bytes(rule->message);
 	}
 	for (uint32_t i = 0; i < policy->table_count; i++)
 		bytes += text_bytes(policy->tables[i].name);
@@ -69,9 +70,11 @@ int tg_blob_write(const struct tg_policy *policy, struct tg_rows *rows,
 			.name = put_text(&blob, rule->name),
 			.where = put_text(&blob, rule->where),
 			.text = put_text(&blob, rule->text),
-			.slot = TG_OPS + i,
+			.message = put_text(&blob, rule->message),
+			.slot = TG_OP_COUNT + i,
 			.ops = rule->ops,
 			.verb = rule->effect.verb,
+			.flags = rule->entry_flags,
 		};
 	}
 	for (uint32_t i = 0; i < policy->table_count; i++)

@@ -62,15 +62,17 @@ static int make_default(const struct tg_policy *policy, enum tg_op op, struct tg
 	const struct tg_rule rule = {
 		.size = sizeof(rule),
 		.verb = policy->defaults[op],
-		.ops = 1u << TG_OP_CONNECT,
+		.ops = TG_BIT(TG_OP_CONNECT),
 	};
-	int error = tg_effect_parse(term, &rule);
+	struct tg_policy_rule parsed = {0};
+	struct tg_mistakes mistakes;
 
-	if (error)
-		return error;
+	tg_mistakes_init(&mistakes, NULL);
+	tg_effect_parse(&parsed, &rule, &mistakes);
+	*term = parsed.effect;
 	term->slot = op;
 	term->rule = TG_RULE_DEFAULT;
-	return 0;
+	return tg_mistakes_fail(&mistakes);
 }
 
 static int write_terms(const struct tg_policy *policy, enum tg_op op, const struct tg_terms *terms,
@@ -254,7 +256,20 @@ static bool op_is_unix_free(const struct tg_policy *policy, enum tg_op op)
 	return true;
 }
 
-/* The effects of all terms, ORed. */
+/* In a policy that is a shadow, all terms only say what they would do. */
+static void make_trial(const struct tg_rows *rows)
+{
+	const struct tg_section *section;
+
+	for (int place = 0; (section = tg_image_section_next(rows->at, &place)); place++) {
+		struct tg_term *terms = (struct tg_term *)rows->at[section->term_row];
+
+		for (uint32_t i = 0; i <= section->terms; i++)
+			terms[i].effects |= TG_EFFECT_TRIAL;
+	}
+}
+
+/* The effects of all terms that programs carry out, ORed. */
 static uint32_t all_effects(const struct tg_rows *rows)
 {
 	const struct tg_section *section;
@@ -266,23 +281,33 @@ static uint32_t all_effects(const struct tg_rows *rows)
 		for (uint32_t i = 0; i <= section->terms; i++)
 			effects |= terms[i].effects;
 	}
-	return effects;
+	return effects & TG_EFFECT_TRIAL ? effects & TG_EFFECTS_TOLD : effects;
+}
+
+static uint16_t deny_on_error(const struct tg_policy *policy)
+{
+	uint32_t ops = 0;
+
+	for (int op = 0; op < TG_OP_COUNT; op++)
+		if ((policy->on_error[op] ?: policy->defaults[op]) == TG_VERB_DENY)
+			ops |= TG_BIT(op);
+	return (uint16_t)ops;
 }
 
 static int compile_rows(const struct tg_policy *policy, struct tg_rows *rows)
 {
 	struct tg_image_header header = {.magic = TG_IMAGE_MAGIC, .layout = TG_IMAGE_LAYOUT};
-	struct tg_image_about about = {.verb_on_error = policy->on_error};
+	struct tg_image_about about = {.deny_on_error = deny_on_error(policy)};
 	uint32_t names[TG_MAX_TABLES];
 	uint32_t first;
 	int error = tg_policy_check(policy);
 
 	if (!error)
 		error = tg_rows_add(rows, 2, &first);
-	for (int op = 0; !error && op < TG_OPS; op++)
+	for (int op = 0; !error && op < TG_OP_COUNT; op++)
 		if (!op_is_free(policy, op))
 			error = compile_section(policy, op, false, rows, header.section);
-	for (int op = 0; !error && op < TG_OPS; op++)
+	for (int op = 0; !error && op < TG_OP_COUNT; op++)
 		if (!op_is_unix_free(policy, op))
 			error = compile_section(policy, op, true, rows, about.unix_section);
 	if (!error)
@@ -294,6 +319,10 @@ static int compile_rows(const struct tg_policy *policy, struct tg_rows *rows)
 	header.rows = rows->count;
 	memcpy(rows->at[0], &header, sizeof(header));
 	memcpy(rows->at[1], &about, sizeof(about));
+	if (policy->flags & TG_POLICY_SHADOW) {
+		about.flags |= TG_IMAGE_SHADOW;
+		make_trial(rows);
+	}
 	about.effects = all_effects(rows);
 	memcpy(rows->at[1], &about, sizeof(about));
 	tg_image_seal(rows->at, (size_t)rows->count * TG_ROW_BYTES);
@@ -303,11 +332,17 @@ static int compile_rows(const struct tg_policy *policy, struct tg_rows *rows)
 int tg_policy_compile(const struct tg_policy *policy, struct tg_image **image)
 {
 	struct tg_rows rows = {0};
-	struct tg_image *fresh = calloc(1, sizeof(*fresh));
-	int error = fresh ? compile_rows(policy, &rows)
-			  : tg_fail(-ENOMEM, "out of memory: no room for an image");
+	struct tg_image *fresh;
+	int error = TG_REQUIRE(policy);
 	void *exact;
 
+	if (!error)
+		error = TG_REQUIRE(image);
+	if (error)
+		return error;
+	fresh = calloc(1, sizeof(*fresh));
+	error = fresh ? compile_rows(policy, &rows)
+		      : tg_fail(-ENOMEM, "out of memory: no room for an image");
 	if (error) {
 		free(rows.at);
 		free(fresh);

@@ -53,6 +53,7 @@ int tg_table_directory_write(const struct tg_policy *policy, const uint32_t *nam
 			.size = tg_policy_table_size(table),
 			.sized = table->size > 0,
 			.ttl_ms = table->ttl_ms,
+			.flags = table->flags,
 		};
 
 		error = table->kind == TG_TABLE_SERVICES ? write_services(table, rows, &entry)

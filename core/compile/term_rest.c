@@ -119,7 +119,7 @@ static void fill_balance(const struct writer *writer, uint32_t rule, const struc
 
 static bool has_rest(const struct tg_term *term)
 {
-	return term->effects & (TG_EFFECT_SET | TG_EFFECT_LIVE | TG_EFFECT_RATE) ||
+	return term->effects & (TG_EFFECT_SOCKOPT | TG_EFFECT_LIVE | TG_EFFECT_RATE) ||
 	       term->verb == TG_VERB_BALANCE;
 }
 
@@ -159,7 +159,7 @@ static int write_rest(const struct writer *writer, uint32_t index, uint32_t bloc
 		error = fill_sets(writer, term->rule, condition->own_use, TG_SET_IS_OWN, &rest);
 	if (!error)
 		error = tg_rows_add(writer->rows, 1, row);
-	if (!error && term->effects & TG_EFFECT_SET && !*options_row) {
+	if (!error && term->effects & TG_EFFECT_SOCKOPT && !*options_row) {
 		error = tg_rows_add(writer->rows, 1, options_row);
 		if (!error)
 			memcpy(writer->rows->at[*options_row], &rule->options,

@@ -89,7 +89,7 @@ static int restrict_cgroup(struct tg_terms *terms, const struct tg_policy_rule *
 static int restrict_fields(struct tg_terms *terms, const struct tg_policy_rule *rule,
 			   struct tg_condition *condition)
 {
-	for (int field = 0; field < TG_FIELDS; field++) {
+	for (int field = 0; field < TG_FIELD_COUNT; field++) {
 		enum tg_key key = tg_field_key(field);
 		int error;
 
@@ -115,7 +115,7 @@ struct place {
 
 static const struct place places[] = {
 	{TG_FIELD_ENDPOINT, TG_KEY_ADDR4, TG_KEY_ADDR6, TG_KEY_PORT},
-	{TG_FIELD_FROM, TG_KEY_FROM4, TG_KEY_FROM6, TG_KEY_FROM_PORT},
+	{TG_FIELD_SOURCE, TG_KEY_SOURCE4, TG_KEY_SOURCE6, TG_KEY_SOURCE_PORT},
 };
 
 #define PLACES (sizeof(places) / sizeof(*places))
@@ -152,7 +152,7 @@ static int add_term(struct tg_terms *terms, const struct tg_policy *policy, enum
 	if (error)
 		return error;
 	terms->at[terms->count] = rule->effect;
-	terms->at[terms->count].slot = TG_OPS + index;
+	terms->at[terms->count].slot = TG_OP_COUNT + index;
 	terms->at[terms->count].rule = index;
 	if (condition->use || condition->own_use)
 		terms->at[terms->count].effects |= TG_EFFECT_LIVE;
@@ -172,7 +172,7 @@ static int add_path_term(struct tg_terms *terms, const struct tg_policy *policy,
 
 	/* A unix socket has no port and no own address, so no such condition can hold for it. */
 	if (!rule->match[TG_FIELD_ENDPOINT].paths.count || condition->set[TG_KEY_PORT] ||
-	    rule->given & 1u << TG_FIELD_FROM)
+	    rule->given & TG_BIT(TG_FIELD_SOURCE))
 		return 0;
 	error = tg_path_ranks_of(&terms->ranks, &rule->match[TG_FIELD_ENDPOINT].paths, &ranks);
 	if (!error)
@@ -225,7 +225,7 @@ static int add_products(struct tg_terms *terms, const struct tg_policy *policy, 
 		const struct tg_set_use *use = &sets->uses->at[i];
 		struct tg_condition condition = *common;
 
-		if (places[first].field == TG_FIELD_FROM)
+		if (places[first].field == TG_FIELD_SOURCE)
 			condition.own_use = use;
 		else
 			condition.use = use;

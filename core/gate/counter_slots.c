@@ -34,7 +34,7 @@ static int index_names(const struct tg_slot_table *table, struct name_index *ind
 	index->place = calloc(size, sizeof(*index->place));
 	if (!index->place)
 		return tg_fail(-ENOMEM, "out of memory: no room for the rules' slots");
-	for (uint32_t slot = TG_OPS; slot < table->count; slot++) {
+	for (uint32_t slot = TG_OP_COUNT; slot < table->count; slot++) {
 		uint64_t at;
 
 		if (!table->name[slot])
@@ -78,7 +78,7 @@ static const char *rule_name(const struct tg_image *image, uint32_t rule)
 static int fill_table(const struct tg_slot_table *old, const struct name_index *index,
 		      const struct tg_image *image, struct tg_slot_table *table)
 {
-	uint32_t free_slot = TG_OPS;
+	uint32_t free_slot = TG_OP_COUNT;
 	int error = 0;
 
 	for (uint32_t rule = 0; rule < table->rules && !error; rule++) {
@@ -110,7 +110,7 @@ int tg_slots_assign(const struct tg_slot_table *old, const struct tg_image *imag
 	if (error)
 		return error;
 	made.rules = info.rules;
-	made.count = TG_OPS + old->count + info.rules;
+	made.count = TG_OP_COUNT + old->count + info.rules;
 	made.name = calloc(made.count, sizeof(*made.name));
 	made.of_rule = calloc(made.rules + 1, sizeof(*made.of_rule));
 	if (!made.name || !made.of_rule)
@@ -124,7 +124,7 @@ int tg_slots_assign(const struct tg_slot_table *old, const struct tg_image *imag
 		tg_slots_free(&made);
 		return error;
 	}
-	while (made.count > TG_OPS && !made.name[made.count - 1])
+	while (made.count > TG_OP_COUNT && !made.name[made.count - 1])
 		made.count--;
 	*table = made;
 	return 0;
@@ -132,7 +132,7 @@ int tg_slots_assign(const struct tg_slot_table *old, const struct tg_image *imag
 
 uint32_t tg_slots_needed(const struct tg_slot_table *table)
 {
-	return table->count > TG_OPS ? table->count : TG_OPS;
+	return table->count > TG_OP_COUNT ? table->count : TG_OP_COUNT;
 }
 
 void tg_slots_free(struct tg_slot_table *table)

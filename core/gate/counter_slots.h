@@ -13,7 +13,8 @@
 #include "image/image.h"
 
 struct tg_slot_table {
-	char **name; /* by slot; NULL: free.  The first TG_OPS slots are those of the defaults. */
+	char **name; /* by slot; NULL: free.  The first TG_OP_COUNT slots are those of the defaults.
+		      */
 	uint32_t count;
 	uint32_t *of_rule; /* by rule of the image that the table was made for */
 	uint32_t rules;

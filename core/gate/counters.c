@@ -4,13 +4,17 @@
 
 #include <errno.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/boot_time.h"
 #include "base/error.h"
+#include "base/mapping.h"
 #include "image/image.h"
 
 #define SECOND_NS 1000000000ull
+
+/* How often to try to write what others write at the same time. */
+#define MOST_TRIES 1000
 
 static size_t whole_pages(size_t bytes)
 {
@@ -58,6 +62,12 @@ void tg_counters_unmap(struct tg_counter_maps *counters)
 	*counters = (struct tg_counter_maps){0};
 }
 
+int tg_counters_protect(const struct tg_program_set *set, const struct tg_counter_maps *counters)
+{
+	return tg_mapping_protect(counters->hits, hits_bytes(counters), set->hits)
+		       ?: tg_mapping_protect(counters->slots, slots_bytes(counters), set->slots);
+}
+
 static struct tg_hits *hits_of(const struct tg_counter_maps *counters, uint32_t copy, uint32_t slot)
 {
 	return &counters->hits[(size_t)copy * counters->slot_count + slot];
@@ -94,9 +104,10 @@ static void defer_log(struct tg_slot *slot, uint64_t until)
 {
 	uint64_t now = __atomic_load_n(&slot->log_until_ns, __ATOMIC_RELAXED);
 
-	while (now < until && !__atomic_compare_exchange_n(&slot->log_until_ns, &now, until, false,
-							   __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-		;
+	for (int tries = 0; now < until && tries < MOST_TRIES; tries++)
+		if (__atomic_compare_exchange_n(&slot->log_until_ns, &now, until, false,
+						__ATOMIC_RELAXED, __ATOMIC_RELAXED))
+			break;
 }
 
 void tg_counters_fold(struct tg_counter_maps *into, const struct tg_counter_maps *from)
@@ -123,10 +134,8 @@ void tg_counters_fold(struct tg_counter_maps *into, const struct tg_counter_maps
 static void settle_log(struct tg_slot *slot, const struct tg_term *term)
 {
 	uint64_t until = __atomic_load_n(&slot->log_until_ns, __ATOMIC_RELAXED);
-	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (until > ((uint64_t)now.tv_sec + term->log_window_s) * SECOND_NS + (uint64_t)now.tv_nsec)
+	if (until > tg_boot_ns() + (uint64_t)term->log_window_s * SECOND_NS)
 		__atomic_compare_exchange_n(&slot->log_until_ns, &until, 0, false, __ATOMIC_RELAXED,
 					    __ATOMIC_RELAXED);
 }
@@ -149,7 +158,8 @@ void tg_counters_settle(struct tg_counter_maps *counters, const struct tg_slot_t
 void tg_counters_clear(struct tg_counter_maps *counters, const struct tg_slot_table *old,
 		       const struct tg_slot_table *now)
 {
-	for (uint32_t slot = TG_OPS; slot < old->count && slot < counters->slot_count; slot++) {
+	for (uint32_t slot = TG_OP_COUNT; slot < old->count && slot < counters->slot_count;
+	     slot++) {
 		if (!old->name[slot] || (slot < now->count && now->name[slot]))
 			continue;
 		for (uint32_t copy = 0; copy < counters->copies; copy++)

@@ -17,6 +17,9 @@ struct tg_counter_maps {
 int tg_counters_map(const struct tg_program_set *set, struct tg_counter_maps *counters);
 void tg_counters_unmap(struct tg_counter_maps *counters);
 
+/* Give up the right to write them.  `set` is the one that they were mapped for. */
+int tg_counters_protect(const struct tg_program_set *set, const struct tg_counter_maps *counters);
+
 /* The sum of all copies of a slot. */
 void tg_counters_read(const struct tg_counter_maps *maps, uint32_t slot,
 		      struct tg_counters *counters);

@@ -6,50 +6,28 @@
  * A host such as nginx makes a new Lua state with each reload, and forks the
  * processes that do the work.  A gate must pass from the old state to the new
  * one without a moment in which nobody holds it.  What a child does with the links
- * that it inherits: tg_gate_detach() in attach.c.
+ * that it inherits: tg_gate_restrict() in restrict.c.
  */
-#define _GNU_SOURCE /* memfd_create() */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "gate/gate.h"
+#include "tidegate_private.h"
 
 struct tg_gate_name {
 	struct tg_gate_name *next;
 	struct tg_gate *gate;
 	uint32_t holders;
-	int reader; /* an empty file: the process that reads the events has it locked */
 	char text[];
 };
 
 static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;
 static struct tg_gate_name *names;
-
-static int name_gate(const char *text, struct tg_gate *gate, struct tg_gate_name **out)
-{
-	struct tg_gate_name *name = malloc(sizeof(*name) + strlen(text) + 1);
-	int reader;
-
-	if (!name)
-		return tg_fail(-ENOMEM, "out of memory: no room for the gate's name");
-	reader = memfd_create("tidegate-reader", MFD_CLOEXEC);
-	if (reader < 0) {
-		int error = tg_fail_errno(-errno, "cannot make the lock of the gate's reader");
-
-		free(name);
-		return error;
-	}
-	*name = (struct tg_gate_name){.gate = gate, .holders = 1, .reader = reader};
-	strcpy(name->text, text);
-	*out = name;
-	return 0;
-}
 
 static struct tg_gate_name *find_name(const char *text)
 {
@@ -60,25 +38,27 @@ static struct tg_gate_name *find_name(const char *text)
 	return name;
 }
 
-static int open_named(const char *text, struct tg_gate **out)
+static int make_named(const char *text, uint32_t ring_bytes, struct tg_gate **out)
 {
+	struct tg_gate_name *name = malloc(sizeof(*name) + strlen(text) + 1);
 	struct tg_gate *gate;
-	int error = tg_gate_open(NULL, &gate);
+	int error;
 
-	if (error)
-		return error;
-	error = name_gate(text, gate, &gate->name);
+	if (!name)
+		return tg_fail(-ENOMEM, "out of memory: no room for the gate's name");
+	error = tg_gate_make(ring_bytes, &gate);
 	if (error) {
-		tg_gate_free(gate);
+		free(name);
 		return error;
 	}
-	gate->name->next = names;
-	names = gate->name;
+	*name = (struct tg_gate_name){.next = names, .gate = gate, .holders = 1};
+	strcpy(name->text, text);
+	names = gate->name = name;
 	*out = gate;
 	return 0;
 }
 
-int tg_gate_named(const char *text, struct tg_gate **gate)
+int tg_gate_shared(const char *text, uint32_t ring_bytes, struct tg_gate **gate)
 {
 	struct tg_gate_name *name;
 	int error = 0;
@@ -89,7 +69,7 @@ int tg_gate_named(const char *text, struct tg_gate **gate)
 		name->holders++;
 		*gate = name->gate;
 	} else {
-		error = open_named(text, gate);
+		error = make_named(text, ring_bytes, gate);
 	}
 	pthread_mutex_unlock(&guard);
 	return error;
@@ -109,10 +89,8 @@ static bool release(struct tg_gate_name *name)
 		*at = name->next;
 	}
 	pthread_mutex_unlock(&guard);
-	if (!held) {
-		close(name->reader);
+	if (!held)
 		free(name);
-	}
 	return held;
 }
 
@@ -120,6 +98,39 @@ void tg_gate_close(struct tg_gate *gate)
 {
 	if (gate && !(gate->name && release(gate->name)))
 		tg_gate_free(gate);
+}
+
+/* --- Children ---------------------------------------------------------------------- */
+
+/* The fork copied this process as it was: no other thread holds a lock, because there is none. */
+static void restrict_child(void)
+{
+	for (struct tg_gate_name *name = names; name; name = name->next) {
+		const int *flag = name->gate->restricts_children;
+
+		if (flag && *flag)
+			tg_gate_restrict(name->gate, TG_MAY_ALL);
+	}
+}
+
+static pthread_once_t handler_set = PTHREAD_ONCE_INIT;
+
+static void set_handler(void)
+{
+	pthread_atfork(NULL, NULL, restrict_child);
+}
+
+int tg_gate_restrict_children(struct tg_gate *gate, const int *flag)
+{
+	int error = tg_gate_check_control(gate, "restrict_children") ?: TG_REQUIRE(flag);
+
+	if (!error && !gate->name)
+		error = tg_fail(-EINVAL, "restrict_children: the gate is not shared");
+	if (error)
+		return error;
+	gate->restricts_children = flag;
+	pthread_once(&handler_set, set_handler);
+	return 0;
 }
 
 /* --- The reader -------------------------------------------------------------------- */
@@ -132,23 +143,33 @@ static int set_lock(const struct tg_gate *gate, short type)
 {
 	struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_len = 1};
 
-	if (!gate->name)
-		return tg_fail(-EINVAL, "the gate has no name: nobody else can read its events");
-	if (!fcntl(gate->name->reader, F_SETLK, &lock))
+	if (!fcntl(gate->reader_lock, F_SETLK, &lock))
 		return 0;
 	return errno == EACCES || errno == EAGAIN
 		       ? -EAGAIN
 		       : tg_fail_errno(-errno, "cannot become the reader of the gate's events");
 }
 
-int tg_gate_claim(struct tg_gate *gate)
+int tg_gate_claim_events(struct tg_gate *gate)
 {
-	int error = set_lock(gate, F_WRLCK);
+	int error = tg_gate_check_right(gate, TG_MAY_EVENTS, "claim_events");
 
-	return error == -EAGAIN ? 0 : error ?: 1;
+	if (error)
+		return error;
+	error = set_lock(gate, F_WRLCK);
+	if (error)
+		return error == -EAGAIN ? 0 : error;
+	gate->reader = getpid();
+	return 1;
 }
 
-int tg_gate_resign(struct tg_gate *gate)
+int tg_gate_release_events(struct tg_gate *gate)
 {
-	return set_lock(gate, F_UNLCK);
+	int error = tg_gate_check_right(gate, TG_MAY_EVENTS, "release_events");
+
+	if (!error)
+		error = set_lock(gate, F_UNLCK);
+	if (!error)
+		gate->reader = 0;
+	return error;
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/nearest.h"
 #include "image/image_directory.h"
 #include "image/image_services.h"
 #include "image/image_tables.h"
@@ -32,7 +33,83 @@ struct tg_live *tg_gate_live(const struct tg_gate *gate, const char *name, enum 
 {
 	struct tg_live *live = find(gate, name);
 
-	return live && live->table.fd >= 0 && live->kind == kind ? live : NULL;
+	return live && tg_table_is_there(&live->table) && live->kind == kind ? live : NULL;
+}
+
+static const char *word_of(enum tg_table_kind kind)
+{
+	return kind == TG_TABLE_SERVICES ? "services" : "set";
+}
+
+/* Look among the tables of a kind for the one that was meant.  The gate is locked. */
+static void look_for(const struct tg_gate *gate, enum tg_table_kind kind,
+		     struct tg_nearest *nearest)
+{
+	for (uint32_t i = 0; i < gate->tables.count; i++) {
+		const struct tg_live *live = gate->tables.at[i];
+
+		if (live->kind == kind && tg_table_is_there(&live->table))
+			tg_nearest_try(nearest, live->name);
+	}
+}
+
+int tg_gate_find_live(const struct tg_gate *gate, const char *name, enum tg_table_kind kind,
+		      struct tg_live **live)
+{
+	struct tg_nearest nearest;
+	struct tg_live *found;
+	int error = tg_gate_check_right(gate, TG_MAY_TABLES, word_of(kind));
+
+	if (error)
+		return error;
+	tg_gate_lock(gate);
+	found = tg_gate_live(gate, name, kind);
+	tg_nearest_start(&nearest, name);
+	if (!found)
+		look_for(gate, kind, &nearest);
+	tg_gate_unlock(gate);
+	if (!found)
+		return tg_fail(-ENOENT,
+			       "%s \"%s\": the policy in force declares none of this name%s",
+			       word_of(kind), name,
+			       tg_nearest_hint(&nearest, ", or it was published after this process "
+							 "was forked"));
+	*live = found;
+	return 0;
+}
+
+int tg_live_enter(const struct tg_live *live)
+{
+	int error = tg_gate_check_right(live->gate, TG_MAY_TABLES, word_of(live->kind));
+
+	if (error)
+		return error;
+	tg_table_enter(live->number);
+	if (tg_table_is_there(&live->table))
+		return 0;
+	tg_table_leave(live->number);
+	return tg_fail(-ENOENT, "%s \"%s\": the policy in force does not declare %s any more",
+		       word_of(live->kind), live->name,
+		       live->kind == TG_TABLE_SERVICES ? "them" : "it");
+}
+
+int tg_live_enter_change(const struct tg_live *live)
+{
+	int error = tg_live_enter(live);
+
+	if (error || !tg_live_is_readonly(live))
+		return error;
+	tg_live_leave(live);
+	return tg_fail(-EPERM,
+		       "%s \"%s\": read-only for this process, as the policy says by readonly: "
+		       "change %s in the process that made the gate",
+		       word_of(live->kind), live->name,
+		       live->kind == TG_TABLE_SERVICES ? "them" : "it");
+}
+
+void tg_live_leave(const struct tg_live *live)
+{
+	tg_table_leave(live->number);
 }
 
 static int add(struct tg_gate *gate, const char *name, struct tg_live **out)
@@ -53,31 +130,45 @@ static int add(struct tg_gate *gate, const char *name, struct tg_live **out)
 	}
 	live->gate = gate;
 	live->table = (struct tg_table){.fd = -1, .lock_fd = -1};
+	live->number = gate->tables.count;
 	gate->tables.at[gate->tables.count++] = live;
 	*out = live;
 	return 0;
 }
 
-static int make(struct tg_gate *gate, const void *rows, const struct tg_table_entry *entry,
-		struct tg_live *live, uint32_t number)
+static int fill(struct tg_table *table, const void *rows, const struct tg_table_entry *entry)
+{
+	if (entry->kind == TG_TABLE_SERVICES) {
+		tg_service_table_init(table, entry->size);
+		return tg_service_table_fill(table, rows, entry);
+	}
+	tg_set_table_init(table, entry->size, entry->ttl_ms);
+	return tg_set_table_fill(table, rows, entry);
+}
+
+/* Other threads may have pointers to it: they see a table only when it is complete. */
+static int make(const void *rows, const struct tg_table_entry *entry, struct tg_live *live)
 {
 	bool services = entry->kind == TG_TABLE_SERVICES;
 	uint64_t table_rows =
 		services ? tg_service_table_rows(entry->size) : tg_set_table_rows(entry->size);
-	int error = tg_table_make_map(&live->table, live->name, table_rows);
+	struct tg_table table;
+	int error = tg_table_make_map(&table, live->name, table_rows);
 
 	if (error)
 		return error;
+	error = fill(&table, rows, entry);
+	if (error) {
+		tg_table_close(&table);
+		return error;
+	}
+	table.number = live->number;
+	tg_table_enter(live->number);
 	live->fresh = true;
 	live->kind = entry->kind;
-	live->table.lock_fd = gate->tables.lock_fd;
-	live->table.number = number;
-	if (services) {
-		tg_service_table_init(&live->table, entry->size);
-		return tg_service_table_fill(&live->table, rows, entry);
-	}
-	tg_set_table_init(&live->table, entry->size, entry->ttl_ms);
-	return tg_set_table_fill(&live->table, rows, entry);
+	live->table = table;
+	tg_table_leave(live->number);
+	return 0;
 }
 
 /*
@@ -87,8 +178,7 @@ static int make(struct tg_gate *gate, const void *rows, const struct tg_table_en
 static int check_size(const struct tg_live *live, const struct tg_table_entry *entry)
 {
 	bool services = entry->kind == TG_TABLE_SERVICES;
-	uint32_t size = services ? tg_service_books_of(&live->table)->size
-				 : tg_set_books_of(&live->table)->size;
+	uint32_t size = live->table.parts.size;
 
 	if (live->kind != entry->kind)
 		return tg_fail(
@@ -110,6 +200,17 @@ static int check_size(const struct tg_live *live, const struct tg_table_entry *e
 		       live->name, size, entry->size);
 }
 
+/* Processes that were restricted before keep what they have. */
+static void set_readonly(struct tg_live *live, bool readonly)
+{
+	const struct tg_gate_tables *tables = &live->gate->tables;
+
+	tg_table_enter(live->number);
+	live->readonly = readonly;
+	live->table.lock_fd = readonly ? tables->readonly_lock_fd : tables->lock_fd;
+	tg_table_leave(live->number);
+}
+
 static int find_or_make(struct tg_gate *gate, const void *rows, uint32_t index, uint32_t *number)
 {
 	const struct tg_table_entry *entry = tg_image_table(rows, index);
@@ -121,11 +222,12 @@ static int find_or_make(struct tg_gate *gate, const void *rows, uint32_t index, 
 		error = add(gate, name, &live);
 	if (error)
 		return error;
-	for (*number = 0; gate->tables.at[*number] != live; (*number)++)
-		;
+	*number = live->number;
 	live->named = true;
-	return live->table.fd < 0 ? make(gate, rows, entry, live, *number)
-				  : check_size(live, entry);
+	error = tg_table_is_there(&live->table) ? check_size(live, entry) : make(rows, entry, live);
+	if (!error)
+		set_readonly(live, entry->flags & TG_TABLE_READONLY);
+	return error;
 }
 
 int tg_gate_tables_make(struct tg_gate *gate, const void *rows, uint32_t *numbers)
@@ -135,6 +237,8 @@ int tg_gate_tables_make(struct tg_gate *gate, const void *rows, uint32_t *number
 
 	if (about->tables && gate->tables.lock_fd < 0)
 		error = tg_lock_file_make(&gate->tables.lock_fd);
+	if (about->tables && gate->tables.readonly_lock_fd < 0 && !error)
+		error = tg_lock_file_make(&gate->tables.readonly_lock_fd);
 	for (uint32_t i = 0; i < about->tables && !error; i++)
 		if (tg_image_table(rows, i)->kind != TG_TABLE_BLOCKS)
 			error = find_or_make(gate, rows, i, &numbers[i]);
@@ -179,24 +283,69 @@ void tg_gate_tables_settle(struct tg_gate *gate, bool published)
 		struct tg_live *live = gate->tables.at[i];
 		bool goes = published ? !live->named : live->fresh;
 
-		if (goes && live->table.fd >= 0)
+		if (goes && tg_table_is_there(&live->table)) {
+			tg_table_enter(live->number);
 			tg_table_take_out(&live->table, gate->shared.tables);
+			tg_table_leave(live->number);
+		}
 		live->fresh = false;
 		live->named = false;
 	}
 }
 
-void tg_gate_tables_free(struct tg_gate *gate)
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+void tg_gate_tables_close(struct tg_gate *gate)
 {
 	for (uint32_t i = 0; i < gate->tables.count; i++) {
-		if (gate->tables.at[i]->table.fd >= 0)
-			tg_table_close(&gate->tables.at[i]->table);
+		struct tg_live *live = gate->tables.at[i];
+
+		tg_table_enter(live->number);
+		if (tg_table_is_there(&live->table))
+			tg_table_close(&live->table);
+		tg_table_leave(live->number);
+	}
+	close_fd(&gate->tables.lock_fd);
+	close_fd(&gate->tables.readonly_lock_fd);
+}
+
+static int restrict_table(struct tg_live *live)
+{
+	if (live->readonly)
+		live->table.lock_fd = -1;
+	return tg_table_restrict(&live->table, live->readonly);
+}
+
+int tg_gate_tables_restrict(struct tg_gate *gate)
+{
+	bool writes = false;
+	int error = 0;
+
+	for (uint32_t i = 0; i < gate->tables.count; i++) {
+		struct tg_live *live = gate->tables.at[i];
+
+		tg_table_enter(live->number);
+		if (tg_table_is_there(&live->table))
+			error = restrict_table(live) ?: error;
+		writes |= tg_table_is_there(&live->table) && !live->readonly;
+		tg_table_leave(live->number);
+	}
+	close_fd(&gate->tables.readonly_lock_fd);
+	if (!writes)
+		close_fd(&gate->tables.lock_fd);
+	return error;
+}
+
+void tg_gate_tables_free(struct tg_gate *gate)
+{
+	tg_gate_tables_close(gate);
+	for (uint32_t i = 0; i < gate->tables.count; i++) {
 		free(gate->tables.at[i]->name);
 		free(gate->tables.at[i]);
 	}
-	for (uint32_t i = 0; i < 2; i++)
-		if (gate->tables.blocks[i].fd >= 0)
-			tg_table_close(&gate->tables.blocks[i]);
-	if (gate->tables.lock_fd >= 0)
-		close(gate->tables.lock_fd);
 }

@@ -156,12 +156,15 @@ static int destroy_all(struct victims *victims, uint32_t *ended)
 
 int tg_kill_prepare(struct tg_gate *gate)
 {
+	int error = tg_gate_check_control(gate, "kill_sockets");
 	char missing[64];
 
+	if (error)
+		return error;
 	tg_capabilities_missing(missing, sizeof(missing));
 	if (*missing)
 		return tg_fail(-EPERM,
-			       "kill: to end sockets takes " TG_CAPABILITIES
+			       "kill_sockets: to end sockets takes " TG_CAPABILITIES
 			       "; this process lacks %s",
 			       missing);
 	return tg_redirected_open(gate);
@@ -210,45 +213,52 @@ static bool is_at_backend(const struct tg_redirected *socket, const void *what)
 	return is_at(socket, what, 0);
 }
 
-/* The parser of backends names a rule's field "to", which tg_gate_kill() does not have. */
-static const char *without_field(const char *text)
+int tg_gate_kill_sockets(struct tg_gate *gate, const char *backend, uint32_t *ended)
 {
-	return !strncmp(text, "to: ", 4) ? text + 4 : text;
-}
-
-int tg_gate_kill(struct tg_gate *gate, const char *text, uint32_t *ended)
-{
-	struct tg_backends backends = {0};
-	int error = tg_backends_add(&backends, text, 1, 1u << TG_OP_CONNECT);
+	struct tg_backend_place place;
+	uint32_t count = 0;
+	int error = TG_REQUIRE(gate) ?: TG_REQUIRE(backend);
 
 	if (error)
-		error = tg_fail(error, "kill: %s", without_field(tg_error()));
-	if (!error)
-		error = tg_kill_prepare(gate);
-	if (!error)
-		error = end_sockets(gate, is_at_backend, backends.at, ended);
-	tg_backends_free(&backends);
+		return error;
+	error = tg_backend_take_address(&place, backend);
+	if (error)
+		return tg_fail(error, "kill_sockets: %s", tg_error());
+	error = tg_kill_prepare(gate) ?: end_sockets(gate, is_at_backend, &place, &count);
+	if (!error && ended)
+		*ended = count;
 	return error;
 }
 
 struct gone {
+	const struct tg_live *services;
 	const struct tg_vip_key *vip;
 	const struct tg_backends *backends;
 };
 
-static bool asked_for(const struct tg_redirected *socket, const struct tg_vip_key *vip)
+/* Whether the socket's call is for the VIP, and not for one that says more. */
+static bool asked_for(const struct tg_redirected *socket, const struct gone *gone)
 {
+	const struct tg_vip_key *vip = gone->vip;
 	struct tg_vip_key asked = tg_vip_asked((const uint8_t *)socket->asked_addr_be,
 					       ntohs(socket->asked_port_be), socket->proto);
+	bool says_more;
 
-	return !memcmp(&asked, vip, sizeof(asked));
+	if (asked.high != vip->high || asked.low != vip->low ||
+	    !TG_VIP_COVERS(vip->what, asked.what))
+		return false;
+	if (asked.what == vip->what || tg_live_enter(gone->services))
+		return true;
+	says_more = tg_service_table_says_more(&gone->services->table, vip, &asked);
+	tg_live_leave(gone->services);
+	return !says_more;
 }
 
 static bool is_of_service(const struct tg_redirected *socket, const void *what)
 {
 	const struct gone *gone = what;
 
-	if (!asked_for(socket, gone->vip))
+	if (!asked_for(socket, gone))
 		return false;
 	for (uint32_t i = 0; i < gone->backends->count; i++)
 		if (is_at(socket, &gone->backends->at[i], socket->asked_port_be))
@@ -256,10 +266,10 @@ static bool is_of_service(const struct tg_redirected *socket, const void *what)
 	return false;
 }
 
-int tg_kill_service(const struct tg_gate *gate, const struct tg_vip_key *vip,
+int tg_kill_service(const struct tg_live *services, const struct tg_vip_key *vip,
 		    const struct tg_backends *backends, uint32_t *ended)
 {
-	const struct gone gone = {vip, backends};
+	const struct gone gone = {services, vip, backends};
 
-	return end_sockets(gate, is_of_service, &gone, ended);
+	return end_sockets(services->gate, is_of_service, &gone, ended);
 }

@@ -10,10 +10,10 @@
 int tg_kill_prepare(struct tg_gate *gate);
 
 /*
- * End the sockets that asked for a VIP and are connected to one of these
- * backends, in every network namespace; *ended: how many.
+ * End the sockets whose calls are for a VIP of a table and that are connected to one of
+ * these backends, in every network namespace; *ended: how many.
  */
-int tg_kill_service(const struct tg_gate *gate, const struct tg_vip_key *vip,
+int tg_kill_service(const struct tg_live *services, const struct tg_vip_key *vip,
 		    const struct tg_backends *backends, uint32_t *ended);
 
 #endif

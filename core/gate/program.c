@@ -1,51 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* program.c - loading the BPF programs for what an image needs. */
-#define _GNU_SOURCE /* vasprintf() */
 #include "gate/program.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/hook.h"
+#include "base/libbpf_log.h"
 #include "gate/program_unix.h"
 #include "system/capability.h"
 #include "tidegate.h"
 #include "tidegate.skel.h"
-
-/*
- * The end of what libbpf prints while this thread loads.  It becomes part of the
- * error: the reason is at the end of a verifier's log.
- */
-static _Thread_local char complaint[8192];
-static _Thread_local size_t complaint_length;
-
-static int hear(enum libbpf_print_level level, const char *format, va_list arguments)
-{
-	const size_t capacity = sizeof(complaint) - 1;
-	size_t length, keep;
-	char *message;
-	int whole;
-
-	if (level != LIBBPF_WARN)
-		return 0;
-	whole = vasprintf(&message, format, arguments);
-	if (whole < 0)
-		return 0;
-	length = (size_t)whole < capacity ? (size_t)whole : capacity;
-	keep = complaint_length < capacity - length ? complaint_length : capacity - length;
-	memmove(complaint, complaint + complaint_length - keep, keep);
-	memcpy(complaint + keep, message + whole - length, length + 1);
-	complaint_length = keep + length;
-	free(message);
-	return 0;
-}
 
 #define BTF "/sys/kernel/btf/vmlinux"
 
@@ -60,9 +29,8 @@ static int load_failed(int error)
 			"cannot load programs: this kernel has no BTF (%s: %s): use one that is "
 			"built with CONFIG_DEBUG_INFO_BTF=y",
 			BTF, strerror(errno));
-	while (complaint_length && complaint[complaint_length - 1] == '\n')
-		complaint[--complaint_length] = 0;
-	return tg_fail(error, "cannot load programs: %s\n%s", strerror(-error), complaint);
+	return tg_fail_lines(error, "cannot load programs: %s\n%s", strerror(-error),
+			     tg_libbpf_log_text());
 }
 
 /* The kernel learns what a map's inner maps look like from a sample. */
@@ -82,7 +50,7 @@ static int configure(struct tidegate_bpf *skeleton, const struct tg_spec *spec, 
 	int error;
 
 	*place = *spec;
-	for (int hook = 0; hook < TG_HOOKS; hook++) {
+	for (int hook = 0; hook < TG_HOOK_COUNT; hook++) {
 		struct bpf_program *program =
 			bpf_object__find_program_by_name(skeleton->obj, tg_hook_kinds[hook].name);
 
@@ -106,7 +74,7 @@ static void fill_set(struct tg_program_set *set, struct tidegate_bpf *skeleton,
 		.hits = bpf_map__fd(skeleton->maps.tg_hits),
 		.slots = bpf_map__fd(skeleton->maps.tg_slots),
 	};
-	for (int hook = 0; hook < TG_HOOKS; hook++) {
+	for (int hook = 0; hook < TG_HOOK_COUNT; hook++) {
 		const struct bpf_program *program =
 			bpf_object__find_program_by_name(skeleton->obj, tg_hook_kinds[hook].name);
 
@@ -117,15 +85,13 @@ static void fill_set(struct tg_program_set *set, struct tidegate_bpf *skeleton,
 int tg_program_set_load(const struct tg_spec *spec, uint32_t hooks, struct tg_shared_maps *maps,
 			struct tg_program_set *set)
 {
-	libbpf_print_fn_t before = libbpf_set_print(hear);
 	struct tg_shared_maps shared = *maps;
 	struct tg_program_set fresh;
 	struct tidegate_bpf *skeleton;
 	int image = -1, table = -1;
 	int error;
 
-	complaint_length = 0;
-	complaint[0] = 0;
+	tg_libbpf_log_begin();
 	skeleton = tidegate_bpf__open();
 	error = skeleton ? configure(skeleton, spec, hooks, maps) : -errno;
 	if (!error)
@@ -158,7 +124,7 @@ out:
 		close(image);
 	if (table >= 0)
 		close(table);
-	libbpf_set_print(before);
+	tg_libbpf_log_end();
 	return error;
 }
 
@@ -167,4 +133,16 @@ void tg_program_set_free(struct tg_program_set *set)
 	tg_unix_programs_free(set);
 	tidegate_bpf__destroy(set->skeleton);
 	set->skeleton = NULL;
+}
+
+void tg_program_set_on_error(const struct tg_program_set *set, uint32_t deny)
+{
+	set->skeleton->bss->tg_deny_on_error = deny;
+	tg_unix_programs_on_error(set, deny);
+}
+
+void tg_program_set_nest(const struct tg_program_set *set)
+{
+	set->skeleton->bss->tg_nests = 1;
+	tg_unix_programs_nest(set);
 }

@@ -20,7 +20,7 @@ struct tg_program_set {
 	struct tidegate_bpf *skeleton;
 	struct unix_bpf *unix_skeleton; /* NULL: no hook of unix sockets is among `hooks` */
 	/* The skeletons own these descriptors. */
-	int program[TG_HOOKS];
+	int program[TG_HOOK_COUNT];
 	int image;
 	int hits;
 	int slots;
@@ -30,5 +30,11 @@ struct tg_program_set {
 int tg_program_set_load(const struct tg_spec *spec, uint32_t hooks, struct tg_shared_maps *maps,
 			struct tg_program_set *set);
 void tg_program_set_free(struct tg_program_set *set);
+
+/* Let a set refuse these operations (bits) if it finds no usable image; at first, none. */
+void tg_program_set_on_error(const struct tg_program_set *set, uint32_t deny);
+
+/* Let a set look whether it judges a call twice, because it is attached to several cgroups. */
+void tg_program_set_nest(const struct tg_program_set *set);
 
 #endif

@@ -26,7 +26,7 @@ static int configure(const struct unix_bpf *skeleton, const struct tg_program_se
 	{
 		bpf_program__set_autoload(program, false);
 	}
-	for (int hook = 0; hook < TG_HOOKS; hook++) {
+	for (int hook = 0; hook < TG_HOOK_COUNT; hook++) {
 		program = bpf_object__find_program_by_name(skeleton->obj, tg_hook_kinds[hook].name);
 		if (!program)
 			continue;
@@ -56,7 +56,7 @@ int tg_unix_programs_load(struct tg_program_set *set, struct tg_shared_maps *map
 		return error;
 	}
 	set->unix_skeleton = skeleton;
-	for (int hook = 0; hook < TG_HOOKS; hook++) {
+	for (int hook = 0; hook < TG_HOOK_COUNT; hook++) {
 		const struct bpf_program *program =
 			bpf_object__find_program_by_name(skeleton->obj, tg_hook_kinds[hook].name);
 
@@ -70,4 +70,16 @@ void tg_unix_programs_free(struct tg_program_set *set)
 {
 	unix_bpf__destroy(set->unix_skeleton);
 	set->unix_skeleton = NULL;
+}
+
+void tg_unix_programs_on_error(const struct tg_program_set *set, uint32_t deny)
+{
+	if (set->unix_skeleton)
+		set->unix_skeleton->bss->tg_deny_on_error = deny;
+}
+
+void tg_unix_programs_nest(const struct tg_program_set *set)
+{
+	if (set->unix_skeleton)
+		set->unix_skeleton->bss->tg_nests = 1;
 }

@@ -8,16 +8,9 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/libbpf_log.h"
 #include "redirected.skel.h"
 #include "system/capability.h"
-
-static int quiet(enum libbpf_print_level level, const char *format, va_list arguments)
-{
-	(void)level;
-	(void)format;
-	(void)arguments;
-	return 0;
-}
 
 static struct bpf_link *attach_by_storage(struct redirected_bpf *skeleton, int origins)
 {
@@ -52,19 +45,18 @@ static int load(struct tg_gate *gate, bool by_file)
 
 int tg_redirected_open(struct tg_gate *gate)
 {
-	libbpf_print_fn_t before;
 	int error;
 
 	/* Without this map no connect can be redirected, so there are no sockets to go through. */
 	if (gate->redirected_link || gate->shared.origins < 0)
 		return 0;
-	before = libbpf_set_print(quiet);
+	tg_libbpf_log_begin();
 	error = load(gate, false);
 	if (error == -EPERM && tg_capabilities_suffice()) {
 		tg_redirected_close(gate);
 		error = load(gate, true);
 	}
-	libbpf_set_print(before);
+	tg_libbpf_log_end();
 	if (!error)
 		return 0;
 	tg_redirected_close(gate);

@@ -22,7 +22,7 @@ struct shared_map {
 static uint32_t totals_entries(const struct tg_shared_maps *maps, const struct tg_spec *spec)
 {
 	(void)maps;
-	return TG_HOOKS * spec->copies;
+	return TG_HOOK_COUNT * spec->copies;
 }
 
 static uint32_t events_entries(const struct tg_shared_maps *maps, const struct tg_spec *spec)
@@ -43,6 +43,7 @@ static const struct shared_map shared_maps[] = {
 	{MAP(tables), TG_FEATURE_SETS | TG_FEATURE_BALANCE, NULL},
 	{MAP(rates), TG_FEATURE_RATES, NULL},
 	{MAP(clients), TG_FEATURE_STICKY, NULL},
+	{MAP(owners), TG_FEATURE_OWNER, NULL},
 };
 
 #define COUNT (sizeof(shared_maps) / sizeof(*shared_maps))

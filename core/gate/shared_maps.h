@@ -20,6 +20,7 @@ struct tg_shared_maps {
 	int tables;        /* live tables, by number */
 	int rates;         /* buckets */
 	int clients;       /* of sticky balance */
+	int owners;        /* of MPTCP sockets */
 	uint32_t ring_bytes;
 };
 

@@ -15,7 +15,7 @@
 
 #include "base/error.h"
 #include "base/hook.h"
-#include "base/names.h"
+#include "base/struct_size.h"
 #include "gate/program.h"
 #include "image/image_needs.h"
 #include "system/kernel_feature.h"
@@ -38,7 +38,7 @@ static uint32_t op_hooks(uint32_t ops, uint32_t unix_ops)
 {
 	uint32_t hooks = 0;
 
-	for (int hook = 0; hook < TG_HOOKS; hook++)
+	for (int hook = 0; hook < TG_HOOK_COUNT; hook++)
 		if ((TG_UNIX_HOOKS >> hook & 1 ? unix_ops : ops) >> tg_hook_kinds[hook].op & 1)
 			hooks |= 1u << hook;
 	return hooks;
@@ -50,11 +50,11 @@ static uint32_t showing_ops(uint32_t ops)
 	uint32_t shows = 0;
 
 	if (ops >> TG_OP_CONNECT & 1)
-		shows |= 1u << TG_OP_GETPEERNAME | 1u << TG_OP_RECVMSG;
+		shows |= TG_BIT(TG_OP_GETPEERNAME) | TG_BIT(TG_OP_RECVMSG);
 	if (ops >> TG_OP_SENDMSG & 1)
-		shows |= 1u << TG_OP_RECVMSG;
+		shows |= TG_BIT(TG_OP_RECVMSG);
 	if (ops >> TG_OP_BIND & 1)
-		shows |= 1u << TG_OP_GETSOCKNAME;
+		shows |= TG_BIT(TG_OP_GETSOCKNAME);
 	return shows;
 }
 
@@ -84,10 +84,10 @@ static struct rule_terms collect_terms(const struct tg_image *image, uint32_t ru
 
 		for (uint32_t i = first_term(terms, section->terms, rule);
 		     i < section->terms && terms[i].rule == rule; i++) {
-			if (place < TG_OPS)
+			if (place < TG_OP_COUNT)
 				found.ops |= 1u << place;
 			else
-				found.unix_ops |= 1u << (place - TG_OPS);
+				found.unix_ops |= 1u << (place - TG_OP_COUNT);
 			found.effects |= terms[i].effects;
 		}
 	}
@@ -112,7 +112,7 @@ static struct needs rule_needs(const struct tg_image *image, const struct needs 
 	struct rule_terms terms = collect_terms(image, rule);
 	struct needs needs = {
 		.hooks = op_hooks(terms.ops, terms.unix_ops),
-		.effects = terms.effects,
+		.effects = terms.effects & all->effects,
 	};
 
 	if ((info->verb == TG_VERB_REWRITE || info->verb == TG_VERB_BALANCE) &&
@@ -131,90 +131,152 @@ static bool is_needed(const struct tg_kernel_feature *feature, const struct need
 	       (!feature->features || feature->features & needs->features);
 }
 
-/*
- * The first feature that is needed and that the kernel does not have.  NULL: it
- * has them all, or this process is not allowed to find out.
- */
-static const struct tg_kernel_feature *find_unsupported(const struct needs *needs)
+/* The first feature that is needed, and for which trying has this result; NULL: there is none. */
+static const struct tg_kernel_feature *find_tried(const struct needs *needs, int result)
 {
 	for (uint32_t i = 0; tg_kernel_features[i].name; i++)
-		if (is_needed(&tg_kernel_features[i], needs) && tg_probe(i) == -ENOTSUP)
+		if (is_needed(&tg_kernel_features[i], needs) && tg_probe(i) == result)
 			return &tg_kernel_features[i];
 	return NULL;
 }
 
-static void describe(struct tg_lack *lack, const struct tg_rule_info *info,
+static void describe(struct tg_unsupported *found, const struct tg_rule_info *info,
 		     const struct tg_kernel_feature *feature)
 {
-	size_t size = sizeof(lack->text), length = 0;
+	size_t size = sizeof(found->text), length;
 	struct utsname host;
 
 	uname(&host);
-	lack->text[0] = 0;
-	if (lack->rule == TG_RULE_DEFAULT)
-		length = (size_t)snprintf(lack->text, size, "policy: ");
+	if (found->rule == TG_RULE_DEFAULT)
+		length = (size_t)snprintf(found->text, size, "policy: ");
 	else
-		length = (size_t)snprintf(lack->text, size, "%.160s%s%s \"%.120s\": ", info->where,
-					  *info->where ? ": " : "", tg_verb_name((int)info->verb),
+		length = (size_t)snprintf(found->text, size, "%.160s%s%s \"%.120s\": ", info->where,
+					  *info->where ? ": " : "", tg_verb_name(info->verb),
 					  info->name);
-	snprintf(lack->text + length, size - length,
+	snprintf(found->text + length, size - length,
 		 "needs %s, which this kernel, Linux %.64s, does not have; Linux %s and newer do",
 		 feature->name, host.release, feature->since);
 }
 
-int tg_image_lack(const struct tg_image *image, uint32_t from, struct tg_lack *out)
+/* The walk over an image: its rules, and then its policy. */
+struct walk {
+	const struct tg_image *image;
+	struct needs all;
+	uint32_t rules;
+};
+
+static struct needs needs_of(const struct walk *walk, uint32_t rule, struct tg_rule_info *info)
 {
-	struct tg_rule_info info = {.size = sizeof(info)};
-	struct tg_lack lack = {.size = sizeof(lack), .rule = TG_RULE_DEFAULT};
-	struct needs all = image_needs(image);
-	const struct tg_kernel_feature *missing = find_unsupported(&all), *feature = NULL;
+	*info = (struct tg_rule_info){.size = sizeof(*info)};
+	tg_image_rule(walk->image, rule, info);
+	return rule_needs(walk->image, &walk->all, rule, info);
+}
 
-	if (out->size < sizeof(*out))
-		return tg_fail(-EINVAL, "tg_image_lack: size is %zu, not %zu", out->size,
-			       sizeof(*out));
-	for (uint32_t rule = from; missing && !feature && !tg_image_rule(image, rule, &info);
-	     rule++) {
-		struct needs needs = rule_needs(image, &all, rule, &info);
+static bool is_needed_by_a_rule(const struct walk *walk, const struct tg_kernel_feature *feature)
+{
+	struct tg_rule_info info;
 
-		feature = find_unsupported(&needs);
-		lack.rule = rule;
+	for (uint32_t rule = 0; rule < walk->rules; rule++) {
+		struct needs needs = needs_of(walk, rule, &info);
+
+		if (is_needed(feature, &needs))
+			return true;
 	}
-	/* No single rule causes it. */
-	if (missing && !feature && !from) {
-		feature = missing;
-		lack.rule = TG_RULE_DEFAULT;
+	return false;
+}
+
+/* What the policy needs, no rule of it causes, and the kernel does not have. */
+static const struct tg_kernel_feature *find_for_policy(const struct walk *walk)
+{
+	for (uint32_t i = 0; tg_kernel_features[i].name; i++) {
+		const struct tg_kernel_feature *feature = &tg_kernel_features[i];
+
+		if (is_needed(feature, &walk->all) && tg_probe(i) == -ENOTSUP &&
+		    !is_needed_by_a_rule(walk, feature))
+			return feature;
 	}
-	if (!feature)
-		return tg_fail(-ERANGE, "no rule from %u on needs what this kernel does not have",
-			       from);
-	describe(&lack, &info, feature);
-	*out = lack;
-	return 0;
+	return NULL;
+}
+
+/*
+ * The next thing from `*at` on, which is a rule's number, or the number of rules for the
+ * policy itself.  False: there are no more.
+ */
+static bool find_next(const struct walk *walk, uint64_t *at, struct tg_unsupported *found)
+{
+	const struct tg_kernel_feature *feature = NULL;
+	struct tg_rule_info info = {0};
+
+	if (!find_tried(&walk->all, -ENOTSUP))
+		return false;
+	for (; !feature && *at < walk->rules; ++*at) {
+		struct needs needs = needs_of(walk, (uint32_t)*at, &info);
+
+		feature = find_tried(&needs, -ENOTSUP);
+		found->rule = (uint32_t)*at;
+	}
+	if (!feature && *at == walk->rules) {
+		feature = find_for_policy(walk);
+		found->rule = TG_RULE_DEFAULT;
+		++*at;
+	}
+	if (feature)
+		describe(found, &info, feature);
+	return feature;
+}
+
+int tg_image_unsupported_next(const struct tg_image *image, uint64_t *cursor,
+			      struct tg_unsupported *unsupported)
+{
+	const struct tg_struct_kind *kind = TG_STRUCT_KIND(tg_unsupported, 528);
+	struct tg_unsupported found = {0};
+	struct walk walk = {.image = image};
+	int error = TG_REQUIRE(image);
+
+	if (!error)
+		error = TG_REQUIRE(cursor);
+	if (!error && unsupported)
+		error = tg_struct_check(kind, unsupported);
+	if (error)
+		return error;
+	walk.all = image_needs(image);
+	walk.rules = ((const struct tg_image_about *)tg_image_row(image->rows, 1))->rules;
+	if (find_next(&walk, cursor, &found)) {
+		if (unsupported)
+			tg_struct_give(kind, unsupported, &found);
+		return 1;
+	}
+	if (!find_tried(&walk.all, -EPERM))
+		return 0;
+	return tg_fail(-EPERM, "cannot find out what this kernel has: needs CAP_BPF, CAP_NET_ADMIN "
+			       "and CAP_PERFMON; run `tidegate doctor`");
 }
 
 #define MAX_NAMED_RULES 8
 
 int tg_unsupported_check(const struct tg_image *image)
 {
-	struct tg_lack lack = {.size = sizeof(lack)};
-	char text[MAX_NAMED_RULES * sizeof(lack.text) + 32] = "";
+	struct tg_unsupported found = {.size = sizeof(found)};
+	char text[MAX_NAMED_RULES * sizeof(found.text) + 32] = "";
+	uint32_t named = 0, rules = 0;
+	uint64_t cursor = 0;
 	size_t length = 0;
-	uint32_t named = 0;
 
-	while (lack.rule != TG_RULE_DEFAULT && !tg_image_lack(image, lack.rule, &lack)) {
+	while (tg_image_unsupported_next(image, &cursor, &found) > 0) {
 		if (named++ == MAX_NAMED_RULES) {
 			strcpy(text + length, "and more\n");
 			break;
 		}
-		length += (size_t)sprintf(text + length, "%s\n", lack.text);
-		lack.rule += lack.rule != TG_RULE_DEFAULT;
+		length += (size_t)sprintf(text + length, "%s\n", found.text);
+		rules += found.rule != TG_RULE_DEFAULT;
 	}
 	if (!named)
 		return 0;
-	if (lack.rule == TG_RULE_DEFAULT)
-		return tg_fail(-EOPNOTSUPP, "%.*s", (int)length - 1, text);
-	return tg_fail(-EOPNOTSUPP,
-		       "%stake these rules out, or let best_effort = true in policy {} leave them "
-		       "out",
-		       text);
+	if (!rules)
+		return tg_fail_lines(-EOPNOTSUPP, "%.*s", (int)length - 1, text);
+	return tg_fail_lines(
+		-EOPNOTSUPP,
+		"%stake these rules out, or let unsupported = \"skip\" in policy {} skip "
+		"them",
+		text);
 }

@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "tidegate.h"
+#include "tidegate_private.h"
 
 struct tg_waker {
 	pthread_t thread;

@@ -15,9 +15,7 @@
 struct tg_image {
 	void *rows; /* struct tg_image_header first; from malloc() */
 	size_t bytes;
-	/* Its tables with their first contents; NULL until tg_image_tables() makes them. */
-	struct tg_table *tables;
-	struct tg_table_rows *table_rows;
+	struct tg_image_tables *tables; /* NULL until tg_image_tables() makes them */
 };
 
 static inline const void *tg_image_row(const void *rows, uint32_t row)
@@ -26,10 +24,10 @@ static inline const void *tg_image_row(const void *rows, uint32_t row)
 }
 
 /*
- * The places of sections: by operation, and, from TG_OPS on, by operation of
+ * The places of sections: by operation, and, from TG_OP_COUNT on, by operation of
  * unix sockets.
  */
-#define TG_PLACES (2 * TG_OPS)
+#define TG_PLACES (2 * TG_OP_COUNT)
 
 /* The first row of the section at a place; 0: the image has none there. */
 static inline uint32_t tg_image_section_row(const void *rows, int place)
@@ -37,7 +35,8 @@ static inline uint32_t tg_image_section_row(const void *rows, int place)
 	const struct tg_image_header *header = tg_image_row(rows, 0);
 	const struct tg_image_about *about = tg_image_row(rows, 1);
 
-	return place < TG_OPS ? header->section[place] : about->unix_section[place - TG_OPS];
+	return place < TG_OP_COUNT ? header->section[place]
+				   : about->unix_section[place - TG_OP_COUNT];
 }
 
 /* The section at a place; NULL: the image has none there. */

@@ -2,8 +2,6 @@
 /* image_backends.c - the backends of an image's rules. */
 #include "image/image_backends.h"
 
-#include <errno.h>
-
 #include "base/error.h"
 #include "image/image_directory.h"
 
@@ -29,12 +27,12 @@ struct tg_table_rows tg_image_block_rows(const void *rows)
 
 const struct tg_block *tg_block_next(const struct tg_table_rows *rows, const struct tg_block *block)
 {
-	const char *first = rows->rows, *next = first;
+	uint32_t row = 0;
 
 	if (block)
-		next = (const char *)block +
-		       (size_t)tg_block_rows(TG_EXTENT_BACKENDS(block->extent)) * TG_ROW_BYTES;
-	return next == first + (size_t)rows->count * TG_ROW_BYTES ? NULL : (const void *)next;
+		row = (uint32_t)(block - (const struct tg_block *)rows->rows) +
+		      tg_block_rows(TG_EXTENT_BACKENDS(TG_LOAD(block->extent)));
+	return tg_table_row(rows, row);
 }
 
 struct tg_backend_rows tg_image_block_backends(const void *rows, uint32_t block)
@@ -42,31 +40,30 @@ struct tg_backend_rows tg_image_block_backends(const void *rows, uint32_t block)
 	struct tg_table_rows blocks = tg_image_block_rows(rows);
 	const struct tg_block *at = tg_table_row(&blocks, block);
 
-	return at ? tg_block_backends(at) : (struct tg_backend_rows){0};
+	return at ? tg_block_backends(&blocks, at) : (struct tg_backend_rows){0};
 }
 
-int tg_block_backend(const struct tg_block *block, uint32_t rule, uint32_t index,
-		     struct tg_backend_info *info)
+/* The backends of a rule; none if it has no block. */
+static struct tg_backend_rows rule_backends(const void *rows, uint32_t rule)
 {
-	struct tg_backend_rows backends = {0};
-
-	if (block)
-		backends = tg_block_backends(block);
-	if (index >= backends.count)
-		return tg_fail(-ERANGE, "rule %u has %u backends, not one numbered %u", rule,
-			       backends.count, index);
-	tg_backend_rows_read(&backends, index, info);
-	return 0;
-}
-
-int tg_image_backend(const struct tg_image *image, uint32_t rule, uint32_t index,
-		     struct tg_backend_info *info)
-{
-	struct tg_table_rows rows = tg_image_block_rows(image->rows);
+	struct tg_table_rows blocks = tg_image_block_rows(rows);
 	const struct tg_block *block = NULL;
 
-	while (rows.count && (block = tg_block_next(&rows, block)))
+	while (blocks.count && (block = tg_block_next(&blocks, block)))
 		if (block->rule == rule)
-			break;
-	return tg_block_backend(block, rule, index, info);
+			return tg_block_backends(&blocks, block);
+	return (struct tg_backend_rows){0};
+}
+
+int tg_image_rule_backends(const struct tg_image *image, uint32_t rule,
+			   struct tg_backend_info *backends, uint32_t capacity, uint32_t *count)
+{
+	struct tg_rule_info info = {.size = sizeof(info)};
+	struct tg_backend_rows rows;
+	int error = TG_REQUIRE(image) ?: tg_image_rule(image, rule, &info);
+
+	if (error)
+		return error;
+	rows = rule_backends(image->rows, rule);
+	return tg_backend_rows_give(&rows, backends, capacity, count);
 }

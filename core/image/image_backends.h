@@ -23,8 +23,4 @@ const struct tg_block *tg_block_next(const struct tg_table_rows *rows,
 /* The backends of the block at row `block` of tg_image_block_rows(); none if it has no such row. */
 struct tg_backend_rows tg_image_block_backends(const void *rows, uint32_t block);
 
-/* Backend `index` of rule `rule`, whose block is `block`, or NULL if it has none.  -ERANGE. */
-int tg_block_backend(const struct tg_block *block, uint32_t rule, uint32_t index,
-		     struct tg_backend_info *info);
-
 #endif

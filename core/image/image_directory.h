@@ -12,9 +12,9 @@ const struct tg_table_entry *tg_image_table(const void *rows, uint32_t index);
 const struct tg_table_entry *tg_image_table_of(const void *rows, enum tg_table_kind kind,
 					       uint32_t index);
 
-/* Like tg_image_table_of(), for the public functions: if it returns NULL, tg_error() says why. */
-const struct tg_table_entry *tg_image_table_find(const struct tg_image *image,
-						 enum tg_table_kind kind, uint32_t index);
+/* The entry of the table of this kind and name.  -ENOENT: the image declares no such table. */
+int tg_image_table_named(const struct tg_image *image, enum tg_table_kind kind, const char *name,
+			 const struct tg_table_entry **entry);
 
 const char *tg_image_table_name(const void *rows, const struct tg_table_entry *entry);
 

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "image/image.h"
+#include "image/verify.h"
 
 static int read_whole(int fd, const char *path, void *bytes, size_t size)
 {
@@ -59,9 +60,14 @@ static int load_fd(int fd, const char *path, struct tg_image *image)
 
 int tg_image_load(const char *path, struct tg_image **image)
 {
-	struct tg_image *fresh = calloc(1, sizeof(*fresh));
-	int fd, error;
+	struct tg_image *fresh;
+	int fd, error = TG_REQUIRE(path);
 
+	if (!error)
+		error = TG_REQUIRE(image);
+	if (error)
+		return error;
+	fresh = calloc(1, sizeof(*fresh));
 	if (!fresh)
 		return tg_fail(-ENOMEM, "%s: out of memory: no room for the file", path);
 	/* O_NONBLOCK: do not wait until somebody writes to a FIFO. */
@@ -141,8 +147,12 @@ out:
 int tg_image_save(const struct tg_image *image, const char *path)
 {
 	struct stat status;
-	int fd;
+	int fd, error = TG_REQUIRE(image);
 
+	if (!error)
+		error = TG_REQUIRE(path);
+	if (error)
+		return error;
 	/* A pipe, a terminal or /dev/null must be written to, not renamed over. */
 	if (stat(path, &status) == 0 && !S_ISREG(status.st_mode)) {
 		fd = open(path, O_WRONLY | O_CLOEXEC);

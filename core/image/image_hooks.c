@@ -9,18 +9,20 @@
 #include "image/image.h"
 
 /* The hooks of each operation, for both families. */
-static const uint32_t inet_hooks[TG_OPS] = {
-	[TG_OP_CONNECT] = 1u << TG_HOOK_CONNECT4 | 1u << TG_HOOK_CONNECT6,
-	[TG_OP_BIND] = 1u << TG_HOOK_BIND4 | 1u << TG_HOOK_BIND6,
-	[TG_OP_SENDMSG] = 1u << TG_HOOK_SENDMSG4 | 1u << TG_HOOK_SENDMSG6,
-	[TG_OP_RECVMSG] = 1u << TG_HOOK_RECVMSG4 | 1u << TG_HOOK_RECVMSG6,
-	[TG_OP_GETPEERNAME] = 1u << TG_HOOK_GETPEERNAME4 | 1u << TG_HOOK_GETPEERNAME6,
-	[TG_OP_GETSOCKNAME] = 1u << TG_HOOK_GETSOCKNAME4 | 1u << TG_HOOK_GETSOCKNAME6,
+static const uint32_t inet_hooks[TG_OP_COUNT] = {
+	[TG_OP_CONNECT] = TG_BIT(TG_HOOK_CONNECT4) | TG_BIT(TG_HOOK_CONNECT6),
+	[TG_OP_BIND] = TG_BIT(TG_HOOK_BIND4) | TG_BIT(TG_HOOK_BIND6),
+	[TG_OP_SENDMSG] = TG_BIT(TG_HOOK_SENDMSG4) | TG_BIT(TG_HOOK_SENDMSG6),
+	[TG_OP_RECVMSG] = TG_BIT(TG_HOOK_RECVMSG4) | TG_BIT(TG_HOOK_RECVMSG6),
+	[TG_OP_GETPEERNAME] = TG_BIT(TG_HOOK_GETPEERNAME4) | TG_BIT(TG_HOOK_GETPEERNAME6),
+	[TG_OP_GETSOCKNAME] = TG_BIT(TG_HOOK_GETSOCKNAME4) | TG_BIT(TG_HOOK_GETSOCKNAME6),
 };
 
 static bool rewrites(const struct tg_term *term, bool revealed)
 {
 	if (term->verb != TG_VERB_REWRITE && term->verb != TG_VERB_BALANCE)
+		return false;
+	if (term->effects & TG_EFFECT_TRIAL)
 		return false;
 	return revealed || !(term->effects & TG_EFFECT_REVEAL);
 }
@@ -74,9 +76,9 @@ static bool rewrites_datagram_peers(const void *rows)
 
 bool tg_image_rewrites_paths(const void *rows, bool shown)
 {
-	for (int op = 0; op < TG_OPS; op++)
+	for (int op = 0; op < TG_OP_COUNT; op++)
 		if ((!shown || TG_OPS_EGRESS >> op & 1) &&
-		    section_rewrites(rows, TG_OPS + op, !shown))
+		    section_rewrites(rows, TG_OP_COUNT + op, !shown))
 			return true;
 	return false;
 }
@@ -84,17 +86,17 @@ bool tg_image_rewrites_paths(const void *rows, bool shown)
 /* The operations that have rules, and those that report what these rewrite. */
 static uint32_t unix_hooks(const void *rows)
 {
-	static const uint32_t hook_of[TG_OPS] = {
-		[TG_OP_CONNECT] = 1u << TG_HOOK_CONNECT_UNIX,
-		[TG_OP_SENDMSG] = 1u << TG_HOOK_SENDMSG_UNIX,
-		[TG_OP_RECVMSG] = 1u << TG_HOOK_RECVMSG_UNIX,
-		[TG_OP_GETPEERNAME] = 1u << TG_HOOK_GETPEERNAME_UNIX,
-		[TG_OP_GETSOCKNAME] = 1u << TG_HOOK_GETSOCKNAME_UNIX,
+	static const uint32_t hook_of[TG_OP_COUNT] = {
+		[TG_OP_CONNECT] = TG_BIT(TG_HOOK_CONNECT_UNIX),
+		[TG_OP_SENDMSG] = TG_BIT(TG_HOOK_SENDMSG_UNIX),
+		[TG_OP_RECVMSG] = TG_BIT(TG_HOOK_RECVMSG_UNIX),
+		[TG_OP_GETPEERNAME] = TG_BIT(TG_HOOK_GETPEERNAME_UNIX),
+		[TG_OP_GETSOCKNAME] = TG_BIT(TG_HOOK_GETSOCKNAME_UNIX),
 	};
 	uint32_t hooks = 0;
 
-	for (int op = 0; op < TG_OPS; op++)
-		if (tg_image_section_row(rows, TG_OPS + op))
+	for (int op = 0; op < TG_OP_COUNT; op++)
+		if (tg_image_section_row(rows, TG_OP_COUNT + op))
 			hooks |= hook_of[op];
 	if (tg_image_rewrites_paths(rows, true))
 		hooks |= hook_of[TG_OP_RECVMSG] | hook_of[TG_OP_GETPEERNAME];
@@ -107,7 +109,7 @@ uint32_t tg_image_hooks(const void *rows)
 {
 	uint32_t hooks = unix_hooks(rows);
 
-	for (int op = 0; op < TG_OPS; op++)
+	for (int op = 0; op < TG_OP_COUNT; op++)
 		if (tg_image_section_row(rows, op))
 			hooks |= inet_hooks[op];
 	if (tg_image_op_rewrites(rows, TG_OP_CONNECT, false))

@@ -4,6 +4,7 @@
 
 #include <bpf/libbpf.h>
 
+#include "base/libbpf_log.h"
 #include "image/image.h"
 #include "image/image_backends.h"
 #include "image/image_directory.h"
@@ -26,10 +27,15 @@ static uint32_t effect_features(uint32_t effects)
 	static const struct {
 		uint32_t effect, feature;
 	} needs[] = {
-		{TG_EFFECT_LOG, TG_FEATURE_LOG},       {TG_EFFECT_SOURCE, TG_FEATURE_SOURCE},
-		{TG_EFFECT_SHADOW, TG_FEATURE_SHADOW}, {TG_EFFECT_SET, TG_FEATURE_SET},
-		{TG_EFFECT_RATE, TG_FEATURE_RATES},    {TG_EFFECT_STICKY, TG_FEATURE_STICKY},
+		{TG_EFFECT_LOG, TG_FEATURE_LOG},
+		{TG_EFFECT_LOG_REFUSED, TG_FEATURE_LOG},
+		{TG_EFFECT_BIND_SOURCE, TG_FEATURE_BIND_SOURCE},
+		{TG_EFFECT_SHADOW, TG_FEATURE_SHADOW},
+		{TG_EFFECT_SOCKOPT, TG_FEATURE_SOCKOPT},
+		{TG_EFFECT_RATE, TG_FEATURE_RATES},
+		{TG_EFFECT_STICKY, TG_FEATURE_STICKY},
 		{TG_EFFECT_LIVE, TG_FEATURE_SETS},
+		{TG_EFFECT_TRIAL, TG_FEATURE_TRIAL},
 	};
 	uint32_t features = 0;
 
@@ -39,13 +45,45 @@ static uint32_t effect_features(uint32_t effects)
 	return features;
 }
 
-static uint32_t section_features(const struct tg_section *section)
+static bool is_per_netns(const void *rows, const struct tg_term *term)
+{
+	const struct tg_term_rest *rest;
+
+	if (!(term->effects & TG_EFFECT_RATE))
+		return false;
+	rest = tg_image_row(rows, term->rest_row);
+	return rest->rate_per == TG_PER_NETNS;
+}
+
+static uint32_t section_features(const void *rows, const struct tg_section *section)
 {
 	uint32_t features = section->terms > TG_WORD_TERMS ? TG_FEATURE_MANY : 0;
 
+	for (uint32_t i = 0; section->rated && i < section->terms; i++)
+		if (is_per_netns(rows, &tg_image_terms(rows, section)[i]))
+			features |= TG_FEATURE_PER_NETNS;
 	for (uint32_t i = 0; i < section->sets; i++)
 		if (section->set[i] & TG_SET_IS_OWN)
 			features |= TG_FEATURE_OWN_SETS;
+	return features;
+}
+
+/* What only the owner of an MPTCP socket can say of himself: the kernel knows his user anyway. */
+#define OWNER_KEYS                                                                                 \
+	(TG_BIT(TG_KEY_GID) | TG_BIT(TG_KEY_PID) | TG_BIT(TG_KEY_COMM) | TG_BIT(TG_KEY_EXE))
+#define CALLER_KEYS (OWNER_KEYS | TG_BIT(TG_KEY_UID) | TG_BIT(TG_KEY_CGROUP))
+
+/* The operations that the kernel itself carries out on an MPTCP socket. */
+#define OWNER_OPS (TG_BIT(TG_OP_CONNECT) | TG_BIT(TG_OP_BIND))
+
+static uint32_t owner_features(const void *rows)
+{
+	const struct tg_section *section;
+	uint32_t features = 0;
+
+	for (int op = 0; (section = tg_image_section_next(rows, &op)); op++)
+		if (op < TG_OP_COUNT && OWNER_OPS & TG_BIT(op) && section->keys & CALLER_KEYS)
+			features |= TG_FEATURE_OWNER;
 	return features;
 }
 
@@ -65,7 +103,7 @@ static uint32_t rewrite_features(const void *rows)
 {
 	uint32_t features = 0;
 
-	for (int op = 0; op < TG_OPS; op++)
+	for (int op = 0; op < TG_OP_COUNT; op++)
 		if (tg_image_op_rewrites(rows, (enum tg_op)op, true))
 			features |= TG_FEATURE_REWRITE;
 	/* Even if it is revealed: datagrams may go to such a peer, and kill looks for its sockets.
@@ -83,6 +121,19 @@ static uint32_t rewrite_features(const void *rows)
 	return features;
 }
 
+/* Counters in as many copies as there may be processors: programs take theirs modulo this. */
+static uint32_t copies_needed(void)
+{
+	int processors;
+
+	tg_libbpf_log_begin();
+	processors = libbpf_num_possible_cpus();
+	tg_libbpf_log_end();
+	if (processors < 1 || processors > (int)TG_MAX_COPIES)
+		return TG_MAX_COPIES;
+	return power_of_two(1, (uint32_t)processors);
+}
+
 void tg_program_spec_of_image(const void *rows, uint32_t slots, struct tg_spec *spec,
 			      uint32_t *hooks)
 {
@@ -92,23 +143,52 @@ void tg_program_spec_of_image(const void *rows, uint32_t slots, struct tg_spec *
 	struct tg_spec need = {
 		.rows = power_of_two(LEAST_ROWS, header->rows),
 		.slots = power_of_two(LEAST_SLOTS, slots),
-		.copies = power_of_two(1, (uint32_t)libbpf_num_possible_cpus()),
+		.copies = copies_needed(),
 		.features = effect_features(about->effects) | table_features(rows) |
-			    rewrite_features(rows),
-		.deny_on_error = about->verb_on_error == TG_VERB_DENY,
+			    rewrite_features(rows) | owner_features(rows),
 	};
 
-	if (need.copies > TG_MAX_COPIES)
-		need.copies = TG_MAX_COPIES;
 	for (int place = 0; (section = tg_image_section_next(rows, &place)); place++) {
-		if (place < TG_OPS)
+		if (place < TG_OP_COUNT)
 			need.keys[place] = section->keys;
 		else
-			need.unix_keys[place - TG_OPS] = section->keys;
-		need.features |= section_features(section);
+			need.unix_keys[place - TG_OP_COUNT] = section->keys;
+		need.features |= section_features(rows, section);
 	}
 	*hooks = tg_image_hooks(rows);
 	*spec = need;
+}
+
+static bool can_deny(const void *rows, const struct tg_section *section)
+{
+	const struct tg_term *terms = tg_image_terms(rows, section);
+
+	for (uint32_t i = 0; i < section->terms; i++)
+		if (terms[i].verb == TG_VERB_DENY && !(terms[i].effects & TG_EFFECT_SHADOW))
+			return true;
+	return false;
+}
+
+/* Bits, 1 << enum tg_op: whether an operation may be denied because of who its owner is. */
+static uint32_t deny_unknown(const void *rows)
+{
+	const struct tg_section *section;
+	uint32_t ops = 0;
+
+	for (int op = 0; (section = tg_image_section_next(rows, &op)); op++)
+		if (op < TG_OP_COUNT && OWNER_OPS & TG_BIT(op) && section->keys & OWNER_KEYS &&
+		    can_deny(rows, section))
+			ops |= TG_BIT(op);
+	return ops;
+}
+
+uint32_t tg_image_deny_on_error(const void *rows)
+{
+	const struct tg_image_about *about = tg_image_row(rows, 1);
+
+	if (about->flags & TG_IMAGE_SHADOW)
+		return 0;
+	return about->deny_on_error | deny_unknown(rows) << TG_DENY_UNKNOWN_SHIFT;
 }
 
 void tg_program_spec_widen(struct tg_spec *spec, const struct tg_spec *other)
@@ -116,7 +196,7 @@ void tg_program_spec_widen(struct tg_spec *spec, const struct tg_spec *other)
 	spec->rows = spec->rows > other->rows ? spec->rows : other->rows;
 	spec->slots = spec->slots > other->slots ? spec->slots : other->slots;
 	spec->features |= other->features;
-	for (int op = 0; op < TG_OPS; op++) {
+	for (int op = 0; op < TG_OP_COUNT; op++) {
 		spec->keys[op] |= other->keys[op];
 		spec->unix_keys[op] |= other->unix_keys[op];
 	}
@@ -126,9 +206,9 @@ bool tg_program_spec_covers(const struct tg_spec *spec, const struct tg_spec *ot
 {
 	if (spec->rows < other->rows || spec->slots < other->slots)
 		return false;
-	if (spec->deny_on_error != other->deny_on_error || other->features & ~spec->features)
+	if (other->features & ~spec->features)
 		return false;
-	for (int op = 0; op < TG_OPS; op++) {
+	for (int op = 0; op < TG_OP_COUNT; op++) {
 		if (other->keys[op] & ~spec->keys[op] ||
 		    other->unix_keys[op] & ~spec->unix_keys[op])
 			return false;

@@ -12,7 +12,10 @@
 void tg_program_spec_of_image(const void *rows, uint32_t slots, struct tg_spec *spec,
 			      uint32_t *hooks);
 
-/* Widen a spec so that it also covers `other`; deny_on_error stays as it is. */
+/* The operations (bits) that its programs refuse if they find no usable image. */
+uint32_t tg_image_deny_on_error(const void *rows);
+
+/* Widen a spec so that it also covers `other`. */
 void tg_program_spec_widen(struct tg_spec *spec, const struct tg_spec *other);
 
 /* Whether programs that were loaded for `spec` can enforce an image that needs `other`. */

@@ -9,7 +9,7 @@
 /*
  * The tables, by their number in the image: live tables with their first
  * contents, and the blocks of backends.  They are made in memory when this is first
- * called, and belong to the image.
+ * called, by whichever thread, and belong to the image.
  */
 int tg_image_tables(const struct tg_image *image, const struct tg_table_rows **tables);
 void tg_image_tables_free(struct tg_image *image);

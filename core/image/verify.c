@@ -6,10 +6,13 @@
  * each other in a fixed order.  So a cursor that only moves forward proves that
  * no two parts share rows, and that verifying takes one pass.
  */
+#include "image/verify.h"
+
 #include <errno.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/hook.h"
 #include "bpf/layout/table_layout.h"
 #include "image/checksum.h"
 #include "image/verify_cursor.h"
@@ -26,11 +29,16 @@ static int check_rules(const struct tg_verify *check, const struct tg_image_abou
 		struct tg_rule_entry rule;
 
 		memcpy(&rule, blob + i * sizeof(rule), sizeof(rule));
-		if (rule.name >= about->blob_bytes || rule.where >= about->blob_bytes ||
-		    rule.text >= about->blob_bytes)
+		if (!tg_verify_text(check, about, rule.name) ||
+		    !tg_verify_text(check, about, rule.where) ||
+		    !tg_verify_text(check, about, rule.text) ||
+		    !tg_verify_text(check, about, rule.message))
 			return tg_fail(-EINVAL,
-				       "damaged image: a text of rule %u is not in the blob", i);
-		if (rule.verb == TG_VERB_NONE || rule.verb >= TG_VERBS || rule.ops >> TG_OPS)
+				       "damaged image: a text of rule %u is not in the blob, or "
+				       "cannot be shown",
+				       i);
+		if (rule.verb == TG_VERB_NONE || rule.verb >= TG_VERB_COUNT ||
+		    rule.ops >> TG_OP_COUNT || rule.flags & ~TG_ENTRY_FLAGS)
 			return tg_fail(-EINVAL,
 				       "damaged image: rule %u is not one that a policy can have",
 				       i);
@@ -52,8 +60,9 @@ static int check_blob(struct tg_verify *check, const struct tg_image_about *abou
 		return tg_fail(-EINVAL, "damaged image: the last text has no end");
 	if ((uint64_t)about->rules * sizeof(struct tg_rule_entry) >= about->blob_bytes)
 		return tg_fail(-EINVAL, "damaged image: no room for %u rules", about->rules);
-	if (about->name >= about->blob_bytes)
-		return tg_fail(-EINVAL, "damaged image: the policy's name is not in the blob");
+	if (!tg_verify_text(check, about, about->name))
+		return tg_fail(-EINVAL, "damaged image: the policy's name is not in the blob, or "
+					"cannot be shown");
 	return check_rules(check, about);
 }
 
@@ -95,8 +104,12 @@ static int verify_structure(const void *bytes, const struct tg_image_header *hea
 	if (about.tables > TG_MAX_TABLES + 1)
 		return tg_fail(-EINVAL, "damaged image: %u tables, the limit is %u", about.tables,
 			       TG_MAX_TABLES + 1);
-	if (about.verb_on_error != TG_VERB_ALLOW && about.verb_on_error != TG_VERB_DENY)
-		return tg_fail(-EINVAL, "damaged image: on_error is verb %u", about.verb_on_error);
+	if (about.deny_on_error & (TG_OPS_REPORTS | ~0u << TG_OP_COUNT))
+		return tg_fail(-EINVAL, "damaged image: on_error denies operations %#x",
+			       about.deny_on_error);
+	if (about.flags & ~TG_IMAGE_SHADOW)
+		return tg_fail(-EINVAL, "damaged image: flags %#x", about.flags);
+	check.shadow = about.flags & TG_IMAGE_SHADOW;
 	error = tg_verify_sections(&check, header->section, false);
 	if (!error)
 		error = tg_verify_sections(&check, about.unix_section, true);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/printable.h"
 
 void tg_verify_read(const struct tg_verify *check, uint32_t row, void *out)
 {
@@ -22,4 +23,12 @@ int tg_verify_take(struct tg_verify *check, uint32_t row, uint64_t count, const 
 			       row);
 	check->cursor = row + (uint32_t)count;
 	return 0;
+}
+
+bool tg_verify_text(const struct tg_verify *check, const struct tg_image_about *about,
+		    uint32_t offset)
+{
+	const char *blob = (const char *)check->bytes + (size_t)about->blob_row * TG_ROW_BYTES;
+
+	return offset < about->blob_bytes && !tg_unprintable(blob + offset);
 }

@@ -14,6 +14,7 @@ struct tg_verify {
 	uint32_t cursor; /* the first row that belongs to no part yet */
 	uint32_t rules;
 	uint32_t tables;
+	bool shadow;                       /* the policy is one */
 	struct tg_section seen[TG_PLACES]; /* the sections that have been verified */
 	uint32_t seen_count;
 };
@@ -27,5 +28,9 @@ void tg_verify_read(const struct tg_verify *check, uint32_t row, void *out);
  * rows, in the plural, for the message.
  */
 int tg_verify_take(struct tg_verify *check, uint32_t row, uint64_t count, const char *what);
+
+/* Whether a printable text starts at an offset of the blob, which is known to end with a NUL. */
+bool tg_verify_text(const struct tg_verify *check, const struct tg_image_about *about,
+		    uint32_t offset);
 
 #endif

@@ -206,10 +206,10 @@ int tg_verify_sections(struct tg_verify *check, const __u32 sections[8], bool is
 	for (int op = 0; !error && op < 8; op++) {
 		if (!sections[op])
 			continue;
-		if (op >= TG_OPS)
+		if (op >= TG_OP_COUNT)
 			return tg_fail(-EINVAL,
 				       "damaged image: operation %d, this library knows %d", op,
-				       TG_OPS);
+				       TG_OP_COUNT);
 		error = check_section(check, sections[op], is_unix);
 	}
 	return error;

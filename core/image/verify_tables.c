@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "bpf/layout/service_layout.h"
+#include "tidegate.h"
 
 /* Whether it is a prefix: the bits after its length are zero. */
 static bool element_is_good(const struct tg_element *element)
@@ -183,23 +184,30 @@ static int check_sections(const struct tg_verify *check, const struct tg_image_a
 	return error;
 }
 
+static int fail_entry(uint32_t index)
+{
+	return tg_fail(-EINVAL, "damaged image: table %u is not one that a policy can have", index);
+}
+
 static int check_entry(struct tg_verify *check, const struct tg_image_about *about, uint32_t index,
 		       struct tg_table_entry *entry)
 {
 	bool last = index + 1 == about->tables;
 
 	tg_verify_read(check, about->table_row + index, entry);
-	if (entry->kind == TG_TABLE_BLOCKS && last && entry->count)
+	if (entry->flags & ~(uint32_t)TG_TABLE_READONLY)
+		return fail_entry(index);
+	if (entry->kind == TG_TABLE_BLOCKS && last && entry->count && !entry->flags)
 		return check_blocks(check, entry);
 	if (entry->kind == TG_TABLE_SET && index < TG_MAX_TABLES &&
-	    entry->name < about->blob_bytes && entry->size && entry->size <= TG_MAX_SET_SIZE &&
-	    entry->count <= entry->size)
+	    tg_verify_text(check, about, entry->name) && entry->size &&
+	    entry->size <= TG_MAX_SET_SIZE && entry->count <= entry->size)
 		return check_elements(check, entry);
 	if (entry->kind == TG_TABLE_SERVICES && index < TG_MAX_TABLES &&
-	    entry->name < about->blob_bytes && entry->size && entry->size <= TG_MAX_SERVICES &&
-	    entry->count <= entry->size)
+	    tg_verify_text(check, about, entry->name) && entry->size &&
+	    entry->size <= TG_MAX_SERVICES && entry->count <= entry->size)
 		return check_services(check, entry);
-	return tg_fail(-EINVAL, "damaged image: table %u is not one that a policy can have", index);
+	return fail_entry(index);
 }
 
 int tg_verify_tables(struct tg_verify *check, const struct tg_image_about *about)

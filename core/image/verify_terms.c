@@ -11,7 +11,8 @@
 /* Terms of unix sockets cannot rewrite ports, bind a source or balance; their target exists. */
 static bool path_term_is_good(const struct tg_section *section, const struct tg_term *term)
 {
-	if (term->effects & (TG_EFFECT_TO_PORT | TG_EFFECT_SOURCE) || term->verb == TG_VERB_BALANCE)
+	if (term->effects & (TG_EFFECT_TO_PORT | TG_EFFECT_BIND_SOURCE) ||
+	    term->verb == TG_VERB_BALANCE)
 		return false;
 	return !(term->effects & TG_EFFECT_TO_ADDR) || term->to_addr_be[0] < section->targets;
 }
@@ -19,15 +20,20 @@ static bool path_term_is_good(const struct tg_section *section, const struct tg_
 static bool term_is_good(const struct tg_verify *check, const struct tg_term *term, bool is_default)
 {
 	const uint32_t effects = TG_EFFECT_TO_ADDR | TG_EFFECT_TO_PORT | TG_EFFECT_REVEAL |
-				 TG_EFFECT_SOURCE | TG_EFFECT_LOG | TG_EFFECT_PRIVILEGED |
-				 TG_EFFECT_SHADOW | TG_EFFECT_SET | TG_EFFECT_LIVE |
-				 TG_EFFECT_RATE | TG_EFFECT_STICKY;
+				 TG_EFFECT_BIND_SOURCE | TG_EFFECT_LOG | TG_EFFECT_LOW_PORT |
+				 TG_EFFECT_SHADOW | TG_EFFECT_SOCKOPT | TG_EFFECT_LIVE |
+				 TG_EFFECT_RATE | TG_EFFECT_STICKY | TG_EFFECT_TRIAL |
+				 TG_EFFECT_ERRNO | TG_EFFECT_LOG_REFUSED;
 
-	if (term->verb == TG_VERB_NONE || term->verb >= TG_VERBS || (term->effects & ~effects))
+	if (term->verb == TG_VERB_NONE || term->verb >= TG_VERB_COUNT || (term->effects & ~effects))
+		return false;
+	if (!(term->effects & TG_EFFECT_TRIAL) == check->shadow)
 		return false;
 	if ((term->verb == TG_VERB_DENY || term->verb == TG_VERB_BALANCE) && term->error == 0)
 		return false;
-	if ((term->effects & TG_EFFECT_LOG) && !term->log_every)
+	if ((term->effects & TG_EFFECT_ERRNO) && term->verb != TG_VERB_DENY)
+		return false;
+	if ((term->effects & (TG_EFFECT_LOG | TG_EFFECT_LOG_REFUSED)) && !term->log_every)
 		return false;
 	if ((term->effects & TG_EFFECT_STICKY) && term->verb != TG_VERB_BALANCE)
 		return false;
@@ -84,7 +90,7 @@ static bool rest_is_good(const struct tg_section *section, const struct tg_term 
 {
 	uint32_t sets = rest->in_sets | rest->out_sets;
 
-	if (!(term->effects & TG_EFFECT_SET) != !rest->options_row)
+	if (!(term->effects & TG_EFFECT_SOCKOPT) != !rest->options_row)
 		return false;
 	if (!(term->effects & TG_EFFECT_LIVE) != !sets)
 		return false;

@@ -15,7 +15,7 @@
 
 int tg_call_kind_count(int place)
 {
-	return place < TG_OPS ? TG_CALL_KINDS : 1;
+	return place < TG_OP_COUNT ? TG_CALL_KINDS : 1;
 }
 
 const struct tg_call_kind *tg_call_kinds(int place)
@@ -31,7 +31,7 @@ const struct tg_call_kind *tg_call_kinds(int place)
 		{TG_KEY_ADDR6, {AF_INET6}},
 	};
 
-	if (place >= TG_OPS)
+	if (place >= TG_OP_COUNT)
 		return &paths;
 	return place == TG_OP_SENDMSG ? datagrams : kinds;
 }

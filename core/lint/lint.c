@@ -6,11 +6,18 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/struct_size.h"
 #include "image/image_directory.h"
 #include "image/image_tables.h"
+#include "lint/lint_address.h"
 #include "lint/lint_egress.h"
 #include "lint/lint_loop.h"
+#include "lint/lint_name.h"
 #include "lint/lint_never.h"
+#include "lint/lint_port.h"
+#include "lint/lint_probe.h"
+#include "lint/lint_source.h"
+#include "lint/lint_unseen.h"
 
 /* Words of bitsets and pieces of boxes: about a second. */
 #define WORK (1ull << 30)
@@ -32,12 +39,20 @@ static int check_rule(struct tg_lint *lint, const struct tg_lint_rule *rule)
 {
 	struct tg_lint_reach reach;
 	uint32_t before = lint->count;
-	int error = tg_lint_reach(lint, rule, &reach);
+	int error = tg_lint_unseen(lint, rule);
 
+	if (error)
+		return error < 0 ? error : 0;
+	error = tg_lint_address(lint, rule);
+	if (!error)
+		error = tg_lint_reach(lint, rule, &reach);
 	if (error)
 		return error;
 	if (!reach.open)
 		return tg_lint_never(lint, rule, &reach);
+	error = tg_lint_probe(lint, rule);
+	if (error)
+		return error;
 	if (tg_lint_is_shadow(lint, rule))
 		return reach.taken ? tg_lint_never(lint, rule, &reach) : 0;
 	error = tg_lint_loop(lint, rule);
@@ -45,6 +60,12 @@ static int check_rule(struct tg_lint *lint, const struct tg_lint_rule *rule)
 		error = tg_lint_defeated(lint, rule);
 	if (!error)
 		error = tg_lint_loopback(lint, rule);
+	if (!error)
+		error = tg_lint_source(lint, rule);
+	if (!error)
+		error = tg_lint_port(lint, rule);
+	if (!error)
+		error = tg_lint_name_addresses(lint, rule);
 	/* A DEFEATED finding already names the allow that takes the connects. */
 	for (uint32_t i = before; i < lint->count; i++)
 		if (lint->at[i].kind == TG_FINDING_DEFEATED)
@@ -54,15 +75,20 @@ static int check_rule(struct tg_lint *lint, const struct tg_lint_rule *rule)
 
 static int check_rules(struct tg_lint *lint)
 {
+	const struct tg_image_about *about = tg_image_row(lint->image->rows, 1);
 	struct tg_lint_rule rule = {.info = {.size = sizeof(rule.info)}};
 	int error = 0;
 
-	while (!error && !tg_image_rule(lint->image, rule.index, &rule.info)) {
+	for (; !error && rule.index < about->rules; rule.index++) {
+		error = tg_image_rule(lint->image, rule.index, &rule.info);
+		if (error)
+			break;
 		find_terms(lint, &rule);
 		error = check_rule(lint, &rule);
-		rule.index++;
 	}
-	return error ? error : tg_lint_default_loopback(lint);
+	if (!error)
+		error = tg_lint_default_loopback(lint);
+	return error ? error : tg_lint_default_bind(lint);
 }
 
 /* Sections that are too large to be read back are skipped. */
@@ -80,9 +106,14 @@ static int read_sections(struct tg_lint *lint)
 
 int tg_lint_new(const struct tg_image *image, struct tg_lint **out)
 {
-	struct tg_lint *lint = calloc(1, sizeof(*lint));
-	int error;
+	struct tg_lint *lint;
+	int error = TG_REQUIRE(image);
 
+	if (!error)
+		error = tg_require(out, __func__, "lint");
+	if (error)
+		return error;
+	lint = calloc(1, sizeof(*lint));
 	if (!lint)
 		return tg_fail(-ENOMEM, "out of memory: no room for findings");
 	lint->image = image;
@@ -103,15 +134,21 @@ int tg_lint_new(const struct tg_image *image, struct tg_lint **out)
 	return error;
 }
 
-int tg_lint_finding(const struct tg_lint *lint, uint32_t index, struct tg_finding *finding)
+int tg_lint_next(const struct tg_lint *lint, uint64_t *cursor, struct tg_finding *finding)
 {
-	if (finding->size < sizeof(*finding))
-		return tg_fail(-EINVAL, "tg_lint_finding: size is %zu, not %zu", finding->size,
-			       sizeof(*finding));
-	if (index >= lint->count)
-		return tg_fail(-ERANGE, "there are %u findings, counted from 0", lint->count);
-	*finding = lint->at[index];
-	return 0;
+	const struct tg_struct_kind *kind = TG_STRUCT_KIND(tg_finding, 24);
+	int error = TG_REQUIRE(lint);
+
+	if (!error)
+		error = TG_REQUIRE(cursor);
+	if (!error && finding)
+		error = tg_struct_check(kind, finding);
+	if (error || *cursor >= lint->count)
+		return error;
+	if (finding)
+		tg_struct_give(kind, finding, &lint->at[*cursor]);
+	++*cursor;
+	return 1;
 }
 
 void tg_lint_free(struct tg_lint *lint)
@@ -120,6 +157,9 @@ void tg_lint_free(struct tg_lint *lint)
 		return;
 	for (uint32_t i = 0; i < lint->count; i++)
 		free((char *)lint->at[i].text);
+	free(lint->picked);
+	for (int op = 0; op < TG_OP_COUNT; op++)
+		free(lint->seen[op]);
 	free(lint->at);
 	free(lint);
 }

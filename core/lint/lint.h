@@ -4,7 +4,10 @@
  *
  * lint.c goes through the rules.  lint_never.c finds rules that can never match,
  * lint_loop.c follows rewrites and balances to the targets that lint_target.c
- * finds, and lint_egress.c checks rules for datagrams and for the loopback.
+ * finds, lint_egress.c checks rules for datagrams and for the loopback,
+ * lint_source.c those that ask for the source of a call, lint_port.c those that
+ * deny a port to bind, lint_unseen.c those about calls that no hook sees, lint_probe.c
+ * those that count, and lint_address.c the addresses in their texts.
  */
 #ifndef TG_LINT_LINT_H
 #define TG_LINT_LINT_H
@@ -20,7 +23,9 @@ struct tg_lint {
 	const struct tg_table_rows *tables; /* the image's, with their first contents */
 	bool services;                      /* whether `tables` has services */
 	struct tg_cover_work work;
-	uint32_t hops; /* that lint_loop.c has followed */
+	uint32_t hops;               /* that lint_loop.c has followed */
+	uint64_t *picked;            /* see lint_port.c; NULL: not asked for yet */
+	uint64_t *seen[TG_OP_COUNT]; /* see lint_unseen.c; NULL: not asked for yet */
 	struct tg_finding *at;
 	uint32_t count, capacity;
 };

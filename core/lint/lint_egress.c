@@ -15,6 +15,7 @@
 #include "bpf/engine/tree_search.h"
 #include "lint/lint_finding.h"
 #include "parse/address.h"
+#include "simulate/simulate.h"
 
 /* --- Datagrams ------------------------------------------------------------------------ */
 
@@ -88,9 +89,8 @@ static void make_call(const struct tg_section_reader *reader, const struct tg_ca
 static int decide(const struct tg_lint *lint, enum tg_op op, struct tg_query *call,
 		  struct tg_decision *decision)
 {
-	*decision = (struct tg_decision){.size = sizeof(*decision)};
 	call->op = op;
-	return tg_image_decide(lint->image, call, decision);
+	return tg_decide(lint->image, NULL, call, decision);
 }
 
 static void write_address(const struct tg_section_reader *reader, const struct tg_call_kind *kind,

@@ -7,7 +7,6 @@
 
 #include "base/array.h"
 #include "base/error.h"
-#include "base/names.h"
 
 static int no_memory(void)
 {
@@ -20,7 +19,7 @@ void tg_lint_name(const struct tg_lint *lint, uint32_t rule, FILE *stream)
 
 	if (tg_image_rule(lint->image, rule, &info))
 		return;
-	fprintf(stream, "%s \"%s\"", tg_verb_name((int)info.verb), info.name);
+	fprintf(stream, "%s \"%s\"", tg_verb_name(info.verb), info.name);
 	if (*info.where)
 		fprintf(stream, " (%s)", info.where);
 }
@@ -34,7 +33,7 @@ int tg_lint_begin(const struct tg_lint_rule *rule, struct tg_lint_text *text)
 	if (rule && *rule->info.where)
 		fprintf(text->stream, "%s: ", rule->info.where);
 	if (rule)
-		fprintf(text->stream, "%s \"%s\": ", tg_verb_name((int)rule->info.verb),
+		fprintf(text->stream, "%s \"%s\": ", tg_verb_name(rule->info.verb),
 			rule->info.name);
 	return 0;
 }

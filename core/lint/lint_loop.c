@@ -83,7 +83,7 @@ static int rewrite_calls(const struct tg_lint *lint, const struct calls *from,
 	int error;
 
 	*calls = (struct calls){.reader = reader, .kind = from->kind};
-	if (target->has_addr && reader->place < TG_OPS)
+	if (target->has_addr && reader->place < TG_OP_COUNT)
 		calls->kind =
 			&tg_call_kinds(reader->place)[tg_bytes_are_mapped(target->addr_be) ? 0 : 1];
 	error = tg_box_of_call_kind(reader, calls->kind, &calls->box);
@@ -179,7 +179,7 @@ static int follow_services(struct tg_lint *lint, const struct calls *from, uint3
 /* Whether calls could be for services: then all terms have to be looked at. */
 static bool asks_services(const struct tg_lint *lint, const struct path *path)
 {
-	return lint->services && path->at.has_addr && path->at.has_port;
+	return lint->services && path->at.has_addr;
 }
 
 /* Find the terms that rewrite these calls next, and follow the calls through them. */
@@ -245,6 +245,22 @@ static int follow(struct tg_lint *lint, const struct calls *from, struct path *p
 	return result;
 }
 
+/* Write `10.96.0.10:80/tcp`, `10.96.0.10:*` and `/tcp`, or `10.96.0.10`. */
+static void write_vip(const struct tg_vip *vip, FILE *stream)
+{
+	struct tg_lint_target asked = {
+		.has_addr = true,
+		.has_port = vip->what != TG_VIP_ANY,
+		.any_port = TG_VIP_IS_WIDE(vip->what),
+		.port_be = htons((uint16_t)TG_VIP_PORT(vip->what)),
+	};
+
+	tg_address_bytes((struct tg_key128){vip->addr[0], vip->addr[1]}, (uint8_t *)asked.addr_be);
+	tg_lint_target_write(&asked, stream);
+	if (asked.has_port)
+		fputs((vip->what & 0xffff) == IPPROTO_TCP ? "/tcp" : "/udp", stream);
+}
+
 /* Write `its target 127.0.0.1:3128`, or `its backend 10.0.1.5:80 for 10.96.0.10:80/tcp`. */
 static void write_first(const struct tg_lint *lint, const struct tg_section_reader *reader,
 			const struct path *path, FILE *stream)
@@ -253,24 +269,20 @@ static void write_first(const struct tg_lint *lint, const struct tg_section_read
 	const struct tg_table_rows *services =
 		tg_rewriter_services(lint, reader, path->rewriter[0].term);
 	const struct tg_vip *vip;
-	struct tg_lint_target asked = {.has_addr = true, .has_port = true};
 
 	fputs(balances ? "its backend " : "its target ", stream);
 	tg_lint_target_write(&path->target[0], stream);
 	vip = services ? tg_vip_at(services, (uint32_t)path->rewriter[0].vip) : NULL;
 	if (!vip)
 		return;
-	tg_address_bytes((struct tg_key128){vip->addr[0], vip->addr[1]}, (uint8_t *)asked.addr_be);
-	asked.port_be = htons((uint16_t)(vip->what >> 16));
 	fputs(" for ", stream);
-	tg_lint_target_write(&asked, stream);
-	fputs((vip->what & 0xffff) == IPPROTO_TCP ? "/tcp" : "/udp", stream);
+	write_vip(vip, stream);
 }
 
 static int report(struct tg_lint *lint, const struct tg_lint_rule *rule,
 		  const struct tg_section_reader *reader, const struct path *path)
 {
-	bool connects = reader->place % TG_OPS == TG_OP_CONNECT;
+	bool connects = reader->place % TG_OP_COUNT == TG_OP_CONNECT;
 	struct tg_lint_text text;
 	int error = tg_lint_begin(rule, &text);
 
@@ -289,13 +301,13 @@ static int report(struct tg_lint *lint, const struct tg_lint_rule *rule,
 		"if the policy applies to it, too; put a rule before this one that lets its own "
 		"calls through, such as allow { %s = \"%s\", uid = \"proxy\" }",
 		path->steps > 1 ? ", which" : "", connects ? "connects" : "sends",
-		connects ? "connect" : "sendmsg", reader->place < TG_OPS ? "*" : "unix:*");
+		connects ? "connect" : "sendmsg", reader->place < TG_OP_COUNT ? "*" : "unix:*");
 	return tg_lint_end(lint, rule, TG_FINDING_LOOP, &text);
 }
 
 /*
- * Follow the calls of one kind that a rewriting term takes; `at` is the address
- * that they ask for, if it is a single one.  1: a loop was found and reported.
+ * Follow the calls of one kind that a rewriting term takes; `at` is what is
+ * known of where they ask to go.  1: a loop was found and reported.
  */
 static int check_kind(struct tg_lint *lint, const struct tg_lint_rule *rule, struct calls *calls,
 		      const struct tg_rewriter *rewriter, const struct tg_lint_target *at,
@@ -307,9 +319,11 @@ static int check_kind(struct tg_lint *lint, const struct tg_lint_rule *rule, str
 	if (result)
 		return result;
 	if (rewriter->vip != TG_NO_VIP)
-		result = restrict_to(lint, calls, calls->kind->address, at, 0) ?:
-			 restrict_to(lint, calls, TG_KEY_PORT, at, 0)		?:
-			 restrict_to(lint, calls, TG_KEY_PROTO, at, proto);
+		result = restrict_to(lint, calls, calls->kind->address, at, 0);
+	if (!result && at->has_port)
+		result = restrict_to(lint, calls, TG_KEY_PORT, at, 0);
+	if (!result && proto)
+		result = restrict_to(lint, calls, TG_KEY_PROTO, at, proto);
 	if (!result && !tg_box_is_empty(&calls->box, ~0u))
 		result = follow(lint, calls, &path);
 	tg_box_free(&calls->box);
@@ -331,16 +345,16 @@ static int check_services(struct tg_lint *lint, const struct tg_lint_rule *rule,
 	     !result && (vip = tg_image_service_at(lint->image->rows, entry, row));
 	     row = tg_image_service_row_after(vip, row)) {
 		struct tg_lint_target at = {.has_addr = true,
-					    .has_port = true,
-					    .port_be = htons((uint16_t)(vip->what >> 16))};
-		uint32_t proto = vip->what & 0xffff;
-		struct tg_rewriter rewriter = {term, TG_NO_VIP};
+					    .has_port = !TG_VIP_IS_WIDE(vip->what),
+					    .port_be = htons((uint16_t)TG_VIP_PORT(vip->what))};
+		uint32_t proto = vip->what == TG_VIP_ANY ? 0 : vip->what & 0xffff;
+		struct tg_rewriter rewriter = {
+			term, tg_vip_find(services, vip->what, vip->high, vip->low)};
 		struct calls calls = {.reader = reader};
 
 		tg_address_bytes((struct tg_key128){vip->high, vip->low}, (uint8_t *)at.addr_be);
 		calls.kind = &tg_call_kinds(reader->place)[tg_bytes_are_mapped(at.addr_be) ? 0 : 1];
-		rewriter.vip = tg_lint_vip_at(services, &at, proto);
-		if (rewriter.vip != TG_NO_VIP)
+		if (rewriter.vip >= 0)
 			result = check_kind(lint, rule, &calls, &rewriter, &at, proto);
 	}
 	return result;
@@ -367,8 +381,8 @@ static int check_term(struct tg_lint *lint, const struct tg_lint_rule *rule, int
 
 int tg_lint_loop(struct tg_lint *lint, const struct tg_lint_rule *rule)
 {
-	static const int places[] = {TG_OP_CONNECT, TG_OP_SENDMSG, TG_OPS + TG_OP_CONNECT,
-				     TG_OPS + TG_OP_SENDMSG};
+	static const int places[] = {TG_OP_CONNECT, TG_OP_SENDMSG, TG_OP_COUNT + TG_OP_CONNECT,
+				     TG_OP_COUNT + TG_OP_SENDMSG};
 	int result = 0;
 
 	if (rule->info.verb != TG_VERB_REWRITE && rule->info.verb != TG_VERB_BALANCE)

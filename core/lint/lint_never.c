@@ -22,7 +22,7 @@ static int term_reach(struct tg_lint *lint, int place, const struct tg_call_kind
 		      uint32_t term, struct tg_lint_reach *reach)
 {
 	const struct tg_section_reader *reader = &lint->reader[place];
-	uint32_t op = (uint32_t)place % TG_OPS;
+	uint32_t op = (uint32_t)place % TG_OP_COUNT;
 	struct tg_cover cover;
 	struct tg_box box;
 	int error = tg_box_of_term(reader, kind, term, &box);
@@ -66,7 +66,7 @@ static int op_reach(struct tg_lint *lint, const struct tg_lint_rule *rule, enum 
 	int error = place_reach(lint, rule, op, &own);
 
 	if (!error)
-		error = place_reach(lint, rule, TG_OPS + (int)op, &own);
+		error = place_reach(lint, rule, TG_OP_COUNT + (int)op, &own);
 	if (error)
 		return error;
 	if (own.open) {
@@ -87,7 +87,7 @@ static bool is_known(const struct tg_lint *lint, enum tg_op op)
 	const void *rows = lint->image->rows;
 
 	return lint->known[op] == !!tg_image_section_row(rows, op) &&
-	       lint->known[TG_OPS + op] == !!tg_image_section_row(rows, TG_OPS + (int)op);
+	       lint->known[TG_OP_COUNT + op] == !!tg_image_section_row(rows, TG_OP_COUNT + (int)op);
 }
 
 int tg_lint_reach(struct tg_lint *lint, const struct tg_lint_rule *rule,
@@ -96,7 +96,7 @@ int tg_lint_reach(struct tg_lint *lint, const struct tg_lint_rule *rule,
 	int error = 0;
 
 	*reach = (struct tg_lint_reach){0};
-	for (int op = 0; op < TG_OPS && !error; op++) {
+	for (int op = 0; op < TG_OP_COUNT && !error; op++) {
 		if (!(rule->info.ops >> op & 1))
 			continue;
 		if (is_known(lint, (enum tg_op)op))
@@ -136,7 +136,7 @@ static void write_covering(const struct tg_lint *lint, const struct tg_lint_reac
 
 static void write_ops(uint32_t ops, FILE *stream)
 {
-	for (int op = 0, any = 0; op < TG_OPS; op++)
+	for (int op = 0, any = 0; op < TG_OP_COUNT; op++)
 		if (ops >> op & 1)
 			fprintf(stream, "%s%s", any++ ? " and " : "", tg_op_name(op));
 }

@@ -41,9 +41,10 @@ int tg_lint_vip_at(const struct tg_table_rows *services, const struct tg_lint_ta
 	const uint8_t *addr = (const uint8_t *)target->addr_be;
 	int place;
 
-	if (!target->has_addr || !target->has_port)
+	if (!target->has_addr)
 		return TG_NO_VIP;
-	place = tg_vip_find(services, TG_VIP_WHAT(ntohs(target->port_be), proto), tg_be64(addr),
+	/* If the port is not known, it is any port, too. */
+	place = tg_vip_seek(services, TG_VIP_WHAT(ntohs(target->port_be), proto), tg_be64(addr),
 			    tg_be64(addr + 8));
 	return place < 0 ? TG_NO_VIP : place;
 }
@@ -87,7 +88,7 @@ static void rewrite_target(const struct tg_lint *lint, const struct tg_section_r
 		.has_port = term->effects & TG_EFFECT_TO_PORT,
 		.port_be = term->to_port_be,
 	};
-	if (reader->place >= TG_OPS)
+	if (reader->place >= TG_OP_COUNT)
 		target->path = tg_path_target(&reader->view, row, term);
 	else
 		memcpy(target->addr_be, term->to_addr_be, sizeof(target->addr_be));
@@ -127,7 +128,7 @@ static void write_path(const struct tg_unix_path *path, FILE *stream)
 
 void tg_lint_target_write(const struct tg_lint_target *target, FILE *stream)
 {
-	char address[64];
+	char address[64], port[8] = "*";
 
 	if (target->path) {
 		write_path(target->path, stream);
@@ -138,10 +139,12 @@ void tg_lint_target_write(const struct tg_lint_target *target, FILE *stream)
 		return;
 	}
 	tg_addr_format((const uint8_t *)target->addr_be, address, sizeof(address));
+	if (!target->any_port)
+		snprintf(port, sizeof(port), "%u", ntohs(target->port_be));
 	if (target->has_port && strchr(address, ':'))
-		fprintf(stream, "[%s]:%u", address, ntohs(target->port_be));
+		fprintf(stream, "[%s]:%s", address, port);
 	else if (target->has_port)
-		fprintf(stream, "%s:%u", address, ntohs(target->port_be));
+		fprintf(stream, "%s:%s", address, port);
 	else
 		fputs(address, stream);
 }

@@ -18,6 +18,7 @@ struct tg_rewriter {
 /* What is known of the address to which calls go, after one rewrite or after several. */
 struct tg_lint_target {
 	bool has_addr, has_port;
+	bool any_port;       /* has_port, but it is written as a star */
 	uint32_t addr_be[4]; /* IPv4 is v4-mapped */
 	uint16_t port_be;
 	const struct tg_unix_path *path; /* of a unix socket, instead of all that; or NULL */
@@ -28,7 +29,7 @@ const struct tg_table_rows *tg_rewriter_services(const struct tg_lint *lint,
 						 const struct tg_section_reader *reader,
 						 uint32_t term);
 
-/* The place of the VIP at a target, for calls of protocol `proto`; or TG_NO_VIP. */
+/* The place of the VIP that calls of protocol `proto` to a target are for; or TG_NO_VIP. */
 int tg_lint_vip_at(const struct tg_table_rows *services, const struct tg_lint_target *target,
 		   uint32_t proto);
 

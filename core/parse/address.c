@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -134,15 +135,44 @@ void tg_address_bytes(struct tg_key128 address, uint8_t bytes[16])
 	}
 }
 
+_Static_assert(TG_ADDR_TEXT == INET6_ADDRSTRLEN, "as long as the system's");
+
+static int required(const char *function, const uint8_t *addr, const char *text)
+{
+	int error = tg_require(addr, function, "addr");
+
+	return error ? error : tg_require(text, function, "text");
+}
+
 int tg_addr_format(const uint8_t addr[16], char *text, size_t size)
 {
 	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-	bool is_mapped = !memcmp(addr, mapped, sizeof(mapped));
+	int error = required(__func__, addr, text);
+	bool is_mapped = !error && !memcmp(addr, mapped, sizeof(mapped));
 
-	if (size < INET6_ADDRSTRLEN)
+	if (error)
+		return error;
+	if (size < TG_ADDR_TEXT)
 		return tg_fail(-ENOSPC, "the text of an address needs room for %d bytes",
-			       INET6_ADDRSTRLEN);
+			       TG_ADDR_TEXT);
 	inet_ntop(is_mapped ? AF_INET : AF_INET6, is_mapped ? addr + 12 : addr, text,
 		  (socklen_t)size);
+	return 0;
+}
+
+int tg_endpoint_format(const uint8_t addr[16], uint32_t port, char *text, size_t size)
+{
+	char address[TG_ADDR_TEXT];
+	int error = required(__func__, addr, text);
+
+	if (error)
+		return error;
+	if (size < TG_ENDPOINT_TEXT)
+		return tg_fail(-ENOSPC, "the text of an endpoint needs room for %d bytes",
+			       TG_ENDPOINT_TEXT);
+	if (port > 65535)
+		return tg_fail(-EINVAL, "port %u is over 65535", port);
+	tg_addr_format(addr, address, sizeof(address));
+	snprintf(text, size, strchr(address, ':') ? "[%s]:%u" : "%s:%u", address, port);
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "parse/address.h"
 #include "parse/item.h"
+#include "parse/refuse_address.h"
 #include "tidegate.h"
 
 static struct tg_key128 low_key(uint32_t address)
@@ -33,7 +34,7 @@ static void add_range(struct tg_endpoint *endpoint, bool v6, struct tg_key128 fi
 static int set_port(const char *item, const char *text, struct tg_endpoint *endpoint)
 {
 	uint32_t first, last;
-	int error = tg_port_parse(item, text, &first, &last);
+	int error = tg_port_parse(item, text, endpoint->numeric, &first, &last);
 
 	if (error)
 		return error;
@@ -80,10 +81,7 @@ static int scan_length(const char *item, const char **text, bool v6, unsigned in
 	if (!digits)
 		return tg_fail(-EINVAL, "\"%s\": no prefix length after the '/'", item);
 	if (start[digits] == '.')
-		return tg_fail(-EINVAL,
-			       "\"%s\": masks are not supported: write a prefix length, such as "
-			       "10.0.0.0/8",
-			       item);
+		return tg_refuse_mask(item, start);
 	if (!tg_number_scan(text, max, &number))
 		return tg_fail(-EINVAL, "\"%s\": prefix length %.*s is over %u", item, digits,
 			       start, max);
@@ -269,41 +267,6 @@ static int parse_v6(const char *item, const char *text, struct tg_endpoint *endp
 	return tg_fail(-EINVAL, "\"%s\": \"%s\" at its end makes no sense", item, s);
 }
 
-/* Report why text made of digits, dots, '/' and '-' is not an IPv4 address. */
-static int refuse_v4(const char *item, const char *text)
-{
-	int numbers = 0;
-
-	if (!strchr(text, '.') && strchr(TG_DIGITS, *text) && !strchr(text, '/'))
-		return tg_fail(-EINVAL, "\"%s\": not an address: for a port write \"*:%s\"", item,
-			       text);
-	if (!strchr(text, '.'))
-		return tg_fail(-EINVAL, "\"%s\": neither an address nor a name", item);
-	for (const char *s = text;; s++) {
-		int digits = (int)strspn(s, TG_DIGITS);
-		const char *end = s + digits;
-		uint64_t number;
-
-		numbers++;
-		if (!digits)
-			return tg_fail(-EINVAL, "\"%s\": a number is missing between the dots",
-				       item);
-		if (digits > 1 && *s == '0')
-			return tg_fail(-EINVAL,
-				       "\"%s\": %.*s begins with a zero, which may mean octal: "
-				       "write it without",
-				       item, digits, s);
-		if (!tg_number_scan(&s, 255, &number))
-			return tg_fail(-EINVAL, "\"%s\": %.*s is over 255", item, digits, s);
-		if (*end != '.')
-			break;
-	}
-	if (numbers != 4)
-		return tg_fail(-EINVAL, "\"%s\": an IPv4 address has four numbers, this one has %d",
-			       item, numbers);
-	return tg_fail(-EINVAL, "\"%s\": not an IPv4 address", item);
-}
-
 /* Whether the resolver, which uses inet_aton(), would read a name such as "10.1" as an address. */
 static bool is_numeric(const char *host)
 {
@@ -359,16 +322,21 @@ static int parse_name(const char *item, const char *text, struct tg_endpoint *en
 	memcpy(host, text, length);
 	host[length] = '\0';
 	if (strpbrk(host, " \t"))
-		return tg_fail(-EINVAL, "\"%s\": there is a space in it", item);
+		return tg_fail(-EINVAL,
+			       "\"%s\": there is a space in it: leave it out, or write two items",
+			       item);
+	error = tg_refuse_short(item, host);
+	if (error)
+		return error;
 	if (host[strspn(host, TG_DIGITS "./-")] == '\0')
-		return refuse_v4(item, host);
+		return tg_refuse_v4(item, host);
 	if (strchr(host, '*'))
 		return tg_fail(-EINVAL, "\"%s\": '*' stands for a whole address, not for a part",
 			       item);
 	if (strchr(host, ']'))
 		return tg_fail(-EINVAL, "\"%s\": a '[' is missing", item);
 	if (strchr(host, '/'))
-		return tg_fail(-EINVAL, "\"%s\": a name has no prefix length", item);
+		return tg_refuse_slash(item, host);
 	if (strchr(host, ','))
 		return tg_fail(-EINVAL,
 			       "\"%s\": a ',' in it: write each endpoint as a separate item", item);
@@ -376,10 +344,13 @@ static int parse_name(const char *item, const char *text, struct tg_endpoint *en
 		return tg_fail(-EINVAL, "\"%s\": neither an address nor a name", item);
 	/* Parse the port first, because asking the resolver may take a long time. */
 	error = colon ? set_port(item, colon + 1, endpoint) : 0;
+	if (!error && endpoint->numeric)
+		error = tg_fail(-EINVAL, "\"%s\": names are not looked up here: write the address",
+				item);
 	return error ? error : resolve(item, host, endpoint);
 }
 
-int tg_endpoint_parse(const char *item, struct tg_endpoint *endpoint)
+static int parse(const char *item, bool numeric, struct tg_endpoint *endpoint)
 {
 	const char *text, *s;
 	uint32_t address;
@@ -387,11 +358,24 @@ int tg_endpoint_parse(const char *item, struct tg_endpoint *endpoint)
 
 	if (error)
 		return error;
+	if (*text == '@')
+		return tg_fail(
+			-EINVAL,
+			"\"%s\": a live set or a range stands only where a rule says what it "
+			"matches: write an address here",
+			item);
+	if (!strncmp(text, "-@", 2))
+		return tg_fail(-EINVAL, "\"%s\": write \"!%s\" to leave a live set out", item,
+			       text + 1);
 	endpoint->is_unix = tg_path_is(text);
 	if (endpoint->is_unix) {
 		endpoint->count = 0;
 		return tg_path_parse(item, text, &endpoint->path);
 	}
+	error = tg_line_check(item);
+	if (error)
+		return error;
+	endpoint->numeric = numeric;
 	endpoint->any_address = false;
 	endpoint->text_v6 = false;
 	endpoint->has_port = false;
@@ -409,10 +393,28 @@ int tg_endpoint_parse(const char *item, struct tg_endpoint *endpoint)
 	if (*text == ':' && text[1] != ':')
 		return tg_fail(-EINVAL, "\"%s\": no address before the ':': write \"%s*%s\"", item,
 			       endpoint->negated ? "!" : "", text);
+	if (strstr(text, "://"))
+		return tg_fail(-EINVAL,
+			       "\"%s\": a URL: write \"HOST:PORT\", and the protocol as a "
+			       "condition: proto = \"%s\"",
+			       item, strncmp(text, "udp:", 4) ? "tcp" : "udp");
+	if (endpoint->negated && *text == '=')
+		return tg_fail(-EINVAL, "\"%s\": '!' is enough: write \"!%s\"", item,
+			       text + 1 + strspn(text + 1, " "));
 	s = strchr(text, ':');
 	if (s && strchr(s + 1, ':'))
 		return parse_v6(item, text, endpoint);
 	return parse_name(item, text, endpoint);
+}
+
+int tg_endpoint_parse(const char *item, struct tg_endpoint *endpoint)
+{
+	return parse(item, false, endpoint);
+}
+
+int tg_endpoint_parse_numeric(const char *item, struct tg_endpoint *endpoint)
+{
+	return parse(item, true, endpoint);
 }
 
 bool tg_endpoint_names_any(const struct tg_endpoint *endpoint, bool v6)

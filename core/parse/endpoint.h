@@ -24,6 +24,7 @@ struct tg_endpoint {
 	struct tg_path_interval path;
 	bool any_address; /* "*"; then ranges[0] is all of IPv4, and ranges[1] all of IPv6 */
 	bool text_v6;     /* written as IPv6, even if it is v4-mapped */
+	bool numeric;     /* names are an error */
 	bool has_port;    /* false: any port */
 	uint16_t port_first, port_last;
 	unsigned int count;
@@ -40,8 +41,12 @@ static inline struct tg_key128 tg_range_address(const struct tg_address_range *r
 	return end;
 }
 
-/* A failure leaves *endpoint undefined. */
+/*
+ * A failure leaves *endpoint undefined.  A name of a host is looked up, which may
+ * take long; the numeric variant refuses names.
+ */
 int tg_endpoint_parse(const char *item, struct tg_endpoint *endpoint);
+int tg_endpoint_parse_numeric(const char *item, struct tg_endpoint *endpoint);
 
 /* Whether the item is, or is a name that has, the single address 0.0.0.0 or, with `v6`, ::. */
 bool tg_endpoint_names_any(const struct tg_endpoint *endpoint, bool v6);

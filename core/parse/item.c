@@ -29,6 +29,21 @@ int tg_item_start(const char *item, const char **text, bool *negated)
 	return 0;
 }
 
+int tg_line_check(const char *item)
+{
+	for (const char *s = item; *s; s++) {
+		if (*s == '\n' || *s == '\r')
+			return tg_fail(-EINVAL,
+				       "\"%.*s\\%c\": there is a line break in it: leave it out",
+				       (int)(s - item), item, *s == '\n' ? 'n' : 'r');
+		if (((uint8_t)*s < 0x20 && *s != '\t') || *s == 0x7f)
+			return tg_fail(-EINVAL,
+				       "\"%s\": there is a control character in it: leave it out",
+				       item);
+	}
+	return 0;
+}
+
 bool tg_number_scan(const char **text, uint64_t max, uint64_t *number)
 {
 	const char *s = *text;
@@ -81,6 +96,20 @@ int tg_numbers_parse(const char *item, const char *text, const char *what, uint3
 		if (i && after == '-')
 			return tg_fail(-EINVAL,
 				       "\"%s\": two ranges in one: write them as two items", item);
+		if (after == ',')
+			return tg_fail(-EINVAL,
+				       "\"%s\": a ',' in it: write each %s as a separate item",
+				       item, what);
+		if (after == '/' && !strcmp(what, "port"))
+			return tg_fail(
+				-EINVAL,
+				"\"%s\": a protocol is a condition of its own: proto = \"%s\"",
+				item, ends[i] + digits + 1);
+		if (after && strchr(":+", after) && !strcmp(what, "port"))
+			return tg_fail(-EINVAL, "\"%s\": a range of ports is written %.*s-%s", item,
+				       (int)digits, ends[i],
+				       after == ':' && ends[i][digits + 1] ? ends[i] + digits + 1
+									   : "65535");
 		if (after && (i || after != '-'))
 			return tg_fail(-EINVAL, "\"%s\": \"%s\" is not a %s", item, text, what);
 		if (!scan_number(ends[i], digits, max, &number[i]))
@@ -100,7 +129,10 @@ int tg_word_check(const char *item, const char *text, const char *what)
 	if (*text == '-')
 		return tg_fail(-EINVAL, "\"%s\": a %s is not negative", item, what);
 	if (strpbrk(text, " \t"))
-		return tg_fail(-EINVAL, "\"%s\": there is a space in it", item);
+		return tg_fail(-EINVAL,
+			       "\"%s\": there is a space in it: leave it out, or "
+			       "write two items",
+			       item);
 	return 0;
 }
 
@@ -117,7 +149,7 @@ static int find_service(const char *item, const char *name, uint32_t *port)
 	return 0;
 }
 
-int tg_port_parse(const char *item, const char *text, uint32_t *first, uint32_t *last)
+int tg_port_parse(const char *item, const char *text, bool numeric, uint32_t *first, uint32_t *last)
 {
 	int error;
 
@@ -135,9 +167,16 @@ int tg_port_parse(const char *item, const char *text, uint32_t *first, uint32_t 
 	error = tg_word_check(item, text, "port");
 	if (error)
 		return error;
+	if (strchr("<>=", *text))
+		return tg_fail(-EINVAL, "\"%s\": a range of ports is written 0-1023, or 1024-65535",
+			       item);
 	if (strpbrk(text, "!:/*[],"))
 		return tg_fail(-EINVAL, "\"%s\": \"%s\" is not a port, such as 443, 80-90 or https",
 			       item, text);
+	if (numeric)
+		return tg_fail(-EINVAL,
+			       "\"%s\": names are not looked up here: write the port's number",
+			       item);
 	error = find_service(item, text, first);
 	if (!error)
 		*last = *first;

@@ -18,6 +18,9 @@
  */
 int tg_item_start(const char *item, const char **text, bool *negated);
 
+/* Refuse a control character, such as the end of a line that fgets() leaves in an item. */
+int tg_line_check(const char *item);
+
 /*
  * Read digits up to a number of at most `max`, and leave *text after them.
  * false: there are no digits, or the number is larger.
@@ -34,7 +37,8 @@ int tg_numbers_parse(const char *item, const char *text, const char *what, uint3
 /* Refuse what cannot be a name either: a negative number, or a text with a space. */
 int tg_word_check(const char *item, const char *text, const char *what);
 
-/* Read "443", "80-90", "*" or "https", a part of `item`. */
-int tg_port_parse(const char *item, const char *text, uint32_t *first, uint32_t *last);
+/* Read "443", "80-90", "*" or, unless `numeric`, "https", a part of `item`. */
+int tg_port_parse(const char *item, const char *text, bool numeric, uint32_t *first,
+		  uint32_t *last);
 
 #endif

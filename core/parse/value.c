@@ -41,6 +41,49 @@ static const struct {
 	{"seqpacket", SOCK_SEQPACKET},
 };
 
+/* What is written elsewhere, and what to write here; in any case. */
+static const char *const type_aliases[][2] = {
+	{"stream", "stream"},
+	{"sock_stream", "stream"},
+	{"tcp", "stream"},
+	{"dgram", "dgram"},
+	{"sock_dgram", "dgram"},
+	{"datagram", "dgram"},
+	{"udp", "dgram"},
+	{"raw", "raw"},
+	{"sock_raw", "raw"},
+	{"seqpacket", "seqpacket"},
+	{"sock_seqpacket", "seqpacket"},
+};
+
+static const char *const family_aliases[][2] = {
+	{"inet", "inet"},  {"af_inet", "inet"},   {"ipv4", "inet"},  {"ip4", "inet"},
+	{"ip", "inet"},    {"v4", "inet"},        {"inet4", "inet"}, {"inet6", "inet6"},
+	{"ipv6", "inet6"}, {"af_inet6", "inet6"}, {"ip6", "inet6"},  {"v6", "inet6"},
+	{"unix", "unix"},  {"af_unix", "unix"},   {"local", "unix"}, {"af_local", "unix"},
+};
+
+const char *tg_proto_name(uint32_t number)
+{
+	for (size_t i = 0; i < COUNT(protos); i++)
+		if (protos[i].number == number)
+			return protos[i].name;
+	return NULL;
+}
+
+const char *tg_type_name(uint32_t number)
+{
+	for (size_t i = 0; i < COUNT(types); i++)
+		if (types[i].number == number)
+			return types[i].name;
+	return NULL;
+}
+
+static bool is_any(const char *name)
+{
+	return !strcasecmp(name, "any") || !strcasecmp(name, "all") || !strcasecmp(name, "ip");
+}
+
 static int find_proto(const char *item, const char *name, uint32_t *number)
 {
 	for (size_t i = 0; i < COUNT(protos); i++) {
@@ -53,6 +96,14 @@ static int find_proto(const char *item, const char *name, uint32_t *number)
 		if (!strcasecmp(name, protos[i].name))
 			return tg_fail(-EINVAL, "\"%s\": protocols are in lower case: write %s",
 				       item, protos[i].name);
+	if (is_any(name))
+		return tg_fail(-EINVAL, "\"%s\": leave proto out: a rule is about all protocols",
+			       item);
+	if (!strcasecmp(name, "tcp4") || !strcasecmp(name, "tcp6") || !strcasecmp(name, "udp4") ||
+	    !strcasecmp(name, "udp6"))
+		return tg_fail(-EINVAL, "\"%s\": not a protocol: write %s, and family = \"%s\"",
+			       item, *name == 't' || *name == 'T' ? "tcp" : "udp",
+			       name[3] == '6' ? "inet6" : "inet");
 	return tg_fail(-EINVAL,
 		       "\"%s\": not a protocol: write tcp, udp, icmp, icmpv6, sctp, mptcp, "
 		       "udplite, dccp, raw, or a number",
@@ -67,6 +118,10 @@ static int find_type(const char *item, const char *name, uint32_t *number)
 			return 0;
 		}
 	}
+	for (size_t i = 0; i < COUNT(type_aliases); i++)
+		if (!strcasecmp(name, type_aliases[i][0]))
+			return tg_fail(-EINVAL, "\"%s\": not a socket type: write %s", item,
+				       type_aliases[i][1]);
 	return tg_fail(-EINVAL, "\"%s\": not a socket type: write stream, dgram, seqpacket or raw",
 		       item);
 }
@@ -82,6 +137,17 @@ static int find_device(const char *item, const char *name, uint32_t *number)
 	return 0;
 }
 
+static int refuse_family(const char *item, const char *name)
+{
+	for (size_t i = 0; i < COUNT(family_aliases); i++)
+		if (!strcasecmp(name, family_aliases[i][0]))
+			return tg_fail(-EINVAL, "\"%s\": not a family: write %s", item,
+				       family_aliases[i][1]);
+	return tg_fail(-EINVAL,
+		       "\"%s\": not a family: write inet (for IPv4), inet6 (for IPv6) or unix",
+		       item);
+}
+
 static int find_family(const char *item, const char *name, uint32_t *number)
 {
 	if (!strcmp(name, "inet"))
@@ -91,10 +157,7 @@ static int find_family(const char *item, const char *name, uint32_t *number)
 	else if (!strcmp(name, "unix"))
 		*number = AF_UNIX;
 	else
-		return tg_fail(
-			-EINVAL,
-			"\"%s\": not a family: write inet (for IPv4), inet6 (for IPv6) or unix",
-			item);
+		return refuse_family(item, name);
 	return 0;
 }
 
@@ -140,14 +203,26 @@ static int find_group(const char *item, const char *name, uint32_t *number)
 }
 
 /* The fields of one number whose values also have names, or have names only. */
-static int (*const find_name[TG_FIELDS])(const char *item, const char *name, uint32_t *number) = {
+static int (*const find_name[TG_FIELD_COUNT])(const char *item, const char *name,
+					      uint32_t *number) = {
 	[TG_FIELD_PROTO] = find_proto, [TG_FIELD_FAMILY] = find_family,
 	[TG_FIELD_TYPE] = find_type,   [TG_FIELD_DEVICE] = find_device,
 	[TG_FIELD_UID] = find_user,    [TG_FIELD_GID] = find_group,
 };
 
+/* IPPROTO_MPTCP is larger than the field of an IP header, on purpose. */
+static int check_proto(const char *item, uint32_t first, uint32_t last)
+{
+	if (last < 256 || (first == IPPROTO_MPTCP && last == IPPROTO_MPTCP))
+		return 0;
+	return tg_fail(
+		-EINVAL,
+		"\"%s\": protocol number %u is over 255; the only larger one is %d, of mptcp", item,
+		last, IPPROTO_MPTCP);
+}
+
 static int parse_number_or_name(const struct tg_field_info *field, const char *item,
-				const char *text, uint32_t *first, uint32_t *last)
+				const char *text, bool numeric, uint32_t *first, uint32_t *last)
 {
 	const char *what = field->number ? field->number : field->name;
 	uint32_t max = field->bits == 16 ? UINT16_MAX : UINT32_MAX;
@@ -158,14 +233,25 @@ static int parse_number_or_name(const struct tg_field_info *field, const char *i
 		*last = max;
 		return 0;
 	}
-	if (field->number && strchr(TG_DIGITS, *text))
-		return tg_numbers_parse(item, text, what, max, field->hexadecimal, first, last);
+	if (field->number && strchr(TG_DIGITS, *text)) {
+		uint32_t most = field->field == TG_FIELD_PROTO ? UINT32_MAX : max;
+
+		error = tg_numbers_parse(item, text, what, most, field->hexadecimal, first, last);
+		return error || field->field != TG_FIELD_PROTO ? error
+							       : check_proto(item, *first, *last);
+	}
 	error = tg_word_check(item, text, what);
 	if (error)
 		return error;
 	if (!find_name[field->field])
 		return tg_fail(-EINVAL, "\"%s\": not a %s, such as %s", item, what,
 			       field->hexadecimal ? "16, 0x10 or 0x10-0x1f" : "42 or 100-200");
+	if (numeric && (field->field == TG_FIELD_UID || field->field == TG_FIELD_GID))
+		return tg_fail(-EINVAL, "\"%s\": names are not looked up here: write the %s", item,
+			       what);
+	if (strpbrk(text, ",|"))
+		return tg_fail(-EINVAL, "\"%s\": a '%c' in it: write each as a separate item", item,
+			       *strpbrk(text, ",|"));
 	error = find_name[field->field](item, text, first);
 	if (!error)
 		*last = *first;
@@ -194,6 +280,10 @@ static int parse_comm(const char *item, const char *text, struct tg_value *value
 	const char *star = strchr(text, '*');
 	bool prefix = star && star == text + length - 1;
 
+	if (*text == '/')
+		return tg_fail(-EINVAL,
+			       "\"%s\": is a path, and comm is the name of a thread: write exe",
+			       item);
 	if (star && !prefix)
 		return tg_fail(-EINVAL, "\"%s\": '*' may only be at the end", item);
 	if (prefix)
@@ -247,15 +337,15 @@ static int parse_netns(const char *item, const char *text, struct tg_value *valu
 }
 
 /* The fields of 128 bits. */
-static int (*const parse_wide[TG_FIELDS])(const char *item, const char *text,
-					  struct tg_value *value) = {
+static int (*const parse_wide[TG_FIELD_COUNT])(const char *item, const char *text,
+					       struct tg_value *value) = {
 	[TG_FIELD_COMM] = parse_comm,
 	[TG_FIELD_EXE] = parse_exe,
 	[TG_FIELD_NETNS] = parse_netns,
 	[TG_FIELD_CGROUP] = parse_cgroup,
 };
 
-int tg_value_parse(enum tg_field field, const char *item, struct tg_value *value)
+int tg_value_parse(enum tg_field field, const char *item, bool numeric, struct tg_value *value)
 {
 	struct tg_value parsed = {0};
 	uint32_t first = 0, last = 0;
@@ -267,9 +357,12 @@ int tg_value_parse(enum tg_field field, const char *item, struct tg_value *value
 	if (parse_wide[field]) {
 		error = parse_wide[field](item, text, &parsed);
 	} else {
-		error = field == TG_FIELD_PORT ? tg_port_parse(item, text, &first, &last)
-					       : parse_number_or_name(tg_field_info(field), item,
-								      text, &first, &last);
+		error = tg_line_check(item);
+		if (!error && field == TG_FIELD_PORT)
+			error = tg_port_parse(item, text, numeric, &first, &last);
+		else if (!error)
+			error = parse_number_or_name(tg_field_info(field), item, text, numeric,
+						     &first, &last);
 		parsed.first.lo = first;
 		parsed.last.lo = last;
 	}

@@ -19,7 +19,16 @@ struct tg_value {
 	struct tg_cgroup_chain cgroup; /* of TG_FIELD_CGROUP, instead of the above */
 };
 
-/* Read an item of any field except endpoints. */
-int tg_value_parse(enum tg_field field, const char *item, struct tg_value *value);
+/* "tcp" for IPPROTO_TCP; NULL: policies have no name for the number. */
+const char *tg_proto_name(uint32_t number);
+
+/* The name of a type of sockets; NULL: it has none. */
+const char *tg_type_name(uint32_t number);
+
+/*
+ * Read an item of any field except endpoints.  With `numeric`, names of services, users
+ * and groups are refused.
+ */
+int tg_value_parse(enum tg_field field, const char *item, bool numeric, struct tg_value *value);
 
 #endif

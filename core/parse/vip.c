@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* vip.c - the address of a service: "10.96.0.10:80/tcp". */
+/* vip.c - the address of a service: "10.96.0.10:80/tcp", or, for any port, "10.96.0.10". */
 #include "parse/vip.h"
 
 #include <arpa/inet.h>
@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/struct_size.h"
 #include "parse/address.h"
 #include "parse/endpoint.h"
 
@@ -15,33 +16,41 @@ static int not_a_vip(const char *text)
 {
 	return tg_fail(-EINVAL,
 		       "\"%s\": a service is an address, a port and tcp or udp, such as "
-		       "\"10.96.0.10:80/tcp\" or \"[2001:db8::1]:53/udp\"",
+		       "\"10.96.0.10:80/tcp\" or \"[2001:db8::1]:53/udp\"; \"10.96.0.10:*/tcp\" "
+		       "is any port, \"10.96.0.10\" any port and protocol",
 		       text);
 }
 
+/* Read what is before `end`; without a port, what->port is 0. */
 static int parse_address(const char *text, const char *end, struct tg_vip_key *vip)
 {
+	size_t length = (size_t)(end - text);
 	const struct tg_address_range *range;
 	struct tg_endpoint endpoint;
+	bool any_port, has_port;
 	char address[512];
 
-	if ((size_t)(end - text) >= sizeof(address))
+	if (length >= sizeof(address))
 		return not_a_vip(text);
-	memcpy(address, text, (size_t)(end - text));
-	address[end - text] = 0;
-	if (tg_endpoint_parse(address, &endpoint))
+	memcpy(address, text, length);
+	address[length] = 0;
+	if (tg_endpoint_parse_numeric(address, &endpoint))
 		return tg_fail(-EINVAL, "%s", tg_error());
 	range = &endpoint.ranges[0];
-	if (endpoint.is_unix || endpoint.negated || endpoint.any_address || !endpoint.has_port ||
-	    endpoint.port_first != endpoint.port_last || !endpoint.port_first ||
+	if (endpoint.is_unix || endpoint.negated || endpoint.any_address || endpoint.count != 1 ||
 	    tg_key128_cmp(range->first, range->last) != 0)
+		return not_a_vip(text);
+	any_port = length > 2 && !strcmp(address + length - 2, ":*");
+	has_port = any_port || (endpoint.has_port && endpoint.port_first &&
+				endpoint.port_first == endpoint.port_last);
+	if (has_port != (*end == '/') || (endpoint.has_port && !has_port))
 		return not_a_vip(text);
 	if (tg_endpoint_names_any(&endpoint, range->v6))
 		return tg_fail(-EINVAL, "\"%s\": the kernel connects to %s instead: write that",
 			       text, range->v6 ? "::1" : "127.0.0.1");
 	vip->high = range->first.hi;
 	vip->low = tg_range_address(range, range->first).lo;
-	vip->what = (uint32_t)endpoint.port_first << 16;
+	vip->what = any_port ? 0 : TG_VIP_WHAT(endpoint.port_first, 0);
 	return 0;
 }
 
@@ -51,12 +60,15 @@ int tg_vip_parse(const char *text, struct tg_vip_key *vip)
 	struct tg_vip_key parsed = {0};
 	int error;
 
-	if (!slash || (strcmp(slash, "/tcp") != 0 && strcmp(slash, "/udp") != 0))
+	if (slash && strcmp(slash, "/tcp") != 0 && strcmp(slash, "/udp") != 0)
 		return not_a_vip(text);
-	error = parse_address(text, slash, &parsed);
+	error = parse_address(text, slash ? slash : text + strlen(text), &parsed);
 	if (error)
 		return error;
-	parsed.what |= strcmp(slash, "/tcp") == 0 ? IPPROTO_TCP : IPPROTO_UDP;
+	if (slash)
+		parsed.what |= strcmp(slash, "/tcp") == 0 ? IPPROTO_TCP : IPPROTO_UDP;
+	else
+		parsed.what = TG_VIP_ANY;
 	*vip = parsed;
 	return 0;
 }
@@ -86,12 +98,23 @@ int tg_vip_check(const struct tg_vip_key *vip, const struct tg_backends *backend
 	return 0;
 }
 
+static const struct tg_struct_kind info_kind = {
+	"tg_vip_info", TG_STRUCT_FIRST(tg_vip_info, reserved), sizeof(struct tg_vip_info)};
+
+int tg_vip_check_info(const struct tg_vip_info *info)
+{
+	return info ? tg_struct_check(&info_kind, info) : 0;
+}
+
 void tg_vip_show(const struct tg_vip_key *vip, uint32_t backends, struct tg_vip_info *info)
 {
-	*info = (struct tg_vip_info){
-		.port = vip->what >> 16,
-		.proto = vip->what & 0xffff,
+	struct tg_vip_info own = {
+		.port = TG_VIP_PORT(vip->what),
+		.proto = vip->what == TG_VIP_ANY ? 0 : vip->what & 0xffff,
 		.backends = backends,
 	};
-	tg_address_bytes((struct tg_key128){vip->high, vip->low}, info->addr);
+
+	tg_address_bytes((struct tg_key128){vip->high, vip->low}, own.addr);
+	if (info)
+		tg_struct_give(&info_kind, info, &own);
 }

@@ -3,6 +3,7 @@
 #ifndef TG_PARSE_VIP_H
 #define TG_PARSE_VIP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "bpf/layout/service_layout.h"
@@ -21,7 +22,10 @@ struct tg_vip_key {
 
 _Static_assert(sizeof(struct tg_vip_key) == TG_ROW_BYTES, "a row");
 
-/* Read "10.96.0.10:80/tcp". */
+/*
+ * Read "10.96.0.10:80/tcp"; with a star as the port it is any port, and "10.96.0.10" is any port
+ * of any protocol.  Names of hosts and ports are an error.
+ */
 int tg_vip_parse(const char *text, struct tg_vip_key *vip);
 
 /*
@@ -33,7 +37,8 @@ struct tg_vip_key tg_vip_asked(const uint8_t addr[16], uint32_t port, uint32_t p
 /* -EINVAL: a backend is not of the VIP's family. */
 int tg_vip_check(const struct tg_vip_key *vip, const struct tg_backends *backends);
 
-/* A VIP as users see it. */
+/* Write a VIP as users see it to a struct that was checked; `info` may be NULL. */
+int tg_vip_check_info(const struct tg_vip_info *info);
 void tg_vip_show(const struct tg_vip_key *vip, uint32_t backends, struct tg_vip_info *info);
 
 #endif

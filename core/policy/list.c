@@ -10,19 +10,27 @@
 #include "base/field.h"
 #include "base/text_file.h"
 #include "parse/endpoint.h"
+#include "parse/named_range.h"
+#include "parse/table_name.h"
 #include "parse/value.h"
 #include "policy/list_sets.h"
 
-int tg_list_new(enum tg_field field, struct tg_list **list)
+int tg_list_new(enum tg_field field, uint32_t flags, struct tg_list **list)
 {
 	struct tg_list *fresh;
+	int error = TG_REQUIRE(list);
 
-	if ((unsigned int)field >= TG_FIELDS)
-		return tg_fail(-EINVAL, "%d is not a field", (int)field);
+	if (!error)
+		error = tg_check_bits("tg_list_new: flags", flags, TG_LIST_NUMERIC);
+	if (error)
+		return error;
+	if ((unsigned int)field >= TG_FIELD_COUNT)
+		return tg_fail(-EINVAL, "tg_list_new: %d is not a field", (int)field);
 	fresh = calloc(1, sizeof(*fresh));
 	if (!fresh)
 		return tg_fail(-ENOMEM, "out of memory: no room for a list");
 	fresh->field = field;
+	fresh->flags = flags;
 	*list = fresh;
 	return 0;
 }
@@ -41,10 +49,14 @@ void tg_list_free(struct tg_list *list)
 	free_side(&list->included);
 	free_side(&list->excluded);
 	tg_set_uses_free(&list->sets);
-	for (uint32_t i = 0; i < list->less.except_count; i++)
-		free(list->less.except[i]);
+	tg_set_uses_free(&list->less);
 	tg_cgroups_free(&list->cgroups);
 	free(list);
+}
+
+static bool is_numeric(const struct tg_list *list)
+{
+	return list->flags & TG_LIST_NUMERIC;
 }
 
 /* Addresses go to the product of their ports; of a name, all of them or none. */
@@ -54,7 +66,8 @@ static int add_endpoint(struct tg_list *list, const char *item)
 	struct tg_list_side *side;
 	struct tg_product *product;
 	struct tg_interval ports;
-	int error = tg_endpoint_parse(item, &endpoint);
+	int error = is_numeric(list) ? tg_endpoint_parse_numeric(item, &endpoint)
+				     : tg_endpoint_parse(item, &endpoint);
 
 	if (error)
 		return error;
@@ -90,7 +103,7 @@ static int add_value(struct tg_list *list, const char *item)
 	static const struct tg_key128 mptcp = {.lo = IPPROTO_MPTCP};
 	struct tg_list_side *side;
 	struct tg_value value;
-	int error = tg_value_parse(list->field, item, &value);
+	int error = tg_value_parse(list->field, item, is_numeric(list), &value);
 
 	if (error)
 		return error;
@@ -106,28 +119,74 @@ static int add_value(struct tg_list *list, const char *item)
 	return error;
 }
 
-int tg_list_add(struct tg_list *list, const char *item)
+/* "@private": the addresses of the range, with these ports. */
+static int add_range(struct tg_list *list, enum tg_named_range range, bool negated,
+		     const struct tg_intervals *ports)
 {
-	return tg_field_is_endpoint(list->field) ? add_endpoint(list, item) : add_value(list, item);
+	struct tg_list_side *side = negated ? &list->excluded : &list->included;
+	struct tg_product *product;
+	int error = tg_products_find(&side->endpoints, ports, &product);
+
+	return error ?: tg_named_range_add(range, &product->addr4, &product->addr6);
 }
 
-int tg_list_add_set(struct tg_list *list, const char *name, bool negated)
+/* "@banned": any address with these ports, if the live set has the address at that time. */
+static int add_set(struct tg_list *list, const char *item, const struct tg_table_item *table,
+		   const struct tg_intervals *ports)
 {
-	struct tg_set_use *use;
-	int error;
+	struct tg_set_uses *uses = table->negated ? &list->less : &list->sets;
+	struct tg_set_use *use = tg_set_uses_find(uses, table->name);
+	int error = 0;
 
-	if (!tg_field_is_endpoint(list->field))
-		return tg_fail(
-			-EINVAL,
-			"set \"%s\": a live set holds addresses: only an operation, or from, "
-			"can name one",
-			name);
-	if (negated)
-		return tg_set_use_less(&list->less, name);
-	error = tg_set_uses_add(&list->sets, name, &use);
+	if (!use && table->negated && uses->count == TG_SECTION_SETS)
+		return tg_fail(-E2BIG, "\"%s\": a list excludes at most %u live sets", item,
+			       TG_SECTION_SETS);
+	if (!use)
+		error = tg_set_uses_add(uses, table->name, &use);
+	return error ?: tg_products_any_address(&use->products, ports);
+}
+
+static int add_named(struct tg_list *list, const char *item)
+{
+	struct tg_interval ports = {{0}, {0}};
+	const struct tg_intervals set = {&ports, 1, 1};
+	struct tg_table_item named;
+	int range, error = tg_table_item_parse(item, is_numeric(list), &named);
+
+	if (error)
+		return error;
+	ports.first.lo = named.port_first;
+	ports.last.lo = named.port_last;
+	range = tg_named_range_find(named.name);
+	/* The set of this name, which the library fills, has the addresses of the host. */
+	if (range < 0 || range == TG_RANGE_LOCAL)
+		error = add_set(list, item, &named, &set);
+	else
+		error = add_range(list, range, named.negated, &set);
+	if (error)
+		return error;
+	if (named.negated)
+		list->excluded.any = true;
+	else
+		list->included.any = true;
+	return 0;
+}
+
+int tg_list_add(struct tg_list *list, const char *item)
+{
+	int error = TG_REQUIRE(list);
+
 	if (!error)
-		error = tg_products_everything(&use->products);
-	list->included.any |= !error;
+		error = TG_REQUIRE(item);
+	if (error)
+		return error;
+	if (tg_field_is_endpoint(list->field))
+		return tg_table_item_is(item) ? add_named(list, item) : add_endpoint(list, item);
+	error = add_value(list, item);
+	if (error && tg_table_item_is(item))
+		error = tg_fail(
+			-EINVAL,
+			"\"%s\": names addresses: only an operation, or source, can have it", item);
 	return error;
 }
 
@@ -137,6 +196,14 @@ static bool has_ports(const struct tg_products *products)
 
 	for (size_t i = 0; i < products->count; i++)
 		if (!tg_intervals_is_all(&products->at[i].port, max))
+			return true;
+	return false;
+}
+
+static bool uses_have_ports(const struct tg_set_uses *uses)
+{
+	for (size_t i = 0; i < uses->count; i++)
+		if (has_ports(&uses->at[i].products))
 			return true;
 	return false;
 }
@@ -151,7 +218,8 @@ static int check_product(const struct tg_list *list, const struct tg_list *addrs
 	if (ports && ports->field != TG_FIELD_PORT)
 		return tg_fail(-EINVAL, "port: not a list of ports");
 	if (addrs &&
-	    (has_ports(&addrs->included.endpoints) || has_ports(&addrs->excluded.endpoints)))
+	    (has_ports(&addrs->included.endpoints) || has_ports(&addrs->excluded.endpoints) ||
+	     uses_have_ports(&addrs->sets) || uses_have_ports(&addrs->less)))
 		return tg_fail(-EINVAL, "addr: an address here has no port: write it as port = …");
 	if (addrs && ports && (addrs->included.paths.count || addrs->excluded.paths.count))
 		return tg_fail(-EINVAL, "port: a unix socket has none: leave it out, or write the "
@@ -188,7 +256,7 @@ static int add_uses(struct tg_list *list, const struct tg_set_uses *uses,
 		    const struct tg_intervals *ports)
 {
 	size_t first = list->sets.count;
-	int error = tg_set_uses_append(&list->sets, uses, NULL, 0);
+	int error = tg_set_uses_append(&list->sets, uses);
 
 	for (size_t i = first; i < list->sets.count && !error; i++) {
 		struct tg_products *products = &list->sets.at[i].products;
@@ -206,8 +274,10 @@ int tg_list_add_product(struct tg_list *list, const struct tg_list *addrs,
 {
 	struct tg_list_sets addr = {0}, port = {0};
 	struct tg_product *product;
-	int error = check_product(list, addrs, ports);
+	int error = TG_REQUIRE(list);
 
+	if (!error)
+		error = check_product(list, addrs, ports);
 	if (!error)
 		error = sets_or_all(addrs, TG_FIELD_ENDPOINT, &addr);
 	if (!error)
@@ -249,15 +319,15 @@ static int copy_side(struct tg_list_side *out, const struct tg_list_side *side)
 int tg_list_copy(struct tg_list **out, const struct tg_list *list)
 {
 	struct tg_list *copy;
-	int error = tg_list_new(list->field, &copy);
+	int error = tg_list_new(list->field, list->flags, &copy);
 
 	if (error)
 		return error;
 	copy->names_any4 = list->names_any4;
 	copy->names_any6 = list->names_any6;
-	error = tg_set_uses_append(&copy->sets, &list->sets, NULL, 0);
-	for (uint32_t i = 0; i < list->less.except_count && !error; i++)
-		error = tg_set_use_less(&copy->less, list->less.except[i]);
+	error = tg_set_uses_append(&copy->sets, &list->sets);
+	if (!error)
+		error = tg_set_uses_append(&copy->less, &list->less);
 	if (!error)
 		error = copy_side(&copy->included, &list->included);
 	if (!error)
@@ -295,8 +365,12 @@ static int add_item(void *list, const char *item)
 int tg_list_load(struct tg_list *list, const char *path)
 {
 	struct tg_list *loaded;
-	int error = tg_list_copy(&loaded, list);
+	int error = TG_REQUIRE(list);
 
+	if (!error)
+		error = TG_REQUIRE(path);
+	if (!error)
+		error = tg_list_copy(&loaded, list);
 	/* All items or none are added: they go into a copy, which then replaces the list. */
 	if (error)
 		return error;

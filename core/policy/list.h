@@ -20,9 +20,10 @@ struct tg_list_side {
 
 struct tg_list {
 	enum tg_field field;
+	uint32_t flags; /* TG_LIST_* */
 	struct tg_list_side included, excluded;
-	struct tg_set_uses sets;     /* live sets among the included endpoints */
-	struct tg_set_use less;      /* its `except`: live sets that are excluded */
+	struct tg_set_uses sets; /* live sets among the included endpoints */
+	struct tg_set_uses less; /* live sets that are excluded, for the ports of their products */
 	struct tg_cgroups cgroups;   /* of both sides */
 	bool names_any4, names_any6; /* an item is exactly 0.0.0.0, or :: */
 };

@@ -2,9 +2,9 @@
 /*
  * list_sets.c - what a list means, as sets.
  *
- * A list of endpoints is a union of products A x P minus a union of products N x Q.
- * The ports are split where the excluded ones begin and end.  In each part all its
- * N are known, so the difference there is one of addresses only.
+ * A list of endpoints is a union of products A x P minus a union of products N x Q,
+ * where A and N are known addresses, or those that a live set has at the time of a
+ * call.  The ports are split where the excluded ones begin and end: port_parts.h.
  */
 #include "policy/list_sets.h"
 
@@ -13,168 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/array.h"
 #include "base/error.h"
 #include "base/field.h"
 #include "policy/list.h"
+#include "policy/port_parts.h"
 #include "policy/set_use.h"
-
-/* Ports for which the same addresses are excluded. */
-struct part {
-	struct tg_intervals ports;
-	struct tg_intervals except4, except6;
-};
-
-struct parts {
-	struct part *at;
-	size_t count, capacity;
-};
-
-#define NO_PART SIZE_MAX
-
-static void free_part(struct part *part)
-{
-	tg_intervals_free(&part->ports);
-	tg_intervals_free(&part->except4);
-	tg_intervals_free(&part->except6);
-}
-
-static void free_parts(struct parts *parts)
-{
-	for (size_t i = 0; i < parts->count; i++)
-		free_part(&parts->at[i]);
-	free(parts->at);
-}
-
-/* Replace a set by its union with another. */
-static int unite_into(struct tg_intervals *set, const struct tg_intervals *other)
-{
-	struct tg_intervals united;
-	int error = tg_intervals_unite(&united, set, other);
-
-	if (error)
-		return error;
-	tg_intervals_free(set);
-	*set = united;
-	return 0;
-}
-
-/*
- * Append a part that takes over `ports`, and excludes what part number `like`
- * excludes; NO_PART: nothing.
- */
-static int append_part(struct parts *parts, struct tg_intervals *ports, size_t like)
-{
-	struct part part = {.ports = *ports};
-	int error;
-
-	if (parts->count >= TG_MAX_TERMS)
-		return tg_fail(-E2BIG, "more than %u different sets of ports in one list",
-			       TG_MAX_TERMS);
-	error = tg_array_reserve(parts->at, parts->capacity, parts->count + 1, "sets of ports");
-	if (!error && like != NO_PART)
-		error = tg_intervals_copy(&part.except4, &parts->at[like].except4);
-	if (!error && like != NO_PART)
-		error = tg_intervals_copy(&part.except6, &parts->at[like].except6);
-	if (error) {
-		tg_intervals_free(&part.except4);
-		return error;
-	}
-	parts->at[parts->count++] = part;
-	*ports = TG_INTERVALS_EMPTY;
-	return 0;
-}
-
-/*
- * Exclude addresses for the ports of a part that are in `excluded`, after splitting
- * off the other ports.
- */
-static int split_part(struct parts *parts, size_t index, const struct tg_product *excluded)
-{
-	struct tg_intervals inside = TG_INTERVALS_EMPTY, outside = TG_INTERVALS_EMPTY;
-	struct part *part;
-	int error = tg_intervals_intersect(&inside, &parts->at[index].ports, &excluded->port);
-
-	if (error || !inside.count)
-		return error;
-	error = tg_intervals_subtract(&outside, &parts->at[index].ports, &excluded->port);
-	if (!error && outside.count)
-		error = append_part(parts, &outside, index);
-	if (error)
-		goto out;
-	part = &parts->at[index];
-	tg_intervals_free(&part->ports);
-	part->ports = inside;
-	inside = TG_INTERVALS_EMPTY;
-	error = unite_into(&part->except4, &excluded->addr4);
-	if (!error)
-		error = unite_into(&part->except6, &excluded->addr6);
-out:
-	tg_intervals_free(&inside);
-	tg_intervals_free(&outside);
-	return error;
-}
-
-static int split_ports(struct parts *parts, const struct tg_products *excluded)
-{
-	struct tg_intervals all;
-	int error = tg_intervals_all(&all, tg_key_max(TG_KEY_PORT));
-
-	if (error)
-		return error;
-	error = append_part(parts, &all, NO_PART);
-	tg_intervals_free(&all);
-	for (size_t i = 0; i < excluded->count && !error; i++) {
-		/* The parts that a split appends are outside these excluded ports. */
-		size_t count = parts->count;
-
-		for (size_t j = 0; j < count && !error; j++)
-			error = split_part(parts, j, &excluded->at[i]);
-	}
-	return error;
-}
-
-/* Add to the result what remains of a product in one part. */
-static int subtract_part(struct tg_products *result, const struct tg_product *product,
-			 const struct part *part)
-{
-	struct tg_intervals ports, less4 = TG_INTERVALS_EMPTY, less6 = TG_INTERVALS_EMPTY;
-	struct tg_product *into;
-	int error = tg_intervals_intersect(&ports, &product->port, &part->ports);
-
-	if (error || !ports.count)
-		return error;
-	error = tg_intervals_subtract(&less4, &product->addr4, &part->except4);
-	if (!error)
-		error = tg_intervals_subtract(&less6, &product->addr6, &part->except6);
-	if (!error && (less4.count || less6.count)) {
-		error = tg_products_find(result, &ports, &into);
-		if (!error)
-			error = unite_into(&into->addr4, &less4);
-		if (!error)
-			error = unite_into(&into->addr6, &less6);
-		if (!error && result->count > TG_MAX_TERMS)
-			error = tg_fail(-E2BIG, "more than %u different sets of ports in one list",
-					TG_MAX_TERMS);
-	}
-	tg_intervals_free(&ports);
-	tg_intervals_free(&less4);
-	tg_intervals_free(&less6);
-	return error;
-}
-
-static int subtract(struct tg_products *result, const struct tg_products *included,
-		    const struct tg_products *excluded)
-{
-	struct parts parts = {0};
-	int error = split_ports(&parts, excluded);
-
-	for (size_t i = 0; i < included->count && !error; i++)
-		for (size_t j = 0; j < parts.count && !error; j++)
-			error = subtract_part(result, &included->at[i], &parts.at[j]);
-	free_parts(&parts);
-	return error;
-}
 
 static int copy_normal(struct tg_products *out, const struct tg_products *products)
 {
@@ -207,49 +50,34 @@ static int path_sets(const struct tg_list *list, struct tg_path_set *paths)
 	return error;
 }
 
-/* Replace products by what remains of them without the excluded ones, joined. */
-static int less_excluded(const struct tg_products *excluded, struct tg_products *products)
-{
-	struct tg_products result = {0};
-	int error = tg_products_join(products);
+/* What a list of endpoints means, while it is worked out. */
+struct meaning {
+	const struct tg_list *list;
+	struct tg_port_parts parts; /* none: the list excludes nothing */
+	struct tg_products products;
+	struct tg_set_uses uses;
+};
 
-	if (error || !excluded->count)
-		return error;
-	error = subtract(&result, products, excluded);
-	if (!error)
-		error = tg_products_join(&result);
-	if (error) {
-		tg_products_free(&result);
-		return error;
-	}
-	tg_products_free(products);
-	*products = result;
-	return 0;
+static void free_meaning(struct meaning *meaning)
+{
+	tg_port_parts_free(&meaning->parts);
+	tg_products_free(&meaning->products);
+	tg_set_uses_free(&meaning->uses);
 }
 
-static int use_sets(const struct tg_list *list, const struct tg_products *excluded,
-		    struct tg_set_uses *uses)
+/* Add a use like `from`, or of no set, that also excludes `less`.  It takes over the products. */
+static int add_use(struct meaning *meaning, const struct tg_set_use *from, uint32_t less,
+		   struct tg_products *products)
 {
-	int error =
-		tg_set_uses_append(uses, &list->sets, list->less.except, list->less.except_count);
-
-	for (size_t i = 0; i < uses->count && !error; i++) {
-		error = tg_products_normalise(&uses->at[i].products);
-		if (!error)
-			error = less_excluded(excluded, &uses->at[i].products);
-	}
-	return error;
-}
-
-/* If the list excludes live sets, its products become a use of those sets, too. */
-static int products_as_use(const struct tg_list *list, struct tg_products *products,
-			   struct tg_set_uses *uses)
-{
+	const struct tg_set_uses *excluded = &meaning->list->less;
 	struct tg_set_use *use;
-	int error = tg_set_uses_add(uses, NULL, &use);
+	int error = tg_set_uses_add(&meaning->uses, from ? from->set : NULL, &use);
 
-	for (uint32_t i = 0; i < list->less.except_count && !error; i++)
-		error = tg_set_use_less(use, list->less.except[i]);
+	for (uint32_t i = 0; from && i < from->except_count && !error; i++)
+		error = tg_set_use_less(use, from->except[i]);
+	for (size_t i = 0; i < excluded->count && !error; i++)
+		if (less >> i & 1)
+			error = tg_set_use_less(use, excluded->at[i].set);
 	if (error)
 		return error;
 	use->products = *products;
@@ -257,44 +85,132 @@ static int products_as_use(const struct tg_list *list, struct tg_products *produ
 	return 0;
 }
 
-static int address_sets(const struct tg_list *list, struct tg_list_sets *sets)
+/* Add what is left of the products of `from`, or of the list's own, without the sets `less`. */
+static int add_rest(struct meaning *meaning, const struct tg_set_use *from, uint32_t less,
+		    struct tg_products *products)
 {
-	struct tg_products included = {0}, excluded = {0};
-	struct tg_set_uses uses = {0};
+	int error = tg_products_join(products);
+
+	if (error || !products->count)
+		return error;
+	if (from || less)
+		return add_use(meaning, from, less, products);
+	meaning->products = *products;
+	*products = (struct tg_products){0};
+	return 0;
+}
+
+/* Whether no earlier part excludes the same live sets. */
+static bool is_first_alike(const struct tg_port_parts *parts, size_t index)
+{
+	for (size_t i = 0; i < index; i++)
+		if (parts->at[i].less == parts->at[index].less)
+			return false;
+	return true;
+}
+
+/* The same, without what the list excludes.  The products are normal. */
+static int add_included(struct meaning *meaning, const struct tg_set_use *from,
+			struct tg_products *products)
+{
+	const struct tg_port_parts *parts = &meaning->parts;
+	int error = parts->count ? 0 : add_rest(meaning, from, 0, products);
+
+	for (size_t i = 0; i < parts->count && !error; i++) {
+		uint32_t less = parts->at[i].less;
+		struct tg_products rest = {0};
+
+		if (!is_first_alike(parts, i))
+			continue;
+		for (size_t j = 0; j < products->count; j++)
+			for (size_t k = i; k < parts->count && !error; k++)
+				if (parts->at[k].less == less)
+					error = tg_port_part_subtract(&rest, &products->at[j],
+								      &parts->at[k]);
+		if (!error)
+			error = add_rest(meaning, from, less, &rest);
+		tg_products_free(&rest);
+	}
+	return error;
+}
+
+/* The products of the items without '!'. */
+static int add_products(struct meaning *meaning)
+{
+	const struct tg_list *list = meaning->list;
+	struct tg_products included = {0};
 	int error = 0;
 
 	if (list->included.any)
 		error = copy_normal(&included, &list->included.endpoints);
-	else if (list->excluded.endpoints.count || list->less.except_count)
+	else if (list->excluded.endpoints.count || list->less.count)
 		error = tg_products_everything(&included);
-	if (!error && list->excluded.any)
-		error = copy_normal(&excluded, &list->excluded.endpoints);
+	if (!error)
+		error = add_included(meaning, NULL, &included);
+	tg_products_free(&included);
+	return error;
+}
+
+/* The live sets among the items without '!'. */
+static int add_uses(struct meaning *meaning)
+{
+	const struct tg_set_uses *uses = &meaning->list->sets;
+	int error = 0;
+
+	for (size_t i = 0; i < uses->count && !error; i++) {
+		struct tg_products included = {0};
+
+		error = copy_normal(&included, &uses->at[i].products);
+		if (!error)
+			error = add_included(meaning, &uses->at[i], &included);
+		tg_products_free(&included);
+	}
+	return error;
+}
+
+static int split_ports(struct meaning *meaning)
+{
+	const struct tg_list *list = meaning->list;
+	struct tg_products excluded = {0};
+	int error = 0;
+
+	if (!list->excluded.endpoints.count && !list->less.count)
+		return 0;
+	error = copy_normal(&excluded, &list->excluded.endpoints);
 	if (!error)
 		error = tg_products_join(&excluded);
 	if (!error)
-		error = less_excluded(&excluded, &included);
+		error = tg_port_parts_split(&meaning->parts, &excluded, &list->less);
+	tg_products_free(&excluded);
+	return error;
+}
+
+static int address_sets(const struct tg_list *list, struct tg_list_sets *sets)
+{
+	struct meaning meaning = {.list = list};
+	struct tg_set_uses *uses = NULL;
+	int error = split_ports(&meaning);
+
 	if (!error)
-		error = use_sets(list, &excluded, &uses);
-	if (!error && list->less.except_count && included.count)
-		error = products_as_use(list, &included, &uses);
-	if (!error && uses.count) {
-		sets->uses = malloc(sizeof(uses));
-		if (!sets->uses)
+		error = add_products(&meaning);
+	if (!error)
+		error = add_uses(&meaning);
+	if (!error && meaning.uses.count) {
+		uses = malloc(sizeof(*uses));
+		if (!uses)
 			error = tg_fail(-ENOMEM, "out of memory: no room for the sets of a list");
 	}
 	if (!error) {
-		sets->products = included.at;
-		sets->product_count = included.count;
-		included.at = NULL;
-		included.count = 0;
+		sets->products = meaning.products.at;
+		sets->product_count = meaning.products.count;
+		meaning.products = (struct tg_products){0};
 	}
-	if (!error && uses.count) {
-		*sets->uses = uses;
-		uses = (struct tg_set_uses){0};
+	if (!error && uses) {
+		*uses = meaning.uses;
+		sets->uses = uses;
+		meaning.uses = (struct tg_set_uses){0};
 	}
-	tg_set_uses_free(&uses);
-	tg_products_free(&included);
-	tg_products_free(&excluded);
+	free_meaning(&meaning);
 	return error;
 }
 
@@ -347,7 +263,7 @@ int tg_list_to_sets(const struct tg_list *list, struct tg_list_sets *sets)
 	int error = 0;
 
 	/* An empty list means nothing. */
-	if (list->included.any || list->excluded.any || list->less.except_count)
+	if (list->included.any || list->excluded.any)
 		error = sets_of(list, &fresh);
 	if (!error)
 		*sets = fresh;

@@ -11,10 +11,16 @@
 #include "base/array.h"
 #include "base/error.h"
 #include "base/field.h"
-#include "base/names.h"
+#include "base/hook.h"
+#include "base/printable.h"
+#include "base/struct_size.h"
+#include "parse/local_elements.h"
 #include "parse/target.h"
 #include "policy/effect.h"
 #include "policy/list.h"
+#include "policy/mistakes.h"
+#include "policy/rule_name.h"
+#include "policy/set_use.h"
 #include "policy/socket_options.h"
 
 int tg_rule_error(const struct tg_policy_rule *rule, int error, const char *format, ...)
@@ -41,8 +47,16 @@ static int copy_text(char **out, const char *text)
 
 int tg_policy_new(const char *name, struct tg_policy **policy)
 {
-	struct tg_policy *fresh = calloc(1, sizeof(*fresh));
+	struct tg_policy *fresh;
+	int error = TG_REQUIRE(policy);
+	const char *wrong = name ? tg_unprintable(name) : NULL;
 
+	if (error)
+		return error;
+	if (wrong)
+		return tg_fail(-EINVAL, "policy: the name \"%s\" %s: choose another one", name,
+			       wrong);
+	fresh = calloc(1, sizeof(*fresh));
 	if (!fresh)
 		return tg_fail(-ENOMEM, "out of memory: no room for a policy");
 	if (copy_text(&fresh->name, name)) {
@@ -50,7 +64,6 @@ int tg_policy_new(const char *name, struct tg_policy **policy)
 		return -ENOMEM;
 	}
 	memset(fresh->defaults, TG_VERB_ALLOW, sizeof(fresh->defaults));
-	fresh->on_error = TG_VERB_ALLOW;
 	*policy = fresh;
 	return 0;
 }
@@ -60,8 +73,10 @@ static void free_rule(struct tg_policy_rule *rule)
 	free(rule->name);
 	free(rule->where);
 	free(rule->text);
+	free(rule->message);
 	tg_backends_free(&rule->backends);
-	for (int field = 0; field < TG_FIELDS; field++)
+	tg_backends_free(&rule->choices.all);
+	for (int field = 0; field < TG_FIELD_COUNT; field++)
 		tg_list_sets_free(&rule->match[field]);
 }
 
@@ -78,37 +93,46 @@ void tg_policy_free(struct tg_policy *policy)
 	free(policy);
 }
 
-static int check_default_verb(const char *what, enum tg_verb verb)
+/* Take a verdict for some operations; `what` is "default" or "on_error". */
+static int take_verdict(const char *what, uint32_t ops, enum tg_verb verb, uint8_t *verdicts)
 {
 	if (verb != TG_VERB_ALLOW && verb != TG_VERB_DENY)
 		return tg_fail(-EINVAL, "%s: must be allow or deny", what);
+	if (!ops)
+		return tg_fail(-EINVAL, "%s: no operation: ops is 0", what);
+	if (ops >> TG_OP_COUNT)
+		return tg_fail(-EINVAL, "%s: ops: 0x%x is not known to this library", what,
+			       ops >> TG_OP_COUNT << TG_OP_COUNT);
+	for (int op = 0; op < TG_OP_COUNT; op++)
+		if (verb == TG_VERB_DENY && ops & TG_OPS_REPORTS & TG_BIT(op))
+			return tg_fail(-EINVAL, "%s: the kernel cannot deny %s", what,
+				       tg_op_name(op));
+	for (int op = 0; op < TG_OP_COUNT; op++)
+		if (ops & TG_BIT(op))
+			verdicts[op] = (uint8_t)verb;
 	return 0;
 }
 
 int tg_policy_default(struct tg_policy *policy, uint32_t ops, enum tg_verb verb)
 {
-	int error = check_default_verb("default", verb);
+	int error = TG_REQUIRE(policy);
 
-	if (error)
-		return error;
-	if (!ops || ops >> TG_OPS)
-		return tg_fail(-EINVAL, "default: %#x are not operations", ops);
-	for (int op = 0; op < TG_OPS; op++)
-		if (verb == TG_VERB_DENY && ops & TG_OPS_REPORTS & 1u << op)
-			return tg_fail(-EINVAL, "default: the kernel cannot deny %s",
-				       tg_op_name(op));
-	for (int op = 0; op < TG_OPS; op++)
-		if (ops & 1u << op)
-			policy->defaults[op] = (uint8_t)verb;
-	return 0;
+	return error ? error : take_verdict("default", ops, verb, policy->defaults);
 }
 
-int tg_policy_on_error(struct tg_policy *policy, enum tg_verb verb)
+int tg_policy_on_error(struct tg_policy *policy, uint32_t ops, enum tg_verb verb)
 {
-	int error = check_default_verb("on_error", verb);
+	int error = TG_REQUIRE(policy);
+
+	return error ? error : take_verdict("on_error", ops, verb, policy->on_error);
+}
+
+int tg_policy_flags(struct tg_policy *policy, uint32_t flags)
+{
+	int error = TG_REQUIRE(policy) ?: tg_check_bits("flags", flags, TG_POLICY_SHADOW);
 
 	if (!error)
-		policy->on_error = (uint8_t)verb;
+		policy->flags = flags;
 	return error;
 }
 
@@ -155,68 +179,83 @@ static int grow_rules(struct tg_policy *policy)
 	return 0;
 }
 
-/* Copy the caller's struct, which may be older and shorter: what it lacks becomes 0. */
-static int take_rule(struct tg_rule *ours, const struct tg_rule *theirs)
+static int copy_texts(struct tg_policy_rule *fresh, const struct tg_rule *rule, uint32_t number)
 {
-	if (theirs->size < offsetof(struct tg_rule, name) || theirs->size > sizeof(*ours))
-		return tg_fail(-EINVAL, "size of struct tg_rule is %zu: set it to sizeof, %zu",
-			       theirs->size, sizeof(*ours));
-	memset(ours, 0, sizeof(*ours));
-	memcpy(ours, theirs, theirs->size);
-	return 0;
+	char name[16];
+	int error;
+
+	snprintf(name, sizeof(name), "#%u", number);
+	error = copy_text(&fresh->name, rule->name ? rule->name : name);
+	if (!error)
+		error = copy_text(&fresh->where, rule->where);
+	if (!error)
+		error = copy_text(&fresh->text, rule->text);
+	if (!error)
+		error = copy_text(&fresh->message, rule->message);
+	return error;
+}
+
+static int check_name(const struct tg_policy *policy, const struct tg_policy_rule *fresh)
+{
+	int error = tg_rule_name_check(fresh);
+	uint32_t taken = error ? 0 : policy->by_name[name_place(policy, fresh->name)];
+	const char *where = taken ? policy->rules[taken - 1].where : NULL;
+
+	if (taken)
+		error = tg_rule_error(fresh, -EEXIST, "rule %u has this name too%s%s%s", taken,
+				      where ? " (" : "", where ? where : "", where ? ")" : "");
+	return error;
+}
+
+static int parse_to_path(struct tg_policy_rule *fresh, const char *to)
+{
+	int error = tg_target_path(to, &fresh->to_path, &fresh->to_path_bytes);
+
+	return error ? tg_fail(error, "to: %s", tg_error()) : 0;
 }
 
 /* Fill in a rule.  After a failure the caller still calls free_rule(). */
 static int make_rule(struct tg_policy_rule *fresh, const struct tg_rule *rule,
 		     const struct tg_policy *policy)
 {
-	char number[16];
-	uint32_t taken;
-	int error;
+	struct tg_mistakes mistakes;
+	int error = copy_texts(fresh, rule, policy->rule_count + 1);
 
-	snprintf(number, sizeof(number), "#%u", policy->rule_count + 1);
-	error = copy_text(&fresh->name, rule->name ? rule->name : number);
-	if (!error)
-		error = copy_text(&fresh->where, rule->where);
-	if (!error)
-		error = copy_text(&fresh->text, rule->text);
 	if (error)
 		return error;
 	fresh->ops = rule->ops;
 	fresh->effect.verb = (uint8_t)rule->verb;
-	if (!*fresh->name)
-		return tg_rule_error(fresh, -EINVAL, "an empty name: leave it out, or give one");
-	taken = policy->by_name[name_place(policy, fresh->name)];
-	if (taken) {
-		const char *where = policy->rules[taken - 1].where;
-
-		return tg_rule_error(fresh, -EEXIST, "rule %u has this name too%s%s%s", taken,
-				     where ? " (" : "", where ? where : "", where ? ")" : "");
-	}
-	error = tg_effect_parse(&fresh->effect, rule);
-	if (!error && rule->to)
-		error = tg_target_path(rule->to, &fresh->to_path, &fresh->to_path_bytes);
-	if (!error && rule->set)
-		error = tg_options_parse(rule->set, &fresh->options);
+	error = check_name(policy, fresh);
 	if (!error)
-		error = tg_rate_parse(rule->over, rule->per, &fresh->rate);
-	if (!error && fresh->rate.interval_ns)
+		error = tg_rule_texts_check(fresh);
+	if (error)
+		return error;
+	tg_mistakes_init(&mistakes, fresh);
+	tg_effect_parse(fresh, rule, &mistakes);
+	if (rule->to)
+		tg_mistakes_add(&mistakes, parse_to_path(fresh, rule->to));
+	if (rule->sockopt)
+		tg_mistakes_add(&mistakes, tg_options_parse(rule->sockopt, &fresh->options));
+	tg_mistakes_add(&mistakes, tg_rate_parse(rule->over, rule->per, &fresh->rate));
+	if (fresh->rate.interval_ns)
 		fresh->effect.effects |= TG_EFFECT_RATE;
-	if (!error)
-		error = tg_balance_parse(rule, &fresh->balance);
-	if (!error && fresh->balance.sticky_ms)
+	tg_mistakes_add(&mistakes, tg_balance_parse(rule, &fresh->balance));
+	if (fresh->balance.sticky_ms)
 		fresh->effect.effects |= TG_EFFECT_STICKY;
-	return error ? tg_rule_error(fresh, error, "%s", tg_error()) : 0;
+	return tg_mistakes_fail(&mistakes) ?: tg_rule_choose_families(fresh, NULL);
 }
 
-int tg_policy_add(struct tg_policy *policy, const struct tg_rule *rule, uint32_t *index)
+int tg_policy_add_rule(struct tg_policy *policy, const struct tg_rule *rule, uint32_t *index)
 {
 	struct tg_policy_rule fresh = {0};
 	struct tg_rule given;
-	int error = take_rule(&given, rule);
+	int error = TG_REQUIRE(policy);
 
-	if (!error && !tg_verb_name((int)given.verb))
-		error = tg_fail(-EINVAL, "%u is not a verb", given.verb);
+	if (!error)
+		error = tg_struct_take(TG_STRUCT_KIND(tg_rule, 136), &given, rule);
+	if (!error && !tg_verb_name(given.verb))
+		error = tg_fail(-EINVAL, "a rule: %u is not a verb: set it to a TG_VERB_*",
+				given.verb);
 	if (!error)
 		error = grow_rules(policy);
 	if (!error)
@@ -227,36 +266,43 @@ int tg_policy_add(struct tg_policy *policy, const struct tg_rule *rule, uint32_t
 	}
 	policy->by_name[name_place(policy, fresh.name)] = policy->rule_count + 1;
 	policy->rules[policy->rule_count] = fresh;
-	*index = policy->rule_count++;
+	if (index)
+		*index = policy->rule_count;
+	policy->rule_count++;
 	return 0;
 }
 
-static struct tg_policy_rule *find_rule(struct tg_policy *policy, uint32_t index)
+static int find_rule(struct tg_policy *policy, uint32_t index, struct tg_policy_rule **rule)
 {
-	if (index < policy->rule_count)
-		return &policy->rules[index];
-	tg_fail(-ERANGE, "there is no rule %u: the policy has %u", index, policy->rule_count);
-	return NULL;
+	if (index >= policy->rule_count)
+		return tg_fail(-ERANGE, "there is no rule %u: the policy has %u", index,
+			       policy->rule_count);
+	*rule = &policy->rules[index];
+	return 0;
 }
 
-int tg_policy_backend(struct tg_policy *policy, uint32_t index, const char *backend,
-		      uint32_t weight)
+int tg_policy_add_backend(struct tg_policy *policy, uint32_t index, const char *backend,
+			  uint32_t weight)
 {
-	struct tg_policy_rule *rule = find_rule(policy, index);
-	int error;
+	struct tg_backend_choices before;
+	struct tg_policy_rule *rule = NULL;
+	int error = TG_REQUIRE(policy) ?: TG_REQUIRE(backend) ?: find_rule(policy, index, &rule);
 
-	if (!rule)
-		return -ERANGE;
+	if (error)
+		return error;
 	if (rule->effect.verb != TG_VERB_BALANCE)
 		return tg_rule_error(rule, -EINVAL, "to: only balance has backends");
-	error = tg_backends_add(&rule->backends, backend, weight, rule->ops);
-	if (error)
-		return tg_rule_error(rule, error, "%s", tg_error());
-	/* All backends are of one family, so the checks need the first one only. */
-	rule->effect.effects |= TG_EFFECT_TO_ADDR;
-	memcpy(rule->effect.to_addr_be, rule->backends.at[0].addr_be,
-	       sizeof(rule->effect.to_addr_be));
-	return 0;
+	before = rule->choices;
+	error = tg_backend_choices_add(&rule->choices, backend, weight, rule->ops);
+	if (!error)
+		error = tg_rule_choose_families(rule, backend);
+	if (!error)
+		return 0;
+	/* The array may have moved, and has room for more. */
+	before.all.at = rule->choices.all.at;
+	before.all.capacity = rule->choices.all.capacity;
+	rule->choices = before;
+	return tg_rule_error(rule, error, "to: %s", tg_error());
 }
 
 /* The kernel connects to loopback instead, and the image matches that address. */
@@ -275,13 +321,21 @@ static int check_any_address(const struct tg_policy_rule *rule, const struct tg_
 	return 0;
 }
 
-int tg_policy_match(struct tg_policy *policy, uint32_t index, const struct tg_list *list)
+/* "@local" needs no declaration. */
+static int declare_local(struct tg_policy *policy, const struct tg_list_sets *sets)
 {
-	struct tg_policy_rule *rule = find_rule(policy, index);
-	int error;
+	if (!sets->uses || !tg_set_uses_name(sets->uses, TG_LOCAL_SET))
+		return 0;
+	return tg_policy_declare_local(policy);
+}
 
-	if (!rule)
-		return -ERANGE;
+int tg_policy_add_match(struct tg_policy *policy, uint32_t index, const struct tg_list *list)
+{
+	struct tg_policy_rule *rule = NULL;
+	int error = TG_REQUIRE(policy) ?: TG_REQUIRE(list) ?: find_rule(policy, index, &rule);
+
+	if (error)
+		return error;
 	if (rule->given & 1u << list->field)
 		return tg_rule_error(rule, -EEXIST, "%s: is given already",
 				     tg_field_info(list->field)->name);
@@ -289,9 +343,11 @@ int tg_policy_match(struct tg_policy *policy, uint32_t index, const struct tg_li
 	if (error)
 		return error;
 	error = tg_list_to_sets(list, &rule->match[list->field]);
+	if (!error)
+		error = declare_local(policy, &rule->match[list->field]);
 	if (error)
 		return tg_rule_error(rule, error, "%s: %s", tg_field_info(list->field)->name,
 				     tg_error());
 	rule->given |= 1u << list->field;
-	return 0;
+	return tg_rule_choose_families(rule, "a backend");
 }

@@ -4,83 +4,41 @@
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <sys/socket.h>
 
 #include "parse/address.h"
+#include "parse/named_range.h"
+#include "policy/family.h"
+#include "policy/mistakes.h"
 #include "policy/policy.h"
 #include "policy/set_use.h"
 #include "policy/socket_options.h"
+#include "tidegate_private.h"
 
-/* The calls that a rule can match, by the address asked for and by the socket. */
-struct reach {
-	bool address4, address6;
-	bool socket4, socket6;
-};
-
-/* A live set may hold any address at some time. */
-static void use_reach(const struct tg_set_use *use, struct reach *reach)
-{
-	for (size_t i = 0; i < use->products.count; i++) {
-		reach->address4 |= use->products.at[i].addr4.count > 0;
-		reach->address6 |= use->products.at[i].addr6.count > 0;
-	}
-}
-
-static struct reach rule_reach(const struct tg_policy_rule *rule)
-{
-	const struct tg_list_sets *endpoint = &rule->match[TG_FIELD_ENDPOINT];
-	const struct tg_intervals *family = &rule->match[TG_FIELD_FAMILY].set;
-	bool any_endpoint = !(rule->given & 1u << TG_FIELD_ENDPOINT);
-	bool any_family = !(rule->given & 1u << TG_FIELD_FAMILY);
-	struct reach reach = {any_endpoint, any_endpoint, false, false};
-
-	for (size_t i = 0; i < endpoint->product_count; i++) {
-		reach.address4 |= endpoint->products[i].addr4.count > 0;
-		reach.address6 |= endpoint->products[i].addr6.count > 0;
-	}
-	for (size_t i = 0; endpoint->uses && i < endpoint->uses->count; i++)
-		use_reach(&endpoint->uses->at[i], &reach);
-	reach.socket6 =
-		any_family || tg_intervals_contains(family, (struct tg_key128){0, AF_INET6});
-	reach.socket4 = any_family || tg_intervals_contains(family, (struct tg_key128){0, AF_INET});
-	/* An IPv4 socket asks for IPv4 addresses only. */
-	reach.socket4 &= reach.address4;
-	reach.address6 &= reach.socket6;
-	reach.address4 &= reach.socket4 || reach.socket6;
-	return reach;
-}
-
-static int check_to(const struct tg_policy_rule *rule, const struct reach *reach)
+static int check_to(const struct tg_policy_rule *rule, const struct tg_reach *reach)
 {
 	bool to6 = !tg_bytes_are_mapped(rule->effect.to_addr_be);
 
-	if (to6 && reach->socket4)
+	if (tg_rule_to_fits(rule, reach, to6))
+		return 0;
+	if (to6)
 		return tg_rule_error(rule, -EINVAL,
 				     "to: an IPv4 socket cannot %s an IPv6 address: match IPv6 "
 				     "addresses only, or add family = \"inet6\"",
-				     rule->ops & 1u << TG_OP_CONNECT ? "connect to" : "have");
-	/* udpv6_sendmsg() returns ENOTSUPP, 524, an errno that no program knows. */
-	if (!to6 && rule->ops & 1u << TG_OP_SENDMSG && reach->address6)
-		return tg_rule_error(rule, -EINVAL,
-				     "to: the kernel sends no datagram for an IPv6 address to an "
-				     "IPv4 one: match IPv4 addresses only, or add family = "
-				     "\"inet\"");
-	return 0;
+				     rule->ops & TG_BIT(TG_OP_CONNECT) ? "connect to" : "have");
+	return tg_rule_error(rule, -EINVAL,
+			     "to: the kernel sends no datagram for an IPv6 address to an "
+			     "IPv4 one: match IPv4 addresses only, or add family = "
+			     "\"inet\"");
 }
 
-static int check_source(const struct tg_policy_rule *rule, const struct reach *reach)
+static int check_source(const struct tg_policy_rule *rule, const struct tg_reach *reach)
 {
-	bool source6 = !tg_bytes_are_mapped(rule->effect.source_addr_be);
-	bool to4 = reach->address4, to6 = reach->address6;
+	bool source6 = !tg_bytes_are_mapped(rule->effect.bind_source_addr_be);
 
-	if (rule->effect.effects & TG_EFFECT_TO_ADDR) {
-		to6 = !tg_bytes_are_mapped(rule->effect.to_addr_be);
-		to4 = !to6;
-	}
-	if ((source6 ? to6 : to4) || (!to4 && !to6))
+	if (tg_rule_source_fits(rule, reach, source6))
 		return 0;
 	return tg_rule_error(rule, -EINVAL,
-			     "source: is IPv%d, and the rule's connections all go to IPv%d "
+			     "bind_source: is IPv%d, and the rule's connections all go to IPv%d "
 			     "addresses",
 			     source6 ? 6 : 4, source6 ? 4 : 6);
 }
@@ -90,7 +48,7 @@ static int check_unix(const struct tg_policy_rule *rule)
 {
 	const struct tg_list_sets *endpoint = &rule->match[TG_FIELD_ENDPOINT];
 	bool inet = endpoint->product_count || endpoint->uses ||
-		    !(rule->given & 1u << TG_FIELD_ENDPOINT);
+		    !(rule->given & TG_BIT(TG_FIELD_ENDPOINT));
 	uint32_t rewrites = TG_EFFECT_TO_ADDR | TG_EFFECT_TO_PORT;
 
 	if (rule->to_path_bytes && inet)
@@ -100,26 +58,28 @@ static int check_unix(const struct tg_policy_rule *rule)
 			"unix: endpoints only");
 	if (!endpoint->paths.count)
 		return 0;
-	if (rule->ops & 1u << TG_OP_BIND)
+	if (rule->ops & TG_BIT(TG_OP_BIND))
 		return tg_rule_error(rule, -EINVAL,
 				     "bind: the kernel has no hook where unix sockets are bound: "
 				     "match no unix: endpoints");
-	if (rule->rate.per == TG_PER_DST)
+	if (rule->rate.per == TG_PER_ADDRESS)
 		return tg_rule_error(rule, -EINVAL,
-				     "per: a unix socket's path is not counted as a destination: "
+				     "per: a unix socket has no address: "
 				     "match no unix: endpoints, or write another");
-	if (rule->effect.effects & TG_EFFECT_SET)
-		return tg_rule_error(rule, -EINVAL,
-				     "set: unix sockets have none of these options: match no unix: "
-				     "endpoints");
+	if (rule->effect.effects & TG_EFFECT_SOCKOPT)
+		return tg_rule_error(
+			rule, -EINVAL,
+			"sockopt: unix sockets have none of these options: match no unix: "
+			"endpoints");
 	if (!rule->to_path_bytes && rule->effect.effects & rewrites)
 		return tg_rule_error(
 			rule, -EINVAL,
 			"to: a unix socket cannot be redirected to an IP address: match no "
 			"unix: endpoints, or write a path: to = \"unix:/run/x.sock\"");
-	if (rule->effect.effects & TG_EFFECT_SOURCE)
-		return tg_rule_error(rule, -EINVAL,
-				     "source: a unix socket has none: match no unix: endpoints");
+	if (rule->effect.effects & TG_EFFECT_BIND_SOURCE)
+		return tg_rule_error(
+			rule, -EINVAL,
+			"bind_source: a unix socket has none: match no unix: endpoints");
 	return 0;
 }
 
@@ -128,7 +88,7 @@ static int check_options(const struct tg_policy_rule *rule)
 {
 	const struct tg_intervals *proto = &rule->match[TG_FIELD_PROTO].set;
 	const char *option = tg_options_of_tcp(&rule->options);
-	bool only_tcp = rule->given & 1u << TG_FIELD_PROTO;
+	bool only_tcp = rule->given & TG_BIT(TG_FIELD_PROTO);
 
 	if (!option)
 		return 0;
@@ -139,9 +99,28 @@ static int check_options(const struct tg_policy_rule *rule)
 	if (only_tcp)
 		return 0;
 	return tg_rule_error(rule, -EINVAL,
-			     "set: %s: is an option of TCP, and other sockets would fail: add "
+			     "sockopt: %s: is an option of TCP, and other sockets would fail: add "
 			     "proto = \"tcp\"",
 			     option);
+}
+
+static int fail_undeclared(const struct tg_policy *policy, const struct tg_policy_rule *rule,
+			   const char *name)
+{
+	struct tg_nearest nearest;
+	const char *hint;
+
+	tg_nearest_start(&nearest, name);
+	tg_policy_look_for_table(policy, &nearest);
+	for (uint32_t range = 0; range < TG_RANGE_COUNT; range++)
+		tg_nearest_try(&nearest, tg_range_name(range));
+	hint = tg_nearest_hint(&nearest, NULL);
+	if (hint)
+		return tg_rule_error(rule, -EINVAL, "set \"%s\": is not declared%s", name, hint);
+	return tg_rule_error(rule, -EINVAL,
+			     "set \"%s\": is not declared: write set \"%s\" { … } before the rule; "
+			     "built-in ranges are " TG_RANGES_TEXT,
+			     name, name);
 }
 
 static int check_table(const struct tg_policy *policy, const struct tg_policy_rule *rule,
@@ -150,15 +129,11 @@ static int check_table(const struct tg_policy *policy, const struct tg_policy_ru
 	int number = tg_policy_find_table(policy, name);
 
 	if (number < 0)
+		return fail_undeclared(policy, rule, name);
+	if (field == TG_FIELD_SOURCE && policy->tables[number].kind == TG_TABLE_SERVICES)
 		return tg_rule_error(
 			rule, -EINVAL,
-			"set \"%s\": is not declared: write set \"%s\" { … } before the "
-			"rule",
-			name, name);
-	if (field == TG_FIELD_FROM && policy->tables[number].kind == TG_TABLE_SERVICES)
-		return tg_rule_error(
-			rule, -EINVAL,
-			"from: services \"%s\": are what calls ask for, not a socket's own "
+			"source: services \"%s\": are what calls ask for, not a socket's own "
 			"address: name them in the operation, or a set here",
 			name);
 	if (negated && policy->tables[number].kind == TG_TABLE_SERVICES)
@@ -220,29 +195,46 @@ static int check_backends(const struct tg_policy *policy, const struct tg_policy
 	return 0;
 }
 
+/* What needs both ends of a call: those of IP addresses. */
+static void check_addresses(const struct tg_policy_rule *rule, struct tg_mistakes *mistakes)
+{
+	struct tg_reach reach = tg_rule_reach(rule);
+
+	if (rule->effect.effects & TG_EFFECT_TO_ADDR)
+		tg_mistakes_add(mistakes, check_to(rule, &reach));
+	if (rule->effect.effects & TG_EFFECT_BIND_SOURCE)
+		tg_mistakes_add(mistakes, check_source(rule, &reach));
+	if (rule->effect.effects & TG_EFFECT_SOCKOPT)
+		tg_mistakes_add(mistakes, check_options(rule));
+}
+
+/* 1: the rule is right so far. */
+static int check_tables(const struct tg_policy *policy, const struct tg_policy_rule *rule,
+			struct tg_mistakes *mistakes)
+{
+	int endpoint = check_uses(policy, rule, TG_FIELD_ENDPOINT), source, backends;
+
+	tg_mistakes_add(mistakes, endpoint);
+	source = check_uses(policy, rule, TG_FIELD_SOURCE);
+	tg_mistakes_add(mistakes, source);
+	/* This asks what kind the tables of the endpoint are. */
+	backends = endpoint ? 0 : check_backends(policy, rule);
+	tg_mistakes_add(mistakes, backends);
+	return !endpoint && !source && !backends;
+}
+
 int tg_policy_check(const struct tg_policy *policy)
 {
-	int error = 0;
+	struct tg_mistakes mistakes;
 
-	for (uint32_t i = 0; i < policy->rule_count && !error; i++) {
+	tg_mistakes_init(&mistakes, NULL);
+	for (uint32_t i = 0; i < policy->rule_count; i++) {
 		const struct tg_policy_rule *rule = &policy->rules[i];
-		struct reach reach = rule_reach(rule);
+		int error = check_unix(rule);
 
-		error = check_unix(rule);
-		if (!error)
-			error = check_uses(policy, rule, TG_FIELD_ENDPOINT);
-		if (!error)
-			error = check_uses(policy, rule, TG_FIELD_FROM);
-		if (!error)
-			error = check_backends(policy, rule);
-		if (error || rule->to_path_bytes)
-			continue;
-		if (rule->effect.effects & TG_EFFECT_TO_ADDR)
-			error = check_to(rule, &reach);
-		if (!error && rule->effect.effects & TG_EFFECT_SOURCE)
-			error = check_source(rule, &reach);
-		if (!error && rule->effect.effects & TG_EFFECT_SET)
-			error = check_options(rule);
+		tg_mistakes_add(&mistakes, error);
+		if (check_tables(policy, rule, &mistakes) && !error && !rule->to_path_bytes)
+			check_addresses(rule, &mistakes);
 	}
-	return error;
+	return tg_mistakes_fail(&mistakes);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* policy_declare.c - the live tables that a policy declares. */
+/* policy_declare.c - the live tables that a policy declares; their contents: first_contents.c. */
 #include "policy/policy_declare.h"
 
 #include <errno.h>
@@ -8,7 +8,10 @@
 
 #include "base/array.h"
 #include "base/error.h"
+#include "base/struct_size.h"
 #include "bpf/layout/table_layout.h"
+#include "parse/local_elements.h"
+#include "parse/table_name.h"
 #include "policy/policy.h"
 #include "tidegate.h"
 
@@ -21,6 +24,12 @@ int tg_policy_find_table(const struct tg_policy *policy, const char *name)
 		if (!strcmp(policy->tables[i].name, name))
 			return (int)i;
 	return -1;
+}
+
+void tg_policy_look_for_table(const struct tg_policy *policy, struct tg_nearest *nearest)
+{
+	for (uint32_t i = 0; i < policy->table_count; i++)
+		tg_nearest_try(nearest, policy->tables[i].name);
 }
 
 uint64_t tg_policy_service_rows(const struct tg_policy_table *table)
@@ -63,6 +72,7 @@ void tg_policy_tables_free(struct tg_policy *policy)
 		for (uint32_t k = 0; k < policy->tables[i].service_count; k++)
 			tg_backends_free(&policy->tables[i].services[k].backends);
 		free(policy->tables[i].services);
+		free(policy->tables[i].buckets);
 	}
 	free(policy->tables);
 }
@@ -77,10 +87,8 @@ static int check_declaration(const struct tg_policy *policy, enum tg_table_kind 
 {
 	const char *what = kind_names[kind];
 	uint32_t most = kind == TG_TABLE_SET ? TG_MAX_SET_SIZE : TG_MAX_SERVICES;
-	int other = name ? tg_policy_find_table(policy, name) : -1;
+	int other = tg_policy_find_table(policy, name);
 
-	if (!name || !*name)
-		return tg_fail(-EINVAL, "a set needs a name");
 	if (other >= 0)
 		return tg_fail(-EEXIST, "%s \"%s\": is declared already%s%s", what, name,
 			       policy->tables[other].kind == kind ? "" : ", as ",
@@ -96,11 +104,10 @@ static int check_declaration(const struct tg_policy *policy, enum tg_table_kind 
 	return 0;
 }
 
-static int declare(struct tg_policy *policy, enum tg_table_kind kind, const char *name,
-		   uint32_t size, uint64_t ttl_ms)
+/* `table` is the declaration, without its name. */
+static int declare(struct tg_policy *policy, const char *name, struct tg_policy_table table)
 {
-	struct tg_policy_table table = {.kind = kind, .size = size, .ttl_ms = ttl_ms};
-	int error = check_declaration(policy, kind, name, size);
+	int error = check_declaration(policy, table.kind, name, table.size);
 
 	if (!error)
 		error = tg_array_reserve(policy->tables, policy->table_capacity,
@@ -114,100 +121,77 @@ static int declare(struct tg_policy *policy, enum tg_table_kind kind, const char
 	return 0;
 }
 
-int tg_policy_set(struct tg_policy *policy, const char *name, uint32_t size, uint64_t ttl_ms)
+/* Check what a caller says of a table. */
+static int check_given(const char *what, const char *name, uint32_t flags)
 {
-	return declare(policy, TG_TABLE_SET, name, size, ttl_ms);
+	return tg_table_name_check(name) || tg_check_bits("flags", flags, TG_TABLE_READONLY)
+		       ? tg_fail(-EINVAL, "%s \"%s\": %s", what, name, tg_error())
+		       : 0;
 }
 
-int tg_policy_services(struct tg_policy *policy, const char *name, uint32_t size)
+int tg_policy_declare_local(struct tg_policy *policy)
 {
-	return declare(policy, TG_TABLE_SERVICES, name, size, 0);
-}
+	struct tg_policy_table table = {.kind = TG_TABLE_SET, .size = TG_LOCAL_SET_SIZE};
+	int error = 0;
 
-static int make_service(const struct tg_policy_table *table, const char *vip,
-			const struct tg_backend_spec *backends, size_t count,
-			struct tg_policy_service *service)
-{
-	uint32_t most = table->size ? table->size : TG_MAX_SERVICES;
-	int error = tg_vip_parse(vip, &service->vip);
-
-	if (error)
-		return tg_fail(error, "services \"%s\": %s", table->name, tg_error());
-	error = tg_backends_take(&service->backends, backends, count);
+	if (tg_policy_find_table(policy, TG_LOCAL_SET) >= 0)
+		return 0;
+	error = tg_local_elements_add(&table.elements);
+	if (!error && table.elements.count > table.size)
+		error = tg_fail(-ENOSPC,
+				"@local: the host has more addresses than it has room for");
 	if (!error)
-		error = tg_vip_check(&service->vip, &service->backends);
+		error = declare(policy, TG_LOCAL_SET, table);
 	if (error)
-		return tg_fail(error, "services \"%s\": \"%s\": %s", table->name, vip, tg_error());
-	if (table->service_count >= most)
-		return tg_fail(-ENOSPC,
-			       "services \"%s\": have room for %u: declare them with a larger size",
-			       table->name, most);
-	return 0;
-}
-
-int tg_policy_service(struct tg_policy *policy, const char *name, const char *vip,
-		      const struct tg_backend_spec *backends, size_t count)
-{
-	int number = tg_policy_find_table(policy, name);
-	struct tg_policy_service service = {0};
-	struct tg_policy_table *table;
-	int error;
-
-	if (number < 0 || policy->tables[number].kind != TG_TABLE_SERVICES)
-		return tg_fail(-ENOENT, "services \"%s\": are not declared", name);
-	table = &policy->tables[number];
-	error = tg_array_reserve(table->services, table->service_capacity, table->service_count + 1,
-				 "services");
-	if (!error)
-		error = make_service(table, vip, backends, count, &service);
-	if (error)
-		tg_backends_free(&service.backends);
-	else
-		table->services[table->service_count++] = service;
+		tg_elements_free(&table.elements);
 	return error;
 }
 
-static struct tg_policy_table *find_set(struct tg_policy *policy, const char *name)
+int tg_policy_declare_set(struct tg_policy *policy, const char *name,
+			  const struct tg_set_options *given)
 {
-	int number = tg_policy_find_table(policy, name);
+	static const struct tg_struct_kind kind = {"tg_set_options",
+						   TG_STRUCT_FIRST(tg_set_options, flags),
+						   sizeof(struct tg_set_options)};
+	struct tg_set_options options = {0};
+	int error = TG_REQUIRE(policy) ?: TG_REQUIRE(name);
 
-	if (number >= 0 && policy->tables[number].kind == TG_TABLE_SET)
-		return &policy->tables[number];
-	tg_fail(-ENOENT, "set \"%s\": is not declared", name);
-	return NULL;
-}
-
-/* Put the name of the set in front of an error; otherwise check that its elements fit. */
-static int check_added(const struct tg_policy_table *table, int error)
-{
-	uint32_t size = table->size ? table->size : TG_MAX_SET_SIZE;
-
+	if (!error && given)
+		error = tg_struct_take(&kind, &options, given);
+	if (!error)
+		error = check_given("set", name, options.flags);
+	if (!error && tg_ttl_check(options.ttl_ms))
+		error = tg_fail(-EINVAL, "set \"%s\": %s", name, tg_error());
 	if (error)
-		return tg_fail(error, "set \"%s\": %s", table->name, tg_error());
-	if (table->elements.count <= size)
-		return 0;
-	return tg_fail(-ENOSPC,
-		       "set \"%s\": has room for %u elements: declare it with a larger size",
-		       table->name, size);
+		return error;
+	return declare(policy, name,
+		       (struct tg_policy_table){
+			       .kind = TG_TABLE_SET,
+			       .size = options.capacity,
+			       .ttl_ms = options.ttl_ms == TG_TTL_FOREVER ? 0 : options.ttl_ms,
+			       .flags = options.flags,
+		       });
 }
 
-int tg_policy_set_add(struct tg_policy *policy, const char *name, const char *item, uint64_t ttl_ms)
+int tg_policy_declare_services(struct tg_policy *policy, const char *name,
+			       const struct tg_services_options *given)
 {
-	struct tg_policy_table *table = find_set(policy, name);
-	int error = table ? 0 : -ENOENT;
+	static const struct tg_struct_kind kind = {"tg_services_options",
+						   TG_STRUCT_FIRST(tg_services_options, flags),
+						   sizeof(struct tg_services_options)};
+	struct tg_services_options options = {0};
+	int error = TG_REQUIRE(policy) ?: TG_REQUIRE(name);
 
+	if (!error && given)
+		error = tg_struct_take(&kind, &options, given);
 	if (!error)
-		error = tg_elements_add(&table->elements, item,
-					ttl_ms == TG_TTL_DEFAULT ? table->ttl_ms : ttl_ms);
-	return table ? check_added(table, error) : error;
-}
-
-int tg_policy_set_load(struct tg_policy *policy, const char *name, const char *path)
-{
-	struct tg_policy_table *table = find_set(policy, name);
-	int error = table ? 0 : -ENOENT;
-
-	if (!error)
-		error = tg_elements_load(&table->elements, path, table->ttl_ms);
-	return table ? check_added(table, error) : error;
+		error = check_given("services", name, options.flags);
+	if (error)
+		return error;
+	return declare(policy, name,
+		       (struct tg_policy_table){
+			       .kind = TG_TABLE_SERVICES,
+			       .size = options.capacity,
+			       .flags = options.flags,
+		       });
 }

@@ -231,19 +231,38 @@ int tg_products_join(struct tg_products *products)
 	return error;
 }
 
-int tg_products_everything(struct tg_products *products)
+static int replace_by_all(struct tg_intervals *set, struct tg_key128 max)
+{
+	struct tg_intervals all;
+	int error = tg_intervals_all(&all, max);
+
+	if (error)
+		return error;
+	tg_intervals_free(set);
+	*set = all;
+	return 0;
+}
+
+int tg_products_any_address(struct tg_products *products, const struct tg_intervals *ports)
 {
 	struct tg_product *product;
+	int error = tg_products_find(products, ports, &product);
+
+	if (!error)
+		error = replace_by_all(&product->addr4, tg_key_max(TG_KEY_ADDR4));
+	if (!error)
+		error = replace_by_all(&product->addr6, tg_key_max(TG_KEY_ADDR6));
+	return error;
+}
+
+int tg_products_everything(struct tg_products *products)
+{
 	struct tg_intervals ports;
 	int error = tg_intervals_all(&ports, tg_key_max(TG_KEY_PORT));
 
 	if (error)
 		return error;
-	error = tg_products_find(products, &ports, &product);
-	if (!error)
-		error = tg_intervals_all(&product->addr4, tg_key_max(TG_KEY_ADDR4));
-	if (!error)
-		error = tg_intervals_all(&product->addr6, tg_key_max(TG_KEY_ADDR6));
+	error = tg_products_any_address(products, &ports);
 	tg_intervals_free(&ports);
 	return error;
 }

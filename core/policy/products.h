@@ -38,7 +38,8 @@ int tg_products_find(struct tg_products *products, const struct tg_intervals *po
 int tg_products_copy(struct tg_products *out, const struct tg_products *products);
 void tg_products_free(struct tg_products *products);
 
-/* Add every address with every port. */
+/* Add every address with these ports, or, for tg_products_everything(), with every port. */
+int tg_products_any_address(struct tg_products *products, const struct tg_intervals *ports);
 int tg_products_everything(struct tg_products *products);
 
 /* Sort and merge the addresses of each product. */

@@ -20,10 +20,8 @@ static uint64_t unit_seconds(char unit)
 }
 
 static const char *const pers[TG_PERS] = {
-	[TG_PER_UID] = "uid",
-	[TG_PER_CGROUP] = "cgroup",
-	[TG_PER_PID] = "pid",
-	[TG_PER_DST] = "dst",
+	[TG_PER_UID] = "uid",     [TG_PER_CGROUP] = "cgroup",   [TG_PER_PID] = "pid",
+	[TG_PER_NETNS] = "netns", [TG_PER_ADDRESS] = "address",
 };
 
 static int parse_per(const char *text, uint32_t *per)
@@ -34,7 +32,9 @@ static int parse_per(const char *text, uint32_t *per)
 		*per = i;
 		return 0;
 	}
-	return tg_fail(-EINVAL, "per: \"%s\": write \"uid\", \"cgroup\", \"pid\" or \"dst\"", text);
+	return tg_fail(-EINVAL,
+		       "per: \"%s\": write \"uid\", \"cgroup\", \"pid\", \"netns\" or \"address\"",
+		       text);
 }
 
 static int bad_rate(const char *text)
@@ -43,6 +43,13 @@ static int bad_rate(const char *text)
 		       "over: \"%s\": write a rate such as \"100/s\", \"10/m\" or \"100/s burst "
 		       "200\"",
 		       text);
+}
+
+/* "10/minute": the unit is a letter. */
+static int bad_unit(const char *field, const char *text, uint64_t count, char unit)
+{
+	return tg_fail(-EINVAL, "%s: \"%s\": the rate is by s, m or h: write \"%llu/%c\"", field,
+		       text, (unsigned long long)count, unit_seconds(unit) ? unit : 's');
 }
 
 static int parse_over(const char *text, struct tg_rate *rate)
@@ -68,6 +75,8 @@ static int parse_over(const char *text, struct tg_rate *rate)
 		if (!tg_number_scan(&s, MOST_BURST, &burst))
 			return bad_rate(text);
 	}
+	if (*s >= 'a' && *s <= 'z')
+		return bad_unit("over", text, count, s[-1]);
 	if (*s)
 		return bad_rate(text);
 	if (!burst)
@@ -96,7 +105,7 @@ int tg_rate_parse(const char *over, const char *per, struct tg_rate *rate)
 /* "10/s": at most 10 events a second; "1/100": one call in 100. */
 static int parse_log_rate(const char *text, struct tg_term *term)
 {
-	const char *s = text;
+	const char *s = text, *unit;
 	uint64_t count, every, seconds;
 
 	if (!tg_number_scan(&s, UINT32_MAX, &count) || *s++ != '/')
@@ -106,6 +115,7 @@ static int parse_log_rate(const char *text, struct tg_term *term)
 			       text);
 	if (!count)
 		return tg_fail(-EINVAL, "log: \"%s\": never: write false", text);
+	unit = s;
 	seconds = unit_seconds(*s);
 	if (seconds && !s[1]) {
 		if (count > seconds * SECOND_US)
@@ -117,8 +127,7 @@ static int parse_log_rate(const char *text, struct tg_term *term)
 		return 0;
 	}
 	if (!tg_number_scan(&s, UINT32_MAX, &every) || *s)
-		return tg_fail(-EINVAL, "log: \"%s\": the rate is by s, m or h: write \"%llu/s\"",
-			       text, (unsigned long long)count);
+		return bad_unit("log", text, count, *unit);
 	if (count != 1 || !every)
 		return tg_fail(-EINVAL, "log: \"%s\": one call in many is written \"1/100\"", text);
 	term->log_every = (uint32_t)every;
@@ -129,10 +138,6 @@ int tg_log_rate_parse(const char *text, struct tg_term *term)
 {
 	int error = 0;
 
-	if (!text)
-		text = term->verb == TG_VERB_DENY      ? "100/s"
-		       : term->verb == TG_VERB_OBSERVE ? "true"
-						       : "false";
 	if (!strcmp(text, "false"))
 		return 0;
 	term->log_every = 1;

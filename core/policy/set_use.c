@@ -48,8 +48,34 @@ int tg_set_use_less(struct tg_set_use *use, const char *set)
 	return 0;
 }
 
-int tg_set_uses_append(struct tg_set_uses *uses, const struct tg_set_uses *other,
-		       char *const except[], uint32_t except_count)
+struct tg_set_use *tg_set_uses_find(const struct tg_set_uses *uses, const char *set)
+{
+	for (size_t i = 0; i < uses->count; i++) {
+		struct tg_set_use *use = &uses->at[i];
+
+		if (use->set && !use->except_count && !strcmp(use->set, set))
+			return use;
+	}
+	return NULL;
+}
+
+static bool names(const struct tg_set_use *use, const char *set)
+{
+	for (uint32_t i = 0; i < use->except_count; i++)
+		if (!strcmp(use->except[i], set))
+			return true;
+	return use->set && !strcmp(use->set, set);
+}
+
+bool tg_set_uses_name(const struct tg_set_uses *uses, const char *set)
+{
+	for (size_t i = 0; i < uses->count; i++)
+		if (names(&uses->at[i], set))
+			return true;
+	return false;
+}
+
+int tg_set_uses_append(struct tg_set_uses *uses, const struct tg_set_uses *other)
 {
 	int error = 0;
 
@@ -62,8 +88,6 @@ int tg_set_uses_append(struct tg_set_uses *uses, const struct tg_set_uses *other
 			error = tg_products_copy(&use->products, &from->products);
 		for (uint32_t k = 0; k < from->except_count && !error; k++)
 			error = tg_set_use_less(use, from->except[k]);
-		for (uint32_t k = 0; k < except_count && !error; k++)
-			error = tg_set_use_less(use, except[k]);
 	}
 	return error;
 }

@@ -24,9 +24,14 @@ struct tg_set_uses {
 /* Append a use without products; *use is valid until the next call. */
 int tg_set_uses_add(struct tg_set_uses *uses, const char *set, struct tg_set_use **use);
 
-/* Append all uses of `other`, each without the addresses of the sets in `except`. */
-int tg_set_uses_append(struct tg_set_uses *uses, const struct tg_set_uses *other,
-		       char *const except[], uint32_t except_count);
+/* The use of a set that excludes no other, or NULL. */
+struct tg_set_use *tg_set_uses_find(const struct tg_set_uses *uses, const char *set);
+
+/* Whether one of them names a set, or excludes it. */
+bool tg_set_uses_name(const struct tg_set_uses *uses, const char *set);
+
+/* Append all uses of `other`. */
+int tg_set_uses_append(struct tg_set_uses *uses, const struct tg_set_uses *other);
 
 /* Exclude the addresses of one more set.  -E2BIG: too many sets are excluded. */
 int tg_set_use_less(struct tg_set_use *use, const char *set);

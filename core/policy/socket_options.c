@@ -36,10 +36,11 @@ static const struct option {
 
 static int unknown_option(const char *name)
 {
-	return tg_fail(-EINVAL,
-		       "set: \"%s\": not an option: write mark, priority, tos, device, keepalive, "
-		       "keepidle, keepintvl, keepcnt or congestion",
-		       name);
+	return tg_fail(
+		-EINVAL,
+		"sockopt: \"%s\": not an option: write mark, priority, tos, device, keepalive, "
+		"keepidle, keepintvl, keepcnt or congestion",
+		name);
 }
 
 static int set_number(const struct option *option, const char *value, struct tg_options *options)
@@ -51,7 +52,7 @@ static int set_number(const struct option *option, const char *value, struct tg_
 	number = strtoull(value, &end, 0);
 	if (*value < '0' || *value > '9' || *end || errno || number < option->least ||
 	    number > option->most)
-		return tg_fail(-EINVAL, "set: %s: \"%s\": needs a number from %u to %u",
+		return tg_fail(-EINVAL, "sockopt: %s: \"%s\": needs a number from %u to %u",
 			       option->name, value, option->least, option->most);
 	*(__u32 *)((char *)options + option->offset) = (__u32)number;
 	return 0;
@@ -62,7 +63,7 @@ static int set_text(const struct option *option, const char *value, struct tg_op
 	size_t length = strlen(value);
 
 	if (!length || length >= TEXT_BYTES)
-		return tg_fail(-EINVAL, "set: %s: \"%s\": needs a name of 1 to %d characters",
+		return tg_fail(-EINVAL, "sockopt: %s: \"%s\": needs a name of 1 to %d characters",
 			       option->name, value, TEXT_BYTES - 1);
 	memcpy((char *)options + option->offset, value, length);
 	return 0;
@@ -73,7 +74,7 @@ static int set_option(char *word, struct tg_options *options)
 	char *value = strchr(word, '=');
 
 	if (!value)
-		return tg_fail(-EINVAL, "set: \"%s\": write it as name=value", word);
+		return tg_fail(-EINVAL, "sockopt: \"%s\": write it as name=value", word);
 	*value++ = 0;
 	for (size_t i = 0; i < OPTIONS; i++) {
 		const struct option *option = &options_by_name[i];
@@ -81,7 +82,7 @@ static int set_option(char *word, struct tg_options *options)
 		if (strcmp(option->name, word) != 0)
 			continue;
 		if (options->given & option->bit)
-			return tg_fail(-EINVAL, "set: %s: is given twice", word);
+			return tg_fail(-EINVAL, "sockopt: %s: is given twice", word);
 		options->given |= option->bit;
 		return option->most ? set_number(option, value, options)
 				    : set_text(option, value, options);
@@ -99,8 +100,9 @@ int tg_options_parse(const char *text, struct tg_options *options)
 	     word = strtok_r(NULL, " ", &rest))
 		error = set_option(word, &parsed);
 	if (!error && !parsed.given)
-		error = tg_fail(-EINVAL, "set: nothing to set: leave it out, or write an option "
-					 "such as mark=1");
+		error = tg_fail(-EINVAL,
+				"sockopt: nothing to set: leave it out, or write an option "
+				"such as mark=1");
 	free(copy);
 	if (!error)
 		*options = parsed;

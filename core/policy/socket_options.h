@@ -7,7 +7,7 @@
 
 /*
  * Read "mark=0x10 priority=6 congestion=bbr" into a new struct.  The text of a
- * failure starts with "set: ".
+ * failure starts with "sockopt: ".
  */
 int tg_options_parse(const char *text, struct tg_options *options);
 

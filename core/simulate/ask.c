@@ -50,7 +50,7 @@ static uint32_t asked_family(const struct tg_query *query)
 static bool means_loopback4(const struct tg_query *query)
 {
 	return !tg_be64(query->addr) && !tg_be64(query->addr + 8) &&
-	       tg_bytes_are_mapped(query->from);
+	       tg_bytes_are_mapped(query->source);
 }
 
 /* The family of the hook: a datagram to an IPv4 address runs sendmsg4, whatever its socket. */
@@ -67,8 +67,8 @@ static void query_unspecified(const struct tg_query *query, struct tg_keys *keys
 {
 	if (!(TG_OPS_EGRESS >> query->op & 1))
 		return;
-	if (keys->is4 && !keys->addr4 && tg_bytes_are_mapped(query->from))
-		keys->addr4 = (uint32_t)tg_be64(query->from + 8);
+	if (keys->is4 && !keys->addr4 && tg_bytes_are_mapped(query->source))
+		keys->addr4 = (uint32_t)tg_be64(query->source + 8);
 	else if (means_loopback4(query))
 		keys->is4 = 1;
 	/* Trees give both the same class; tables do not. */
@@ -115,7 +115,7 @@ static int query_keys(const struct tg_query *query, struct tg_keys *keys)
 	bool mapped = tg_bytes_are_mapped(query->addr);
 	uint32_t family = asked_family(query);
 
-	if (query->op >= TG_OPS)
+	if (query->op >= TG_OP_COUNT)
 		return tg_fail(-EINVAL, "query: there is no operation %u", query->op);
 	if (tg_query_is_unix(query))
 		return unix_keys(query, keys);
@@ -145,16 +145,17 @@ static int query_keys(const struct tg_query *query, struct tg_keys *keys)
 static void rare_value(const struct tg_query *query, enum tg_key key, uint64_t *high, uint64_t *low)
 {
 	bool stream = query->proto == IPPROTO_TCP || query->proto == IPPROTO_MPTCP;
-	uint32_t type = query->type ? query->type : stream ? SOCK_STREAM : SOCK_DGRAM;
+	uint32_t type = query->sock_type ? query->sock_type : stream ? SOCK_STREAM : SOCK_DGRAM;
 	const struct {
 		uint64_t high, low;
 	} values[TG_KEYS - TG_KEY_RARE] = {
 		[TG_KEY_TYPE - TG_KEY_RARE] = {0, type},
 		[TG_KEY_MARK - TG_KEY_RARE] = {0, query->mark},
 		[TG_KEY_DEVICE - TG_KEY_RARE] = {0, query->device},
-		[TG_KEY_FROM4 - TG_KEY_RARE] = {0, (uint32_t)tg_be64(query->from + 8)},
-		[TG_KEY_FROM6 - TG_KEY_RARE] = {tg_be64(query->from), tg_be64(query->from + 8)},
-		[TG_KEY_FROM_PORT - TG_KEY_RARE] = {0, query->from_port},
+		[TG_KEY_SOURCE4 - TG_KEY_RARE] = {0, (uint32_t)tg_be64(query->source + 8)},
+		[TG_KEY_SOURCE6 -
+			TG_KEY_RARE] = {tg_be64(query->source), tg_be64(query->source + 8)},
+		[TG_KEY_SOURCE_PORT - TG_KEY_RARE] = {0, query->source_port},
 		[TG_KEY_EXE - TG_KEY_RARE] = {query->exe_device, query->exe_inode},
 		[TG_KEY_NETNS - TG_KEY_RARE] = {query->netns, 0},
 	};
@@ -185,14 +186,14 @@ static int cgroup_class(const struct tg_query *query, const struct tg_view *view
 /* Whether the socket's own address is an IPv4 one. */
 static bool own_is4(const struct tg_query *query)
 {
-	return tg_bytes_are_mapped(query->from) || query_family(query) == AF_INET;
+	return tg_bytes_are_mapped(query->source) || query_family(query) == AF_INET;
 }
 
 /* Like tg_own_sets() in the programs. */
 static void note_own_sets(const struct tg_query *query, const struct tg_section *section,
 			  struct tg_keys *keys)
 {
-	uint64_t high = tg_be64(query->from), low = tg_be64(query->from + 8);
+	uint64_t high = tg_be64(query->source), low = tg_be64(query->source + 8);
 
 	if (own_is4(query)) {
 		high = 0;

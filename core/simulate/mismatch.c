@@ -58,7 +58,7 @@ static int sets_mismatch(const struct tg_view *view, const struct tg_section *se
 	wrong = (rest->in_sets & ~keys->sets) | (rest->out_sets & keys->sets);
 	for (uint32_t i = 0; i < TG_SECTION_SETS; i++)
 		if (wrong >> i & 1)
-			*fields |= 1u << (tg_set_is_own(section, i) ? TG_FIELD_FROM
+			*fields |= 1u << (tg_set_is_own(section, i) ? TG_FIELD_SOURCE
 								    : TG_FIELD_ENDPOINT);
 	return 0;
 }
@@ -84,10 +84,10 @@ static int term_mismatch(const struct tg_view *view, const struct tg_section *se
 	error = sets_mismatch(view, section, keys, term, &found);
 	if (error)
 		return error;
-	if (found & 1u << TG_FIELD_ENDPOINT)
-		found &= ~(1u << TG_FIELD_PORT);
-	else if (found & 1u << TG_FIELD_PORT)
-		found |= 1u << TG_FIELD_ENDPOINT;
+	if (found & TG_BIT(TG_FIELD_ENDPOINT))
+		found &= ~TG_BIT(TG_FIELD_PORT);
+	else if (found & TG_BIT(TG_FIELD_PORT))
+		found |= TG_BIT(TG_FIELD_ENDPOINT);
 	if (!found && ((const struct tg_term *)tg_row(view, section->term_row + term))->effects &
 			      TG_EFFECT_RATE)
 		found = TG_MISMATCH_RATE;
@@ -99,7 +99,7 @@ static int term_mismatch(const struct tg_view *view, const struct tg_section *se
 static int rule_mismatch(const struct tg_view *view, const struct tg_section *section,
 			 const struct tg_keys *keys, uint32_t rule, uint32_t *fields)
 {
-	uint32_t nearest = 1u << TG_FIELD_ENDPOINT;
+	uint32_t nearest = TG_BIT(TG_FIELD_ENDPOINT);
 	bool any = false;
 
 	for (uint32_t i = 0; i < section->terms; i++) {
@@ -140,10 +140,4 @@ int tg_mismatch(const struct tg_image *image, const struct tg_table_rows *tables
 	    rule_mismatch(&asked.view, asked.section, &asked.keys, index, fields))
 		return tg_fail_damaged();
 	return 0;
-}
-
-int tg_image_mismatch(const struct tg_image *image, const struct tg_query *query, uint32_t index,
-		      uint32_t *fields)
-{
-	return tg_mismatch(image, NULL, query, index, fields);
 }

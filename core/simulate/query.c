@@ -1,22 +1,44 @@
 /* SPDX-License-Identifier: MIT */
-/* query.c - queries to the simulator, from their text. */
+/* query.c - queries to the simulator: from their text, and as callers give them. */
+#include "simulate/query.h"
+
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "base/error.h"
 #include "base/field.h"
+#include "base/struct_size.h"
 #include "parse/address.h"
 #include "parse/endpoint.h"
 #include "parse/value.h"
-#include "tidegate.h"
 
-static int check_size(const struct tg_query *query)
+#define KIND TG_STRUCT_KIND(tg_query, 504)
+
+int tg_query_take(const struct tg_query *given, struct tg_query *query)
 {
-	if (query->size < sizeof(*query))
-		return tg_fail(-EINVAL, "size of struct tg_query is %zu: set it to sizeof, %zu",
-			       query->size, sizeof(*query));
+	int error = tg_struct_take(KIND, query, given);
+	bool datagram;
+
+	if (error)
+		return error;
+	if (query->reserved)
+		return tg_fail(-EINVAL, "query: reserved is %u: it must be 0", query->reserved);
+	datagram = query->op == TG_OP_SENDMSG || query->op == TG_OP_RECVMSG;
+	if (!query->proto && query->family != AF_UNIX)
+		query->proto = datagram ? IPPROTO_UDP : IPPROTO_TCP;
 	return 0;
+}
+
+/* The caller's struct may be longer than ours. */
+int tg_query_init(struct tg_query *query)
+{
+	int error = tg_struct_check(KIND, query);
+
+	if (!error)
+		memset((char *)query + sizeof(query->size), 0, query->size - sizeof(query->size));
+	return error;
 }
 
 static bool is_single(struct tg_key128 first, struct tg_key128 last)
@@ -44,8 +66,10 @@ static int set_path(struct tg_query *query, const char *endpoint)
 int tg_query_endpoint(struct tg_query *query, const char *endpoint)
 {
 	struct tg_endpoint parsed;
-	int error = check_size(query);
+	int error = tg_struct_check(KIND, query);
 
+	if (!error)
+		error = TG_REQUIRE(endpoint);
 	if (!error && tg_path_is(endpoint))
 		return set_path(query, endpoint);
 	if (!error)
@@ -74,7 +98,7 @@ static int set_comm(struct tg_query *query, const char *text)
 	return 0;
 }
 
-static int set_from(struct tg_query *query, const char *text)
+static int set_source(struct tg_query *query, const char *text)
 {
 	struct tg_endpoint parsed;
 	int error = tg_endpoint_parse(text, &parsed);
@@ -86,8 +110,8 @@ static int set_from(struct tg_query *query, const char *text)
 			       text);
 	if (parsed.has_port && parsed.port_first != parsed.port_last)
 		return tg_fail(-EINVAL, "\"%s\": a socket has one port", text);
-	set_address(&parsed.ranges[0], query->from);
-	query->from_port = parsed.has_port ? parsed.port_first : 0;
+	set_address(&parsed.ranges[0], query->source);
+	query->source_port = parsed.has_port ? parsed.port_first : 0;
 	return 0;
 }
 
@@ -117,22 +141,24 @@ static bool is_one(enum tg_field field, const struct tg_value *value)
 	return is_single(value->first, value->last);
 }
 
-int tg_query_set(struct tg_query *query, enum tg_field field, const char *text)
+int tg_query_field(struct tg_query *query, enum tg_field field, const char *text)
 {
 	struct tg_value value;
-	int error = check_size(query);
+	int error = tg_struct_check(KIND, query);
 
+	if (!error)
+		error = TG_REQUIRE(text);
 	if (error)
 		return error;
 	if (field == TG_FIELD_ENDPOINT)
 		return tg_query_endpoint(query, text);
-	if (field == TG_FIELD_FROM)
-		return set_from(query, text);
+	if (field == TG_FIELD_SOURCE)
+		return set_source(query, text);
 	if (field == TG_FIELD_COMM)
 		return set_comm(query, text);
-	if ((unsigned int)field >= TG_FIELDS)
+	if ((unsigned int)field >= TG_FIELD_COUNT)
 		return tg_fail(-EINVAL, "%d is not a field", (int)field);
-	error = tg_value_parse(field, text, &value);
+	error = tg_value_parse(field, text, false, &value);
 	if (error)
 		return error;
 	if (value.negated || !is_one(field, &value))

@@ -12,12 +12,13 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/seen_socket.h"
 #include "bpf/engine/match.h"
 #include "bpf/engine/path_rank.h"
 #include "bpf/engine/tree_search.h"
+#include "image/image.h"
 #include "simulate/ask.h"
 #include "simulate/simulate_balance.h"
-#include "table/backend_rows.h"
 
 /* A datagram without an address goes to the peer of its socket: see tg_sendmsg(). */
 static bool passes_unseen(const struct tg_query *query)
@@ -27,10 +28,15 @@ static bool passes_unseen(const struct tg_query *query)
 
 static int match_query(const struct tg_query *query, struct tg_asked *asked, struct tg_found *found)
 {
+	int error;
+
 	*found = (struct tg_found){0};
 	if (!asked->section || passes_unseen(query))
 		return 0;
-	return tg_match(&asked->view, asked->section, &asked->keys, TG_ALL_KEYS, found);
+	error = tg_match(&asked->view, asked->section, &asked->keys, TG_ALL_KEYS, found);
+	if (!error && tg_default_waives((enum tg_op)query->op, query->port, found->term))
+		found->term = NULL;
+	return error;
 }
 
 static int fill_path(const struct tg_view *view, const struct tg_term *term,
@@ -53,8 +59,10 @@ static void fill_decision(const struct tg_term *term, const struct tg_query *que
 {
 	decision->rule = term->rule;
 	decision->verb = term->verb;
-	decision->logs = term->effects & TG_EFFECT_LOG;
-	decision->privileged = term->effects & TG_EFFECT_PRIVILEGED;
+	if (term->effects & TG_EFFECT_LOG)
+		decision->flags |= TG_DECISION_LOGS;
+	if (term->effects & TG_EFFECT_LOW_PORT)
+		decision->flags |= TG_DECISION_LOW_PORT;
 	if (term->verb == TG_VERB_DENY)
 		decision->error = term->error;
 	if (tg_query_is_unix(query))
@@ -63,9 +71,9 @@ static void fill_decision(const struct tg_term *term, const struct tg_query *que
 		memcpy(decision->addr, term->to_addr_be, 16);
 	if (term->verb == TG_VERB_REWRITE && (term->effects & TG_EFFECT_TO_PORT))
 		decision->port = ntohs(term->to_port_be);
-	if (term->effects & TG_EFFECT_SOURCE) {
-		memcpy(decision->source, term->source_addr_be, 16);
-		decision->source_port = ntohs(term->source_port_be);
+	if (term->effects & TG_EFFECT_BIND_SOURCE) {
+		memcpy(decision->bind_source, term->bind_source_addr_be, 16);
+		decision->bind_source_port = ntohs(term->bind_source_port_be);
 	}
 }
 
@@ -77,12 +85,18 @@ int tg_decide(const struct tg_image *image, const struct tg_table_rows *tables,
 				   .verb = TG_VERB_ALLOW,
 				   .port = query->port,
 				   .path_bytes = query->path_bytes};
+	const struct tg_image_about *about = tg_image_row(image->rows, 1);
 	struct tg_asked asked;
 	struct tg_found found;
 	int error = tg_ask(image, tables, query, &asked);
 
 	if (error)
 		return error;
+	if (!tg_query_is_unix(query) &&
+	    !tg_socket_is_seen(query->op, query->proto, query->sock_type))
+		made.flags |= TG_DECISION_UNSEEN;
+	if (about->flags & TG_IMAGE_SHADOW)
+		made.flags |= TG_DECISION_SHADOW;
 	memcpy(made.addr, query->addr, 16);
 	memcpy(made.path, query->path, sizeof(made.path));
 	error = match_query(query, &asked, &found);
@@ -98,38 +112,22 @@ int tg_decide(const struct tg_image *image, const struct tg_table_rows *tables,
 	return 0;
 }
 
-int tg_choice(const struct tg_image *image, const struct tg_table_rows *tables,
-	      const struct tg_query *query, uint32_t index, struct tg_backend_info *info)
+int tg_candidates(const struct tg_image *image, const struct tg_table_rows *tables,
+		  const struct tg_query *query, struct tg_backend_rows *candidates)
 {
-	struct tg_backend_rows backends = {0};
-	const struct tg_term_rest *rest;
+	const struct tg_term_rest *rest = NULL;
 	struct tg_asked asked;
 	struct tg_found found;
 	int error = tg_ask(image, tables, query, &asked);
 
+	*candidates = (struct tg_backend_rows){0};
 	if (error)
 		return error;
 	if (match_query(query, &asked, &found))
 		return tg_fail_damaged();
-	if (found.term && found.term->verb == TG_VERB_BALANCE) {
+	if (found.term && found.term->verb == TG_VERB_BALANCE)
 		rest = tg_row(&asked.view, found.term->rest_row);
-		if (rest)
-			tg_balance_backends(&asked, rest, &backends);
-	}
-	if (index >= backends.count)
-		return tg_fail(-ERANGE, "the call has no backend %u", index);
-	tg_backend_rows_read(&backends, index, info);
+	if (rest)
+		tg_balance_backends(&asked, rest, candidates);
 	return 0;
-}
-
-int tg_image_choice(const struct tg_image *image, const struct tg_query *query, uint32_t index,
-		    struct tg_backend_info *info)
-{
-	return tg_choice(image, NULL, query, index, info);
-}
-
-int tg_image_decide(const struct tg_image *image, const struct tg_query *query,
-		    struct tg_decision *decision)
-{
-	return tg_decide(image, NULL, query, decision);
 }

@@ -53,7 +53,7 @@ static uint64_t balance_key(const struct tg_query *query, const struct tg_keys *
 	}
 }
 
-/* The search for the VIP that the call asks for. */
+/* The search for the VIP that the call is for. */
 static struct tg_service_pick ask_service(const struct tg_keys *keys,
 					  const struct tg_term_rest *rest)
 {
@@ -80,7 +80,7 @@ bool tg_balance_backends(const struct tg_asked *asked, const struct tg_term_rest
 		return backends->count;
 	}
 	pick = ask_service(&asked->keys, rest);
-	place = tg_vip_find(pick.table, pick.what, pick.high, pick.low);
+	place = tg_vip_seek(pick.table, pick.what, pick.high, pick.low);
 	vip = place < 0 ? NULL : tg_vip_at(pick.table, (uint32_t)place);
 	if (!vip || !TG_VIP_UNIT(vip->state))
 		return false;
@@ -148,7 +148,7 @@ int tg_balance_decide(const struct tg_asked *asked, const struct tg_term *term,
 	if (error)
 		return error == TG_NO_BACKEND ? 0 : error;
 	if ((rest->by <= TG_BY_SOCKET || rest->sticky_ms) && backends.count > 1)
-		decision->open = true;
+		decision->flags |= TG_DECISION_BY_CHANCE;
 	else
 		*decision = chosen;
 	return 0;

@@ -19,18 +19,35 @@
 
 #include "base/array.h"
 #include "base/error.h"
+#include "system/cgroup_find.h"
 
 #define ROOT_ID 1 /* of the root of the whole hierarchy */
+
+#define FOLDER (O_PATH | O_DIRECTORY | O_CLOEXEC)
+
+/* The cgroup of "self", "pid:42" or "unit:nginx". */
+static int open_indirect(const char *item, const char *text)
+{
+	char path[PATH_MAX];
+	int error = tg_cgroup_find(text, path, sizeof(path));
+	int fd = error ? -1 : open(path, FOLDER);
+
+	if (error)
+		return tg_fail(error, "\"%s\": %s", item, tg_error());
+	return fd < 0 ? tg_fail_errno(-errno, "\"%s\": %s", item, path) : fd;
+}
 
 /* Open "/sys/fs/cgroup/app" as it is, or "app" or "/app" below the root. */
 static int open_folder(const char *item, const char *text)
 {
-	const int flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
 	char root[PATH_MAX], path[2 * PATH_MAX];
 	struct statfs system;
 	int fd, error;
 
-	fd = *text == '/' ? open(text, flags) : -1;
+	if (tg_cgroup_is_indirect(text))
+		return open_indirect(item, text);
+
+	fd = *text == '/' ? open(text, FOLDER) : -1;
 	if (fd >= 0 && !fstatfs(fd, &system) && system.f_type == CGROUP2_SUPER_MAGIC)
 		return fd;
 	if (fd >= 0)
@@ -39,7 +56,7 @@ static int open_folder(const char *item, const char *text)
 	if (error)
 		return tg_fail(error, "\"%s\": %s", item, tg_error());
 	snprintf(path, sizeof(path), "%s/%s", root, text);
-	fd = open(path, flags);
+	fd = open(path, FOLDER);
 	if (fd < 0 || fstatfs(fd, &system) || system.f_type != CGROUP2_SUPER_MAGIC) {
 		if (fd >= 0)
 			close(fd);

@@ -28,7 +28,7 @@ struct tg_cgroups {
 
 /*
  * Find the cgroup of `text`, a part of `item`: "*" or "/" for the root, a path in
- * a cgroup2 mount, or a path below the root.
+ * a cgroup2 mount, a path below the root, "self", "pid:42" or "unit:nginx.service".
  */
 int tg_cgroup_chain_find(const char *item, const char *text, struct tg_cgroup_chain *chain);
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* cgroup_find.c - find a cgroup by a path, a process or a systemd unit. */
+#include "system/cgroup_find.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <linux/magic.h>
@@ -12,6 +14,7 @@
 #include "system/cgroup_mount.h"
 #include "system/cgroup_unit.h"
 #include "tidegate.h"
+#include "tidegate_private.h"
 
 /* Read the "0::" line of /proc/PID/cgroup; `pid` may be "self". */
 static int read_membership(const char *pid, char *cgroup, size_t size)
@@ -66,14 +69,56 @@ static int find_pid(const char *pid, char *path, size_t size)
 	return find_process(pid, path, size);
 }
 
+/* "pid:" or "unit:", if that was probably meant: by 42, unit=nginx, nginx.service. */
+static const char *missing_prefix(const char **word)
+{
+	char path[PATH_MAX];
+
+	if (!strncmp(*word, "pid=", 4)) {
+		*word += 4;
+		return "pid:";
+	}
+	if (!strncmp(*word, "unit=", 5)) {
+		*word += 5;
+		return "unit:";
+	}
+	if (strchr(*word, '/'))
+		return NULL;
+	if (!(*word)[strspn(*word, "0123456789")])
+		return "pid:";
+	if (strstr(*word, ".service") || strstr(*word, ".scope") || strstr(*word, ".slice"))
+		return "unit:";
+	return tg_cgroup_find_unit(*word, path, sizeof(path)) ? NULL : "unit:";
+}
+
+static bool is_container(const char *name)
+{
+	static const char *const prefixes[] = {"container:", "docker:", "podman:"};
+
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++)
+		if (!strncmp(name, prefixes[i], strlen(prefixes[i])))
+			return true;
+	return false;
+}
+
 static int fail_missing(const char *name, const char *root)
 {
+	const char *word = name, *prefix;
 	char below[2 * PATH_MAX];
 
 	snprintf(below, sizeof(below), "%s/%s", root, name + strspn(name, "/"));
 	if (tg_is_cgroup2(below))
 		return tg_fail(-ENOENT, "%s: there is no such folder; the cgroup is %s", name,
 			       below);
+	prefix = missing_prefix(&word);
+	if (prefix)
+		return tg_fail(-ENOENT, "%s: there is no such folder; did you mean \"%s%s\"?", name,
+			       prefix, word);
+	if (is_container(name))
+		return tg_fail(
+			-ENOENT,
+			"%s is not supported yet; give pid:42, for a process in the container",
+			name);
 	if (!strncmp(name, root, strlen(root)))
 		return tg_fail(-ENOENT, "%s: there is no such cgroup; make it with: mkdir -p %s",
 			       name, name);
@@ -110,13 +155,44 @@ static int find_path(const char *name, char *path, size_t size)
 	return tg_path_give(name, path, size);
 }
 
-int tg_cgroup_find(const char *name, char *path, size_t size)
+bool tg_cgroup_is_indirect(const char *name)
 {
-	if (!strcmp(name, "self"))
+	return !strcmp(name, "self") || !strncmp(name, "pid:", 4) || !strncmp(name, "unit:", 5);
+}
+
+int tg_cgroup_find(const char *target, char *path, size_t size)
+{
+	int error = TG_REQUIRE(target) ?: TG_REQUIRE(path);
+
+	if (error)
+		return error;
+	if (!strcmp(target, "self"))
 		return find_process("self", path, size);
-	if (!strncmp(name, "pid:", 4))
-		return find_pid(name + 4, path, size);
-	if (!strncmp(name, "unit:", 5))
-		return tg_cgroup_find_unit(name + 5, path, size);
-	return find_path(name, path, size);
+	if (!strncmp(target, "pid:", 4))
+		return find_pid(target + 4, path, size);
+	if (!strncmp(target, "unit:", 5))
+		return tg_cgroup_find_unit(target + 5, path, size);
+	return find_path(target, path, size);
+}
+
+/*
+ * A process in the root cgroup is in no other one: many a service of a container is, and
+ * every kernel thread.  That is no request to enforce a policy on the whole machine.
+ */
+static int check_root(const char *target, const char *path)
+{
+	if (!tg_cgroup_is_indirect(target) || !tg_cgroup_is_root(path))
+		return 0;
+	return tg_fail(-EPERM,
+		       "\"%s\" is the root of all cgroups, where a policy would hold for every "
+		       "process of this machine: to attach there, give its path, %s",
+		       target, path);
+}
+
+int tg_target_find(const char *target, char *path, size_t size)
+{
+	char found[PATH_MAX];
+	int error = tg_cgroup_find(target, found, sizeof(found)) ?: check_root(target, found);
+
+	return error ? error : tg_path_give(found, path, size);
 }

@@ -13,57 +13,14 @@
 #include <limits.h>
 #include <linux/magic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "system/mount_line.h"
 #include "tidegate.h"
-
-/* A cgroup2 mount: `root` is the cgroup that is seen at `point`. */
-struct mount {
-	char root[PATH_MAX];
-	char point[PATH_MAX];
-};
-
-/* The lines of /proc/self/mountinfo. */
-struct mounts {
-	FILE *file;
-	char *line;
-	size_t capacity;
-};
-
-/* mountinfo spells space, tab, newline and backslash as \ooo. */
-static void unescape(char *text)
-{
-	char *out = text;
-
-	while (*text) {
-		if (text[0] == '\\' && text[1] >= '0' && text[1] <= '3' && text[2] && text[3]) {
-			*out++ = (char)((text[1] - '0') << 6 | (text[2] - '0') << 3 |
-					(text[3] - '0'));
-			text += 4;
-		} else {
-			*out++ = *text++;
-		}
-	}
-	*out = '\0';
-}
-
-/* "31 23 0:28 / /sys/fs/cgroup rw shared:4 - cgroup2 cgroup2 rw" */
-static bool parse_mount(const char *line, struct mount *mount)
-{
-	const char *tail = strstr(line, " - ");
-
-	if (!tail || strncmp(tail, " - cgroup2 ", strlen(" - cgroup2 ")))
-		return false;
-	if (sscanf(line, "%*s %*s %*s %4095s %4095s", mount->root, mount->point) != 2)
-		return false;
-	unescape(mount->root);
-	unescape(mount->point);
-	return true;
-}
 
 long tg_file_system(const char *path)
 {
@@ -75,6 +32,16 @@ long tg_file_system(const char *path)
 bool tg_is_cgroup2(const char *path)
 {
 	return tg_file_system(path) == CGROUP2_SUPER_MAGIC;
+}
+
+/* The kernel numbers the folders of a hierarchy from its root on. */
+#define ROOT_INODE 1
+
+bool tg_cgroup_is_root(const char *path)
+{
+	struct stat status;
+
+	return tg_is_cgroup2(path) && !stat(path, &status) && status.st_ino == ROOT_INODE;
 }
 
 int tg_cgroup_unmounted(void)
@@ -93,7 +60,7 @@ int tg_cgroup_unmounted(void)
  * Put into `path` where a mount shows `cgroup` ("/app", as /proc/PID/cgroup names
  * it).  false: it is outside the mount's root.
  */
-static bool place(const struct mount *mount, const char *cgroup, char *path, size_t size)
+static bool place(const struct tg_mount *mount, const char *cgroup, char *path, size_t size)
 {
 	size_t length = strcmp(mount->root, "/") ? strlen(mount->root) : 0;
 
@@ -108,24 +75,12 @@ static bool place(const struct mount *mount, const char *cgroup, char *path, siz
 	return snprintf(path, size, "%s%s", mount->point, cgroup) < (int)size;
 }
 
-static bool next_mount(struct mounts *mounts, struct mount *mount)
+static bool next_mount(struct tg_mounts *mounts, struct tg_mount *mount)
 {
-	while (getline(&mounts->line, &mounts->capacity, mounts->file) > 0)
-		if (parse_mount(mounts->line, mount) && tg_is_cgroup2(mount->point))
+	while (tg_mounts_next(mounts, mount))
+		if (!strcmp(mount->type, "cgroup2") && tg_is_cgroup2(mount->point))
 			return true;
 	return false;
-}
-
-static int open_mounts(struct mounts *mounts)
-{
-	*mounts = (struct mounts){.file = fopen("/proc/self/mountinfo", "re")};
-	return mounts->file ? 0 : tg_fail_errno(-errno, "/proc/self/mountinfo");
-}
-
-static void close_mounts(struct mounts *mounts)
-{
-	free(mounts->line);
-	fclose(mounts->file);
 }
 
 int tg_path_give(const char *found, char *path, size_t size)
@@ -139,13 +94,14 @@ int tg_path_give(const char *found, char *path, size_t size)
 
 int tg_cgroup_root(char *path, size_t size)
 {
-	struct mounts mounts;
-	struct mount mount;
+	struct tg_mounts mounts;
+	struct tg_mount mount;
 	char found[PATH_MAX] = "";
 	bool whole = false;
-	int error;
+	int error = TG_REQUIRE(path);
 
-	error = open_mounts(&mounts);
+	if (!error)
+		error = tg_mounts_open(&mounts);
 	if (error)
 		return error;
 	/* The mount that shows most: a mount of the root, otherwise the first one. */
@@ -154,26 +110,26 @@ int tg_cgroup_root(char *path, size_t size)
 		if (whole || !*found)
 			strcpy(found, mount.point);
 	}
-	close_mounts(&mounts);
+	tg_mounts_close(&mounts);
 	return *found ? tg_path_give(found, path, size) : tg_cgroup_unmounted();
 }
 
 int tg_cgroup_folder(const char *cgroup, char *path, size_t size)
 {
-	struct mounts mounts;
-	struct mount mount;
+	struct tg_mounts mounts;
+	struct tg_mount mount;
 	char found[PATH_MAX];
 	bool any = false, seen = false;
 	int error;
 
-	error = open_mounts(&mounts);
+	error = tg_mounts_open(&mounts);
 	if (error)
 		return error;
 	while (!seen && next_mount(&mounts, &mount)) {
 		any = true;
 		seen = place(&mount, cgroup, found, sizeof(found));
 	}
-	close_mounts(&mounts);
+	tg_mounts_close(&mounts);
 	if (seen)
 		return tg_path_give(found, path, size);
 	if (!any)

@@ -11,6 +11,9 @@ long tg_file_system(const char *path);
 
 bool tg_is_cgroup2(const char *path);
 
+/* Whether a folder of cgroup2 is the root of all cgroups, not only of what is seen from here. */
+bool tg_cgroup_is_root(const char *path);
+
 /* Fail with -ENOENT: cgroup2 is not mounted. */
 int tg_cgroup_unmounted(void);
 

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/struct_size.h"
 #include "system/capability.h"
 #include "system/doctor_try.h"
 #include "system/kernel_feature.h"
@@ -272,7 +273,7 @@ static void check_features(struct tg_check *check, bool hooks)
 		set_text(check->found, "all except %s", missing.names);
 		set_text(check->remedy,
 			 "rules that need them need Linux %s, built with CONFIG_CGROUP_BPF=y; "
-			 "best_effort = true in policy {} leaves such rules out",
+			 "unsupported = \"skip\" in policy {} skips such rules",
 			 missing.since);
 	}
 }
@@ -367,40 +368,52 @@ static void check_unseen(struct tg_check *check)
 		 "was attached stays connected");
 }
 
-int tg_doctor(uint32_t index, struct tg_check *check)
-{
-	static const struct {
-		const char *name;
-		void (*run)(struct tg_check *check);
-	} checks[] = {
-		{"kernel", check_kernel},
-		{"BTF", check_btf},
-		{"capabilities", check_capabilities},
-		{"unprivileged BPF", check_unprivileged},
-		{"JIT", check_jit},
-		{"memlock", check_memlock},
-		{"maps", check_maps},
-		{"hooks", check_hooks},
-		{"effects", check_effects},
-		{"cgroup2", check_cgroup2},
-		{"own cgroup", check_own_cgroup},
-		{"attach", check_attach},
-		{"kill", check_kill},
-		{"bpffs", check_bpffs},
-		{"not seen by hooks", check_unseen},
-	};
-	struct tg_check done = {.size = sizeof(done), .state = TG_CHECK_OK};
+static const struct {
+	const char *name;
+	void (*run)(struct tg_check *check);
+} checks[] = {
+	{"kernel", check_kernel},
+	{"BTF", check_btf},
+	{"capabilities", check_capabilities},
+	{"unprivileged BPF", check_unprivileged},
+	{"JIT", check_jit},
+	{"memlock", check_memlock},
+	{"maps", check_maps},
+	{"hooks", check_hooks},
+	{"effects", check_effects},
+	{"cgroup2", check_cgroup2},
+	{"own cgroup", check_own_cgroup},
+	{"attach", check_attach},
+	{"kill", check_kill},
+	{"bpffs", check_bpffs},
+	{"not seen by hooks", check_unseen},
+};
 
-	if (check->size < sizeof(*check))
-		return tg_fail(-EINVAL,
-			       "tg_doctor: check->size is %zu, not sizeof(struct tg_check)",
-			       check->size);
-	if (index >= sizeof(checks) / sizeof(*checks))
-		return tg_fail(-ERANGE, "there are %zu checks, counted from 0",
-			       sizeof(checks) / sizeof(*checks));
-	set_text(done.name, "%s", checks[index].name);
-	checks[index].run(&done);
-	done.size = check->size;
-	*check = done;
-	return 0;
+/* What fails in a check is its result, so that the text of tg_error() stays as it was. */
+static void run_check(void (*run)(struct tg_check *check), struct tg_check *check)
+{
+	char *before = strdup(tg_error());
+
+	run(check);
+	if (before)
+		tg_fail(0, "%s", before);
+	free(before);
+}
+
+int tg_doctor_next(uint64_t *cursor, struct tg_check *check)
+{
+	const struct tg_struct_kind *kind = TG_STRUCT_KIND(tg_check, 688);
+	struct tg_check done = {.state = TG_CHECK_OK};
+	int error = TG_REQUIRE(cursor);
+
+	if (!error && check)
+		error = tg_struct_check(kind, check);
+	if (error || *cursor >= sizeof(checks) / sizeof(*checks))
+		return error;
+	set_text(done.name, "%s", checks[*cursor].name);
+	run_check(checks[*cursor].run, &done);
+	(*cursor)++;
+	if (check)
+		tg_struct_give(kind, check, &done);
+	return 1;
 }

@@ -3,12 +3,12 @@
 #include "system/kernel_probe.h"
 
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/hook.h"
+#include "base/libbpf_log.h"
 #include "system/capability.h"
 #include "system/kernel_feature.h"
 
@@ -130,14 +130,13 @@ int tg_try_write(int hook_and_offset)
 int tg_probe(uint32_t feature)
 {
 	static signed char known[KNOWN]; /* 1: it has it; -1: it does not; 0: not tried yet */
-	libbpf_print_fn_t before;
 	int result;
 
 	if (feature < KNOWN && __atomic_load_n(&known[feature], __ATOMIC_RELAXED))
 		return known[feature] > 0 ? 0 : -ENOTSUP;
-	before = libbpf_set_print(NULL);
+	tg_libbpf_log_begin();
 	result = tg_kernel_features[feature].try(tg_kernel_features[feature].what);
-	libbpf_set_print(before);
+	tg_libbpf_log_end();
 	/*
 	 * Remember only what depends on the kernel: privileges and memory come and go.
 	 * To a process that may not call a helper, the kernel says that it has none.

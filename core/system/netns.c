@@ -5,12 +5,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/nsfs.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -43,15 +46,34 @@ static void ask_in_netns(int namespace, struct answer *answer)
 		answer->error = error;
 }
 
+/* Open a namespace, and no other file: a pipe would have us wait, a device may do anything. */
+static int open_namespace(const char *path)
+{
+	int found = open(path, O_PATH | O_CLOEXEC), fd = -EINVAL;
+	char again[32];
+	struct statfs system;
+
+	if (found < 0)
+		return -errno;
+	snprintf(again, sizeof(again), "/proc/self/fd/%d", found);
+	if (!fstatfs(found, &system) && system.f_type == NSFS_MAGIC) {
+		fd = open(again, O_RDONLY | O_CLOEXEC);
+		fd = fd < 0 ? -errno : fd;
+	}
+	close(found);
+	return fd;
+}
+
 static int find_path(const char *item, const char *path, struct answer *answer)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open_namespace(path);
 
-	if (fd < 0)
-		return tg_fail(-errno, "\"%s\": no network namespace is found there: %s", item,
-			       strerror(errno));
-	if (ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET) {
-		close(fd);
+	if (fd < 0 && fd != -EINVAL)
+		return tg_fail(fd, "\"%s\": no network namespace is found there: %s", item,
+			       strerror(-fd));
+	if (fd < 0 || ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET) {
+		if (fd >= 0)
+			close(fd);
 		return tg_fail(-EINVAL,
 			       "\"%s\": is not a network namespace, such as /run/netns/NAME or "
 			       "/proc/PID/ns/net",

@@ -58,10 +58,16 @@ static uint32_t find_from(const struct tg_arena *arena, uint32_t word, uint32_t 
 	return ~0u;
 }
 
-static void set_units(const struct tg_arena *arena, uint32_t unit, uint32_t units, bool taken)
+/* Units that no writer can have taken together are left alone. */
+static void set_units(const struct tg_arena *arena, uint32_t unit, uint32_t backends, bool taken)
 {
-	uint64_t *word = &arena->words[unit / TG_ARENA_WORD_UNITS];
-	uint64_t bits = mask_of(units) << unit % TG_ARENA_WORD_UNITS;
+	uint32_t units = rounded_units(backends);
+	uint64_t *word, bits;
+
+	if (backends > TG_MAX_BACKENDS || unit / TG_ARENA_WORD_UNITS >= arena->count)
+		return;
+	word = &arena->words[unit / TG_ARENA_WORD_UNITS];
+	bits = mask_of(units) << unit % TG_ARENA_WORD_UNITS;
 
 	*word = taken ? *word | bits : *word & ~bits;
 }
@@ -75,19 +81,19 @@ uint32_t tg_arena_take(const struct tg_arena *arena, uint32_t backends)
 		unit = find_from(arena, 0, units);
 	if (unit == ~0u)
 		return 0;
-	set_units(arena, unit, units, true);
+	set_units(arena, unit, backends, true);
 	*arena->hint = unit / TG_ARENA_WORD_UNITS;
 	return unit;
 }
 
 void tg_arena_give(const struct tg_arena *arena, uint32_t unit, uint32_t backends)
 {
-	set_units(arena, unit, rounded_units(backends), false);
+	set_units(arena, unit, backends, false);
 }
 
 void tg_arena_mark(const struct tg_arena *arena, uint32_t unit, uint32_t backends)
 {
-	set_units(arena, unit, rounded_units(backends), true);
+	set_units(arena, unit, backends, true);
 }
 
 void tg_arena_clear(const struct tg_arena *arena)

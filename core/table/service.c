@@ -27,21 +27,22 @@ static uint32_t vip_rows(uint32_t size)
 }
 
 /* Place the parts: rows of backends, VIPs, choices, and the bitmap.  Returns how many rows. */
-static uint64_t lay_out(uint32_t size, struct tg_service_header *header)
+static uint64_t lay_out(uint32_t size, struct tg_table_parts *parts)
 {
-	header->units = tg_arena_units(size);
-	header->vip_row = TG_UNIT_BACKEND_ROW(header->units);
-	header->vip_rows = vip_rows(size);
-	header->choice_row = header->vip_row + header->vip_rows;
-	header->bitmap_row = header->choice_row + header->units;
-	return header->bitmap_row + header->units / (TG_ROW_BYTES * 8);
+	parts->size = size;
+	parts->services.units = tg_arena_units(size);
+	parts->services.vip_row = TG_UNIT_BACKEND_ROW(parts->services.units);
+	parts->services.vip_rows = vip_rows(size);
+	parts->services.choice_row = parts->services.vip_row + parts->services.vip_rows;
+	parts->services.bitmap_row = parts->services.choice_row + parts->services.units;
+	return parts->services.bitmap_row + parts->services.units / (TG_ROW_BYTES * 8);
 }
 
 uint64_t tg_service_table_rows(uint32_t size)
 {
-	struct tg_service_header header;
+	struct tg_table_parts parts;
 
-	return lay_out(size, &header);
+	return lay_out(size, &parts);
 }
 
 struct tg_service_books *tg_service_books_of(const struct tg_table *table)
@@ -49,31 +50,55 @@ struct tg_service_books *tg_service_books_of(const struct tg_table *table)
 	return tg_table_at(table, 1);
 }
 
-static const struct tg_service_header *header_of(const struct tg_table *table)
+/* What readers are told of the parts. */
+static struct tg_service_header header_of(const struct tg_table *table)
 {
-	return tg_table_at(table, 0);
+	const struct tg_table_parts *parts = &table->parts;
+
+	return (struct tg_service_header){
+		.seed = parts->seed,
+		.vip_row = parts->services.vip_row,
+		.vip_rows = parts->services.vip_rows,
+		.units = parts->services.units,
+		.choice_row = parts->services.choice_row,
+		.bitmap_row = parts->services.bitmap_row,
+		.wide = tg_service_books_of(table)->wide != 0,
+	};
+}
+
+static void write_header(const struct tg_table *table)
+{
+	struct tg_service_header *header = tg_table_at(table, 0);
+
+	*header = header_of(table);
+}
+
+/* Some VIPs are wide from now on, or none are any more. */
+static void tell_wide(const struct tg_table *table, bool wide)
+{
+	struct tg_service_header *header = tg_table_at(table, 0);
+
+	__atomic_store_n(&header->wide, wide, __ATOMIC_SEQ_CST);
 }
 
 static struct tg_arena arena_of(const struct tg_table *table)
 {
-	const struct tg_service_header *header = header_of(table);
-
 	return (struct tg_arena){
-		.words = tg_table_at(table, header->bitmap_row),
-		.count = header->units / TG_ARENA_WORD_UNITS,
+		.words = tg_table_at(table, table->parts.services.bitmap_row),
+		.count = table->parts.services.units / TG_ARENA_WORD_UNITS,
 		.hint = &tg_service_books_of(table)->hint,
 	};
 }
 
-void tg_service_table_init(const struct tg_table *table, uint32_t size)
+void tg_service_table_init(struct tg_table *table, uint32_t size)
 {
-	struct tg_service_header *header = tg_table_at(table, 0);
+	struct tg_table_parts *parts = &table->parts;
 	struct tg_arena arena;
 
-	lay_out(size, header);
-	if (getrandom(&header->seed, sizeof(header->seed), GRND_NONBLOCK) < 0)
-		header->seed = TG_NOW_NS() ^ (uintptr_t)header;
-	tg_service_books_of(table)->size = size;
+	lay_out(size, parts);
+	if (getrandom(&parts->seed, sizeof(parts->seed), GRND_NONBLOCK) < 0)
+		parts->seed = TG_NOW_NS() ^ (uintptr_t)parts;
+	write_header(table);
 	arena = arena_of(table);
 	tg_arena_clear(&arena);
 }
@@ -82,24 +107,28 @@ void tg_service_table_init(const struct tg_table *table, uint32_t size)
 
 static struct tg_vip *row_of(const struct tg_table *table, uint32_t row)
 {
-	return tg_table_at(table, header_of(table)->vip_row + row);
+	return tg_table_at(table, table->parts.services.vip_row + row);
 }
 
 static uint32_t home_of(const struct tg_table *table, uint64_t high, uint64_t low, uint32_t what)
 {
-	return tg_vip_home(header_of(table)->seed, high, low, what, header_of(table)->vip_rows);
+	return tg_vip_home(table->parts.seed, high, low, what, table->parts.services.vip_rows);
 }
 
+/* As readers find it; but what they are told of the parts may be wrong. */
 static struct tg_vip *find(const struct tg_table *table, const struct tg_vip_key *key)
 {
 	int place = tg_vip_find(&table->rows, key->what, key->high, key->low);
+	uint32_t row = (uint32_t)place / TG_VIPS - table->parts.services.vip_row;
 
-	return place < 0 ? NULL : (struct tg_vip *)tg_vip_at(&table->rows, (uint32_t)place);
+	if (place < 0 || row >= table->parts.services.vip_rows)
+		return NULL;
+	return row_of(table, row) + place % TG_VIPS;
 }
 
 static uint32_t next_row(const struct tg_table *table, uint32_t row)
 {
-	return row + 1 < header_of(table)->vip_rows ? row + 1 : 0;
+	return row + 1 < table->parts.services.vip_rows ? row + 1 : 0;
 }
 
 /* The row that a VIP is in. */
@@ -108,12 +137,18 @@ static uint32_t row_number(const struct tg_table *table, const struct tg_vip *vi
 	return (uint32_t)(vip - row_of(table, 0)) / TG_VIPS;
 }
 
-/* Add to the `passed` count of each row from the VIP's home to the one before its own. */
+/*
+ * Add to the `passed` count of each row from the VIP's home to the one before its own.  A VIP that
+ * is further from it than a writer would go is damaged, and counts nowhere.
+ */
 static void add_to_passed(const struct tg_table *table, const struct tg_vip *vip, uint32_t change)
 {
 	uint32_t row = home_of(table, vip->addr[0], vip->addr[1], vip->what);
+	uint32_t end = row_number(table, vip);
 
-	for (; row != row_number(table, vip); row = next_row(table, row))
+	if (tg_rows_passed(row, end, table->parts.services.vip_rows) > TG_MAX_PASSED)
+		return;
+	for (; row != end; row = next_row(table, row))
 		__atomic_fetch_add(&row_of(table, row)->passed, change, __ATOMIC_SEQ_CST);
 }
 
@@ -155,32 +190,40 @@ static void set_state(struct tg_vip *vip, uint32_t unit, uint32_t extent)
 
 /* --- Backends ------------------------------------------------------------------------------- */
 
-static uint32_t backend_count(const struct tg_vip *vip)
+/* Others may change the state at any time: what was checked must be what is used. */
+static uint64_t state_of(const struct tg_vip *vip)
 {
-	return TG_EXTENT_BACKENDS(TG_VIP_EXTENT(vip->state));
+	return __atomic_load_n(&vip->state, __ATOMIC_RELAXED);
 }
 
-static struct tg_backend_rows rows_at(const struct tg_table_rows *table, uint32_t unit,
-				      uint32_t count)
+static uint32_t state_backends(uint64_t state)
 {
-	struct tg_list_at at = tg_unit_at(tg_table_row(table, 0), unit);
-
-	return (struct tg_backend_rows){
-		.choices = (struct tg_choices *)tg_table_row(table, at.choice_row),
-		.backends = (struct tg_backend *)tg_table_row(table, at.backend_row),
-		.count = count,
-	};
+	return TG_EXTENT_BACKENDS(TG_VIP_EXTENT(state));
 }
 
 struct tg_backend_rows tg_service_backends(const struct tg_table_rows *table, uint64_t state)
 {
-	return rows_at(table, TG_VIP_UNIT(state), TG_EXTENT_BACKENDS(TG_VIP_EXTENT(state)));
+	const struct tg_service_header *header = tg_table_row(table, 0);
+	struct tg_list_at at = tg_unit_at(header, TG_VIP_UNIT(state));
+
+	return tg_list_backends(table, at, state_backends(state));
+}
+
+static struct tg_backend_rows rows_at(const struct tg_table *table, uint32_t unit, uint32_t count)
+{
+	struct tg_list_at at = {table->parts.services.choice_row + unit, TG_UNIT_BACKEND_ROW(unit)};
+
+	if (unit >= table->parts.services.units)
+		return (struct tg_backend_rows){0};
+	return tg_list_backends(&table->rows, at, count);
 }
 
 /* The backends of a VIP; none for NULL. */
 static struct tg_backend_rows backends_of(const struct tg_table *table, const struct tg_vip *vip)
 {
-	return vip ? tg_service_backends(&table->rows, vip->state) : (struct tg_backend_rows){0};
+	uint64_t state = vip ? state_of(vip) : 0;
+
+	return rows_at(table, TG_VIP_UNIT(state), state_backends(state));
 }
 
 /*
@@ -202,6 +245,8 @@ static void carry_over(const struct tg_backend_rows *from, const struct tg_backe
 /* Fill rows that nobody reads yet. */
 static void write_backends(const struct tg_backend_rows *rows, const struct tg_backends *backends)
 {
+	if (!rows->count)
+		return;
 	memset(rows->choices, 0, tg_block_choice_rows(rows->count) * sizeof(*rows->choices));
 	memset(rows->backends, 0, rows->count * sizeof(*rows->backends));
 	tg_backend_rows_write(rows, backends);
@@ -211,7 +256,7 @@ static void write_backends(const struct tg_backend_rows *rows, const struct tg_b
 static void change_backends(const struct tg_table *table, struct tg_vip *vip, uint32_t unit,
 			    const struct tg_backends *backends)
 {
-	struct tg_backend_rows now = rows_at(&table->rows, unit, backends->count);
+	struct tg_backend_rows now = rows_at(table, unit, backends->count);
 	struct tg_backend_rows before = backends_of(table, vip);
 	uint64_t carried[TG_MAX_BACKENDS] = {0};
 
@@ -223,16 +268,28 @@ static void change_backends(const struct tg_table *table, struct tg_vip *vip, ui
 
 /* --- Changes ------------------------------------------------------------------------------- */
 
+/* Count a service that comes, before it is in effect, or one that is gone. */
+static void count(const struct tg_table *table, uint32_t what, int change)
+{
+	struct tg_service_books *books = tg_service_books_of(table);
+
+	books->count += (uint32_t)change;
+	if (!TG_VIP_IS_WIDE(what))
+		return;
+	books->wide += (uint32_t)change;
+	tell_wide(table, books->wide);
+}
+
 int tg_service_table_put(const struct tg_table *table, const struct tg_vip_key *key,
 			 const struct tg_backends *backends)
 {
 	struct tg_service_books *books = tg_service_books_of(table);
 	struct tg_arena arena = arena_of(table);
 	struct tg_vip *vip = find(table, key);
-	uint32_t before = vip ? TG_VIP_UNIT(vip->state) : 0, count = vip ? backend_count(vip) : 0;
+	uint64_t before = vip ? state_of(vip) : 0;
 	uint32_t unit;
 
-	if (!vip && books->count >= books->size)
+	if (!vip && books->count >= table->parts.size)
 		return -ENOSPC;
 	unit = tg_arena_take(&arena, backends->count);
 	if (!unit)
@@ -244,11 +301,11 @@ int tg_service_table_put(const struct tg_table *table, const struct tg_vip_key *
 			return -ENOSPC;
 		}
 		add_to_passed(table, vip, 1);
-		books->count++;
+		count(table, key->what, 1);
 	}
 	change_backends(table, vip, unit, backends);
 	if (before)
-		tg_arena_give(&arena, before, count);
+		tg_arena_give(&arena, TG_VIP_UNIT(before), state_backends(before));
 	return 0;
 }
 
@@ -256,46 +313,68 @@ int tg_service_table_remove(const struct tg_table *table, const struct tg_vip_ke
 {
 	struct tg_arena arena = arena_of(table);
 	struct tg_vip *vip = find(table, key);
-	uint32_t unit = vip ? TG_VIP_UNIT(vip->state) : 0, count = vip ? backend_count(vip) : 0;
+	uint64_t before;
 
 	if (!vip)
 		return 0;
+	before = state_of(vip);
 	set_state(vip, 0, 0);
 	add_to_passed(table, vip, (uint32_t)-1);
-	tg_arena_give(&arena, unit, count);
-	tg_service_books_of(table)->count--;
+	tg_arena_give(&arena, TG_VIP_UNIT(before), state_backends(before));
+	count(table, key->what, -1);
 	return 1;
 }
 
-/* A writer died: undo what is not in effect yet, and count everything again. */
+/* A writer died or did damage: undo what is not in effect yet, and count everything again. */
 static int repair(const struct tg_table *table)
 {
 	struct tg_service_books *books = tg_service_books_of(table);
-	uint32_t rows = header_of(table)->vip_rows;
+	uint32_t rows = table->parts.services.vip_rows;
 	uint32_t *passed = calloc(rows, sizeof(*passed));
 	struct tg_arena arena = arena_of(table);
+	uint32_t wide = 0;
 
 	if (!passed)
 		return tg_fail(-ENOMEM, "out of memory: no room to mend the services");
+	books->wide = rows * TG_VIPS; /* until they are counted, readers look for all */
+	write_header(table);
 	books->count = 0;
 	tg_arena_clear(&arena);
 	for (uint32_t i = 0; i < rows * TG_VIPS; i++) {
-		const struct tg_vip *vip = row_of(table, 0) + i;
-		uint32_t unit = TG_VIP_UNIT(vip->state);
+		struct tg_vip *vip = row_of(table, 0) + i;
+		uint64_t state = state_of(vip);
 		uint32_t row = home_of(table, vip->addr[0], vip->addr[1], vip->what);
 
-		if (!unit)
+		if (!TG_VIP_UNIT(state))
 			continue;
-		tg_arena_mark(&arena, unit, backend_count(vip));
+		if (tg_rows_passed(row, i / TG_VIPS, rows) > TG_MAX_PASSED ||
+		    !rows_at(table, TG_VIP_UNIT(state), state_backends(state)).choices) {
+			set_state(vip, 0, 0); /* no writer has put it here */
+			continue;
+		}
+		tg_arena_mark(&arena, TG_VIP_UNIT(state), state_backends(state));
 		for (; row != i / TG_VIPS; row = next_row(table, row))
 			passed[row]++;
 		books->count++;
+		wide += TG_VIP_IS_WIDE(vip->what);
 	}
+	books->wide = wide;
+	tell_wide(table, wide);
 	/* A count never drops below the true one, so that readers meanwhile find all VIPs. */
 	for (uint32_t row = 0; row < rows; row++)
 		__atomic_store_n(&row_of(table, row)->passed, passed[row], __ATOMIC_SEQ_CST);
 	free(passed);
 	return 0;
+}
+
+/* Whether no writer can have left the table as it is. */
+static bool is_damaged(const struct tg_table *table)
+{
+	const struct tg_service_books *books = tg_service_books_of(table);
+	struct tg_service_header header = header_of(table);
+
+	return books->count > table->parts.size || books->wide > books->count ||
+	       memcmp(tg_table_at(table, 0), &header, sizeof(header)) != 0;
 }
 
 int tg_service_change(const struct tg_table *table)
@@ -305,7 +384,7 @@ int tg_service_change(const struct tg_table *table)
 
 	if (error)
 		return error;
-	if (books->changing)
+	if (books->changing || is_damaged(table))
 		error = repair(table);
 	if (error) {
 		tg_table_unlock(table);
@@ -323,22 +402,47 @@ void tg_service_change_end(const struct tg_table *table)
 
 /* --- Reading ------------------------------------------------------------------------------- */
 
+/* Read a VIP as a whole, again if it changes meanwhile.  Its state; 0: there is none here. */
+static uint64_t read_vip(const struct tg_vip *vip, struct tg_vip_key *key)
+{
+	const int most_tries = 1000;
+	uint64_t state = 0;
+
+	for (int tries = 0; TG_VIP_UNIT(state_of(vip)) && !state && tries < most_tries; tries++) {
+		*key = (struct tg_vip_key){
+			.high = TG_LOAD(vip->addr[0]),
+			.low = TG_LOAD(vip->addr[1]),
+			.what = TG_LOAD(vip->what),
+		};
+		state = tg_vip_read(vip, key->high, key->low, key->what);
+	}
+	return state;
+}
+
 int tg_service_table_next(const struct tg_table *table, uint64_t *at, struct tg_vip_key *key,
 			  uint32_t *backends)
 {
-	uint64_t vips = (uint64_t)header_of(table)->vip_rows * TG_VIPS;
+	uint64_t vips = (uint64_t)table->parts.services.vip_rows * TG_VIPS;
 
 	for (; *at < vips; (*at)++) {
-		const struct tg_vip *vip = row_of(table, 0) + *at;
+		struct tg_vip_key read;
+		uint64_t state = read_vip(row_of(table, 0) + *at, &read);
 
-		if (!TG_VIP_UNIT(vip->state))
+		if (!state)
 			continue;
-		*key = (struct tg_vip_key){vip->addr[0], vip->addr[1], vip->what, {0}};
-		*backends = backend_count(vip);
+		*key = read;
+		*backends = rows_at(table, TG_VIP_UNIT(state), state_backends(state)).count;
 		(*at)++;
 		return 1;
 	}
 	return 0;
+}
+
+uint64_t tg_service_table_state(const struct tg_table *table, const struct tg_vip_key *key)
+{
+	const struct tg_vip *vip = find(table, key);
+
+	return vip ? state_of(vip) : 0;
 }
 
 int tg_service_table_find(const struct tg_table *table, const struct tg_vip_key *key,
@@ -348,18 +452,26 @@ int tg_service_table_find(const struct tg_table *table, const struct tg_vip_key 
 
 	if (!vip)
 		return 0;
-	*backends = backend_count(vip);
+	*backends = backends_of(table, vip).count;
 	return 1;
 }
 
-int tg_service_table_backend(const struct tg_table *table, const struct tg_vip_key *key,
-			     uint32_t index, struct tg_backend_info *info)
+bool tg_service_table_says_more(const struct tg_table *table, const struct tg_vip_key *vip,
+				const struct tg_vip_key *asked)
 {
-	const struct tg_vip *vip = find(table, key);
-	struct tg_backend_rows rows = backends_of(table, vip);
+	const uint32_t more[] = {asked->what, TG_VIP_ANY_PORT(asked->what)};
+	struct tg_vip_key other = *asked;
 
-	if (index >= rows.count)
-		return -ERANGE;
-	tg_backend_rows_read(&rows, index, info);
-	return 0;
+	for (int i = 0; i < 2 && more[i] != vip->what; i++) {
+		other.what = more[i];
+		if (find(table, &other))
+			return true;
+	}
+	return false;
+}
+
+struct tg_backend_rows tg_service_table_backends(const struct tg_table *table,
+						 const struct tg_vip_key *vip)
+{
+	return backends_of(table, find(table, vip));
 }

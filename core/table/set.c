@@ -19,6 +19,7 @@
 #include "base/error.h"
 #include "bpf/engine/set_lookup.h"
 #include "table/set_entry.h"
+#include "table/set_lengths.h"
 
 /*
  * Tenths of an entry per element: two entries, so that new elements fit beside the
@@ -38,17 +39,35 @@ uint64_t tg_set_table_rows(uint32_t size)
 	return TG_SET_ROW + (uint64_t)rows_for(size, TG_ENTRIES4) + rows_for(size, TG_ENTRIES6);
 }
 
-void tg_set_table_init(const struct tg_table *table, uint32_t size, uint64_t ttl_ms)
+static struct tg_set_header *header_of(const struct tg_table *table)
 {
-	struct tg_set_header *header = tg_table_at(table, 0);
-	struct tg_set_books *books = tg_set_books_of(table);
+	return tg_table_at(table, 0);
+}
 
-	header->rows4 = rows_for(size, TG_ENTRIES4);
-	header->rows6 = rows_for(size, TG_ENTRIES6);
-	if (getrandom(&header->seed, sizeof(header->seed), GRND_NONBLOCK) < 0)
-		header->seed = TG_NOW_NS() ^ (uintptr_t)header;
-	books->size = size;
-	books->ttl_ms = ttl_ms;
+#define LENGTHS4 ((1ull << 33) - 1) /* the bits of /0 to /32: at others a search would not end */
+
+/* Tell readers where the parts are, and no length that there cannot be. */
+static void write_header(const struct tg_table *table)
+{
+	struct tg_set_header *header = header_of(table);
+
+	header->rows4 = table->parts.set.rows4;
+	header->rows6 = table->parts.set.rows6;
+	header->seed = table->parts.seed;
+	__atomic_fetch_and(&header->lengths4, LENGTHS4, __ATOMIC_SEQ_CST);
+}
+
+void tg_set_table_init(struct tg_table *table, uint32_t size, uint64_t ttl_ms)
+{
+	struct tg_table_parts *parts = &table->parts;
+
+	parts->size = size;
+	parts->set.ttl_ms = ttl_ms;
+	parts->set.rows4 = rows_for(size, TG_ENTRIES4);
+	parts->set.rows6 = rows_for(size, TG_ENTRIES6);
+	if (getrandom(&parts->seed, sizeof(parts->seed), GRND_NONBLOCK) < 0)
+		parts->seed = TG_NOW_NS() ^ (uintptr_t)parts;
+	write_header(table);
 }
 
 struct tg_set_books *tg_set_books_of(const struct tg_table *table)
@@ -56,53 +75,19 @@ struct tg_set_books *tg_set_books_of(const struct tg_table *table)
 	return tg_table_at(table, 1);
 }
 
-static struct tg_set_header *header_of(const struct tg_table *table)
-{
-	return tg_table_at(table, 0);
-}
-
-/* --- Prefix lengths ----------------------------------------------------------------- */
-
-/* The counter of a prefix length's elements; `*bit` of `*word` tells readers if there are any. */
-static uint32_t *length_count(const struct tg_table *table, bool is4, uint32_t length,
-			      uint64_t **word, uint64_t *bit)
-{
-	struct tg_set_header *header = header_of(table);
-	struct tg_set_books *books = tg_set_books_of(table);
-	uint32_t place = (is4 ? 32 : 128) - length;
-
-	*word = is4 ? (uint64_t *)&header->lengths4 : (uint64_t *)&header->lengths6[place / 64];
-	*bit = 1ull << (place % 64);
-	return is4 ? &books->of_length4[length] : &books->of_length6[length];
-}
-
-static void length_gained(const struct tg_table *table, bool is4, uint32_t length)
-{
-	uint64_t *word, bit;
-
-	if ((*length_count(table, is4, length, &word, &bit))++ == 0)
-		__atomic_fetch_or(word, bit, __ATOMIC_SEQ_CST);
-}
-
-static void length_lost(const struct tg_table *table, bool is4, uint32_t length)
-{
-	uint64_t *word, bit;
-
-	if (--(*length_count(table, is4, length, &word, &bit)) == 0)
-		__atomic_fetch_and(word, ~bit, __ATOMIC_SEQ_CST);
-}
-
 /* --- One entry ------------------------------------------------------------------------ */
 
 static void entry_remove(const struct tg_table *table, const struct tg_entry *entry)
 {
 	struct tg_set_books *books = tg_set_books_of(table);
-	uint64_t state = *entry->state;
+	uint64_t state = tg_entry_state(entry);
 	uint32_t length = TG_ENTRY_LENGTH(state), home = tg_entry_home(table, entry, length);
 
+	if (!(state & TG_ENTRY_MEMBERS))
+		return; /* another process has just written over it */
 	__atomic_store_n(entry->state, state & TG_ENTRY_VERSION, __ATOMIC_SEQ_CST);
 	tg_entry_unpass(table, entry, home);
-	length_lost(table, entry->is4, length);
+	tg_set_length_lost(table, entry->is4, length);
 	books->count--;
 }
 
@@ -124,21 +109,21 @@ static void note_expiry(const struct tg_table *table, uint64_t state)
 
 /* Put an element into the first free entry, searching from its home row. */
 static int entry_insert(const struct tg_table *table, const struct tg_element *element,
-			uint64_t members)
+			uint64_t members, uint64_t now)
 {
 	struct tg_entry entry = tg_entry_start(table, element);
 	uint32_t length = tg_entry_length(element), home = entry.row, passed = 0;
 	uint64_t before;
 
-	while (!tg_entry_find_free(&entry)) {
+	while (!tg_entry_find_free(&entry, now)) {
 		if (++passed > TG_MAX_PASSED)
 			return -ENOSPC;
 		tg_entry_next_row(table, &entry);
 	}
-	before = *entry.state;
+	before = tg_entry_state(&entry);
 	if (before & TG_ENTRY_MEMBERS) /* expired */
 		entry_remove(table, &entry);
-	length_gained(table, entry.is4, length);
+	tg_set_length_gained(table, entry.is4, length);
 	tg_entry_pass(table, &entry, home);
 	tg_entry_write(&entry, element);
 	before = state_of(element, length, members, before + (1ull << TG_ENTRY_VERSION_SHIFT));
@@ -152,31 +137,11 @@ static int entry_insert(const struct tg_table *table, const struct tg_element *e
 static void entry_update(const struct tg_table *table, const struct tg_entry *entry,
 			 const struct tg_element *element, uint64_t members)
 {
-	uint64_t state = state_of(element, TG_ENTRY_LENGTH(*entry->state), members, *entry->state);
+	uint64_t state =
+		state_of(element, tg_entry_length(element), members, tg_entry_state(entry));
 
 	__atomic_store_n(entry->state, state, __ATOMIC_SEQ_CST);
 	note_expiry(table, state);
-}
-
-/* Whether the set has the element, expired or not. */
-static bool entry_find(const struct tg_table *table, const struct tg_element *element,
-		       struct tg_entry *entry)
-{
-	*entry = tg_entry_start(table, element);
-	for (uint32_t passed = 0; passed <= TG_MAX_PASSED; passed++) {
-		if (tg_entry_find_key(entry, element))
-			return true;
-		if (!tg_entry_passed(table, entry))
-			return false;
-		tg_entry_next_row(table, entry);
-	}
-	return false;
-}
-
-/* The one of the two memberships that counts for readers. */
-static uint64_t members_now(const struct tg_table *table)
-{
-	return 1u << (header_of(table)->epoch & 1);
 }
 
 /* --- The whole set -------------------------------------------------------------------- */
@@ -189,36 +154,36 @@ static void each_entry(const struct tg_table *table,
 	struct tg_entry entry = {0};
 
 	for (bool more = tg_entry_first(table, &entry); more; more = tg_entry_next(table, &entry))
-		if (*entry.state & TG_ENTRY_MEMBERS)
+		if (tg_entry_state(&entry) & TG_ENTRY_MEMBERS)
 			visit(table, &entry, argument);
 }
 
 /* Take all memberships except `keep` from an entry; if none is left, remove the entry. */
 static void keep_members(const struct tg_table *table, const struct tg_entry *entry, uint64_t keep)
 {
-	uint64_t members = *entry->state & TG_ENTRY_MEMBERS & keep << TG_ENTRY_MEMBER_SHIFT;
+	uint64_t state = tg_entry_state(entry);
+	uint64_t members = state & TG_ENTRY_MEMBERS & keep << TG_ENTRY_MEMBER_SHIFT;
 
 	if (!members)
 		entry_remove(table, entry);
 	else
-		__atomic_store_n(entry->state, (*entry->state & ~TG_ENTRY_MEMBERS) | members,
+		__atomic_store_n(entry->state, (state & ~TG_ENTRY_MEMBERS) | members,
 				 __ATOMIC_SEQ_CST);
 }
 
 static void sweep_entry(const struct tg_table *table, const struct tg_entry *entry, uint64_t now)
 {
-	uint64_t expiry = TG_ENTRY_EXPIRY(*entry->state);
+	uint64_t state = tg_entry_state(entry);
 
-	if (expiry && expiry <= now)
+	if (tg_entry_expired_at(state, now))
 		entry_remove(table, entry);
 	else
-		note_expiry(table, *entry->state);
+		note_expiry(table, state);
 }
 
-void tg_set_table_sweep(const struct tg_table *table)
+static void sweep(const struct tg_table *table, uint64_t now)
 {
 	struct tg_set_books *books = tg_set_books_of(table);
-	uint64_t now = tg_ticks_now();
 
 	if (!books->next_expiry || now < books->next_expiry)
 		return;
@@ -226,28 +191,64 @@ void tg_set_table_sweep(const struct tg_table *table)
 	each_entry(table, sweep_entry, now);
 }
 
-static void count_entry(const struct tg_table *table, const struct tg_entry *entry, uint64_t unused)
+void tg_set_table_sweep(const struct tg_table *table)
 {
-	uint32_t length = TG_ENTRY_LENGTH(*entry->state);
-
-	(void)unused;
-	length_gained(table, entry->is4, length);
-	tg_set_books_of(table)->count++;
-	note_expiry(table, *entry->state);
+	sweep(table, tg_ticks_now());
 }
 
-/* A writer died: undo what it had not finished, and count everything again. */
+static void count_entry(const struct tg_table *table, const struct tg_entry *entry, uint64_t unused)
+{
+	uint64_t state = tg_entry_state(entry);
+
+	(void)unused;
+	if (!(state & TG_ENTRY_MEMBERS))
+		return;
+	tg_set_books_of(table)->count++;
+	note_expiry(table, state);
+}
+
+static void drop_entry(const struct tg_table *table, const struct tg_entry *entry, uint64_t unused)
+{
+	(void)unused;
+	entry_remove(table, entry);
+}
+
+/* Remove what no search finds: no writer has put it there. */
+static void remove_lost(const struct tg_table *table, const struct tg_entry *entry, uint64_t unused)
+{
+	uint32_t length = TG_ENTRY_LENGTH(tg_entry_state(entry));
+
+	(void)unused;
+	if (!tg_entry_is_near(table, entry, tg_entry_home(table, entry, length)))
+		entry_remove(table, entry);
+}
+
+/* A writer died or did damage: undo what it had not finished, and count everything again. */
 static void repair(const struct tg_table *table)
 {
 	struct tg_set_books *books = tg_set_books_of(table);
 
-	each_entry(table, keep_members, members_now(table));
-	memset(books->of_length4, 0, sizeof(books->of_length4));
-	memset(books->of_length6, 0, sizeof(books->of_length6));
+	write_header(table);
+	each_entry(table, remove_lost, 0);
+	each_entry(table, keep_members, tg_set_members(table));
 	books->count = 0;
 	books->next_expiry = 0;
 	each_entry(table, count_entry, 0);
+	tg_set_lengths_recount(table);
 	tg_entries_recount(table);
+	/* No writer has filled it like this: nobody can tell what is an element. */
+	if (books->count > table->parts.size)
+		each_entry(table, drop_entry, 0);
+}
+
+/* Whether no writer can have left the table as it is. */
+static bool is_damaged(const struct tg_table *table)
+{
+	const struct tg_set_header *header = header_of(table);
+
+	return tg_set_books_of(table)->count > table->parts.size ||
+	       header->rows4 != table->parts.set.rows4 || header->rows6 != table->parts.set.rows6 ||
+	       header->seed != table->parts.seed || header->lengths4 & ~LENGTHS4;
 }
 
 int tg_set_change(const struct tg_table *table)
@@ -257,7 +258,7 @@ int tg_set_change(const struct tg_table *table)
 
 	if (error)
 		return error;
-	if (books->changing)
+	if (books->changing || is_damaged(table))
 		repair(table);
 	__atomic_store_n(&books->changing, 1, __ATOMIC_SEQ_CST);
 	return 0;
@@ -270,58 +271,129 @@ void tg_set_change_end(const struct tg_table *table)
 }
 
 /* Sweep a few rows with each change, so that expired elements disappear without a full sweep. */
-static void sweep_some(const struct tg_table *table)
+static void sweep_some(const struct tg_table *table, uint64_t now)
 {
-	const struct tg_set_header *header = header_of(table);
+	const struct tg_table_parts *parts = &table->parts;
 	struct tg_set_books *books = tg_set_books_of(table);
-	uint64_t now;
 
 	if (!books->next_expiry)
 		return;
-	now = tg_ticks_now();
 	for (int i = 0; i < 2; i++) {
-		struct tg_entry entry = {.row = books->sweep_row % header->rows4, .is4 = true};
+		uint32_t row = __atomic_load_n(&books->sweep_row, __ATOMIC_RELAXED);
+		struct tg_entry entry = {.row = row % parts->set.rows4, .is4 = true};
 
 		tg_entry_sweep_row(table, &entry, now, entry_remove);
-		entry = (struct tg_entry){.row = books->sweep_row % header->rows6};
+		entry = (struct tg_entry){.row = row % parts->set.rows6};
 		tg_entry_sweep_row(table, &entry, now, entry_remove);
-		books->sweep_row++;
+		books->sweep_row = row + 1;
 	}
 }
 
-int tg_set_table_add(const struct tg_table *table, const struct tg_element *element)
+/* Whether there is room for one more element. */
+static bool has_room(const struct tg_table *table, uint64_t now)
 {
-	struct tg_set_books *books = tg_set_books_of(table);
-	struct tg_entry entry;
+	const struct tg_set_books *books = tg_set_books_of(table);
 
-	sweep_some(table);
-	if (entry_find(table, element, &entry)) {
-		entry_update(table, &entry, element, members_now(table));
-		return 0;
-	}
-	if (books->count >= books->size)
-		tg_set_table_sweep(table);
-	if (books->count >= books->size)
-		return -ENOSPC;
-	return entry_insert(table, element, members_now(table));
+	if (books->count >= table->parts.size)
+		sweep(table, now);
+	return books->count < table->parts.size;
 }
 
-int tg_set_table_remove(const struct tg_table *table, const struct tg_element *element)
+static int add_one(const struct tg_table *table, const struct tg_element *element, uint64_t now)
 {
 	struct tg_entry entry;
-	bool expired;
 
-	sweep_some(table);
-	if (!entry_find(table, element, &entry))
+	if (tg_entry_find(table, element, &entry)) {
+		entry_update(table, &entry, element, tg_set_members(table));
 		return 0;
-	expired = tg_entry_expired(*entry.state);
-	entry_remove(table, &entry);
-	return !expired;
+	}
+	return has_room(table, now) ? entry_insert(table, element, tg_set_members(table), now)
+				    : -ENOSPC;
 }
 
 static uint64_t members_of(const struct tg_entry *entry)
 {
-	return (*entry->state & TG_ENTRY_MEMBERS) >> TG_ENTRY_MEMBER_SHIFT;
+	return (tg_entry_state(entry) & TG_ENTRY_MEMBERS) >> TG_ENTRY_MEMBER_SHIFT;
+}
+
+/* Whether the set has the element.  One that has expired at the start of the change is removed. */
+static bool find_alive(const struct tg_table *table, const struct tg_element *element, uint64_t now,
+		       struct tg_entry *entry)
+{
+	if (!tg_entry_find(table, element, entry))
+		return false;
+	if (!tg_entry_expired_at(tg_entry_state(entry), now))
+		return true;
+	entry_remove(table, entry);
+	return false;
+}
+
+/* Insert those elements that are new, with the membership that is not in effect. */
+static int add_hidden(const struct tg_table *table, const struct tg_element *elements, size_t count,
+		      uint64_t now)
+{
+	uint64_t hidden = tg_set_members(table) ^ 3;
+
+	for (size_t i = 0; i < count; i++) {
+		struct tg_entry entry;
+
+		if (find_alive(table, &elements[i], now, &entry))
+			continue;
+		if (!has_room(table, now) || entry_insert(table, &elements[i], hidden, now))
+			return -ENOSPC;
+	}
+	return 0;
+}
+
+static void remove_hidden(const struct tg_table *table, const struct tg_element *elements,
+			  size_t count)
+{
+	uint64_t hidden = tg_set_members(table) ^ 3;
+	struct tg_entry entry;
+
+	for (size_t i = 0; i < count; i++)
+		if (tg_entry_find(table, &elements[i], &entry) && members_of(&entry) == hidden)
+			entry_remove(table, &entry);
+}
+
+/* Put them in effect, with their expiry.  This cannot fail: all of them are there. */
+static void show_all(const struct tg_table *table, const struct tg_element *elements, size_t count)
+{
+	struct tg_entry entry;
+
+	for (size_t i = 0; i < count; i++)
+		if (tg_entry_find(table, &elements[i], &entry))
+			entry_update(table, &entry, &elements[i], tg_set_members(table));
+}
+
+int tg_set_table_add(const struct tg_table *table, const struct tg_element *elements, size_t count)
+{
+	uint64_t now = tg_ticks_now();
+	int error;
+
+	sweep_some(table, now);
+	if (count == 1)
+		return add_one(table, elements, now);
+	error = add_hidden(table, elements, count, now);
+	if (error)
+		remove_hidden(table, elements, count);
+	else
+		show_all(table, elements, count);
+	return error;
+}
+
+int tg_set_table_remove(const struct tg_table *table, const struct tg_element *element)
+{
+	uint64_t now = tg_ticks_now();
+	struct tg_entry entry;
+	bool expired;
+
+	sweep_some(table, now);
+	if (!tg_entry_find(table, element, &entry))
+		return 0;
+	expired = tg_entry_expired_at(tg_entry_state(&entry), now);
+	entry_remove(table, &entry);
+	return !expired;
 }
 
 /*
@@ -329,26 +401,24 @@ static uint64_t members_of(const struct tg_entry *entry)
  * the set keeps its expiry: keep_members() must be able to undo all of this.
  */
 static int build_next(const struct tg_table *table, const struct tg_element *elements, size_t count,
-		      uint64_t next)
+		      uint64_t next, uint32_t *distinct)
 {
-	uint32_t size = tg_set_books_of(table)->size, distinct = 0;
+	uint64_t now = tg_ticks_now();
 
 	for (size_t i = 0; i < count; i++) {
 		struct tg_entry entry;
-		bool found = entry_find(table, &elements[i], &entry);
+		bool found = find_alive(table, &elements[i], now, &entry);
 
-		if (found && tg_entry_expired(*entry.state)) {
-			entry_remove(table, &entry);
-			found = false;
-		}
 		if (!found || !(members_of(&entry) & next))
-			distinct++;
-		if (distinct > size || (!found && entry_insert(table, &elements[i], next)))
+			++*distinct;
+		if (*distinct > table->parts.size ||
+		    (!found && entry_insert(table, &elements[i], next, now)))
 			return -ENOSPC;
 		if (found && members_of(&entry) == next) /* it is twice in `elements` */
 			entry_update(table, &entry, &elements[i], next);
 		else if (found)
-			__atomic_store_n(entry.state, *entry.state | next << TG_ENTRY_MEMBER_SHIFT,
+			__atomic_store_n(entry.state,
+					 tg_entry_state(&entry) | next << TG_ENTRY_MEMBER_SHIFT,
 					 __ATOMIC_SEQ_CST);
 	}
 	return 0;
@@ -361,47 +431,57 @@ static void renew(const struct tg_table *table, const struct tg_element *element
 	for (size_t i = 0; i < count; i++) {
 		struct tg_entry entry;
 
-		if (entry_find(table, &elements[i], &entry) && members_of(&entry) != next)
+		if (tg_entry_find(table, &elements[i], &entry) && members_of(&entry) != next)
 			entry_update(table, &entry, &elements[i], members_of(&entry));
 	}
 }
 
-int tg_set_table_replace(const struct tg_table *table, const struct tg_element *elements,
-			 size_t count)
+/* Take the other memberships from all entries; returns how many have this one. */
+static uint32_t keep_only(const struct tg_table *table, uint64_t keep)
+{
+	struct tg_entry entry = {0};
+	uint32_t kept = 0;
+
+	for (bool more = tg_entry_first(table, &entry); more; more = tg_entry_next(table, &entry)) {
+		if (tg_entry_state(&entry) & TG_ENTRY_MEMBERS)
+			keep_members(table, &entry, keep);
+		kept += members_of(&entry) == keep;
+	}
+	return kept;
+}
+
+/* 1: the set also has elements that are not to be in it, which no writer has put there. */
+static int replace_once(const struct tg_table *table, const struct tg_element *elements,
+			size_t count)
 {
 	struct tg_set_header *header = header_of(table);
-	uint64_t now = members_now(table), next = now ^ 3;
-	int error = build_next(table, elements, count, next);
+	uint64_t now = tg_set_members(table), next = now ^ 3;
+	uint32_t distinct = 0, kept;
+	int error = build_next(table, elements, count, next, &distinct);
 
 	if (!error) {
 		renew(table, elements, count, next);
 		__atomic_store_n(&header->epoch, header->epoch + 1, __ATOMIC_SEQ_CST);
 	}
-	each_entry(table, keep_members, error ? now : next);
-	return error;
+	kept = keep_only(table, error ? now : next);
+	if (error)
+		return error;
+	tg_set_books_of(table)->count = kept;
+	return kept != distinct;
 }
 
-int tg_set_table_next(const struct tg_table *table, uint64_t *at, struct tg_element *element)
+int tg_set_table_replace(const struct tg_table *table, const struct tg_element *elements,
+			 size_t count)
 {
-	struct tg_entry entry = {0};
-	uint64_t members = members_now(table) << TG_ENTRY_MEMBER_SHIFT;
+	int result;
 
-	for (bool more = tg_entry_at(table, &entry, *at); more;
-	     more = tg_entry_next(table, &entry)) {
-		uint64_t state = *entry.state;
-
-		if (!(state & members) || tg_entry_expired(state))
-			continue;
-		tg_entry_read(&entry, state, element);
-		*at = tg_entry_place(table, &entry) + 1;
-		return 1;
+	/* Wrong counts would make searches endless, or hide elements that are put in now. */
+	tg_set_lengths_recount(table);
+	tg_entries_recount(table);
+	result = replace_once(table, elements, count);
+	if (result == 1) {
+		repair(table);
+		result = replace_once(table, elements, count);
 	}
-	return 0;
-}
-
-int tg_set_table_has(const struct tg_table *table, const struct tg_element *address)
-{
-	if (tg_element_is4(address))
-		return tg_set_has4(&table->rows, (uint32_t)address->low);
-	return tg_set_has6(&table->rows, address->high, address->low);
+	return result < 0 ? result : 0;
 }

@@ -8,16 +8,12 @@
 
 static uint32_t row_count(const struct tg_table *table, bool is4)
 {
-	const struct tg_set_header *header = tg_table_at(table, 0);
-
-	return is4 ? header->rows4 : header->rows6;
+	return is4 ? table->parts.set.rows4 : table->parts.set.rows6;
 }
 
 static void *row_at(const struct tg_table *table, bool is4, uint32_t row)
 {
-	const struct tg_set_header *header = tg_table_at(table, 0);
-
-	return tg_table_at(table, (uint64_t)TG_SET_ROW + (is4 ? 0 : header->rows4) + row);
+	return tg_table_at(table, (uint64_t)TG_SET_ROW + (is4 ? 0 : table->parts.set.rows4) + row);
 }
 
 static void go_to_row(const struct tg_table *table, struct tg_entry *entry, uint32_t row)
@@ -40,13 +36,13 @@ static void go_to_slot(struct tg_entry *entry, uint32_t slot)
 
 struct tg_entry tg_entry_start(const struct tg_table *table, const struct tg_element *element)
 {
-	const struct tg_set_header *header = tg_table_at(table, 0);
+	const struct tg_table_parts *parts = &table->parts;
 	struct tg_entry entry = {.is4 = tg_element_is4(element)};
 	uint32_t length = tg_entry_length(element);
-	uint32_t home = entry.is4 ? tg_set_home4(header->seed, (uint32_t)element->low, length,
-						 header->rows4)
-				  : tg_set_home6(header->seed, element->high, element->low, length,
-						 header->rows6);
+	uint32_t home = entry.is4 ? tg_set_home4(parts->seed, (uint32_t)element->low, length,
+						 parts->set.rows4)
+				  : tg_set_home6(parts->seed, element->high, element->low, length,
+						 parts->set.rows6);
 
 	go_to_row(table, &entry, home);
 	return entry;
@@ -54,14 +50,14 @@ struct tg_entry tg_entry_start(const struct tg_table *table, const struct tg_ele
 
 uint32_t tg_entry_home(const struct tg_table *table, const struct tg_entry *entry, uint32_t length)
 {
-	const struct tg_set_header *header = tg_table_at(table, 0);
+	const struct tg_table_parts *parts = &table->parts;
 	const struct tg_set_row4 *row4 = entry->at;
 	const struct tg_set_row6 *row6 = entry->at;
 
 	if (entry->is4)
-		return tg_set_home4(header->seed, row4->addr[entry->slot], length, header->rows4);
-	return tg_set_home6(header->seed, row6->addr[entry->slot][0], row6->addr[entry->slot][1],
-			    length, header->rows6);
+		return tg_set_home4(parts->seed, row4->addr[entry->slot], length, parts->set.rows4);
+	return tg_set_home6(parts->seed, row6->addr[entry->slot][0], row6->addr[entry->slot][1],
+			    length, parts->set.rows6);
 }
 
 void tg_entry_next_row(const struct tg_table *table, struct tg_entry *entry)
@@ -71,11 +67,14 @@ void tg_entry_next_row(const struct tg_table *table, struct tg_entry *entry)
 	go_to_row(table, entry, next < row_count(table, entry->is4) ? next : 0);
 }
 
-bool tg_entry_find_free(struct tg_entry *entry)
+bool tg_entry_find_free(struct tg_entry *entry, uint64_t now)
 {
 	for (uint32_t slot = 0; slot < slot_count(entry); slot++) {
+		uint64_t state;
+
 		go_to_slot(entry, slot);
-		if (!(*entry->state & TG_ENTRY_MEMBERS) || tg_entry_expired(*entry->state))
+		state = tg_entry_state(entry);
+		if (!(state & TG_ENTRY_MEMBERS) || tg_entry_expired_at(state, now))
 			return true;
 	}
 	return false;
@@ -85,8 +84,9 @@ static bool key_is(const struct tg_entry *entry, const struct tg_element *elemen
 {
 	const struct tg_set_row4 *row4 = entry->at;
 	const struct tg_set_row6 *row6 = entry->at;
+	uint64_t state = tg_entry_state(entry);
 
-	if (TG_ENTRY_LENGTH(*entry->state) != tg_entry_length(element))
+	if (!(state & TG_ENTRY_MEMBERS) || TG_ENTRY_LENGTH(state) != tg_entry_length(element))
 		return false;
 	if (entry->is4)
 		return row4->addr[entry->slot] == (uint32_t)element->low;
@@ -98,7 +98,7 @@ bool tg_entry_find_key(struct tg_entry *entry, const struct tg_element *element)
 {
 	for (uint32_t slot = 0; slot < slot_count(entry); slot++) {
 		go_to_slot(entry, slot);
-		if (*entry->state & TG_ENTRY_MEMBERS && key_is(entry, element))
+		if (key_is(entry, element))
 			return true;
 	}
 	return false;
@@ -118,23 +118,55 @@ void tg_entry_write(const struct tg_entry *entry, const struct tg_element *eleme
 	__atomic_store_n(&row6->addr[entry->slot][1], element->low, __ATOMIC_RELEASE);
 }
 
-void tg_entry_read(const struct tg_entry *entry, uint64_t state, struct tg_element *element)
+/* The time that is left until a tick, at least 1 ms. */
+static uint64_t ms_until(uint64_t expiry)
+{
+	uint64_t now = tg_ticks_now();
+
+	return expiry > now ? (((expiry - now) << TG_TICK_SHIFT) + 999999) / 1000000 : 1;
+}
+
+bool tg_entry_read(const struct tg_entry *entry, uint64_t *state, struct tg_element *element)
 {
 	const struct tg_set_row4 *row4 = entry->at;
 	const struct tg_set_row6 *row6 = entry->at;
-	uint64_t expiry = TG_ENTRY_EXPIRY(state), now = tg_ticks_now();
-	uint32_t length = TG_ENTRY_LENGTH(state);
+	uint64_t before = tg_entry_state(entry), after, expiry;
+	struct tg_element read = {0};
 
-	*element = (struct tg_element){.length = entry->is4 ? length + 96 : length};
-	if (entry->is4)
-		element->low = 0xffffull << 32 | row4->addr[entry->slot];
-	else
-		*element = (struct tg_element){.high = row6->addr[entry->slot][0],
-					       .low = row6->addr[entry->slot][1],
-					       .length = length};
-	if (expiry)
-		element->ttl_ms =
-			expiry > now ? (((expiry - now) << TG_TICK_SHIFT) + 999999) / 1000000 : 1;
+	*state = 0;
+	if (!(before & TG_ENTRY_MEMBERS))
+		return false;
+	if (entry->is4) {
+		read.low =
+			TG_MAPPED_LO | __atomic_load_n(&row4->addr[entry->slot], __ATOMIC_RELAXED);
+	} else {
+		read.high = __atomic_load_n(&row6->addr[entry->slot][0], __ATOMIC_RELAXED);
+		read.low = __atomic_load_n(&row6->addr[entry->slot][1], __ATOMIC_RELAXED);
+	}
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	after = tg_entry_state(entry);
+	*state = after;
+	if ((after ^ before) & TG_ENTRY_VERSION || !(after & TG_ENTRY_MEMBERS))
+		return false;
+	expiry = TG_ENTRY_EXPIRY(after);
+	read.length = TG_ENTRY_LENGTH(after) + (entry->is4 ? 96 : 0);
+	read.ttl_ms = expiry ? ms_until(expiry) : 0;
+	*element = read;
+	return true;
+}
+
+bool tg_entry_find(const struct tg_table *table, const struct tg_element *element,
+		   struct tg_entry *entry)
+{
+	*entry = tg_entry_start(table, element);
+	for (uint32_t passed = 0; passed <= TG_MAX_PASSED; passed++) {
+		if (tg_entry_find_key(entry, element))
+			return true;
+		if (!tg_entry_passed(table, entry))
+			return false;
+		tg_entry_next_row(table, entry);
+	}
+	return false;
 }
 
 static uint32_t *passed_of(const struct tg_table *table, bool is4, uint32_t row)
@@ -149,11 +181,18 @@ uint32_t tg_entry_passed(const struct tg_table *table, const struct tg_entry *en
 	return *passed_of(table, entry->is4, entry->row);
 }
 
+bool tg_entry_is_near(const struct tg_table *table, const struct tg_entry *entry, uint32_t home)
+{
+	return tg_rows_passed(home, entry->row, row_count(table, entry->is4)) <= TG_MAX_PASSED;
+}
+
 static void add_to_passed(const struct tg_table *table, const struct tg_entry *entry, uint32_t home,
 			  uint32_t step)
 {
 	uint32_t rows = row_count(table, entry->is4);
 
+	if (!tg_entry_is_near(table, entry, home))
+		return;
 	for (uint32_t row = home; row != entry->row; row = row + 1 < rows ? row + 1 : 0) {
 		uint32_t *passed = passed_of(table, entry->is4, row);
 
@@ -182,11 +221,12 @@ void tg_entries_recount(const struct tg_table *table)
 	     rest = tg_entry_next(table, &entry)) {
 		uint32_t *of_family = entry.is4 ? passed : passed + rows4;
 		uint32_t rows = entry.is4 ? rows4 : rows6;
+		uint64_t state = tg_entry_state(&entry);
+		uint32_t row = tg_entry_home(table, &entry, TG_ENTRY_LENGTH(state));
 
-		if (!(*entry.state & TG_ENTRY_MEMBERS))
+		if (!(state & TG_ENTRY_MEMBERS) || !tg_entry_is_near(table, &entry, row))
 			continue;
-		for (uint32_t row = tg_entry_home(table, &entry, TG_ENTRY_LENGTH(*entry.state));
-		     row != entry.row; row = row + 1 < rows ? row + 1 : 0)
+		for (; row != entry.row; row = row + 1 < rows ? row + 1 : 0)
 			of_family[row]++;
 	}
 	for (uint32_t row = 0; passed && row < rows4; row++)
@@ -202,11 +242,11 @@ void tg_entry_sweep_row(const struct tg_table *table, struct tg_entry *entry, ui
 {
 	go_to_row(table, entry, entry->row);
 	for (uint32_t slot = 0; slot < slot_count(entry); slot++) {
-		uint64_t expiry;
+		uint64_t state;
 
 		go_to_slot(entry, slot);
-		expiry = TG_ENTRY_EXPIRY(*entry->state);
-		if (*entry->state & TG_ENTRY_MEMBERS && expiry && expiry <= now)
+		state = tg_entry_state(entry);
+		if (state & TG_ENTRY_MEMBERS && tg_entry_expired_at(state, now))
 			remove(table, entry);
 	}
 }

@@ -18,6 +18,24 @@ struct tg_entry {
 	void *at; /* the row */
 };
 
+/* The longest prefix of a family. */
+static inline uint32_t tg_entry_longest(bool is4)
+{
+	return is4 ? 32 : 128;
+}
+
+/*
+ * Others may change the state at any time: what was checked must be what is used.  An entry
+ * whose length cannot be is in no membership: it is no element to programs either, and free.
+ */
+static inline uint64_t tg_entry_state(const struct tg_entry *entry)
+{
+	uint64_t state = __atomic_load_n(entry->state, __ATOMIC_ACQUIRE);
+
+	return TG_ENTRY_LENGTH(state) <= tg_entry_longest(entry->is4) ? state
+								      : state & ~TG_ENTRY_MEMBERS;
+}
+
 /* The prefix length in the element's own family: for IPv4, 0 to 32. */
 static inline uint32_t tg_entry_length(const struct tg_element *element)
 {
@@ -32,17 +50,40 @@ uint32_t tg_entry_home(const struct tg_table *table, const struct tg_entry *entr
 
 void tg_entry_next_row(const struct tg_table *table, struct tg_entry *entry);
 
+/* Whether an entry with this state has expired at a tick. */
+static inline bool tg_entry_expired_at(uint64_t state, uint64_t now)
+{
+	uint64_t expiry = TG_ENTRY_EXPIRY(state);
+
+	return expiry && now >= expiry;
+}
+
 /* Move to an entry of the row that is free or has expired, or to the one with this key. */
-bool tg_entry_find_free(struct tg_entry *entry);
+bool tg_entry_find_free(struct tg_entry *entry, uint64_t now);
 bool tg_entry_find_key(struct tg_entry *entry, const struct tg_element *element);
 
 void tg_entry_write(const struct tg_entry *entry, const struct tg_element *element);
-void tg_entry_read(const struct tg_entry *entry, uint64_t state, struct tg_element *element);
+
+/* Whether the set has the element, visible to readers or not, expired or not. */
+bool tg_entry_find(const struct tg_table *table, const struct tg_element *element,
+		   struct tg_entry *entry);
+
+/*
+ * Read an entry while others may change it; *state is its state.  false: the entry is
+ * free, or was changed meanwhile.
+ */
+bool tg_entry_read(const struct tg_entry *entry, uint64_t *state, struct tg_element *element);
 
 /* How many elements have passed this row: their home is here or before, their own row after. */
 uint32_t tg_entry_passed(const struct tg_table *table, const struct tg_entry *entry);
 
-/* Count, or no longer count, the entry as one that has passed the rows from `home` to its own. */
+/* Whether a search that starts at the row `home` gets as far as the entry. */
+bool tg_entry_is_near(const struct tg_table *table, const struct tg_entry *entry, uint32_t home);
+
+/*
+ * Count, or no longer count, the entry as one that has passed the rows from `home` to its own.
+ * An entry that is further from it than a writer would go is damaged, and counts nowhere.
+ */
 void tg_entry_pass(const struct tg_table *table, const struct tg_entry *entry, uint32_t home);
 void tg_entry_unpass(const struct tg_table *table, const struct tg_entry *entry, uint32_t home);
 

@@ -6,12 +6,14 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/mapping.h"
 #include "bpf/layout/program_spec.h"
 
 static size_t mapped_bytes(uint64_t rows)
@@ -43,7 +45,8 @@ int tg_table_make_map(struct tg_table *table, const char *name, uint64_t rows)
 		close(fd);
 		return error;
 	}
-	*table = (struct tg_table){.rows = {at, (uint32_t)rows}, .fd = fd, .lock_fd = -1};
+	*table = (struct tg_table){
+		.rows = {at, (uint32_t)rows}, .in_map = true, .fd = fd, .lock_fd = -1};
 	return 0;
 }
 
@@ -61,13 +64,30 @@ int tg_table_make_memory(struct tg_table *table, uint64_t rows)
 
 void tg_table_close(struct tg_table *table)
 {
-	if (table->fd >= 0) {
+	if (table->in_map)
 		munmap((void *)table->rows.rows, mapped_bytes(table->rows.count));
-		close(table->fd);
-	} else {
+	else
 		free((void *)table->rows.rows);
-	}
+	if (table->fd >= 0)
+		close(table->fd);
 	*table = (struct tg_table){.fd = -1, .lock_fd = -1};
+}
+
+int tg_table_restrict(struct tg_table *table, bool readonly)
+{
+	int error = 0;
+
+	if (readonly && table->fd >= 0)
+		error = tg_mapping_protect((void *)table->rows.rows,
+					   mapped_bytes(table->rows.count), table->fd);
+	if (error) {
+		tg_table_close(table);
+		return error;
+	}
+	if (table->fd >= 0)
+		close(table->fd);
+	table->fd = -1;
+	return 0;
 }
 
 bool tg_table_is_in(const struct tg_table *table, int outer)
@@ -88,10 +108,17 @@ void tg_table_take_out(struct tg_table *table, int outer)
 
 int tg_lock_file_make(int *fd)
 {
-	int made = memfd_create("tidegate", MFD_CLOEXEC);
+	int made = memfd_create("tidegate", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
 	if (made < 0)
-		return tg_fail_errno(-errno, "cannot make the file for the tables' locks");
+		return tg_fail_errno(-errno, "cannot make a gate's lock file");
+	/* A process that may lock the file may also write to it, and the file must stay empty. */
+	if (fcntl(made, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL)) {
+		int error = tg_fail_errno(-errno, "cannot seal a gate's lock file");
+
+		close(made);
+		return error;
+	}
 	*fd = made;
 	return 0;
 }
@@ -99,26 +126,77 @@ int tg_lock_file_make(int *fd)
 static int set_lock(const struct tg_table *table, short type)
 {
 	struct flock lock = {.l_type = type, .l_start = table->number, .l_len = 1};
-	int error;
 
 	if (table->lock_fd < 0)
 		return 0;
-	do
-		error = fcntl(table->lock_fd, F_SETLKW, &lock) ? -errno : 0;
-	while (error == -EINTR);
-	return error;
+	return fcntl(table->lock_fd, F_SETLK, &lock) ? -errno : 0;
+}
+
+/*
+ * Wait a little, longer each time.  F_SETLKW would wait for ever for a process that
+ * never unlocks, be it stopped or hostile.
+ */
+static void pause_ns(uint64_t *ns)
+{
+	const uint64_t most = 1000000;
+	struct timespec time = {.tv_nsec = (long)*ns};
+
+	nanosleep(&time, NULL);
+	*ns = *ns * 2 < most ? *ns * 2 : most;
 }
 
 int tg_table_lock(const struct tg_table *table)
 {
-	int error = set_lock(table, F_WRLCK);
+	uint64_t until = 0, ns = 10000;
+	int error;
 
+	while ((error = set_lock(table, F_WRLCK)) == -EAGAIN || error == -EACCES) {
+		uint64_t now = TG_NOW_NS();
+
+		until = until ? until : now + TG_LOCK_PATIENCE_MS * 1000000ull;
+		if (now > until)
+			return tg_fail(-EBUSY,
+				       "another process has had it locked for %u seconds: end the "
+				       "process that hangs, or try again",
+				       TG_LOCK_PATIENCE_MS / 1000);
+		pause_ns(&ns);
+	}
 	return error ? tg_fail_errno(error, "cannot lock a table") : 0;
 }
 
 void tg_table_unlock(const struct tg_table *table)
 {
 	set_lock(table, F_UNLCK);
+}
+
+/* Several tables share a mutex; no thread is ever in two tables. */
+#define MUTEXES 16
+
+static pthread_mutex_t mutexes[MUTEXES];
+static pthread_once_t mutexes_made = PTHREAD_ONCE_INIT;
+
+/* In a child, the threads that held them do not exist. */
+static void make_mutexes(void)
+{
+	for (uint32_t i = 0; i < MUTEXES; i++)
+		mutexes[i] = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+}
+
+static void make_mutexes_once(void)
+{
+	make_mutexes();
+	pthread_atfork(NULL, NULL, make_mutexes);
+}
+
+void tg_table_enter(uint32_t number)
+{
+	pthread_once(&mutexes_made, make_mutexes_once);
+	pthread_mutex_lock(&mutexes[number % MUTEXES]);
+}
+
+void tg_table_leave(uint32_t number)
+{
+	pthread_mutex_unlock(&mutexes[number % MUTEXES]);
 }
 
 uint64_t tg_ticks_now(void)

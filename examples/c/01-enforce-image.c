@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Enforce an image on a cgroup and print its events, from the program's own poll loop. The loop
+ * Enforce an image on a cgroup and print its events, from the program's own epoll loop. The loop
  * also has room for other work: here it reads lines, and changes a set of the policy.
  *
  *   gcc -o enforce-image 01-enforce-image.c $(pkg-config --cflags --libs tidegate)
@@ -14,81 +14,34 @@
  * If Tidegate was installed with another PREFIX, set PKG_CONFIG_PATH=PREFIX/lib/pkgconfig for
  * pkg-config, and LD_LIBRARY_PATH=PREFIX/lib for the program.
  */
-#include <arpa/inet.h>
-#include <ctype.h>
 #include <err.h>
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <tidegate.h>
 
-#define TEXT_BYTES 128 /* room for any endpoint and any name */
+#define EVENTS 64 /* that are taken in one turn of the loop, so that others get theirs */
 
-/* Other programs choose names and paths: let no control characters through to the terminal. */
-static void copy_printable(char *text, const uint8_t *bytes, size_t count)
+/* Print events that are waiting. Returns how many, or -1. */
+static int print_events(struct tg_gate *gate)
 {
-	while (count && !bytes[count - 1])
-		count--;
-	for (size_t i = 0; i < count; i++)
-		text[i] = isprint(bytes[i]) ? (char)bytes[i] : '?';
-	text[count] = 0;
-}
-
-/* "1.2.3.4:80", "[::1]:80", "unix:/run/x.sock", "unix:@name" */
-static void format_endpoint(char *text, const uint8_t *address, uint16_t port_be,
-			    const uint8_t *path, size_t path_bytes)
-{
-	char host[INET6_ADDRSTRLEN];
-
-	if (path_bytes) {
-		strcpy(text, path[0] ? "unix:" : "unix:@");
-		copy_printable(text + strlen(text), path + !path[0], path_bytes - !path[0]);
-		return;
-	}
-	tg_addr_format(address, host, sizeof(host));
-	snprintf(text, TEXT_BYTES, strchr(host, ':') ? "[%s]:%u" : "%s:%u", host, ntohs(port_be));
-}
-
-/* `curl[42] connect4 10.0.0.1:80: no-lan denies it: EPERM` */
-static void print_event(const struct tg_event *event, const struct tg_image *image)
-{
-	struct tg_rule_info rule = {.size = sizeof(rule), .name = "the default"};
-	char comm[TEXT_BYTES], asked[TEXT_BYTES], final[TEXT_BYTES];
-
-	tg_image_rule(image, event->rule,
-		      &rule); /* fails, and changes nothing, if no rule decided */
-	copy_printable(comm, event->comm, sizeof(event->comm));
-	format_endpoint(asked, event->asked_addr, event->asked_port_be, event->asked_path,
-			event->asked_path_bytes);
-	format_endpoint(final, event->final_addr, event->final_port_be, event->final_path,
-			event->final_path_bytes);
-	printf("%s[%u] %s %s: %s ", comm, event->pid, tg_hook_name(event->hook), asked, rule.name);
-	if (event->verb == TG_VERB_DENY)
-		printf("denies it: %s", tg_errno_name(event->error));
-	else if (strcmp(asked, final))
-		printf("sends it to %s", final);
-	else
-		printf("lets it through");
-	puts(event->shadow ? " (shadow: the call went on)" : "");
-}
-
-/* Print all events that are in the ring now, and give their space back to the kernel. */
-static int print_events(struct tg_gate *gate, const struct tg_image *image)
-{
-	const struct tg_event *events;
+	static struct tg_event events[EVENTS] = {{.size = sizeof(struct tg_event)}};
+	char text[TG_EVENT_TEXT];
 	uint32_t count;
 
-	if (tg_gate_events(gate, &events, &count))
+	if (tg_gate_read_events(gate, events, EVENTS, &count))
 		return -1;
-	for (uint32_t i = 0; i < count; i++)
-		print_event(&events[i], image);
-	tg_gate_consume(gate, count);
-	return 0;
+	for (uint32_t i = 0; i < count; i++) {
+		if (tg_event_format(gate, &events[i], TG_FORMAT_TEXT, text, sizeof(text)))
+			return -1;
+		puts(text);
+	}
+	return (int)count;
 }
 
 /* "ban 192.0.2.1", "unban 192.0.2.0/24" */
@@ -97,8 +50,10 @@ static void run_line(const struct tg_gate *gate, char *line)
 	const char *word = strtok(line, " \t\r");
 	const char *item = strtok(NULL, " \t\r");
 	bool add = word && !strcmp(word, "ban");
+	struct tg_set_entry entry = {.size = sizeof(entry), .item = item};
 	struct tg_set *banned;
-	int result;
+	uint32_t removed = 0;
+	int error;
 
 	if (!word)
 		return;
@@ -107,13 +62,13 @@ static void run_line(const struct tg_gate *gate, char *line)
 		      "too");
 		return;
 	}
-	result = tg_gate_set(gate, "banned", &banned);
-	if (!result)
-		result = add ? tg_set_add(banned, &item, 1, TG_TTL_DEFAULT)
-			     : tg_set_remove(banned, item);
-	if (result < 0)
+	error = tg_gate_find_set(gate, "banned", &banned);
+	if (!error)
+		error = add ? tg_set_add(banned, &entry, 1)
+			    : tg_set_remove(banned, &item, 1, &removed);
+	if (error)
 		warnx("%s", tg_error());
-	else if (!add && !result)
+	else if (!add && !removed)
 		warnx("%s was not banned", item);
 	else
 		warnx("%s is %s", item, add ? "banned" : "no longer banned");
@@ -185,38 +140,71 @@ static int open_signals(void)
 	return fd;
 }
 
-/* The program's loop. It ends when a signal comes. */
-static int serve(struct tg_gate *gate, const struct tg_image *image)
+static void watch(int loop, int fd)
 {
-	struct tg_gate_status status = {.size = sizeof(status)};
-	struct input input = {0};
-	struct pollfd ready[] = {
-		{.fd = tg_gate_event_fd(gate), .events = POLLIN},
-		{.fd = open_signals(), .events = POLLIN},
-		{.fd = STDIN_FILENO, .events = POLLIN},
-	};
-	int error;
+	struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
 
+	/* Files, and /dev/null, cannot be waited for: there are no lines to read then. */
+	if (epoll_ctl(loop, EPOLL_CTL_ADD, fd, &event) && !(errno == EPERM && fd == STDIN_FILENO))
+		err(1, "epoll_ctl");
+}
+
+/* The program's loop. It ends when a signal comes. */
+static int run(struct tg_gate *gate)
+{
+	int loop = epoll_create1(EPOLL_CLOEXEC), signals = open_signals();
+	struct input input = {0};
+	bool stopped = false;
+
+	if (loop < 0)
+		err(1, "epoll_create1");
+	watch(loop, tg_gate_event_fd(gate));
+	watch(loop, signals);
+	watch(loop, STDIN_FILENO);
 	warnx("the image is enforced; Ctrl-C ends it");
-	do {
-		if (poll(ready, 3, -1) < 0 && errno != EINTR)
-			err(1, "poll");
-		if (ready[2].revents && !read_input(&input, gate))
-			ready[2].fd = -1;
-		error = print_events(gate, image);
-	} while (!error && !ready[1].revents);
-	error = error || tg_gate_detach(gate) || print_events(gate, image) ||
-		tg_gate_status(gate, &status);
-	if (!error && status.lost)
-		warnx("%ju events were lost: the ring was full", (uintmax_t)status.lost);
-	return error;
+	while (!stopped) {
+		struct epoll_event ready[3];
+		int count = epoll_wait(loop, ready, 3, -1);
+
+		if (count < 0 && errno != EINTR)
+			err(1, "epoll_wait");
+		for (int i = 0; i < count; i++) {
+			int fd = ready[i].data.fd;
+
+			if (fd == signals)
+				stopped = true;
+			else if (fd == STDIN_FILENO && !read_input(&input, gate))
+				epoll_ctl(loop, EPOLL_CTL_DEL, fd, NULL);
+			else if (fd != STDIN_FILENO && print_events(gate) < 0)
+				return -1;
+		}
+	}
+	close(signals);
+	close(loop);
+	return 0;
+}
+
+/* Detach, and print the last events. */
+static int finish(struct tg_gate *gate)
+{
+	struct tg_gate_stats stats = {.size = sizeof(stats)};
+	int count;
+
+	if (tg_gate_detach(gate, NULL))
+		return -1;
+	while ((count = print_events(gate)) > 0)
+		;
+	if (count < 0 || tg_gate_stats(gate, NULL, 0, &stats))
+		return -1;
+	if (stats.lost)
+		warnx("%ju events were lost: the ring was full", (uintmax_t)stats.lost);
+	return 0;
 }
 
 int main(int argc, char **argv)
 {
 	struct tg_image *image;
 	struct tg_gate *gate = NULL;
-	char cgroup[4096];
 	int error;
 
 	if (argc != 3)
@@ -225,8 +213,8 @@ int main(int argc, char **argv)
 	setlinebuf(stdout); /* events appear at once, even if the output is a pipe */
 	if (tg_image_load(argv[1], &image))
 		errx(1, "%s\nTo make an image, run: tidegate compile POLICY -o IMAGE", tg_error());
-	error = tg_cgroup_find(argv[2], cgroup, sizeof(cgroup)) || tg_gate_open(NULL, &gate) ||
-		tg_gate_publish(gate, image) || tg_gate_attach(gate, cgroup) || serve(gate, image);
+	error = tg_gate_new(NULL, &gate) || tg_gate_publish(gate, image, NULL) ||
+		tg_gate_attach(gate, argv[2], NULL, NULL) || run(gate) || finish(gate);
 	if (error)
 		warnx("%s", tg_error());
 	tg_gate_close(gate);

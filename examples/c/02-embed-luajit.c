@@ -87,7 +87,7 @@ static int timeout_ms(lua_State *L)
 	double seconds = -1;
 
 	lua_getglobal(L, "gate");
-	lua_getfield(L, -1, "timeout");
+	lua_getfield(L, -1, "next_timeout");
 	lua_insert(L, -2);
 	if (!call(L, 1))
 		seconds = lua_tonumber(L, -1);

@@ -2,8 +2,10 @@
 ---   { "10.0.1.5:8080", { "10.0.1.6:8080", weight = 3, state = "draining" } }
 
 local ffi = require "ffi"
+local handles = require "tidegate.handle"
 local library = require "tidegate.ffi"
 local literal = require "tidegate.literal"
+local meant = require "tidegate.meant"
 local names = require "tidegate.names"
 local suggest = require "tidegate.suggest"
 
@@ -19,6 +21,8 @@ local M = {}
 
 M.wants = [[backends such as { "10.0.1.5:8080", { "10.0.1.6:8080", weight = 3 } }]]
 
+local read_class -- of the backends of live services, as they are read
+
 local state_numbers = {}
 for number, name in pairs(names.backend_states) do
   state_numbers[name] = number
@@ -30,16 +34,7 @@ function M.state_number(name)
   return state_numbers[name]
 end
 
---- Check one backend: { address, weight, state }.  Only backends of live services have a state.
-local function take_one(item, live)
-  if type(item) == "string" then
-    item = { item }
-  elseif type(item) ~= "table" or type(item[1]) ~= "string" then
-    return nil, ("wants %s; got %s in it"):format(M.wants, literal.describe(item))
-  end
-  if item[1]:find "%z" then
-    return nil, ("%s: is no address"):format(literal.quote(item[1]))
-  end
+local function check_fields(item, live)
   for key in pairs(item) do
     if key == "state" and not live then
       return nil, ("%s: state: only backends of live services have one")
@@ -47,20 +42,47 @@ local function take_one(item, live)
     elseif key ~= 1 and key ~= "weight" and key ~= "state" then
       return nil, ("%s: unknown field %s of a backend%s")
         :format(literal.quote(item[1]), literal.describe(key),
-          suggest.hint(key, live and { "weight", "state" } or { "weight" }))
+          suggest.hint(key, live and { "weight", "state" } or { "weight" }, meant.backends))
     end
   end
-  local weight = item.weight or 1
-  if type(weight) ~= "number" or weight % 1 ~= 0 or weight < 1 or weight > 65535 then
-    return nil, ("%s: weight: wants a whole number from 1 to 65535; got %s")
-      :format(literal.quote(item[1]), literal.describe(item.weight))
-  end
-  local state = item.state or "up"
-  if not state_numbers[state] then
+  local weight, state = item.weight, item.state
+  if weight ~= nil and (type(weight) ~= "number" or weight % 1 ~= 0 or weight < 1
+    or weight > 65535) then
+    return nil, ("%s: weight: wants a whole number from 1 to 65535; got %s%s")
+      :format(literal.quote(item[1]), literal.describe(weight),
+        weight ~= 0 and "" or live and [[; a backend that gets no new calls has state = "draining"]]
+          or "; leave out a backend that gets no calls")
+  elseif state ~= nil and not state_numbers[state] then
     return nil, ('%s: state: wants "up", "draining" or "down"; got %s')
-      :format(literal.quote(item[1]), literal.describe(item.state))
+      :format(literal.quote(item[1]), literal.describe(state))
   end
-  return { item[1], weight, state }
+  return true
+end
+
+--- Check one backend.  Only backends of live services have a state.
+---@param item any
+---@param live boolean|nil
+---@return { [1]: string, [2]: integer|nil, [3]: string|nil }|nil address, weight and state
+---@return string|nil message
+function M.take_one(item, live)
+  if live and handles.state(item, read_class) then
+    item = { item.address, weight = item.weight, state = item.state }
+  elseif type(item) == "string" then
+    item = { item }
+  elseif type(item) == "table" and type(item.address) == "string" then
+    return nil, ("%s: the address comes first, without a field; write { %s, … }")
+      :format(literal.quote(item.address), literal.quote(item.address))
+  elseif type(item) ~= "table" or type(item[1]) ~= "string" then
+    return nil, ("wants %s; got %s in it"):format(M.wants, literal.describe(item))
+  end
+  if item[1]:find "%z" then
+    return nil, ("%s: is no address"):format(literal.quote(item[1]))
+  end
+  local ok, message = check_fields(item, live)
+  if not ok then
+    return nil, message
+  end
+  return { item[1], item.weight, item.state }
 end
 
 --- Check a list.
@@ -81,11 +103,11 @@ function M.take(value, live)
   end
   local backends = {}
   for position, item in ipairs(value) do
-    local taken, message = take_one(item, live)
+    local taken, message = M.take_one(item, live)
     if not taken then
       return nil, message
     end
-    backends[position] = taken
+    backends[position] = { taken[1], taken[2] or 1, taken[3] or "up" }
   end
   if #backends == 0 and not live then
     return nil, ("wants %s; got none"):format(M.wants)
@@ -148,29 +170,34 @@ local function from_info(info)
   }
 end
 
---- The backends that `read` returns one by one: tg_image_backend(), tg_gate_backend() …
----@param read fun(position: integer, info: ffi.cdata*): integer
+--- The backends over which `next` walks: tg_image_candidate_next().
+---@param next fun(cursor: ffi.cdata*, info: ffi.cdata*): integer
 ---@return tidegate.Backend[]
-function M.read(read)
+function M.walk(next)
   local backends, info = {}, library.sized "struct tg_backend_info"
-  while read(#backends, info) == 0 do
+  local cursor = ffi.new "uint64_t[1]"
+  while next(cursor, info) == 1 do
     backends[#backends + 1] = from_info(info)
   end
   return share_out(backends)
 end
 
 --- The backends that `read` returns all at once: tg_services_backends(); nil: there is no list.
----@param read fun(infos: ffi.cdata*, room: integer, count: ffi.cdata*): integer
+---@param read fun(infos: ffi.cdata*, capacity: integer, count: ffi.cdata*): integer 1; 0: no list
 ---@return tidegate.Backend[]|nil
 ---@return string|nil message
 ---@return integer|nil errno
 function M.read_all(read)
-  local infos, room, count = ffi.new "struct tg_backend_info[16]", 16, library.index()
-  local result = read(infos, room, count)
-  while result > 0 and count[0] > room do
-    room = count[0]
-    infos = ffi.new("struct tg_backend_info[?]", room)
-    result = read(infos, room, count)
+  local capacity, count = 16, library.index()
+  local function read_some()
+    local infos = ffi.new("struct tg_backend_info[?]", capacity)
+    infos[0].size = ffi.sizeof "struct tg_backend_info"
+    return read(infos, capacity, count), infos
+  end
+  local result, infos = read_some()
+  while result > 0 and count[0] > capacity do
+    capacity = count[0]
+    result, infos = read_some()
   end
   if result < 0 then
     return library.failure(result)
@@ -200,11 +227,74 @@ function M.read_lists(read)
   return lists
 end
 
---- "10.96.0.10:80/tcp"
+-- Of live services ---------------------------------------------------------------------
+
+-- What was read of live services is a copy.  An assignment to it would change nothing, so it is an
+-- error.
+
+local read_fields = {}
+for _, name in ipairs { "address", "weight", "state", "picked", "share" } do
+  read_fields[name] = function(member) return member[name] end
+end
+
+read_class = handles.class {
+  noun = "backend", fields = read_fields, methods = {},
+  change = "svc:put_backend(VIP, { ADDRESS, state = … }) changes it",
+  text = function(member)
+    return ("{ address = %q, weight = %d, state = %q, picked = %d, share = %.14g }")
+      :format(member.address, member.weight, member.state, member.picked, member.share)
+  end,
+}
+
+local function cannot_assign()
+  error("the list is a copy; svc[VIP] = { … } or svc:put_backend(VIP, BACKEND) changes it", 2)
+end
+
+local function list_text(list)
+  local texts = {}
+  for position, member in ipairs(list) do
+    texts[position] = tostring(member)
+  end
+  local glue = #texts > 1 and ",\n  " or ", "
+  return #texts == 0 and "{}" or ("{ %s }"):format(table.concat(texts, glue))
+end
+
+local read_list = { __newindex = cannot_assign, __tostring = list_text, __metatable = false }
+
+--- Make a list that nobody can assign to.
+---@param backends tidegate.Backend[]
+---@return tidegate.Backend[]
+function M.seal(backends)
+  local sealed = {}
+  for position, member in ipairs(backends) do
+    sealed[position] = handles.new(read_class, member)
+  end
+  return setmetatable(sealed, read_list)
+end
+
+--- A sealed list as a list of plain tables.
+---@param backends tidegate.Backend[]
+---@return tidegate.Backend[]
+function M.plain(backends)
+  local plain = {}
+  for position, member in ipairs(backends) do
+    plain[position] = handles.state(member, read_class)
+  end
+  return plain
+end
+
+--- "10.96.0.10:80/tcp", "10.96.0.10:*/tcp" or "10.96.0.10"
 ---@param info ffi.cdata* struct tg_vip_info
 ---@return string
 function M.vip_text(info)
-  return ("%s/%s"):format(library.endpoint(info.addr, info.port), names.protocols[info.proto])
+  if info.proto == 0 then
+    return library.address(info.addr)
+  end
+  local endpoint = library.endpoint(info.addr, info.port)
+  if info.port == 0 then
+    endpoint = endpoint:gsub("%d+$", "*")
+  end
+  return ("%s/%s"):format(endpoint, names.protocols[info.proto])
 end
 
 return M

@@ -1,6 +1,7 @@
---- Clocks: monotonic ones, with and without suspend, and the time of day.
+--- Clocks: the one of timers, and the time of day of the one of events.
 
 local ffi = require "ffi"
+local library = require "tidegate.ffi"
 
 local M = {}
 
@@ -12,31 +13,21 @@ if not pcall(ffi.typeof, "struct tg_lua_timespec") then
   ]]
 end
 
-local CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME = 0, 1, 7
+local CLOCK_MONOTONIC = 1
 local timespec = ffi.new "struct tg_lua_timespec"
 
-local function read(which)
-  ffi.C.tg_lua_clock_gettime(which, timespec)
+--- Seconds of the kernel's monotonic clock, the clock of timers.
+---@return number
+function M.monotonic()
+  ffi.C.tg_lua_clock_gettime(CLOCK_MONOTONIC, timespec)
   return tonumber(timespec.seconds) + tonumber(timespec.nanoseconds) / 1e9
 end
 
---- Seconds of the kernel's monotonic clock, the clock of events and timers.
----@return number
-function M.monotonic()
-  return read(CLOCK_MONOTONIC)
-end
-
---- Seconds from 1970 to the zero of the monotonic clock.
+--- Seconds from 1970 to the zero of the clock of events and counters, which goes on while the
+--- machine is suspended.
 ---@return number
 function M.epoch()
-  return read(CLOCK_REALTIME) - read(CLOCK_MONOTONIC)
-end
-
---- Seconds from 1970 to the zero of the boot-time clock, which goes on while the machine is
---- suspended: the clock of counters.
----@return number
-function M.boot_epoch()
-  return read(CLOCK_REALTIME) - read(CLOCK_BOOTTIME)
+  return tonumber(library.C.tg_unix_ns(0)) / 1e9
 end
 
 return M

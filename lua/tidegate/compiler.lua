@@ -16,18 +16,32 @@ end
 
 -- Trying -------------------------------------------------------------------------------
 
---- Declare the sets that a rule names, empty.
-local function declare_sets(candidate, object)
-  local seen = {}
+--- Whether a rule may name live tables; nil: it names one that is not declared.
+local function names_tables(candidate, tables)
+  local some = false
   for _, values in ipairs(candidate.lists) do
-    for _, handle in ipairs(values:sets()) do
-      if not seen[handle.name] and live.is_declared(handle) then
-        seen[handle.name] = true
-        local ok, message, errno = live.add_to(handle, object, true)
-        if not ok then
-          return nil, message, errno
-        end
+    local named, files = values:tables()
+    some = some or files or #named > 0
+    for _, name in ipairs(named) do
+      if not tables[name] then
+        return nil, ('%s: %s "%s": %s: %s'):format(candidate.where, candidate.verb, candidate.name,
+          values.row.name, live.unknown(name, tables))
       end
+    end
+  end
+  return some
+end
+
+--- Declare the policy's live tables, empty, if a rule may name one.
+local function declare_tables(candidate, tables, object)
+  local some, problem = names_tables(candidate, tables)
+  if some == nil then
+    return nil, problem
+  end
+  for _, handle in ipairs(some and tables or {}) do
+    local ok, message, errno = live.add_to(handle, object, true)
+    if not ok then
+      return nil, message, errno
     end
   end
   return true
@@ -56,12 +70,13 @@ end
 --- Whether the library accepts a rule.  It is compiled alone, to find now what the compilation of
 --- the whole policy would only find later.
 ---@param candidate tidegate.Rule
+---@param tables (tidegate.Set|tidegate.Services)[] that its policy declares, also by name
 ---@return true|nil
 ---@return string|nil message
 ---@return integer|nil errno
-function M.try_rule(candidate)
+function M.try_rule(candidate, tables)
   return scratch(function(object)
-    local ok, message, errno = declare_sets(candidate, object)
+    local ok, message, errno = declare_tables(candidate, tables, object)
     if ok then
       ok, message, errno = candidate:add_to(object, candidate.ordinal)
     end
@@ -79,24 +94,44 @@ function M.try_rule(candidate)
   end)
 end
 
+--- What the library says about the effects of a rule that has mistakes already, so that all are
+--- told at once; nil: nothing.
+---@param candidate tidegate.Member
+---@return string|nil a line for each mistake
+function M.effect_mistakes(candidate)
+  return select(2, scratch(function(object) return candidate:add_effects(object, 1) end))
+end
+
 -- Compiling ----------------------------------------------------------------------------
 
 local function verb_number(verdict)
   return C["TG_VERB_" .. verdict:upper()]
 end
 
---- Set the options of a tg_policy.  egress comes first, because connect and sendmsg override it.
-local function set_options(object, options)
-  local result = 0
+--- Pass verdicts by operation to a function of the library.  egress comes first, because connect
+--- and sendmsg override it.
+local function set_verdicts(object, set, verdicts)
   for _, op in ipairs { "egress", "connect", "sendmsg", "bind" } do
-    local verdict = options.default and options.default[op]
-    if verdict and result == 0 then
+    local verdict = verdicts and verdicts[op]
+    if verdict then
       local ops = rule.operation_bits(schema.fields[op].ops)
-      result = C.tg_policy_default(object, ops, verb_number(verdict))
+      local result = set(object, ops, verb_number(verdict))
+      if result ~= 0 then
+        return result
+      end
     end
   end
-  if options.on_error and result == 0 then
-    result = C.tg_policy_on_error(object, verb_number(options.on_error))
+  return 0
+end
+
+--- Set the options of a tg_policy.
+local function set_options(object, options)
+  local result = set_verdicts(object, C.tg_policy_default, options.default)
+  if result == 0 then
+    result = set_verdicts(object, C.tg_policy_on_error, options.on_error)
+  end
+  if result == 0 and options.shadow then
+    result = C.tg_policy_flags(object, C.TG_POLICY_SHADOW)
   end
   return library.outcome(result)
 end

@@ -19,6 +19,13 @@ function Diff:__tostring()
   return table.concat(lines, "\n")
 end
 
+--- Whether a value is a difference.
+---@param value any
+---@return boolean
+function M.is(value)
+  return getmetatable(value) == Diff
+end
+
 local function lines_of(text)
   local lines = {}
   for line in text:gmatch "[^\n]+" do
@@ -62,14 +69,31 @@ local function walk_back(a, b, steps, edits)
     if diagonal == -edit or (diagonal ~= edit and left < right) then
       x = right
       y = x - diagonal - 1
-      changes[#changes + 1] = { sign = "+", text = b[y + 1] }
+      changes[#changes + 1] = { sign = "+", text = b[y + 1], at = x }
     else
       x = left
       y = x - diagonal + 1
-      changes[#changes + 1] = { sign = "-", text = a[x + 1] }
+      changes[#changes + 1] = { sign = "-", text = a[x + 1], at = x + 1 }
     end
   end
   return changes
+end
+
+--- The changes from one list of texts to another, in order; nil: there are too many.
+---@param from string[]
+---@param to string[]
+---@return { sign: "+"|"-", text: string, at: integer }[]|nil at: where it is in `from`, or how many
+--- of `from` come before it
+function M.edits(from, to)
+  local steps, count = trace(from, to)
+  if not steps then
+    return nil
+  end
+  local back, edits = walk_back(from, to, steps, count), {}
+  for index = #back, 1, -1 do
+    edits[#edits + 1] = back[index]
+  end
+  return edits
 end
 
 --- The changes from one text to another.
@@ -79,18 +103,16 @@ end
 function M.new(from, to)
   local a, b = lines_of(from), lines_of(to)
   local result = setmetatable({}, Diff)
-  local steps, edits = trace(a, b)
-  if not steps then
+  local edits = M.edits(a, b)
+  for _, edit in ipairs(edits or {}) do
+    result[#result + 1] = { sign = edit.sign, text = edit.text }
+  end
+  if not edits then
     for _, side in ipairs { { "-", a }, { "+", b } } do
       for _, text in ipairs(side[2]) do
         result[#result + 1] = { sign = side[1], text = text }
       end
     end
-    return result
-  end
-  local changes = walk_back(a, b, steps, edits)
-  for index = #changes, 1, -1 do
-    result[#result + 1] = changes[index]
   end
   return result
 end

@@ -17,11 +17,9 @@ local M = {}
 --- Run the checks, one a turn: `for check in doctor_checks.each() do`.
 ---@return fun(): tidegate.Check|nil
 function M.each()
-  local index = -1
-  local check = library.sized "struct tg_check"
+  local cursor, check = ffi.new "uint64_t[1]", library.sized "struct tg_check"
   return function()
-    index = index + 1
-    if C.tg_doctor(index, check) == 0 then
+    if C.tg_doctor_next(cursor, check) == 1 then
       return {
         name = ffi.string(check.name), state = names.check_states[check.state],
         found = ffi.string(check.found), remedy = ffi.string(check.remedy),

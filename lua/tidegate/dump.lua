@@ -3,6 +3,7 @@
 local ffi = require "ffi"
 local backend = require "tidegate.backend"
 local duration = require "tidegate.duration"
+local elements = require "tidegate.elements"
 local library = require "tidegate.ffi"
 local literal = require "tidegate.literal"
 local names = require "tidegate.names"
@@ -14,12 +15,13 @@ local C = library.C
 
 local M = {}
 
---- The default of each operation; one word if they are all the same.
-local function default_text(info)
+--- A verdict for each operation; one word if they are all the same.
+---@param numbers ffi.cdata* enum tg_verb, by enum tg_op
+local function verdicts_text(numbers)
   local verdicts, parts = {}, {}
   for _, name in ipairs(schema.call_names) do
     if not schema.fields[name].reports then
-      local verdict = names.verbs[info.defaults[C["TG_OP_" .. name:upper()]]]
+      local verdict = names.verbs[numbers[C["TG_OP_" .. name:upper()]]]
       verdicts[verdict] = true
       parts[#parts + 1] = ("%s = %q"):format(name, verdict)
     end
@@ -31,50 +33,51 @@ local function default_text(info)
 end
 
 local function policy_text(image)
+  local default, on_error = verdicts_text(image.info.defaults), verdicts_text(image.info.on_error)
   local options = {}
   if image.name ~= "" then
     options[1] = "name = " .. literal.quote(image.name)
   end
-  options[#options + 1] = "default = " .. default_text(image.info)
-  options[#options + 1] = ("on_error = %q"):format(names.verbs[image.info.on_error])
+  options[#options + 1] = "default = " .. default
+  options[#options + 1] = on_error ~= default and "on_error = " .. on_error or nil
+  options[#options + 1] = image.shadow and "shadow = true" or nil
   return "policy { " .. table.concat(options, ", ") .. " }"
 end
 
+--- `"10m"`, or math.huge for TG_TTL_FOREVER.
 local function ttl_text(ms)
-  return literal.quote(duration.text(tonumber(ms)))
+  return ms == elements.FOREVER and "math.huge" or literal.quote(duration.text(tonumber(ms)))
 end
 
 --- The items of `set "banned" { "192.0.2.1", ttl = "10m", size = 65536 }`.
-local function set_items(image, index, info)
-  local cursor, element = ffi.new "uint64_t[1]", ffi.new "struct tg_set_element"
+local function set_items(image, info)
+  local cursor, element = ffi.new "uint64_t[1]", library.sized "struct tg_set_element"
   local parts = {}
-  while C.tg_image_set_next(image.cdata, index, cursor, element) == 1 do
+  while C.tg_image_element_next(image.cdata, info.name, cursor, element) == 1 do
     local text = literal.quote(set.element_text(element))
     if element.ttl_ms ~= info.ttl_ms then
-      local ttl = element.ttl_ms > 0 and ttl_text(element.ttl_ms) or "0"
-      text = ("{ %s, ttl = %s }"):format(text, ttl)
+      text = ("{ %s, ttl = %s }"):format(text, ttl_text(element.ttl_ms))
     end
     parts[#parts + 1] = text
   end
-  if info.ttl_ms > 0 then
+  if info.ttl_ms ~= elements.FOREVER then
     parts[#parts + 1] = "ttl = " .. ttl_text(info.ttl_ms)
   end
   return parts
 end
 
 --- The items of `services "svc" { ["10.96.0.10:80/tcp"] = { "10.0.1.5:8080" }, size = 1024 }`.
-local function service_items(image, index)
-  local cursor, vip = ffi.new "uint64_t[1]", ffi.new "struct tg_vip_info"
+local function service_items(image, info)
+  local cursor, vip = ffi.new "uint64_t[1]", library.sized "struct tg_vip_info"
   local parts = {}
-  while C.tg_image_service_next(image.cdata, index, cursor, vip) == 1 do
-    local items = {}
-    for position, member in ipairs(backend.read(function(number, info)
-      return C.tg_image_service_backend(image.cdata, index, cursor[0], number, info)
-    end)) do
+  while C.tg_image_vip_next(image.cdata, info.name, cursor, vip) == 1 do
+    local items, text = {}, backend.vip_text(vip)
+    for position, member in ipairs(assert(backend.read_all(function(infos, capacity, count)
+      return C.tg_image_vip_backends(image.cdata, info.name, text, infos, capacity, count)
+    end))) do
       items[position] = backend.item_text(member.address, member.weight, member.state)
     end
-    parts[#parts + 1] = ("[%s] = { %s }")
-      :format(literal.quote(backend.vip_text(vip)), table.concat(items, ", "))
+    parts[#parts + 1] = ("[%s] = { %s }"):format(literal.quote(text), table.concat(items, ", "))
   end
   return parts
 end
@@ -82,23 +85,38 @@ end
 local table_items = { [set] = set_items, [services] = service_items }
 
 --- A live table as it is declared: its word, its name, its items and its size.
-local function table_text(image, kind, index, info)
-  local parts = table_items[kind](image, index, info)
-  parts[#parts + 1] = ("size = %d"):format(tonumber(info.room))
+local function table_text(image, kind, info)
+  local parts = table_items[kind](image, info)
+  parts[#parts + 1] = ("size = %d"):format(tonumber(info.capacity))
+  if bit.band(info.flags, C.TG_TABLE_READONLY) ~= 0 then
+    parts[#parts + 1] = "readonly = true"
+  end
   return ("%s %s { %s }")
     :format(kind.word, literal.quote(ffi.string(info.name)), table.concat(parts, ", "))
+end
+
+local function head_lines(image)
+  local lines = { policy_text(image), "" }
+  for _, kind in ipairs { set, services } do
+    image:each_table(kind, function(info)
+      lines[#lines + 1] = table_text(image, kind, info)
+    end)
+  end
+  return lines
+end
+
+--- The options and the live tables of an image, without its rules.
+---@param image tidegate.Image
+---@return string
+function M.head(image)
+  return table.concat(head_lines(image), "\n")
 end
 
 --- Lua that compiles to the same image.
 ---@param image tidegate.Image
 ---@return string
 function M.text(image)
-  local lines = { policy_text(image), "" }
-  for _, kind in ipairs { set, services } do
-    image:each_table(kind, function(index, info)
-      lines[#lines + 1] = table_text(image, kind, index, info)
-    end)
-  end
+  local lines = head_lines(image)
   for index = 0, image.count - 1 do
     local info = image:rule(index)
     lines[#lines + 1] = info.text

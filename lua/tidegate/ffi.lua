@@ -1,14 +1,15 @@
 --- The C library, loaded through LuaJIT's FFI.
 --
--- `make` generates the declarations from core/tidegate.h, as the module tidegate.cdef.  The library
--- that is loaded must have the same ABI number.
+-- `make` generates the declarations from the headers of core/, as the module tidegate.cdef.  The
+-- library must be of the same build, because this module reads its events in place.
 
 local ffi = require "ffi"
+local library_name = require "tidegate.library_name"
 
 local M = {}
 
 -- If the module is loaded again, the declarations of the first load are still there.
-if not pcall(ffi.typeof, "struct tg_event") then
+if not pcall(ffi.typeof, "struct tg_event_record") then
   local found, declarations = pcall(require, "tidegate.cdef")
   if not found then
     error("tidegate: there is no module tidegate.cdef; "
@@ -34,36 +35,32 @@ function M.locate(file)
     return build .. "/" .. file
   elseif prefix and exists(prefix .. "/lib/" .. file) then
     return prefix .. "/lib/" .. file
-  elseif prefix and exists(prefix .. "/lib/lua/5.1/" .. file:gsub("%.0$", "")) then
-    return prefix .. "/lib/lua/5.1/" .. file:gsub("%.0$", "")
+  elseif prefix and exists(prefix .. "/lib/lua/5.1/" .. file:gsub("%.%d+$", "")) then
+    return prefix .. "/lib/lua/5.1/" .. file:gsub("%.%d+$", "")
   end
   return file
 end
 
---- TIDEGATE_LIBRARY, if it is set, takes precedence.
-local function library_path()
-  local named = os.getenv "TIDEGATE_LIBRARY"
-  return named and named ~= "" and named or M.locate "libtidegate.so.0"
-end
-
 local function load_library()
-  local path = library_path()
+  local path = library_name ~= "" and library_name or M.locate("libtidegate.so." .. ffi.C.TG_ABI)
   local ok, library = pcall(ffi.load, path)
   if not ok then
     error(("tidegate: %s; run make, or set TIDEGATE_LIBRARY to the path of libtidegate.so")
       :format(library), 0)
   end
-  local abi, wanted = library.tg_abi(), library.TG_ABI
-  if abi ~= wanted then
-    error(("tidegate: %s has ABI %d, this module wants %d; install both from the same version")
-      :format(path, abi, wanted), 0)
+  -- A host that loads the module anew, as nginx does at a reload, still has the library that it
+  -- began with.
+  local has_abi, abi = pcall(function() return library.tg_private_abi() end)
+  if not has_abi or abi ~= library.TG_PRIVATE_ABI then
+    error(("tidegate: libtidegate in this process is of another build than the Lua module; restart "
+      .. "the host, or install both from one build (the library is %s)"):format(path), 0)
   end
   return library
 end
 
 local C = load_library()
 
---- The functions and constants of tidegate.h.
+--- The functions and constants of tidegate.h and tidegate_private.h.
 M.C = C
 
 --- The results of a failed call: nil, the library's text, the errno (positive).
@@ -157,13 +154,13 @@ function M.text(text)
   end
 end
 
-local address = ffi.new "char[64]"
+local address = ffi.new("char[?]", C.TG_ENDPOINT_TEXT)
 
 --- "1.2.3.4" or "::1", from 16 bytes in network order.
 ---@param bytes ffi.cdata*
 ---@return string
 function M.address(bytes)
-  C.tg_addr_format(bytes, address, 64)
+  C.tg_addr_format(bytes, address, C.TG_ENDPOINT_TEXT)
   return ffi.string(address)
 end
 
@@ -181,11 +178,8 @@ end
 ---@param port integer host order
 ---@return string
 function M.endpoint(bytes, port)
-  local addr = M.address(bytes)
-  if addr:find(":", 1, true) then
-    addr = "[" .. addr .. "]"
-  end
-  return addr .. ":" .. tonumber(port)
+  C.tg_endpoint_format(bytes, port, address, C.TG_ENDPOINT_TEXT)
+  return ffi.string(address)
 end
 
 return M

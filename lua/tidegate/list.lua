@@ -1,14 +1,15 @@
 --- The values of one field: from what a rule says in Lua to a tg_list.
 --
--- First the Lua value becomes plain data, an array of items: a string, a tidegate.File, a live
--- set or services, the complement of a set, or { addr = items, port = items }.  dump() writes
--- these items, and the tg_list is built from them, again when a file has changed.
+-- First the Lua value becomes plain data, an array of items: a string, a tidegate.File, or
+-- { addr = items, port = items }.  The handle of a live table becomes "@name".  dump() writes these
+-- items, and the tg_list is built from them, again when a file has changed.
 
 local file = require "tidegate.file"
 local library = require "tidegate.ffi"
 local literal = require "tidegate.literal"
 local live = require "tidegate.live_table"
-local set = require "tidegate.set"
+local meant = require "tidegate.meant"
+local named_range = require "tidegate.named_range"
 local suggest = require "tidegate.suggest"
 
 local C = library.C
@@ -16,6 +17,7 @@ local C = library.C
 local M = {}
 
 local MAX_NESTING = 16
+local MOST_TOLD = 10 -- wrong items of a list
 local product_keys = { "addr", "port" }
 
 ---@class tidegate.List
@@ -40,7 +42,8 @@ end
 -- The parts of { addr = …, port = … }, like rows of the schema.
 local parts = {
   addr = {
-    list = "ADDR", wants = [[addr to be an address such as "10.0.0.0/8", or a list of them]],
+    list = "ADDR", tables = true,
+    wants = [[addr to be an address such as "10.0.0.0/8", or a list of them]],
   },
   port = {
     list = "PORT", numbers = true,
@@ -54,8 +57,9 @@ local normalise
 local function product(row, value, depth)
   for key in pairs(value) do
     if not parts[key] then
-      fail(("unknown key %s in { addr = …, port = … }%s")
-        :format(literal.describe(key), suggest.hint(key, product_keys)))
+      local hint = key == 1 and "; write addr = " .. literal.describe(value[1])
+        or suggest.hint(key, product_keys, meant.parts)
+      fail(("unknown key %s in { addr = …, port = … }%s"):format(literal.describe(key), hint))
     end
   end
   if not row.endpoints then
@@ -68,6 +72,19 @@ local function product(row, value, depth)
     end
   end
   return endpoint
+end
+
+--- "@banned" for the handle of a live set.
+local function reference(row, handle)
+  if not row.endpoints and not row.tables then
+    fail(("%s: a live table holds addresses; only an operation, or source, can name one")
+      :format(live.text(handle)))
+  end
+  local problem = live.undeclared(handle)
+  if problem then
+    fail(problem)
+  end
+  return "@" .. handle.name
 end
 
 local function is_sequence(value)
@@ -88,12 +105,15 @@ function normalise(row, value, items, depth)
     items[#items + 1] = value
   elseif kind == "number" and row.numbers and value >= 0 and value % 1 == 0 and value < 2 ^ 32 then
     items[#items + 1] = ("%d"):format(value)
-  elseif live.is(value) or set.is_complement(value) then
-    items[#items + 1] = value
-  elseif kind ~= "table" then
-    fail(("wants %s; got %s"):format(row.wants, literal.describe(value)))
+  elseif live.is(value) then
+    items[#items + 1] = reference(row, value)
   elseif file.is(value) then
     items[#items + 1] = value
+  elseif kind ~= "table" then
+    local is_port = kind == "number" and row.endpoints and value % 1 == 0 and value > 0
+      and value < 2 ^ 16
+    fail(("wants %s; got %s%s"):format(row.wants, literal.describe(value),
+      is_port and ('; for a port write "*:%d"'):format(value) or ""))
   elseif depth == MAX_NESTING then
     fail(("lists nest deeper than %d; write one list"):format(MAX_NESTING))
   elseif is_sequence(value) then
@@ -118,27 +138,37 @@ local build
 local function add(object, item)
   if type(item) == "string" then
     check(C.tg_list_add(object, item))
-  elseif live.is(item) then
-    check(C.tg_list_add_set(object, item.name, false))
-  elseif set.is_complement(item) then
-    check(C.tg_list_add_set(object, item.set.name, true))
   elseif file.is(item) then
-    check(C.tg_list_load(object, item.path))
+    local done, message, errno = file.read_by(item, function(path)
+      return library.outcome(C.tg_list_load(object, path))
+    end)
+    if not done then
+      fail(message, errno)
+    end
   else
     check(C.tg_list_add_product(object, item.addr and build("ENDPOINT", item.addr),
       item.port and build("PORT", item.port)))
   end
 end
 
---- The tg_list of some items.
+--- The tg_list of some items.  Fails with a line for each item that is wrong, up to MOST_TOLD.
 function build(field, items)
   local object, message, errno =
-    library.make("list", function(slot) return C.tg_list_new("TG_FIELD_" .. field, slot) end)
+    library.make("list", function(slot) return C.tg_list_new("TG_FIELD_" .. field, 0, slot) end)
   if not object then
     fail(message, errno)
   end
+  local wrong = {}
   for _, item in ipairs(items) do
-    add(object, item)
+    local ok, problem = pcall(add, object, item)
+    if not ok and not (type(problem) == "table" and problem.message) then
+      error(problem, 0)
+    elseif not ok and #wrong < MOST_TOLD then
+      wrong[#wrong + 1], errno = problem.message, errno or problem.errno
+    end
+  end
+  if #wrong > 0 then
+    fail(table.concat(wrong, "\n"), errno)
   end
   return object
 end
@@ -148,7 +178,7 @@ local function each_file(items, visit)
   for _, item in ipairs(items) do
     if file.is(item) then
       visit(item)
-    elseif type(item) == "table" and not set.is_complement(item) then
+    elseif type(item) == "table" then
       each_file(item.addr or {}, visit)
       each_file(item.port or {}, visit)
     end
@@ -159,7 +189,7 @@ end
 local function stamp(items)
   local stamps = {}
   each_file(items, function(named)
-    stamps[#stamps + 1] = named:stamp()
+    stamps[#stamps + 1] = file.stamp(named)
   end)
   return table.concat(stamps, " ")
 end
@@ -169,7 +199,7 @@ end
 ---@param row tidegate.Word of the field
 ---@param value any of the field
 ---@return tidegate.List|nil
----@return string|nil message
+---@return string|nil message a line for each wrong item
 ---@return integer|nil errno
 function M.new(row, value)
   return caught(pcall(function()
@@ -209,11 +239,7 @@ local function render_item(item, numbers)
     local plain = numbers and #item < 10 and item:match "^%d+$" and not item:match "^0%d"
     return plain and item or literal.quote(item)
   elseif file.is(item) then
-    return "file " .. literal.quote(item:absolute())
-  elseif live.is(item) then
-    return live.text(item)
-  elseif set.is_complement(item) then
-    return "-" .. live.text(item.set)
+    return "file " .. literal.quote(file.absolute(item))
   end
   local texts = {}
   for _, key in ipairs(product_keys) do
@@ -235,23 +261,34 @@ function render(items, numbers)
   return "{ " .. table.concat(texts, ", ") .. " }"
 end
 
---- The live sets and services that it names.
----@return (tidegate.Set|tidegate.Services)[]
-function List:sets()
-  local found = {}
+--- The names of the live tables among its items, and whether a file may name more.
+---@return string[]
+---@return boolean
+function List:tables()
+  local found, files = {}, false
   local function collect(items)
     for _, item in ipairs(items) do
-      if live.is(item) then
-        found[#found + 1] = item
-      elseif set.is_complement(item) then
-        found[#found + 1] = item.set
-      elseif type(item) == "table" and not file.is(item) then
+      if type(item) == "string" then
+        local name = item:match "^!?@([%w_.-]+)"
+        found[#found + 1] = name and not named_range.is(name) and name or nil
+      elseif file.is(item) then
+        files = true
+      else
         collect(item.addr or {})
       end
     end
   end
-  collect(self.items)
-  return found
+  if self.row.endpoints then
+    collect(self.items)
+  end
+  return found, files
+end
+
+--- Whether live tables may be among its items.
+---@return boolean
+function List:may_name_tables()
+  local named, files = self:tables()
+  return files or #named > 0
 end
 
 --- The list as Lua source.

@@ -1,16 +1,54 @@
---- Lua values as Lua source, on one line.
+--- Texts that others chose, for whoever reads them: a terminal, a parser of JSON, Lua.
+
+local ffi = require "ffi"
+local library = require "tidegate.ffi"
+
+local C = library.C
 
 local M = {}
 
-local escapes = { ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t", ['"'] = '\\"', ["\\"] = "\\\\" }
+--- @param how integer enum tg_escape
+local function escape(how, text)
+  local size = C.TG_ESCAPE_MOST * #text + 1
+  local escaped = ffi.new("char[?]", size)
+  return ffi.string(escaped, C.tg_escape(how, text, #text, escaped, size))
+end
 
---- A string as a Lua literal without a line break.
+--- A string as a Lua literal: printable UTF-8 on one line.
 ---@param text string
 ---@return string
 function M.quote(text)
-  return '"' .. text:gsub('[%c"\\\127]', function(char)
-    return escapes[char] or ("\\%03d"):format(char:byte())
-  end) .. '"'
+  return text:find '[%c"\\\127-\255]' and '"' .. escape(C.TG_ESCAPE_LUA, text) .. '"'
+    or '"' .. text .. '"'
+end
+
+--- A string of JSON. A byte that is not UTF-8, as in a name that was cut in the middle of a
+--- character, becomes \xff.
+---@param text string
+---@return string
+function M.json(text)
+  return '"' .. escape(C.TG_ESCAPE_JSON, text) .. '"'
+end
+
+--- Made safe for a terminal or a log: printable ASCII; other bytes become \xff.
+---@param text string
+---@return string
+function M.printable(text)
+  return text:find "[%c\127-\255]" and escape(C.TG_ESCAPE_ASCII, text) or text
+end
+
+--- The same, but printable characters of UTF-8 remain.
+---@param text string
+---@return string
+function M.line(text)
+  return text:find "[%c\127-\255]" and escape(C.TG_ESCAPE_UTF8, text) or text
+end
+
+--- The same for a text of several lines: newlines and tabs remain, too.
+---@param text string
+---@return string
+function M.lines(text)
+  return text:find "[%c\127-\255]" and escape(C.TG_ESCAPE_LINES, text) or text
 end
 
 --- Whether a value is a text that C can take: a string without a zero byte.
@@ -18,6 +56,13 @@ end
 ---@return boolean
 function M.is_text(value)
   return type(value) == "string" and not value:find "%z"
+end
+
+--- "a gate", "an image"
+---@param noun string
+---@return string
+function M.a(noun)
+  return (noun:find "^[aeio]" and "an " or "a ") .. noun
 end
 
 --- A value of the wrong kind, for an error message.
@@ -30,50 +75,8 @@ function M.describe(value)
   elseif kind == "number" or kind == "boolean" or value == nil then
     return tostring(value)
   end
-  return "a " .. kind
-end
-
---- Text from elsewhere, such as the name of a process, made safe for a terminal.
----@param text string
----@return string
-function M.printable(text)
-  return (text:gsub("[%c\127-\255]", function(char)
-    return ("\\x%02x"):format(char:byte())
-  end))
-end
-
--- The patterns of one character in UTF-8, from table 3-7 of the Unicode standard.
-local characters = {
-  "^[%z\1-\127]", "^[\194-\223][\128-\191]", "^\224[\160-\191][\128-\191]",
-  "^[\225-\236\238\239][\128-\191][\128-\191]", "^\237[\128-\159][\128-\191]",
-  "^\240[\144-\191][\128-\191][\128-\191]", "^[\241-\243][\128-\191][\128-\191][\128-\191]",
-  "^\244[\128-\143][\128-\191][\128-\191]",
-}
-
-local function character(text, at)
-  for _, pattern in ipairs(characters) do
-    local found = text:match(pattern, at)
-    if found then
-      return found
-    end
-  end
-end
-
---- Text from elsewhere as UTF-8, which JSON requires.  A byte that is not UTF-8, as in a name that
---- was cut in the middle of a character, becomes \xff.
----@param text string
----@return string
-function M.utf8(text)
-  if not text:find "[\128-\255]" then
-    return text
-  end
-  local parts, at = {}, 1
-  while at <= #text do
-    local found = character(text, at)
-    parts[#parts + 1] = found or ("\\x%02x"):format(text:byte(at))
-    at = at + #(found or " ")
-  end
-  return table.concat(parts)
+  local meta = kind == "userdata" and debug.getmetatable(value)
+  return M.a(meta and meta.noun or kind)
 end
 
 return M

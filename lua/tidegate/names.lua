@@ -9,21 +9,32 @@ local M = {}
 
 M.AF_UNIX = 1
 
+--- The names that a function of the library has for the numbers of an enum.
+---@param name_of fun(number: integer): ffi.cdata*
+---@param last integer
+---@return table<integer, string>
+local function named(name_of, last)
+  local found = {}
+  for number = 0, tonumber(last) do
+    found[number] = library.text(name_of(number))
+  end
+  return found
+end
+
 ---@type table<integer, string> by enum tg_verb
-M.verbs = {
-  [C.TG_VERB_ALLOW] = "allow", [C.TG_VERB_DENY] = "deny", [C.TG_VERB_REWRITE] = "rewrite",
-  [C.TG_VERB_BALANCE] = "balance", [C.TG_VERB_OBSERVE] = "observe",
-}
+M.verbs = named(C.tg_verb_name, C.TG_VERB_COUNT)
 
 ---@type table<integer, string> by enum tg_backend_state
-M.backend_states = {
-  [C.TG_BACKEND_UP] = "up", [C.TG_BACKEND_DRAINING] = "draining", [C.TG_BACKEND_DOWN] = "down",
-}
+M.backend_states = named(C.tg_backend_state_name, C.TG_BACKEND_DOWN)
 
 ---@type table<integer, string> by enum tg_finding_kind
 M.findings = {
   [C.TG_FINDING_NEVER] = "never", [C.TG_FINDING_LOOP] = "loop",
   [C.TG_FINDING_DEFEATED] = "defeated", [C.TG_FINDING_LOOPBACK] = "loopback",
+  [C.TG_FINDING_SOURCE] = "source", [C.TG_FINDING_PORT] = "port",
+  [C.TG_FINDING_UNSEEN] = "unseen", [C.TG_FINDING_PROBE] = "probe",
+  [C.TG_FINDING_ADDRESS] = "address", [C.TG_FINDING_BIND] = "bind",
+  [C.TG_FINDING_NAME] = "name",
 }
 
 ---@type table<integer, string> by enum tg_check_state
@@ -46,7 +57,7 @@ M.hooks = {}
 ---@type table<integer, string> "connect", by enum tg_hook
 M.ops = {}
 
-for hook = 0, C.TG_HOOKS - 1 do
+for hook = 0, C.TG_HOOK_COUNT - 1 do
   M.hooks[hook] = ffi.string(C.tg_hook_name(hook))
   M.ops[hook] = M.hooks[hook]:match "^%a+"
 end

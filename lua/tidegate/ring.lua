@@ -9,13 +9,11 @@ local C = library.C
 
 local M = {}
 
---- The number of images whose rule names are kept, for events of earlier images.
-local REMEMBERED = 8
-
-local EINTR = 4
+local EINTR, EBUSY = 4, 16
 
 ---@class tidegate.Reader
----@field epoch number seconds from 1970 to the zero of the monotonic clock
+---@field epoch number seconds from 1970 to the zero of the clock of events
+---@field must_claim boolean the events are to be claimed before they are read
 local Reader = {}
 Reader.__index = Reader
 
@@ -25,18 +23,17 @@ Reader.__index = Reader
 function M.new(object)
   return setmetatable({
     gate = object,
-    batch = ffi.new "const struct tg_event *[1]", count = library.index(),
-    left = 0, given = 0, epoch = 0,
-    names = {},
+    batch = ffi.new "const struct tg_event_record *[1]", count = library.index(),
+    left = 0, given = 0, epoch = 0, must_claim = false,
+    -- The words of the rules of that generation that events have asked for.
+    names = {}, messages = {}, generation = 0,
   }, Reader)
 end
 
---- Remember the rule names of a generation.
----@param generation integer
----@param names table<integer, string> by index
-function Reader:remember(generation, names)
-  self.names[generation] = names
-  self.names[generation - REMEMBERED] = nil
+local function select_generation(self, generation)
+  if generation ~= self.generation then
+    self.names, self.messages, self.generation = {}, {}, generation
+  end
 end
 
 --- The name of a rule, in the image that decided.
@@ -47,27 +44,57 @@ function Reader:rule_name(index, generation)
   if index == C.TG_RULE_DEFAULT then
     return nil
   end
-  local names = self.names[generation]
-  return names and names[index] or "#" .. (index + 1)
+  select_generation(self, generation)
+  local name = self.names[index]
+  if not name then
+    name = library.text(C.tg_gate_rule_name(self.gate, generation, index)) or "#" .. (index + 1)
+    self.names[index] = name
+  end
+  return name
 end
 
---- A copy of what a kept event needs of the reader.
----@return tidegate.Reader
-function Reader:frozen()
-  local names = {}
-  for generation, of_rules in pairs(self.names) do
-    names[generation] = of_rules
+--- The message of a rule, in the image that decided.
+---@param index integer
+---@param generation integer
+---@return string|nil nil: the default decided, or the rule has none
+function Reader:rule_message(index, generation)
+  if index == C.TG_RULE_DEFAULT then
+    return nil
   end
-  return setmetatable({ epoch = self.epoch, names = names }, Reader)
+  select_generation(self, generation)
+  local message = self.messages[index]
+  if message == nil then
+    message = library.text(C.tg_gate_rule_message(self.gate, generation, index)) or false
+    self.messages[index] = message
+  end
+  return message or nil
+end
+
+--- Become the process that reads, which a process that has restricted itself must.
+local function claim(self)
+  local result = C.tg_gate_claim_events(self.gate)
+  if result < 0 then
+    return library.failure(result)
+  elseif result == 0 then
+    return nil, "another process reads the events of this gate", EBUSY
+  end
+  self.must_claim = false
+  return true
 end
 
 --- Give back what was read, and take what has arrived since.
 local function refill(self)
+  if self.must_claim then
+    local ok, message, errno = claim(self)
+    if not ok then
+      return nil, message, errno
+    end
+  end
   if self.given > 0 then
-    C.tg_gate_consume(self.gate, self.given)
+    C.tg_ring_consume(self.gate, self.given)
     self.given = 0
   end
-  local result = C.tg_gate_events(self.gate, self.batch, self.count)
+  local result = C.tg_ring_peek(self.gate, self.batch, self.count)
   if result ~= 0 then
     return library.failure(result)
   end
@@ -85,7 +112,7 @@ function Reader:is_empty()
 end
 
 --- The next record; nil: there is none now.
----@return ffi.cdata*|nil struct tg_event
+---@return ffi.cdata*|nil struct tg_event_record
 ---@return string|nil message of a failure
 ---@return integer|nil errno
 function Reader:next()
@@ -118,9 +145,9 @@ function Reader:wait(seconds)
 end
 
 --- A view that can be pointed at one record after the other.
----@return tidegate.Event
+---@return tidegate.EventView
 function Reader:view()
-  return event.view(nil, self)
+  return event.view(false, self)
 end
 
 return M

@@ -1,62 +1,34 @@
 --- A rule: one verb, what it matches and what it does, checked; and its handle.
 
 local bit = require "bit"
+local handle = require "tidegate.handle"
 local library = require "tidegate.ffi"
 local list = require "tidegate.list"
 local literal = require "tidegate.literal"
+local meant = require "tidegate.meant"
+local order = require "tidegate.order"
 local schema = require "tidegate.schema"
 local suggest = require "tidegate.suggest"
 local value = require "tidegate.value"
+local where = require "tidegate.where"
 
 local C = library.C
 
 local M = {}
 
---- The handle of a rule, which the verbs return.
----@class tidegate.Rule
+--- A rule of a policy.  It does not change: what replaces it is another one.  `box` is what its
+--- handle, and those of the rules that it replaced, have in common.
+---@class tidegate.Member
 ---@field name string
----@field verb "allow"|"deny"|"rewrite"|"balance"|"observe"
+---@field verb string
 ---@field where string "web.lua:4"
----@field hits integer calls that it has decided since the gate first had a rule of this name
----@field suppressed integer events that its log rate has held back
----@field last number|nil when it last decided a call, in seconds since 1970
----@field backends tidegate.Backend[]|nil of a balance rule
+---@field ordinal integer
 ---@field removed boolean
-local Rule = {}
-
--- The fields of a handle that are computed when they are read.
-local computed = {
-  hits = function(self) return tonumber(self.policy:counters(self).hits) end,
-  suppressed = function(self) return tonumber(self.policy:counters(self).suppressed) end,
-  last = function(self) return self.policy:counters(self).last end,
-  backends = function(self)
-    return self.verb == "balance" and self.fields.to and self.policy:backends(self) or nil
-  end,
-}
-
-function Rule:__index(key)
-  local compute = computed[key]
-  if compute then
-    return compute(self)
-  end
-  return Rule[key]
-end
-
---- Remove the rule from its policy.  A running gate enforces that from its next commit on.
-function Rule:remove()
-  self.policy:remove(self)
-end
-
-function Rule:__tostring()
-  return self:text(self.ordinal)
-end
-
---- Whether a value is a rule's handle.
----@param object any
----@return boolean
-function M.is(object)
-  return getmetatable(object) == Rule
-end
+---@field order tidegate.Order|nil its place, if it says one
+---@field box { member: tidegate.Member, handle: tidegate.Rule|nil }
+---@field policy tidegate.Policy
+local Member = {}
+Member.__index = Member
 
 -- Checking -----------------------------------------------------------------------------
 
@@ -72,33 +44,63 @@ local function unknown_fields(spec)
   return unknown
 end
 
-local function check_keys(verb, spec)
-  local key = unknown_fields(spec)[1]
-  if type(key) == "number" then
-    return nil, ("unexpected value %s; only the name, which comes first, has no field")
-      :format(literal.describe(spec[key]))
-  elseif key == "name" then
-    return nil, ('the name comes first, without a field; write %s { %s, … }')
-      :format(verb, literal.describe(spec.name))
-  elseif key ~= nil then
-    return nil, suggest.unknown("field", key, schema.field_names)
+--- The mistakes of a rule, in the order in which they are found.
+---@class tidegate.Mistakes
+---@field errno integer|nil of the first
+local Mistakes = {}
+Mistakes.__index = Mistakes
+
+--- Add a mistake, or one a line, each after the same words.
+function Mistakes:add(message, errno, before)
+  for line in message:gmatch "[^\n]+" do
+    self[#self + 1] = (before or "") .. line
   end
-  for _, row in ipairs(schema.fields) do
-    if spec[row.name] ~= nil and not schema.accepts(row, verb) then
-      return nil, ("%q is for %s"):format(row.name, schema.enumerate(row.verbs, "and"))
-    end
-  end
-  return true
+  self.errno = self.errno or errno
 end
 
-local function check_operation(spec)
+--- Whether one of them is about this field.
+function Mistakes:about(field)
+  for _, message in ipairs(self) do
+    if message:sub(1, #field + 2) == field .. ": " or message:find(('^says no "%s"'):format(field))
+    then
+      return true
+    end
+  end
+  return false
+end
+
+local function unknown_field(verb, spec, key)
+  if type(key) == "number" then
+    return ("unexpected value %s; only the name, which comes first, has no field")
+      :format(literal.describe(spec[key]))
+  elseif key == "name" then
+    return ('the name comes first, without a field; write %s { %s, … }')
+      :format(verb, literal.describe(spec.name))
+  end
+  return suggest.unknown("field", key, schema.field_names, meant.fields)
+end
+
+--- Whether all fields exist.
+local function check_keys(verb, spec, mistakes)
+  local unknown = unknown_fields(spec)
+  for _, key in ipairs(unknown) do
+    mistakes:add(unknown_field(verb, spec, key))
+  end
+  return #unknown == 0
+end
+
+--- The operation of a rule; nil: what is wrong.
+local function operation_of(spec)
   local said = {}
   for _, name in ipairs(schema.op_names) do
     if spec[name] ~= nil then
       said[#said + 1] = name
     end
   end
-  if #said == 0 then
+  if #said == 0 and type(spec[1]) == "string" and spec[1]:find "^[%d.:/*]+$" then
+    return nil, ("says no operation: the first text is the rule's name; write connect = %s")
+      :format(literal.quote(spec[1]))
+  elseif #said == 0 then
     return nil, ("says no operation; add %s"):format(schema.enumerate(schema.op_names, "or"))
   elseif #said > 1 then
     return nil, ("says %s%s; a rule has exactly one")
@@ -108,25 +110,33 @@ local function check_operation(spec)
 end
 
 --- Take the fields of `spec` into the rule.
-local function take_fields(self, spec)
+local function take_fields(self, spec, mistakes)
+  local places = {}
   for _, row in ipairs(schema.fields) do
     local given = spec[row.name]
-    if given ~= nil then
-      local taken, message, errno
-      if row.takes == "list" then
-        taken, message, errno = list.new(row, given)
-        message = message and row.name .. ": " .. message
-        self.lists[#self.lists + 1] = taken
-      else
-        taken, message = value.take(row, given, self.verb)
-      end
-      if taken == nil then
-        return nil, message, errno
-      end
-      self.fields[row.name] = taken
+    local taken, message, errno
+    if given == nil then
+      message = nil
+    elseif not schema.accepts(row, self.verb) then
+      message = ("%q is for %s"):format(row.name, schema.enumerate(row.verbs, "and"))
+    elseif row.takes == "list" then
+      taken, message, errno = list.new(row, given)
+      self.lists[#self.lists + 1] = taken
+    else
+      taken, message = value.take(row, given, self.verb)
     end
+    if message then
+      mistakes:add(message, errno, row.takes == "list" and row.name .. ": " or nil)
+    end
+    -- A place says where the rule is put, and is no part of it.
+    local fields = row.kind == "place" and places or self.fields
+    fields[row.name] = taken
   end
-  return true
+  local message
+  self.order, message = order.of_fields(places.before, places.after)
+  if message then
+    mistakes:add(message)
+  end
 end
 
 local function check_name(spec, ordinal)
@@ -138,35 +148,41 @@ local function check_name(spec, ordinal)
   elseif name == "" or name:find "%c" then
     return nil, ("the name %s is empty or has control characters; choose another")
       :format(literal.quote(name))
+  elseif literal.line(name) ~= name then
+    return nil, ("the name %s is not printable UTF-8; choose another"):format(literal.quote(name))
   end
   return name
 end
 
-local function check_target(self)
-  if self.verb == "rewrite" and not self.fields.to then
-    return nil, [[says no "to"; add where the call goes, such as to = "127.0.0.1:80"]]
-  elseif self.verb == "balance" and not self.fields.to and #self.lists[1]:sets() == 0 then
-    return nil, [[says no "to"; add backends, such as to = { "10.0.1.5:8080", "10.0.1.6:8080" }]]
+--- What is wrong if a verb that needs a target has none.
+local function missing_target(self, spec)
+  if spec.to ~= nil then
+    return nil
+  elseif self.verb == "rewrite" then
+    return [[says no "to"; add where the call goes, such as to = "127.0.0.1:80"]]
+  elseif self.verb == "balance" and not (self.lists[1] and self.lists[1]:may_name_tables()) then
+    return [[says no "to"; add backends, such as to = { "10.0.1.5:8080", "10.0.1.6:8080" }]]
   end
-  return true
 end
 
 --- Fill a new rule from what its verb was called with.
-local function fill(self, spec)
-  local ok, message = check_keys(self.verb, spec)
-  if not ok then
-    return nil, message
+local function fill(self, spec, mistakes)
+  local name, message = check_name(spec, self.ordinal)
+  self.name = name or self.name
+  if not name then
+    mistakes:add(message)
   end
-  self.what, message = check_operation(spec)
-  if not self.what then
-    return nil, message
+  local known = check_keys(self.verb, spec, mistakes)
+  self.what, message = operation_of(spec)
+  -- An unknown field may be the operation, or the target.
+  if not self.what and (known or message:find "exactly one$") then
+    mistakes:add(message)
   end
-  local errno
-  ok, message, errno = take_fields(self, spec)
-  if not ok then
-    return nil, message, errno
+  take_fields(self, spec, mistakes)
+  message = self.what and known and missing_target(self, spec)
+  if message then
+    mistakes:add(message)
   end
-  return check_target(self)
 end
 
 --- What a verb is called with; schema.lua documents each field.
@@ -186,7 +202,7 @@ end
 ---@field comm? string|table
 ---@field pid? string|integer|table
 ---@field type? string|table
----@field from? string|table
+---@field source? string|table
 ---@field exe? string|table
 ---@field cgroup? string|table
 ---@field netns? string|integer|table
@@ -197,41 +213,93 @@ end
 ---@field by? "random"|"hash"
 ---@field key? "socket"|"pid"|"uid"|"cgroup"|"netns"|"destination"
 ---@field sticky? string|number
----@field source? string
+---@field bind_source? string
 ---@field reveal? boolean
----@field privileged? boolean
----@field set? table
+---@field low_port? boolean
+---@field sockopt? table
 ---@field shadow? boolean
 ---@field over? string
----@field per? "uid"|"cgroup"|"pid"|"dst"
+---@field per? "uid"|"cgroup"|"pid"|"netns"|"address"
 ---@field log? boolean|string
+---@field message? string
+---@field before? string
+---@field after? string
+
+--- `web.lua:4: deny "x": errno: …`, or `web.lua:4: deny "x" says …`
+---@param place string "web.lua:4"
+---@param verb string
+---@param name string
+---@param message string
+---@return string
+function M.complaint(place, verb, name, message)
+  local glue = message:find "^says " and " " or ": "
+  return ('%s: %s "%s"%s%s'):format(place, verb, name, glue, message)
+end
+
+--- Whether a spec is a table.
+local function check_spec(verb, spec, place)
+  if type(spec) ~= "table" then
+    return nil, ('%s: %s wants a table such as %s; got %s')
+      :format(place, verb, schema.verbs[verb].example, literal.describe(spec))
+  end
+  return true
+end
+
+-- Fields whose mistakes the library would take for one of another field.
+local causes = { key = { "by", "sticky" }, sticky = { "key" }, per = { "over" } }
+
+--- Whether a complaint about a field says what the mistakes say already.
+local function is_told(mistakes, field)
+  local told = mistakes:about(field)
+  for _, cause in ipairs(causes[field] or {}) do
+    told = told or mistakes:about(cause)
+  end
+  return told
+end
+
+--- The mistakes of a rule that was not made, with those that `try` finds in the rest of it.
+local function refusal(self, mistakes, try)
+  local lines = {}
+  for index, message in ipairs(mistakes) do
+    lines[index] = M.complaint(self.where, self.verb, self.name, message)
+  end
+  local prefix = M.complaint(self.where, self.verb, self.name, "")
+  for line in (self.what and try(self) or ""):gmatch "[^\n]+" do
+    local field = line:sub(#prefix + 1):match "^([%l_]+): "
+    -- Whether a target is missing was asked already, of what the fields were meant to be.
+    if field and not is_told(mistakes, field) and not line:find(": to: missing: ", 1, true) then
+      lines[#lines + 1] = line
+    end
+  end
+  return nil, table.concat(lines, "\n"), mistakes.errno
+end
 
 --- Check a rule and build its lists.
 ---@param verb string
 ---@param spec tidegate.RuleSpec what the verb was called with
----@param where string "web.lua:4"
+---@param place string "web.lua:4"
 ---@param ordinal integer its number among the rules of its policy, from 1
----@return tidegate.Rule|nil
----@return string|nil message complete, with where and verb
----@return integer|nil errno
-function M.new(verb, spec, where, ordinal)
-  if type(spec) ~= "table" or M.is(spec) then
-    return nil, ('%s: %s wants a table such as %s; got %s')
-      :format(where, verb, schema.verbs[verb].example, literal.describe(spec))
-  end
-  local self = { verb = verb, where = where, ordinal = ordinal, removed = false,
-                 fields = {}, lists = {} }
-  local name, message, errno = check_name(spec, ordinal)
-  self.name = name or "#" .. ordinal
-  local ok = name
-  if ok then
-    ok, message, errno = fill(self, spec)
-  end
+---@param try fun(self: tidegate.Member): string|nil what the library says about a rule that has
+--- mistakes already, a line each
+---@return tidegate.Member|nil
+---@return string|nil message complete, with where and verb: a line for each mistake
+---@return integer|nil errno of the first
+function M.new(verb, spec, place, ordinal, try)
+  local ok, message = check_spec(verb, spec, place)
   if not ok then
-    local glue = message:find "^says " and " " or ": "
-    return nil, ('%s: %s "%s"%s%s'):format(where, verb, self.name, glue, message), errno
+    return nil, message
   end
-  return setmetatable(self, Rule)
+  local self = setmetatable({
+    verb = verb, where = place, ordinal = ordinal, name = "#" .. ordinal, removed = false,
+    fields = {}, lists = {}, box = {},
+  }, Member)
+  self.box.member = self
+  local mistakes = setmetatable({}, Mistakes)
+  fill(self, spec, mistakes)
+  if #mistakes > 0 then
+    return refusal(self, mistakes, try)
+  end
+  return self
 end
 
 -- Out ----------------------------------------------------------------------------------
@@ -239,7 +307,7 @@ end
 --- The rule as one line of Lua.
 ---@param position integer in its policy, from 1; an unnamed rule is called by its position
 ---@return string
-function Rule:text(position)
+function Member:text(position)
   local parts = {}
   if self.name ~= "#" .. position then
     parts[1] = literal.quote(self.name)
@@ -256,7 +324,7 @@ end
 
 --- Whether a file that it names has changed since it was read.
 ---@return boolean
-function Rule:stale()
+function Member:stale()
   for _, values in ipairs(self.lists) do
     if values:stale() then
       return true
@@ -276,6 +344,10 @@ function M.operation_bits(ops)
   return bits
 end
 
+local flags = {
+  reveal = C.TG_RULE_REVEAL, low_port = C.TG_RULE_LOW_PORT, shadow = C.TG_RULE_SHADOW,
+}
+
 --- The rule as struct tg_rule, without its lists and backends.  The struct points into the
 --- rule's texts and into `text`, which the caller has to keep.
 local function struct_of(self, text, options)
@@ -286,45 +358,191 @@ local function struct_of(self, text, options)
   struct.name, struct.where, struct.text = self.name, self.where, text
   struct.error, struct.to = fields.errno, self.verb ~= "balance" and fields.to or nil
   struct.by, struct.key, struct.sticky_ms = fields.by, fields.key, fields.sticky or 0
-  struct.source, struct.log = fields.source, fields.log
-  struct.reveal, struct.privileged = fields.reveal or false, fields.privileged or false
-  struct.shadow, struct.set = fields.shadow or false, options
-  struct.over, struct.per = fields.over, fields.per
+  struct.bind_source, struct.log = fields.bind_source, fields.log
+  struct.over, struct.per, struct.sockopt = fields.over, fields.per, options
+  struct.message = fields.message
+  for name, flag in pairs(flags) do
+    struct.flags = bit.bor(struct.flags, fields[name] and flag or 0)
+  end
   return struct
+end
+
+--- Append the rule to a tg_policy, without its lists and its backends.
+---@param policy ffi.cdata*
+---@param position integer
+---@return integer|nil index
+---@return string|nil message
+---@return integer|nil errno
+function Member:add_effects(policy, position)
+  local text = self:text(position)
+  local options = self.fields.sockopt and value.options_text(self.fields.sockopt)
+  local index = library.index()
+  local result = C.tg_policy_add_rule(policy, struct_of(self, text, options), index)
+  if result ~= 0 then
+    return library.failure(result)
+  end
+  return index[0]
 end
 
 --- Append the rule to a tg_policy.
 ---@param policy ffi.cdata*
 ---@param position integer
 ---@return true|nil
----@return string|nil message
----@return integer|nil errno
-function Rule:add_to(policy, position)
-  local text = self:text(position)
-  local options = self.fields.set and value.options_text(self.fields.set)
-  local index = library.index()
-  local result = C.tg_policy_add(policy, struct_of(self, text, options), index)
-  if result ~= 0 then
-    return library.failure(result)
+---@return string|nil message a line for each mistake
+---@return integer|nil errno of the first
+function Member:add_to(policy, position)
+  local index, problem, number = self:add_effects(policy, position)
+  if not index then
+    return nil, problem, number
+  end
+  local mistakes = setmetatable({}, Mistakes)
+  local function note(result)
+    if result ~= 0 then
+      mistakes:add(select(2, library.failure(result)))
+    end
   end
   for _, item in ipairs(self.verb == "balance" and self.fields.to or {}) do
-    result = C.tg_policy_backend(policy, index[0], item[1], item[2])
-    if result ~= 0 then
-      return library.failure(result)
-    end
+    note(C.tg_policy_add_backend(policy, index, item[1], item[2]))
   end
   for _, values in ipairs(self.lists) do
     local object, message, errno = values:object()
-    if not object then
-      return nil, ('%s: %s "%s": %s: %s')
-        :format(self.where, self.verb, self.name, values.row.name, message), errno
-    end
-    result = C.tg_policy_match(policy, index[0], object)
-    if result ~= 0 then
-      return library.failure(result)
+    if object then
+      note(C.tg_policy_add_match(policy, index, object))
+    else
+      mistakes:add(message, errno,
+        ('%s: %s "%s": %s: '):format(self.where, self.verb, self.name, values.row.name))
     end
   end
+  if #mistakes > 0 then
+    return nil, table.concat(mistakes, "\n"), mistakes.errno
+  end
   return true
+end
+
+-- Handles ------------------------------------------------------------------------------
+
+--- The handle of a rule, which the verbs return.
+---@class tidegate.Rule
+---@field name string
+---@field verb "allow"|"deny"|"rewrite"|"balance"|"observe"
+---@field where string "web.lua:4"
+---@field hits integer calls that it has decided since the gate first had a rule of this name
+---@field suppressed integer events that its log rate has held back
+---@field last number|nil when it last decided a call, in seconds since 1970
+---@field backends tidegate.Backend[]|nil of a balance rule
+---@field removed boolean
+local Rule = {}
+
+--- Stage the removal of the rule; removing it twice is harmless.
+function Rule:remove()
+  self.member.policy:remove(self.member)
+end
+
+--- Stage another place of the rule: `rule:move("before", "dns")`, `rule:move "first"`.
+---@param place "before"|"after"|"first"|"last"
+---@param name string|nil of the other rule
+---@return true|nil
+---@return string|nil message
+---@return integer|nil errno
+function Rule:move(place, name)
+  return self.member.policy:move(self.member, order.of_words(place, name, 2))
+end
+
+--- Stage another rule of the same verb in the place of this one; the handle is that of the new one.
+--- It keeps the name, and so its counters, if `spec` has no other.
+---@param spec tidegate.RuleSpec
+---@return tidegate.Rule|nil
+---@return string|nil message
+---@return integer|nil errno
+function Rule:replace(spec)
+  local ok, message, errno = self.member.policy:replace(self.member, spec, where.at(2))
+  if not ok then
+    return nil, message, errno
+  end
+  return self.handle
+end
+
+--- Why nothing can be asked of the rule, or changed, any more.
+local function gone(self)
+  local gate = self.member.policy.gate
+  return gate and gate.closed and ("rule %s: its gate is closed")
+    :format(literal.quote(self.member.name)) or nil
+end
+
+--- Raise if the gate is closed that has the counters of the rule.
+local function check_gate(self)
+  local why = gone(self)
+  if why then
+    error(why, 3)
+  end
+end
+
+local function counters(self)
+  return self.member.policy:counters(self.member)
+end
+
+local class = handle.class {
+  noun = "rule", methods = Rule, gone = gone,
+  fields = {
+    name = function(self) return self.member.name end,
+    verb = function(self) return self.member.verb end,
+    where = function(self) return self.member.where end,
+    removed = function(self) return self.member.removed end,
+    hits = function(self)
+      check_gate(self)
+      return tonumber(counters(self).hits)
+    end,
+    suppressed = function(self)
+      check_gate(self)
+      return tonumber(counters(self).suppressed)
+    end,
+    last = function(self)
+      check_gate(self)
+      return counters(self).last
+    end,
+    backends = function(self)
+      check_gate(self)
+      local member = self.member
+      return member.verb == "balance" and member.fields.to and member.policy:backends(member) or nil
+    end,
+  },
+  change = 'rule:replace { … } stages another rule in its place, and rule:move("before", "dns") '
+    .. "another place",
+  hints = { delete = "rule:remove()", update = "rule:replace { … }", set = "rule:replace { … }",
+    up = 'rule:move("before", NAME)', down = 'rule:move("after", NAME)' },
+  text = function(self) return self.member:text(self.member.ordinal) end,
+}
+
+--- The class of its handles.
+---@type tidegate.HandleClass
+M.class = class
+
+--- The handle of a rule.
+---@param member tidegate.Member
+---@return tidegate.Rule
+function M.handle(member)
+  local box = member.box
+  box.handle = box.handle or handle.new(class, box)
+  return box.handle
+end
+
+--- The handles of rules.
+---@param members tidegate.Member[]
+---@return tidegate.Rule[]
+function M.handles(members)
+  local handles = {}
+  for position, member in ipairs(members) do
+    handles[position] = M.handle(member)
+  end
+  return handles
+end
+
+--- The rule behind a handle; nil: the value is no rule's handle.
+---@param object any
+---@return tidegate.Member|nil
+function M.member(object)
+  local box = handle.state(object, class)
+  return box and box.member
 end
 
 return M

@@ -8,7 +8,7 @@
 ---@field name string
 ---@field doc string one line
 ---@field example string a policy, or a part of one, that compiles
----@field kind? "what"|"who"|"effect" of a field
+---@field kind? "what"|"who"|"effect"|"place" of a field
 ---@field takes? string the Lua values that it accepts: "list", or a name in value.lua
 ---@field wants? string ends the sentence "errno: wants …"
 ---@field list? string of an operation or a condition: the name after TG_FIELD_
@@ -53,7 +53,7 @@ M.operations = {
   {
     name = "bind", ops = { "bind" }, proto = "tcp",
     doc = "bind() to these local endpoints.",
-    example = [[allow { bind = "*:443", comm = "nginx", privileged = true }]],
+    example = [[allow { bind = "*:443", comm = "nginx", low_port = true }]],
   },
   {
     name = "recvmsg", ops = { "recvmsg" }, proto = "udp", reports = true,
@@ -130,12 +130,12 @@ M.conditions = {
     option = "The socket's type (default: that of the protocol).",
   },
   {
-    name = "from", endpoints = true,
+    name = "source", endpoints = true,
     wants = [[an endpoint of this machine such as "127.0.0.1:5000" or "*:1-1023", ]]
       .. "or a list of them",
-    doc = "The local address and port of the socket or datagram; "
-      .. "before it is bound, 0.0.0.0 or :: and port 0.",
-    example = [[deny { connect = "*", from = "*:1-1023" }]],
+    doc = "The local address and port of the socket or datagram. A socket that is not bound, as "
+      .. "most are not when they connect, has 0.0.0.0 or :: and port 0.",
+    example = [[allow { connect = "*", source = "*:1-1023" }]],
     argname = "ADDRESS[:PORT]", option = "The socket's own address (default: not bound).",
   },
   {
@@ -148,8 +148,10 @@ M.conditions = {
   },
   {
     name = "cgroup",
-    wants = [[a cgroup such as "/sys/fs/cgroup/app" or "app", or a list of them]],
-    doc = "The cgroup of the calling task, or one above it. "
+    wants = [[a cgroup such as "/sys/fs/cgroup/app", "app", "self", "pid:42" or ]]
+      .. [["unit:nginx.service", or a list of them]],
+    doc = "The cgroup of the calling task, or one above it: its path, that of this process or "
+      .. "another one, or that of a systemd unit, found when the policy compiles. "
       .. "A cgroup that is removed and created again is a different one.",
     example = [[deny { egress = "10.0.0.0/8", cgroup = "/" }]],
     argname = "PATH", option = "The task's cgroup (default: the root).",
@@ -210,7 +212,7 @@ M.effects = {
     wants = [["socket", "pid", "uid", "cgroup", "netns" or "destination"]],
     values = { "socket", "pid", "uid", "cgroup", "netns", "destination" },
     doc = [[The key of by = "hash" and of sticky: calls with the same key go to the same backend. ]]
-      .. "Default for hash: socket.",
+      .. "destination: the address and the port that are asked for. Default for hash: socket.",
     example = [[balance { egress = "10.96.0.10:80", to = { "10.0.1.5", "10.0.1.6" }, ]]
       .. [[by = "hash", key = "uid" }]],
   },
@@ -223,10 +225,10 @@ M.effects = {
       .. [[sticky = "10m", key = "uid" }]],
   },
   {
-    name = "source", takes = "text", verbs = { "allow", "rewrite", "balance" },
+    name = "bind_source", takes = "text", verbs = { "allow", "rewrite", "balance" },
     wants = [[an address of this machine such as "127.0.0.1" or "127.0.0.1:22222"]],
     doc = "Bind a socket to this address before it connects; send a datagram from it.",
-    example = [[allow { connect = "127.0.0.0/8", source = "127.0.0.2" }]],
+    example = [[allow { connect = "127.0.0.0/8", bind_source = "127.0.0.2" }]],
   },
   {
     name = "reveal", takes = "flag", verbs = { "rewrite", "balance" },
@@ -235,16 +237,16 @@ M.effects = {
     example = [[rewrite { connect = "1.2.3.4:80", to = "127.0.0.1:8080", reveal = true }]],
   },
   {
-    name = "privileged", takes = "flag", verbs = { "allow", "rewrite" },
+    name = "low_port", takes = "flag", verbs = { "allow", "rewrite" },
     doc = "For bind: a port below 1024 needs no CAP_NET_BIND_SERVICE.",
-    example = [[allow { bind = "*:443", privileged = true }]],
+    example = [[allow { bind = "*:443", low_port = true }]],
   },
   {
-    name = "set", takes = "options", verbs = { "allow", "rewrite", "balance" },
+    name = "sockopt", takes = "options", verbs = { "allow", "rewrite", "balance" },
     wants = [[a table of socket options such as { mark = 16, congestion = "bbr" }]],
     doc = "For connect and bind: set socket options. If one cannot be set, the call fails.",
     example = [[allow { connect = "*:443", proto = "tcp", ]]
-      .. "set = { mark = 16, tos = 8, keepalive = true } }",
+      .. "sockopt = { mark = 16, tos = 8, keepalive = true } }",
   },
   {
     name = "shadow", takes = "flag", verbs = { "allow", "deny", "rewrite" },
@@ -260,21 +262,49 @@ M.effects = {
   },
   {
     name = "per", takes = "text",
-    wants = [["uid", "cgroup", "pid" or "dst"]],
-    values = { "uid", "cgroup", "pid", "dst" },
-    doc = "With over: count the calls of each user, cgroup, process or destination address "
-      .. "separately.",
+    wants = [["uid", "cgroup", "pid", "netns" or "address"]],
+    values = { "uid", "cgroup", "pid", "netns", "address" },
+    doc = "With over: count the calls of each user, cgroup, process, network namespace or address "
+      .. "that is asked for separately.",
     example = [[deny { egress = "*", over = "100/s", per = "uid" }]],
   },
   {
     name = "log", takes = "log",
     wants = [[true, false, a rate such as "10/s", or a share such as "1/100"]],
-    doc = [[Emit events. Default: denials at "100/s", observe at every call, all others never.]],
+    doc = [[Emit events. Default: calls that the rule refuses at "100/s", because it denies them, ]]
+      .. "because what it does fails, or because no backend is up; observe at every call, all "
+      .. "others never.",
     example = [[allow { connect = "*:443", log = "10/s" }]],
+  },
+  {
+    name = "message", takes = "text",
+    wants = [[a text of at most 256 bytes such as "ask the network team"]],
+    doc = "A text for whoever reads the rule's events; explain shows it, too.",
+    example = [[deny { egress = "169.254.169.254", message = "use the proxy" }]],
   },
 }
 
---- The socket options of set, in the order in which dump() writes them.
+--- Where a rule is put, because the first one that matches decides.  A place is no part of it:
+--- dump() writes the rules in their order.
+---@type tidegate.Word[]
+M.places = {
+  {
+    name = "before", takes = "text",
+    wants = [[the name of a rule that is there already, such as "dns"]],
+    doc = "Put the rule before the one of this name (default: after all others).",
+    example = [[deny { "lan", egress = "10.0.0.0/8" }  ]]
+      .. [[allow { "dns", egress = "10.0.0.2:53", before = "lan" }]],
+  },
+  {
+    name = "after", takes = "text",
+    wants = [[the name of a rule that is there already, such as "dns"]],
+    doc = "Put the rule right after the one of this name.",
+    example = [[allow { "dns", egress = "10.0.0.2:53" }  ]]
+      .. [[deny { "lan", egress = "10.0.0.0/8", after = "dns" }]],
+  },
+}
+
+--- The socket options of sockopt, in the order in which dump() writes them.
 ---@type tidegate.Word[]
 M.options_of_sockets = {
   { name = "mark", takes = "number", doc = "SO_MARK, for routing rules and nftables." },
@@ -304,11 +334,14 @@ end
 for _, row in ipairs(M.effects) do
   row.kind = "effect"
 end
+for _, row in ipairs(M.places) do
+  row.kind = "place"
+end
 
 --- What a rule takes, in the order in which dump() writes it.
 ---@type tidegate.Word[]
 M.fields = {}
-for _, rows in ipairs { M.operations, M.conditions, M.effects } do
+for _, rows in ipairs { M.operations, M.conditions, M.effects, M.places } do
   for _, row in ipairs(rows) do
     M.fields[#M.fields + 1] = row
   end

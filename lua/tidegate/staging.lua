@@ -2,14 +2,20 @@
 --- the next commit() puts it in force.
 
 local file = require "tidegate.file"
-local language = require "tidegate.language"
 local literal = require "tidegate.literal"
 local live = require "tidegate.live_table"
+local meant = require "tidegate.meant"
+local order = require "tidegate.order"
 local schema = require "tidegate.schema"
 local services = require "tidegate.services"
+local rule = require "tidegate.rule"
 local set = require "tidegate.set"
+local suggest = require "tidegate.suggest"
+local where = require "tidegate.where"
 
 local M = {}
+
+local EINVAL = 22
 
 --- The methods of a gate that stage changes.
 ---@class tidegate.Gate
@@ -28,18 +34,44 @@ end
 
 --- gate:deny { "name", egress = … }: stage a rule.  If something is wrong with it, raises.
 for _, verb in ipairs(schema.verb_names) do
-  Gate[verb] = function(self, spec)
+  Gate[verb] = function(self, spec, more)
     changeable(self, verb)
-    local added, message = self.source:add(verb, spec, language.where(2))
-    return added or raise(message)
+    if more ~= nil then
+      error(("%s: wants one table; got %s after it; %s")
+        :format(verb, literal.describe(more), order.HINT), 2)
+    end
+    local added, message = self.source:add(verb, spec, where.at(2))
+    return added and rule.handle(added) or raise(message)
   end
+end
+
+--- Stage a rule that comes from elsewhere, such as a file or a request: what is wrong with it is a
+--- result, and no error.
+---@param verb string "deny"
+---@param spec tidegate.RuleSpec what the verb takes
+---@param place { before: string|nil, after: string|nil }|nil before or after the rule of this name
+--- (default: what the rule says, or after all others)
+---@return tidegate.Rule|nil
+---@return string|nil message
+---@return integer|nil errno
+function Gate:add(verb, spec, place)
+  changeable(self, "add")
+  local given = order.of_table(place, 2)
+  if not schema.verbs[verb] then
+    return nil, "add: " .. suggest.unknown("verb", verb, schema.verb_names, meant.names), EINVAL
+  end
+  local added, message, errno = self.source:add(verb, spec, where.at(2), given)
+  if not added then
+    return nil, message, errno or EINVAL
+  end
+  return rule.handle(added)
 end
 
 --- gate:policy { default = "deny" }: stage the options of the policy.
 ---@param spec table
 function Gate:policy(spec)
   changeable(self, "policy")
-  local ok, message = self.source:set(spec, language.where(2))
+  local ok, message = self.source:set(spec, where.at(2))
   if not ok then
     raise(message)
   end
@@ -51,7 +83,7 @@ local function live_table(self, kind, word, name)
   if type(name) ~= "string" then
     error(("%s: wants a name; got %s"):format(word, literal.describe(name)), 2)
   elseif self.source then
-    return live.named(self.source:live(kind, name), language.where(2), raise)
+    return live.named(self.source:live(kind, name), where.at(2), raise)
   end
   return live.handle(self.handles, kind, name, "gate", self)
 end
@@ -81,18 +113,15 @@ function Gate:sets()
   return live_tables(self, set)
 end
 
---- Live services: gate:service "name" are the services of this name; a table after it declares
---- them.
----@param name string
----@return tidegate.Services
-function Gate:service(name)
-  return live_table(self, services, "service", name)
-end
-
---- Its live services, in the order of their declarations.
----@return tidegate.Services[]
-function Gate:services()
-  return live_tables(self, services)
+--- Live services: gate:services "name" are the services of this name; a table after it declares
+--- them.  Without a name: a list of all, in the order of their declarations.
+---@param name string|nil
+---@return tidegate.Services|tidegate.Services[]
+function Gate:services(name)
+  if name == nil then
+    return live_tables(self, services)
+  end
+  return live_table(self, services, "services", name)
 end
 
 --- The items of a file, for a rule's list.

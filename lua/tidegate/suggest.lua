@@ -58,11 +58,27 @@ function M.nearest(word, candidates)
   return best
 end
 
+--- What is meant by the word of another tool, however it writes it: "DROP", "dst-port".
+---@param word any
+---@param meant table<string, string>
+---@return string|nil
+function M.meant(word, meant)
+  if type(word) ~= "string" then
+    return nil
+  end
+  return meant[word] or meant[(word:lower():gsub("-", "_"))]
+end
+
 --- `; did you mean "errno"?`, or "" if no candidate is near.
 ---@param word any
 ---@param candidates string[]
+---@param meant table<string, string>|nil what to write instead, by word: see meant.lua
 ---@return string
-function M.hint(word, candidates)
+function M.hint(word, candidates, meant)
+  local said = meant and M.meant(word, meant)
+  if said then
+    return "; " .. said
+  end
   local nearest = M.nearest(word, candidates)
   return nearest and ("; did you mean %q?"):format(nearest) or ""
 end
@@ -71,9 +87,28 @@ end
 ---@param noun string "field", "option"
 ---@param word any
 ---@param candidates string[]
+---@param meant table<string, string>|nil what to write instead, by word: see meant.lua
 ---@return string
-function M.unknown(noun, word, candidates)
-  return ("unknown %s %s%s"):format(noun, literal.describe(word), M.hint(word, candidates))
+function M.unknown(noun, word, candidates, meant)
+  return ("unknown %s %s%s"):format(noun, literal.describe(word), M.hint(word, candidates, meant))
+end
+
+--- What comes of a name that something does not have: an error that leads to the right one, or, if
+--- none can be guessed, nil, as with any table.  For __index: blames the line that it serves.
+---@param what string "a gate"
+---@param key any
+---@param names string[] that it has
+---@param hints table<string, string>|nil what to write instead, by word
+---@return nil
+function M.member(what, key, names, hints)
+  local hint = hints and hints[key]
+  if hint then
+    error(("%s has no %q; write %s"):format(what, key, hint), 3)
+  end
+  local nearest = M.nearest(key, names)
+  if nearest then
+    error(("%s has no %q; did you mean %q?"):format(what, key, nearest), 3)
+  end
 end
 
 return M

@@ -3,29 +3,49 @@
 
 local clock = require "tidegate.clock"
 local duration = require "tidegate.duration"
+local handle = require "tidegate.handle"
 local literal = require "tidegate.literal"
 local shared_number = require "tidegate.shared_number"
 
 local M = {}
 
---- The result of every() and after().
+--- The result of every() and after(): a handle.
 ---@class tidegate.Timer
+---@field stop fun(self: tidegate.Timer) stop it; stopping twice is harmless
+
+--- What is behind the handle.
+---@class tidegate.TimerState
 ---@field due number|nil seconds of the monotonic clock; nil: stopped, or not started yet
 ---@field period number|nil seconds; nil: it is called once
 ---@field wait number seconds from the start to its first call
 ---@field stopped boolean|nil
-local Timer = {}
-Timer.__index = Timer
 
---- Stop it; stopping twice is harmless.
-function Timer:stop()
-  self.stopped = true
-  self.owner.list[self] = nil
+local function stop(timer)
+  timer.stopped = true
+  timer.owner.list[timer] = nil
 end
+
+--- "every 5s"
+local function timer_text(timer)
+  return (timer.period and "every " or "after ")
+    .. duration.text(math.floor(timer.wait * 1000 + 0.5))
+end
+
+--- "every 5s", "after 1m: stopped".
+local function describe(timer)
+  local ending = timer.stopped and ": stopped" or not timer.owner.list[timer] and ": done" or ""
+  return timer_text(timer) .. ending
+end
+
+local class = handle.class {
+  noun = "timer", fields = {}, methods = { stop = stop }, text = describe,
+  change = "a timer has only stop()",
+  hints = { cancel = "timer:stop()", close = "timer:stop()", remove = "timer:stop()" },
+}
 
 --- The timers of a gate.  They start when its policy is first in force.
 ---@class tidegate.Timers
----@field list table<tidegate.Timer, true>
+---@field list table<tidegate.TimerState, true>
 ---@field started boolean
 ---@field taken { number: number } the time of the last take(), by any of the processes
 local Timers = {}
@@ -60,14 +80,14 @@ end
 ---@return tidegate.Timer
 function Timers:add(seconds, period, call)
   self.made = self.made + 1
-  local timer = setmetatable({
+  local timer = {
     owner = self, order = self.made, wait = seconds, period = period, call = call,
-  }, Timer)
+  }
   self.list[timer] = true
   if self.started then
     timer.due = clock.monotonic() + seconds
   end
-  return timer
+  return handle.new(class, timer)
 end
 
 --- Let processes that are forked from this one take turns: what one of them has called, or was
@@ -94,6 +114,52 @@ function Timers:start()
   for timer in pairs(self.list) do
     timer.due = now + timer.wait
   end
+end
+
+--- The state that restore() goes back to.
+---@return table<tidegate.TimerState, true>
+function Timers:snapshot()
+  local running = {}
+  for timer in pairs(self.list) do
+    running[timer] = true
+  end
+  return running
+end
+
+--- Go back to a snapshot: timers that were added since are stopped, and those that were stopped
+--- since run again.
+---@param running table<tidegate.TimerState, true>
+function Timers:restore(running)
+  for timer in pairs(self:snapshot()) do
+    if not running[timer] then
+      stop(timer)
+    end
+  end
+  local now = clock.monotonic()
+  for timer in pairs(running) do
+    if timer.stopped then
+      timer.stopped, self.list[timer] = nil, true
+      timer.due = self.started and now + (timer.period or timer.wait) or nil
+    end
+  end
+end
+
+--- What differs between two snapshots: "every 5s".
+---@param from table<tidegate.TimerState, true>
+---@param to table<tidegate.TimerState, true>
+---@return { sign: "+"|"-", text: string }[]
+function M.difference(from, to)
+  local changes = {}
+  for sign, pair in pairs { ["-"] = { from, to }, ["+"] = { to, from } } do
+    for timer in pairs(pair[1]) do
+      -- One that has run its course is gone, whatever is taken back.
+      if not pair[2][timer] and (timer.stopped or timer.owner.list[timer]) then
+        changes[#changes + 1] = { sign = sign, text = timer_text(timer), order = timer.order }
+      end
+    end
+  end
+  table.sort(changes, function(a, b) return a.order < b.order end)
+  return changes
 end
 
 --- Seconds until a timer is due, 0 if one is; nil: there is none.
@@ -148,22 +214,14 @@ end
 
 local none = {}
 
---- The functions that are due, in the order of their times.  A timer that was missed several times
---- is due once.
----@return function[]
+--- The timers whose functions are due, in the order of their times.  A timer that was missed
+--- several times is due once.
+---@return tidegate.TimerState[]
 function Timers:take()
   if not self:are_due() then
     return none
   end
-  local due = take_due(self)
-  for index, timer in ipairs(due) do
-    due[index] = function()
-      if not timer.stopped then -- by a function that ran before it
-        timer.call()
-      end
-    end
-  end
-  return due
+  return take_due(self)
 end
 
 return M

@@ -6,13 +6,31 @@
 local backend = require "tidegate.backend"
 local duration = require "tidegate.duration"
 local literal = require "tidegate.literal"
+local meant = require "tidegate.meant"
 local schema = require "tidegate.schema"
 local suggest = require "tidegate.suggest"
+local version = require "tidegate.version"
 
 local M = {}
 
+--- `; write "deny"` for the word of another tool, or "".
+local function hint(row, value)
+  local words = meant.values[row.name]
+  local said = words and suggest.meant(value, words)
+  if said then
+    return "; " .. said
+  elseif row.takes == "target" and type(value) == "number" and value % 1 == 0 and value > 0
+    and value < 65536 then
+    return ('; for a port write "*:%d"'):format(value)
+  elseif row.takes == "target" and type(value) == "table" then
+    return "; rewrite has one, as a text; balance has several"
+  end
+  return ""
+end
+
 local function wrong(row, value)
-  return nil, ("%s: wants %s; got %s"):format(row.name, row.wants, literal.describe(value))
+  return nil, ("%s: wants %s; got %s%s")
+    :format(row.name, row.wants, literal.describe(value), hint(row, value))
 end
 
 local function is_verdict(value)
@@ -24,7 +42,7 @@ end
 local take = {}
 
 function take.text(row, value)
-  if not literal.is_text(value) then
+  if not literal.is_text(value) or hint(row, value) ~= "" then
     return wrong(row, value)
   end
   return value
@@ -56,6 +74,27 @@ function take.flag(row, value)
   return value
 end
 
+function take.version(row, value)
+  if not version.is(value) then
+    return wrong(row, value)
+  end
+  local message = version.too_old(value)
+  if message then
+    return nil, message
+  end
+  return value
+end
+
+--- One of the values that the row lists.
+function take.choice(row, value)
+  for _, choice in ipairs(row.values) do
+    if value == choice then
+      return value
+    end
+  end
+  return wrong(row, value)
+end
+
 function take.duration(row, value)
   local ms, message = duration.parse(value)
   if not ms then
@@ -71,15 +110,8 @@ function take.log(row, value)
   return take.text(row, value)
 end
 
-function take.verdict(row, value)
-  if not is_verdict(value) then
-    return wrong(row, value)
-  end
-  return value
-end
-
 --- The verdicts by operation.
-function take.default(row, value)
+function take.verdicts(row, value)
   if is_verdict(value) then
     return { egress = value, bind = value }
   elseif type(value) ~= "table" then
@@ -89,11 +121,11 @@ function take.default(row, value)
   for op, verdict in pairs(value) do
     local operation = schema.fields[op]
     if not operation or operation.kind ~= "what" then
-      return nil, ("%s: %s is no operation%s")
-        :format(row.name, literal.describe(op), suggest.hint(op, schema.op_names))
+      return nil, ("%s: %s is no operation%s"):format(row.name, literal.describe(op),
+        suggest.hint(op, schema.op_names, meant.conditions))
     elseif not is_verdict(verdict) then
-      return nil, ('%s: %s wants "allow" or "deny"; got %s')
-        :format(row.name, op, literal.describe(verdict))
+      return nil, ('%s: %s wants "allow" or "deny"; got %s%s')
+        :format(row.name, op, literal.describe(verdict), hint(row, verdict))
     elseif verdict == "deny" and operation.reports then
       return nil, ("%s: %s cannot be denied: the kernel lets its hook only change what is reported")
         :format(row.name, op)
@@ -113,7 +145,8 @@ function take.options(row, value)
   for key in pairs(value) do
     if type(key) ~= "string" or not schema.options_of_sockets[key] then
       return nil, ("%s: %s")
-        :format(row.name, suggest.unknown("option", key, schema.socket_option_names))
+        :format(row.name,
+          suggest.unknown("option", key, schema.socket_option_names, meant.sockopts))
     end
   end
   local taken = {}

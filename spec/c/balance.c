@@ -32,10 +32,12 @@ struct list {
 
 static void add(struct list *list, uint32_t number, uint32_t weight)
 {
+	struct tg_backend_spec spec = {.size = sizeof(spec), .weight = weight};
 	char text[64];
 
 	snprintf(text, sizeof(text), "10.0.%u.%u:8080", number / 200, number % 200 + 1);
-	CHECK(!tg_backends_add(&list->backends, text, weight, 1 << TG_OP_CONNECT));
+	spec.address = text;
+	CHECK(!tg_backends_take(&list->backends, &spec, 1));
 }
 
 static void write_list(struct list *list)
@@ -230,7 +232,7 @@ static void check_lots(void)
 
 		for (uint32_t i = 0; i < count; i++) {
 			add(&list, i, round % 2 ? 1 : 1 + (uint32_t)(draw() % TG_MAX_WEIGHT));
-			list.backends.at[i].state = TG_BACKEND_UP + (uint32_t)(draw() % 3);
+			list.backends.at[i].state = (uint32_t)(draw() % 3);
 			up += list.backends.at[i].state == TG_BACKEND_UP;
 		}
 		write_list(&list);
@@ -316,8 +318,9 @@ static void check_none(void)
 
 	add(&list, 0, 1);
 	add(&list, 1, 2);
-	list.backends.at[1].state = TG_BACKEND_NONE;
+	list.backends.at[1].state = TG_BACKEND_DOWN;
 	write_list(&list);
+	((struct tg_choices *)(list.block + 1))->choice[1] = 0; /* no backend */
 	for (uint32_t i = 0; i < 100; i++) {
 		CHECK(pick(&list, draw(), TG_SEED_OF_NONE) == 0x0a000001);
 		CHECK(pick(&list, draw(), TG_SEED_OF_ANY) == 0x0a000001);

@@ -13,6 +13,7 @@
 
 #include "base/field.h"
 #include "policy/policy.h"
+#include "policy/set_use.h"
 #include "tidegate.h"
 
 /* Addresses 0 to 15 are 10.0.0.0 to 10.0.0.15, 16 to 31 are 2001:db8::0 to ::f. */
@@ -20,8 +21,13 @@
 #define PORTS 12
 #define ITEMS 10
 
+/* Live sets, and what each contains in the present round. */
+#define SETS 3
+static bool contains[SETS][WORLD];
+
 struct item {
 	bool negated;
+	int set;                   /* a live set; -1: the addresses that follow */
 	int first, last;           /* addresses; only "*" has both families */
 	int port_first, port_last; /* port_first -1: any */
 };
@@ -36,10 +42,12 @@ static void fail(const char *what)
 
 static struct item draw(void)
 {
-	struct item item = {.negated = rand() % 3 == 0, .port_first = -1};
+	struct item item = {.negated = rand() % 3 == 0, .set = -1, .port_first = -1};
 	int side = rand() % 5;
 
-	if (side == 0) {
+	if (rand() % 4 == 0) {
+		item.set = rand() % SETS;
+	} else if (side == 0) {
 		item.last = WORLD - 1;
 	} else {
 		item.first = rand() % 16;
@@ -72,7 +80,9 @@ static void spell(char *text, const struct item *item)
 	if (item->port_first >= 0)
 		sprintf(port, ":%d-%d", item->port_first, item->port_last);
 	text += sprintf(text, "%s", item->negated ? "!" : "");
-	if (item->last - item->first == WORLD - 1)
+	if (item->set >= 0)
+		sprintf(text, "@s%d%s", item->set, port);
+	else if (item->last - item->first == WORLD - 1)
 		sprintf(text, "*%s", port);
 	else if (item->first >= 16)
 		sprintf(text, "[%s-%s]%s", first, last, port);
@@ -82,9 +92,19 @@ static void spell(char *text, const struct item *item)
 		sprintf(text, "%s-%s%s", first, last, port);
 }
 
+static void draw_sets(void)
+{
+	for (int set = 0; set < SETS; set++)
+		for (int address = 0; address < WORLD; address++)
+			contains[set][address] = rand() % 3 == 0;
+}
+
 static bool item_holds(const struct item *item, int address, int port)
 {
-	return address >= item->first && address <= item->last &&
+	bool here = item->set >= 0 ? contains[item->set][address]
+				   : address >= item->first && address <= item->last;
+
+	return here &&
 	       (item->port_first < 0 || (port >= item->port_first && port <= item->port_last));
 }
 
@@ -102,20 +122,43 @@ static bool model_holds(const struct item *items, int count, int address, int po
 	return count && (holds || !positive) && !excluded;
 }
 
-static bool meaning_holds(const struct tg_list_sets *sets, int address, int port)
+static bool products_hold(const struct tg_product *products, size_t count, int address, int port)
 {
 	struct tg_key128 v4 = {0, 0x0a000000u + (unsigned int)address};
 	struct tg_key128 v6 = {0x20010db8ull << 32, (unsigned int)address - 16};
 	bool holds = false;
 
-	for (size_t i = 0; i < sets->product_count; i++) {
-		const struct tg_product *product = &sets->products[i];
+	for (size_t i = 0; i < count; i++) {
+		const struct tg_product *product = &products[i];
 
 		holds |= tg_intervals_contains(&product->port,
 					       (struct tg_key128){0, (unsigned int)port}) &&
 			 (address < 16 ? tg_intervals_contains(&product->addr4, v4)
 				       : tg_intervals_contains(&product->addr6, v6));
 	}
+	return holds;
+}
+
+static bool set_contains(const char *name, int address)
+{
+	return contains[name[1] - '0'][address];
+}
+
+static bool use_holds(const struct tg_set_use *use, int address, int port)
+{
+	for (uint32_t i = 0; i < use->except_count; i++)
+		if (set_contains(use->except[i], address))
+			return false;
+	return (!use->set || set_contains(use->set, address)) &&
+	       products_hold(use->products.at, use->products.count, address, port);
+}
+
+static bool meaning_holds(const struct tg_list_sets *sets, int address, int port)
+{
+	bool holds = products_hold(sets->products, sets->product_count, address, port);
+
+	for (size_t i = 0; sets->uses && i < sets->uses->count; i++)
+		holds |= use_holds(&sets->uses->at[i], address, port);
 	return holds;
 }
 
@@ -151,7 +194,7 @@ static void check_list(void)
 	char text[160];
 	int count = rand() % (ITEMS + 1);
 
-	if (tg_list_new(TG_FIELD_ENDPOINT, &list))
+	if (tg_list_new(TG_FIELD_ENDPOINT, 0, &list))
 		fail("new");
 	for (int i = 0; i < count; i++) {
 		items[i] = draw();
@@ -172,8 +215,8 @@ static void check_product(void)
 	char text[160];
 	int a_count = rand() % 4, p_count = rand() % 4;
 
-	if (tg_list_new(TG_FIELD_ENDPOINT, &list) || tg_list_new(TG_FIELD_ENDPOINT, &addrs) ||
-	    tg_list_new(TG_FIELD_PORT, &ports))
+	if (tg_list_new(TG_FIELD_ENDPOINT, 0, &list) || tg_list_new(TG_FIELD_ENDPOINT, 0, &addrs) ||
+	    tg_list_new(TG_FIELD_PORT, 0, &ports))
 		fail("new");
 	for (int i = 0; i < a_count; i++) {
 		a[i] = draw();
@@ -184,6 +227,7 @@ static void check_product(void)
 	}
 	for (int i = 0; i < p_count; i++) {
 		p[i] = draw();
+		p[i].set = -1;
 		p[i].first = 0;
 		p[i].last = WORLD - 1;
 		if (p[i].port_first < 0)
@@ -212,7 +256,7 @@ static size_t count_products(const char *const *items)
 	struct tg_list *list;
 	size_t count;
 
-	if (tg_list_new(TG_FIELD_ENDPOINT, &list))
+	if (tg_list_new(TG_FIELD_ENDPOINT, 0, &list))
 		fail("new");
 	for (; *items; items++)
 		if (tg_list_add(list, *items))
@@ -246,7 +290,7 @@ static void check_value(enum tg_field field, const char *first, const char *seco
 	struct tg_list_sets sets;
 	struct tg_list *list;
 
-	if (tg_list_new(field, &list) || tg_list_add(list, first) ||
+	if (tg_list_new(field, 0, &list) || tg_list_add(list, first) ||
 	    (second && tg_list_add(list, second)) || tg_list_to_sets(list, &sets))
 		fail(first);
 	if (!tg_intervals_contains(&sets.set, inside) || tg_intervals_contains(&sets.set, outside))
@@ -283,10 +327,10 @@ static void check_values(void)
 
 static void check_same(const char *a_item, const char *b_item)
 {
-	struct tg_list *a, *b;
+	struct tg_list *a = NULL, *b = NULL;
 	struct tg_list_sets x, y;
 
-	if (tg_list_new(TG_FIELD_ENDPOINT, &a) || tg_list_new(TG_FIELD_ENDPOINT, &b) ||
+	if (tg_list_new(TG_FIELD_ENDPOINT, 0, &a) || tg_list_new(TG_FIELD_ENDPOINT, 0, &b) ||
 	    tg_list_add(a, a_item) || tg_list_add(b, b_item) || tg_list_to_sets(a, &x) ||
 	    tg_list_to_sets(b, &y))
 		fail(a_item);
@@ -334,13 +378,13 @@ static void write_file(const char *path, const char *tail)
 static void check_file(void)
 {
 	char path[] = "/tmp/tidegate-list-XXXXXX";
-	struct tg_list *list, *by_item;
+	struct tg_list *list = NULL, *by_item = NULL;
 	struct tg_list_sets before, after, expected;
 	char item[64];
 	int file = mkstemp(path);
 
-	if (file < 0 || tg_list_new(TG_FIELD_ENDPOINT, &list) ||
-	    tg_list_new(TG_FIELD_ENDPOINT, &by_item) || tg_list_add(list, "192.0.2.1:80"))
+	if (file < 0 || tg_list_new(TG_FIELD_ENDPOINT, 0, &list) ||
+	    tg_list_new(TG_FIELD_ENDPOINT, 0, &by_item) || tg_list_add(list, "192.0.2.1:80"))
 		fail("new");
 	write_file(path, "10.0.0.0/40\n");
 	if (tg_list_to_sets(list, &before) || !tg_list_load(list, path) ||
@@ -380,7 +424,7 @@ static void check_file(void)
 /* Each field and each key has a row in the table of fields. */
 static void check_fields(void)
 {
-	for (int field = 0; field < TG_FIELDS; field++)
+	for (int field = 0; field < TG_FIELD_COUNT; field++)
 		if (!tg_field_info((enum tg_field)field))
 			fail("a field without a row");
 	for (int key = 0; key < TG_KEYS; key++) {
@@ -398,6 +442,7 @@ int main(int count, char **arguments)
 	seed = count > 1 ? (unsigned int)atoi(arguments[1]) : 1;
 	srand(seed);
 	for (int round = 0; round < 3000; round++) {
+		draw_sets();
 		check_list();
 		check_product();
 	}

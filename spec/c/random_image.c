@@ -44,7 +44,7 @@ static void field_text(enum tg_field field, char *text, size_t size)
 {
 	switch (field) {
 	case TG_FIELD_ENDPOINT:
-	case TG_FIELD_FROM:
+	case TG_FIELD_SOURCE:
 		endpoint_text(text, size);
 		break;
 	case TG_FIELD_PROTO:
@@ -82,14 +82,17 @@ static void match_random(struct tg_policy *policy, uint32_t rule, enum tg_field 
 	uint32_t items = 1 + below(4);
 	char text[64];
 
-	MUST(!tg_list_new(field, &list));
+	MUST(!tg_list_new(field, 0, &list));
 	for (uint32_t i = 0; i < items; i++) {
 		field_text(field, text, sizeof(text));
 		MUST(!tg_list_add(list, text));
 	}
-	if ((field == TG_FIELD_ENDPOINT || field == TG_FIELD_FROM) && sets && !below(3))
-		MUST(!tg_list_add_set(list, set_names[below(sets)], below(2)));
-	MUST(!tg_policy_match(policy, rule, list));
+	if ((field == TG_FIELD_ENDPOINT || field == TG_FIELD_SOURCE) && sets && !below(3)) {
+		snprintf(text, sizeof(text), "%s@%s%s", below(2) ? "!" : "", set_names[below(sets)],
+			 below(3) ? "" : ":80-90");
+		MUST(!tg_list_add(list, text));
+	}
+	MUST(!tg_policy_add_match(policy, rule, list));
 	tg_list_free(list);
 }
 
@@ -97,9 +100,9 @@ static void match_endpoint(struct tg_policy *policy, uint32_t rule, const char *
 {
 	struct tg_list *list;
 
-	MUST(!tg_list_new(TG_FIELD_ENDPOINT, &list));
+	MUST(!tg_list_new(TG_FIELD_ENDPOINT, 0, &list));
 	MUST(!tg_list_add(list, text));
-	MUST(!tg_policy_match(policy, rule, list));
+	MUST(!tg_policy_add_match(policy, rule, list));
 	tg_list_free(list);
 }
 
@@ -110,11 +113,23 @@ static void declare_sets(struct tg_policy *policy)
 
 	sets = below(2) * below(COUNT_OF(set_names) + 1);
 	for (uint32_t i = 0; i < sets; i++) {
-		MUST(!tg_policy_set(policy, set_names[i], below(2) * 64, below(2) * 60000));
+		struct tg_set_options options = {
+			.size = sizeof(options),
+			.capacity = below(2) * 64,
+			.ttl_ms = below(2) * 60000,
+		};
+
+		MUST(!tg_policy_declare_set(policy, set_names[i], &options));
 		for (uint32_t items = below(20); items > 0; items--) {
+			struct tg_set_entry entry = {
+				.size = sizeof(entry),
+				.item = text,
+				.ttl_ms = below(2) ? below(2) * 1000 : TG_TTL_FOREVER,
+			};
+
 			snprintf(text, sizeof(text), below(2) ? "10.%u.%u.0/24" : "2001:db8:%x::%x",
 				 below(4), below(256));
-			MUST(!tg_policy_set_add(policy, set_names[i], text, TG_TTL_DEFAULT));
+			MUST(!tg_policy_set_add(policy, set_names[i], &entry, 1));
 		}
 	}
 }
@@ -125,14 +140,14 @@ static void add_path_rewrite(struct tg_policy *policy)
 	struct tg_rule rule = {
 		.size = sizeof(rule),
 		.verb = TG_VERB_REWRITE,
-		.ops = 1 << TG_OP_CONNECT | 1 << TG_OP_SENDMSG,
+		.ops = TG_BIT(TG_OP_CONNECT) | TG_BIT(TG_OP_SENDMSG),
 		.to = below(2) ? "unix:/run/there" : "unix:@there",
 	};
 	uint32_t index;
 	char text[64];
 
 	snprintf(text, sizeof(text), "unix:/run/%u*", below(100));
-	MUST(!tg_policy_add(policy, &rule, &index));
+	MUST(!tg_policy_add_rule(policy, &rule, &index));
 	match_endpoint(policy, index, text);
 }
 
@@ -142,7 +157,7 @@ static void add_balance(struct tg_policy *policy)
 	struct tg_rule rule = {
 		.size = sizeof(rule),
 		.verb = TG_VERB_BALANCE,
-		.ops = 1 << TG_OP_CONNECT | below(2) << TG_OP_SENDMSG,
+		.ops = TG_BIT(TG_OP_CONNECT) | below(2) << TG_OP_SENDMSG,
 		.key = keys[below(4)],
 	};
 	uint32_t index, backends = below(4) ? 1 + below(20) : 1 + below(TG_MAX_BACKENDS);
@@ -150,10 +165,10 @@ static void add_balance(struct tg_policy *policy)
 
 	rule.by = rule.key && below(2) ? "hash" : NULL;
 	rule.sticky_ms = rule.key && (!rule.by || below(2)) ? 1 + below(100000) : 0;
-	MUST(!tg_policy_add(policy, &rule, &index));
+	MUST(!tg_policy_add_rule(policy, &rule, &index));
 	for (uint32_t i = 0; i < backends; i++) {
 		snprintf(text, sizeof(text), "10.0.%u.%u:%u", i / 200, i % 200 + 1, 1 + below(9));
-		MUST(!tg_policy_backend(policy, index, text, 1 + below(2) * below(9)));
+		MUST(!tg_policy_add_backend(policy, index, text, 1 + below(2) * below(9)));
 	}
 	snprintf(text, sizeof(text), "10.%u.0.0/16", below(9));
 	match_endpoint(policy, index, text);
@@ -165,25 +180,29 @@ static void add_services(struct tg_policy *policy)
 	struct tg_rule rule = {
 		.size = sizeof(rule),
 		.verb = TG_VERB_BALANCE,
-		.ops = 1 << TG_OP_CONNECT | 1 << TG_OP_SENDMSG,
+		.ops = TG_BIT(TG_OP_CONNECT) | TG_BIT(TG_OP_SENDMSG),
 	};
 	struct tg_list *list;
 	uint32_t index;
 
-	MUST(!tg_policy_services(policy, "svc", 0));
+	MUST(!tg_policy_declare_services(policy, "svc", NULL));
 	for (uint32_t i = below(20); i > 0; i--) {
 		struct tg_backend_spec backend = {
-			.weight = 1 + below(9), .state = 1 + below(3), .address = "10.0.0.1:80"};
+			.size = sizeof(backend),
+			.weight = 1 + below(9),
+			.state = below(3),
+			.address = "10.0.0.1:80",
+		};
 		char vip[64];
 
 		snprintf(vip, sizeof(vip), "10.%u.0.%u:%u/%s", below(9), i, 1 + below(99),
 			 below(2) ? "tcp" : "udp");
-		MUST(!tg_policy_service(policy, "svc", vip, &backend, below(2)));
+		MUST(!tg_policy_services_put(policy, "svc", vip, &backend, below(2)));
 	}
-	MUST(!tg_policy_add(policy, &rule, &index));
-	MUST(!tg_list_new(TG_FIELD_ENDPOINT, &list));
-	MUST(!tg_list_add_set(list, "svc", false));
-	MUST(!tg_policy_match(policy, index, list));
+	MUST(!tg_policy_add_rule(policy, &rule, &index));
+	MUST(!tg_list_new(TG_FIELD_ENDPOINT, 0, &list));
+	MUST(!tg_list_add(list, "@svc"));
+	MUST(!tg_policy_add_match(policy, index, list));
 	tg_list_free(list);
 }
 
@@ -197,22 +216,27 @@ struct tg_image *random_image(void)
 
 	MUST(!tg_policy_new(below(2) ? "damaged" : NULL, &policy));
 	if (below(2))
-		MUST(!tg_policy_default(policy, 1 << TG_OP_CONNECT, TG_VERB_DENY));
+		MUST(!tg_policy_default(policy, TG_BIT(TG_OP_CONNECT), TG_VERB_DENY));
+	if (below(2))
+		MUST(!tg_policy_on_error(policy, TG_OPS_EGRESS, TG_VERB_DENY));
+	if (!below(8))
+		MUST(!tg_policy_flags(policy, TG_POLICY_SHADOW));
 	declare_sets(policy);
 	for (uint32_t i = 0; i < rules; i++) {
 		struct tg_rule rule = {
 			.size = sizeof(rule),
 			.verb = below(2) ? TG_VERB_ALLOW : TG_VERB_DENY,
-			.ops = below(2) ? 1 << TG_OP_CONNECT | 1 << TG_OP_SENDMSG
-					: 1 << TG_OP_CONNECT,
+			.ops = below(2) ? TG_BIT(TG_OP_CONNECT) | TG_BIT(TG_OP_SENDMSG)
+					: TG_BIT(TG_OP_CONNECT),
 			.where = "corrupt.c:1",
+			.message = below(4) ? NULL : "not from here",
 			.log = logs[below(4)],
 			.over = below(4) ? NULL : "100/s",
-			.shadow = !below(6),
+			.flags = below(6) ? 0 : TG_RULE_SHADOW,
 		};
 
-		MUST(!tg_policy_add(policy, &rule, &index));
-		for (int field = 0; field < TG_FIELDS; field++)
+		MUST(!tg_policy_add_rule(policy, &rule, &index));
+		for (int field = 0; field < TG_FIELD_COUNT; field++)
 			if (below(field ? 6 : 2) == 0)
 				match_random(policy, index, field);
 	}

@@ -1,5 +1,6 @@
 -- tidegate check and compile: what compiles, what does not, and how that is reported.
 
+local cjson = require "cjson"
 local command = require "spec.support.command"
 local env = require "spec.support.env"
 local tidegate = command.tidegate
@@ -40,7 +41,8 @@ describe("tidegate check", function()
   end)
 
   it("warns of what compiles but is hardly meant, in policies and images, and succeeds", function()
-    local path = policy('policy { default = "deny" }\nallow { "a", egress = "*:443" }\n'
+    local path = policy('policy { default = { egress = "deny" } }\n'
+      .. 'allow { "a", egress = "*:443" }\n'
       .. 'deny { "b", egress = "10.0.0.1:443" }\n')
     local dead = path .. ':3: deny "b": can never match: allow "a" (' .. path
       .. ":2) before it takes every call that it would; move it up, or remove it\n"
@@ -57,6 +59,30 @@ describe("tidegate check", function()
     got = tidegate("check", image)
     assert.equal(dead .. image .. ": " .. loopback, got.err)
     assert.equal(0, got.status)
+  end)
+
+  it("prints JSON, a line for each policy, and failures too", function()
+    local path = policy('policy { name = "web" }\nallow { "a", egress = "*:443" }\n'
+      .. 'deny { "b", egress = "10.0.0.1:443" }\n')
+    local none = policy("", "none.lua")
+    local got = tidegate("check", path, folder .. "/missing.lua", none, "--json")
+    local lines = {}
+    for line in got.out:gmatch "[^\n]+" do
+      lines[#lines + 1] = cjson.decode(line)
+    end
+    assert.is_number(lines[1].bytes)
+    assert.same({
+      policy = path, name = "web", rules = 2, bytes = lines[1].bytes,
+      hooks = { "connect4", "connect6", "sendmsg4", "sendmsg6" },
+      warnings = { { kind = "never", rule = "b", text = path .. ':3: deny "b": can never match: '
+        .. 'allow "a" (' .. path .. ":2) before it takes every call that it would; move it up, or "
+        .. "remove it" } },
+    }, lines[1])
+    assert.equal(none, lines[2].policy)
+    assert.truthy(got.out:find('"hooks":[],"warnings":[]}', 1, true), got.out)
+    assert.same({ failure = "policy", status = 1,
+      message = folder .. "/missing.lua: No such file or directory" }, cjson.decode(got.err))
+    assert.equal(1, got.status)
   end)
 
   it("finds no fault with the examples", function()
@@ -107,12 +133,19 @@ describe("tidegate compile", function()
     local got = tidegate("compile", "examples/02-default-deny.lua", "-o", image)
     assert.equal("", got.out .. got.err)
     assert.equal(0, got.status)
-    assert.truthy(tidegate("check", image).out:find(image .. ": ok, 3 rules, ", 1, true))
+    assert.truthy(tidegate("check", image).out:find(image .. ": ok, 4 rules, ", 1, true))
     local question = { "connect", "93.184.216.34:443" }
     assert.equal(tidegate("explain", "examples/02-default-deny.lua", unpack(question)).out,
       tidegate("explain", image, unpack(question)).out)
     assert.equal(0, tidegate("compile", image, "--output", image .. ".2").status)
     assert.equal(env.read(image), env.read(image .. ".2"))
+  end)
+
+  it("prints as JSON what it has written", function()
+    local image = folder .. "/service.image"
+    local got = tidegate("compile", "examples/02-default-deny.lua", "-o", image, "--json")
+    assert.same({ policy = "examples/02-default-deny.lua", image = image, rules = 4,
+      bytes = #env.read(image) }, cjson.decode(got.out))
   end)
 
   it("refuses a damaged image", function()

@@ -49,7 +49,8 @@ describe("the examples", function()
         pending(reason)
         return
       end
-      local got = command.tidegate("run", path, "--", "sh", "-c", "echo ran; exit 5")
+      local got = command.tidegate("run", "-u", "nobody", path, "--", "sh", "-c",
+        "echo ran; exit 5")
       assert.equal("", got.err)
       assert.equal("ran\n", got.out)
       assert.equal(5, got.status)

@@ -34,9 +34,39 @@ describe("make install", function()
     assert.equal("", got.err)
     assert.truthy(got.out:find("examples/01-first-light.lua: ok, 2 rules, ", 1, true))
     got = command.run({ "sh", "-c",
-      'echo \'print(try { connect = "1.2.3.4:5" }.decision)\' | "$0" repl',
+      'echo \'print(explain { connect = "1.2.3.4:5" }.decision)\' | "$0" repl',
       folder .. "/usr/bin/tidegate" }, { env = { TIDEGATE_BUILD = "" } })
     assert.equal("allow by default: 1.2.3.4:5\n", got.out)
+  end)
+
+  it("puts a command there that lets no variable choose its library", function()
+    make("install", "DESTDIR=" .. folder, "PREFIX=/usr")
+    local words = { "check", "examples/01-first-light.lua" }
+    local environment = { env = { TIDEGATE_LIBRARY = "/none/such.so" } }
+    local got = command.run({ folder .. "/usr/bin/tidegate", unpack(words) }, environment)
+    assert.equal("", got.err)
+    assert.equal(0, got.status)
+    got = command.run({ command.path, unpack(words) }, environment)
+    assert.truthy(got.err:find("^tidegate: /none/such.so: cannot open "), got.err)
+    assert.equal(125, got.status)
+  end)
+
+  -- H6
+  it("has a package for OpenResty beside it, with all that tidegate.nginx needs", function()
+    make "opm"
+    local package = command.build .. "/opm"
+    assert.matches("\nversion = 0.1.0\n", env.read(package .. "/dist.ini"), 1, true)
+    assert.equal(0, command.run({ "test", "-s", package .. "/lib/tidegate/nginx.lua" }).status)
+    local got = command.run({ "luajit", "-e", [[
+      package.preload.ngx = function() return { null = 1 } end
+      package.preload["ngx.process"] = function() return {} end
+      print(require("tidegate.nginx")._VERSION, require("tidegate.nginx.admin").serve)
+    ]] }, { env = {
+      LUA_PATH = ("%s/lib/?.lua;%s/lib/?/init.lua;;"):format(package, package),
+      TIDEGATE_LIBRARY = command.build .. "/libtidegate.so.0",
+    } })
+    assert.equal("", got.err)
+    assert.matches("^0.1.0\tfunction", got.out)
   end)
 
   it("serves a C program that knows only pkg-config", function()
@@ -55,7 +85,7 @@ int main(void)
 	if (tg_abi() != TG_ABI || tg_policy_new("host", &policy) ||
 	    tg_policy_default(policy, 1 << TG_OP_CONNECT, TG_VERB_DENY) ||
 	    tg_policy_compile(policy, &image) || tg_query_endpoint(&query, "1.2.3.4:80") ||
-	    tg_image_decide(image, &query, &decision))
+	    tg_image_decide(image, NULL, &query, &decision))
 		return puts(tg_error()), 1;
 	printf("%s %s\n", tg_version(), tg_errno_name(decision.error));
 	tg_image_free(image);

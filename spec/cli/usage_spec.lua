@@ -8,9 +8,11 @@ local POLICY = "examples/01-first-light.lua"
 
 describe("tidegate", function()
   it("prints its version", function()
-    local got = tidegate "--version"
-    assert.equal("tidegate 0.1.0\n", got.out)
-    assert.equal(0, got.status)
+    for _, line in ipairs { "--version", "-V", "run -V", "check --version" } do
+      local got = tidegate(line:match "^%S+", line:match " (%S+)$")
+      assert.equal("tidegate 0.1.0\n", got.out)
+      assert.equal(0, got.status)
+    end
   end)
 
   it("has help for itself and each of its commands", function()
@@ -24,8 +26,10 @@ describe("tidegate", function()
       assert.equal("", got.err)
       assert.truthy(got.out:find("Usage: tidegate " .. name, 1, true), name)
       assert.equal(got.out, tidegate(name, "-h").out)
+      assert.equal(got.out, tidegate("help", name).out)
     end
-    assert.same({ "run", "check", "explain", "compile", "repl", "doctor" }, names)
+    assert.equal(help.out, tidegate("help").out)
+    assert.same({ "run", "serve", "check", "explain", "compile", "repl", "doctor" }, names)
   end)
 
   it("lists what it can do when it gets no arguments", function()
@@ -35,43 +39,55 @@ describe("tidegate", function()
     assert.equal(tidegate("--help").out, got.err)
   end)
 
+  --- What is typed, what is said to it, and the command that explains more. WEB is a policy.
   local misuses = {
-    { { "chekc" },
-      "tidegate: unknown command 'chekc'\nDid you mean 'check'?\nSee: tidegate --help\n" },
-    { { "--bogus" }, "tidegate: unknown option '--bogus'\nSee: tidegate --help\n" },
-    { { "check" }, "tidegate check: missing argument 'policies'\nSee: tidegate check --help\n" },
-    { { "check", "--bogus" },
-      "tidegate check: unknown option '--bogus'\nSee: tidegate check --help\n" },
-    { { "check", POLICY, "--", "true" },
-      "tidegate check: only run takes a command after --\nSee: tidegate check --help\n" },
-    { { "compile", POLICY },
-      "tidegate compile: missing option '-o'\nSee: tidegate compile --help\n" },
-    { { "explain", POLICY, "listen", "1.2.3.4:80" },
-      "tidegate explain: argument 'op' must be one of 'connect', 'sendmsg', 'bind', 'recvmsg', "
-        .. "'getpeername', 'getsockname'\nSee: tidegate explain --help\n" },
-    { { "run" }, "tidegate run: missing argument 'policy'\nSee: tidegate run --help\n" },
-    { { "run", POLICY },
-      "tidegate run: nothing to enforce it on; give a command (-- CMD ARG ...), --cgroup PATH, "
-        .. "--pid PID or --unit UNIT\nSee: tidegate run --help\n" },
-    { { "run", POLICY, "--" },
-      "tidegate run: there is no command after --\nSee: tidegate run --help\n" },
-    { { "run", POLICY, "curl", "http://localhost/" },
-      "tidegate run: put -- before the command: tidegate run " .. POLICY
-      .. " -- curl http://localhost/\nSee: tidegate run --help\n" },
-    { { "run", POLICY, "--cgroup", "self", "--", "true" },
-      "tidegate run: a command after -- runs in its own cgroup: give either a command, or "
-        .. "--cgroup, --pid or --unit\nSee: tidegate run --help\n" },
-    { { "run", POLICY, "--cgroup", "self", "--pid", "1" },
-      "tidegate run: option '--pid' can not be used together with option '--cgroup'\nSee: "
-        .. "tidegate run --help\n" },
+    { "chekc", 'unknown command "chekc"; did you mean "check"?' },
+    { "WEB", 'unknown command "WEB"; did you mean: tidegate run WEB -- CMD, or: tidegate serve WEB '
+      .. "TARGET" },
+    { "--bogus", 'unknown option "--bogus"' },
+    { "--dry-run run WEB",
+      'unknown option "--dry-run"; it comes after the command: tidegate COMMAND --dry-run' },
+    { "check", 'missing argument "POLICY"', "check" },
+    { "check --bogus", 'unknown option "--bogus"', "check" },
+    { "check WEB -- true", "only run takes a command: tidegate run POLICY -- CMD", "check" },
+    { "compile WEB", 'missing option "-o"', "compile" },
+    { "doctor all", "too many arguments; doctor takes none; to look at a policy: "
+      .. "tidegate check POLICY", "doctor" },
+    { "explain WEB listen 1.2.3.4:80", 'unknown operation "listen"; did you mean "bind"?',
+      "explain" },
+    { "serve WEB", 'missing argument "TARGET"', "serve" },
+    { "serve WEB -- true", "only run takes a command: tidegate run POLICY -- CMD", "serve" },
+    { "serve self WEB", "the policy comes first: tidegate serve POLICY self", "serve" },
+    { "run", "give a policy before the command: tidegate run POLICY -- CMD", "run" },
+    { "run -- true", "give a policy before the command: tidegate run POLICY -- CMD", "run" },
+    { "run WEB", "give a command: tidegate run WEB -- CMD; to enforce the policy on a cgroup that "
+      .. "exists: tidegate serve WEB TARGET", "run" },
+    { "run WEB --", "there is no command after --", "run" },
+    { "run WEB -u", 'option "-u" requires an argument', "run" },
+    { "run WEB curl http://localhost/",
+      "put -- before the command: tidegate run WEB -- curl http://localhost/", "run" },
+    { "run -q WEB curl -sS http://localhost/",
+      "put -- before the command: tidegate run WEB -- curl -sS http://localhost/", "run" },
+    { "run WEB self -- true", "run only runs a command; did you mean: tidegate serve WEB self",
+      "run" },
+    { "run WEB unit:nginx", "run only runs a command; did you mean: tidegate serve WEB unit:nginx",
+      "run" },
+    { "repl WEB WEB -i", "WEB is a script; -e and -i go without one", "repl" },
+    { "repl WEB rules", 'there is no script "rules"; a line of input follows -e: tidegate repl WEB '
+      .. "-e rules", "repl" },
   }
 
   for _, case in ipairs(misuses) do
-    it("refuses: " .. table.concat(case[1], " "), function()
-      local got = tidegate(unpack(case[1]))
-      assert.equal(case[2], got.err)
+    it("refuses: " .. case[1], function()
+      local line = {}
+      for word in case[1]:gsub("WEB", POLICY):gmatch "%S+" do
+        line[#line + 1] = word
+      end
+      local got, name = tidegate(unpack(line)), case[3] and "tidegate " .. case[3] or "tidegate"
+      assert.equal(("%s: %s\nSee: %s --help\n"):format(name, (case[2]:gsub("WEB", POLICY)), name),
+        got.err)
       assert.equal("", got.out)
-      assert.equal(2, got.status)
+      assert.equal(case[3] == "run" and 125 or 2, got.status)
     end)
   end
 

@@ -2,6 +2,7 @@
 -- that neither they nor the library misuse memory.
 
 local cgroup = require "spec.support.cgroup"
+local cjson = require "cjson"
 local command = require "spec.support.command"
 local env = require "spec.support.env"
 local host = require "spec.support.host"
@@ -111,10 +112,12 @@ local function refusals()
   end)
 
   it("a user without privileges is told what it takes", function()
+    local path = cgroup.make()
     for name, kind in pairs(programs) do
       assert.same({ name .. ": cannot load programs: needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON; "
-        .. "run `tidegate doctor`\n", 1 }, built:refusal(name, { file[kind], "self" }, NOBODY))
+        .. "run `tidegate doctor`\n", 1 }, built:refusal(name, { file[kind], path }, NOBODY))
     end
+    cgroup.remove(path)
   end)
 end
 
@@ -126,7 +129,8 @@ local POLICY = [[
   allow   { "seen",        connect = "127.0.0.1:%d", log = true }
   on("deny", function(event) print(event.comm .. " was refused " .. event.asked) end)
   on("seed", function() error "a handler may fail" end)
-  every("20ms", function() io.stderr:write "tick\n" end)
+  local ticks = 0
+  every("20ms", function() ticks = ticks + 1; assert(ticks ~= 2, "second tick") end)
 ]]
 
 local function real_calls(here)
@@ -172,13 +176,13 @@ local function real_calls(here)
   it("are reported by enforce-image as they come, until SIGTERM", function()
     start "enforce-image"
     call()
-    program:wait_for ": seen lets it through\n"
+    program:wait_for "allow   seen"
     assert.same({
-      "luajit[PID] connect4 169.254.169.254:80: no-metadata denies it: ECONNREFUSED",
-      "luajit[PID] connect6 [2001:db8::7]:443: six denies it: EPERM",
-      "luajit[PID] connect4 127.0.0.2:9: some day denies it: EPERM (shadow: the call went on)",
-      "luajit[PID] connect4 1.2.3.4:60000: seed sends it to 127.0.0.1:" .. port,
-      ("luajit[PID] connect4 127.0.0.1:%d: seen lets it through"):format(port),
+      "deny    no-metadata  connect 169.254.169.254:80  ECONNREFUSED  luajit[PID] uid 0",
+      "deny    six  connect [2001:db8::7]:443  EPERM  luajit[PID] uid 0",
+      "deny    some day (shadow)  connect 127.0.0.2:9  EPERM  luajit[PID] uid 0",
+      "rewrite seed  connect 1.2.3.4:60000 -> 127.0.0.1:" .. port .. "  luajit[PID] uid 0",
+      ("allow   seen  connect 127.0.0.1:%d  luajit[PID] uid 0"):format(port),
     }, stop "sigterm")
     assert.equal(1, select(2, program.err:gsub("\n", "")))
   end)
@@ -240,6 +244,83 @@ local function real_calls(here)
     stop "sigterm"
   end)
 
+  it("are read by one thread of threads, while one publishes and one changes a set", function()
+    local THREADS = [[
+      set "banned" {}
+      deny { "ban", connect = "@banned", errno = "EACCES" }
+      deny { "first", connect = "192.0.2.9", errno = "EXDEV" }
+    ]]
+    local list = env.write(built.folder .. "/list.txt", "192.0.2.1\n")
+    local function try(address)
+      return socket.try("tcp", address .. ":80")
+    end
+    local function becomes(errno, address)
+      command.wait_until(function() return try(address) == errno end, errno)
+    end
+    prepare(THREADS)
+    program = built:start("threads", { file.image, here.cgroup, list })
+    program:wait_for "web.image is enforced; Ctrl-C ends it, SIGHUP reads it again\n"
+    becomes("EACCES", "192.0.2.1")
+    assert.equal("EXDEV", try "192.0.2.9")
+    env.write(list, "192.0.2.2\n192.0.2.3\n")
+    becomes("EACCES", "192.0.2.2")
+    assert.equal("ENETUNREACH", try "192.0.2.1")
+    env.write(list, "192.0.2.2\n192.0.2.300\n")
+    program:wait_for "list.txt:2: "
+    assert.equal("EACCES", try "192.0.2.3")
+
+    prepare(THREADS:gsub("EXDEV", "ECHILD"):gsub("first", "second"))
+    program:kill "sighup"
+    program:wait_for "threads: the image was read again\n"
+    assert.equal("ECHILD", try "192.0.2.9")
+    env.write(file.image, "no image")
+    program:kill "sighup"
+    program:wait_for "web.image: not a Tidegate image\n"
+    assert.equal("ECHILD", try "192.0.2.9")
+    assert.equal("EACCES", try "192.0.2.2")
+    program:kill "sigterm"
+    assert.equal(0, program:wait().status)
+    assert.equal("ENETUNREACH", try "192.0.2.2")
+    local rules = {}
+    for line in program.out:gmatch "[^\n]+" do
+      local event = cjson.decode(line)
+      rules[#rules + 1] = event.asked == "192.0.2.9:80" and event.rule or nil
+    end
+    assert.same({ "first", "second", "second" }, rules)
+
+    prepare [[ deny { "x", connect = "10.0.0.0/8" } ]]
+    program = built:start("threads", { file.image, here.cgroup, list })
+    assert.equal(1, program:wait().status)
+    assert.matches('set "banned": the policy in force declares none', program.err)
+  end)
+
+  it("are denied by what worker bans, which gave up all else that it could do", function()
+    prepare [[ deny { "ban", connect = set "banned" {}, errno = "EACCES" } ]]
+    program = built:start("worker", { file.image, here.cgroup })
+    program:wait_for "worker: the image is enforced; Ctrl-C ends it\n"
+    assert.equal("EACCES", socket.try("tcp", "192.0.2.7:80"))
+    assert.equal("ENETUNREACH", socket.try("tcp", "192.0.2.1:80"))
+    local refused = "worker: tg_gate_%s(): %s: this process has restricted the gate, and has no "
+      .. "control of it any more: do this in the process that made it"
+    assert.same({
+      "worker: as another user, attaches 1 of its descriptors by hand",
+      "worker: restricted, attaches 0",
+      "worker: bans 192.0.2.7, and reads that rule 1 has 0 hits",
+      refused:format("attach", "attach"), refused:format("detach", "detach"),
+      refused:format("publish", "publish"),
+      "host: 192.0.2.7 is banned",
+    }, stop "sigterm")
+    assert.equal("worker: the image is enforced; Ctrl-C ends it\n", program.err)
+
+    prepare [[ deny { "x", connect = "10.0.0.0/8" } ]]
+    program = built:start("worker", { file.image, here.cgroup })
+    assert.equal(1, program:wait().status)
+    assert.matches('^worker: worker: set "banned": the policy in force declares none of this '
+      .. "name[^\n]*\nworker: the worker has failed\n$", program.err)
+    assert.same({ "worker: wants an image and the folder of a cgroup\n", 2 },
+      built:refusal("worker", { file.image }))
+  end)
+
   it("to unix sockets are reported without bytes that a terminal would obey", function()
     prepare [[ deny { "docker", connect = "unix:/run/*" } deny { "names", connect = "unix:@*" } ]]
     local reason = sandbox.no_unix()
@@ -250,10 +331,10 @@ local function real_calls(here)
     start "enforce-image"
     assert.equal("EPERM", socket.try("unix_stream", "unix:/run/docker.sock"))
     assert.equal("EPERM", socket.try("unix_stream", "unix:@tide\27[2Jgate"))
-    program:wait_for "names denies"
+    program:wait_for "deny    names"
     assert.same({
-      "luajit[PID] connect_unix unix:/run/docker.sock: docker denies it: EPERM",
-      "luajit[PID] connect_unix unix:@tide?[2Jgate: names denies it: EPERM",
+      "deny    docker  connect unix:/run/docker.sock  EPERM  luajit[PID] uid 0",
+      "deny    names  connect unix:@tide\\x1b[2Jgate  EPERM  luajit[PID] uid 0",
     }, stop "sigint")
   end)
 
@@ -261,11 +342,14 @@ local function real_calls(here)
     local pipe = built.folder .. "/output"
     assert.equal(0, command.run({ "mkfifo", pipe }).status)
     for name, kind in pairs(programs) do
-      local listener = command.start { "head", "-n", "1", pipe }
+      -- What a policy prints goes to standard error.
+      local output = name == "embed-luajit" and 2 or 1
+      local listener = command.start { "grep", "-m", "1", "169.254.169.254", pipe }
       program = built:start(name, { file[kind], here.cgroup },
-        { "sh", "-c", 'exec "$@" > "$0"', pipe })
-      program:wait_for "is enforced"
-      assert.equal("ECONNREFUSED", socket.try("tcp", "169.254.169.254:80"))
+        { "sh", "-c", ('exec "$@" %d> "$0"'):format(output), pipe })
+      command.wait_until(function()
+        return socket.try("tcp", "169.254.169.254:80") == "ECONNREFUSED"
+      end, "a denial")
       assert.truthy(listener:wait().out:find "169.254.169.254")
       assert.equal("ECONNREFUSED", socket.try("tcp", "169.254.169.254:80"))
       stop "sigterm"
@@ -274,13 +358,18 @@ local function real_calls(here)
 
   it("reach the script's handlers in embed-luajit, beside its timers, until SIGINT", function()
     start "embed-luajit"
-    program:wait_for "tick\ntick\n"
+    program:wait_for "second tick"
     call()
     program:wait_for "web.lua:7: a handler may fail"
+    assert.same({}, stop "sigint")
+    local printed = {}
+    for line in program.err:gmatch "luajit was refused [^\n]*" do
+      printed[#printed + 1] = line
+    end
     assert.same({
       "luajit was refused 169.254.169.254:80", "luajit was refused [2001:db8::7]:443",
       "luajit was refused 127.0.0.2:9",
-    }, stop "sigint")
+    }, printed)
   end)
 end
 

@@ -48,8 +48,8 @@ describe("the rock", function()
   it("installs a module that finds its own library", function()
     local program = env.write(folder .. "/program.lua", [[
       local tidegate = require "tidegate"
-      local gate = assert(tidegate.compile 'deny { "x", connect = "10.0.0.0/8" }')
-      print(tidegate.version, assert(gate:decide { op = "connect", addr = "10.1.2.3:80" }))
+      local gate = assert(tidegate.load_text 'deny { "x", connect = "10.0.0.0/8" }')
+      print(tidegate._VERSION, assert(gate:decide { connect = "10.1.2.3:80" }))
       for line in io.lines "/proc/self/maps" do
         local library = line:match "%S*/libtidegate%S*"
         if library then
@@ -80,12 +80,24 @@ describe("the rock", function()
   end)
 
   it("installs a command that names what LuaRocks has not installed", function()
-    local got = command.run({ tree .. "/bin/tidegate", "check", "examples/01-first-light.lua" },
-      { env = { LUA_PATH = "/nowhere/?.lua", LUA_CPATH = "/nowhere/?.so", TIDEGATE_BUILD = "" } })
+    local reason = command.no_kernel()
+    if reason then
+      pending(reason)
+      return
+    end
+    -- In a mount namespace of its own, LuaJIT's folders are empty.
+    local got = command.run({ "unshare", "-m", "sh", "-c", [[
+      for folder in $(luajit -E -e 'print((package.path .. ";" .. package.cpath):gsub("%?", " "))')
+      do
+        folder=${folder##*;}
+        case $folder in /*/) [ ! -d "$folder" ] || mount -t tmpfs none "$folder";; esac
+      done
+      exec "$0" check examples/01-first-light.lua]], tree .. "/bin/tidegate" },
+      { env = { TIDEGATE_BUILD = "" } })
     assert.equal("tidegate: LuaJIT does not find some modules; install them with one of\n"
       .. "  apt-get install lua-argparse lua-cjson lua-luv\n"
       .. "  luarocks --lua-version 5.1 install argparse lua-cjson luv\n", got.err)
-    assert.equal(1, got.status)
+    assert.equal(125, got.status)
   end)
 
   it("contains a folder in which luarocks make does the same", function()

@@ -1,12 +1,13 @@
 -- Where a gate is attached, and what is left after it.
 
 local cgroup = require "spec.support.cgroup"
+local foreign = require "spec.support.foreign"
 local netns = require "spec.support.netns"
 local process = require "spec.support.process"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 
-local EEXIST, EINVAL, ENOENT = 17, 22, 2
+local EEXIST, EINVAL, ENOENT, EOPNOTSUPP = 17, 22, 2, 95
 
 sandbox.describe("a gate", function(here)
   before_each(netns.own_all_addresses)
@@ -28,12 +29,12 @@ sandbox.describe("a gate", function(here)
     local gate = here:enforce(POLICY)
     assert.equal("ok", try_in(second))
     assert(gate:attach(second))
-    assert.equal(2, gate:status().cgroups)
+    assert.equal(2, #gate:status().attachments)
     assert.equal("EACCES", try())
     assert.equal("EACCES", try_in(second))
     assert.equal(2, gate:rules()[1].hits)
     assert(gate:detach())
-    assert.equal(0, gate:status().cgroups)
+    assert.equal(0, #gate:status().attachments)
     assert.equal("ok", try())
     assert.equal("ok", try_in(second))
     assert(gate:attach(second))
@@ -59,7 +60,7 @@ sandbox.describe("a gate", function(here)
     assert.equal(EEXIST, errno)
     assert.equal(here.cgroup .. "/: this gate is attached there already", message)
     assert.equal("EACCES", try())
-    assert.equal(1, gate:status().cgroups)
+    assert.equal(1, #gate:status().attachments)
   end)
 
   it("attaches to cgroups only", function()
@@ -76,7 +77,7 @@ sandbox.describe("a gate", function(here)
       assert.equal(expected[2], message)
       assert.equal(expected[1], errno)
     end
-    assert.equal(0, gate:status().cgroups)
+    assert.equal(0, #gate:status().attachments)
     assert(gate:attach(here.cgroup))
     assert.equal("EACCES", try())
   end)
@@ -95,11 +96,84 @@ sandbox.describe("a gate", function(here)
     while cgroup.own() == second or not io.open(second .. "/cgroup.procs"):read "*n" do
       os.execute "sleep 0.01"
     end
-    assert(gate:attach { pid = child.pid })
+    assert(gate:attach("pid:" .. child.pid))
     assert.equal("EACCES", try_in(second))
     go.give()
     child:wait()
     go.close()
+  end)
+
+  it("says what it is attached to, and what is in force there", function()
+    local gate, second = here:enforce(POLICY), here:another()
+    local attached = assert(gate:attach(second))
+    assert.same({ second, cgroup.id(second), "attached", 0 },
+      { attached.path, attached.cgroup, attached.state, attached.processes })
+    assert.same({ "connect4", "connect6" }, attached.hooks)
+    assert.same(attached.hooks, attached.effective)
+    local status = gate:status()
+    assert.same({ here.cgroup, second },
+      { status.attachments[1].path, status.attachments[2].path })
+    assert.is_true(status.attachments[1].processes >= 1)
+    assert.equal("ok", status.health)
+    local below = here:another(second)
+    assert.equal("1", process.run(function()
+      cgroup.enter(below)
+      return gate:status().attachments[2].processes
+    end))
+  end)
+
+  it("detaches from one cgroup, also if that was removed", function()
+    local gate, second, third = here:enforce(POLICY), here:another(), here:another()
+    assert(gate:attach(second))
+    assert(gate:attach(third))
+    assert(gate:detach(second .. "/"))
+    assert.equal("EACCES", try())
+    assert.equal("ok", try_in(second))
+    cgroup.remove(third)
+    local status = gate:status()
+    assert.same({ "attached", "gone" },
+      { status.attachments[1].state, status.attachments[2].state })
+    assert.same({ {}, "degraded" }, { status.attachments[2].effective, status.health })
+    assert(gate:detach(third))
+    assert.equal(1, #gate:status().attachments)
+    local ok, message, errno = gate:detach(third)
+    assert.is_nil(ok)
+    assert.same({ third .. ": this gate is not attached there", ENOENT }, { message, errno })
+    assert.equal("EACCES", try())
+  end)
+
+  it("sees that somebody has detached it, and attaches again", function()
+    local gate = here:enforce(POLICY)
+    foreign.detach_link(here.cgroup, foreign.CONNECT4)
+    assert.equal("ok", try())
+    local status = gate:status()
+    assert.same({ "severed", { "connect6" } },
+      { status.attachments[1].state, status.attachments[1].effective })
+    assert.equal("degraded", status.health)
+    assert(gate:attach(here.cgroup))
+    assert.equal("EACCES", try())
+    assert.equal("ok", gate:status().health)
+  end)
+
+  it("does not attach to the root of all cgroups but by its path", function()
+    local gate = here:gate(POLICY)
+    assert.equal(('1: "self" is the root of all cgroups, where a policy would hold for every '
+      .. "process of this machine: to attach there, give its path, %s"):format(cgroup.root()),
+      process.run(function()
+        cgroup.enter(cgroup.root())
+        local _, message, errno = gate:attach "self"
+        return errno .. ": " .. message
+      end))
+    assert.equal(0, #gate:status().attachments)
+  end)
+
+  it("refuses what it cannot do yet to existing sockets", function()
+    local gate = here:gate(POLICY)
+    assert(gate:attach(here.cgroup, { existing = "leave" }))
+    local ok, message, errno = gate:attach(here.cgroup, { existing = "kill", only = true })
+    assert.is_nil(ok)
+    assert.same({ 'attach: existing: only "leave" is supported yet: sockets that are connected '
+      .. "already go on", EOPNOTSUPP }, { message, errno })
   end)
 
   it("detaches when it is closed", function()
@@ -144,7 +218,7 @@ sandbox.describe("a gate", function(here)
     assert(gate:commit())
     assert.equal("EACCES", try())
     assert.equal("EACCES", socket.try("udp", "192.0.2.2:80"))
-    assert.equal(1, gate:status().cgroups)
+    assert.equal(1, #gate:status().attachments)
     assert(gate:detach())
     assert.equal("ok", try())
   end)

@@ -67,7 +67,7 @@ sandbox.describe("balance", function(here)
 
   it("moves only the calls that must move when a backend goes, drains or comes", function()
     local gate = here:gate ""
-    local svc, list, count = gate:service "svc", list_of { 1, 1, 1, 1, 1, 3 }, 1500
+    local svc, list, count = gate:services "svc", list_of { 1, 1, 1, 1, 1, 3 }, 1500
     local vips = {}
     for index = 1, count do
       vips[index] = ("10.96.%d.%d:80"):format(index / 250, index % 250 + 1)

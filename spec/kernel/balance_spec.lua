@@ -107,7 +107,7 @@ sandbox.describe("balance", function(here)
     netns.own_all_addresses()
     local server = here:keep(socket.serve("tcp", "127.0.0.5:0"))
     local asked = ("10.96.0.10:%d"):format(server:port())
-    here:enforce [[balance { connect = "10.96.0.10", to = "127.0.0.5", source = "127.0.0.9" }]]
+    here:enforce [[balance { connect = "10.96.0.10", to = "127.0.0.5", bind_source = "127.0.0.9" }]]
     local client = here:keep(socket.tcp "inet")
     assert.same({ true }, { client:connect(asked) })
     local _, peer = server:accept()
@@ -162,7 +162,7 @@ sandbox.describe("balance", function(here)
     for _, address in ipairs(asked) do
       local client = here:keep(socket.tcp "inet")
       assert.same({ true }, { client:connect(address) })
-      local decision = assert(gate:decide { op = "connect", addr = address, proto = "tcp", uid = 0,
+      local decision = assert(gate:decide { connect = address, proto = "tcp", uid = 0,
         pid = pid })
       assert.equal(decision.final, client:getpeername())
       assert.equal("balance", decision.verb)

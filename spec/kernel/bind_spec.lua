@@ -56,13 +56,37 @@ sandbox.describe("bind", function(here)
       allow { bind = { "*:8080", "127.0.0.1" } }
     ]]
     assert.equal("EPERM", try("tcp", "127.0.0.2:8081"))
-    assert.equal("EPERM", try("udp", "[::]:0"))
+    assert.equal("EPERM", try("udp", "[2001:db8::8]:8082"))
     assert.equal("ok", try("tcp", "0.0.0.0:8080"))
     assert.equal("ok", try("tcp", "[::]:8080"))
     assert.equal("ok", try("tcp", "127.0.0.1:8081"))
     assert.equal("ok", try("udp", "[::ffff:127.0.0.1]:0"))
-    assert.equal(2, gate:stats().default.bind.hits)
+    assert.equal(2, gate:stats().defaults.bind.hits)
     assert.equal(4, gate:rules()[1].hits)
+  end)
+
+  -- The kernel also picks the port of a socket that is never bound, and no hook sees that.
+  it("to port 0 is refused by a rule, but not by the default", function()
+    local gate = here:enforce [[
+      policy { default = "deny" }
+      deny { "none on this", bind = "127.0.0.9", errno = "EACCES" }
+    ]]
+    assert.equal("ok", try("tcp", "127.0.0.1:0"))
+    assert.equal("ok", try("udp", "0.0.0.0:0"))
+    assert.equal("ok", try("udp", "[::]:0"))
+    assert.equal("ok", try("tcp", "[::ffff:127.0.0.1]:0"))
+    assert.equal("EACCES", try("udp", "127.0.0.9:0"))
+    assert.equal("EPERM", try("udp", "0.0.0.0:5353"))
+    assert.equal(1, gate:stats().defaults.bind.hits)
+    local seen = {}
+    for event in gate:events { timeout = 0 } do
+      seen[#seen + 1] = event.asked
+    end
+    assert.same({ "127.0.0.9:0", "0.0.0.0:5353" }, seen)
+    local decision = gate:decide { bind = "0.0.0.0:0" }
+    assert.equal("allow by default: 0.0.0.0:0, and the kernel picks a port, which no hook sees",
+      tostring(decision))
+    assert.is_false(decision.logs)
   end)
 
   it("treats an address that says AF_UNSPEC as IPv4, as the kernel does", function()
@@ -86,7 +110,7 @@ sandbox.describe("bind", function(here)
 
   it("does not see the port that the kernel chooses by itself", function()
     local server = here:keep(socket.serve("tcp", "127.0.0.1:0"))
-    here:enforce [[policy { default = { bind = "deny" } }]]
+    here:enforce [[deny { bind = "*" }]]
     assert.equal("EPERM", try("tcp", "127.0.0.1:0"))
     assert(new("tcp", "inet"):connect("127.0.0.1:" .. server:port()))
     assert(new("udp", "inet"):sendto("x", "127.0.0.1:9"))
@@ -234,7 +258,7 @@ sandbox.describe("bind", function(here)
     end)
   end)
 
-  describe("privileged", function()
+  describe("low_port", function()
     --- try() as a user without capabilities.
     local function try_as_nobody(kind, endpoint)
       return process.run(function()
@@ -245,7 +269,7 @@ sandbox.describe("bind", function(here)
     end
 
     it("exempts the sockets that the rule names from the capability, and no others", function()
-      here:enforce [[allow { bind = "*:443", uid = 65534, privileged = true }]]
+      here:enforce [[allow { bind = "*:443", uid = 65534, low_port = true }]]
       for _, kind in ipairs { "tcp", "udp", "mptcp" } do
         for _, host in ipairs { "127.0.0.1", "0.0.0.0", "[::]", "[::ffff:127.0.0.1]" } do
           assert.equal("ok", try_as_nobody(kind, host .. ":443"))
@@ -256,7 +280,7 @@ sandbox.describe("bind", function(here)
 
     it("can be combined with a rewrite to a low port", function()
       local gate = here:enforce [[
-        rewrite { bind = "*:8443", to = "*:443", privileged = true }
+        rewrite { bind = "*:8443", to = "*:443", low_port = true }
         rewrite { bind = "*:8444", to = "*:444" }
       ]]
       assert.equal("ok", try_as_nobody("tcp", "127.0.0.1:8443"))
@@ -267,9 +291,9 @@ sandbox.describe("bind", function(here)
     end)
 
     it("yields to another gate's denial", function()
-      here:enforce [[allow { bind = "*:443", privileged = true }]]
+      here:enforce [[allow { bind = "*:443", low_port = true }]]
       here:enforce [[deny { bind = "*:443", errno = "EADDRNOTAVAIL" }]]
-      here:enforce [[allow { bind = "*:443", privileged = true }]]
+      here:enforce [[allow { bind = "*:443", low_port = true }]]
       assert.equal("EADDRNOTAVAIL", try_as_nobody("tcp", "127.0.0.1:443"))
     end)
   end)

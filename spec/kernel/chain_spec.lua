@@ -25,7 +25,7 @@ sandbox.describe("beside another owner's program", function(here)
     allows = [[allow { connect = "*" }]],
     denies = [[deny { connect = "*", errno = "EACCES" }]],
     rewrites = [[rewrite { connect = "*", to = "192.0.2.99" }]],
-    ["has a source"] = [[allow { connect = "*", source = "127.0.0.7" }]],
+    ["has a source"] = [[allow { connect = "*", bind_source = "127.0.0.7" }]],
   }
 
   -- The kernel keeps the errno that was set last; if a program sets none, that is EPERM, or what

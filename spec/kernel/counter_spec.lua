@@ -42,8 +42,8 @@ sandbox.describe("hits", function(here)
     end
     local answers = client.finish(storm)
     assert.same({ a = 4000, b = 2000, c = answers["denied: EPERM"] }, hits(gate))
-    assert.equal(1000 + answers["rewritten: EPERM"], gate:stats().default.connect.hits)
-    assert.equal(0, gate:stats().default.sendmsg.hits)
+    assert.equal(1000 + answers["rewritten: EPERM"], gate:stats().defaults.connect.hits)
+    assert.equal(0, gate:stats().defaults.sendmsg.hits)
   end)
 
   it("count the rule that decided and no other", function()
@@ -86,12 +86,36 @@ sandbox.describe("hits", function(here)
     assert.same({ kept = 4, new = 2, gone = 0 }, hits(gate))
   end)
 
+  it("stay when rules move, are replaced and are put between others", function() -- E6
+    local gate = here:enforce [[
+      deny { "a", connect = "127.0.0.1" }
+      deny { connect = "127.0.0.2" }
+      deny { "c", connect = "127.0.0.0/8" }
+    ]]
+    call(3, "127.0.0.1:80")
+    call(4, "127.0.0.2:80")
+    local rules = gate:rules()
+    assert(rules[3]:move "first")
+    assert(rules[2]:replace { connect = "127.0.0.0/24" })
+    assert(gate:add("deny", { "new", connect = "127.0.0.1:80" }, { before = "c" }))
+    gate:deny { "late", connect = "127.0.0.2", after = "new" }
+    assert(gate:commit())
+    call(1, "127.0.0.1:80")
+    call(2, "127.0.0.2:80")
+    call(5, "127.0.0.3:80")
+    assert.same({ new = 1, late = 2, c = 5, a = 3, ["#2"] = 4 }, hits(gate))
+    assert(rules[1]:move("before", "new"))
+    assert(gate:commit())
+    call(1, "127.0.0.1:80")
+    assert.same({ a = 4, new = 1, late = 2, c = 5, ["#2"] = 4 }, hits(gate))
+  end)
+
   it("stay when a wider program set takes over", function()
     local gate = here:enforce [[deny { "kept", connect = "127.0.0.1" }]]
     call(3, "127.0.0.1:80")
     gate:deny { "wide", egress = "2001:db8::1", uid = 7, comm = "x", pid = 7, gid = 7,
       proto = "udp", log = true }
-    gate:rewrite { "rewritten", connect = "127.0.0.7", to = "127.0.0.8", source = "127.0.0.9" }
+    gate:rewrite { "rewritten", connect = "127.0.0.7", to = "127.0.0.8", bind_source = "127.0.0.9" }
     for index = 1, 400 do
       gate:deny { "n" .. index, connect = ("10.0.%d.%d:%d")
         :format(index / 250, index % 250, index) }
@@ -168,7 +192,7 @@ sandbox.describe("the counters of a hook", function(here)
     local gate = here:enforce [[
       deny { connect = "127.0.0.1" }
       rewrite { connect = "127.0.0.2", to = "127.0.0.3" }
-      allow { connect = "127.0.0.4", source = "192.0.2.1" }
+      allow { connect = "127.0.0.4", bind_source = "192.0.2.1" }
       allow { connect = "::1" }
     ]]
     local function calls()
@@ -180,8 +204,10 @@ sandbox.describe("the counters of a hook", function(here)
     end
     calls()
     local hooks = gate:stats().hooks
-    assert.same({ calls = 5, denied = 2, rewritten = 1, errors = 1, lost = 0 }, hooks.connect4)
-    assert.same({ calls = 1, denied = 0, rewritten = 0, errors = 0, lost = 0 }, hooks.connect6)
+    assert.same({ calls = 5, denied = 2, rewritten = 1, errors = 1, lost = 0, refused_before = 0 },
+      hooks.connect4)
+    assert.same({ calls = 1, denied = 0, rewritten = 0, errors = 0, lost = 0, refused_before = 0 },
+      hooks.connect6)
     assert.equal(1, gate:stats().errors)
     assert.is_nil(hooks.bind4)
     -- A rewritten call shows what it had asked for.
@@ -193,7 +219,8 @@ sandbox.describe("the counters of a hook", function(here)
     gate:deny { "wide", egress = "2001:db8::1", uid = 7, comm = "x" }
     assert(gate:commit())
     calls()
-    assert.same({ calls = 11, denied = 4, rewritten = 3, errors = 2, lost = 0 },
+    assert.same(
+      { calls = 11, denied = 4, rewritten = 3, errors = 2, lost = 0, refused_before = 0 },
       gate:stats().hooks.connect4)
     assert.equal(0, gate:stats().hooks.sendmsg6.calls)
   end)

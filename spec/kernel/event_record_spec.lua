@@ -23,7 +23,8 @@ sandbox.describe("an event", function(here)
     local all = {
       op = "connect", verb = "deny", cgroup = cgroup.id(here.cgroup), comm = "luajit", uid = 0,
       gid = 0,
-      pid = libc.call.getpid(), tid = libc.call.getpid(), generation = 1,
+      pid = libc.call.getpid(), tid = libc.call.getpid(), generation = 1, shadow = false,
+      failed = false, refused_before = false,
     }
     for name, value in pairs(fields) do
       all[name] = value
@@ -172,7 +173,7 @@ sandbox.describe("the ring", function(here)
   end
 
   it("holds records of the size that we expect", function()
-    assert.equal(RECORD_BYTES, ffi.sizeof "struct tg_event")
+    assert.equal(RECORD_BYTES, ffi.sizeof "struct tg_event_record")
   end)
 
   it("counts what it has no room for, and goes on once there is room", function()
@@ -183,7 +184,7 @@ sandbox.describe("the ring", function(here)
     local seen = 0
     assert.equal(room, gate:read(function() seen = seen + 1 end))
     assert.equal(room, seen)
-    assert.equal(12, tonumber(gate:status().lost))
+    assert.equal(12, tonumber(gate:stats().lost))
     call(1, client)
     assert.equal(1, gate:read(function() end))
     assert.equal(0, gate:read(function() end))
@@ -200,14 +201,15 @@ sandbox.describe("the ring", function(here)
       assert(event.asked_port_be == 0x5000 and event.verb == library.C.TG_VERB_DENY
         and event.socket_cookie == client:cookie() and event.asked_path_bytes == 0
         and event.final_path_bytes == 0
-        and event.asked_path[0] == 0 and event.final_path[107] == 0 and event.pad[0] == 0)
+        and event.asked_path[0] == 0 and event.final_path[107] == 0 and event.zero[0] == 0
+        and event.zero[5] == 0)
     end
     for batch = 1, 3000 do
       call(batch % 11 + 1, client)
       assert.equal(batch % 11 + 1, gate:read(check))
       batches = batches + 1
     end
-    assert.equal(0, tonumber(gate:status().lost))
+    assert.equal(0, tonumber(gate:stats().lost))
     assert.equal((gate:counters(0)), expected)
     gate:close()
   end)
@@ -215,7 +217,7 @@ sandbox.describe("the ring", function(here)
   it("refuses a size that the kernel would refuse", function()
     local options, slot = library.sized "struct tg_gate_options", library.slot "gate"
     options.ring_bytes = 5000
-    assert.equal(-22, library.C.tg_gate_open(options, slot))
+    assert.equal(-22, library.C.tg_gate_new(options, slot))
     assert.equal("ring_bytes: 5000 is not a power of two and a multiple of the page size",
       ffi.string(library.C.tg_error()))
   end)

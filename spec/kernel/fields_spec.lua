@@ -213,12 +213,12 @@ sandbox.describe("a rule that asks about", function(here)
     end)
 
     it("is refused if it cannot be found", function()
-      local _, message = tidegate.compile([[deny { "x", connect = "*", cgroup = "nosuch" }]],
+      local _, message = tidegate.load_text([[deny { "x", connect = "*", cgroup = "nosuch" }]],
         "p.lua")
       assert.equal(('p.lua:1: deny "x": cgroup: "nosuch": there is no such cgroup: make it first, '
         .. 'or write a path '
         .. "below %s"):format(cgroup.root()), message)
-      _, message = tidegate.compile([[deny { "x", connect = "*", cgroup = "/tmp" }]], "p.lua")
+      _, message = tidegate.load_text([[deny { "x", connect = "*", cgroup = "/tmp" }]], "p.lua")
       assert.equal(('p.lua:1: deny "x": cgroup: "/tmp": there is no such cgroup: make it first, '
         .. 'or write a path '
         .. "below %s"):format(cgroup.root()), message)
@@ -227,7 +227,7 @@ sandbox.describe("a rule that asks about", function(here)
         path = here:another(path)
         items[depth] = ("%q"):format(path)
       end
-      _, message = tidegate.compile(([[deny { "x", connect = "*", cgroup = { %s } }]])
+      _, message = tidegate.load_text(([[deny { "x", connect = "*", cgroup = { %s } }]])
         :format(table.concat(items, ", ")), "p.lua")
       assert.equal('p.lua:1: deny "x": cgroup: the rules name cgroups at more than 8 different '
         .. 'depths, which is the '
@@ -250,17 +250,17 @@ sandbox.describe("a rule that asks about", function(here)
     end)
   end)
 
-  describe("from", function()
+  describe("source", function()
     local function bound(endpoint)
       return function(one) assert(one:bind(endpoint)) end
     end
 
     it("matches what the socket is bound to", function()
       here:enforce [[
-        deny { connect = "*", from = "127.0.0.2:5000", errno = "EACCES" }
-        deny { connect = "*", from = "127.0.0.0/8", errno = "EXDEV" }
-        deny { connect = "*", from = "2001:db8::7", errno = "EBADSLT" }
-        deny { connect = "*", from = "*:5001", errno = "ENOANO" }
+        deny { connect = "*", source = "127.0.0.2:5000", errno = "EACCES" }
+        deny { connect = "*", source = "127.0.0.0/8", errno = "EXDEV" }
+        deny { connect = "*", source = "2001:db8::7", errno = "EBADSLT" }
+        deny { connect = "*", source = "*:5001", errno = "ENOANO" }
       ]]
       for _, kind in ipairs { "tcp", "udp" } do
         assert.equal("EACCES", connect(bound "127.0.0.2:5000", nil, kind))
@@ -275,8 +275,8 @@ sandbox.describe("a rule that asks about", function(here)
 
     it("takes 0.0.0.0, :: and port 0 for an unbound socket", function()
       here:enforce [[
-        deny { connect = "*", from = "0.0.0.0:0", errno = "EACCES" }
-        deny { connect = "*", from = "[::]:0", errno = "EXDEV" }
+        deny { connect = "*", source = "0.0.0.0:0", errno = "EACCES" }
+        deny { connect = "*", source = "[::]:0", errno = "EXDEV" }
       ]]
       assert.equal("EACCES", connect())
       assert.equal("EXDEV", connect(nil, "[::1]"))
@@ -288,8 +288,8 @@ sandbox.describe("a rule that asks about", function(here)
       local server = here:keep(socket.serve("udp", "127.0.0.1:0"))
       local server6 = here:keep(socket.serve("udp", "[::1]:0"))
       here:enforce [[
-        deny { sendmsg = "*", from = "127.0.0.3", errno = "EACCES" }
-        deny { sendmsg = "*", from = "2001:db8::7", errno = "EXDEV" }
+        deny { sendmsg = "*", source = "127.0.0.3", errno = "EACCES" }
+        deny { sendmsg = "*", source = "2001:db8::7", errno = "EXDEV" }
       ]]
       local to, to6 = "127.0.0.1:" .. server:port(), "[::1]:" .. server6:port()
       local one, six = here:keep(socket.udp "inet"), here:keep(socket.udp "inet6")
@@ -309,7 +309,7 @@ sandbox.describe("a rule that asks about", function(here)
     local a = here:another(here.cgroup)
     here:enforce(([[
       deny { connect = "*", cgroup = %q, mark = 7, device = "lo", type = "stream", netns = "self",
-        from = "127.0.0.2:5000", exe = "/proc/self/exe", uid = 0, proto = "tcp" }
+        source = "127.0.0.2:5000", exe = "/proc/self/exe", uid = 0, proto = "tcp" }
     ]]):format(a))
     local function answer(mark, device, source)
       return process.run(function()

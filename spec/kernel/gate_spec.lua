@@ -1,5 +1,6 @@
 -- The gate of the Lua module on the real kernel: what it publishes, counts and reports.
 
+local footprint = require "spec.support.footprint"
 local process = require "spec.support.process"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
@@ -8,8 +9,8 @@ local tidegate = require "tidegate"
 sandbox.describe("a gate on the kernel", function(here)
   local gate
 
-  local function attached(text)
-    gate = here:enforce(text)
+  local function attached(text, options)
+    gate = here:enforce(text, options)
     return gate
   end
 
@@ -53,9 +54,9 @@ sandbox.describe("a gate on the kernel", function(here)
     local seed = gate:stats().rules.seed
     assert.same({ 1, 0 }, { seed.hits, seed.suppressed })
     assert.is_true(math.abs(seed.last - os.time()) < 60)
-    local status = gate:status()
-    assert.same({ 1, false, 1, 0, 0 }, { status.generation, status.staged, status.cgroups,
-      status.lost, status.errors })
+    local status, stats = gate:status(), gate:stats()
+    assert.same({ 1, false, 1, "ok", 0, 0 }, { status.generation, status.staged,
+      #status.attachments, status.health, stats.lost, stats.errors })
   end)
 
   it("ends the life of an event with the next dispatch, even if that finds nothing", function()
@@ -63,6 +64,8 @@ sandbox.describe("a gate on the kernel", function(here)
     local kept
     gate:on("*", function(event) kept = event end)
     connect("192.0.2.1", 80)
+    assert.has_error(function() gate:dispatch "1" end,
+      'dispatch: wants a number of events; got "1"')
     assert.equal(1, gate:dispatch(1))
     assert.equal("refused", kept.rule)
     assert.equal(0, gate:dispatch(1))
@@ -126,7 +129,7 @@ sandbox.describe("a gate on the kernel", function(here)
     local handle = assert(io.open(path, "w"))
     handle:write "192.0.2.1\n"
     handle:close()
-    attached(("deny { connect = file %q, errno = 'ECONNREFUSED' }"):format(path))
+    attached(("deny { connect = file %q, errno = 'ECONNREFUSED' }"):format(path), { trust = true })
     handle = assert(io.open(path, "w"))
     handle:write "192.0.2.1\n192.0.2\n"
     handle:close()
@@ -143,7 +146,7 @@ sandbox.describe("a gate on the kernel", function(here)
   it("hands events to handlers, even if one of them fails", function()
     local heard, errors = {}, {}
     attached(policy .. [[on("deny", function(event) error(event.rule .. " failed") end)]])
-    gate.onerror = function(message) errors[#errors + 1] = message end
+    gate:on("error", function(message) errors[#errors + 1] = message end)
     gate:on("*", function(event) heard[#heard + 1] = "* " .. event.rule end)
     gate:on("deny", function(event) heard[#heard + 1] = "deny " .. event.rule end)
     gate:on("seed", function(event) heard[#heard + 1] = "seed " .. event.final end)
@@ -173,6 +176,54 @@ sandbox.describe("a gate on the kernel", function(here)
     assert.equal(1, rounds)
   end)
 
+  it("is freed when it is dropped, with its sets, services and handlers", function() -- E4
+    local function use()
+      local dropped = assert(tidegate.load_text [[
+        local banned = set "banned" { "192.0.2.1" }
+        local svc = services "svc" { ["10.96.0.10:80/tcp"] = { "10.0.1.5:8080" } }
+        local rule = deny { "ban", connect = "@banned" }
+        balance { "svc", connect = "@svc" }
+        on("ban", function() banned:add "192.0.2.2" return rule.hits, #svc end)
+      ]])
+      local set, services = dropped:set "banned", dropped:services "svc"
+      dropped:on("ban", function() return dropped, set, services end)
+      dropped:every("1h", function() return dropped, set, services end)
+      assert(dropped:commit())
+      assert(set:add "192.0.2.3")
+      assert.equal(2, #set)
+      assert.equal(1, #services)
+      assert.is_string(set:each()())
+    end
+    collectgarbage()
+    collectgarbage()
+    local before = footprint.descriptors()
+    use()
+    local each = footprint.descriptors() - before
+    for _ = 1, 4 do
+      use()
+    end
+    collectgarbage()
+    collectgarbage()
+    -- A slot of the stack may hold the last one.
+    assert.is_true(footprint.descriptors() - before <= each, each .. " each")
+  end)
+
+  it("may be closed while its tables are walked", function() -- E4
+    gate = here:gate [[
+      set "banned" { "192.0.2.1", "192.0.2.2" }
+      services "svc" { ["10.96.0.10:80/tcp"] = {}, ["10.96.0.11:80/tcp"] = {} }
+      deny { connect = "@banned" }
+      balance { connect = "@svc" }
+    ]]
+    assert(gate:commit())
+    local next_item, next_vip = gate:set "banned":each(), gate:services "svc":each()
+    assert.is_string(next_item())
+    assert.is_string(next_vip())
+    gate:close()
+    assert.matches('set "banned": its gate is closed$', (select(2, pcall(next_item))))
+    assert.matches('services "svc": their gate is closed$', (select(2, pcall(next_vip))))
+  end)
+
   it("ends its enforcement when it detaches, and can attach again", function()
     attached(policy)
     assert.equal("EHOSTUNREACH", connect("192.0.2.2", 80))
@@ -189,7 +240,7 @@ sandbox.describe("a gate on the kernel", function(here)
 
   it("runs an image file", function()
     local path = os.tmpname()
-    assert(assert(tidegate.compile(policy, "web.lua")):image():save(path))
+    assert(assert(tidegate.load_text(policy, "web.lua")):compile():save(path))
     gate = assert(tidegate.load(path))
     os.remove(path)
     assert(gate:attach(here.cgroup))

@@ -1,13 +1,14 @@
--- Gates for hosts that restart and fork: keep, move, claim, waker.
+-- Gates for hosts that restart and fork: shared ones, their readers, and the waker.
 
 local cgroup = require "spec.support.cgroup"
 local env = require "spec.support.env"
+local foreign = require "spec.support.foreign"
+local gates = require "tidegate.gate"
+local handover = require "tidegate.handover"
 local library = require "tidegate.ffi"
 local process = require "spec.support.process"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
-
-local C = library.C
 
 local FIRST = "deny { 'old', connect = '192.0.2.1', errno = 'EACCES', log = true }"
 local SECOND = [[
@@ -15,13 +16,13 @@ local SECOND = [[
   deny { "new", connect = "192.0.2.1", errno = "ECONNREFUSED", log = true }
 ]]
 
-sandbox.describe("a gate that is kept", function(here)
+sandbox.describe("a shared gate", function(here)
   after_each(env.clean)
 
-  local function kept(policy)
-    local gate = here:gate(policy)
-    assert(gate:keep "spec")
-    return gate
+  local ONLY = { only = true }
+
+  local function shared(policy)
+    return here:gate(policy, { share = "spec" })
   end
 
   local function connect()
@@ -37,12 +38,12 @@ sandbox.describe("a gate that is kept", function(here)
   end
 
   it("passes from one holder to the next, and ends with the last", function()
-    local first = kept(FIRST)
-    assert(first:move(here.cgroup))
+    local first = shared(FIRST)
+    assert(first:attach(here.cgroup, ONLY))
     assert.equal("EACCES", connect())
-    local second = kept(SECOND)
+    local second = shared(SECOND)
     assert.equal("EACCES", connect())
-    assert(second:move(here.cgroup))
+    assert(second:attach(here.cgroup, ONLY))
     assert.equal("ECONNREFUSED", connect())
     first:close()
     assert.equal("ECONNREFUSED", connect())
@@ -50,14 +51,14 @@ sandbox.describe("a gate that is kept", function(here)
     assert.same({ "old", "old", "new", "new" }, rules_told(second))
     second:close()
     assert.equal("ENETUNREACH", connect())
-    assert.equal(0, kept(FIRST):status().generation)
+    assert.equal(0, shared(FIRST):status().generation)
   end)
 
   it("ends when the policy that was to take its place fails", function()
-    local first = kept(FIRST)
-    assert(first:move(here.cgroup))
-    local second = kept(SECOND)
-    local ok, message, errno = second:move "/sys/fs/cgroup/none"
+    local first = shared(FIRST)
+    assert(first:attach(here.cgroup, ONLY))
+    local second = shared(SECOND)
+    local ok, message, errno = second:attach("/sys/fs/cgroup/none", ONLY)
     assert.is_nil(ok)
     assert.matches("/sys/fs/cgroup/none", message)
     assert.equal(2, errno)
@@ -66,41 +67,29 @@ sandbox.describe("a gate that is kept", function(here)
   end)
 
   it("is another one under another name", function()
-    assert(kept(FIRST):move(here.cgroup))
-    local other = here:gate(SECOND)
-    assert(other:keep "other")
+    assert(shared(FIRST):attach(here.cgroup, ONLY))
+    local other = here:gate(SECOND, { share = "other" })
     assert.equal(0, other:status().generation)
   end)
 
-  it("has to be kept before it is attached", function()
-    local gate = here:enforce(FIRST)
-    assert.has_error(function() gate:keep "spec" end, "keep: call it before attach and commit")
-    assert.has_error(function() here:gate(FIRST):keep(7) end, "keep: wants a name; got 7")
-    gate:close()
-    assert.has_error(function() gate:keep "spec" end, "keep: the gate is closed")
-  end)
-
-  it("moves to a cgroup, and away from all others", function()
-    local gate = kept(FIRST)
+  it("is attached to one cgroup only, if asked to", function()
+    local gate = shared(FIRST)
     local other = here:another()
     assert(gate:attach(here.cgroup))
     assert(gate:attach(here:another()))
-    assert(gate:move(other))
-    assert.equal(1, gate:status().cgroups)
+    assert(gate:attach(other, ONLY))
+    assert.equal(1, #gate:status().attachments)
     assert.equal("ENETUNREACH", connect())
     cgroup.enter(other)
     assert.equal("EACCES", connect())
-    assert(gate:move(other))
+    assert(gate:attach(other, ONLY))
     assert.equal("EACCES", connect())
     cgroup.enter(here.cgroup)
-    assert.has_error(function() gate:move {} end,
-      'move: wants a cgroup\'s path, "self", { pid = 42 } or { unit = "nginx.service" }; got a '
-        .. 'table')
   end)
 
   it("stays attached when a child closes what it inherited", function()
-    local gate = kept(FIRST)
-    assert(gate:move(here.cgroup))
+    local gate = shared(FIRST)
+    assert(gate:attach(here.cgroup, ONLY))
     process.run(function() assert(gate:detach()) end)
     assert.equal("EACCES", connect())
     local detached, never = process.signal(), process.signal()
@@ -117,15 +106,95 @@ sandbox.describe("a gate that is kept", function(here)
     never.close()
   end)
 
+  it("is restricted in a worker to what that keeps, and goes on where it is whole", function()
+    local gate = shared [[
+      local ban = set "ban" {}
+      deny { "old", connect = ban, errno = "EACCES", log = true }
+    ]]
+    assert(gate:attach(here.cgroup, ONLY))
+    local function said(value, message, errno)
+      return value and "ok" or ("%d %s"):format(errno, message)
+    end
+    local function worker(may, work)
+      return process.run(function()
+        assert(gate:restrict(may))
+        return work()
+      end)
+    end
+    local CONTROL = "this process has restricted the gate, and has no control of it any more: do "
+      .. "this in the process that made it"
+    assert.equal(table.concat({ "1 publish: " .. CONTROL, "1 attach: " .. CONTROL,
+      "1 detach: " .. CONTROL, "1 kill_sockets: " .. CONTROL }, "\n"),
+      worker({ "events", "tables", "stats" }, function()
+        gate:deny { "more", connect = "192.0.2.9" }
+        return table.concat({
+          said(gate:commit()),
+          said(library.outcome(library.C.tg_gate_attach(gates.state(gate).cdata, here.cgroup,
+            nil, nil))),
+          said(gate:detach()), said(gate:kill_sockets "10.0.0.1:80"),
+        }, "\n")
+      end))
+    assert.equal("ok ok EACCES 1 unknown old", worker({ "events", "tables", "stats" }, function()
+      assert(gate:set("ban"):add "192.0.2.1")
+      local denied = connect()
+      return table.concat({ "ok", handover.claim(gate) and "ok" or "no", denied,
+        gate:rules()[1].hits, gate:status().health, rules_told(gate)[1] }, " ")
+    end))
+    assert.equal("EACCES", connect())
+    local reads, never = process.signal(), process.signal()
+    local reader = process.fork(function()
+      assert(gate:restrict { "events" })
+      assert(#rules_told(gate) == 1)
+      reads.give()
+      never.wait()
+    end)
+    reads.wait()
+    assert.matches(": another process reads the events of this gate$",
+      worker({ "events" }, function() return select(2, pcall(rules_told, gate)) end))
+    reader:kill()
+    reads.close()
+    never.close()
+    local KEPT = "this process has restricted the gate, and has not kept its "
+    assert.equal(table.concat({ "1 claim_events: " .. KEPT .. "events",
+      "1 stats: " .. KEPT .. "stats" }, "\n"), worker({}, function()
+        return said(handover.claim(gate)) .. "\n" .. said(gate:stats())
+      end))
+    assert.equal("EACCES", connect())
+    assert(gate:commit())
+  end)
+
+  it("leaves a restricted process no descriptor that it does not need", function()
+    local gate = shared [[
+      local ban = set "ban" {}
+      deny { "old", connect = ban, errno = "EACCES", log = true }
+      rewrite { "there", connect = "192.0.2.2", to = "127.0.0.1:9" }
+    ]]
+    assert(gate:attach(here.cgroup, ONLY))
+    assert.equal(0, gate:kill_sockets "127.0.0.1:9") -- loads what finds the sockets
+    --- How many programs, links and maps a worker holds that keeps this much.
+    local function held(may)
+      return process.run(function()
+        if may then
+          assert(gate:restrict(may))
+        end
+        return foreign.held()
+      end)
+    end
+    assert.matches("^[1-9]%d* programs, [1-9]%d* links, [1-9]%d+ maps$", held(nil))
+    for _, may in ipairs { { "events", "tables", "stats" }, { "events" }, { "tables" }, {} } do
+      assert.equal("0 programs, 0 links, 0 maps", held(may))
+    end
+  end)
+
   it("has one reader, which the next one follows however it ends", function()
-    local gate = kept(FIRST)
-    assert(gate:move(here.cgroup))
+    local gate = shared(FIRST)
+    assert(gate:attach(here.cgroup, ONLY))
     local claims = function()
-      return process.run(function() return tostring(gate:claim()) end)
+      return process.run(function() return tostring(handover.claim(gate)) end)
     end
     local claimed, never = process.signal(), process.signal()
     local child = process.fork(function()
-      assert(gate:claim())
+      assert(handover.claim(gate))
       claimed.give()
       never.wait()
     end)
@@ -135,16 +204,16 @@ sandbox.describe("a gate that is kept", function(here)
     claimed.close()
     never.close()
     assert.equal("true", claims())
-    assert.is_true(gate:claim())
-    assert.is_true(gate:claim())
+    assert.is_true(handover.claim(gate))
+    assert.is_true(handover.claim(gate))
     assert.equal("false", claims())
-    gate:resign()
+    handover.release(gate)
     assert.equal("true", claims())
-    assert.equal(-22, C.tg_gate_claim(here:enforce(FIRST).cdata))
+    assert.is_true(handover.claim(here:enforce(FIRST))) -- no gate but this process has it
   end)
 
   it("has its timers called once, by whichever process reads", function()
-    local gate, called = kept(FIRST), ""
+    local gate, called = shared(FIRST), ""
     gate:after(0.001, function() called = called .. "once " end)
     gate:every(0.001, function() called = called .. "often " end)
     assert(gate:commit())
@@ -169,11 +238,11 @@ sandbox.describe("a gate that is kept", function(here)
     end
 
     it("reports events until it is stopped, and leaves no file", function()
-      local gate = kept(FIRST)
-      assert(gate:move(here.cgroup))
-      local waker, path = gate:waker()
+      local gate = shared(FIRST)
+      assert(gate:attach(here.cgroup, ONLY))
+      local waker, path = handover.waker(gate)
       local client = client_of(path)
-      process.run(function() library.release("waker", waker) end)
+      process.run(function() handover.end_waker(waker) end)
       for round = 1, 3 do
         connect()
         assert.equal("\0", (client:receive()))
@@ -183,38 +252,39 @@ sandbox.describe("a gate that is kept", function(here)
         end
       end
       assert.is_true(client:is_empty())
-      library.release("waker", waker)
+      handover.end_waker(waker)
       assert.equal("", (client:receive()))
       assert.is_nil(io.open(path:match "^(.*)/wake$"))
     end)
 
     it("can be stopped before anybody has connected", function()
-      local gate = kept(FIRST)
+      local gate = shared(FIRST)
       assert(gate:commit())
-      local waker, path = gate:waker()
-      library.release("waker", waker)
+      local waker, path = handover.waker(gate)
+      handover.end_waker(waker)
       assert.is_nil(io.open(path:match "^(.*)/wake$"))
     end)
 
     it("serves its own process only", function()
-      local gate = kept(FIRST)
+      local gate = shared(FIRST)
       assert(gate:commit())
-      local waker, path = gate:waker()
+      local waker, path = handover.waker(gate)
       assert.equal("", process.run(function() return (client_of(path):receive()) end))
       client_of(path)
-      library.release("waker", waker)
+      handover.end_waker(waker)
     end)
 
     it("says why it cannot start", function()
-      local gate = kept(FIRST)
-      assert.equal("the gate has no events before its first publish", select(2, gate:waker()))
+      local gate = shared(FIRST)
+      assert.equal("the gate has no events before its first publish",
+        select(2, handover.waker(gate)))
       assert(gate:commit())
       local said = process.run(function()
         require("ffi").cdef "int setenv(const char *, const char *, int);"
         require("ffi").C.setenv("TMPDIR", "/none", 1)
-        local first = select(2, gate:waker())
+        local first = select(2, handover.waker(gate))
         require("ffi").C.setenv("TMPDIR", "/" .. ("x"):rep(90), 1)
-        return first .. "\n" .. select(2, gate:waker())
+        return first .. "\n" .. select(2, handover.waker(gate))
       end)
       assert.equal("cannot make a folder in /none (set TMPDIR to use another): No such file or "
         .. "directory\n/"

@@ -59,14 +59,14 @@ sandbox.describe("kill", function(here)
         local clients = connected(kind, family.asked, 24)
         local picked = gate:rules()[1].backends[1].picked
         assert.is_true(picked > 2 and picked < 22)
-        assert.equal(picked, gate:kill(one))
+        assert.equal(picked, gate:kill_sockets(one))
         local counts = peers(clients)
         assert.equal(picked, counts.dead)
         assert.is_nil(counts[one])
         assert.equal(one, own:getpeername())
         -- Those sockets are gone already.
-        assert.equal(0, gate:kill(one))
-        assert.equal(24 - picked, gate:kill(two:match "^(.*):%d+$"))
+        assert.equal(0, gate:kill_sockets(one))
+        assert.equal(24 - picked, gate:kill_sockets(two:match "^(.*):%d+$"))
         assert.same({ dead = 24 }, peers(clients))
       end)
     end
@@ -78,10 +78,20 @@ sandbox.describe("kill", function(here)
       balance { "api", connect = services "svc" { ["10.96.0.10:80/tcp"] = %q }, reveal = true }
     ]]):format(one))
     local client = connected("tcp", v4.asked, 1)[1]
-    local ok, ended = gate:service "svc":set("10.96.0.10:80/tcp", { two }, { kill = true })
+    local ok, ended = gate:services "svc":put("10.96.0.10:80/tcp", { two }, { kill_sockets = true })
     assert.same({ true, 1 }, { ok, ended })
     assert.equal("ECONNABORTED", select(2, client:send "hello"))
     assert.equal(two, connected("tcp", v4.asked, 1)[1]:getpeername())
+  end)
+
+  -- I9: the kernel disconnects the socket, too, and send() looks at that first.
+  it("lets the owner of a UDP socket hear EDESTADDRREQ, if it sends first", function()
+    local one = backend("udp", v4)
+    local gate = here:enforce(([[balance { "api", connect = %q, to = %q }]]):format(v4.asked, one))
+    local clients = connected("udp", v4.asked, 2)
+    assert.equal(2, gate:kill_sockets(one))
+    assert.equal("EDESTADDRREQ", select(2, clients[1]:send "hello"))
+    assert.error_matches(function() clients[2]:receive() end, "ECONNABORTED")
   end)
 
   it("resets an MPTCP socket's connection", function()
@@ -95,7 +105,7 @@ sandbox.describe("kill", function(here)
       settable:close()
       netns.mptcp_close_timeout(1)
     end
-    assert.equal(1, gate:kill(one))
+    assert.equal(1, gate:kill_sockets(one))
     if settable then
       local ok, message = pcall(client.receive, client)
       assert.is_false(ok)
@@ -113,7 +123,7 @@ sandbox.describe("kill", function(here)
         backends[index], servers[index] = backend("tcp", v4)
       end
       local gate = here:enforce [[balance { egress = services "svc" {}, reveal = true }]]
-      svc = gate:service "svc"
+      svc = gate:services "svc"
       svc[vip] = backends
     end)
 
@@ -121,26 +131,49 @@ sandbox.describe("kill", function(here)
       local clients = connected("tcp", v4.asked, 30)
       local before = peers(clients)
       svc[vip] = { backends[1] }
-      svc:set(vip, { backends[1] })
-      svc:set(vip, {}, { kill = false })
+      svc:put(vip, { backends[1] })
+      svc:put(vip, {}, { kill_sockets = false })
       svc[vip] = nil
       assert.same(before, peers(clients))
+    end)
+
+    -- G8
+    it("ends those of all ports, but not of a service that says more", function()
+      local port = backends[3]:match "%d+$"
+      svc["10.96.0.10"], svc["10.96.0.10:*/tcp"] = { backends[2] }, { "127.0.0.1" }
+      local kept = connected("tcp", v4.asked, 8)
+      local others = connected("tcp", "10.96.0.10:" .. port, 3)
+      local before = peers(kept)
+      assert.same({ [backends[3]] = 3 }, peers(others))
+      -- These are of the service of any protocol, which TCP does not ask for now.
+      assert.same({ true, 0 }, { svc:put("10.96.0.10", {}, { kill_sockets = true }) })
+      assert.same({ true, 3 }, { svc:put("10.96.0.10:*/tcp", {}, { kill_sockets = true }) })
+      assert.same({ { dead = 3 }, before }, { peers(others), peers(kept) })
+      -- Removed, it says no more than the one of any protocol.
+      svc["10.96.0.10:*/tcp"] = { "127.0.0.1" }
+      others = connected("tcp", "10.96.0.10:" .. port, 2)
+      assert.same({ true, 2 }, { svc:remove("10.96.0.10:*/tcp", { kill_sockets = true }) })
+      assert.same({ dead = 2 }, peers(others))
+      svc["10.96.0.10"] = { "127.0.0.1" }
+      others = connected("tcp", "10.96.0.10:" .. port, 2)
+      assert.same({ true, 2 }, { svc:put("10.96.0.10", {}, { kill_sockets = true }) })
+      assert.same({ { dead = 2 }, before }, { peers(others), peers(kept) })
     end)
 
     it("ends those of backends that go or are down, and no others", function()
       local clients = connected("tcp", v4.asked, 60)
       local counts = peers(clients)
-      local ok, ended = svc:set(vip, { backends[1], { backends[2], state = "draining" } },
-        { kill = true })
+      local ok, ended = svc:put(vip, { backends[1], { backends[2], state = "draining" } },
+        { kill_sockets = true })
       assert.same({ true, counts[backends[3]] }, { ok, ended })
       counts.dead, counts[backends[3]] = ended, nil
       assert.same(counts, peers(clients))
-      ok, ended = svc:set(vip, { backends[1], { backends[2], state = "down" } }, { kill = true })
+      ok, ended = svc:put_backend(vip, { backends[2], state = "down" }, { kill_sockets = true })
       assert.same({ true, counts[backends[2]] }, { ok, ended })
-      ok, ended = svc:set(vip, nil, { kill = true })
+      ok, ended = svc:remove(vip, { kill_sockets = true })
       assert.same({ true, counts[backends[1]] }, { ok, ended })
       assert.same({ dead = 60 }, peers(clients))
-      assert.same({ false, 0 }, { svc:set(vip, nil, { kill = true }) })
+      assert.same({ false, 0 }, { svc:remove(vip, { kill_sockets = true }) })
     end)
 
     it("leaves the sockets that asked for another service of the same backend", function()
@@ -150,7 +183,7 @@ sandbox.describe("kill", function(here)
       local others = { connected("tcp", "10.96.0.11:80", 1)[1],
         connected("udp", "10.96.0.10:80", 1)[1] }
       local clients = connected("tcp", v4.asked, 3)
-      assert.same({ true, 3 }, { svc:set(vip, {}, { kill = true }) })
+      assert.same({ true, 3 }, { svc:put(vip, {}, { kill_sockets = true }) })
       assert.same({ dead = 3 }, peers(clients))
       assert.same({ [backends[1]] = 2 }, peers(others))
     end)
@@ -160,7 +193,7 @@ sandbox.describe("kill", function(here)
       here:keep(socket.serve("tcp", "127.0.0.5:80"))
       svc[vip] = { "127.0.0.5" }
       local clients = connected("tcp", v4.asked, 2)
-      assert.same({ true, 2 }, { svc:set(vip, { backends[1] }, { kill = true }) })
+      assert.same({ true, 2 }, { svc:put(vip, { backends[1] }, { kill_sockets = true }) })
       assert.same({ dead = 2 }, peers(clients))
     end)
 
@@ -172,7 +205,7 @@ sandbox.describe("kill", function(here)
       local client = here:keep(socket.udp "inet")
       assert(client:sendto("one", v4.asked))
       local own = client:port()
-      assert.same({ true, 0 }, { svc:set("10.96.0.10:80/udp", to[2], { kill = true }) })
+      assert.same({ true, 0 }, { svc:put("10.96.0.10:80/udp", to[2], { kill_sockets = true }) })
       assert.equal(own, client:port())
       assert(client:sendto("two", v4.asked))
       assert.equal("two", (there[2]:receive()))
@@ -184,7 +217,7 @@ sandbox.describe("kill", function(here)
       local client = connected("udp", v4.asked, 1)[1]
       assert.equal(backends[1], client:getpeername())
       assert(client:connect "127.0.0.9:9")
-      assert.same({ true, 0 }, { svc:set("10.96.0.10:80/udp", {}, { kill = true }) })
+      assert.same({ true, 0 }, { svc:put("10.96.0.10:80/udp", {}, { kill_sockets = true }) })
       assert.equal("127.0.0.9:9", client:getpeername())
     end)
 
@@ -226,7 +259,7 @@ sandbox.describe("kill", function(here)
       go.give()
       local ended = 0
       for round = 1, 60 do
-        local _, count = assert(svc:set(vip, { backends[round % 2 + 1] }, { kill = true }))
+        local _, count = assert(svc:put(vip, { backends[round % 2 + 1] }, { kill_sockets = true }))
         ended = ended + count
       end
       local last = 60 % 2 + 1
@@ -243,10 +276,11 @@ sandbox.describe("kill", function(here)
     it("is refused before anything is changed if the caller has no privileges", function()
       local clients = connected("tcp", v4.asked, 3)
       local before = peers(clients)
-      assert.equal("-1: kill: to end sockets takes CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON; this "
-        .. "process lacks CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON", process.run(function()
+      assert.equal("-1: kill_sockets: to end sockets takes CAP_BPF, CAP_NET_ADMIN and "
+        .. "CAP_PERFMON; this process lacks CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON",
+        process.run(function()
           assert(libc.outcome(C.setresuid(65534, 65534, 65534)))
-          local ok, message, errno = svc:set(vip, {}, { kill = true })
+          local ok, message, errno = svc:put(vip, {}, { kill_sockets = true })
           return tostring(ok == nil and -errno) .. ": " .. message
         end))
       assert.equal(3, #svc[vip])
@@ -255,27 +289,30 @@ sandbox.describe("kill", function(here)
 
     it("names the text that it cannot parse", function()
       local function complaint(...)
-        local ok, message = pcall(svc.set, svc, vip, ...)
+        local ok, message = pcall(svc.put, svc, vip, ...)
         assert.is_false(ok)
         return message:gsub("^[^ ]+: ", "")
       end
-      assert.equal([[services "svc": wants options such as { kill = true }; got true]],
+      assert.equal([[services "svc": wants options such as { kill_sockets = true }; got true]],
         (complaint({}, true)))
-      assert.equal([[services "svc": unknown option "kil"; did you mean "kill"?]],
-        (complaint({}, { kil = true })))
-      assert.equal([[services "svc": kill: wants true or false; got 1]],
-        (complaint({}, { kill = 1 })))
+      assert.equal([[services "svc": unknown option "kill"; the only one is kill_sockets]],
+        (complaint({}, { kill = true })))
+      assert.equal([[services "svc": kill_sockets: wants true or false; got 1]],
+        (complaint({}, { kill_sockets = 1 })))
     end)
   end)
 
   it("names what is no backend", function()
     local gate = here:enforce "deny { connect = '192.0.2.1' }"
-    assert.equal(0, gate:kill "10.0.0.1:80")
-    local ended, message = gate:kill "10.0.0.0/8"
+    assert.equal(0, gate:kill_sockets "10.0.0.1:80")
+    local ended, message = gate:kill_sockets "10.0.0.0/8"
     assert.is_nil(ended)
-    assert.equal([[kill: "10.0.0.0/8": must be one address, not a prefix or a range]], message)
-    assert.has_error(function() gate:kill(80) end,
-      'kill wants a backend such as "10.0.1.5:8080"; got 80')
+    assert.equal('kill_sockets: "10.0.0.0/8": must be one address, not a prefix or a range',
+      message)
+    assert.equal('kill_sockets: "localhost:80": names are not looked up here: write the address',
+      select(2, gate:kill_sockets "localhost:80"))
+    assert.has_error(function() gate:kill_sockets(80) end,
+      'kill_sockets: wants a backend such as "10.0.1.5:8080"; got 80')
   end)
 
   describe("in another network namespace", function()
@@ -312,7 +349,7 @@ sandbox.describe("kill", function(here)
         return select(2, client:send "hello")
       end)
       ready.wait()
-      assert.equal(1, gate:kill(one))
+      assert.equal(1, gate:kill_sockets(one))
       killed.give()
       assert.equal("ECONNABORTED", child:wait())
       ready.close()
@@ -322,7 +359,7 @@ sandbox.describe("kill", function(here)
     it("finds a namespace that is only mounted", function()
       local path = env.folder() .. "/ns"
       local client = over_there(path)
-      assert.equal(1, gate:kill(one))
+      assert.equal(1, gate:kill_sockets(one))
       os.execute("umount " .. path)
       assert.equal("ECONNABORTED", select(2, client:send "hello"))
     end)
@@ -331,7 +368,7 @@ sandbox.describe("kill", function(here)
       here:keep(socket.serve("tcp", one))
       local near = connected("tcp", v4.asked, 2)
       local far = over_there()
-      local ended, message = gate:kill(one)
+      local ended, message = gate:kill_sockets(one)
       assert.is_nil(ended)
       assert.equal("1 socket was not ended: no process that can be seen from here is in the "
         .. "network namespace, and it is mounted nowhere", message)
@@ -359,8 +396,8 @@ sandbox.describe("kill", function(here)
     local query = silent:receive()
     assert.truthy(query:find("tidegate", 1, true))
     local started = os.time()
-    assert.same({ true, 1 }, { gate:service "dns":set("10.96.0.53:53/udp", "127.0.0.2:5353",
-      { kill = true }) })
+    assert.same({ true, 1 }, { gate:services "dns":put("10.96.0.53:53/udp", "127.0.0.2:5353",
+      { kill_sockets = true }) })
     assert.truthy(client:wait():find("192.0.2.7", 1, true))
     assert.is_true(os.time() - started < 20)
     server:kill()

@@ -18,7 +18,7 @@ local BUILD = [[
   cd '%s' && mkdir build && cp -a "$OLDPWD"/bpf "$OLDPWD"/core "$OLDPWD"/Makefile . || exit
   cp -a '%s'/core '%s'/*.o '%s'/*.skel.h build
   sed -i \
-    's/return tg_verdict(\(tg_connect(ctx, TG_HOOK_CONNECT4)\));/return \1 + 7;/' bpf/tidegate.bpf.c
+    's/tg_verdict(\(tg_connect(ctx, TG_HOOK_CONNECT4)\));/\1 + 7;/' bpf/tidegate.bpf.c
   make -s V=1 B=build build/libtidegate.so]]
 
 --- Not by command.run(): an emulated processor takes its time.
@@ -48,7 +48,7 @@ describe("programs that the kernel refuses", function()
   it("are reported with the end of the verifier's log, which contains the reason", function()
     local got = command.start({ command.path, "run", policy, "--", "true" },
       { env = { TIDEGATE_LIBRARY = wrong_library(folder) } }):wait()
-    assert.equal(3, got.status)
+    assert.equal(125, got.status)
     local error, log = got.err:match "^tidegate: cannot load programs: ([%a ]+)\n(.-)\ntidegate: "
     assert.equal("Invalid argument", error, got.err)
     assert.truthy(log:find("At program exit the register R0 ", 1, true), log)
@@ -62,7 +62,7 @@ describe("programs that the kernel refuses", function()
           command.path, ... }
       end
       local got = without("run", policy, "--", "true")
-      assert.equal(3, got.status)
+      assert.equal(125, got.status)
       assert.equal(TO_DOCTOR, got.err:match "^tidegate: cannot [^\n:]+: (.-\n)", got.err)
       assert.equal("capabilities: user 0 lacks CAP_" .. capability,
         got.err:match "\ntidegate: (.-);")

@@ -13,22 +13,22 @@ local NOBODY = 65534
 local SOL_SOCKET, SO_MARK = 1, 36
 
 -- `call`: the address of a call.  `rule`: as a rule names it.  `to`: where it is redirected, and
--- `final`: as the socket names that.  `server`: where its own server listens.  `source`: a
+-- `final`: as the socket names that.  `server`: where its own server listens.  `bind_source`: a
 -- rule's, and `from`: as the server sees it.
 local families = {
   { name = "v4", family = "inet", call = "192.0.2.1", rule = "192.0.2.1", local_call = "127.0.0.9",
-    local_rule = "127.0.0.9", to = "127.0.0.8", final = "127.0.0.8", source = "127.0.0.7",
+    local_rule = "127.0.0.9", to = "127.0.0.8", final = "127.0.0.8", bind_source = "127.0.0.7",
     from = "127.0.0.7",
     own = "127.0.0.7" },
   { name = "v6", family = "inet6", call = "[2001:db8::1]", rule = "[2001:db8::1]",
     local_call = "[fd00::9]",
-    local_rule = "[fd00::9]", to = "[fd00::8]", final = "[fd00::8]", source = "fd00::7",
+    local_rule = "[fd00::9]", to = "[fd00::8]", final = "[fd00::8]", bind_source = "fd00::7",
     from = "[fd00::7]",
     own = "[fd00::7]" },
   { name = "v6, mapped", family = "inet6", call = "[::ffff:192.0.2.1]", rule = "192.0.2.1",
     local_call = "[::ffff:127.0.0.9]", local_rule = "127.0.0.9", to = "127.0.0.8",
     final = "[::ffff:127.0.0.8]",
-    source = "127.0.0.7", from = "127.0.0.7", own = "[::ffff:127.0.0.7]" },
+    bind_source = "127.0.0.7", from = "127.0.0.7", own = "[::ffff:127.0.0.7]" },
 }
 
 -- Errnos of permission, connecting, routing, addresses, arguments, files, and one that has nothing
@@ -95,7 +95,7 @@ local function subflow_mark(one)
 end
 
 local function compile_error(rule)
-  local gate, message = tidegate.compile(rule)
+  local gate, message = tidegate.load_text(rule)
   assert.is_nil(gate)
   return (message:gsub("^.-:1: %a+ \"#1\": ", ""))
 end
@@ -156,10 +156,10 @@ sandbox.describe("the matrix:", function(here)
         end)
 
         if not binds then
-          it("source:" .. what, function()
+          it("bind_source:" .. what, function()
             local server = serve(case, kind)
-            here:enforce(([[rewrite { %s = %q, to = "%s:6000", source = %q }]])
-              :format(op, rule, case.to, case.source))
+            here:enforce(([[rewrite { %s = %q, to = "%s:6000", bind_source = %q }]])
+              :format(op, rule, case.to, case.bind_source))
             local answer, one = try()
             assert.equal("ok", answer)
             assert.equal(case.from, sender(server, kind, one))
@@ -167,8 +167,8 @@ sandbox.describe("the matrix:", function(here)
               op == "connect" and one:getsockname():match "^(.*):%d+$" or nil)
           end)
         else
-          it("privileged:" .. what, function()
-            here:enforce(([[allow { bind = "%s:100", privileged = true }]]):format(case.local_rule))
+          it("low_port:" .. what, function()
+            here:enforce(([[allow { bind = "%s:100", low_port = true }]]):format(case.local_rule))
             for port, expected in pairs { [100] = "ok", [101] = "EACCES" } do
               assert.equal(expected, process.run(function()
                 assert(libc.outcome(libc.call.setresuid(NOBODY, NOBODY, NOBODY)))
@@ -184,7 +184,7 @@ sandbox.describe("the matrix:", function(here)
             if not binds then
               here:keep(socket.serve(kind, case.family == "inet" and "0.0.0.0:5000" or "[::]:5000"))
             end
-            here:enforce(([[allow { %s = %q, set = { mark = 77 } }]]):format(op, rule))
+            here:enforce(([[allow { %s = %q, sockopt = { mark = 77 } }]]):format(op, rule))
             local answer, one = try()
             assert.equal("ok", answer)
             assert.equal(77, kind == "mptcp" and subflow_mark(one)
@@ -236,52 +236,52 @@ sandbox.describe("the matrix:", function(here)
       end)
     end
 
-    it("does not have deny, source, privileged or reveal: " .. op, function()
+    it("does not have deny, bind_source, low_port or reveal: " .. op, function()
       assert.equal(op
         .. ": cannot be denied: the kernel lets its hook only change what is reported; write "
         .. "rewrite, "
         .. "or deny connect, bind or sendmsg", compile_error(("deny { %s = '*' }"):format(op)))
-      assert.equal("source: only connect and sendmsg have one",
-        compile_error(("allow { %s = '*', source = '127.0.0.1' }"):format(op)))
-      assert.equal("privileged: only bind has it",
-        compile_error(("allow { %s = '*', privileged = true }"):format(op)))
+      assert.equal("bind_source: only connect and sendmsg have one",
+        compile_error(("allow { %s = '*', bind_source = '127.0.0.1' }"):format(op)))
+      assert.equal("low_port: only bind has it",
+        compile_error(("allow { %s = '*', low_port = true }"):format(op)))
       assert.equal(("reveal: %s changes only what is shown: leave it out"):format(op),
         compile_error(("rewrite { %s = '192.0.2.1', to = '127.0.0.1', reveal = true }"):format(op)))
     end)
   end
 
-  it("does not have source of bind, or privileged of anything else", function()
-    assert.equal("source: only connect and sendmsg have one",
-      compile_error [[allow { bind = "*", source = "127.0.0.1" }]])
+  it("does not have bind_source of bind, or low_port of anything else", function()
+    assert.equal("bind_source: only connect and sendmsg have one",
+      compile_error [[allow { bind = "*", bind_source = "127.0.0.1" }]])
     for _, op in ipairs { "connect", "sendmsg", "egress" } do
-      assert.equal("privileged: only bind has it",
-        compile_error(("allow { %s = '*', privileged = true }"):format(op)))
+      assert.equal("low_port: only bind has it",
+        compile_error(("allow { %s = '*', low_port = true }"):format(op)))
     end
-    assert.equal('"privileged" is for allow and rewrite',
-      compile_error [[deny { bind = "*", privileged = true }]])
-    assert.equal('"source" is for allow, rewrite and balance',
-      compile_error [[deny { connect = "*", source = "127.0.0.1" }]])
+    assert.equal('"low_port" is for allow and rewrite',
+      compile_error [[deny { bind = "*", low_port = true }]])
+    assert.equal('"bind_source" is for allow, rewrite and balance',
+      compile_error [[deny { connect = "*", bind_source = "127.0.0.1" }]])
   end)
 
   it("has set of connect and bind only", function()
     for _, op in ipairs { "sendmsg", "egress" } do
-      assert.equal("set: a datagram has read the socket's options before its hook runs: set them "
-        .. "on connect or bind",
-        compile_error(("allow { %s = '*', set = { mark = 1 } }"):format(op)))
+      assert.equal("sockopt: a datagram has read the socket's options before its hook runs: set "
+        .. "them on connect or bind",
+        compile_error(("allow { %s = '*', sockopt = { mark = 1 } }"):format(op)))
     end
     for _, op in ipairs { "recvmsg", "getpeername", "getsockname" } do
-      assert.equal("set: only connect and bind have it",
-        compile_error(("allow { %s = '*', set = { mark = 1 } }"):format(op)))
+      assert.equal("sockopt: only connect and bind have it",
+        compile_error(("allow { %s = '*', sockopt = { mark = 1 } }"):format(op)))
     end
-    assert.equal('"set" is for allow, rewrite and balance',
-      compile_error [[deny { connect = "*", set = { mark = 1 } }]])
+    assert.equal('"sockopt" is for allow, rewrite and balance',
+      compile_error [[deny { connect = "*", sockopt = { mark = 1 } }]])
   end)
 
   it("does not have the source port of a datagram", function()
     for _, op in ipairs { "sendmsg", "egress" } do
-      assert.equal("source: \"127.0.0.1:53\": a datagram leaves from its socket's port: write the "
-        .. "address alone",
-        compile_error(("allow { %s = '*', source = '127.0.0.1:53' }"):format(op)))
+      assert.equal("bind_source: \"127.0.0.1:53\": a datagram leaves from its socket's port: write "
+        .. "the address alone",
+        compile_error(("allow { %s = '*', bind_source = '127.0.0.1:53' }"):format(op)))
     end
   end)
 
@@ -298,7 +298,7 @@ sandbox.describe("the matrix:", function(here)
 
   it("rewrites IPv6 to IPv4, but not for datagrams", function()
     for _, op in ipairs { "connect", "bind", "recvmsg", "getpeername", "getsockname" } do
-      assert(tidegate.compile(("rewrite { %s = '2001:db8::1', to = '127.0.0.1' }"):format(op)))
+      assert(tidegate.load_text(("rewrite { %s = '2001:db8::1', to = '127.0.0.1' }"):format(op)))
     end
     for _, op in ipairs { "sendmsg", "egress" } do
       assert.equal("to: the kernel sends no datagram for an IPv6 address to an IPv4 one: match "

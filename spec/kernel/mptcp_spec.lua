@@ -46,7 +46,8 @@ sandbox.describe("MPTCP", function(here)
 
   it("falls back to TCP if the server has no MPTCP, and is rewritten all the same", function()
     local server = here:keep(socket.serve("tcp", "127.0.0.1:0"))
-    here:enforce(([[rewrite { connect = "192.0.2.1:80", to = "127.0.0.1:%d", source = "127.0.0.9" ]]
+    here:enforce(([[
+      rewrite { connect = "192.0.2.1:80", to = "127.0.0.1:%d", bind_source = "127.0.0.9" ]]
       .. [[}]])
       :format(server:port()))
     local client = here:keep(socket.mptcp "inet")

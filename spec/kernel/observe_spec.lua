@@ -24,9 +24,9 @@ sandbox.describe("observe", function(here)
     assert(client:connect "127.0.0.1:9")
     assert.equal("EXDEV", socket.try("udp", "127.0.0.1:10"))
     assert.same({
-      { "watch", "observe", "connect", nil, nil, "127.0.0.1:9", "127.0.0.1:9" },
-      { "watch", "observe", "connect", nil, nil, "127.0.0.1:10", "127.0.0.1:10" },
-      { "denies", "deny", "connect", "EXDEV", nil, "127.0.0.1:10", "127.0.0.1:10" },
+      { "watch", "observe", "connect", nil, false, "127.0.0.1:9", "127.0.0.1:9" },
+      { "watch", "observe", "connect", nil, false, "127.0.0.1:10", "127.0.0.1:10" },
+      { "denies", "deny", "connect", "EXDEV", false, "127.0.0.1:10", "127.0.0.1:10" },
     }, seen(gate))
     local hits = {}
     for index, rule in ipairs(gate:rules()) do

@@ -25,7 +25,7 @@ sandbox.describe("getpeername", function(here)
       rewrite { connect = "1.2.3.6", to = "127.0.0.1:1" }
       rewrite { connect = "1.2.3.7", to = "192.0.2.1" }
       rewrite { connect = "1.2.3.8", to = %q, reveal = true }
-      rewrite { connect = "1.2.3.9", to = %q, source = "192.0.2.9" }
+      rewrite { connect = "1.2.3.9", to = %q, bind_source = "192.0.2.9" }
       deny { connect = "1.2.3.0/24" }
     ]]):format(name(server), name(other), name(server), name(server)))
   end

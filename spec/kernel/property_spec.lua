@@ -36,7 +36,7 @@ describe("the kernel", function()
     end
     env.seed()
     program, path = caller.build(), cgroup.make()
-    gate, callers = tidegate.gate(), {}
+    gate, callers = tidegate.new(), {}
     copy = os.tmpname()
     assert(command.run({ "install", "-m", "755", program, copy }).status == 0)
     cgroups = { "/", path, cgroup.make(path), cgroup.make(path) }
@@ -90,7 +90,7 @@ describe("the kernel", function()
     end
     return rounds.new({
       gate = gate, maker = maker, callers = callers, totals = totals,
-      before = before, before_default = gate:stats().default,
+      before = before, before_default = gate:stats().defaults,
     }, count)
   end
 

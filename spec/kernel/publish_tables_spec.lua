@@ -10,9 +10,8 @@ sandbox.describe("a publish", function(here)
 
   --- Enforce a policy in place of the one before, as at a reload of nginx; returns its gate.
   local function replace(policy)
-    local gate = here:gate(policy)
-    assert(gate:keep "spec")
-    local ok, message = gate:move(here.cgroup)
+    local gate = here:gate(policy, { share = "spec" })
+    local ok, message = gate:attach(here.cgroup, { only = true })
     return ok and gate or nil, message
   end
 
@@ -26,7 +25,7 @@ sandbox.describe("a publish", function(here)
     assert.equal("EPERM", socket.try("udp", "192.0.2.2:9"))
     assert(banned:add "192.0.2.3")
 
-    local svc = gate:service "svc" { ["10.96.0.10:80/udp"] = "127.0.0.1:7" }
+    local svc = gate:services "svc" { ["10.96.0.10:80/udp"] = "127.0.0.1:7" }
     gate:balance { "svc", connect = svc, reveal = true }
     gate:balance { "list", connect = "10.96.0.11", to = "127.0.0.1:8" }
     assert(gate:commit())
@@ -35,7 +34,7 @@ sandbox.describe("a publish", function(here)
     assert.equal("ok", socket.try("udp", "10.96.0.11:80"))
     assert.equal("EHOSTUNREACH", socket.try("udp", "10.96.0.12:80"))
 
-    gate:deny { "own", connect = "127.0.0.0/8", from = gate:set "mine" { "127.0.0.9" },
+    gate:deny { "own", connect = "127.0.0.0/8", source = gate:set "mine" { "127.0.0.9" },
       errno = "EBUSY" }
     gate:deny { "flood", connect = "127.0.0.5", over = "10/h burst 2", errno = "EUSERS" }
     assert(gate:commit())
@@ -143,17 +142,18 @@ sandbox.describe("a publish", function(here)
     local go, done = process.signal(), process.signal()
     local child = process.fork(function()
       go.wait()
-      local _, message = gate:set "late":add "192.0.2.2"
+      local _, raised = pcall(function() return #gate:set "late" end)
+      local _, message = gate:set "late" {}:add "192.0.2.2"
       done.give()
-      return tostring(message)
+      return raised:match ": (.*)" .. "\n" .. tostring(message)
     end)
     gate:deny { connect = gate:set "late" {} }
     assert(gate:commit())
     go.give()
     done.wait()
-    assert.equal('set "late": the policy in force declares none of this name, or it was published '
-      .. 'after this '
-      .. "process was forked", child:wait())
+    assert.equal('set "late": is not declared: write set "late" { … } first\n'
+      .. 'set "late": the policy in force declares none of this name, or it was published after '
+      .. "this process was forked", child:wait())
     go.close()
     done.close()
   end)

@@ -8,6 +8,7 @@ local netns = require "spec.support.netns"
 local raw_gate = require "spec.support.raw_gate"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
+local wider = require "spec.support.wider"
 local library = require "tidegate.ffi"
 
 local GENERATIONS = tonumber(os.getenv "TIDEGATE_GENERATIONS") or 1000
@@ -16,14 +17,13 @@ local DENIED, REWRITTEN, PORT = "192.0.2.1", "192.0.2.2", 60000
 
 -- What a policy says of the two addresses.
 local sides = {
-  [0] = { errno = "EACCES", to = "127.0.0.1:1001", source = "127.0.1.1" },
-  { errno = "EHOSTUNREACH", to = "127.0.0.2:1002", source = "127.0.1.2" },
+  [0] = { errno = "EACCES", to = "127.0.0.1:1001", bind_source = "127.0.1.1" },
+  { errno = "EHOSTUNREACH", to = "127.0.0.2:1002", bind_source = "127.0.1.2" },
 }
 
 -- What makes an image need other programs than the one before.
 local needs = {
   plain = "",
-  on_error = [[policy { on_error = "deny" }]],
   hooks = [[deny { "extra", sendmsg = "198.51.100.1", comm = "nobody" }]],
   fields = [[deny { "extra", connect = { "198.51.100.1", "2001:db8::1" }, uid = 7, pid = 7, comm ]]
     .. [[= "nobody" }]],
@@ -34,12 +34,21 @@ for index = 1, 100 do
   needs.rules[index] = ("deny { connect = '198.51.%d.0/24:%d' }"):format(index, index)
 end
 needs.rules = table.concat(needs.rules, "\n")
+for number = 1, wider.of_connect do
+  local parts = {}
+  for field, value in pairs(wider.rule(number)) do
+    local text = type(value) == "table" and '{ "' .. table.concat(value, '", "') .. '" }'
+    parts[#parts + 1] = ("%s = %s"):format(field, text or ("%q"):format(value))
+  end
+  needs["wider" .. number] = "deny { " .. table.concat(parts, ", ") .. " }"
+end
 
 --- Which of these needs generation n has.  Programs only get wider, and wide ones take
 --- long to load, so the widest needs come last.
 local function need_of(generation)
   local at = generation % 50
-  return at == 10 and "hooks" or at == 20 and "on_error" or at == 30 and "peername"
+  return at == 10 and "hooks" or at == 30 and "peername"
+    or at == 20 and "wider" .. (math.floor(generation / 50) % wider.of_connect + 1)
     or generation > GENERATIONS * 0.5 and at == 40 and "fields"
     or generation > GENERATIONS * 0.9 and at == 46 and "rules" or "plain"
 end
@@ -52,8 +61,9 @@ local function build_images()
       images[name][side] = raw_gate.image(([[
         %s
         deny { "no", connect = %q, errno = %q, log = "1/10" }
-        rewrite { "rewrite", connect = "%s:%d", to = %q, source = %q, reveal = true, log = "1/10" }
-      ]]):format(need, DENIED, rule.errno, REWRITTEN, PORT, rule.to, rule.source))
+        rewrite { "moved", connect = "%s:%d", to = %q, bind_source = %q, reveal = true,
+                  log = "1/10" }
+      ]]):format(need, DENIED, rule.errno, REWRITTEN, PORT, rule.to, rule.bind_source))
     end
   end
   return images
@@ -122,7 +132,7 @@ sandbox.describe("publish under load", function(here)
     local expected, counted = {}, { denied = own.denied, rewritten = own.rewritten }
     for _, side in pairs(sides) do
       expected["denied: " .. side.errno] = true
-      expected[("rewritten: %s from %s"):format(side.to, side.source)] = true
+      expected[("rewritten: %s from %s"):format(side.to, side.bind_source)] = true
     end
     for answer, count in pairs(answers) do
       assert.is_true(expected[answer], answer)
@@ -134,12 +144,12 @@ sandbox.describe("publish under load", function(here)
     end
     local rules = { (gate:counters(0)), (gate:counters(1)) }
     assert.same({ counted.denied, counted.rewritten }, rules)
-    local status = gate:status()
-    assert.equal(GENERATIONS, tonumber(status.generation))
-    assert.equal(0, tonumber(status.errors))
+    local stats = gate:stats()
+    assert.equal(GENERATIONS, tonumber(gate:status().generation))
+    assert.equal(0, tonumber(stats.errors))
     assert.equal(2, #calls)
     print(("    %d and %d calls during %d generations, %d events checked, %d lost")
-      :format(calls[1], calls[2], GENERATIONS, read, tonumber(status.lost)))
+      :format(calls[1], calls[2], GENERATIONS, read, tonumber(stats.lost)))
     gate:close()
   end)
 end)

@@ -1,6 +1,7 @@
 -- over and per: a rule that matches only what exceeds a rate.
 
 local client = require "spec.support.client"
+local netns = require "spec.support.netns"
 local process = require "spec.support.process"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
@@ -68,19 +69,38 @@ sandbox.describe("a rate", function(here)
     assert.same({ 6, 4 }, { gate:rules()[1].hits, gate:rules()[2].hits })
   end)
 
-  it("counts users, processes, cgroups and destinations apart", function()
-    for per, same in pairs { uid = true, pid = false, cgroup = true } do
+  it("counts users, processes, cgroups and namespaces apart", function()
+    for per, same in pairs { uid = true, pid = false, cgroup = true, netns = true } do
       local gate = here:enforce(([[deny { connect = "127.0.0.1", over = "10/h burst 3", per = %q ]]
         .. [[}]]):format(per))
       assert.equal(3, passed(5))
       assert.equal(same and "0" or "3", process.run(function() return tostring(passed(5)) end))
       gate:close()
     end
-    here:enforce [[deny { connect = { "127.0.0.0/8", "::1" }, over = "10/h burst 3", per = "dst" }]]
-    for _, address in ipairs { "127.0.0.1", "127.0.0.2", "[::1]" } do
-      assert.equal(3, passed(5, address))
-    end
   end)
+
+  -- 64 terms and more are matched in another way than few.
+  for _, rules in ipairs { 0, 100 } do
+    it(("counts addresses and network namespaces apart, among %d others"):format(rules), function()
+      local text = [[
+        deny { "each", egress = { "127.0.0.0/8", "::1" }, over = "10/h burst 3", per = "address" }
+        deny { "all", egress = { "127.0.0.0/8", "::1" }, over = "10/h burst 10", per = "netns" }
+      ]]
+      for number = 1, rules do
+        text = text .. ([[deny { connect = "10.0.0.1:%d", log = false } ]]):format(number)
+      end
+      local gate = here:enforce(text)
+      for _, address in ipairs { "127.0.0.1", "127.0.0.2", "[::1]" } do
+        assert.equal(3, passed(5, address))
+      end
+      assert.equal(1, passed(5, "127.0.0.3"))
+      assert.same({ 8, 2 }, { gate:rules()[1].hits, gate:rules()[2].hits })
+      local home = netns.enter()
+      assert.equal(3, passed(3, "127.0.0.4"))
+      netns.leave(home)
+      assert.equal(0, passed(3, "127.0.0.4"))
+    end)
+  end
 
   it("continues through a publish, and with a wider program set", function()
     local gate = here:enforce [[deny { "flood", connect = "127.0.0.1", over = "10/h burst 5" }]]
@@ -132,7 +152,7 @@ sandbox.describe("a rate", function(here)
 
   it("forgets the nearest bucket if there are too many, and counts it", function()
     local gate = here:enforce [[
-      deny { egress = "10.0.0.0/8", over = "1/h", per = "dst", log = false }
+      deny { egress = "10.0.0.0/8", over = "1/h", per = "address", log = false }
     ]]
     local sender = here:keep(socket.udp "inet")
     local function send(number)
@@ -142,9 +162,8 @@ sandbox.describe("a rate", function(here)
     for number = 1, 70000 do
       send(number)
     end
-    assert.is_true(gate:status().evicted > 4000)
-    assert.is_true(gate:status().evicted < 40000)
-    assert.equal(gate:status().evicted, gate:stats().evicted)
+    assert.is_true(gate:stats().rates_evicted > 4000)
+    assert.is_true(gate:stats().rates_evicted < 40000)
     -- The users that came last are still known; of those that came first some are not, and may send
     -- again.
     local known, forgotten = 0, 0
@@ -159,11 +178,11 @@ sandbox.describe("a rate", function(here)
   end)
 
   it("is reported by explain, and ignored by the simulator", function()
-    local gate = assert(tidegate.compile [[
+    local gate = assert(tidegate.load_text [[
       deny { "flood", connect = "127.0.0.1", over = "100/s burst 200" }
       deny { "rest", connect = "127.0.0.1" }
     ]])
-    local explained = gate:explain { op = "connect", addr = "127.0.0.1:9" }
+    local explained = gate:explain { connect = "127.0.0.1:9" }
     assert.equal("only over 100/s burst 200", tostring(explained):match '"flood"%s+([^\n]*)')
     assert.equal("rest", explained.decision.rule)
   end)
@@ -176,10 +195,11 @@ sandbox.describe("a rate", function(here)
     ['over = "1/s burst"'] = 'over: "1/s burst": write a rate such as "100/s", "10/m" or "100/s '
       .. 'burst 200"',
     ['per = "uid"'] = "per: says whose calls over counts together: add over",
-    ['over = "1/s", per = "user"'] = 'per: "user": write "uid", "cgroup", "pid" or "dst"',
+    ['over = "1/s", per = "user"'] = 'per: wants "uid", "cgroup", "pid", "netns" or "address"; got '
+      .. '"user"; write "uid"',
   } do
     it("is refused: " .. rule, function()
-      local _, text = tidegate.compile(('deny { "x", connect = "*", %s }'):format(rule))
+      local _, text = tidegate.load_text(('deny { "x", connect = "*", %s }'):format(rule))
       assert.equal('policy:1: deny "x": ' .. message, text)
     end)
   end

@@ -128,7 +128,7 @@ sandbox.describe("the kernel", function(here)
       if one then
         local state = { op = call.op, family = call.family, mark = call.mark, ask = ask }
         state.addr, state.port = endpoint_of(truth)
-        state.from_addr, state.from_port = endpoint_of(one:getsockname())
+        state.source_addr, state.source_port = endpoint_of(one:getsockname())
         calls[#calls + 1] = setmetatable(state, { __index = itself })
       end
     end
@@ -141,7 +141,7 @@ sandbox.describe("the kernel", function(here)
     local readable, handles, hits = reference.read(policy), agreement.stage(gate, policy), {}
     assert(gate:commit())
     for _, call in ipairs(calls) do
-      local verdict = reference.decide(readable, call)
+      local verdict = reference.acted(readable, reference.decide(readable, call), call)
       local expected = text_of(verdict.addr, verdict.port, call.family)
       local addr, port = endpoint_of(call.ask())
       local found = text_of(addr, port, call.family)
@@ -177,7 +177,7 @@ sandbox.describe("the kernel", function(here)
     for what, count in pairs(counts) do
       assert(count > ROUNDS * CALLS / 50, ("only %d of %s"):format(count, what))
     end
-    assert.equal(0, gate:status().errors)
+    assert.equal(0, gate:stats().errors)
   end)
 
   it("disagrees with a reference in which the last rule wins", function()

@@ -198,7 +198,7 @@ sandbox.describe("sendmsg, rewritten", function(here)
   it("is never denied for having no port left", function()
     -- The kernel would answer EINVAL to a port of 0, so no rule can ask for it.
     local tidegate = require "tidegate"
-    local gate, message = tidegate.compile [[rewrite { sendmsg = "*:53", to = "127.0.0.1:0" }]]
+    local gate, message = tidegate.load_text [[rewrite { sendmsg = "*:53", to = "127.0.0.1:0" }]]
     assert.is_nil(gate)
     assert.truthy(message:find("port 0 is not a port", 1, true))
   end)
@@ -287,11 +287,12 @@ sandbox.describe("a datagram's source", function(here)
   end)
 
   local cases = {
-    { name = "v4", at = "127.0.0.1", asked = "127.0.0.1", source = "127.0.0.9",
+    { name = "v4", at = "127.0.0.1", asked = "127.0.0.1", bind_source = "127.0.0.9",
       from = "127.0.0.9" },
-    { name = "v6", at = "[::1]", asked = "[::1]", source = "2001:db8::7", from = "[2001:db8::7]" },
-    { name = "v6, mapped", at = "127.0.0.1", asked = "[::ffff:127.0.0.1]", source = "127.0.0.9",
-      from = "127.0.0.9" },
+    { name = "v6", at = "[::1]", asked = "[::1]", bind_source = "2001:db8::7",
+      from = "[2001:db8::7]" },
+    { name = "v6, mapped", at = "127.0.0.1", asked = "[::ffff:127.0.0.1]",
+      bind_source = "127.0.0.9", from = "127.0.0.9" },
   }
 
   for _, case in ipairs(cases) do
@@ -301,7 +302,8 @@ sandbox.describe("a datagram's source", function(here)
     it("is what the rule says, for each datagram: " .. case.name, function()
       local server = here:keep(socket.serve("udp", case.at .. ":0"))
       local other = here:keep(socket.serve("udp", case.at .. ":0"))
-      here:enforce(([[allow { sendmsg = "*:%d", source = %q }]]):format(server:port(), case.source))
+      here:enforce(([[allow { sendmsg = "*:%d", bind_source = %q }]])
+        :format(server:port(), case.bind_source))
       local one = client()
       for _ = 1, 2 do
         assert(one:sendto("x", ("%s:%d"):format(case.asked, server:port())))
@@ -313,8 +315,8 @@ sandbox.describe("a datagram's source", function(here)
 
     it("goes with a rewrite: " .. case.name, function()
       local server = here:keep(socket.serve("udp", case.at .. ":0"))
-      here:enforce(([[rewrite { sendmsg = "*:53", to = "*:%d", source = %q }]])
-        :format(server:port(), case.source))
+      here:enforce(([[rewrite { sendmsg = "*:53", to = "*:%d", bind_source = %q }]])
+        :format(server:port(), case.bind_source))
       local one = client()
       assert(one:sendto("x", case.asked .. ":53"))
       local _, from = server:receive()
@@ -324,16 +326,16 @@ sandbox.describe("a datagram's source", function(here)
     end)
 
     it("of the other family fails the datagram: " .. case.name, function()
-      local away = case.source:find ":" and "127.0.0.9" or "2001:db8::7"
-      local gate = here:enforce(([[allow { sendmsg = "*", source = %q }]]):format(away))
+      local away = case.bind_source:find ":" and "127.0.0.9" or "2001:db8::7"
+      local gate = here:enforce(([[allow { sendmsg = "*", bind_source = %q }]]):format(away))
       assert.same({ nil, "EAFNOSUPPORT" }, { client():sendto("x", case.asked .. ":9") })
-      assert.equal(1, gate:status().errors)
+      assert.equal(1, gate:stats().errors)
     end)
   end
 
   it("works for both operations if the rule is for egress", function()
     local server = here:keep(socket.serve("udp", "127.0.0.1:0"))
-    here:enforce [[allow { egress = "127.0.0.1", source = "127.0.0.9" }]]
+    here:enforce [[allow { egress = "127.0.0.1", bind_source = "127.0.0.9" }]]
     local connected, sender = here:keep(socket.udp "inet"), here:keep(socket.udp "inet")
     assert(connected:connect("127.0.0.1:" .. server:port()))
     assert(connected:send "x")

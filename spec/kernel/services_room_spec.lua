@@ -37,7 +37,7 @@ sandbox.describe("tables of live services", function(here)
   it("refuse a long list while they have no room for it, and keep what they have", function()
     local one, two = serve("udp", "127.0.0.1:0"), serve("udp", "127.0.0.2:0")
     local gate = here:enforce [[balance { connect = services "svc" { size = 64 }, reveal = true }]]
-    local svc = gate:service "svc"
+    local svc = gate:services "svc"
     local most = fill(svc, one)
     assert(most > 8 and most < 63, most)
     assert.equal(most, #svc)
@@ -73,7 +73,7 @@ sandbox.describe("tables of live services", function(here)
     for _, by in ipairs(ways) do
       local gate = here:enforce(([[balance { connect = services "svc" { size = 64 }, %s reveal = ]]
         .. [[true }]]):format(by))
-      local svc = gate:service "svc"
+      local svc = gate:services "svc"
       local most = fill(svc, one)
       svc[vip(most)], svc[vip(most - 1)] = nil, nil
       for _ = 1, 4 do

@@ -24,7 +24,54 @@ sandbox.describe("live services", function(here)
     assert.equal("ENETUNREACH", socket.reached("udp", "[2001:db8::10]:80"))
     assert.equal(3, #svc)
     assert.same({ { address = tcp, weight = 1, state = "up", picked = 3, share = 1 } },
-      svc["10.96.0.10:80/tcp"])
+      live_services.plain(svc["10.96.0.10:80/tcp"]))
+  end)
+
+  -- G8
+  it("stand for any port, of one protocol or of any; the VIP that says most wins", function()
+    local svc, gate = live_services.enforce(here)
+    local function lead(...)
+      assert.same({ ... }, {
+        socket.reached("udp", "10.96.0.10:53"), socket.reached("udp", "10.96.0.10:54"),
+        socket.reached("udp", "[::ffff:10.96.0.10]:54"), socket.reached("udp", "[fd00::10]:53"),
+        socket.reached("udp", "[fd00::10]:54"), socket.reached("udp", "10.96.0.11:53") })
+    end
+    local none = "ENETUNREACH"
+    lead(none, none, none, none, none, none)
+    svc["10.96.0.10"], svc["fd00::10"] = "127.0.0.1", { "::1" }
+    lead("127.0.0.1:53", "127.0.0.1:54", "[::ffff:127.0.0.1]:54", "[::1]:53", "[::1]:54", none)
+    svc["10.96.0.10:*/tcp"], svc["[fd00::10]:*/tcp"] = "127.0.0.9", "::1"
+    lead("127.0.0.1:53", "127.0.0.1:54", "[::ffff:127.0.0.1]:54", "[::1]:53", "[::1]:54", none)
+    svc["10.96.0.10:*/udp"], svc["[fd00::10]:*/udp"] = "127.0.0.2", "[::1]:5"
+    lead("127.0.0.2:53", "127.0.0.2:54", "[::ffff:127.0.0.2]:54", "[::1]:5", "[::1]:5", none)
+    svc["10.96.0.10:53/udp"], svc["[fd00::10]:54/udp"] = "127.0.0.3:99", {}
+    lead("127.0.0.3:99", "127.0.0.2:54", "[::ffff:127.0.0.2]:54", "[::1]:5", "EHOSTUNREACH", none)
+    local seen = {}
+    for vip, backends in svc:each() do
+      seen[vip] = backends[1] and backends[1].address or "none"
+    end
+    assert.same({
+      ["10.96.0.10"] = "127.0.0.1", ["10.96.0.10:*/tcp"] = "127.0.0.9",
+      ["10.96.0.10:*/udp"] = "127.0.0.2", ["10.96.0.10:53/udp"] = "127.0.0.3:99",
+      ["fd00::10"] = "::1", ["[fd00::10]:*/tcp"] = "::1", ["[fd00::10]:*/udp"] = "[::1]:5",
+      ["[fd00::10]:54/udp"] = "none",
+    }, seen)
+    assert.equal("127.0.0.9:53",
+      assert(gate:decide { connect = "10.96.0.10:53", proto = "tcp" }).final)
+    -- They are gone one by one, and what says less stands for them again.
+    svc["10.96.0.10:*/udp"], svc["[fd00::10]:*/udp"] = nil, nil
+    lead("127.0.0.3:99", "127.0.0.1:54", "[::ffff:127.0.0.1]:54", "[::1]:53", "EHOSTUNREACH", none)
+    assert.is_true(svc:put_backend("10.96.0.10", { "127.0.0.4" }))
+    assert.is_true(svc:remove_backend("10.96.0.10", "127.0.0.1"))
+    svc["10.96.0.10:53/udp"], svc["[fd00::10]:54/udp"] = nil, nil
+    lead("127.0.0.4:53", "127.0.0.4:54", "[::ffff:127.0.0.4]:54", "[::1]:53", "[::1]:54", none)
+    assert.is_true(svc:remove "10.96.0.10")
+    assert.is_false(svc:remove "10.96.0.10")
+    svc["fd00::10"] = nil
+    lead(none, none, none, none, none, none)
+    local _, server = here:serve("tcp", "127.0.0.9:0")
+    assert.equal(server, socket.reached("tcp", "10.96.0.10:" .. server:match "%d+$"))
+    assert.equal(0, gate:stats().errors)
   end)
 
   it("change for the next call", function()
@@ -54,7 +101,68 @@ sandbox.describe("live services", function(here)
     svc[vip] = nil
     assert.is_nil(svc[vip])
     assert.equal("ENETUNREACH", socket.reached("tcp", "10.96.0.10:80"))
-    assert.is_false(svc:set(vip, nil))
+    assert.is_false(svc:remove(vip))
+    assert.equal(0, #svc)
+  end)
+
+  it("change one backend at a time", function()
+    local _, one = here:serve("tcp", "127.0.0.1:0")
+    local _, two = here:serve("tcp", "127.0.0.2:0")
+    local svc, vip = live_services.enforce(here), "10.96.0.10:80/tcp"
+    local function list()
+      local texts = {}
+      for index, backend in ipairs(svc[vip]) do
+        texts[index] = ("%s %d %s"):format(backend.address, backend.weight, backend.state)
+      end
+      return texts
+    end
+    assert.is_false(svc:remove_backend(vip, one)) -- there is no such VIP
+    assert.is_true(svc:put_backend(vip, one))
+    assert.has_error(function() svc:put_backend(vip, { address = two, weight = 3 }) end,
+      ([[services "svc": %q: %q: the address comes first, without a field; write { %q, … }]])
+        :format(vip, two, two))
+    assert.equal(one, socket.reached("tcp", "10.96.0.10:80"))
+    assert.is_true(svc:put_backend(vip, { two, weight = 3, state = "down" }))
+    assert.same({ one .. " 1 up", two .. " 3 down" }, list())
+    -- What is not given stays as it is.
+    assert.is_true(svc:put_backend(vip, { two, state = "up" }))
+    assert.is_true(svc:put_backend(vip, { one, weight = 2 }))
+    assert.is_true(svc:put_backend(vip, two))
+    assert.is_true(svc:put_backend(vip, { one, state = "draining" }))
+    assert.same({ one .. " 2 draining", two .. " 3 up" }, list())
+    for _ = 1, 10 do
+      assert.equal(two, socket.reached("tcp", "10.96.0.10:80"))
+    end
+    assert.equal(10, svc[vip][2].picked)
+    assert.is_true(svc:remove_backend(vip, one))
+    assert.is_false(svc:remove_backend(vip, one))
+    assert.equal(10, svc[vip][1].picked)
+    assert.is_true(svc:remove_backend(vip, two))
+    assert.same({}, svc[vip])
+    assert.equal("EHOSTUNREACH", socket.reached("tcp", "10.96.0.10:80"))
+    local of_it = 'services "svc": "10.96.0.10:80/tcp": '
+    assert.same({ nil, of_it .. "backend 1 is IPv6, but the service is IPv4: they must be of one "
+      .. "family", 22 }, { svc:put_backend(vip, "[::1]:80") })
+    for index = 1, 256 do
+      assert(svc:put_backend(vip, "10.0.0.1:" .. index))
+    end
+    assert.same({ nil, of_it .. '"10.0.0.1:257": a list has at most 256 backends', 7 },
+      { svc:put_backend(vip, "10.0.0.1:257") })
+    assert(svc:put_backend(vip, { "10.0.0.1:256", weight = 9 }))
+    assert.same({ 256, 9 }, { #svc[vip], svc[vip][256].weight })
+  end)
+
+  it("ask no resolver, however long it may take to answer", function()
+    local svc, vip = live_services.enforce(here), "10.96.0.10:80/tcp"
+    local message = '"localhost:80": names are not looked up here: write the address'
+    local of_it = 'services "svc": "10.96.0.10:80/tcp": '
+    assert.same({ nil, of_it .. message, 22 }, { svc:put(vip, "localhost:80") })
+    assert.same({ nil, of_it .. message, 22 }, { svc:put_backend(vip, "localhost:80") })
+    assert.same({ nil, of_it .. message, 22 }, { svc:remove_backend(vip, "localhost:80") })
+    assert.same({ nil, of_it .. '"10.0.0.1:http": names are not looked up here: write the port\'s '
+      .. "number", 22 }, { svc:put(vip, "10.0.0.1:http") })
+    assert.same({ nil, 'services "svc": "localhost:80": names are not looked up here: write the '
+      .. "address", 22 }, { svc:put("localhost:80/tcp", {}) })
     assert.equal(0, #svc)
   end)
 
@@ -108,7 +216,7 @@ sandbox.describe("live services", function(here)
     assert.same({ svc = { count = 2, size = 8 }, b = { count = 0, size = 4 } },
       gate:stats().services)
     -- Services that are not in force yet have nothing to report.
-    gate:balance { "new", connect = gate:service "c" { size = 2 } }
+    gate:balance { "new", connect = gate:services "c" { size = 2 } }
     assert.same({ svc = { count = 2, size = 8 }, b = { count = 0, size = 4 } },
       gate:stats().services)
     assert(gate:commit())
@@ -152,17 +260,17 @@ sandbox.describe("live services", function(here)
         deny { connect = svc, errno = "EBUSY" }
         %s
         deny { connect = "10.96.0.0/16", errno = "EACCES" }]]):format(one, more))
-      local svc = gate:service "svc"
+      local svc = gate:services "svc"
       svc["10.96.0.11:80/tcp"] = one
       svc["10.96.0.12:80/tcp"] = one
       assert.equal(one, socket.reached("tcp", "10.96.0.10:80"))
       assert.equal("EPERM", socket.reached("tcp", "10.96.0.11:80"))
       assert.equal(one, socket.reached("tcp", "10.96.0.12:80"))
       assert.equal("EACCES", socket.reached("tcp", "10.96.0.13:80"))
-      local decision = assert(gate:decide { op = "connect", addr = "10.96.0.10:80", proto = "tcp",
+      local decision = assert(gate:decide { connect = "10.96.0.10:80", proto = "tcp",
         uid = 0 })
       assert.equal(one, decision.final)
-      decision = assert(gate:decide { op = "connect", addr = "10.96.0.10:80", proto = "tcp",
+      decision = assert(gate:decide { connect = "10.96.0.10:80", proto = "tcp",
         uid = 1 })
       assert.equal("EBUSY", decision.errno)
       gate:close()
@@ -177,7 +285,7 @@ sandbox.describe("live services", function(here)
     local gate = here:enforce([[
       local svc = services "svc" {}
       balance { egress = svc }]])
-    local svc, vip = gate:service "svc", "10.96.0.10:53/udp"
+    local svc, vip = gate:services "svc", "10.96.0.10:53/udp"
 
     local function home_of(client)
       local home
@@ -220,9 +328,11 @@ sandbox.describe("live services", function(here)
       return (message:gsub("^[^ ]+ ", ""))
     end
     local form = [[: a service is an address, a port and tcp or udp, such as "10.96.0.10:80/tcp" ]]
-      .. [[or "[2001:db8::1]:53/udp"]]
+      .. [[or "[2001:db8::1]:53/udp"; "10.96.0.10:*/tcp" is any port, "10.96.0.10" any port and ]]
+      .. "protocol"
     for _, vip in ipairs { "10.96.0.10:80", "10.96.0.10/tcp", "10.96.0.0-10.96.0.9:80/tcp",
-      "*:80/tcp", "10.96.0.10:80/sctp", "10.96.0.10:80-81/tcp" } do
+      "*:80/tcp", "10.96.0.10:80/sctp", "10.96.0.10:80-81/tcp", "10.96.0.10:*", "10.96.0.0/24",
+      "10.96.0.10:0/tcp", "10.96.0.10:*/*", "10.96.0.10:*/sctp", "*:*", "10.96.0.0-10.96.0.9" } do
       local message = refuse(vip, {}):gsub('"[^"]*": a', function(text)
         return ("%q"):format(vip) .. text:match ": a$"
       end)
@@ -232,7 +342,7 @@ sandbox.describe("live services", function(here)
     assert.equal(of_it .. [[backend 1 is IPv6, but the service is IPv4: ]]
       .. [[they must be of one family]],
       refuse("10.96.0.10:80/tcp", "[::1]:80"))
-    assert.equal(of_it .. [[to: "10.0.0.1": is there twice: for a larger share give it a weight]],
+    assert.equal(of_it .. [["10.0.0.1": is there twice: for a larger share give it a weight]],
       refuse("10.96.0.10:80/tcp", { "10.0.0.1", "10.0.0.1" }))
     for index = 1, 4 do
       svc[("10.96.0.%d:80/tcp"):format(index)] = "127.0.0.1"
@@ -263,13 +373,13 @@ sandbox.describe("live services", function(here)
       local svc = services "svc" { ["10.96.0.10:80/tcp"] = { { %q, weight = 2 },
         { "127.0.0.9:9", state = "down" } } }
       balance { connect = svc, reveal = true }]]):format(one))
-    assert(assert(gate:image()):save(path))
+    assert(assert(gate:compile()):save(path))
     local tidegate = require "tidegate"
     local loaded = assert(tidegate.load(path))
     os.remove(path)
     here.gates[#here.gates + 1] = loaded
     assert.equal(gate:dump(), loaded:dump())
-    assert.equal(gate:dump(), assert(tidegate.compile(gate:dump())):dump())
+    assert.equal(gate:dump(), assert(tidegate.load_text(gate:dump())):dump())
     assert(loaded:attach(here.cgroup))
     assert.equal(one, socket.reached("tcp", "10.96.0.10:80"))
     local svc = loaded:services()[1]

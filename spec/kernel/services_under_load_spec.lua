@@ -77,6 +77,77 @@ sandbox.describe("live services under load", function(here)
       ("%d changes, %d calls, %d picked"):format(changes, calls, picked))
   end)
 
+  --- The backends of a VIP, as a set of their addresses with their weights.
+  local function weights(svc, vip)
+    local found = {}
+    for _, backend in ipairs(svc[vip]) do
+      found[backend.address] = backend.weight
+    end
+    return found
+  end
+
+  it("are changed by several processes at once, one backend each, and lose nothing", function()
+    local svc, vip = live_services.enforce(here, "{ size = 64 }"), "10.96.0.10:80/udp"
+    local _, place = here:serve("udp", "127.0.0.1:0")
+    assert(svc:put_backend(vip, { place, weight = 7 }))
+    local children, expected = {}, { [place] = 7 }
+    for number = 1, 4 do
+      for index = 1, 60, 2 do
+        expected[("10.0.%d.%d:80"):format(number, index)] = index % 9 + 1
+      end
+      children[number] = process.fork(function()
+        for round = 1, 8 do
+          for index = 1, 60 do
+            local address = ("10.0.%d.%d:80"):format(number, index)
+            assert(svc:put_backend(vip, { address, state = "draining" }))
+            assert(svc:put_backend(vip, { address, weight = index % 9 + 1 }))
+            if round < 8 or index % 2 == 0 then
+              assert(svc:remove_backend(vip, address))
+            end
+          end
+        end
+      end)
+    end
+    for _ = 1, 2000 do -- the one that is up is always there
+      assert.equal(place, socket.reached("udp", "10.96.0.10:80"))
+    end
+    for _, child in ipairs(children) do
+      child:wait()
+    end
+    assert.same(expected, weights(svc, vip))
+    for _, backend in ipairs(svc[vip]) do
+      assert.equal(backend.address == place and "up" or "draining", backend.state)
+    end
+  end)
+
+  it("keep all backends but the one whose change is interrupted", function()
+    local svc, vip = live_services.enforce(here, "{ size = 16 }"), "10.96.0.10:80/udp"
+    local steady = {}
+    for index = 1, 40 do
+      steady[index] = { ("10.0.0.%d:80"):format(index), weight = index }
+    end
+    svc[vip] = steady
+    for round = 1, 30 do
+      local child = process.fork(function()
+        while true do
+          assert(svc:put_backend(vip, { "10.9.9.9:9", weight = 3 }))
+          assert(svc:remove_backend(vip, "10.9.9.9:9"))
+        end
+      end)
+      uv.sleep(round % 7)
+      child:kill()
+      local found = weights(svc, vip)
+      found["10.9.9.9:9"] = nil
+      for index = 1, 40 do
+        assert.equal(index, found[("10.0.0.%d:80"):format(index)])
+      end
+      assert.equal(40, select(2, tostring(svc[vip]):gsub('address = "10%.0%.', "")))
+    end
+    assert(svc:put_backend(vip, "10.9.9.9:9"))
+    assert(svc:remove_backend(vip, "10.9.9.9:9"))
+    assert.equal(40, #svc[vip])
+  end)
+
   --- Lists of several sizes that point to one of the two places; half of each is not up.
   local function lists(places)
     local made = {}

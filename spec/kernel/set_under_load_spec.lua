@@ -68,7 +68,7 @@ sandbox.describe("live sets under load", function(here)
         for index = 0, 1999 do
           assert(banned:add(("10.%d.%d.%d"):format(number, index / 256, index % 256)))
           if index % 2 == 1 then
-            assert(banned:remove(("10.%d.%d.%d"):format(number, index / 256, index % 256)))
+            assert(banned:remove(("10.%d.%d.%d"):format(number, index / 256, index % 256)) == 1)
           end
         end
       end)
@@ -80,7 +80,7 @@ sandbox.describe("live sets under load", function(here)
     for number = 1, 4 do
       for index = 0, 1999, 7 do
         local address = ("10.%d.%d.%d"):format(number, index / 256, index % 256)
-        assert.equal(index % 2 == 0, banned:contains(address), address)
+        assert.equal(index % 2 == 0 and address, (banned:find(address)), address)
       end
     end
   end)
@@ -102,8 +102,8 @@ sandbox.describe("live sets under load", function(here)
       uv.sleep(round % 17)
       child:kill()
       assert(banned:add(("172.16.0.%d"):format(round)))
-      assert.is_true(banned:contains "192.0.2.1")
-      assert.is_true(banned:contains(("172.16.0.%d"):format(round)))
+      assert.equal("192.0.2.1", (banned:find "192.0.2.1"))
+      assert(banned:find(("172.16.0.%d"):format(round)))
     end
     finish()
     local counted, seen = 0, {}
@@ -114,7 +114,7 @@ sandbox.describe("live sets under load", function(here)
     assert.equal(#banned, counted)
     assert(banned:replace { "192.0.2.9" })
     assert.equal(1, #banned)
-    assert.is_false(banned:contains "192.0.2.1")
+    assert.is_false(banned:find "192.0.2.1")
   end)
 
   it("a publish takes nothing from it, and no change is lost", function()

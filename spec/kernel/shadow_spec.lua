@@ -1,4 +1,4 @@
--- shadow: a rule that is counted and reported, and does nothing.
+-- shadow: a rule, or a whole policy, that is counted and reported, and does nothing.
 
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
@@ -32,7 +32,7 @@ sandbox.describe("shadow", function(here)
     assert.same({
       { "would deny", "deny", "EXDEV", true, "127.0.0.1:9", "127.0.0.1:9" },
       { "would rewrite", "rewrite", nil, true, "127.0.0.1:9", "127.0.0.1:9" },
-      { "denies", "deny", "EPERM", nil, "127.0.0.1:10", "127.0.0.1:10" },
+      { "denies", "deny", "EPERM", false, "127.0.0.1:10", "127.0.0.1:10" },
     }, seen)
   end)
 
@@ -63,4 +63,105 @@ sandbox.describe("shadow", function(here)
       assert.is_true(counted[1].hits > 0)
     end)
   end
+end)
+
+local SOL_SOCKET, SO_MARK = 1, 36
+
+sandbox.describe("a policy that is a shadow", function(here)
+  local POLICY = [[
+    policy { default = "deny", shadow = %s }
+    deny { "deny it", egress = "127.0.0.2", errno = "EXDEV" }
+    rewrite { "send away", connect = "127.0.0.3:9", to = "127.0.0.1:99", bind_source = "127.0.0.4",
+      log = true }
+    balance { "share", connect = "127.0.0.5:9", to = "127.0.0.6:99", log = true }
+    allow { "mark it", connect = "127.0.0.7:9", sockopt = { mark = 7 } }
+    rewrite { "move it", bind = "127.0.0.8:5000", to = "127.0.0.9:5001", log = true }
+    deny { "too fast", connect = "127.0.0.10", over = "1/h" }
+    observe { "see it", connect = "127.0.0.11" }
+  ]]
+
+  --- Where a connected socket is, and where it goes.
+  local function connected(to)
+    local one = here:keep(socket.udp "inet")
+    local ok, errno = one:connect(to)
+    return ok and one:getpeername() or errno,
+      ok and one:getsockname():match "^(.*):" or nil, ok and one:number(SOL_SOCKET, SO_MARK) or nil
+  end
+
+  it("leaves every call as it is, and counts and reports what it would do", function()
+    local gate = here:enforce(POLICY:format "true")
+    assert.is_true(gate:status().shadow)
+    assert.equal("127.0.0.2:9", (connected "127.0.0.2:9"))
+    assert(here:keep(socket.udp "inet"):sendto("x", "127.0.0.2:9"))
+    assert.same({ "127.0.0.3:9", "127.0.0.1", 0 }, { connected "127.0.0.3:9" })
+    assert.equal("127.0.0.5:9", (connected "127.0.0.5:9"))
+    assert.equal(0, select(3, connected "127.0.0.7:9"))
+    local bound = here:keep(socket.udp "inet")
+    assert(bound:bind "127.0.0.8:5000")
+    assert.equal("127.0.0.8:5000", bound:getsockname())
+    for _ = 1, 3 do
+      assert.equal("127.0.0.10:9", (connected "127.0.0.10:9"))
+    end
+    assert.equal("127.0.0.11:9", (connected "127.0.0.11:9"))
+
+    local hits, seen = {}, {}
+    for index, rule in ipairs(gate:rules()) do
+      hits[index] = rule.hits
+    end
+    assert.same({ 2, 1, 1, 1, 1, 2, 1 }, hits)
+    for event in gate:events { timeout = 0 } do
+      seen[#seen + 1] = table.concat({ event.rule or "default", event.verb, event.errno or "-",
+        tostring(event.shadow), event.final }, " ")
+    end
+    assert.same({
+      "deny it deny EXDEV true 127.0.0.2:9", "deny it deny EXDEV true 127.0.0.2:9",
+      "send away rewrite - true 127.0.0.3:9", "share balance - true 127.0.0.5:9",
+      "move it rewrite - true 127.0.0.8:5000",
+      "default deny EPERM true 127.0.0.10:9", "too fast deny EPERM true 127.0.0.10:9",
+      "too fast deny EPERM true 127.0.0.10:9", "see it observe - false 127.0.0.11:9",
+      "default deny EPERM true 127.0.0.11:9",
+    }, seen)
+    local hooks = gate:stats().hooks
+    assert.same({ 0, 0, 0 }, { hooks.connect4.denied, hooks.connect4.rewritten,
+      hooks.sendmsg4.denied })
+    assert.is_nil(hooks.getpeername4)
+  end)
+
+  it("can be put in force, and be taken back", function()
+    local gate = here:enforce(POLICY:format "true")
+    assert.equal("127.0.0.3:9", (connected "127.0.0.3:9"))
+    gate:policy { shadow = false }
+    assert(gate:commit())
+    assert.is_false(gate:status().shadow)
+    assert.equal("EXDEV", (connected "127.0.0.2:9"))
+    local kept = here:keep(socket.udp "inet")
+    assert(kept:connect "127.0.0.3:9")
+    assert.equal("127.0.0.4", kept:getsockname():match "^(.*):")
+    gate:policy { shadow = true }
+    assert(gate:commit())
+    assert.equal("127.0.0.2:9", (connected "127.0.0.2:9"))
+    -- What was redirected stays redirected until the socket connects again, but is shown now.
+    assert.equal("127.0.0.1:99", kept:getpeername())
+    assert(kept:connect "127.0.0.5:9")
+    assert.equal("127.0.0.5:9", kept:getpeername())
+  end)
+end)
+
+sandbox.describe("a policy of unix sockets that is a shadow", function(here)
+  if sandbox.no_unix() then
+    return pending(sandbox.no_unix())
+  end
+
+  it("leaves every call as it is", function()
+    local gate = here:enforce [[
+      policy { shadow = true }
+      deny { "docker", connect = "unix:@docker", log = false }
+      rewrite { "log", connect = "unix:@log", to = "unix:@other" }
+    ]]
+    for name, rule in pairs { docker = 1, log = 2 } do
+      here:serve("unix_datagram", "unix:@" .. name)
+      assert.equal("ok", socket.try("unix_datagram", "unix:@" .. name))
+      assert.equal(1, gate:rules()[rule].hits)
+    end
+  end)
 end)

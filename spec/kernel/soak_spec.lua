@@ -19,8 +19,8 @@ local WARM = 1000 -- rounds after which a process has compiled and allocated wha
 
 -- The two policies differ in the errno of what they refuse, and in the source
 -- address of the rest.
-local sides = { { errno = "EXDEV", source = "127.0.1.1" },
-  { errno = "EUSERS", source = "127.0.1.2" } }
+local sides = { { errno = "EXDEV", bind_source = "127.0.1.1" },
+  { errno = "EUSERS", bind_source = "127.0.1.2" } }
 
 -- Two lists of backends differ in both address and port.
 local function backends(kind, list, count)
@@ -39,7 +39,7 @@ local lists = { backends(SERVICE, 1, 3), backends(SERVICE, 2, 4), {} }
 -- What the clients ask for, and the rule that decides it; a rule that may let another one decide
 -- has an "or".
 local asked = {
-  { to = "192.0.2.1:9", rule = "no" }, { to = "192.0.2.2:9", rule = "rewrite" },
+  { to = "192.0.2.1:9", rule = "no" }, { to = "192.0.2.2:9", rule = "moved" },
   { to = "192.0.2.3:9", rule = "list" },
   { to = "192.0.2.4:9", rule = "same" }, { to = "10.96.0.10:80", rule = "service" },
   { to = "10.96.0.11:80", rule = "quiet" }, { to = "198.51.100.1:9", rule = "ban" },
@@ -57,13 +57,13 @@ local function expected_answers()
   for number, side in ipairs(sides) do
     local function expect_each(rule, list)
       for _, backend in ipairs(list) do
-        expect(rule, backend .. " from " .. side.source)
+        expect(rule, backend .. " from " .. side.bind_source)
       end
     end
     expect("no", side.errno)
     expect("ban", side.errno)
     expect("service", side.errno) -- of the empty list
-    expect("rewrite", REWRITTEN .. " from " .. side.source)
+    expect("moved", REWRITTEN .. " from " .. side.bind_source)
     expect_each("list", backends(FIXED, number, 3))
     expect_each("same", backends(FIXED, 9, 5))
     expect_each("quiet", backends(LIVE, 1, 5))
@@ -83,15 +83,15 @@ local function stage(gate, number)
   gate:deny { "ban", connect = gate:set "banned", errno = side.errno, log = log }
   gate:deny { "no", connect = "192.0.2.1", errno = side.errno, log = log }
   local function redirect(verb, name, to, list)
-    gate[verb](gate, { name, connect = to, to = list, source = side.source, reveal = true,
+    gate[verb](gate, { name, connect = to, to = list, bind_source = side.bind_source, reveal = true,
       log = log,
       errno = verb == "balance" and side.errno or nil })
   end
-  redirect("rewrite", "rewrite", "192.0.2.2", REWRITTEN)
+  redirect("rewrite", "moved", "192.0.2.2", REWRITTEN)
   redirect("balance", "list", "192.0.2.3", backends(FIXED, number, 3))
   redirect("balance", "same", "192.0.2.4", backends(FIXED, 9, 5))
-  redirect("balance", "service", gate:service "svc")
-  redirect("balance", "quiet", gate:service "calm")
+  redirect("balance", "service", gate:services "svc")
+  redirect("balance", "quiet", gate:services "calm")
 end
 
 --- Wait until the next step is due, if `a_second` steps are due each second.
@@ -146,6 +146,14 @@ local function change(stop, banned, svc)
     function(round) svc[("10.97.0.%d:80/tcp"):format(round % 50)] = lists[round % 3 + 1] end,
     function(round) assert(banned:add("198.51.100.3", round % 2 == 0 and 0.001 or nil)) end,
     function(round) svc[("10.97.0.%d:80/tcp"):format((round + 25) % 50)] = nil end,
+    function(round)
+      assert(svc:put_backend(("10.97.1.%d:80/tcp"):format(round % 5),
+        { ("10.0.9.%d:80"):format(round % 9 + 1), weight = round % 7 + 1 }))
+    end,
+    function(round)
+      svc:remove_backend(("10.97.1.%d:80/tcp"):format(round % 5),
+        ("10.0.9.%d:80"):format(round % 4 + 1))
+    end,
     function() banned:remove "198.51.100.3" end,
     function(round) assert(banned:replace { "198.51.100.1",
       round % 2 == 0 and "198.51.100.3" or "2001:db8::1" }) end,
@@ -171,7 +179,7 @@ sandbox.describe("a soak", function(here)
     if event.errno then
       return event.errno ~= side.errno
     end
-    return not answers[event.rule][event.final .. " from " .. side.source]
+    return not answers[event.rule][event.final .. " from " .. side.bind_source]
   end
 
   --- What this process takes; the maps that it has seen are added to `seen`.
@@ -243,15 +251,15 @@ sandbox.describe("a soak", function(here)
     local answers = expected_answers()
     local gate = here:gate ""
     gate:set "banned" { "198.51.100.1" }
-    gate:service "svc" { [vip] = lists[1] }
-    gate:service "calm" { [quiet] = backends(LIVE, 1, 5) }
+    gate:services "svc" { [vip] = lists[1] }
+    gate:services "calm" { [quiet] = backends(LIVE, 1, 5) }
     stage(gate, 1)
     assert(gate:attach(here.cgroup))
     local stop = os.tmpname() -- the children go on as long as this file exists
     local function client() return connect(stop) end
     local clients = { process.fork(client), process.fork(client) }
     local changer = process.fork(function() return change(stop, gate:set "banned",
-      gate:service "svc") end)
+      gate:services "svc") end)
     local ok, published = pcall(publish, gate, answers)
     os.remove(stop)
     local sums, outputs = { answers = {} }, { clients[1]:wait(), clients[2]:wait() }
@@ -271,14 +279,14 @@ sandbox.describe("a soak", function(here)
     -- Counters.
     local stats, calls = gate:stats(), 0
     for rule in pairs(answers) do
-      local hits = rule == "none" and stats.default.connect.hits or stats.rules[rule].hits
+      local hits = rule == "none" and stats.defaults.connect.hits or stats.rules[rule].hits
       assert.equal(sums[rule], hits, rule)
       calls = calls + hits
     end
     assert.equal(calls, stats.hooks.connect4.calls)
     assert.equal(0, stats.errors)
     assert.equal(sums.same, picked(stats.rules.same.backends))
-    assert.equal(sums.quiet, picked(gate:service "calm"[quiet]))
+    assert.equal(sums.quiet, picked(gate:services "calm"[quiet]))
 
     -- What all of it took.
     local first, last = published.first, published.last

@@ -1,4 +1,4 @@
--- set: socket options on connect and bind.
+-- sockopt: socket options on connect and bind.
 
 local ffi = require "ffi"
 local libc = require "spec.support.libc"
@@ -16,7 +16,7 @@ local function text(client, level, option)
   return ffi.string(value)
 end
 
-sandbox.describe("set", function(here)
+sandbox.describe("sockopt", function(here)
   local function connected(kind, endpoint)
     local client = here:keep(socket.kinds[kind](endpoint:sub(1, 1) == "[" and "inet6" or "inet"))
     assert(client:connect(endpoint))
@@ -27,7 +27,7 @@ sandbox.describe("set", function(here)
     local port = here:keep(socket.serve("tcp", "127.0.0.1:0")):port()
     here:enforce [[
       allow { connect = "127.0.0.1", proto = "tcp",
-        set = { mark = 0x12345678, priority = 3, tos = 16, device = "lo",
+        sockopt = { mark = 0x12345678, priority = 3, tos = 16, device = "lo",
         keepalive = true, keepidle = 44, keepintvl = 7, keepcnt = 5, congestion = "reno" } }
     ]]
     local client = connected("tcp", "127.0.0.1:" .. port)
@@ -42,20 +42,20 @@ sandbox.describe("set", function(here)
   end)
 
   it("sets the traffic class of IPv6", function()
-    here:enforce [[allow { connect = "::1", set = { tos = 8 } }]]
+    here:enforce [[allow { connect = "::1", sockopt = { tos = 8 } }]]
     assert.equal(8, connected("udp", "[::1]:9"):number(SOL_IPV6, IPV6_TCLASS))
   end)
 
   it("cannot set the TOS of what an IPv6 socket sends over IPv4", function()
-    here:enforce [[allow { connect = "127.0.0.1", set = { tos = 8 } }]]
+    here:enforce [[allow { connect = "127.0.0.1", sockopt = { tos = 8 } }]]
     local client = connected("udp", "[::ffff:127.0.0.1]:9")
     assert.same({ 8, 0 }, { client:number(SOL_IPV6, IPV6_TCLASS), client:number(SOL_IP, IP_TOS) })
   end)
 
   it("works with a rewrite and on bind, and on no socket that the rule does not match", function()
     here:enforce [[
-      rewrite { connect = "127.0.0.1:9", to = "*:10", set = { mark = 5 } }
-      allow { bind = "127.0.0.1:7777", set = { mark = 6 } }
+      rewrite { connect = "127.0.0.1:9", to = "*:10", sockopt = { mark = 5 } }
+      allow { bind = "127.0.0.1:7777", sockopt = { mark = 6 } }
     ]]
     local rewritten = connected("udp", "127.0.0.1:9")
     assert.equal(5, rewritten:number(SOL_SOCKET, SO_MARK))
@@ -66,18 +66,18 @@ sandbox.describe("set", function(here)
 
   it("fails a call whose socket cannot have them, and counts it", function()
     local gate = here:enforce [[
-      allow { connect = "127.0.0.1:9", set = { device = "nosuch0" } }
-      allow { connect = "127.0.0.1:10", proto = "tcp", set = { congestion = "nosuch" } }
+      allow { connect = "127.0.0.1:9", sockopt = { device = "nosuch0" } }
+      allow { connect = "127.0.0.1:10", proto = "tcp", sockopt = { congestion = "nosuch" } }
     ]]
     assert.equal("ENODEV", socket.try("udp", "127.0.0.1:9"))
     assert.equal("ENOENT", socket.try("tcp", "127.0.0.1:10"))
-    assert.equal(2, gate:status().errors)
+    assert.equal(2, gate:stats().errors)
   end)
 
   it("keeps the options of more than 64 rules apart", function()
     local rules = {}
     for port = 1, 100 do
-      rules[port] = ("allow { connect = '127.0.0.1:%d', set = { mark = %d } }")
+      rules[port] = ("allow { connect = '127.0.0.1:%d', sockopt = { mark = %d } }")
         :format(port, port * 3)
     end
     here:enforce(table.concat(rules, "\n"))

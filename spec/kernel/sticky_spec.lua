@@ -163,14 +163,13 @@ sandbox.describe("sticky balance", function(here)
     for number = 1, 60000 do
       assert(udp:connect(client(number)))
     end
-    local few = gate:status().forgotten
+    local few = gate:stats().clients_evicted
     for number = 60001, 120000 do
       assert(udp:connect(client(number)))
     end
-    local forgotten = gate:status().forgotten
+    local forgotten = gate:stats().clients_evicted
     assert.is_true(few < 20000)
     assert.is_true(forgotten > 54000 and forgotten < 80000)
-    assert.equal(forgotten, gate:stats().forgotten)
     assert.equal(120000, gate:rules()[1].hits)
   end)
 
@@ -184,7 +183,7 @@ sandbox.describe("sticky balance", function(here)
 
   it("says beforehand only that there is a choice", function()
     local gate = enforce(but { by = "hash" })
-    assert.is_true(gate:decide { op = "connect", addr = "10.128.0.1:80", proto = "udp" }.open)
+    assert.is_true(gate:decide { connect = "10.128.0.1:80", proto = "udp" }.by_chance)
   end)
 
   describe("of live services", function()
@@ -196,7 +195,7 @@ sandbox.describe("sticky balance", function(here)
     local function services()
       local gate = here:enforce [[
         balance { connect = services "svc" {}, sticky = "1h", key = "uid", reveal = true }]]
-      return gate:service "svc"
+      return gate:services "svc"
     end
 
     local function give(svc, list)
@@ -226,6 +225,46 @@ sandbox.describe("sticky balance", function(here)
       assert.equal("EHOSTUNREACH", reached "10.200.0.2:80")
       give(svc, {})
       assert.equal("EHOSTUNREACH", reached(client(1)))
+    end)
+
+    -- G8
+    it("is one of all ports of a service that has no port", function()
+      local svc = services()
+      local some = { "127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4" }
+      local function ports_of(number)
+        local homes = {}
+        for _, port in ipairs { 80, 443, 8080 } do
+          local asked = client(number):gsub(":80$", ":" .. port)
+          local home, reached_port = reached(asked):match "^(.*):(%d+)$"
+          assert.equal(port, tonumber(reached_port))
+          homes[home], homes[1] = true, home
+        end
+        local home = table.remove(homes, 1)
+        assert.same({ [home] = true }, homes)
+        return home
+      end
+      for _, suffix in ipairs { "", ":*/udp" } do
+        local homes, seen = {}, {}
+        for number = 1, CLIENTS do
+          svc[client(number):gsub(":80$", suffix)] = some
+          homes[number] = ports_of(number)
+          seen[homes[number]] = true
+        end
+        assert.same({ ["127.0.0.1"] = true, ["127.0.0.2"] = true, ["127.0.0.3"] = true,
+          ["127.0.0.4"] = true }, seen)
+        -- They stay when backends come, and also while theirs drains.
+        for number = 1, CLIENTS do
+          svc[client(number):gsub(":80$", suffix)] = { "127.0.0.5", "127.0.0.6",
+            { "127.0.0.1", state = "draining" }, { "127.0.0.2", state = "draining" },
+            { "127.0.0.3", state = "draining" }, { "127.0.0.4", state = "draining" } }
+          assert.equal(homes[number], ports_of(number))
+        end
+        -- A service with a port has its own clients.
+        svc[client(1) .. "/udp"] = "127.0.0.7"
+        assert.equal("127.0.0.7:80", reached(client(1)))
+        svc[client(1) .. "/udp"] = nil
+        assert.equal(homes[1] .. ":80", reached(client(1)))
+      end
     end)
 
     it("belongs to a service: those of the same backends choose by themselves", function()

@@ -84,6 +84,6 @@ sandbox.describe("the kernel", function(here)
     for verb, count in pairs(counts) do
       assert(count > ROUNDS * CALLS / 50, ("only %d calls got %s"):format(count, verb))
     end
-    assert.equal(0, gate:status().errors)
+    assert.equal(0, gate:stats().errors)
   end)
 end)

@@ -180,6 +180,7 @@ sandbox.describe("unix sockets", function(here)
     assert.equal("EACCES", seen[2].errno)
   end)
 
+  -- G10
   it("have the rate of the policy in force, whatever the one before has used up", function()
     local shut = unix:path()
     local gate = here:enforce(([[deny { "kept", connect = %q, log = "1/h" }]]):format(shut))

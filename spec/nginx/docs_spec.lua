@@ -29,6 +29,7 @@ local function start(page, block)
   end
   server:write("nginx.conf", MAIN .. block.text:gsub(plain(FOLDER), server.folder .. "/"))
   local process = server:run()
+  server.process = process
   command.wait_until(function() return process.status or server:get "/" end, "an answer")
   assert(not process.status, server:log())
   return server

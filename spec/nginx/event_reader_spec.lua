@@ -19,8 +19,7 @@ local POLICY = [[
     print(("heard %s after %.0f us"):format(event.rule, late * 1e6))
   end)
 ]]
-local WAKE = [[require("tidegate.nginx").init { policy = "web.lua", attach = "self", wake = ]]
-  .. [["socket" }]]
+local TIMER = nginx.TRUSTING:gsub("}$", [[, events = "timer" }]])
 local EVENTS = 50
 
 describe("the reader of events", function()
@@ -47,18 +46,18 @@ describe("the reader of events", function()
   end
 
   it("receives each event once by timer", function()
-    local server = nginx.start { policy = POLICY, locations = TO_METADATA }
+    local server = nginx.start { policy = POLICY, locations = TO_METADATA, init = TIMER }
     report(server, "timer")
   end)
 
   it("receives each event once by wake-up", function()
-    local server = nginx.start { policy = POLICY, locations = TO_METADATA, init = WAKE }
+    local server = nginx.start { init = nginx.TRUSTING, policy = POLICY, locations = TO_METADATA }
     report(server, "wake-up")
     server:stop()
     assert.equal(0, server.process.status)
   end)
 
-  for how, init in pairs { timer = nginx.INIT, ["wake-up"] = WAKE } do
+  for how, init in pairs { timer = TIMER, ["wake-up"] = nginx.TRUSTING } do
     it("is followed by another one when it is killed: " .. how, function()
       local server = nginx.start { policy = POLICY, locations = TO_METADATA, init = init }
       for round = 1, 3 do
@@ -83,8 +82,9 @@ describe("the reader of events", function()
   end
 
   it("falls back to a timer if the policy denies the socket that would wake it", function()
-    local server = nginx.start { policy = POLICY .. "deny { connect = 'unix:*', errno = 'EACCES' }",
-      init = WAKE }
+    local server = nginx.start { init = nginx.TRUSTING,
+      policy = POLICY .. "deny { connect = 'unix:*', errno = 'EACCES' }",
+    }
     server:wait_for("cannot be woken by a socket: permission denied; polling for events every "
       .. "10 ms (a policy that denies unix sockets has to allow "
       .. "connect = \"unix:/tmp/tidegate-*\")")
@@ -93,27 +93,27 @@ describe("the reader of events", function()
   end)
 
   it("is woken if the policy allows that socket", function()
-    local server = nginx.start { policy = "allow { connect = 'unix:/tmp/tidegate-*' } " .. POLICY
-      .. "deny { connect = 'unix:*' }", init = WAKE }
+    local server = nginx.start { init = nginx.TRUSTING, policy = "allow { connect = "
+      .. "'unix:/tmp/tidegate-*' } " .. POLICY .. "deny { connect = 'unix:*' }" }
     server:try "169.254.169.254"
     server:wait_for "heard no-metadata"
     assert.is_nil(server:log():find("cannot be woken", 1, true))
   end)
 
   it("logs a handler's error, and goes on", function()
-    local server = nginx.start { policy = POLICY
+    local server = nginx.start { init = nginx.TRUSTING, policy = POLICY
       .. [[on("deny", function(event) error("no " .. event.rule) end)]] }
     server:try "169.254.169.254"
     server:try "169.254.169.254"
     server:wait_for("web.lua:11: no no-metadata\nstack traceback:", 2)
   end)
 
-  for how, init in pairs { timer = nginx.INIT, ["wake-up"] = WAKE } do
+  for how, init in pairs { timer = TIMER, ["wake-up"] = nginx.TRUSTING } do
     it("lets a handler wait, and serves requests meanwhile: " .. how, function()
       local server = nginx.start { workers = 1, init = init, locations = TO_METADATA, policy = [[
         local ngx = require "ngx"
         deny { "no-metadata", connect = "169.254.169.254", log = true }
-        on("*", function(event) ngx.sleep(0.2) print("slept over ", event.rule) end)
+        on("*", function(event) ngx.sleep(0.2) print("slept over " .. event.rule) end)
       ]] }
       for _ = 1, 3 do
         assert.equal(502, server:get "/")
@@ -123,12 +123,12 @@ describe("the reader of events", function()
     end)
   end
 
-  for how, init in pairs { timer = nginx.INIT, ["wake-up"] = WAKE } do
+  for how, init in pairs { timer = TIMER, ["wake-up"] = nginx.TRUSTING } do
     it("handles what it received before another one follows: " .. how, function()
       local server = nginx.start { workers = 1, init = init, policy = [[
         local ngx = require "ngx"
         deny { "no-metadata", connect = "169.254.169.254", log = true }
-        on("*", function(event) ngx.sleep(0.2) print("heard port ", event.asked_port) end)
+        on("*", function(event) ngx.sleep(0.2) print("heard port " .. event.asked_port) end)
       ]], locations = [[location / { proxy_pass http://169.254.169.254:$arg_port; }]] }
       for port = 1, 4 do
         assert.equal(502, server:get("/?port=" .. port))

@@ -71,6 +71,21 @@ describe("the refusal of an upstream", function()
     assert.equal("none group", said(server, "/"))
   end)
 
+  it("is told for an address that a cosocket could not connect to, too", function()
+    local server = nginx.start { policy = [[deny { "no", connect = "127.0.0.1:82" }]],
+      locations = [[
+        location = /of { content_by_lua_block {
+          local addr = ngx.unescape_uri(ngx.var.arg_a)
+          local _, refusal = pcall(require("tidegate.nginx").refusal, addr)
+          ngx.print(tostring(refusal))
+        } }
+      ]] }
+    assert.matches('^deny "no" %([^)]*%): EPERM$', said(server, "/of?a=127.0.0.1:82"))
+    assert.equal("nil", said(server, "/of?a=127.0.0.1:81"))
+    assert.equal('refusal: wants an address such as "10.0.0.1:80", "[::1]:80" or '
+      .. '"unix:/run/x.sock"; got "localhost:82"', said(server, "/of?a=localhost:82"))
+  end)
+
   it("queries as the worker's process", function()
     local server = start(("deny { 'who', connect = '127.0.0.1:81', uid = 'www-data', gid = "
       .. "'www-data', comm = 'nginx', exe = '/usr/sbin/nginx', netns = 'self' } deny { 'not', "

@@ -13,7 +13,9 @@ local FIRST = [[
   policy { name = "first" }
   deny { "no-metadata", connect = "169.254.169.254", errno = "ECONNREFUSED", log = true }
   deny { "no-bind", bind = "*:1" }
-  on("*", function(event) print(event.rule, " by ", event.comm, " of ", event.generation) end)
+  on("*", function(event)
+    print(("%s by %s of %d"):format(event.rule, event.comm, event.generation))
+  end)
 ]]
 local SECOND = [[
   policy { name = "second" }
@@ -117,7 +119,7 @@ describe("a reload of nginx", function()
     command.run { "kill", "-STOP", tostring(reader) }
     server:try "169.254.169.254"
     server:write("web.lua", [[on("*", function(event)
-      print(event.rule, " by ", event.comm, " of ", event.generation)
+      print(("%s by %s of %d"):format(event.rule, event.comm, event.generation))
     end)]])
     server.process:kill "sighup"
     command.wait_until(function() return #server:workers() == 2 end, "a new worker")

@@ -1,6 +1,7 @@
 -- nginx starts, stops and refuses to start with a gate.
 
 local command = require "spec.support.command"
+local env = require "spec.support.env"
 local nginx = require "spec.support.nginx"
 
 if nginx.reason then
@@ -36,11 +37,27 @@ describe("nginx with a gate", function()
     assert.equal(2, #workers)
     server.process:kill "sigstop"
     for _, pid in ipairs(workers) do
-      local links = command.run { "sh", "-c", "ls -l /proc/$0/fd | grep -c bpf-link",
+      local held = command.run { "sh", "-c", "ls -l /proc/$0/fd | grep -cE 'bpf-(link|prog)'",
         tostring(pid) }
-      assert.equal("0\n", links.out)
+      assert.equal("0\n", held.out)
     end
     server.process:kill "sigcont"
+  end)
+
+  it("is not controlled by a worker", function()
+    local server = nginx.start { policy = POLICY, locations = [[
+      location = /attach { content_by_lua_block {
+        local gate = require("tidegate.nginx").gate()
+        ngx.say((select(2, gate:attach "self")))
+        ngx.say((select(2, gate:detach())))
+        ngx.say(tostring(gate:stats().lost))
+      } }
+    ]] }
+    local cannot = ": this process has restricted the gate, and has no control of it any more: do "
+      .. "this in the process that made it\n"
+    assert.equal("attach" .. cannot .. "detach" .. cannot .. "0\n",
+      (select(2, server:get "/attach")))
+    assert.equal(HOOKS, server:attached())
   end)
 
   it("is detached when nginx stops", function()
@@ -52,6 +69,26 @@ describe("nginx with a gate", function()
       nginx.leave()
       nginx.enter()
     end
+  end)
+
+  -- H6
+  it("is found where make install has put it, if nginx is told the prefix", function()
+    local prefix = env.folder() .. "/opt"
+    command.run { "chmod", "755", (prefix:gsub("/opt$", "")) }
+    local made = command.run { "make", "B=" .. command.build, "install", "PREFIX=" .. prefix }
+    assert.equal(0, made.status, made.err)
+    local server = nginx.start { policy = POLICY, workers = 1,
+      http = ([[lua_package_path "%s/share/lua/5.1/?.lua;%s/share/lua/5.1/?/init.lua;;";]])
+        :format(prefix, prefix),
+      locations = [[location = /where { content_by_lua_block {
+        ngx.print(package.searchpath("tidegate.nginx", package.path))
+        for line in io.lines "/proc/self/maps" do
+          local path = line:find " r%-xp " and line:match " (/%S*libtidegate%S*)$"
+          if path then ngx.print(" ", path) end
+        end
+      } }]] }
+    assert.equal(("%s/share/lua/5.1/tidegate/nginx.lua %s/lib/libtidegate.so.0.1.0")
+      :format(prefix, prefix), (select(2, server:get "/where")))
   end)
 
   it("holds if nginx becomes a daemon", function()
@@ -75,6 +112,7 @@ describe("nginx with a gate", function()
     assert.equal("", server:attached())
   end)
 
+  -- H2: nginx -t runs no Lua, so that the policy is checked beside it.
   it("is touched neither by nginx -t nor by nginx -s", function()
     local server = nginx.start { policy = POLICY }
     server:write("web.lua", "deny { bind = '*:1' }")
@@ -112,11 +150,9 @@ describe("nginx with a gate", function()
   it("says what is missing if nginx is not root", function()
     local server = nginx.prepare { policy = POLICY }
     command.run { "chown", "-R", "www-data", server.folder }
-    local process = command.run({ "setpriv", "--reuid=www-data", "--regid=www-data",
-      "--clear-groups", "/usr/sbin/nginx", "-p", server.folder, "-c", "nginx.conf" },
-      { env = { LUA_PATH = nginx.lua_path } })
-    assert.equal(1, process.status)
-    assert.matches("init_by_lua error: tidegate: [^\n]*needs CAP_BPF", process.err .. server:log())
+    server.before = { "setpriv", "--reuid=www-data", "--regid=www-data", "--clear-groups" }
+    assert.equal(1, server:run():wait().status)
+    assert.matches("init_by_lua error: tidegate: [^\n]*needs CAP_BPF", server:log())
   end)
 
   it("reports misuse of init", function()
@@ -127,11 +163,18 @@ describe("nginx with a gate", function()
       [ [[{ attach = "self" }]] ] = "init: policy wants the path of a policy; got nil",
       [ [[{ policy = "web.lua" }]] ] = 'init: says no attach; attach = "self" is the cgroup that '
         .. 'nginx is in',
-      [ [[{ policy = "web.lua", attach = "self", wake = true }]] ] = 'init: wake is "socket" or '
-        .. 'left out; got true',
+      [ [[{ policy = "web.lua", attach = "self", wake = "socket" }]] ] = 'init: unknown '
+        .. 'option "wake"; leave it out, because a socket wakes the reader unless events = "timer"',
+      [ [[{ policy = "web.lua", attach = "self", events = true }]] ] = 'init: events wants '
+        .. '"socket" (the default) or "timer"; got true',
+      [ [[{ policy = "web.lua", attach = "self", pin = "web" }]] ] = "init: pin: pinned gates are "
+        .. "not supported yet; leave it out, ",
+      [ [[{ policy = "web.lua", attach = "self", ring_bytes = "1M" }]] ] = "init: ring_bytes: "
+        .. 'wants a number of bytes, such as 2^20; got "1M"',
       [ [[{ policy = "web.lua", attach = 7 }]] ] = 'init: attach wants "self" or another cgroup; '
         .. 'got 7',
-      [ [[{ policy = "web.lua", attach = {} }]] ] = "move: wants a cgroup's path",
+      [ [[{ policy = "web.lua", attach = {} }]] ] = 'init: attach wants "self" or another cgroup; '
+        .. 'got a table',
       [ [[{ policy = "web.lua", attach = "/sys/fs/cgroup/none" }]] ] = "/sys/fs/cgroup/none",
     } do
       local text = refused { init = ('require("tidegate.nginx").init(%s)'):format(options) }

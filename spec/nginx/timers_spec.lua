@@ -8,8 +8,7 @@ if nginx.reason then
   return pending(nginx.reason)
 end
 
-local WAKE = [[require("tidegate.nginx").init { policy = "web.lua", attach = "self", wake = ]]
-  .. [["socket" }]]
+local TIMER = nginx.TRUSTING:gsub("}$", [[, events = "timer" }]])
 local DENY = [[
   local ngx = require "ngx"
   deny { "no-metadata", connect = "169.254.169.254", log = true }
@@ -45,7 +44,19 @@ describe("in nginx", function()
     return tonumber(env.read(("/proc/%d/schedstat"):format(pid)):match "^%d+") / 1e9
   end
 
-  for how, init in pairs { ["on a timer"] = nginx.INIT, ["when woken"] = WAKE } do
+  -- H6
+  it("print() of a policy puts tabs between its arguments, and logs its line", function()
+    local server = nginx.start { policy = [[
+      print("loaded", nil, 7)
+      after("10ms", function() print("tick", 1, setmetatable({}, { __tostring = function()
+        return "text"
+      end })) print() end)
+    ]] }
+    server:wait_for "web.lua:2: tick\t1\ttext"
+    assert.truthy(server:log():find("web.lua:1: loaded\tnil\t7", 1, true), server:log())
+  end)
+
+  for how, init in pairs { ["on a timer"] = TIMER, ["when woken"] = nginx.TRUSTING } do
     describe("with a reader that looks " .. how, function()
       local function start(policy, options)
         options = options or {}
@@ -202,7 +213,8 @@ describe("in nginx", function()
           after("10ms", function() deny { "late", connect = "192.0.2.1" } end)
         ]]
         server:wait_for("tidegate: the changes that handlers made to the rules are not in force: "
-          .. "cannot load programs: needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON")
+          .. "publish: this process has restricted the gate, and has no control of it any more: do "
+          .. "this in the process that made it")
         assert.equal("", server:attached())
       end)
 

@@ -3,6 +3,7 @@
 local command = require "spec.support.command"
 local complete = require "tidegate.repl.complete"
 local env = require "spec.support.env"
+local gates = require "tidegate.gate"
 local scan = require "tidegate.repl.scan"
 local tidegate = require "tidegate"
 local uv = require "luv"
@@ -50,11 +51,11 @@ describe("completion", function()
   local session, environment, folder
 
   setup(function()
-    local gate = assert(tidegate.compile [[deny { "no-lan", egress = "10.0.0.0/8" }
-deny { "no-way", egress = "1.1.1.1" }]])
-    session = { gate = gate, policy = gate.source }
+    local gate = assert(tidegate.load_text [[deny { "no-lan", egress = "10.0.0.0/8" }
+deny { "no-way", egress = "1.1.1.1" } set "banned" {} services "svc" {}]])
+    session = { gate = gate, policy = gates.state(gate).source }
     environment = {
-      globals = { banner = 1, tree = { leaf = { green = 1 } } },
+      globals = { banner = 1, handle = gate:set "banned", tree = { leaf = { green = 1 } } },
       words = { deny = print, detach = print, gate = gate, string = string },
       names = function() return { "banner", "deny", "detach", "gate", "string", "tree" } end,
     }
@@ -74,19 +75,36 @@ deny { "no-way", egress = "1.1.1.1" }]])
     { "nothing", "nothing" },
     { "whi", "while" },
     { "tree.", "tree.leaf" }, { "tree.leaf.", "tree.leaf.green" }, { "string.rep", "string.rep" },
+    -- E8: after a colon only methods.
+    { "gate:clos", "gate:close" }, { "gate.clos", "gate.close" },
+    { "rules[1]:", "rules[1]:", "move|remove|replace" }, { "gate:na", "gate:na" },
     { "gate:detac", "gate:detach" }, { "gate:nothing", "gate:nothing" }, { "none.", "none." },
     { "rules[1].hi", "rules[1].hits" },
     { "deny { eg", "deny { egress = " }, { 'deny { "x", eg', 'deny { "x", egress = ' },
     { "deny { connect = 1, conn", "deny { connect = 1, conn" },
     { "deny { privil", "deny { privil" },
-    { "allow { privil", "allow { privileged = " }, { "policy { def", "policy { default = " },
+    { "allow { low_", "allow { low_port = " }, { "policy { def", "policy { default = " },
     { "policy { default = { conn", "policy { default = { connect = " },
-    { "try { sendm", "try { sendmsg = " },
-    { "allow { connect = 1, set = { congest", "allow { connect = 1, set = { congestion = " },
+    { "policy { on_error = { bi", "policy { on_error = { bind = " },
+    { 'policy { unsupported = "sk', 'policy { unsupported = "skip"' },
+    { "explain { sendm", "explain { sendmsg = " }, { "explain { egr", "explain { egress = " },
+    { "gate:decide { com", "gate:decide { comm = " }, { "explain { errn", "explain { errn" },
+    { "allow { connect = 1, sockopt = { congest",
+      "allow { connect = 1, sockopt = { congestion = " },
     { 'deny { errno = "ECONNREF', 'deny { errno = "ECONNREFUSED"' },
     { 'deny { family = "u', 'deny { family = "unix"' },
     { 'policy { default = "d', 'policy { default = "deny"' },
     { 'deny { proto = { "tcp", "ud', 'deny { proto = { "tcp", "udp' },
+    { 'set "b', 'set "banned"' }, { 'services "s', 'services "svc"' },
+    { 'sets["b', 'sets["banned"' }, { 'services["', 'services["svc"' },
+    { "sets[1]:rem", "sets[1]:remove" }, { 'services["svc"]:put_', 'services["svc"]:put_backend' },
+    { "handle:cl", "handle:clear" }, { "handle.na", "handle.name" }, { "handle.sta", "handle.sta" },
+    { 'deny { egress = "@', 'deny { egress = "@', "@banned|@global|@linklocal|@local|@loopback|"
+      .. "@metadata|@multicast|@private|@svc" },
+    { 'deny { egress = "!@pri', 'deny { egress = "!@private"' },
+    { 'deny { egress = { "1.1.1.1", "!@b', 'deny { egress = { "1.1.1.1", "!@banned"' },
+    { 'deny { egress = "*", source = "@b', 'deny { egress = "*", source = "@banned"' },
+    { 'deny { uid = "@', 'deny { uid = "@' },
     { 'rules["no-w', 'rules["no-way"' }, { 'rules["', 'rules["no-' },
     { 'rules["no-', 'rules["no-', "no-lan|no-way" },
     { 'on("no-l', 'on("no-l' .. 'an"' }, { 'on("den', 'on("deny"' },

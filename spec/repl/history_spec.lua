@@ -69,6 +69,30 @@ describe("the history", function()
     assert.equal(384, uv.fs_stat(path).mode % 512)
   end)
 
+  -- E8: a link could lead to a file of somebody else.
+  it("is not read or written through a link, or in a file of another user", function()
+    local other = env.write(home .. "/other", "not ours\n")
+    assert(uv.fs_symlink(other, path))
+    local term = prompt.start({}, { env = { HOME = home } })
+    assert.truthy(term:screen():find(path .. " is a symbolic link: what is typed here is not kept "
+      .. "in a file", 1, true), term:screen())
+    term:enter "secret = 1"
+    leave(term)
+    assert.equal("not ours\n", env.read(other))
+    assert(uv.fs_unlink(path))
+    assert(uv.fs_symlink(home .. "/nowhere", path))
+    leave(prompt.start({}, { env = { HOME = home } }))
+    assert.is_nil(uv.fs_stat(home .. "/nowhere"))
+    assert(uv.fs_unlink(path))
+    env.write(path, "theirs\n")
+    assert(uv.fs_chown(path, 65534, 65534))
+    term = prompt.start({}, { env = { HOME = home } })
+    assert.truthy(term:screen():find(path .. " belongs to another user: ", 1, true))
+    term:enter "secret = 1"
+    leave(term)
+    assert.equal("theirs\n", env.read(path))
+  end)
+
   it("is not written if root borrows the HOME of another user", function()
     assert(uv.fs_chown(home, 65534, 65534))
     local term = prompt.start({}, { env = { HOME = home } })

@@ -109,7 +109,7 @@ print(gate:status().generation, rules[50].hits)]]
 
   leaving_none("says if its rules are simulated, and ends with 3 if it needs the kernel", function()
     local nobody = { "setpriv", "--reuid=65534", "--clear-groups" }
-    local got = run('deny { "x", connect = "9.9.9.9" } print(try { connect = "9.9.9.9:1" '
+    local got = run('deny { "x", connect = "9.9.9.9" } print(explain { connect = "9.9.9.9:1" '
       .. '}.decision)', {}, nobody)
     assert.equal('deny "x" (stdin:1): EPERM\n', got.out)
     assert.matches("^tidegate: the rules are only simulated: capabilities: "
@@ -132,5 +132,98 @@ print(gate:status().generation, rules[50].hits)]]
         assert.equal(status, process:wait().status, name .. " " .. script)
       end
     end
+  end)
+
+  leaving_none("is in -e, too: each is an input, whose values are printed", function()
+    local got = run("", { "-e", 'deny { "x", connect = "9.9.9.9" }', "-e", "rules.x.verb, 1",
+      "-e", 'print "p" sh "exit 3"', "-e", 'sh "exit 3"' })
+    assert.equal("", got.err)
+    assert.equal('"deny"\n1\np\n3\n', got.out)
+    assert.equal(0, got.status)
+    assert.equal(5, run("", { "-e", "exit(5)", "-e", 'error "not reached"' }).status)
+    for text, message in pairs { ["x ="] = "-e:2: this is only the beginning of a statement\n",
+      ["nothing()"] = '-e:2: unknown name "nothing"\n' } do
+      got = run("", { "-e", "print(1)", "-e", text, "-e", "print(2)" })
+      assert.equal(message, got.err)
+      assert.equal("1\n", got.out)
+      assert.equal(1, got.status)
+    end
+  end)
+
+  --- What is said to an argument of -e, and to a script.
+  local answers = {
+    { "policy drop", [['=' expected near 'drop'; write policy { default = "deny" }]] },
+    { "list ruleset", [['=' expected near 'ruleset'; did you mean "rules"?]] },
+    { "ls", [[unknown name "ls"; did you mean "rules"?]] },
+    { "flush ruleset", [['=' expected near 'ruleset'; write rules["NAME"]:remove()]] },
+    { "try connect 1.2.3.4:80",
+      [['=' expected near 'connect'; write explain { connect = "1.2.3.4:80", uid = 33 }]] },
+    { "stats", [[unknown name "stats"; write gate:stats()]] },
+    { "logs -f", [[unknown name "logs"; events are printed as they come; observe { … } reports ]]
+      .. "more" },
+    { "sh true", [['=' expected near 'true'; write sh "true"]] },
+    { "exec true", [['=' expected near 'true'; write sh "true"]] },
+    { "curl http://127.0.0.1/",
+      [['=' expected near 'http'; to run a command, write sh "curl http://127.0.0.1/"]] },
+    { "save x.lua", [['=' expected near 'x'; write save "x.lua"]] },
+    { "help deny", [['=' expected near 'deny'; write help "deny"]] },
+    { "exit 3", [['=' expected near '3'; write exit(3)]] },
+    { "commit", [[unknown name "commit"; a rule is in force as soon as it is typed]] },
+    { "doctor", [[unknown name "doctor"; in the shell: tidegate doctor]] },
+  }
+  leaving_none("leads from the words of shells and of other tools to its own", function()
+    for _, case in ipairs(answers) do
+      local got = run("", { "-e", case[1] })
+      assert.equal("-e:1: " .. case[2] .. "\n", got.err)
+      assert.equal(1, got.status)
+    end
+    assert.equal([[-e:2: unknown name "banned"; write set "banned"]] .. "\n",
+      run("", { "-e", 'set "banned" {}', "-e", "banned" }).err)
+  end)
+
+  leaving_none("says which rules, sets and services are not there", function() -- E5
+    local got = run [[
+      set "banned" { "192.0.2.1" } services "svc" {} deny { "lan", connect = "@banned" }
+      print(sets.banned, services.svc, sets[2], services[2], rules[2])
+      for _, get in ipairs {
+        function() return sets.bannd end, function() return sets.other end,
+        function() return services.sv end, function() return services.other end,
+        function() return rules.lam end, function() return rules.other end,
+      } do
+        print((select(2, pcall(get)):gsub("^stdin:%d+: ", "")))
+      end
+    ]]
+    assert.equal([[
+set "banned"	services "svc"	nil	nil	nil
+there is no set "bannd"; did you mean "banned"?
+there is no set "other"; write set "other" { … }
+there are no services "sv"; did you mean "svc"?
+there are no services "other"; write services "other" { … }
+there is no rule "lam"; did you mean "lan"?
+there is no rule "other"; rules shows all
+]], got.out)
+  end)
+
+  -- E8
+  leaving_none("takes back rules, and says that elements in force stay", function()
+    local got = run([[set "banned" {} deny { "ban", connect = "@banned" }
+services "svc" {}
+deny { "x", connect = "192.0.2.1" } sets.banned:add "192.0.2.2"
+services.svc:put("192.0.2.3:80/tcp", { "192.0.2.4:80" })
+undo
+#sets.banned, #services.svc]], { "-i" })
+    assert.equal("", got.err)
+    assert.truthy(got.out:find([[
+undo: the elements of services "svc" stay as they are
+undo: the elements of set "banned" stay as they are
+- deny { "x", connect = "192.0.2.1" }
+1
+1
+]], 1, true), got.out)
+  end)
+
+  leaving_none("shows the page of a word that stands by itself", function()
+    assert.equal(run("", { "-e", 'help "explain"' }).out, run("", { "-e", "explain" }).out)
+    assert.equal(run("", { "-e", "help()" }).out, run("", { "-e", "help" }).out)
   end)
 end)

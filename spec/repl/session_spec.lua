@@ -46,7 +46,8 @@ describe("a session at the prompt", function()
     local term = prompt.start({ path }, { serve = true })
     assert.truthy(term:screen()
       :find(path .. ': 1 rule, in force for what sh runs; attach "CGROUP" puts them in '
-      .. "force there\nhelp() shows what there is; Ctrl-D leaves\n", 1, true), term:screen())
+      .. "force there\nwhat sh runs as root can leave the rules: it may write to cgroup.procs\n"
+      .. "help shows what there is; Ctrl-D leaves\n", 1, true), term:screen())
 
     assert.equal("Hello from the server on 127.0.0.1:60123.\n"
       .. "rewrite seed  connect 1.2.3.4:60000 -> 127.0.0.1:60123  curl[PID] uid 0",
@@ -66,8 +67,8 @@ describe("a session at the prompt", function()
       term:enter 'deny { "no-lan", egress = "10.0.0.0/8" }')
     assert.equal("connect 10.1.2.3:80 tcp uid 33 gid 0\n"
       .. ("  %s:3  rewrite \"seed\"  address differs\n"):format(path)
-      .. ("  prompt:6%s  deny \"no-lan\"   matches\n"):format((" "):rep(#path + 2 - #"prompt:6"))
-      .. 'deny "no-lan" (prompt:6): EPERM', term:enter 'try { connect = "10.1.2.3:80", uid = 33 }')
+      .. 'deny "no-lan" (prompt:6): EPERM',
+      term:enter 'explain { connect = "10.1.2.3:80", uid = 33 }')
 
     assert.equal("7\ncurl: (7) Couldn't connect to server\ndeny    no-lan  connect 10.1.2.3:80  "
       .. "EPERM  curl[PID] uid 0",
@@ -86,6 +87,30 @@ describe("a session at the prompt", function()
     assert.equal("no difference from " .. path, term:enter "diff()")
     assert.equal(0, term:leave())
     assert.is_nil(term:screen():find "not saved")
+  end)
+
+  leaving_none("puts rules between others, and undoes and saves their order", function() -- E6
+    local term = prompt.start { path }
+    local function order()
+      return (term:enter 'rules[1].name .. " " .. rules[2].name .. " " .. rules[3].name'
+        :gsub('"', ""))
+    end
+    term:enter 'deny { "lan", egress = "10.0.0.0/8" }'
+    term:enter 'allow { "dns", egress = "10.0.0.2:53", before = "lan" }'
+    assert.equal("seed dns lan", order())
+    local answer = term:enter 'explain { sendmsg = "10.0.0.2:53" }'
+    assert.equal('allow "dns" (prompt:2): 10.0.0.2:53', answer:match "[^\n]*$")
+    assert.equal('deny "x": before: there is no rule "lam"; did you mean "lan"?',
+      term:enter 'deny { "x", egress = "*", before = "lam" }')
+    assert.equal("in force: the new order of the rules\ntrue",
+      term:enter 'rules.lan:move "first"')
+    assert.equal("lan seed dns", order())
+    local rule = 'deny { "lan", egress = "10.0.0.0/8" }'
+    assert.equal(("- %s\n+ %s"):format(rule, rule), term:enter "undo()")
+    assert.equal("seed dns lan", order())
+    term:enter "save()"
+    assert.equal("no difference from " .. path, term:enter "diff()")
+    assert.equal(0, term:leave())
   end)
 
   leaving_none("declares a live set, changes it, shows it and removes it", function()
@@ -123,14 +148,14 @@ describe("a session at the prompt", function()
       .. ("      %d                 33.3 %%  127.0.0.1:9\n      %d                 66.7 %%  "
       .. "127.0.0.2:9\n")
         :format(one, 3 - one)
-      .. '2     3  balance  live  connect = services "svc"', (term:enter "rules"))
+      .. '2     3  balance  live  connect = "@svc"', (term:enter "rules"))
     assert.equal("name  service           picked     share  backend\n"
       .. "svc   2, room for 20\n      192.0.2.2:80/tcp       3     100 %  127.0.0.1:9\n"
       .. "                             0  draining  127.0.0.2:9\n"
       .. "      192.0.2.3:53/udp                    none", (term:enter "services"))
 
     term:enter('local many = {} for port = 1, 20 do many[port] = "127.0.0.1:" .. port '
-      .. 'gate:service("svc")["192.0.2.4:" .. port .. "/udp"] = port > 2 and "127.0.0.1:9" or nil '
+      .. 'gate:services("svc")["192.0.2.4:" .. port .. "/udp"] = port > 2 and "127.0.0.1:9" or nil '
       .. 'end rules.api:remove() balance { "api", connect = "192.0.2.1:80", to = many }')
     assert.matches('5 %%  127%.0%.0%.1:16\n +… 4 more: rules%["api"%]%.backends',
       (term:enter "rules"))
@@ -141,14 +166,22 @@ describe("a session at the prompt", function()
   leaving_none("calls the functions of every and after, and prints above the line", function()
     local term = prompt.start { path }
     term:enter('local n = 0; every("50ms", function() n = n + 1; '
-      .. 'if n == 3 then print "third tick" end end)')
-    term:wait_for "third tick"
+      .. 'if n == 3 then print(n .. " ticks") end end)')
+    term:wait_for "3 ticks"
     term:enter 'local later = after("50ms", function() print(("once %d"):format(6 * 7)) end)'
     term:wait_for "once 42"
     assert.equal(0, term:leave())
   end)
 
-  leaving_none("attaches to a cgroup, and runs commands below it", function()
+  leaving_none("calls a function that became due while the input ran", function()
+    local term = prompt.start { path }
+    term:enter('after("1ms", function() print(("once %d"):format(6 * 7)) end); '
+      .. "local from = os.clock(); while os.clock() < from + 0.1 do end")
+    term:wait_for "once 42"
+    assert.equal(0, term:leave())
+  end)
+
+  leaving_none("attaches to a cgroup, beside the own one of sh", function()
     local app = own .. "/app"
     assert.equal(0, command.run({ "mkdir", app }).status)
     local term = prompt.start { path }
@@ -156,11 +189,12 @@ describe("a session at the prompt", function()
     local inside = { "unshare", "-n", "sh", "-c", 'ip link set lo up; echo 0 > "$1/cgroup.procs"; '
       .. "exec nc -v 192.0.2.1 80", "sh", app }
     assert.truthy(command.run(inside).err:find("Network is unreachable", 1, true))
-    assert.equal("attached to " .. app, term:enter(('attach "%s"'):format(app)))
+    assert.equal(("attached to %s (0 processes)"):format(app),
+      term:enter(('attach "%s"'):format(app)))
     assert.truthy(command.run(inside).err:find("Connection reset by peer", 1, true))
     term:wait_for "deny    all  connect 192.0.2.1:80  ECONNRESET  nc["
     local where = term:enter [[sh "cat /proc/self/cgroup"]]
-    assert.truthy(where:find "/app/tidegate%-%d+%.1", where)
+    assert.falsy(where:find("/app", 1, true), where)
     assert.truthy(term:enter 'sh "nc -v 192.0.2.1 80"':find("Connection reset by peer", 1, true))
     assert.equal("3", term:enter "rules.all.hits + gate:status().rules - 1")
     assert.equal("detached from " .. app, term:enter "detach()")
@@ -221,6 +255,16 @@ describe("a session at the prompt", function()
     term:wait_for 'not saved to '
     term:wait_for '+ deny { "loud", connect = "192.0.2.2" }'
     assert.equal(0, term:status())
+  end)
+
+  leaving_none("begins with what -e says if there is -i", function()
+    local term = prompt.start { path, "-i", "-e", 'deny { "x", connect = "9.9.9.9" }', "-e",
+      "count = 7", "-e", "nothing()" }
+    assert.truthy(term:screen():find('in force: deny "x", rule 2 of 2\nunknown name "nothing"', 1,
+      true), term:screen())
+    assert.equal("7", term:enter "count")
+    assert.equal('- deny { "x", connect = "9.9.9.9" }', term:enter "undo()")
+    assert.equal(0, term:leave())
   end)
 
   leaving_none("ends what sh left running, and says so", function()

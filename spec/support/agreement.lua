@@ -1,6 +1,7 @@
 --- Comparing the simulator with the reference, and reporting where they differ.
 
 local address = require "spec.support.reference.address"
+local gates = require "tidegate.gate"
 local literal = require "tidegate.literal"
 local addresses = require "spec.support.random.address"
 local reference = require "spec.support.reference"
@@ -36,12 +37,12 @@ local type_names = { "stream", "dgram", "raw", nil, "seqpacket" }
 
 --- A socket's own address, "::" if it is bound to a port alone.
 local function own_text(call)
-  if not call.from_addr and not call.from_port then
+  if not call.source_addr and not call.source_port then
     return nil
   end
   local hook4 = reference.family { op = call.op, family = call.family, target = call.addr } == 2
-  local addr = call.from_addr or address.parse(hook4 and "0.0.0.0" or "::")
-  return ("[%s]:%d"):format(addresses.text(addr, "inet6"), call.from_port or 0)
+  local addr = call.source_addr or address.parse(hook4 and "0.0.0.0" or "::")
+  return ("[%s]:%d"):format(addresses.text(addr, "inet6"), call.source_port or 0)
 end
 
 --- A call as gate:decide() takes it.
@@ -49,11 +50,11 @@ end
 ---@return tidegate.Question
 function M.question(call)
   return {
-    op = call.op, addr = addresses.text(call.addr, call.family), port = call.port,
+    [call.op] = { addr = addresses.text(call.addr, call.family), port = call.port },
     family = call.family,
     proto = call.proto, uid = call.uid, gid = call.gid, pid = call.pid,
     comm = call.comm ~= "" and call.comm or nil,
-    type = call.type and type_names[call.type], from = own_text(call), exe = call.exe,
+    type = call.type and type_names[call.type], source = own_text(call), exe = call.exe,
     cgroup = call.cgroup,
     netns = call.netns, mark = call.mark, device = call.device,
   }
@@ -66,7 +67,7 @@ end
 ---@param got string
 ---@return string
 function M.story(policy, call, expected, got)
-  local lines = { "policy " .. show { default = policy.default },
+  local lines = { "policy " .. show { default = policy.default, shadow = policy.shadow },
     "sets " .. show(policy.sets or {}), "services " .. show(policy.services or {}) }
   for index, rule in ipairs(policy.rules) do
     local fields = {}
@@ -81,15 +82,16 @@ function M.story(policy, call, expected, got)
   return table.concat(lines, "\n")
 end
 
---- A value in which the names of live sets and services are replaced by their handles.
+--- A value in which live sets and services are as a policy spells them: by name, or by handle.
 local function with_sets(gate, value)
   if type(value) ~= "table" then
     return value
   elseif value.set then
-    local set = gate:set(value.set)
-    return value.negative and -set or set
+    local plain = not value.negative and not value.at
+    return plain and gate:set(value.set)
+      or (value.negative and "!@" or "@") .. value.set .. (value.at and ":" .. value.at or "")
   elseif value.services then
-    return gate:service(value.services)
+    return gate:services(value.services)
   end
   local copy = {}
   for key, inner in pairs(value) do
@@ -110,7 +112,7 @@ end
 --- Declare the contents of sets, or replace them if the sets are in force.
 local function stage_sets(gate, sets)
   for name, items in pairs(sets or {}) do
-    if gate.source.tables[name] then
+    if gates.state(gate).source.tables[name] then
       assert(gate:set(name):replace(items))
     else
       gate:set(name)(items)
@@ -121,8 +123,8 @@ end
 --- Like stage_sets(), for services.
 local function stage_services(gate, services)
   for name, by_vip in pairs(services or {}) do
-    local handle = gate:service(name)
-    if not gate.source.tables[name] then
+    local handle = gate:services(name)
+    if not gates.state(gate).source.tables[name] then
       handle(by_vip)
     else
       for _, vip in ipairs(vips_of(handle)) do
@@ -143,7 +145,7 @@ function M.stage(gate, policy)
   for _, handle in ipairs(gate:rules()) do
     handle:remove()
   end
-  gate:policy { default = policy.default }
+  gate:policy { default = policy.default, shadow = policy.shadow }
   stage_sets(gate, policy.sets)
   stage_services(gate, policy.services)
   local handles = {}
@@ -172,9 +174,12 @@ local function places_text(places)
 end
 
 --- What the simulator should say, as one line.
-local function expectation(verdict, call, handles)
+local function expectation(policy, verdict, call, handles)
   local rule = verdict.rule and handles[verdict.rule].name or "default"
   local text = ("%s by %s"):format(verdict.verb, rule)
+  if policy.shadow then
+    text = text .. " as a shadow"
+  end
   if verdict.errno then
     text = text .. " errno " .. verdict.errno
   end
@@ -185,37 +190,38 @@ local function expectation(verdict, call, handles)
     end
   end
   text = text .. " to " .. places_text(places)
-  if verdict.source then
-    text = text .. " from " .. endpoint_text(verdict.source, verdict.source_port or 0)
+  if verdict.bind_source then
+    text = text .. " from " .. endpoint_text(verdict.bind_source, verdict.bind_source_port or 0)
   end
-  return text .. (verdict.privileged and " privileged" or "")
+  return text .. (verdict.low_port and " low_port" or "")
 end
 
 --- The places to which a decision may redirect.
 local function places_of(decision)
   local places = {}
-  for _, backend in ipairs(decision.open and decision.backends or {}) do
+  for _, backend in ipairs(decision.by_chance and decision.backends or {}) do
     if backend.state == "up" then
       local addr, port = address.single(backend.address)
       places[#places + 1] = { addr = addr, port = port or decision.port }
     end
   end
-  return decision.open and places or { { addr = address.parse(decision.addr),
+  return decision.by_chance and places or { { addr = address.parse(decision.addr),
     port = decision.port } }
 end
 
 --- What the simulator says, as a line of the same form.
 local function finding(decision)
   local text = ("%s by %s"):format(decision.verb, decision.rule or "default")
+    .. (decision.shadow and " as a shadow" or "")
   if decision.errno then
     text = text .. " errno " .. tostring(errnos[decision.errno])
   end
   text = text .. " to " .. places_text(places_of(decision))
-  if decision.source then
-    local addr, port = address.single(decision.source)
+  if decision.bind_source then
+    local addr, port = address.single(decision.bind_source)
     text = text .. " from " .. endpoint_text(addr, port or 0)
   end
-  return text .. (decision.privileged and " privileged" or "")
+  return text .. (decision.low_port and " low_port" or "")
 end
 
 --- nil if the simulator decides a call as the reference does, else the story.
@@ -227,7 +233,7 @@ end
 ---@return string|nil
 function M.simulator(gate, policy, verdict, call, handles)
   local decision, message = gate:decide(M.question(call))
-  local expected = expectation(verdict, call, handles)
+  local expected = expectation(policy, verdict, call, handles)
   local got = decision and finding(decision) or message
   if expected ~= got then
     return M.story(policy, call, expected, got)

@@ -19,15 +19,15 @@ end
 M.is_rewritten = { rewrite = true, balance = true }
 
 function M.is_bound(call)
-  return call.from_addr or call.from_port
+  return call.source_addr or call.source_port
 end
 
 --- The bind of a call's socket, as a separate call that comes first.
 function M.binding_of(call)
   local family = call.socket or call.family
-  return setmetatable({ op = "bind", addr = call.from_addr
+  return setmetatable({ op = "bind", addr = call.source_addr
     or address.parse(family == "inet" and "0.0.0.0" or "::"),
-    port = call.from_port or 0, family = family, from_addr = false, from_port = false },
+    port = call.source_port or 0, family = family, source_addr = false, source_port = false },
     { __index = call })
 end
 
@@ -35,7 +35,12 @@ end
 function M.naming_of(call, addr, port, answer)
   return setmetatable({ op = "getpeername", addr = addr, port = port,
     family = call.socket or call.family,
-    from_addr = answer.own_addr, from_port = answer.own_port }, { __index = call })
+    source_addr = answer.own_addr, source_port = answer.own_port }, { __index = call })
+end
+
+--- What happens to a call under a policy.
+function M.acting(policy, call)
+  return reference.acted(policy, reference.decide(policy, call), call)
 end
 
 --- Change a random call so that a caller can make it under a policy.
@@ -51,16 +56,17 @@ function M.possible(call, callers, policy)
   call.device = call.device == 0 and 0 or 1
   if call.op == "sendmsg" then
     -- An unbound socket gets a port that we cannot know.
-    call.from_port = call.from_port or math.random(1024, 65535)
+    call.source_port = call.source_port or math.random(1024, 65535)
   end
   -- Sometimes pass the same address to the kernel in another form.
   if call.family == "inet" and call.proto == UDP and call.op ~= "bind" then
-    call.socket = math.random(4) == 1 and not call.from_addr and "inet6" or "inet"
+    call.socket = math.random(4) == 1 and not call.source_addr and "inet6" or "inet"
     call.sockaddr = call.op == "sendmsg" and call.socket == "inet" and math.random(4) == 1
       and "unspec" or "inet"
   end
-  if M.is_bound(call) and reference.decide(policy, M.binding_of(call)).verb ~= "allow" then
-    call.from_addr, call.from_port = nil, nil
+  local bound = M.is_bound(call) and M.acting(policy, M.binding_of(call))
+  if bound and bound.verb ~= "allow" then
+    call.source_addr, call.source_port = nil, nil
     if call.op == "sendmsg" then
       -- Then we cannot know the port that a datagram is sent from.
       call.op, call.socket, call.sockaddr = "connect", nil, nil
@@ -97,7 +103,7 @@ local function going_to(verdict, call)
   if verdict.balance and not verdict.place then
     verdict = reference.settled(verdict, call, verdict.balance.places[1])
   end
-  return call.op == "sendmsg" and reference.target(verdict.addr, call.from_addr) or verdict.addr
+  return call.op == "sendmsg" and reference.target(verdict.addr, call.source_addr) or verdict.addr
 end
 
 --- The verdict with the backend that a connect went to, if the choice was random or by socket;
@@ -106,7 +112,8 @@ function M.settled(verdict, call, answer)
   if verdict.balance and not verdict.place and call.op == "connect" and answer.errno == 0 then
     for _, place in ipairs(verdict.balance.places) do
       local one = reference.settled(verdict, call, place)
-      if one.port == answer.port and reference.target(one.addr, call.from_addr) == answer.addr then
+      if one.port == answer.port
+        and reference.target(one.addr, call.source_addr) == answer.addr then
         return one
       end
     end
@@ -123,13 +130,13 @@ function M.compare(verdict, named, call, answer)
     return "no denial", "errno " .. answer.errno
   elseif call.op == "bind" then
     return compare_bind(verdict, call, answer)
-  elseif verdict.source and (call.op == "sendmsg" or not M.is_bound(call))
-    and address.is_v4(verdict.source) ~= address.is_v4(going_to(verdict, call)) then
+  elseif verdict.bind_source and (call.op == "sendmsg" or not M.is_bound(call))
+    and address.is_v4(verdict.bind_source) ~= address.is_v4(going_to(verdict, call)) then
     return "errno " .. EAFNOSUPPORT, "errno " .. answer.errno
   elseif call.op == "sendmsg" or answer.errno ~= 0 or not CONNECTED[call.proto] then
     return "", ""
   end
-  local final = reference.target(verdict.addr, call.from_addr)
+  local final = reference.target(verdict.addr, call.source_addr)
   local expected = "connected to " .. endpoint_text(final, verdict.port)
   local found = "connected to " .. endpoint_text(answer.addr, answer.port)
   if verdict.port ~= 0 then -- a socket has no peer without a port
@@ -141,10 +148,11 @@ function M.compare(verdict, named, call, answer)
         hidden and call.port or named.port)
     found = found .. ", seen as " .. endpoint_text(answer.peer_addr, answer.peer_port)
   end
-  if verdict.source then
-    expected = expected .. ", from " .. endpoint_text(verdict.source, verdict.source_port or 0)
+  if verdict.bind_source then
+    expected = expected .. ", from "
+      .. endpoint_text(verdict.bind_source, verdict.bind_source_port or 0)
     found = found .. ", from " .. endpoint_text(answer.own_addr,
-      verdict.source_port and answer.own_port or 0)
+      verdict.bind_source_port and answer.own_port or 0)
   end
   return expected, found
 end

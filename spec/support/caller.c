@@ -6,7 +6,7 @@
  * A line in is a call:
  *
  *   connect|sendmsg|bind SOCKET-FAMILY ADDRESS-FAMILY PROTO ADDRESS PORT UID GID COMM
- *     FROM-ADDRESS FROM-PORT MARK ON-LO
+ *     SOURCE-ADDRESS SOURCE-PORT MARK ON-LO
  *
  * all numbers, but the addresses and COMM, which are hexadecimal bytes ("-": no
  * comm, not bound to an address).  The line "end" ends a batch.  Then a line out is what became of a call:
@@ -136,7 +136,7 @@ static void become(unsigned int uid, unsigned int gid, const char *comm_hex)
 }
 
 /* What rules may ask of a socket: where it is bound, its mark, its device.  0, or an errno. */
-static int prepare(int fd, int family, const char *from_hex, unsigned int port, unsigned int mark,
+static int prepare(int fd, int family, const char *source_hex, unsigned int port, unsigned int mark,
 		   int on_lo)
 {
 	unsigned char addr[16] = {0};
@@ -146,9 +146,9 @@ static int prepare(int fd, int family, const char *from_hex, unsigned int port, 
 	if (setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) ||
 	    (on_lo && setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3)))
 		die("caller: mark and device");
-	if (*from_hex == '-' && !port)
+	if (*source_hex == '-' && !port)
 		return 0;
-	read_hex(from_hex, addr, sizeof(addr));
+	read_hex(source_hex, addr, sizeof(addr));
 	length = make_address(family, addr, port, &address);
 	return bind(fd, (struct sockaddr *)&address, length) ? errno : 0;
 }
@@ -156,21 +156,21 @@ static int prepare(int fd, int family, const char *from_hex, unsigned int port, 
 static void make_call(const char *line, struct call *call)
 {
 	int on_lo, socket_family, address_family, proto;
-	char op[8], addr_hex[33], comm_hex[33], from_hex[33];
-	unsigned int port, uid, gid, from_port, mark;
+	char op[8], addr_hex[33], comm_hex[33], source_hex[33];
+	unsigned int port, uid, gid, source_port, mark;
 	unsigned char addr[16] = {0};
 	struct sockaddr_storage address;
 	socklen_t length;
 	struct stat status;
 
 	if (sscanf(line, "%7s %d %d %d %32s %u %u %u %32s %32s %u %u %d", op, &socket_family,
-		   &address_family, &proto, addr_hex, &port, &uid, &gid, comm_hex, from_hex,
-		   &from_port, &mark, &on_lo) != 13)
+		   &address_family, &proto, addr_hex, &port, &uid, &gid, comm_hex, source_hex,
+		   &source_port, &mark, &on_lo) != 13)
 		die("caller: a line");
 	read_hex(addr_hex, addr, sizeof(addr));
 	become(uid, gid, comm_hex);
 	*call = (struct call){.fd = make_socket(socket_family, proto)};
-	call->error = prepare(call->fd, socket_family, from_hex, from_port, mark, on_lo);
+	call->error = prepare(call->fd, socket_family, source_hex, source_port, mark, on_lo);
 	length = make_address(address_family, addr, port, &address);
 	if (call->error) {
 		; /* the answer says that */

@@ -77,7 +77,7 @@ function Caller:make(calls)
       :format(call.op, numbers[call.socket or call.family],
       numbers[call.sockaddr or call.family], call.proto, to_hex(call.addr), call.port, call.uid,
       call.gid,
-      to_hex(call.comm), to_hex(call.from_addr or ""), call.from_port or 0, call.mark or 0,
+      to_hex(call.comm), to_hex(call.source_addr or ""), call.source_port or 0, call.mark or 0,
       call.device ~= 0 and 1 or 0)
   end
   self.process.out = ""

@@ -31,9 +31,13 @@ end
 ---@param parent string|nil
 ---@return string path
 function M.make(parent)
-  made = made + 1
-  local path = ("%s/tidegate-spec-%d-%d"):format(parent or M.root(), C.getpid(), made)
-  assert(libc.outcome(C.mkdir(path, tonumber("755", 8))))
+  local path, ok, problem
+  repeat -- a process that was killed may have left one
+    made = made + 1
+    path = ("%s/tidegate-spec-%d-%d"):format(parent or M.root(), C.getpid(), made)
+    ok, problem = libc.outcome(C.mkdir(path, tonumber("755", 8)))
+  until problem ~= "EEXIST"
+  assert(ok, problem)
   return path
 end
 

@@ -170,7 +170,11 @@ function M.leave_cgroup()
   local cgroup = require "tidegate.host.cgroup"
   local path = assert(cgroup.find "self")
   assert(cgroup.enter(M.home))
-  assert(cgroup.remove(path))
+  local removed
+  M.wait_until(function() -- a process that was killed takes a moment to end
+    removed = M.run { "find", path, "-depth", "-type", "d", "-exec", "rmdir", "{}", "+" }
+    return removed.status == 0
+  end, "that " .. path .. " is empty")
 end
 
 --- A cgroup and those below it, one a line.

@@ -34,7 +34,7 @@ local function seal(buffer, size)
   words[3] = bit.bxor(sum, bit.rshift(sum, 32))
 end
 
---- The error of verify about an image's bytes once `damage` has changed the 32-bit words.
+--- The error about an image's bytes once `damage` has changed the 32-bit words.
 ---@param bytes string
 ---@param damage fun(words: ffi.cdata*, rows: integer)
 ---@return string "accepted" if there is none
@@ -43,11 +43,15 @@ function M.refusal_of(bytes, damage)
   ffi.copy(words, bytes, #bytes)
   damage(words, #bytes / 64)
   seal(words, #bytes)
-  local result = C.tg_image_verify(words, #bytes)
-  return result ~= 0 and ffi.string(C.tg_error()) or "accepted"
+  local slot = library.slot "image"
+  if C.tg_image_parse(words, #bytes, slot) ~= 0 then
+    return ffi.string(C.tg_error())
+  end
+  library.release("image", library.own("image", slot))
+  return "accepted"
 end
 
---- The error of verify about a damaged image of a policy.
+--- The error about a damaged image of a policy.
 ---@param damage fun(words: ffi.cdata*, rows: integer)
 ---@param policy ffi.cdata*|nil default: images.sample()
 ---@return string

@@ -10,6 +10,7 @@
 --             folder.  A session of `tidegate repl` is typed at a
 --             terminal instead.
 --   nginx     The configuration that the console blocks of its section talk to.
+--   h         Declarations of the header, which the compiler reads: they do not run.
 --
 -- Marks are HTML comments on the lines above a block; readers do not see them:
 --
@@ -40,7 +41,7 @@ local M = {}
 ---@field blocks docs.Block[]
 ---@field lines string[]
 
-local languages = { lua = true, c = true, console = true, nginx = true }
+local languages = { lua = true, c = true, console = true, nginx = true, h = true }
 
 --- The paths of the documents.
 ---@return string[]
@@ -66,7 +67,7 @@ local function distribute(blocks)
     served[block.section] = served[block.section] or block.language == "nginx"
   end
   for _, block in ipairs(blocks) do
-    if block.marks["not run"] then
+    if block.marks["not run"] or block.language == "h" then
       block.runner = "none"
     elseif served[block.section] then
       block.runner = "nginx"

@@ -51,7 +51,7 @@ end
 ---@param text string
 ---@return string
 function M.refusal(text)
-  local gate, message = require("tidegate").compile(text, "web.lua")
+  local gate, message = require("tidegate").load_text(text, "web.lua")
   return gate and "" or message
 end
 

@@ -1,6 +1,7 @@
 --- A program of another owner: not of Tidegate, attached in the old way,
 --- by bpf(2) and without a link.
 
+local cgroup = require "spec.support.cgroup"
 local ffi = require "ffi"
 local libc = require "spec.support.libc"
 
@@ -18,7 +19,7 @@ ffi.cdef [[
 local M = {}
 
 local SYS_BPF = ({ x64 = 321, arm64 = 280 })[jit.arch]
-local PROG_LOAD, PROG_ATTACH, PROG_DETACH = 5, 8, 9
+local PROG_LOAD, PROG_ATTACH, PROG_DETACH, LINK_DETACH = 5, 8, 9, 34
 local CGROUP_SOCK_ADDR = 18
 local MOV64_K, EXIT = 0xb7, 0x95
 local O_RDONLY_CLOEXEC = 0x80000
@@ -67,6 +68,60 @@ end
 ---@param program integer
 function M.detach(path, program)
   assert(change(PROG_DETACH, path, program, 0))
+end
+
+--- What fdinfo says of each descriptor of this process, by number.
+local function descriptors()
+  local found = {}
+  for fd in io.popen(("ls /proc/%d/fdinfo"):format(C.getpid())):lines() do
+    local file = io.open("/proc/self/fdinfo/" .. fd)
+    if file then
+      found[tonumber(fd)] = file:read "*a"
+      file:close()
+    end
+  end
+  return found
+end
+
+--- The programs, links and maps that this process holds descriptors of.
+---@return string "2 programs, 2 links, 9 maps"
+function M.held()
+  local programs, links, maps = 0, 0, 0
+  for _, info in pairs(descriptors()) do
+    if info:find "link_id:" then
+      links = links + 1
+    elseif info:find "prog_id:" then
+      programs = programs + 1
+    elseif info:find "map_id:" then
+      maps = maps + 1
+    end
+  end
+  return ("%d programs, %d links, %d maps"):format(programs, links, maps)
+end
+
+--- Detach a link of this process, as anybody may who has its descriptor.
+---@param path string of the cgroup
+---@param hook integer
+function M.detach_link(path, hook)
+  local wanted = ("attach_type:%%s+%d%%s"):format(hook)
+  local id = ("cgroup_id:%%s+%d%%s"):format(cgroup.id(path))
+  for fd, info in pairs(descriptors()) do
+    if info:find(wanted) and info:find(id) then
+      return assert(bpf(LINK_DETACH, ffi.new("uint32_t[1]", fd)))
+    end
+  end
+  error "there is no such link"
+end
+
+--- Detach the programs of a hook that this process holds, as anybody may who has the capabilities.
+---@param path string of the cgroup
+---@param hook integer
+function M.detach_own(path, hook)
+  local any = false
+  for fd, info in pairs(descriptors()) do
+    any = info:find "prog_id:" and change(PROG_DETACH, path, fd, 0, hook) or any
+  end
+  assert(any, "there is no such program")
 end
 
 --- The id of the program in the kernel.

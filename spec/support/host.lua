@@ -19,7 +19,7 @@ local function run(arguments, environment)
   assert(got.status == 0, got.out .. got.err)
 end
 
---- Install Tidegate and build both programs.  `way`: flags for the compiler, of
+--- Install Tidegate and build the programs.  `way`: flags for the compiler, of
 --- the library too; whether valgrind watches the programs.
 ---@param way { flags: string|nil, valgrind: boolean|nil }
 ---@return spec.Host
@@ -42,7 +42,7 @@ function M.build(way)
     TIDEGATE_BUILD = "",
   }
   self.flags = way.flags or ""
-  for _, name in ipairs { "01-enforce-image", "02-embed-luajit" } do
+  for _, name in ipairs { "01-enforce-image", "02-embed-luajit", "03-threads", "04-worker" } do
     for line in io.lines("examples/c/" .. name .. ".c") do
       local build_line = line:match "^ %*   (gcc .*)"
       if build_line then
@@ -62,7 +62,7 @@ function Host:compile(folder, line)
 end
 
 --- Start a program; `before`: the command that starts it.
----@param name string "enforce-image", "embed-luajit"
+---@param name string "enforce-image", "embed-luajit", "threads", "worker"
 ---@param arguments string[]
 ---@param before string[]|nil
 ---@return spec.Process

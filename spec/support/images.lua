@@ -24,7 +24,7 @@ end
 --- A list of a field's items.
 function M.new_list(field, items)
   local list = M.make("list", function(slot)
-    return C.tg_list_new(field, slot)
+    return C.tg_list_new(field, 0, slot)
   end)
   for _, item in ipairs(items) do
     M.check(C.tg_list_add(list, item))
@@ -44,11 +44,11 @@ function M.add(policy, verb, fields, match)
   local rule, index = library.sized "struct tg_rule", library.index()
   rule.verb, rule.ops = verb, fields.ops or CONNECT
   rule.name, rule.where, rule.text, rule.to = fields.name, fields.where, fields.text, fields.to
-  rule.reveal = fields.reveal or false
-  M.check(C.tg_policy_add(policy, rule, index))
+  rule.flags, rule.message = fields.flags or 0, fields.message
+  M.check(C.tg_policy_add_rule(policy, rule, index))
   for field, items in pairs(match or {}) do
     local list = type(items) == "table" and M.new_list(field, items) or items
-    M.check(C.tg_policy_match(policy, index[0], list))
+    M.check(C.tg_policy_add_match(policy, index[0], list))
   end
   return policy
 end
@@ -70,7 +70,8 @@ end
 --- A policy that has something for every part of an image.
 function M.sample()
   local policy = M.new_policy "sample"
-  local deny = { name = "net", where = "a.lua:1", text = "deny {}", ops = EGRESS }
+  local deny = { name = "net", where = "a.lua:1", text = "deny {}", ops = EGRESS,
+    message = "not from here" }
   M.add(policy, C.TG_VERB_DENY, deny, {
     [C.TG_FIELD_ENDPOINT] = { "10.0.0.0/8:80", "2001:db8::1" },
     [C.TG_FIELD_COMM] = { "curl" },

@@ -10,6 +10,8 @@ ffi.cdef [[
   struct spec_sockaddr { uint16_t family; uint8_t bytes[126]; };
   struct spec_timeval { long seconds, microseconds; };
   struct spec_linger { int on, seconds; };
+  struct spec_filter { uint16_t code; uint8_t yes, no; uint32_t k; };
+  struct spec_filters { uint16_t count; struct spec_filter *at; };
   struct spec_iovec { const void *base; size_t length; };
   struct spec_message {
     void *name; uint32_t name_length;

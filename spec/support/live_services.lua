@@ -13,7 +13,21 @@ function M.enforce(here, declaration, rest)
     local svc = services "svc" %s
     balance { "all", egress = svc, reveal = true }
     %s]]):format(declaration or "{}", rest or ""))
-  return gate:service "svc", gate
+  return gate:services "svc", gate
+end
+
+--- A list of backends that was read, as plain tables.
+---@param backends tidegate.Backend[]
+---@return table[]
+function M.plain(backends)
+  local plain = {}
+  for position, member in ipairs(backends) do
+    plain[position] = {
+      address = member.address, weight = member.weight, state = member.state,
+      picked = member.picked, share = member.share,
+    }
+  end
+  return plain
 end
 
 return M

@@ -35,6 +35,9 @@ M.reason = command.run({ "test", "-e", "/usr/lib/nginx/modules/ngx_http_lua_modu
 --- init_by_lua of a server, by default.
 M.INIT = [[require("tidegate.nginx").init { policy = "web.lua", attach = "self" }]]
 
+--- The same for a policy that uses nginx's functions.
+M.TRUSTING = M.INIT:gsub("}$", ", trust = true }")
+
 --- A whole nginx.conf.  `options`: init (Lua), worker (Lua), http, locations, workers,
 --- daemon, listen.
 ---@return string
@@ -59,7 +62,7 @@ function M.conf(options)
       server {
         listen %s;
         location = /pid { content_by_lua_block { ngx.print(ngx.worker.pid()) } }
-        location = /stats { content_by_lua_block { require("tidegate.nginx").stats() } }
+        location = /stats { content_by_lua_block { require("tidegate.nginx").send_stats() } }
         %s
       }
     }
@@ -73,6 +76,7 @@ end
 ---@field cgroup string
 ---@field endpoint string where it listens
 ---@field process spec.Process
+---@field before string[]|nil the command that starts it
 local Nginx = {}
 Nginx.__index = Nginx
 
@@ -98,9 +102,14 @@ end
 function Nginx:run(...)
   local enter = [[echo 0 > "$0/cgroup.procs" && folder=$1 && shift && exec "$@" > ]]
     .. [["$folder/stderr.log" 2>&1]]
-  local process = command.start({ "sh", "-c", enter, self.cgroup, self.folder,
-    "/usr/sbin/nginx", "-p", self.folder, "-c", "nginx.conf", ... },
-    { env = { LUA_PATH = M.lua_path } })
+  local arguments = { "sh", "-c", enter, self.cgroup, self.folder }
+  for _, list in ipairs { self.before or {},
+    { "/usr/sbin/nginx", "-p", self.folder, "-c", "nginx.conf", ... } } do
+    for _, argument in ipairs(list) do
+      arguments[#arguments + 1] = argument
+    end
+  end
+  local process = command.start(arguments, { env = { LUA_PATH = M.lua_path } })
   running[#running + 1] = process
   return process
 end
@@ -123,10 +132,14 @@ end
 --- Start an example, from a copy of its folder, and wait until it answers.
 ---@param path string of the folder
 ---@param endpoint string where it listens
+---@param files table<string, string>|nil texts of more files, by their names
 ---@return spec.Nginx
-function M.example(path, endpoint)
+function M.example(path, endpoint, files)
   local self = new(endpoint)
   command.run { "cp", "-r", path .. "/.", self.folder }
+  for name, text in pairs(files or {}) do
+    self:write(name, text)
+  end
   return self:begin("-g", "daemon off;")
 end
 

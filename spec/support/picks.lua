@@ -24,7 +24,7 @@ function Picks:read()
     end
   end
   for _, service in ipairs(self.readable.services) do
-    all[service.list] = counted(self.gate:service(service.name)[service.vip])
+    all[service.list] = counted(self.gate:services(service.name)[service.vip])
   end
   return all
 end

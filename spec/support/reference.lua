@@ -36,13 +36,13 @@ local ops_of = {
   getsockname = { getsockname = true },
 }
 local who = {
-  "proto", "family", "uid", "gid", "comm", "pid", "type", "from", "exe", "cgroup", "netns", "mark",
-  "device",
+  "proto", "family", "uid", "gid", "comm", "pid", "type", "source", "exe", "cgroup", "netns",
+  "mark", "device",
 }
 
 local function read_rule(rule)
   local own = { verb = rule.verb, conditions = {}, reveal = rule.reveal,
-    privileged = rule.privileged }
+    low_port = rule.low_port }
   for op, ops in pairs(ops_of) do
     if rule[op] ~= nil then
       own.ops = ops
@@ -64,14 +64,15 @@ local function read_rule(rule)
   elseif rule.to then
     own.to_addr, own.to_port = address.single(rule.to)
   end
-  if rule.source then
-    own.source, own.source_port = address.single(rule.source)
+  if rule.bind_source then
+    own.bind_source, own.bind_source_port = address.single(rule.bind_source)
   end
   return own
 end
 
 --- A policy ready to decide.
----@param policy { default: string|table|nil, rules: table[] } rules as verbs take them, plus `verb`
+---@param policy { default: string|table|nil, shadow: boolean|nil, rules: table[] } rules as verbs
+--- take them, plus `verb`
 ---@return table
 function M.read(policy)
   local default = policy.default or "allow"
@@ -85,7 +86,7 @@ function M.read(policy)
     rules[index] = read_rule(rule)
   end
   return {
-    rules = rules, services = services,
+    rules = rules, services = services, shadow = policy.shadow,
     default = {
       connect = default.connect or default.egress or "allow",
       sendmsg = default.sendmsg or default.egress or "allow",
@@ -181,8 +182,8 @@ end
 ---@field comm string
 ---@field pid integer
 ---@field type integer|nil default: that of the protocol
----@field from_addr string|nil 16 bytes; nil: not bound
----@field from_port integer|nil
+---@field source_addr string|nil 16 bytes; nil: not bound
+---@field source_port integer|nil
 ---@field exe string path
 ---@field cgroup string path
 ---@field netns integer
@@ -195,14 +196,15 @@ end
 ---@field errno integer|nil
 ---@field addr string where it goes
 ---@field port integer
----@field source string|nil
----@field source_port integer|nil
+---@field bind_source string|nil
+---@field bind_source_port integer|nil
 ---@field reveal boolean|nil
----@field privileged boolean|nil
+---@field low_port boolean|nil
 ---@field unseen boolean|nil no hook sees the call
 ---@field balance { list: table, service: table|nil, places: integer[], client: string|nil }|nil
 --- where it may go, and which client stays there; addr and port are as asked
 ---@field place integer|nil the backend's place in the list, once it is settled
+---@field unseen boolean|nil no rule and no default is about the call
 
 --- How a call is decided.
 ---@param policy table from read()
@@ -214,18 +216,21 @@ function M.decide(policy, call)
   end
   local goes = call.op == "connect" or call.op == "sendmsg"
   local seen = setmetatable({
-    target = goes and M.target(call.addr, call.from_addr) or call.addr,
-    from_port = call.from_port or 0,
+    target = goes and M.target(call.addr, call.source_addr) or call.addr,
+    source_port = call.source_port or 0,
     type = type_of(call),
   }, { __index = call })
   seen.family = M.family(seen)
-  seen.from_addr = call.from_addr or (seen.family == names.families.inet and ANY4 or ANY6)
+  seen.source_addr = call.source_addr or (seen.family == names.families.inet and ANY4 or ANY6)
   local index = M.deciding(policy.rules, seen)
   local rule = policy.rules[index] or { verb = policy.default[call.op] }
+  if not index and call.op == "bind" and call.port == 0 and rule.verb == "deny" then
+    return { verb = "allow", addr = call.addr, port = 0, unseen = true }
+  end
   local verdict = {
-    rule = index, verb = rule.verb, reveal = rule.reveal, privileged = rule.privileged,
+    rule = index, verb = rule.verb, reveal = rule.reveal, low_port = rule.low_port,
     addr = rule.to_addr or call.addr, port = rule.to_port or call.port,
-    source = rule.source, source_port = rule.source_port,
+    bind_source = rule.bind_source, bind_source_port = rule.bind_source_port,
   }
   if rule.verb == "deny" then
     verdict.errno = rule.errno or M.errnos.EPERM
@@ -238,6 +243,19 @@ function M.decide(policy, call)
     end
   end
   return verdict
+end
+
+--- What happens to a call that is decided so: a policy that is a shadow leaves calls as they are.
+---@param policy table from read()
+---@param verdict spec.Verdict
+---@param call spec.Call
+---@return spec.Verdict
+function M.acted(policy, verdict, call)
+  if not policy.shadow then
+    return verdict
+  end
+  return { rule = verdict.rule, verb = "allow", addr = call.addr, port = call.port,
+    unseen = verdict.unseen }
 end
 
 return M

@@ -45,18 +45,21 @@ function Round:judge_simulator(verdict, call)
 end
 
 function Round:count(verdict, op)
+  if verdict.unseen then
+    return
+  end
   local key = verdict.rule or op
   self.hits[key] = (self.hits[key] or 0) + 1
 end
 
 --- What getpeername() returns on a socket that was connected and is not redirected.
 function Round:name(verdict, call, answer)
-  local addr = reference.target(verdict.addr, call.from_addr)
+  local addr = reference.target(verdict.addr, call.source_addr)
   if call.op ~= "connect" or answer.errno ~= 0 or verdict.port == 0
     or answers.is_rewritten[verdict.verb] then
     return { addr = addr, port = verdict.port }
   end
-  local named = reference.decide(self.readable, answers.naming_of(call, addr, verdict.port, answer))
+  local named = answers.acting(self.readable, answers.naming_of(call, addr, verdict.port, answer))
   self:count(named, "getpeername")
   return named
 end
@@ -80,9 +83,9 @@ end
 --- The story of a disagreement about one call, or nil.
 function Round:judge(call, answer)
   local decided = reference.decide(self.readable, call)
-  local verdict = answers.settled(decided, call, answer)
+  local verdict = answers.settled(reference.acted(self.readable, decided, call), call, answer)
   if answers.is_bound(call) then
-    self:count(reference.decide(self.readable, answers.binding_of(call)), "bind")
+    self:count(answers.acting(self.readable, answers.binding_of(call)), "bind")
   end
   local expected, found = answers.compare(verdict, self:name(verdict, call, answer), call, answer)
   if expected == found then
@@ -96,16 +99,14 @@ function Round:judge(call, answer)
     return story
   end
   self.picks:count(verdict)
-  if not verdict.unseen then
-    self:count(verdict, call.op)
-  end
+  self:count(verdict, call.op)
   local total = self.totals
   total.calls = total.calls + 1
   total[verdict.verb] = (total[verdict.verb] or 0) + 1
   total.arrived = total.arrived + (answer.errno == 0 and 1 or 0)
   total.rewritten = total.rewritten + (verdict.verb == "rewrite" and answer.addr and 1 or 0)
   total.balanced = total.balanced + (verdict.verb == "balance" and answer.addr and 1 or 0)
-  total.bound = total.bound + (verdict.source and answer.addr and 1 or 0)
+  total.bound = total.bound + (verdict.bind_source and answer.addr and 1 or 0)
 end
 
 --- Whether the programs have anything to look up for an operation.
@@ -126,7 +127,7 @@ function Round:judge_counters()
       return ("%s counts %d hits, not %d"):format(handle, handle.hits, expected)
     end
   end
-  local defaults = self.gate:stats().default
+  local defaults = self.gate:stats().defaults
   for op, default in pairs(defaults) do
     local expected = (self:looks_at(op) and self.hits[op] or 0) + self.before_default[op].hits
     if default.hits ~= expected then

@@ -89,18 +89,20 @@ end
 
 --- A gate with this policy, not attached; closed when the sandbox is left.
 ---@param policy string
+---@param options tidegate.GateOptions|nil
 ---@return tidegate.Gate
-function Sandbox:gate(policy)
-  local gate = assert(tidegate.compile(policy))
+function Sandbox:gate(policy, options)
+  local gate = assert(tidegate.load_text(policy, nil, options))
   self.gates[#self.gates + 1] = gate
   return gate
 end
 
 --- A gate with this policy, attached to the sandbox's cgroup.
 ---@param policy string
+---@param options tidegate.GateOptions|nil
 ---@return tidegate.Gate
-function Sandbox:enforce(policy)
-  local gate = self:gate(policy)
+function Sandbox:enforce(policy, options)
+  local gate = self:gate(policy, options)
   assert(gate:attach(self.cgroup))
   return gate
 end

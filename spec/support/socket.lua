@@ -22,6 +22,7 @@ local SO_BROADCAST = 6
 local SOL_SOCKET, SO_LINGER, SO_RCVTIMEO, SO_SNDTIMEO, SO_PEERNAME, SO_COOKIE, SO_NETNS_COOKIE =
   1, 13, 20, 21, 28, 57, 71
 local SO_BINDTODEVICE, SO_MARK = 25, 36
+local SO_ATTACH_FILTER, SO_DETACH_FILTER, BPF_LD_ABS, BPF_RET = 26, 27, 0x20, 0x06
 local IPPROTO_IPV6, IPV6_V6ONLY, IPV6_HOPLIMIT, IPPROTO_IP, IP_TTL = 41, 26, 52, 0, 2
 local IP_PKTINFO, IPV6_PKTINFO = 8, 50
 
@@ -102,6 +103,34 @@ end
 
 function Socket:broadcast()
   assert(self:set(SOL_SOCKET, SO_BROADCAST, ffi.new("int[1]", 1)))
+  return self
+end
+
+local function attach_filter(self, count)
+  local filter = ffi.new("struct spec_filter[?]", count)
+  for index = 0, count - 2 do
+    filter[index].code = BPF_LD_ABS -- which the kernel translates into several instructions
+  end
+  filter[count - 1].code = BPF_RET
+  filter[count - 1].k = 0xffff
+  return self:set(SOL_SOCKET, SO_ATTACH_FILTER, ffi.new("struct spec_filters", count, filter))
+end
+
+--- Leave next to nothing of what the kernel lets the options of a socket take, by the largest
+--- filter that it takes.
+function Socket:fill_option_memory()
+  local fits, most = 1, 4096
+  assert(not attach_filter(self, most), "the largest filter fits")
+  while most - fits > 1 do
+    local count = math.floor((fits + most) / 2)
+    if attach_filter(self, count) then
+      fits = count
+      self:set(SOL_SOCKET, SO_DETACH_FILTER, ffi.new "int[1]")
+    else
+      most = count
+    end
+  end
+  assert(attach_filter(self, fits))
   return self
 end
 

@@ -123,6 +123,17 @@ function Terminal:key(...)
   tmux(self, "send-keys", ...)
 end
 
+--- The screen with the codes of its colours.
+function Terminal:coloured()
+  return tmux(self, "capture-pane", "-p", "-e")
+end
+
+--- Paste a text, as a terminal does from its clipboard.
+function Terminal:paste(text)
+  tmux(self, "set-buffer", text)
+  tmux(self, "paste-buffer", "-p")
+end
+
 --- Type text, and wait until it is on the screen's last line.
 function Terminal:type(text)
   tmux(self, "send-keys", "-l", text)

@@ -2,6 +2,7 @@
 -- that cannot be found.
 
 local command = require "spec.support.command"
+local tidegate = require "tidegate"
 local uv = require "luv"
 
 -- The spec calls the library in its own process, so that it can be in other
@@ -153,6 +154,24 @@ describe("tg_cgroup_find", function()
     assert.equal(("%s: there is no such folder; the cgroup is %s"):format(below, path), find(below))
   end)
 
+  it("says which form of a target was meant", function()
+    if skip() then return end
+    local unit = "tg-spec-meant"
+    make(unit .. ".service")
+    for word, meant in pairs {
+      ["42"] = "pid:42", ["pid=42"] = "pid:42", ["unit=nginx"] = "unit:nginx",
+      ["zz.service"] = "unit:zz.service", [unit] = "unit:" .. unit,
+    } do
+      assert.equal(("%s: there is no such folder; did you mean %q?"):format(word, meant),
+        find(word))
+    end
+    assert.equal("zz: there is no such folder; cgroups are below " .. root_mount, find "zz")
+    assert.equal("container:web is not supported yet; give pid:42, for a process in the container",
+      find "container:web")
+    assert.equal("docker:web is not supported yet; give pid:42, for a process in the container",
+      find "docker:web")
+  end)
+
   it("names the version 2 mount if it is given a cgroup of version 1", function()
     if skip() then return end
     local first = shell("sed -n 's|^[^ ]* [^ ]* [^ ]* [^ ]* \\([^ ]*\\) [^-]*- cgroup .*|\\1|p' "
@@ -173,5 +192,32 @@ describe("tg_cgroup_find", function()
     assert.equal('"unit:a/b" is not the name of a unit, as in "unit:nginx.service"',
       find "unit:a/b")
     assert.equal("pid 2147483647: there is no such process", find "pid:2147483647")
+  end)
+end)
+
+describe("the condition cgroup", function()
+  --- Whether a call of a task in `asked` matches a rule for `condition`.
+  local function matches(condition, asked)
+    local policy = ("deny { connect = '*', cgroup = %q }"):format(condition)
+    local question = { connect = "192.0.2.1:80", cgroup = asked }
+    return assert(assert(tidegate.load_text(policy)):decide(question)).verb == "deny"
+  end
+
+  it("takes what a gate is attached to", function()
+    if command.no_kernel() then
+      pending(command.no_kernel())
+      return
+    end
+    local own = find "self"
+    assert.is_true(matches("self", own))
+    assert.is_true(matches("pid:" .. uv.os_getpid(), own))
+    assert.is_true(matches(own, "self"))
+    assert.equal(own == find "root", matches("self", "/"))
+    local gate, message, errno =
+      tidegate.load_text [[deny { connect = "*", cgroup = "unit:no-such" }]]
+    assert.is_nil(gate)
+    assert.matches('^policy:1: deny "#1": cgroup: "unit:no%-such": unit no%-such.service: ',
+      message)
+    assert.equal(2, errno)
   end)
 end)

@@ -2,19 +2,17 @@
 -- sanitizers.  CORRUPT_SEED repeats a run.
 
 local native = require "spec.support.native"
+local soak = require "spec.support.soak"
 
-local CORRUPTIONS = 10000
-
--- The folders that make an image, and those that read it.
-local ROOMS = { "table", "image", "compile", "simulate" }
+local CORRUPTIONS = soak.rounds(200000)
 
 -- The other sources of corrupt.c.
-local PARTS = { "damage", "draw", "random_image" }
+local PARTS = { "damage", "draw", "random_image", "read_image" }
 
 describe("a damaged image", function()
   it("is refused, or harmless to everything that reads it", function()
     local seed = os.getenv "CORRUPT_SEED" or tostring(os.time())
-    local text = native.run("corrupt", ("%s %d"):format(seed, CORRUPTIONS), ROOMS, PARTS)
+    local text = native.run("corrupt", ("%s %d"):format(seed, CORRUPTIONS), PARTS)
     print("    " .. text:gsub("\n$", ""))
 
     local total, refused,

@@ -38,10 +38,12 @@ describe("a damaged image", function()
 
   it("is refused for its header", function()
     assert.equal("not a Tidegate image", refused { [0] = 1 })
-    assert.equal("an image of layout 2, this library reads layout 1; compile its policy again",
-      refused { [2] = 2 })
+    assert.equal("an image of layout 5, this library reads layout 4; compile its policy again",
+      refused { [2] = 5 })
     assert.matches("^damaged image: %d+ bytes, it should have 192$", refused { [3] = 3 })
-    assert.equal("damaged image: on_error is verb 3", refused { [ABOUT + 4] = 3 })
+    assert.equal("damaged image: on_error denies operations 0x8", refused { [ABOUT + 4] = 8 })
+    assert.equal("damaged image: on_error denies operations 0x40", refused { [ABOUT + 4] = 64 })
+    assert.equal("damaged image: flags 0x2", refused { [ABOUT + 4] = 0x20000 })
   end)
 
   it("is refused for a section", function()
@@ -80,18 +82,18 @@ describe("a damaged image", function()
   end)
 
   it("is accepted if some terms of a rule ask about sets, and some between them do not", function()
-    local gate = assert(tidegate.compile [[
+    local gate = assert(tidegate.load_text [[
       deny { connect = { "10.0.0.1:1", "10.0.0.2:2", "10.0.0.3:3" },
-        from = { "127.0.0.1", set "mine" {} } }
+        source = { "127.0.0.1", set "mine" {} } }
     ]])
-    assert.equal("accepted", refusal_of(gate:image():data(), function() end))
+    assert.equal("accepted", refusal_of(gate:compile():data(), function() end))
   end)
 
   it("is refused for its sets", function()
-    local gate = assert(tidegate.compile [[
+    local gate = assert(tidegate.load_text [[
       local banned = set "banned" { "192.0.2.0/24", "2001:db8::/32" }
       deny { connect = banned }]])
-    local bytes = gate:image():data()
+    local bytes = gate:compile():data()
 
     local function refused_set(damage)
       return refusal_of(bytes, function(words)
@@ -254,14 +256,25 @@ describe("a damaged image", function()
     assert.equal("damaged image: names and texts at row 4096 reach past its end",
       refused { [ABOUT] = 4096 })
     assert.equal("damaged image: the last text has no end", refused { [ABOUT + 1] = 0 })
-    assert.equal("damaged image: the policy's name is not in the blob",
+    assert.equal("damaged image: the policy's name is not in the blob, or cannot be shown",
       refused { [ABOUT + 3] = 4096 })
     assert.equal("damaged image: no room for 4096 rules", refused { [ABOUT + 2] = 4096 })
-    assert.equal("damaged image: a text of rule 1 is not in the blob", refusal(function(words)
-      words[words[ABOUT] * ROW_WORDS + 6] = 0xffffffff
+    assert.equal("damaged image: a text of rule 1 is not in the blob, or cannot be shown",
+      refusal(function(words) words[words[ABOUT] * ROW_WORDS + 8] = 0xffffffff end))
+    assert.equal("damaged image: a text of rule 0 is not in the blob, or cannot be shown",
+      refusal(function(words) words[words[ABOUT] * ROW_WORDS + 3] = 0xffffffff end))
+    for _, byte in ipairs { 27, 10, 255 } do -- D1
+      assert.equal("damaged image: a text of rule 0 is not in the blob, or cannot be shown",
+        refusal(function(words)
+          local blob = words[ABOUT] * ROW_WORDS
+          ffi.cast("uint8_t *", words + blob)[words[blob]] = byte
+        end))
+    end
+    assert.equal("damaged image: rule 0 is not one that a policy can have", refusal(function(words)
+      words[words[ABOUT] * ROW_WORDS + 6] = C.TG_VERB_COUNT
     end))
     assert.equal("damaged image: rule 0 is not one that a policy can have", refusal(function(words)
-      words[words[ABOUT] * ROW_WORDS + 5] = C.TG_VERBS
+      words[words[ABOUT] * ROW_WORDS + 7] = 4
     end))
   end)
 end)

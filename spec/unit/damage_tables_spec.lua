@@ -22,7 +22,7 @@ describe("a damaged image", function()
       for last = 1, 2 do
         add(policy, C.TG_VERB_BALANCE, {}, { [C.TG_FIELD_ENDPOINT] = { "1.2.3." .. last } })
         for backend = 1, 3 do
-          assert.equal(0, C.tg_policy_backend(policy, last - 1, "10.0.0." .. backend, backend))
+          assert.equal(0, C.tg_policy_add_backend(policy, last - 1, "10.0.0." .. backend, backend))
         end
       end
       return policy
@@ -53,7 +53,7 @@ describe("a damaged image", function()
       end
       -- A choice after the last, in the same row.
       assert.equal(message, refused_lists(function(words, _, list)
-        words[list + ROW_WORDS + 6] = 2 ^ 16 * C.TG_BACKEND_UP + 1
+        words[list + ROW_WORDS + 6] = 2 ^ 16 * (C.TG_BACKEND_UP + 1) + 1
       end))
       assert.equal(message, refused_lists(function(words, _, list) words[list + 1] = 2 end))
       assert.equal(message, refused_lists(function(words, _, list) words[list + 1] = 1 end))
@@ -95,14 +95,16 @@ describe("a damaged image", function()
 
     local function services()
       local policy = new_policy()
-      assert.equal(0, C.tg_policy_services(policy, "svc", 9))
+      local options = library.sized "struct tg_services_options"
+      options.capacity = 9
+      assert.equal(0, C.tg_policy_declare_services(policy, "svc", options))
       local backend = ffi.new "struct tg_backend_spec[1]"
       local address = "10.0.0.1:80"
-      backend[0].address, backend[0].weight, backend[0].state = address, 1, C.TG_BACKEND_UP
-      assert.equal(0, C.tg_policy_service(policy, "svc", "1.2.3.4:80/tcp", backend, 1))
-      assert.equal(0, C.tg_policy_service(policy, "svc", "1.2.3.5:80/tcp", backend, 0))
+      backend[0].size, backend[0].address, backend[0].weight = ffi.sizeof(backend), address, 1
+      assert.equal(0, C.tg_policy_services_put(policy, "svc", "1.2.3.4:80/tcp", backend, 1))
+      assert.equal(0, C.tg_policy_services_put(policy, "svc", "1.2.3.5:80/tcp", backend, 0))
       local list = images.new_list(C.TG_FIELD_ENDPOINT, {})
-      assert.equal(0, C.tg_list_add_set(list, "svc", false))
+      assert.equal(0, C.tg_list_add(list, "@svc"))
       add(policy, C.TG_VERB_BALANCE, {}, { [C.TG_FIELD_ENDPOINT] = list })
       return policy
     end

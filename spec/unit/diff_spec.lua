@@ -1,6 +1,7 @@
 -- The diff of two policies, and going back to an earlier policy.
 
 local diff = require "tidegate.diff"
+local gates = require "tidegate.gate"
 local tidegate = require "tidegate"
 
 local function text(lines)
@@ -65,42 +66,42 @@ end)
 
 describe("gate:diff", function()
   it("reports what one gate has and another does not", function()
-    local one = assert(tidegate.compile [[policy { name = "web" }
+    local one = assert(tidegate.load_text [[policy { name = "web" }
 deny { "a", connect = "10.0.0.1" }
 deny { connect = "10.0.0.2" }]])
-    local other = assert(tidegate.compile 'policy { name = "web" } deny { connect = "10.0.0.2" }')
+    local other = assert(tidegate.load_text 'policy { name = "web" } deny { connect = "10.0.0.2" }')
     assert.equal('+ deny { "a", connect = "10.0.0.1" }', tostring(one:diff(other)))
     assert.equal('- deny { "a", connect = "10.0.0.1" }', tostring(other:diff(one)))
     assert.equal("", tostring(one:diff(one)))
     one:rules()[1]:remove()
     assert.equal(0, #one:diff(other))
     one:policy { default = "deny" }
-    assert.equal('- policy { name = "web", default = "allow", on_error = "allow" }\n'
-      .. '+ policy { name = "web", default = "deny", on_error = "allow" }',
+    assert.equal('- policy { name = "web", default = "allow" }\n'
+      .. '+ policy { name = "web", default = "deny" }',
       tostring(one:diff(other)))
   end)
 
   it("requires a gate", function()
-    assert.has_error(function() tidegate.gate():diff {} end,
+    assert.has_error(function() tidegate.new():diff {} end,
       "diff: wants another gate; got a table")
   end)
 end)
 
 describe("a policy", function()
   it("goes back to a snapshot, with its handles", function()
-    local gate = assert(tidegate.compile [[
+    local gate = assert(tidegate.load_text [[
       policy { name = "web" } deny { "a", connect = "10.0.0.1" }
     ]])
-    local before, snapshot = gate:dump(), gate.source:snapshot()
+    local before, snapshot = gate:dump(), gates.state(gate).source:snapshot()
     local kept = gate:rules()[1]
     kept:remove()
     local added = gate:deny { "b", connect = "10.0.0.2" }
-    gate:policy { default = "deny", on_error = "deny", name = "other", best_effort = true }
-    gate.source:restore(snapshot)
+    gate:policy { default = "deny", on_error = "deny", name = "other", unsupported = "skip" }
+    gates.state(gate).source:restore(snapshot)
     assert.equal(before, gate:dump())
     assert.is_false(kept.removed)
     assert.is_true(added.removed)
-    assert.is_nil(gate.source.options.best_effort)
+    assert.is_nil(gates.state(gate).source.options.unsupported)
     assert.equal(kept, gate:rules()[1])
     gate:deny { "b", connect = "10.0.0.2" } -- the name is free again
   end)

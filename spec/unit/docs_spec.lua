@@ -118,8 +118,8 @@ describe("the documents", function()
         env.write(names[#names], env.read(path))
       end
     end
-    assert(os.execute(("LUA_PATH='lua/?.lua;lua/?/init.lua;;' luajit docs/generate.lua %s > %s/log")
-      :format(table.concat(names, " "), folder)))
+    assert(os.execute((("LUA_PATH='docs/?.lua;lua/?.lua;lua/?/init.lua;%s/lua/?.lua;;' luajit "
+      .. "docs/generate.lua %s > %s/log"):format(build, table.concat(names, " "), folder))))
     assert.equal("", env.read(folder .. "/log"), "run make docs")
   end)
 

@@ -49,7 +49,7 @@ local function product(six, one_family)
   return "{ " .. table.concat(parts, ", ") .. " }"
 end
 
---- `one_family`: only of the family that it looks like, as "to" and "source" need it.
+--- `one_family`: only of the family that it looks like, as "to" and "bind_source" need it.
 local function endpoints(six, one_family)
   local items = {}
   for i = 1, random(0, 4) do
@@ -58,9 +58,9 @@ local function endpoints(six, one_family)
       function() return ("%q"):format("!" .. endpoint(six)) end,
       function() return ("{ %q, %q }"):format(endpoint(six), endpoint(six)) end,
       function() return product(six, one_family) end,
-      -- A set may contain any address, which "to" and "source" of one family cannot have.
+      -- A set may contain any address, which "to" and "bind_source" of one family cannot have.
       function() return one_family and ("%q"):format(endpoint(six))
-        or pick { 'set "one"', '-set "two"' } end,
+        or pick { 'set "one"', [["!@two"]], [["@two:80-90"]], [["!@one:443"]] } end,
     }()
   end
   -- Negations alone would mean all of both families.
@@ -74,7 +74,7 @@ local who = {
   gid = { "0", [["!0"]], "4294967295" },
   comm = { [["curl"]], [["ngin*"]], [[{ "*", "!postfix" }]] },
   pid = { "1", [["100-199"]] },
-  from = { [["*:1-1023"]], 'set "one"', '{ "10.0.0.0/8", -set "two" }' },
+  source = { [["*:1-1023"]], 'set "one"', '{ "10.0.0.0/8", "!@two" }', [["@one:1-1023"]] },
 }
 
 local function rule(number, six)
@@ -109,8 +109,11 @@ local function rule(number, six)
       [[by = "hash", key = "uid"]] }
   end
   if sourced then
-    parts[#parts + 1] = "source = " .. (six and [["::1"]]
+    parts[#parts + 1] = "bind_source = " .. (six and [["::1"]]
       or pick { [["127.0.0.1"]], [["127.0.0.1:2222"]] })
+  end
+  if random(4) == 1 then
+    parts[#parts + 1] = "message = " .. pick { [["not here"]], [["a \"b\" \\ é"]] }
   end
   if random(3) == 1 then
     parts[#parts + 1] = "log = " .. pick { "true", "false", [["10/s"]], [["1/100"]] }
@@ -124,13 +127,15 @@ local function policy()
     "", [[policy { name = "web" }]], [[policy { default = "deny" }]],
     [[policy { name = "a \"b\"", default = { connect = "deny" }, on_error = "deny" }]],
     [[policy { default = { egress = "deny", sendmsg = "allow" } }]],
+    [[policy { default = "deny", on_error = { connect = "allow", bind = "allow" } }]],
+    [[policy { default = "deny", shadow = true }]],
   }
   for _, name in ipairs { "one", "two" } do
     local items = {}
     for index = 1, random(0, 4) do
       local item = pick { function() return ("10.%d.0.0/16"):format(random(0, 255)) end, v6 }()
       items[index] = random(3) == 1 and ("{ %q, ttl = %s }")
-        :format(item, pick { '"90s"', "0", "0.5" })
+        :format(item, pick { '"90s"', "math.huge", "0.5" })
         or ("%q"):format(item)
     end
     items[#items + 1] = pick { "", "", 'ttl = "10m"', "size = 100" }
@@ -158,12 +163,12 @@ describe("gate:dump", function()
   teardown(env.clean)
 
   it("is Lua on one line a rule", function()
-    local gate = assert(tidegate.compile([[
+    local gate = assert(tidegate.load_text([[
       deny { log = "1/100", errno = 111, uid = { "root", { 33 } }, connect = { "10.0.0.0/8:443",
              { addr = "192.0.2.1", port = { 80, "8000-8999" } } }, "a \"name\"" }
       rewrite { to = "127.0.0.1:80", reveal = true, connect = { { "192.0.2.1" } } }]], "web.lua"))
     assert.equal([[
-policy { default = "allow", on_error = "allow" }
+policy { default = "allow" }
 
 deny { "a \"name\"", connect = { "10.0.0.0/8:443", ]]
       .. [[{ addr = "192.0.2.1", port = { 80, "8000-8999" } } }, ]]
@@ -173,19 +178,19 @@ rewrite { connect = "192.0.2.1", to = "127.0.0.1:80", reveal = true }
   end)
 
   it("keeps the names of unnamed rules if one was removed", function()
-    local gate = tidegate.gate()
+    local gate = tidegate.new()
     local first = gate:deny { connect = "192.0.2.1" }
     gate:deny { connect = "192.0.2.2" }
     first:remove()
     gate:deny { connect = "192.0.2.3" }
     local text = gate:dump()
     assert.equal([[
-policy { default = "allow", on_error = "allow" }
+policy { default = "allow" }
 
 deny { "#2", connect = "192.0.2.2" }
 deny { "#3", connect = "192.0.2.3" }
 ]], text)
-    assert.equal(text, assert(tidegate.compile(text)):dump())
+    assert.equal(text, assert(tidegate.load_text(text)):dump())
   end)
 
   it("names a file from the root, so that it can be loaded from anywhere", function()
@@ -193,27 +198,28 @@ deny { "#3", connect = "192.0.2.3" }
     env.write(folder .. "/block.txt", "192.0.2.1\n")
     env.write(folder .. "/web.lua", [[deny { connect = { file "./block.txt", "192.0.2.2" } }]])
     local text = assert(tidegate.load(folder .. "/web.lua")):dump()
-    assert.equal(('policy { default = "allow", on_error = "allow" }\n\n'
+    assert.equal(('policy { default = "allow" }\n\n'
       .. 'deny { connect = { file "%s/block.txt", "192.0.2.2" } }\n'):format(folder), text)
-    assert.equal(text, assert(tidegate.compile(text, "/elsewhere/dump.lua")):dump())
+    assert.equal(text, assert(tidegate.load_text(text, "/elsewhere/dump.lua",
+      { trust = true })):dump())
   end)
 
   it("gives the same image, for random policies", function()
     env.seed()
     for _ = 1, 2000 do
       local text = policy()
-      local gate, message = tidegate.compile(text, "web.lua")
+      local gate, message = tidegate.load_text(text, "web.lua")
       assert(gate, text .. "\n" .. tostring(message))
       local dumped = gate:dump()
-      local again = assert(tidegate.compile(dumped, "web.lua"))
+      local again = assert(tidegate.load_text(dumped, "web.lua"))
       -- The same decisions …
-      local rows, sections, on_error = deciding_rows(gate:image())
-      local rows_again, sections_again, on_error_again = deciding_rows(again:image())
+      local rows, sections, on_error = deciding_rows(gate:compile())
+      local rows_again, sections_again, on_error_again = deciding_rows(again:compile())
       assert(rows == rows_again and sections == sections_again and on_error == on_error_again, text)
       -- … and, except for the lines that rules came from, the same bytes.
       assert.equal(dumped, again:dump())
-      local third = assert(tidegate.compile(again:dump(), "web.lua"))
-      assert(third:image():data() == again:image():data(), text)
+      local third = assert(tidegate.load_text(again:dump(), "web.lua"))
+      assert(third:compile():data() == again:compile():data(), text)
     end
   end)
 end)

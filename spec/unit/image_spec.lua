@@ -29,13 +29,13 @@ local function verb_of(image, endpoint, op)
   local query, decision = library.sized "struct tg_query", library.sized "struct tg_decision"
   query.op, query.proto = op or C.TG_OP_CONNECT, 6
   check(C.tg_query_endpoint(query, endpoint))
-  check(C.tg_image_decide(image, query, decision))
+  check(C.tg_image_decide(image, nil, query, decision))
   return decision.verb == C.TG_VERB_DENY and "deny" or "allow"
 end
 
 local function hooks_of(image)
   local names = {}
-  for hook = 0, tonumber(C.TG_HOOKS) - 1 do
+  for hook = 0, tonumber(C.TG_HOOK_COUNT) - 1 do
     if bit.band(info_of(image).hooks, bit.lshift(1, hook)) ~= 0 then
       names[#names + 1] = ffi.string(C.tg_hook_name(hook))
     end
@@ -51,16 +51,17 @@ describe("an image", function()
     assert.equal(2, info.rules)
     assert.equal(#bytes_of(image), tonumber(info.bytes))
     assert.equal(0, #bytes_of(image) % 64)
-    assert.equal(tonumber(C.TG_VERB_ALLOW), info.on_error)
+    assert.equal(tonumber(C.TG_VERB_ALLOW), info.on_error[C.TG_OP_CONNECT])
 
     local rule = library.sized "struct tg_rule_info"
     check(C.tg_image_rule(image, 0, rule))
     assert.same({ "net", "a.lua:1", "deny {}" },
       { ffi.string(rule.name), ffi.string(rule.where), ffi.string(rule.text) })
     assert.same({ tonumber(C.TG_VERB_DENY), EGRESS }, { rule.verb, rule.ops })
+    assert.equal("not from here", ffi.string(rule.message))
     check(C.tg_image_rule(image, 1, rule))
-    assert.same({ "#2", "", "" }, { ffi.string(rule.name), ffi.string(rule.where),
-      ffi.string(rule.text) })
+    assert.same({ "#2", "", "", "" }, { ffi.string(rule.name), ffi.string(rule.where),
+      ffi.string(rule.text), ffi.string(rule.message) })
     assert.equal(-34, C.tg_image_rule(image, 2, rule))
     assert.equal("the image has no rule 2: it has 2", ffi.string(C.tg_error()))
   end)
@@ -98,7 +99,7 @@ describe("an image", function()
     assert.equal(names, rewrite({ to = "*:80" }, "*"))
     assert.equal(names, rewrite({ to = "*:80" }, "udp"))
     assert.equal("connect4 connect6 getpeername4 getpeername6", rewrite({ to = "*:80" }, "tcp"))
-    assert.equal("connect4 connect6", rewrite({ to = "*:80", reveal = true }, "*"))
+    assert.equal("connect4 connect6", rewrite({ to = "*:80", flags = C.TG_RULE_REVEAL }, "*"))
     assert.equal("sendmsg4 sendmsg6 recvmsg4 recvmsg6",
       rewrite({ to = "*:80", ops = 2 ^ tonumber(C.TG_OP_SENDMSG) }, "*"))
     assert.equal("bind4 bind6 getsockname4 getsockname6",
@@ -174,8 +175,8 @@ describe("an image file", function()
     local policy = new_policy()
     for i = 1, 32 do
       local list = new_list(C.TG_FIELD_ENDPOINT, {})
-      check(C.tg_policy_set(policy, "set" .. i, 0, 0))
-      check(C.tg_list_add_set(list, "set" .. i, false))
+      check(C.tg_policy_declare_set(policy, "set" .. i, nil))
+      check(C.tg_list_add(list, "@set" .. i))
       add(policy, C.TG_VERB_DENY, {}, { [tonumber(C.TG_FIELD_ENDPOINT)] = list })
     end
     local image = compile(policy)

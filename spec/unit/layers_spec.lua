@@ -81,7 +81,7 @@ describe("make lint-layers", function()
     assert.same({}, planted("core/compile/planted.c",
       including("core/compile/planted.c", "policy/list.h")))
     assert.same({}, planted("core/base/planted.c",
-      including("core/base/planted.c", "bpf/layout/event.h")))
+      including("core/base/planted.c", "bpf/layout/enums.h")))
     assert.same({}, planted("core/base/planted.c", including("core/base/planted.c", "tidegate.h")))
     assert.same({}, planted("bpf/planted.bpf.c", including("bpf/planted.bpf.c", "bpf/hook/maps.h")))
   end)
@@ -111,7 +111,7 @@ describe("make lint-layers", function()
     assert.same({
       "bpf/layout/set.h:1: has the name of core/table/set.h: rename one, because a name "
         .. "is unique in core/ and bpf/",
-    }, planted("bpf/layout/set.h", including("bpf/layout/set.h", "bpf/layout/event.h")))
+    }, planted("bpf/layout/set.h", including("bpf/layout/set.h", "bpf/layout/enums.h")))
   end)
 
   it("refuses a header whose include guard is not its path", function()

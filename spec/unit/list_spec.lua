@@ -8,7 +8,7 @@ local ENOENT, EINVAL = 2, 22
 
 local function new_list(field)
   local slot = binding.slot "list"
-  assert(C.tg_list_new(C["TG_FIELD_" .. field], slot) == 0)
+  assert(C.tg_list_new(C["TG_FIELD_" .. field], 0, slot) == 0)
   return binding.own("list", slot)
 end
 
@@ -40,10 +40,12 @@ local good = {
     "unix:/" .. ("x"):rep(107),
     "1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7::", "::2:3:4:5:6:7:8", "2001:DB8::A", "64:ff9b::1.2.3.4",
     "[::1-::9]:80",
+    "@private", "!@metadata:80", "@global:https",
+    "@banned", "!@banned", "@banned:25", "!@banned:80-90", "@banned:https", "@a.b_c-9:*", "@7",
   },
   PORT = { "443", "8000-8999", "https", "!22", "*", "0", "65535" },
   PROTO = { "tcp", "udp", "icmp", "icmpv6", "mptcp", "sctp", "udplite", "dccp", "raw", "17", "!6",
-    "0-65535" },
+    "0-255" },
   FAMILY = { "inet", "inet6", "unix", "!inet" },
   UID = { "0", "root", "!root", "1000-1999", "4294967295" },
   GID = { "0", "root", "!root", "1000-1999" },
@@ -63,9 +65,28 @@ local bad = {
     ["443"] = [[not an address: for a port write "*:443"]],
     ["80-90"] = [[not an address: for a port write "*:80-90"]],
     ["**"] = [['*' stands for a whole address: write "*" or "*:443"]],
-    ["10.0.0.*"] = [['*' stands for a whole address, not for a part]],
-    ["a b"] = [[there is a space in it]],
-    ["10.0.0.1 "] = [[there is a space in it]],
+    ["10.0.0.*"] = [['*' stands for a whole address, not for a part: write 10.0.0.0/24]],
+    ["10.*.*"] = [['*' stands for a whole address, not for a part: write 10.0.0.0/8]],
+    ["*.10"] = [['*' stands for a whole address: write "*" or "*:443"]],
+    ["0/0"] = [[an IPv4 address has four numbers: write 0.0.0.0/0]],
+    ["!10.1/16"] = [[an IPv4 address has four numbers: write 10.1.0.0/16]],
+    ["10.0.0.0/255.255.0.0:80"] =
+      [[masks are not supported: write a prefix length, 10.0.0.0/16:80]],
+    ["10.0.0.0/255.0.255.0"] =
+      [[masks are not supported: write a prefix length, such as 10.0.0.0/8]],
+    ["80/tcp"] = [[for a port write "*:80", and the protocol as a condition: proto = "tcp"]],
+    ["/run/x.sock"] = [[for a unix socket write "unix:/run/x.sock"]],
+    ["example.com/index.html"] = [[an endpoint has no path: leave out "/index.html"]],
+    ["*:80:90"] = [[a range of ports is written 80-90]],
+    ["*:1024+"] = [[a range of ports is written 1024-65535]],
+    ["*:<1024"] = [[a range of ports is written 0-1023, or 1024-65535]],
+    ["a b"] = [[there is a space in it: leave it out, or write two items]],
+    ["10.0.0.1 "] = [[there is a space in it: leave it out, or write two items]],
+    ["!= 10.0.0.1"] = [['!' is enough: write "!10.0.0.1"]],
+    ["tcp://10.0.0.1:80"] =
+      [[a URL: write "HOST:PORT", and the protocol as a condition: proto = "tcp"]],
+    ["10.0.0.1:80/tcp"] = [[a protocol is a condition of its own: proto = "tcp"]],
+    ["*:22,80"] = [[a ',' in it: write each port as a separate item]],
     ["10.0.0.1,10.0.0.2"] = [[a ',' in it: write each endpoint as a separate item]],
     ["unix:"] = [[no path after the ':': write unix:/run/x.sock, unix:@abstract, or unix:* for ]]
       .. [[every unix socket]],
@@ -75,6 +96,19 @@ local bad = {
     ["unix:/run/*.sock"] = [['*' may only be at the end: write unix:/run/*]],
     ["!unix:/run/**"] = [['*' may only be at the end: write unix:/run/*]],
     [long_path] = [[109 bytes, a unix socket's path has at most 108]],
+    -- live sets
+    ["@"] = [[no name after the '@': write the name of a live set or a range; built-in ]]
+      .. [[ranges are @private, @metadata, @loopback, @linklocal, @multicast, @global and @local]],
+    ["!@:25"] = [[no name after the '@': write the name of a live set or a range; built-in ]]
+      .. [[ranges are @private, @metadata, @loopback, @linklocal, @multicast, @global and @local]],
+    ["@banned/24"] = [[after the '@' comes the name of a live set or a range: letters, digits, ]]
+      .. [['_', '.' and '-', and perhaps a port: "@banned:25"]],
+    ["@two words"] = [[after the '@' comes the name of a live set or a range: letters, digits, ]]
+      .. [['_', '.' and '-', and perhaps a port: "@banned:25"]],
+    ["@banned:"] = [[no port after the ':': write one, or leave the ':' out]],
+    ["@banned:99999"] = [[port 99999 is over 65535]],
+    ["@" .. ("x"):rep(256)] = [[the name has more than 255 characters]],
+    ["-@banned"] = [[write "!@banned" to leave a live set out]],
     -- IPv4
     ["10.0.0.256"] = [[256 is over 255]],
     ["10.0.0"] = [[an IPv4 address has four numbers, this one has 3]],
@@ -90,7 +124,7 @@ local bad = {
     ["10.0.0.0/"] = [[no prefix length after the '/']],
     ["10.0.0.0/x"] = [[no prefix length after the '/']],
     ["10.0.0.0/8x"] = [["x" at its end makes no sense]],
-    ["10.0.0.0/255.0.0.0"] = [[masks are not supported: write a prefix length, such as 10.0.0.0/8]],
+    ["10.0.0.0/255.0.0.0"] = [[masks are not supported: write a prefix length, 10.0.0.0/8]],
     ["10.0.0.1/8"] = [[has bits set below /8: write 10.0.0.0/8, or 10.0.0.1 for the one address]],
     ["2001:db8::1/32"] =
       [[has bits set below /32: write 2001:db8::/32, or 2001:db8::1 for the one address]],
@@ -114,7 +148,7 @@ local bad = {
     ["10.0.0.1:80-"] = [[the range "80-" has no end]],
     ["10.0.0.1:1-2-3"] = [[two ranges in one: write them as two items]],
     ["10.0.0.1:80x"] = [["80x" is not a port]],
-    ["10.0.0.1:80:90"] = [["80:90" is not a port]],
+    ["10.0.0.1:80:90"] = [[a range of ports is written 80-90]],
     ["10.0.0.1:/x"] = [["/x" is not a port, such as 443, 80-90 or https]],
     ["10.0.0.1:-1"] = [[a port is not negative]],
     -- IPv6
@@ -137,18 +171,24 @@ local bad = {
     [""] = [[an empty item: write a value, or "*" for all]],
     ["65536"] = [[port 65536 is over 65535]],
     ["99999999999999999999"] = [[port 99999999999999999999 is over 65535]],
-    ["80,90"] = [["80,90" is not a port]],
+    ["80,90"] = [[a ',' in it: write each port as a separate item]],
     ["80 "] = [["80 " is not a port]],
+    ["@banned"] = [[names addresses: only an operation, or source, can have it]],
   },
   PROTO = {
     ["TCP"] = [[protocols are in lower case: write tcp]],
     ["tpc"] = [[not a protocol: write tcp, udp, icmp, icmpv6, sctp, mptcp, udplite, dccp, raw, or ]]
       .. [[a number]],
-    ["70000"] = [[protocol number 70000 is over 65535]],
+    ["any"] = [[leave proto out: a rule is about all protocols]],
+    ["udp6"] = [[not a protocol: write udp, and family = "inet6"]],
+    ["tcp,udp"] = [[a ',' in it: write each as a separate item]],
+    ["70000"] = [[protocol number 70000 is over 255; the only larger one is 262, of mptcp]],
     ["-1"] = [[a protocol number is not negative]],
   },
   FAMILY = {
-    ["ipv4"] = [[not a family: write inet (for IPv4), inet6 (for IPv6) or unix]],
+    ["ipv4"] = [[not a family: write inet]],
+    ["AF_INET6"] = [[not a family: write inet6]],
+    ["Unix"] = [[not a family: write unix]],
     ["2"] = [[not a family: write inet (for IPv4), inet6 (for IPv6) or unix]],
   },
   UID = {
@@ -156,11 +196,14 @@ local bad = {
     ["4294967296"] = [[user ID 4294967296 is over 4294967295]],
     ["9-1"] = [[the range is upside down: write 1-9]],
     ["10x"] = [["10x" is not a user ID]],
+    ["root,daemon"] = [[a ',' in it: write each as a separate item]],
+    ["!@banned"] = [[names addresses: only an operation, or source, can have it]],
   },
   GID = { ["1-"] = [[the range "1-" has no end]] },
   PID = { ["init"] = [[not a process ID, such as 42 or 100-200]] },
   TYPE = {
-    ["datagram"] = [[not a socket type: write stream, dgram, seqpacket or raw]],
+    ["datagram"] = [[not a socket type: write dgram]],
+    ["SOCK_STREAM"] = [[not a socket type: write stream]],
     ["2"] = [[not a socket type: write stream, dgram, seqpacket or raw]],
   },
   MARK = {
@@ -190,8 +233,9 @@ local bad = {
     ["0"] = [[no network namespace has this cookie]],
     ["18446744073709551616"] = [[no network namespace has this cookie]],
   },
-  FROM = { ["10.0.0.1:x:y"] = [["x:y" is not a port, such as 443, 80-90 or https]] },
+  SOURCE = { ["10.0.0.1:x:y"] = [["x:y" is not a port, such as 443, 80-90 or https]] },
   COMM = {
+    ["/bin/sh"] = [[is a path, and comm is the name of a thread: write exe]],
     ["a*b"] = [['*' may only be at the end]],
     ["abcdefghijklmnop"] =
       [[the kernel cuts a command's name at 15 characters: write "abcdefghijklmno"]],
@@ -251,11 +295,93 @@ describe("a list", function()
     assert.equal('"11111111111111111111…": 1000 characters are too many for one item', message)
   end)
 
+  it("takes no line break, which is easily left at the end of a line that was read", function()
+    for field, item in pairs {
+      ENDPOINT = "10.0.0.0/8", PORT = "443", UID = "root", PROTO = "tcp", DEVICE = "lo",
+    } do
+      for _, shown in ipairs { "\\n", "\\r" } do
+        local _, message, code = add(field, item .. (shown == "\\n" and "\n" or "\r\n"))
+        assert.equal(('"%s%s": there is a line break in it: leave it out'):format(item, shown),
+          message)
+        assert.equal(EINVAL, code)
+      end
+    end
+    assert.equal([["@s\n": there is a line break in it: leave it out]],
+      (select(2, add("ENDPOINT", "@s\n"))))
+  end)
+
+  it("takes no control characters", function()
+    for item, reason in pairs {
+      ["\27[2Jx"] = [["\x1b[2Jx": there is a control character in it: leave it out]],
+      ["10.0.0.1\127"] = [["10.0.0.1\x7f": there is a control character in it: leave it out]],
+      ["\194\155\255é b"] =
+        [["\xc2\x9b\xffé b": there is a space in it: leave it out, or write two items]],
+    } do
+      assert.equal(reason, (select(2, add("ENDPOINT", item))))
+    end
+  end)
+
+  it("excludes at most 32 live sets", function()
+    local list = new_list "ENDPOINT"
+    for number = 1, 32 do
+      assert.equal(0, C.tg_list_add(list, "!@s" .. number))
+    end
+    local message = select(2, binding.failure(C.tg_list_add(list, "!@s33")))
+    assert.equal('"!@s33": a list excludes at most 32 live sets', message)
+    assert.equal(0, C.tg_list_add(list, "!@s32:80"))
+  end)
+
   it("belongs to a known field", function()
     local slot = binding.slot "list"
-    assert.equal(-EINVAL, C.tg_list_new(99, slot))
-    assert.equal("99 is not a field", (select(2, binding.failure(-EINVAL))))
+    assert.equal(-EINVAL, C.tg_list_new(99, 0, slot))
+    assert.equal("tg_list_new: 99 is not a field", (select(2, binding.failure(-EINVAL))))
     assert.is_true(slot[0] == nil)
+  end)
+
+  it("with TG_LIST_NUMERIC takes no name that has to be looked up", function()
+    local function numeric(field, item)
+      local slot = binding.slot "list"
+      assert.equal(0, C.tg_list_new(C["TG_FIELD_" .. field], C.TG_LIST_NUMERIC, slot))
+      local result = C.tg_list_add(binding.own("list", slot), item)
+      return result == 0 or select(2, binding.failure(result))
+    end
+    for field, refused in pairs {
+      ENDPOINT = { ["localhost"] = "address", ["localhost:80"] = "address",
+        ["10.0.0.1:https"] = "port's number", ["@banned:https"] = "port's number",
+        ["!nowhere.example:https"] = "port's number" },
+      PORT = { ["https"] = "port's number" }, SOURCE = { ["localhost"] = "address" },
+      UID = { ["root"] = "user ID", ["!root"] = "user ID" }, GID = { ["root"] = "group ID" },
+    } do
+      for item, what in pairs(refused) do
+        assert.equal(('"%s": names are not looked up here: write the %s'):format(item, what),
+          numeric(field, item))
+      end
+    end
+    for field, items in pairs {
+      ENDPOINT = { "*", "10.0.0.0/8:80-90", "[::1]:1", "!10.0.0.1", "@banned", "!@banned:25",
+        "unix:/run/x.sock" },
+      PORT = { "443", "1-1023", "*" }, UID = { "0", "1-9", "!0", "*" }, GID = { "0" },
+      PROTO = { "tcp", "17" }, FAMILY = { "inet6" }, TYPE = { "stream" }, DEVICE = { "lo" },
+      COMM = { "curl" }, EXE = { "/bin/sh" }, NETNS = { "self" }, CGROUP = { "/" },
+    } do
+      for _, item in ipairs(items) do
+        assert.is_true(numeric(field, item))
+      end
+    end
+    assert.equal("tg_list_new: flags: 0x2 is not known to this library",
+      select(2, binding.failure(C.tg_list_new(C.TG_FIELD_UID, 2, binding.slot "list"))))
+  end)
+
+  it("stays numeric when it is loaded from a file", function()
+    local slot = binding.slot "list"
+    assert.equal(0, C.tg_list_new(C.TG_FIELD_UID, C.TG_LIST_NUMERIC, slot))
+    local list = binding.own("list", slot)
+    with_file("1\nroot\n", function(path)
+      assert.equal(path .. ':2: "root": names are not looked up here: write the user ID',
+        select(2, binding.failure(C.tg_list_load(list, path))))
+    end)
+    with_file("1\n", function(path) assert.equal(0, C.tg_list_load(list, path)) end)
+    assert.equal(-EINVAL, C.tg_list_add(list, "root"))
   end)
 
   it("takes ports for a product only from a list of ports", function()
@@ -271,6 +397,10 @@ describe("a list", function()
     local with_port = new_list "ENDPOINT"
     assert.equal(0, C.tg_list_add(with_port, "10.0.0.1:80"))
     refused("addr: an address here has no port: write it as port = …", endpoints, with_port, ports)
+    local set_with_port = new_list "ENDPOINT"
+    assert.equal(0, C.tg_list_add(set_with_port, "!@banned:80"))
+    refused("addr: an address here has no port: write it as port = …", endpoints, set_with_port,
+      ports)
     assert.equal(0, C.tg_list_add_product(endpoints, nil, nil))
   end)
 end)
@@ -303,6 +433,24 @@ describe("a list from a file", function()
     assert.equal(EINVAL, code)
     assert.equal("FILE:1: there is a NUL byte in it: is this a text file?",
       (select(2, load_text "10.0\0.0.0\n")))
+    assert.equal("FILE:2: there is a NUL byte in it: is this a text file?",
+      (select(2, load_text "10.0.0.0\n# a comment\0\n")))
+  end)
+
+  it("is not read for ever, and not without a limit", function()
+    local list = new_list "ENDPOINT"
+    local _, message, code = binding.failure(C.tg_list_load(list, "/dev/zero"))
+    assert.equal("/dev/zero:1: there is a NUL byte in it: is this a text file?", message)
+    assert.equal(EINVAL, code)
+    with_file("", function(path)
+      local file = assert(io.open(path, "w"))
+      assert(file:seek("set", 256 * 2 ^ 20))
+      file:write "\n"
+      file:close()
+      _, message, code = binding.failure(C.tg_list_load(list, path))
+      assert.equal(path .. ": over the limit of 256 MiB: is this a list of items?", message)
+      assert.equal(27, code) -- EFBIG
+    end)
   end)
 
   it("says why it cannot be read", function()

@@ -16,7 +16,7 @@ end
 
 local function new_list(field, items)
   local slot = binding.slot "list"
-  assert(C.tg_list_new(C["TG_FIELD_" .. field], slot) == 0)
+  assert(C.tg_list_new(C["TG_FIELD_" .. field], 0, slot) == 0)
   local list = binding.own("list", slot)
   for _, item in ipairs(items) do
     assert(C.tg_list_add(list, item) == 0, ffi.string(C.tg_error()))
@@ -38,11 +38,11 @@ local function add(policy, fields)
     rule[key] = key == "verb" and C["TG_VERB_" .. value] or value
   end
   rule.ops = fields.ops or CONNECT
-  return outcome(C.tg_policy_add(policy, rule, binding.index()))
+  return outcome(C.tg_policy_add_rule(policy, rule, binding.index()))
 end
 
 local function match(policy, index, field, ...)
-  return outcome(C.tg_policy_match(policy, index, new_list(field, { ... })))
+  return outcome(C.tg_policy_add_match(policy, index, new_list(field, { ... })))
 end
 
 local function compile(policy)
@@ -81,25 +81,63 @@ describe("a rule", function()
     _, message = add(policy, { verb = "DENY", name = "rule 50" })
     assert.equal('deny "rule 50": rule 50 has this name too', message)
     refused('allow "": an empty name: leave it out, or give one', { verb = "ALLOW", name = "" })
+    local long = ("x"):rep(255)
+    assert.is_true(add(policy, { verb = "ALLOW", name = long }))
+    refused(('allow "%sy": a name of 256 bytes: at most 255 are possible'):format(long),
+      { verb = "ALLOW", name = long .. "y" })
+    for name, wrong in pairs { -- D1, D2
+      ["a\27"] = 'allow "a\\x1b": the name has control characters: choose another one',
+      ["a\nb"] = 'allow "a\\x0ab": the name has control characters: choose another one',
+      ["a\194\155"] = 'allow "a\\xc2\\x9b": the name has control characters: choose another one',
+      ["b\255d"] = 'allow "b\\xffd": the name is not UTF-8: choose another one',
+    } do
+      refused(wrong, { verb = "ALLOW", name = name })
+    end
+    assert.is_true(add(new_policy(), { verb = "ALLOW", name = "caf\195\169" }))
+  end)
+
+  it("is not called like a kind of handlers", function()
+    for _, kind in ipairs {
+      "*", "lost", "error", "failed", "severed", "reload", "learned", "end",
+      "allow", "deny", "rewrite", "balance", "observe",
+    } do
+      refused(('deny "%s": no rule can have this name, because on("%s", ...) hears of something '
+        .. 'else: choose another one'):format(kind, kind), { verb = "DENY", name = kind })
+    end
+    assert.is_true(add(new_policy(), { verb = "DENY", name = "deny all" }))
+  end)
+
+  it("has a message of one line, or none", function()
+    for _, message in ipairs { "x", ("x"):rep(256), "caf\195\169" } do
+      assert.is_true(add(new_policy(), { verb = "ALLOW", message = message }))
+    end
+    for message, text in pairs {
+      ["is empty: leave it out"] = "",
+      ["has 257 bytes: at most 256 are possible"] = ("x"):rep(257),
+      ["has control characters: write it in UTF-8, on one line"] = "two\nlines",
+      ["is not UTF-8: write it in UTF-8, on one line"] = "\255",
+    } do
+      refused('allow "r": message: ' .. message, { verb = "ALLOW", message = text })
+    end
   end)
 
   it("has a verb and operations of this version", function()
-    refused("0 is not a verb", { verb = "NONE" })
+    refused("a rule: 0 is not a verb: set it to a TG_VERB_*", { verb = "NONE" })
     refused('allow "r": no operation: write connect, sendmsg, egress, bind, recvmsg, getpeername '
       .. 'or getsockname',
       { verb = "ALLOW", ops = 0 })
     refused('allow "r": 9 is not an operation', { verb = "ALLOW", ops = 512 })
   end)
 
-  it("has a struct of a size that the library knows", function()
-    local rule = ffi.new "struct tg_rule"
+  it("has a struct of a size, and flags, that the library knows", function()
     local size = ffi.sizeof "struct tg_rule"
-    for _, wrong in ipairs { 0, size + 8 } do
-      rule.size = wrong
-      local _, message = outcome(C.tg_policy_add(new_policy(), rule, binding.index()))
-      assert.equal(("size of struct tg_rule is %d: set it to sizeof, %d"):format(wrong, size),
-        message)
-    end
+    local rule = ffi.new "struct tg_rule"
+    local _, message = outcome(C.tg_policy_add_rule(new_policy(), rule, binding.index()))
+    assert.equal(("struct tg_rule: its size is 0: set it to sizeof(struct tg_rule), %d")
+      :format(size), message)
+    refused('allow "r": flags: 0x48 is not known to this library',
+      { verb = "ALLOW", flags = C.TG_RULE_SHADOW + 0x48 })
+    refused('allow "r": reserved: must be 0', { verb = "ALLOW", reserved = 1 })
   end)
 
   it("denies with an errno that a program may see", function()
@@ -154,27 +192,29 @@ describe("a rule", function()
 
   it("has a source if it connects or sends", function()
     for _, source in ipairs { "127.0.0.1:22222", "127.0.0.1", "::1", "[::1]:9" } do
-      assert.is_true(add(new_policy(), { verb = "ALLOW", source = source }))
+      assert.is_true(add(new_policy(), { verb = "ALLOW", bind_source = source }))
     end
     local function bad(message, source)
-      refused('allow "r": source: ' .. message, { verb = "ALLOW", source = source })
+      refused('allow "r": bind_source: ' .. message, { verb = "ALLOW", bind_source = source })
     end
     bad('"*:80": needs an address of this machine', "*:80")
     bad('"0.0.0.0": needs an address of this machine', "0.0.0.0")
     bad('"127.0.0.0/8": must be one address, not a prefix or a range', "127.0.0.0/8")
     bad('"127.0.0.1:0": port 0 is not a port', "127.0.0.1:0")
-    refused('allow "r": source: only connect and sendmsg have one',
-      { verb = "ALLOW", ops = 2, source = "127.0.0.1" })
-    refused('allow "r": source: "127.0.0.1:9": a datagram leaves from its socket\'s port: write '
-      .. 'the address alone',
-      { verb = "ALLOW", ops = CONNECT + SENDMSG, source = "127.0.0.1:9" })
-    refused('deny "r": source: a denied call has none', { verb = "DENY", source = "127.0.0.1" })
-    for field, value in pairs {
-      source = "127.0.0.1", set = "mark=1", privileged = true, shadow = true,
+    refused('allow "r": bind_source: only connect and sendmsg have one',
+      { verb = "ALLOW", ops = 2, bind_source = "127.0.0.1" })
+    refused('allow "r": bind_source: "127.0.0.1:9": a datagram leaves from its socket\'s port: '
+      .. 'write the address alone',
+      { verb = "ALLOW", ops = CONNECT + SENDMSG, bind_source = "127.0.0.1:9" })
+    refused('deny "r": bind_source: a denied call has none',
+      { verb = "DENY", bind_source = "127.0.0.1" })
+    for field, fields in pairs {
+      bind_source = { bind_source = "127.0.0.1" }, sockopt = { sockopt = "mark=1" },
+      low_port = { flags = C.TG_RULE_LOW_PORT }, shadow = { flags = C.TG_RULE_SHADOW },
     } do
+      fields.verb = "OBSERVE"
       refused(('observe "r": %s: observe only counts and reports: leave it out, or write allow')
-        :format(field),
-        { verb = "OBSERVE", [field] = value })
+        :format(field), fields)
     end
     refused('observe "r": log: observe exists to report: write a rate such as "10/s", or leave '
       .. 'the rule out',
@@ -185,7 +225,8 @@ describe("a rule", function()
 
   it("has only the effects of its verb", function()
     refused('allow "r": to: only rewrite and balance have it', { verb = "ALLOW", to = "127.0.0.1" })
-    refused('deny "r": reveal: only rewrite and balance have it', { verb = "DENY", reveal = true })
+    refused('deny "r": reveal: only rewrite and balance have it',
+      { verb = "DENY", flags = C.TG_RULE_REVEAL })
     refused('rewrite "r": errno: only deny and balance have one',
       { verb = "REWRITE", to = "::1", error = "EPERM" })
   end)
@@ -244,7 +285,7 @@ describe("a condition", function()
     end
     local product = new_list("ENDPOINT", {})
     assert.equal(0, C.tg_list_add_product(product, new_list("ENDPOINT", { "::" }), nil))
-    assert.equal(-EINVAL, C.tg_policy_match(policy, 0, product))
+    assert.equal(-EINVAL, C.tg_policy_add_match(policy, 0, product))
     assert.is_true(match(policy, 0, "ENDPOINT", "0.0.0.0/0", "0.0.0.0/8", "::/0",
       "0.0.0.0-0.0.0.1"))
   end)
@@ -257,14 +298,21 @@ describe("a policy", function()
       assert.equal(message, (select(2, outcome(C.tg_policy_default(policy, ...)))))
     end
     check("default: must be allow or deny", CONNECT, C.TG_VERB_REWRITE)
-    check("default: 0x40 are not operations", 64, C.TG_VERB_ALLOW)
+    check("default: ops: 0x40 is not known to this library", 64, C.TG_VERB_ALLOW)
     check("default: the kernel cannot deny recvmsg", 63, C.TG_VERB_DENY)
     check("default: the kernel cannot deny getpeername", 16, C.TG_VERB_DENY)
     assert.equal(0, C.tg_policy_default(policy, CONNECT + SENDMSG, C.TG_VERB_DENY))
     assert.equal(0, C.tg_policy_default(policy, 63, C.TG_VERB_ALLOW))
-    assert.equal(0, C.tg_policy_on_error(policy, C.TG_VERB_DENY))
-    assert.equal("on_error: must be allow or deny",
-      (select(2, outcome(C.tg_policy_on_error(policy, C.TG_VERB_NONE)))))
+    assert.equal(0, C.tg_policy_on_error(policy, CONNECT + SENDMSG, C.TG_VERB_DENY))
+    for message, arguments in pairs {
+      ["on_error: must be allow or deny"] = { CONNECT, C.TG_VERB_NONE },
+      ["on_error: no operation: ops is 0"] = { 0, C.TG_VERB_DENY },
+      ["on_error: the kernel cannot deny recvmsg"] = { 8, C.TG_VERB_DENY },
+    } do
+      assert.equal(message, (select(2, outcome(C.tg_policy_on_error(policy, unpack(arguments))))))
+    end
+    assert.equal("flags: 0x2 is not known to this library",
+      (select(2, outcome(C.tg_policy_flags(policy, C.TG_POLICY_SHADOW + 2)))))
   end)
 
   local function compiles(rule, ...)
@@ -303,27 +351,27 @@ describe("a policy", function()
 
   it("does not bind to one family and connect to the other", function()
     local function reason(verb, source, peer)
-      return ('a.lua:1: %s "r": source: is IPv%d, and the rule\'s connections all go to IPv%d '
+      return ('a.lua:1: %s "r": bind_source: is IPv%d, and the rule\'s connections all go to IPv%d '
         .. 'addresses')
         :format(verb, source, peer)
     end
-    contradicts(reason("rewrite", 6, 4), { verb = "REWRITE", to = "127.0.0.1", source = "::1" },
-      { "ENDPOINT", "::2" })
-    contradicts(reason("rewrite", 4, 6), { verb = "REWRITE", to = "::1", source = "127.0.0.1" },
-      { "ENDPOINT", "::2" })
-    contradicts(reason("allow", 6, 4), { verb = "ALLOW", source = "::1" },
+    contradicts(reason("rewrite", 6, 4), { verb = "REWRITE", to = "127.0.0.1",
+      bind_source = "::1" }, { "ENDPOINT", "::2" })
+    contradicts(reason("rewrite", 4, 6), { verb = "REWRITE", to = "::1",
+      bind_source = "127.0.0.1" }, { "ENDPOINT", "::2" })
+    contradicts(reason("allow", 6, 4), { verb = "ALLOW", bind_source = "::1" },
       { "ENDPOINT", "1.2.3.4" })
-    contradicts(reason("allow", 4, 6), { verb = "ALLOW", source = "127.0.0.1" },
+    contradicts(reason("allow", 4, 6), { verb = "ALLOW", bind_source = "127.0.0.1" },
       { "ENDPOINT", "::2" })
-    contradicts(reason("allow", 6, 4), { verb = "ALLOW", source = "::1" }, { "ENDPOINT", "*" },
+    contradicts(reason("allow", 6, 4), { verb = "ALLOW", bind_source = "::1" }, { "ENDPOINT", "*" },
       { "FAMILY", "inet" })
-    contradicts(reason("rewrite", 4, 6), { verb = "REWRITE", to = "*:80", source = "127.0.0.1" },
-      { "ENDPOINT", "::2" })
-    assert.is_true(compiles({ verb = "ALLOW", source = "127.0.0.1" }, { "ENDPOINT", "*" }))
-    assert.is_true(compiles({ verb = "ALLOW", source = "::1" }, { "ENDPOINT", "*" }))
-    assert.is_true(compiles({ verb = "REWRITE", to = "127.0.0.1", source = "127.0.0.1" },
+    contradicts(reason("rewrite", 4, 6), { verb = "REWRITE", to = "*:80",
+      bind_source = "127.0.0.1" }, { "ENDPOINT", "::2" })
+    assert.is_true(compiles({ verb = "ALLOW", bind_source = "127.0.0.1" }, { "ENDPOINT", "*" }))
+    assert.is_true(compiles({ verb = "ALLOW", bind_source = "::1" }, { "ENDPOINT", "*" }))
+    assert.is_true(compiles({ verb = "REWRITE", to = "127.0.0.1", bind_source = "127.0.0.1" },
       { "ENDPOINT", "::2" }))
-    assert.is_true(compiles({ verb = "ALLOW", source = "::1" }, { "ENDPOINT", "!*" }))
+    assert.is_true(compiles({ verb = "ALLOW", bind_source = "::1" }, { "ENDPOINT", "!*" }))
   end)
 end)
 
@@ -335,19 +383,20 @@ describe("a rule of unix sockets", function()
     assert.equal('web.lua:1: rewrite "#1": to: a unix socket cannot be redirected to an IP '
       .. 'address: match no unix: endpoints, or write a path: to = "unix:/run/x.sock"',
       env.refusal [[rewrite { connect = { "10.0.0.1", "unix:/run/x" }, to = "127.0.0.1:80" }]])
-    assert.equal('web.lua:1: allow "#1": source: a unix socket has none: match no unix: endpoints',
-      env.refusal [[allow { connect = "unix:/run/x", source = "127.0.0.1" }]])
-    assert.equal('web.lua:1: allow "#1": source: "unix:/run/x": a unix socket has none',
-      env.refusal [[allow { connect = "127.0.0.1", source = "unix:/run/x" }]])
+    assert.equal('web.lua:1: allow "#1": bind_source: a unix socket has none: match no unix: '
+      .. 'endpoints',
+      env.refusal [[allow { connect = "unix:/run/x", bind_source = "127.0.0.1" }]])
+    assert.equal('web.lua:1: allow "#1": bind_source: "unix:/run/x": a unix socket has none',
+      env.refusal [[allow { connect = "127.0.0.1", bind_source = "unix:/run/x" }]])
   end)
 
   it("is refused if it has no hook, or no effect", function()
     assert.equal('web.lua:1: allow "#1": bind: the kernel has no hook where unix sockets are '
       .. 'bound: match no unix: '
       .. "endpoints", env.refusal [[allow { bind = "unix:/run/x" }]])
-    assert.equal('web.lua:1: allow "#1": set: unix sockets have none of these options: match no '
-      .. 'unix: endpoints',
-      env.refusal [[allow { connect = "unix:/run/x", set = { mark = 1 } }]])
+    assert.equal('web.lua:1: allow "#1": sockopt: unix sockets have none of these options: match '
+      .. 'no unix: endpoints',
+      env.refusal [[allow { connect = "unix:/run/x", sockopt = { mark = 1 } }]])
   end)
 
   it("is refused if the path to redirect to is invalid", function()

@@ -32,7 +32,7 @@ end
 --- The story of the first disagreement about `count` calls, or nil; and the number of calls by
 --- verb.
 local function disagreement(maker, policy, count, verbs)
-  local gate = tidegate.gate()
+  local gate = tidegate.new()
   local handles, readable = agreement.stage(gate, policy), reference.read(policy)
   for _ = 1, count do
     local call = maker:call()

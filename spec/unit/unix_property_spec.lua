@@ -17,11 +17,11 @@ describe("the simulator", function()
     for _ = 1, policies do
       local policy = maker:policy(rules or math.random(0, 12))
       local text = random_paths.text(policy)
-      local gate = assert(tidegate.compile(text))
+      local gate = assert(tidegate.load_text(text))
       for _ = 1, CALLS do
         local call = maker:call()
         local verb, what, index = random_paths.decide(policy, call)
-        local decision = assert(gate:decide { op = call.op, addr = "unix:" .. call.name })
+        local decision = assert(gate:decide { [call.op] = "unix:" .. call.name })
         local expected = ("%s %s %s"):format(verb, what or "", index and "r" .. index or "default")
         local got = ("%s %s %s"):format(decision.verb,
           decision.verb == "rewrite" and decision.final:sub(6) or decision.errno or "",

@@ -7,18 +7,23 @@
 policy { name = "ssrf-guard" }
 
 -- Upstreams that may be reached, by address and port. Add yours.
-allow { "reports",     connect = "10.0.5.20:8080" }
+allow { "reports",     connect = "10.0.5.20:8080", proto = "tcp" }
 
--- The resolver of nginx.conf.
-allow { "resolver",    egress = "127.0.0.1:53" }
+-- The resolver of nginx.conf. UDP only: a URL may name this address, too, and is fetched by TCP.
+allow { "resolver",    egress = "127.0.0.1:53", proto = "udp" }
 
-deny  { "no-metadata", egress = { "169.254.169.254", "fd00:ec2::254" }, errno = "ECONNREFUSED" }
+deny  { "no-metadata", egress = "@metadata", errno = "ECONNREFUSED" }
 
-deny  { "no-private",  errno = "ECONNREFUSED", egress = {
-  "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
-  "192.0.0.0/24", "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0-255.255.255.255",
-  "::/127", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "fc00::/7", "fe80::/10", "ff00::/8",
-} }
+-- All that is not in the public internet: private, loopback, link-local, reserved, multicast, and
+-- IPv6 addresses with such an IPv4 address inside. docs/policy.md lists the ranges.
+deny  { "no-private",  egress = { "*", "!@global" }, errno = "ECONNREFUSED" }
+
+-- What runs on this machine, at its public addresses.
+deny  { "no-own",      egress = "@local", errno = "ECONNREFUSED" }
+
+-- 443 is for proxy_pass https://.
+allow { "web",         connect = { "@global:80", "@global:443" }, proto = "tcp" }
+deny  { "no-port",     egress = "*", errno = "ECONNREFUSED" }
 
 -- nginx would also fetch a URL such as http://unix:/run/docker.sock:/.
 deny  { "no-unix",     connect = "unix:*", errno = "ECONNREFUSED" }

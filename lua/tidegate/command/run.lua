@@ -1,240 +1,196 @@
---- tidegate run: enforce a policy, and print what happens.
+--- tidegate run: run a command under a policy.
 
 local cgroup = require "tidegate.host.cgroup"
-local spawn = require "tidegate.host.spawn"
-local doctor_checks = require "tidegate.doctor_checks"
+local dry_run = require "tidegate.command.dry_run"
+local enforce = require "tidegate.command.enforce"
+local guarded_cgroup = require "tidegate.host.guarded_cgroup"
 local policy = require "tidegate.command.load"
 local report = require "tidegate.host.report"
+local spawn = require "tidegate.host.spawn"
 local status = require "tidegate.host.exit_status"
-local terminal = require "tidegate.host.terminal"
+local target = require "tidegate.command.target"
+local user = require "tidegate.host.user"
 local uv = require "luv"
+local words = require "tidegate.command.words"
 
 local M = {}
 
 function M.define(command)
-  command:summary "Enforce a policy on a cgroup, or on one command."
-    :description("Enforce a policy, print its events to standard error, and detach at the end.\n\n"
-      .. "With -- CMD the policy holds for CMD and everything that it starts. They run in a cgroup "
-      .. "of their own, which is removed at the end. What CMD leaves running is ended then, with "
-      .. "SIGTERM, and after two seconds with SIGKILL. Signals are passed on to CMD; a second "
-      .. "Ctrl-C ends everything at once.\n\n"
-      .. "With --cgroup, --pid or --unit the policy holds for everything in that cgroup, until a "
-      .. "signal comes or the cgroup is removed.")
-    :usage("Usage: tidegate run POLICY [--json] [--log FILE] -- CMD [ARG ...]\n"
-      .. "       tidegate run POLICY (--cgroup PATH | --pid PID | --unit UNIT) [--json] "
-      .. "[--log FILE]")
-  policy.argument(command)
+  command:summary "Run a command under a policy."
+    :description("Run CMD under a policy, which holds for CMD and everything that it starts. "
+      .. "Events are printed to standard error.\n\n"
+      .. "CMD runs in a cgroup of its own, which is removed at the end. What CMD leaves running "
+      .. "is ended then, with SIGTERM, and after two seconds with SIGKILL. Signals are passed on "
+      .. "to CMD; a second Ctrl-C ends everything at once.\n\n"
+      .. "CMD inherits no capabilities. All the same, root can leave the policy: use --user NAME "
+      .. "or, if it must be root, --confine.\n\n"
+      .. "The exit status is that of CMD; 125 if Tidegate itself fails; 126 if CMD cannot be "
+      .. "executed, and 127 if it is not found.")
+    :usage("Usage: tidegate run [-n] [-q] [--json] [--log FILE] [-u NAME] [--confine] "
+      .. "POLICY -- CMD [ARG ...]")
+    :epilog("Examples:\n"
+      .. "   tidegate run web.lua -- curl -sS http://1.2.3.4/\n"
+      .. "   tidegate run -u nobody --log events.txt web.lua -- sh\n"
+      .. "   tidegate run -n web.lua -- make test")
+  policy.argument(command):args "?"
   command:argument("more"):args("*"):hidden(true)
-  command:mutex(
-    command:option("--cgroup", "A folder of cgroup2, or \"self\"."):argname "PATH",
-    command:option("--pid", "The cgroup of this process, with all that is in it."):argname "PID",
-    command:option("--unit", "The cgroup of this systemd unit."):argname "UNIT")
-  command:flag("--json", "Print events as JSON, one object a line.")
-  command:option("--log", "Append events to FILE instead of printing them."):argname "FILE"
+  enforce.options(command)
+  command:option("-u --user", "Run CMD as this user, a name or a number."):argname "NAME"
+  command:flag("--confine", "Keep CMD from getting more rights, by setuid programs for example; "
+    .. "and if it is root, from leaving the policy: without the capabilities for that, and with "
+    .. "cgroups, /proc/sys and /sys read-only.")
 end
 
---- The cgroup that the options name, written as for tg_cgroup_find().
-local function target_of(args)
-  return args.cgroup or args.pid and "pid:" .. args.pid or args.unit and "unit:" .. args.unit
+local NO_POLICY = "give a policy and -- before the command: tidegate run POLICY -- %s"
+
+--- Whether a word stands for a command where the policy should be: `tidegate run curl`.
+local function is_command(word)
+  return not word:find "[./]" and not words.is_file(word)
 end
 
-local function misuse(args)
-  local target = target_of(args)
-  if #args.more > 0 then
-    return ("put -- before the command: tidegate run %s -- %s")
+--- What to write instead of `tidegate run POLICY WORD ...`.
+local function instead(args)
+  if is_command(args.policy) then
+    return NO_POLICY:format(table.concat({ args.policy, unpack(args.more) }, " "))
+  end
+  if target.is(args.more[1]) then
+    return ("run only runs a command; did you mean: tidegate serve %s %s")
       :format(args.policy, table.concat(args.more, " "))
-  elseif args.tail and target then
-    return "a command after -- runs in its own cgroup: "
-      .. "give either a command, or --cgroup, --pid or --unit"
-  elseif args.tail and #args.tail == 0 then
+  end
+  return ("put -- before the command: tidegate run %s -- %s")
+    :format(args.policy, table.concat(args.more, " "))
+end
+
+--- What to say if the arguments cannot be parsed, because the options of CMD are among them.
+function M.misplaced(own, tail, parser)
+  for count = 3, tail and 0 or #own do
+    local parsed, args = parser:pparse { unpack(own, 1, count) }
+    if parsed and args.more and args.more[1] then
+      args.more = { unpack(own, count) }
+      return instead(args)
+    end
+  end
+end
+
+--- What is wrong with the arguments.
+function M.misuse(args)
+  if args.policy and args.more[1] then
+    return instead(args)
+  elseif not args.policy then
+    return "give a policy before the command: tidegate run POLICY -- CMD"
+  elseif not args.tail and is_command(args.policy) then
+    return NO_POLICY:format(args.policy)
+  elseif not args.tail then
+    return ("give a command: tidegate run %s -- CMD; to enforce the policy on a cgroup that "
+      .. "exists: tidegate serve %s TARGET"):format(args.policy, args.policy)
+  elseif not args.tail[1] then
     return "there is no command after --"
-  elseif not args.tail and not target then
-    return "nothing to enforce it on; "
-      .. "give a command (-- CMD ARG ...), --cgroup PATH, --pid PID or --unit UNIT"
   end
 end
 
---- Say why the kernel, or this user, cannot enforce the policy, and what to do about it.
-local function refused(args, message)
-  report.say("%s", message)
-  local check = doctor_checks.first_failure()
-  if check and check.remedy ~= message then
-    report.say("%s: %s; %s", check.name, check.found, check.remedy)
-  end
-  report.say("to see every check, run: tidegate doctor; "
-    .. "to see what the policy does, without privileges, run: "
-    .. "tidegate explain %s connect 1.2.3.4:80", args.policy)
-  return status.KERNEL_REFUSED
-end
-
---- Attach the gate, and warn about rules that had to be left out.
-local function attach(session, path)
-  local ok, message = session.gate:attach(path)
-  for _, warning in ipairs(ok and session.gate:warnings() or {}) do
-    report.say("%s", warning)
-  end
-  return ok, message
-end
-
---- Events that one turn of the loop takes, so that a flood of events does not delay signals.
-local EVENTS_A_TURN = 1000
-
---- Called at the end of each turn of the loop: run the timers that are due, publish what the
---- policy's own callbacks of luv have changed, and wake the loop again for the next timer.
-local function settle(session)
-  local gate = session.gate
-  gate:dispatch(0)
-  if gate:revision() ~= gate.attempted then
-    local ok, message = gate:commit()
-    if not ok then
-      gate.onerror(message)
-    end
-  end
-  local left = gate:timeout()
-  if left then
-    session.timer:start(math.ceil(left * 1000), 0, function() end)
-  else
-    session.timer:stop()
+--- Say, before the command starts, if it may leave the policy.
+local function warn(args, home, as)
+  local uid, name = as and as.uid or user.own(), args.tail[1]
+  local procs = uv.fs_stat(home .. "/cgroup.procs")
+  if uid == 0 and not args.confine then
+    report.remark("as root, %s can leave the policy: use --user NAME, or --confine", name)
+  elseif uid ~= 0 and procs and procs.uid == uid then
+    report.remark("as the owner of %s, %s can leave the policy: use another user", home, name)
   end
 end
 
---- Print events, and pass them to the policy's own handlers, as they come.
-local function watch(session)
-  session.gate:on("*", function(event) session.report:event(event) end)
-  session.gate.onerror = function(message) report.say("%s", message) end
-  session.poll = uv.new_poll(assert(session.gate:event_fd()))
-  session.poll:start("r", function() session.gate:dispatch(EVENTS_A_TURN) end)
-  session.timer, session.prepare = uv.new_timer(), uv.new_prepare()
-  session.prepare:start(function() settle(session) end)
-end
-
---- Detach, and report the last events.
-local function finish(session)
-  session.gate:detach()
-  if session.poll then
-    session.poll:close()
-    session.prepare:close()
-    session.timer:close()
-    session.gate:dispatch()
-    session.report:close(session.gate:status().lost)
+--- Run the command until it ends.
+local function run_child(session, process, args, own, place)
+  local ready, problem = session:watch(own.path)
+  if not ready then
+    return nil, "kernel", problem
   end
-  session.gate:close()
-end
-
--- An existing cgroup ----------------------------------------------------------------
-
-local ending = {
-  sigint = uv.constants.SIGINT, sigterm = uv.constants.SIGTERM,
-  sighup = uv.constants.SIGHUP, sigquit = uv.constants.SIGQUIT,
-}
-
-local CGROUP_CHECK_MS = 500
-
---- Call `gone` when the cgroup is removed. If it is made again, it has another inode: the new one
---- counts as another cgroup.
-local function watch_cgroup(path, inode, gone)
-  uv.new_timer():start(CGROUP_CHECK_MS, CGROUP_CHECK_MS, function()
-    local now = uv.fs_stat(path)
-    if not now or now.ino ~= inode then
-      gone()
-    end
-  end)
-end
-
-local function run_on_cgroup(session, args)
-  local path, message = cgroup.find(target_of(args))
-  if not path and cgroup.root() then
-    return status.USAGE_ERROR, message
-  elseif not path then
-    return refused(args, message)
-  end
-  local inode = (uv.fs_stat(path) or {}).ino
-  local ok
-  ok, message = attach(session, path)
-  if not ok then
-    return refused(args, message)
-  end
-  watch(session)
-  report.say("%s is enforced on %s; Ctrl-C ends it", args.policy, path)
-  local ended_by
-  for name, number in pairs(ending) do
-    if not (name == "sighup" and terminal.hangup_ignored()) then
-      uv.new_signal():start(name, function() ended_by = number end)
-    end
-  end
-  local gone = false
-  watch_cgroup(path, inode, function() gone = true end)
-  while not ended_by and not gone do
-    uv.run "once"
-  end
-  finish(session)
-  if gone then
-    report.say("%s was removed, and nothing is enforced on it any more", path)
-  end
-  return gone and status.KERNEL_REFUSED or status.SIGNAL + ended_by
-end
-
--- One command ---------------------------------------------------------------------
-
---- Run the command until it ends. Returns its exit status, or one that says why it did not start.
-local function run_child(session, process, args, path, home)
-  local started, message, failure = process:start(args.tail, path, home)
+  local started, message, failure = process:start(args.tail, place)
   if not started then
-    report.say("%s", message)
-    return failure
+    return nil, failure == status.OWN_FAILURE and "kernel" or "command", own:lost() or message,
+      failure
   end
-  watch(session)
+  own:watch_guard(function()
+    report.say("the guard of %s was killed; ending %s", own.path, args.tail[1])
+    cgroup.kill(own.path)
+  end)
   local code, signal = process:wait()
   process:finish(function(left) report.say_left_running(args.tail[1], left) end)
   if process.interrupted then
-    return status.SIGNAL + ending.sigint
+    return status.SIGNAL + uv.constants.SIGINT
   end
   return signal ~= 0 and status.SIGNAL + signal or code
 end
 
-local function run_command(session, args)
+--- Remove the cgroup of the command.
+local function remove(own)
+  local removed, why = own:close()
+  if not removed then
+    report.say("%s", why)
+  end
+end
+
+--- Run the command in a cgroup that was made for it. Only when that is gone, what is attached to it
+--- is: whatever happens here, no process in it is free.
+local function run_command(session, args, own, home, as)
   local process = spawn.new()
   process:catch_signals()
-  local home, message = cgroup.find "self"
-  if not home then
-    return refused(args, message)
-  end
-  local path
-  path, message = cgroup.make(home)
-  if not path then
-    return refused(args, ("no cgroup can be made below %s: %s"):format(home, message))
-  end
-  local ok
-  ok, message = attach(session, path)
+  local ok, message = session:attach(own.path, { until_removed = true })
   if not ok then
-    cgroup.remove(path)
-    return refused(args, message)
+    local lost = own:lost()
+    remove(own)
+    if lost then
+      return nil, "kernel", lost
+    end
+    return session:refused(message)
   end
-  local done, result = xpcall(run_child, debug.traceback, session, process, args, path, home)
-  finish(session)
-  local removed, why = cgroup.remove(path)
-  if not removed then
-    report.say("%s is still there: %s", path, why)
+  warn(args, home, as)
+  local place = { cgroup = own.path, user = as, confine = args.confine }
+  local function ended(done, ...)
+    remove(own)
+    session:finish()
+    if not done then
+      error(..., 0)
+    end
+    return ...
   end
-  return done and result or error(result, 0)
+  return ended(xpcall(run_child, debug.traceback, session, process, args, own, place))
+end
+
+--- Make the cgroup of the command. Its guard is a fork of this process, so this happens before
+--- the policy takes memory.
+local function make_cgroup(args)
+  local home, message = cgroup.find "self"
+  if not home or args.dry_run then
+    return home, nil, message
+  end
+  local own
+  own, message = guarded_cgroup.make(home)
+  return home, own, message
 end
 
 function M.run(args)
-  local wrong = misuse(args)
-  if wrong then
-    return status.USAGE_ERROR, wrong
+  local as, message
+  if args.user then
+    as, message = user.find(args.user)
+    if not as then
+      return nil, "usage", message
+    end
   end
-  local gate = policy.gate(args.policy)
-  if not gate then
-    return status.POLICY_ERROR
+  local home, own
+  home, own, message = make_cgroup(args)
+  local session, kind, why = enforce.new(args)
+  if not session then
+    if own then
+      remove(own)
+    end
+    return nil, kind, why
+  elseif home and args.dry_run then
+    return dry_run.of_command(session.gate, args, home, as)
+  elseif not own then
+    return session:refused(message)
   end
-  local out, message = report.open(args.log, args.json)
-  if not out then
-    report.say("%s", message)
-    return status.USAGE_ERROR
-  end
-  local session = { gate = gate, report = out }
-  return (args.tail and run_command or run_on_cgroup)(session, args)
+  return run_command(session, args, own, home, as)
 end
 
 return M

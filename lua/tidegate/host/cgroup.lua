@@ -1,7 +1,8 @@
---- Cgroups: find, make, enter, empty and remove them.
+--- Cgroups: find, enter and empty them.
 
 local ffi = require "ffi"
 local library = require "tidegate.ffi"
+local literal = require "tidegate.literal"
 local uv = require "luv"
 local uv_error = require "tidegate.host.uv_error"
 
@@ -18,6 +19,20 @@ local PATH_BYTES = 4096
 function M.find(name)
   local path = ffi.new("char[?]", PATH_BYTES)
   local result = C.tg_cgroup_find(name, path, PATH_BYTES)
+  if result ~= 0 then
+    return library.failure(result)
+  end
+  return ffi.string(path)
+end
+
+--- The folder of a cgroup that a gate is to be attached to: the root of all only by its path.
+---@param name string as for find()
+---@return string|nil path
+---@return string|nil message
+---@return integer|nil errno
+function M.find_target(name)
+  local path = ffi.new("char[?]", PATH_BYTES)
+  local result = C.tg_target_find(name, path, PATH_BYTES)
   if result ~= 0 then
     return library.failure(result)
   end
@@ -66,61 +81,12 @@ local function children(path)
   return names
 end
 
---- Remove a cgroup and all below it. They must not hold any process.
----@param path string
----@return true|nil
----@return string|nil message
-function M.remove(path)
-  for _, name in ipairs(children(path)) do
-    M.remove(path .. "/" .. name)
-  end
-  local ok, message = uv.fs_rmdir(path)
-  return ok and true, uv_error(message)
-end
-
---- Remove the cgroups below `parent` that earlier runs left behind because they were killed.
---- A cgroup that still holds a process stays: rmdir refuses it.
----@param parent string
-function M.remove_stale(parent)
-  for _, name in ipairs(children(parent)) do
-    local pid = tonumber(name:match "^tidegate%-(%d+)$" or name:match "^tidegate%-(%d+)%.%d+$")
-    local _, _, code = uv.kill(pid or 0, 0)
-    if pid and code == "ESRCH" then
-      M.remove(parent .. "/" .. name)
-    end
-  end
-end
-
---- Make a cgroup for this process: tidegate-PID, or tidegate-PID.NUMBER.
----@param parent string
----@param number integer|nil for each further cgroup of the same process
----@return string|nil path
----@return string|nil message
-function M.make(parent, number)
-  M.remove_stale(parent)
-  local path = ("%s/tidegate-%d%s"):format(parent, uv.os_getpid(), number and "." .. number or "")
-  local ok, message = uv.fs_mkdir(path, 493) -- 0755
-  if not ok then
-    return nil, uv_error(message)
-  end
-  return path
-end
-
 --- Move this process into a cgroup.
 ---@param path string
 ---@return true|nil
 ---@return string|nil message
 function M.enter(path)
   return write(path .. "/cgroup.procs", "0")
-end
-
---- Move every process of a cgroup to another cgroup.
----@param from string
----@param to string
-function M.move(from, to)
-  for _, process in ipairs(M.processes(from)) do
-    write(to .. "/cgroup.procs", tostring(process.pid))
-  end
 end
 
 --- The processes in a cgroup and below it.
@@ -131,7 +97,7 @@ function M.processes(path, found)
   found = found or {}
   for line in (read(path .. "/cgroup.procs") or ""):gmatch "%d+" do
     local name = read("/proc/" .. line .. "/comm") or "?"
-    found[#found + 1] = { pid = tonumber(line), name = (name:gsub("\n", "")) }
+    found[#found + 1] = { pid = tonumber(line), name = literal.printable((name:gsub("\n$", ""))) }
   end
   for _, child in ipairs(children(path)) do
     M.processes(path .. "/" .. child, found)
@@ -170,9 +136,8 @@ end
 --- before 5.14 lack it: there the caller has to call this again until the cgroup is empty.
 ---@param path string
 function M.kill(path)
-  if not write(path .. "/cgroup.kill", "1") then
-    M.signal(path, "sigkill")
-  end
+  write(path .. "/cgroup.kill", "1")
+  M.signal(path, "sigkill") -- the file misses a process whose first thread has ended
 end
 
 return M

@@ -1,89 +1,175 @@
---- What the command writes: events as lines of text or JSON, to standard error or a file, and
---- its own remarks, always to standard error.
+--- What the command writes: events as lines of text or JSON, to standard error or a file; and
+--- failures and its own remarks, always to standard error.
 
 local cgroup = require "tidegate.host.cgroup"
-local cjson = require "cjson"
-local event_fields = require("tidegate.event").fields
+local json = require "tidegate.host.json"
+local line_writer = require "tidegate.host.line_writer"
 local literal = require "tidegate.literal"
-local uv = require "luv"
-local uv_error = require "tidegate.host.uv_error"
+local plural = require "tidegate.host.plural"
+local repeated = require "tidegate.host.repeated"
+local signals = require "tidegate.host.signals"
 
 local M = {}
 
 ---@class tidegate.Report
----@field fd integer where events go
----@field json boolean
+---@field out tidegate.LineWriter|nil where events go
+---@field place string|nil the file where they go
+---@field unwritten integer events that could not be written
 local Report = {}
 Report.__index = Report
 
-local STDERR = 2
+local STDOUT, STDERR = 1, 2
 
---- Open the place where events go.
----@param log string|nil a file to append to; nil: standard error
----@param json boolean|nil
----@return tidegate.Report|nil
----@return string|nil message
-function M.open(log, json)
-  local fd, message
-  if log then
-    fd, message = uv.fs_open(log, "a", 420) -- 0644
-    if not fd then
-      return nil, ("%s: %s"):format(log, uv_error(message))
-    end
-  else
-    fd = STDERR
-  end
-  -- The policy must stay in force even if nobody reads the output any more.
-  uv.new_signal():start("sigpipe", function() end)
-  return setmetatable({ fd = fd, json = json }, Report)
+local stderr = line_writer.new(STDERR)
+
+local as_json, quiet = false, false
+
+--- From now on, write JSON objects, one a line.
+function M.use_json()
+  as_json = true
 end
 
---- Write a remark.
+--- From now on, write neither remarks nor, to standard error, events.
+function M.be_quiet()
+  quiet = true
+end
+
+--- Open the place where events go.
+---@param log string|nil a file to append to, "-": standard output; nil: standard error
+---@return tidegate.Report|nil
+---@return string|nil message
+function M.open(log)
+  local self = setmetatable({
+    place = log ~= "-" and log or nil, timed = log ~= nil, unwritten = 0,
+  }, Report)
+  if self.place then
+    local message
+    self.out, message = line_writer.append(log)
+    if not self.out then
+      return nil, message
+    end
+  elseif log then
+    self.out = line_writer.new(STDOUT)
+  elseif not quiet then
+    self.out = stderr
+  end
+  -- The policy must stay in force even if nobody reads the output any more, or the disk is full.
+  signals.survive_failed_writes()
+  return self
+end
+
+--- Write text, or the object that stands for it.
+local function write(text, name, value)
+  stderr:line(as_json and tostring(json.object(name, value)) or literal.lines(text))
+end
+
+--- Write what the user should know in any case.
 ---@param format string
 function M.say(format, ...)
-  uv.fs_write(STDERR, ("tidegate: " .. format .. "\n"):format(...), -1)
+  local text = literal.line(format:format(...))
+  write("tidegate: " .. text, "remark", text)
+end
+
+--- Write a remark, unless the user wants none.
+---@param format string
+function M.remark(format, ...)
+  if not quiet then
+    M.say(format, ...)
+  end
+end
+
+--- Write a line about something else than a failure of this command.
+---@param text string
+function M.warn(text)
+  stderr:line(literal.lines(text))
+end
+
+local problems = repeated.new(function(message)
+  write("tidegate: " .. message, "remark", message)
+end)
+
+--- Write an error in a function of the policy; one that comes again is only counted.
+---@param message string
+function M.problem(message)
+  problems:add(message)
+end
+
+--- The print() of policies: standard output is for what was asked for, such as JSON.
+function M.print(...)
+  local parts = {}
+  for index = 1, select("#", ...) do
+    parts[index] = tostring((select(index, ...)))
+  end
+  local text = table.concat(parts, "\t")
+  stderr:line(as_json and tostring(json.object("print", text)) or text)
+end
+
+--- Write why a command failed.
+---@param failure { kind: string, status: integer, message: string, remedy: string|nil }
+---@param text string what people read
+function M.fail(failure, text)
+  if not as_json then
+    return write(text)
+  end
+  local fields = { "failure", failure.kind, "message", failure.message }
+  if failure.remedy then
+    fields[5], fields[6] = "remedy", failure.remedy
+  end
+  fields[#fields + 1], fields[#fields + 2] = "status", failure.status
+  stderr:line(tostring(json.object(unpack(fields))))
 end
 
 --- Say that a command left processes running, which are about to be ended.
 ---@param name string the command
 ---@param processes { pid: integer, name: string }[]
 function M.say_left_running(name, processes)
-  M.say("%s left running: %s; ending %s", name, cgroup.names(processes),
+  M.remark("%s left running: %s; ending %s", name, cgroup.names(processes),
     #processes == 1 and "it" or "them")
-end
-
-function Report:line(text)
-  uv.fs_write(self.fd, text .. "\n", -1)
-end
-
---- An event as a JSON object. The fields always come in the same order.
-local function to_json(event)
-  local parts = {}
-  for _, name in ipairs(event_fields) do
-    local value = event[name]
-    if value ~= nil then
-      value = type(value) == "string" and literal.utf8(value) or value
-      parts[#parts + 1] = ("%q:%s"):format(name, cjson.encode(value))
-    end
-  end
-  return "{" .. table.concat(parts, ",") .. "}"
 end
 
 --- Write one event.
 ---@param event tidegate.Event
 function Report:event(event)
-  self:line(self.json and to_json(event) or tostring(event))
+  if self.out and not self.out:line(as_json and event:tojson()
+    or self.timed and event:tolog() or tostring(event)) then
+    self.unwritten = self.unwritten + 1
+  end
 end
 
---- Say how many events are missing, and close the log.
----@param lost integer events that were dropped because the ring was full
-function Report:close(lost)
-  if lost > 0 then
-    self:line(self.json and cjson.encode { lost = lost }
-      or ("tidegate: %d events were lost: the ring was full"):format(lost))
+--- "20000 calls were refused; 19860 events were held back by log rates"
+local function summary_text(self, sums)
+  local parts = {}
+  local function add(count, noun, text)
+    if count > 0 then
+      parts[#parts + 1] = ("%s %s %s"):format(plural(count, noun), count == 1 and "was" or "were",
+        text)
+    end
   end
-  if self.fd ~= STDERR then
-    uv.fs_close(self.fd)
+  add(sums.refused, "call", "refused")
+  add(sums.suppressed, "event", "held back by log rates")
+  add(sums.lost, "event", "lost, because nobody read them in time")
+  local place = self.place and " to " .. literal.line(self.place) or ""
+  local problem = self.out and self.out.problem
+  add(sums.unwritten, "event", "not written" .. place .. (problem and ": " .. problem or ""))
+  return table.concat(parts, "; ")
+end
+
+--- Close the log, and say what was refused, and which events were not written, if there is any.
+---@param sums { refused: integer, suppressed: integer, lost: integer }
+function Report:close(sums)
+  problems:flush()
+  if self.out and not self.out:finish() then
+    self.unwritten = self.unwritten + 1
+  end
+  if self.place then
+    self.out:close()
+  end
+  sums.unwritten = self.unwritten
+  local text = summary_text(self, sums)
+  if text ~= "" and not quiet then
+    stderr:finish()
+    write("tidegate: " .. text, "summary", json.object("refused", sums.refused, "suppressed",
+      sums.suppressed, "lost", sums.lost, "unwritten", sums.unwritten))
   end
 end
 

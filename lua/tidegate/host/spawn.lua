@@ -2,17 +2,53 @@
 --- it, and end what it leaves running.
 
 local cgroup = require "tidegate.host.cgroup"
-local status = require "tidegate.host.exit_status"
+local ffi = require "ffi"
+local launch = require "tidegate.host.launch"
+local signals = require "tidegate.host.signals"
 local terminal = require "tidegate.host.terminal"
 local uv = require "luv"
-local uv_error = require "tidegate.host.uv_error"
 
 local M = {}
 
--- Signals that the terminal itself sends to the whole process group.
-local from_terminal = { sigint = true, sigquit = true, sigwinch = true }
+ffi.cdef "int fcntl(int fd, int command, ...);"
 
-local forwarded = { "sigterm", "sighup", "sigint", "sigquit", "sigusr1", "sigusr2", "sigwinch" }
+local SIGINT, SIGQUIT, SIGWINCH, SIGURG =
+  uv.constants.SIGINT, uv.constants.SIGQUIT, uv.constants.SIGWINCH, uv.constants.SIGURG
+
+-- Signals that the terminal itself sends to the whole process group.
+local from_terminal = { [SIGINT] = true, [SIGQUIT] = true, [SIGWINCH] = true }
+
+local forwarded = { SIGWINCH, SIGURG, unpack(signals.ending) }
+
+local F_GETFD, F_SETFD, FD_CLOEXEC = 1, 2, ffi.new("int", 1)
+
+--- Call a function for each descriptor of this process but 0 to 2 that a program would inherit.
+local function each_inherited(call)
+  local scan = uv.fs_scandir "/proc/self/fd"
+  while scan do
+    local name = uv.fs_scandir_next(scan)
+    if not name then
+      break
+    end
+    local fd = tonumber(name)
+    if fd > 2 and ffi.C.fcntl(fd, F_GETFD) == 0 then
+      call(fd)
+    end
+  end
+end
+
+--- Those that whoever has started this process passes on: this file is loaded before any policy.
+local passed_on = {}
+each_inherited(function(fd) passed_on[fd] = true end)
+
+--- Keep what a policy has opened from a command.
+local function keep_descriptors()
+  each_inherited(function(fd)
+    if not passed_on[fd] then
+      ffi.C.fcntl(fd, F_SETFD, FD_CLOEXEC)
+    end
+  end)
+end
 
 local POLL_MS, PATIENCE_MS, GIVE_UP_MS = 20, 2000, 7000
 
@@ -22,77 +58,53 @@ local POLL_MS, PATIENCE_MS, GIVE_UP_MS = 20, 2000, 7000
 local Child = {}
 Child.__index = Child
 
---- Why a command did not start, and the exit status that says so.
-local function refusal(name, code, message)
-  local is_path = name:find("/", 1, true)
-  if code ~= "ENOENT" then
-    return ("%s cannot be run: %s"):format(name, uv_error(message)), status.NOT_EXECUTABLE
-  elseif not is_path then
-    return name .. ": there is no such command", status.NOT_FOUND
-  elseif not uv.fs_stat(name) then
-    return name .. ": there is no such file", status.NOT_FOUND
-  end
-  return name .. " cannot be run: the interpreter in its first line is missing",
-    status.NOT_EXECUTABLE
-end
-
 --- A command that is not started yet.
 ---@return tidegate.Child
 function M.new()
   local self = setmetatable({ interrupts = 0, interrupted = false }, Child)
-  -- libuv resets every signal to its default in the programs it starts. Under nohup, start()
-  -- has to ignore SIGHUP again.
+  -- Signals are reset to their defaults in a program that is started. Under nohup, it has to ignore
+  -- SIGHUP again.
   self.hangup_ignored = terminal.hangup_ignored()
   return self
 end
 
---- Start a command inside a cgroup. This process enters the cgroup, starts the command and goes
---- back. So the command is never outside, not even for a moment, and if it does not start, the
---- reason is known exactly.
+---@class tidegate.Start
+---@field cgroup string the cgroup to start the command in
+---@field user tidegate.User|nil as whom it runs
+---@field confine boolean|nil
+
+--- Start a command inside a cgroup: it is never outside, not even for a moment.
 ---@param command string[]
----@param path string the cgroup to start the command in
----@param home string the cgroup to go back to
+---@param place tidegate.Start
 ---@return true|nil
 ---@return string|nil message
 ---@return integer|nil status the exit status for that message
-function Child:start(command, path, home)
-  self.path = path
-  local ok, message = cgroup.enter(path)
-  if not ok then
-    return nil, ("%s cannot be entered: %s"):format(path, message), status.KERNEL_REFUSED
-  end
-  if self.hangup_ignored then
-    command = { "/bin/sh", "-c", 'trap "" HUP; exec "$@"', "tidegate", unpack(command) }
-  end
-  local handle, pid, code = uv.spawn(command[1], {
-    args = { unpack(command, 2) },
-    stdio = { 0, 1, 2 },
+function Child:start(command, place)
+  self.path = place.cgroup
+  keep_descriptors()
+  local handle, message, code = launch.start(command, {
+    cgroup = place.cgroup, user = place.user, confine = place.confine,
+    ignore_hangup = self.hangup_ignored,
   }, function(exit_code, exit_signal)
     self.exited, self.code, self.signal = true, exit_code, exit_signal
   end)
-  self.handle = handle
-  local back, why = cgroup.enter(home)
-  if not back then
-    if handle then
-      handle:kill "sigkill"
-    end
-    return nil, ("%s cannot be left for %s: %s"):format(path, home, why), status.KERNEL_REFUSED
-  elseif not handle then
-    return nil, refusal(command[1], code, pid)
+  if not handle then
+    return nil, message, code
   end
+  self.handle = handle
   return true
 end
 
---- From now on, pass signals on to the command. This happens when the event loop runs.
+--- From now on, pass on to the command every signal that would end this process, and some that
+--- would not. This happens when the event loop runs.
 function Child:catch_signals()
-  for _, name in ipairs(forwarded) do
-    local signal = uv.new_signal()
-    signal:start(name, function() self:signalled(name) end)
+  for _, number in ipairs(forwarded) do
+    uv.new_signal():start(number, function() self:signalled(number) end)
   end
 end
 
-function Child:signalled(name)
-  if name == "sigint" then
+function Child:signalled(number)
+  if number == SIGINT then
     self.interrupts = self.interrupts + 1
     if self.interrupts > 1 or self.ending then
       self.interrupted = true
@@ -100,8 +112,8 @@ function Child:signalled(name)
       return
     end
   end
-  if not (from_terminal[name] and terminal.signals_us()) then
-    self.handle:kill(name)
+  if not (from_terminal[number] and terminal.signals_us()) then
+    self.handle:kill(number)
   end
 end
 

@@ -5,7 +5,7 @@
 
 local ngx = require "ngx"
 local clock = require "tidegate.clock"
-local library = require "tidegate.ffi"
+local handover = require "tidegate.handover"
 
 local M = {}
 
@@ -24,6 +24,7 @@ local FOREVER_MS = 2 ^ 31 - 1
 ---@field busy boolean a handler runs or waits
 ---@field leaving boolean the process is about to end
 ---@field waker ffi.cdata*|nil what wakes it; nil: it polls every TURN_S
+---@field events "socket"|"timer"
 ---@field alarm number|nil the time of its next turn without being woken, on the monotonic clock
 local Pump = {}
 Pump.__index = Pump
@@ -49,7 +50,7 @@ function Pump:turn()
   self.busy = false
   if self.leaving then
     self.reading = false
-    self.gate:resign()
+    handover.release(self.gate)
   elseif self.waker then
     self:set_alarm()
   end
@@ -57,7 +58,7 @@ end
 
 --- The waker does not wake for every() and after(): turn when the first of them is due.
 function Pump:set_alarm()
-  local left = self.gate:timeout()
+  local left = self.gate:next_timeout()
   local due = left and clock.monotonic() + left
   if not due or (self.alarm and self.alarm <= due) then
     return
@@ -80,7 +81,7 @@ end
 
 function Pump:end_waker()
   if self.waker then
-    library.release("waker", self.waker)
+    handover.end_waker(self.waker)
     self.waker = nil
   end
 end
@@ -136,7 +137,7 @@ function Pump:listen(path)
 end
 
 function Pump:run_on_socket()
-  local waker, path = self.gate:waker()
+  local waker, path = handover.waker(self.gate)
   self.waker = waker
   if waker then
     self:set_alarm()
@@ -155,14 +156,14 @@ function Pump:elect()
   if self.reading then
     return
   end
-  local claimed, message = self.gate:claim()
+  local claimed, message = handover.claim(self.gate)
   if claimed == nil then
     log(ngx.ERR, message)
   elseif claimed then
     self.reading = true
     log(ngx.INFO, "reads the events")
     spawn(function()
-      if self.wake then
+      if self.events == "socket" then
         self:run_on_socket()
       else
         self:run_on_timer()
@@ -171,12 +172,12 @@ function Pump:elect()
   end
 end
 
---- Read the events of a kept gate, in this process or another one.
+--- Read the events of a shared gate, in this process or another one.
 ---@param gate tidegate.Gate
----@param wake "socket"|nil
-function M.start(gate, wake)
+---@param events "socket"|"timer" how it learns of them
+function M.start(gate, events)
   local self = setmetatable({
-    gate = gate, wake = wake, reading = false, busy = false, leaving = false,
+    gate = gate, events = events, reading = false, busy = false, leaving = false,
   }, Pump)
   self:elect()
   started(ngx.timer.every(ELECTION_S, function(premature)

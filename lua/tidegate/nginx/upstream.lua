@@ -7,6 +7,7 @@
 
 local ffi = require "ffi"
 local ngx = require "ngx"
+local gates = require "tidegate.gate"
 local library = require "tidegate.ffi"
 
 local M = {}
@@ -23,13 +24,13 @@ local function first_line(path)
   return line
 end
 
---- A question about a connect of this process, without an address.
+--- A question about a call of this process, without the call.
 ---@return tidegate.Question
 local function caller()
   local path = ffi.new "char[4096]"
   local found = library.C.tg_cgroup_find("self", path, 4096) == 0
   return {
-    op = "connect", uid = ffi.C.tg_lua_getuid(), gid = ffi.C.tg_lua_getgid(),
+    uid = ffi.C.tg_lua_getuid(), gid = ffi.C.tg_lua_getgid(),
     pid = ngx.worker.pid(), comm = first_line "/proc/self/comm", exe = "/proc/self/exe",
     netns = "self", cgroup = found and ffi.string(path) or nil,
   }
@@ -37,22 +38,29 @@ end
 
 --- Whether a word is an address, and not the ":" between the groups of an internal redirect or the
 --- name of an upstream without a peer left.
-local function is_address(word)
-  return word:find "^[%d.]+:%d+$" or word:find "^%[.*%]:%d+$" or word:find "^unix:"
+---@param word any
+---@return boolean
+function M.is_address(word)
+  return type(word) == "string"
+    and (word:find "^[%d.]+:%d+$" or word:find "^%[.*%]:%d+$" or word:find "^unix:") ~= nil
 end
 
 --- The decision on the first address in nginx's `$upstream_addr` that the policy denies, or for
 --- which no backend is up.
 ---@param gate tidegate.Gate
 ---@param tried string|nil "10.0.0.1:80, unix:/run/x.sock : [::1]:80"
+---@param source string|nil the address that the sockets were bound to
 ---@return tidegate.Decision|nil
-function M.refusal(gate, tried)
-  local question = caller()
+---@return string|nil message if the question is wrong
+function M.refusal(gate, tried, source)
+  local question, state = caller(), gates.state(gate)
   for addr in (tried or ""):gmatch "[^%s,]+" do
-    if is_address(addr) then
-      question.addr = addr
-      local decision = gate.published:decide(question, gate.cdata)
-      if decision and decision.errno then
+    if M.is_address(addr) then
+      question.connect, question.source = addr, not addr:find "^unix:" and source or nil
+      local decision, message = state.published:decide_with(state.cdata, question)
+      if not decision then
+        return nil, message
+      elseif decision.errno then
         return decision
       end
     end

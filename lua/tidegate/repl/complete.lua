@@ -1,11 +1,16 @@
 --- Completion: what the word before the cursor can become.
 
 local cgroup = require "tidegate.host.cgroup"
+local handle = require "tidegate.handle"
 local help = require "tidegate.repl.help"
 local library = require "tidegate.ffi"
+local named_range = require "tidegate.named_range"
 local query = require "tidegate.query"
+local rule = require "tidegate.rule"
 local scan = require "tidegate.repl.scan"
 local schema = require "tidegate.schema"
+local services = require "tidegate.services"
+local set = require "tidegate.set"
 local uv = require "luv"
 
 local C = library.C
@@ -14,9 +19,6 @@ local M = {}
 
 local keywords = { "and", "break", "do", "else", "elseif", "end", "false", "for", "function", "if",
   "in", "local", "nil", "not", "or", "repeat", "return", "then", "true", "until", "while" }
-
-local handle_fields = { "name", "verb", "where", "hits", "suppressed", "last", "backends",
-  "removed", "remove" }
 
 -- Strings ----------------------------------------------------------------------------
 
@@ -61,22 +63,41 @@ end
 
 local function rule_names(session)
   local names = {}
-  for _, rule in ipairs(session.policy.rules) do
-    names[#names + 1] = rule.name
+  for _, member in ipairs(session.policy.rules) do
+    names[#names + 1] = member.name
+  end
+  return names
+end
+
+local function names_of(tables)
+  local names = {}
+  for position, live in ipairs(tables) do
+    names[position] = live.name
   end
   return names
 end
 
 local function set_names(session)
-  local names = {}
-  for _, set in ipairs(session.gate:sets()) do
-    names[#names + 1] = set.name
+  return names_of(session.gate:sets())
+end
+
+local function services_names(session)
+  return names_of(session.gate:services())
+end
+
+--- Live tables and ranges among endpoints: "@banned", "!@private".
+local function named_items(session, typed)
+  local sign, items = typed:match "^!?", {}
+  for _, names in ipairs { set_names(session), services_names(session), named_range.names } do
+    for _, name in ipairs(names) do
+      items[#items + 1] = sign .. "@" .. name
+    end
   end
-  return names
+  return items
 end
 
 local function event_kinds(session)
-  local kinds = { "*", unpack(schema.verb_names) }
+  local kinds = { "*", "error", "failed", "lost", "severed", unpack(schema.verb_names) }
   for _, name in ipairs(rule_names(session)) do
     kinds[#kinds + 1] = name
   end
@@ -89,6 +110,7 @@ local by_callee = {
   rules = rule_names,
   set = set_names,
   sets = set_names,
+  services = services_names,
   on = event_kinds,
   help = help.names,
   file = function(_, typed) return paths(typed) end,
@@ -98,6 +120,8 @@ local by_key = {
   cgroup = by_callee.attach,
   exe = by_callee.file,
   errno = errnos,
+  before = rule_names,
+  after = rule_names,
   proto = function() return { "tcp", "udp", "mptcp", "icmp", "icmpv6", "udplite" } end,
 }
 
@@ -110,6 +134,9 @@ local function strings(session, spot)
     return source(session, spot.word)
   end
   local row = spot.key and (schema.fields[spot.key] or schema.options[spot.key])
+  if row and row.endpoints then
+    return named_items(session, spot.word)
+  end
   return row and row.values or {}
 end
 
@@ -148,33 +175,36 @@ local function keys_of(value)
   return names
 end
 
+-- What the handles have that these words give: rules["no-lan"], sets[1].
+local class_of = { rules = rule.class, sets = set.class, services = services.class }
+
 local function members(environment, spot)
-  local value = resolve(environment, spot.chain)
-  local is_handle = type(value) == "table"
-    and rawget(value, "verb") ~= nil and rawget(value, "where") ~= nil
-  if is_handle or spot.chain:find "^rules%[" then
-    return handle_fields
+  local word = spot.chain:match "^(%a+)%[[^%]]*%]$"
+  local value = not class_of[word] and resolve(environment, spot.chain) or nil
+  local class = class_of[word] or handle.class_of(value)
+  if class then
+    return spot.method and class.method_names or class.names -- after a colon, no fields
   end
   return value ~= nil and keys_of(value) or {}
 end
+
+--- The functions that take a question.
+local questions = { explain = true, decide = true }
 
 --- The keys of the table that a function takes, each followed by " = ".
 local function keys(spot)
   local names = {}
   if spot.callee == "policy" then
     names = schema.option_names
-  elseif spot.callee == "try" then
-    names = { unpack(query.ops) }
-    for _, key in ipairs(query.keys) do
-      names[#names + 1] = key ~= "op" and key ~= "addr" and key ~= "port" and key or nil
-    end
+  elseif questions[(spot.callee or ""):match "[%w_]*$"] then
+    names = query.keys
   elseif schema.verbs[spot.callee or ""] then
     for _, row in ipairs(schema.fields) do
       names[#names + 1] = schema.accepts(row, spot.callee) and row.name or nil
     end
-  elseif spot.callee == "set" or spot.key == "set" then
+  elseif spot.key == "sockopt" then
     names = schema.socket_option_names
-  elseif spot.key == "default" then
+  elseif spot.key == "default" or spot.key == "on_error" then
     names = schema.op_names
   end
   local free = {}

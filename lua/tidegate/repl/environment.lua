@@ -2,9 +2,13 @@
 
 local help = require "tidegate.repl.help"
 local language = require "tidegate.language"
+local meant = require "tidegate.repl.meant"
+local other_tools = require "tidegate.meant"
 local schema = require "tidegate.schema"
+local show = require "tidegate.repl.show"
 local suggest = require "tidegate.suggest"
 local vocabulary = require "tidegate.repl.vocabulary"
+local where = require "tidegate.where"
 
 local M = {}
 
@@ -36,7 +40,9 @@ function M.new(session)
   local staged = setmetatable({}, { __newindex = function(_, _, entry)
     session.handlers[#session.handlers + 1] = entry
   end })
-  local known = language.words(source, session.policy, staged, raise)
+  -- What is typed is the caller's own.
+  local place = { path = source, folder = "", trusted = true }
+  local known = language.words(place, session.policy, staged, raise)
   for name, word in pairs(vocabulary.new(session, known)) do
     known[name] = word
   end
@@ -45,6 +51,18 @@ function M.new(session)
 
   function self.names()
     return names_of(known, globals)
+  end
+
+  --- A value as it is printed: a word of the language as its page of help.
+  function self.show(value)
+    if type(value) == "function" then
+      for name, word in pairs(known) do
+        if rawequal(word, value) and help.words[name] then
+          return name == "help" and help.overview() or tostring(help.page(name))
+        end
+      end
+    end
+    return show.value(value)
   end
 
   self.table = setmetatable({}, {
@@ -58,20 +76,25 @@ function M.new(session)
         value = help.page(name)
       end
       if value == nil and name ~= "_" then
-        error(("%s: unknown name %q%s"):format(language.where(2, source), tostring(name),
-          suggest.hint(name, self.names())), 0)
+        local declared = session.policy.tables[name]
+        local hint = declared and ("; write %s"):format(tostring(declared):match "^[^:]*")
+          or meant.names[name] and "; " .. meant.names[name]
+          or suggest.hint(name, self.names(), other_tools.names)
+        error(("%s: unknown name %q%s"):format(where.at(2, source), tostring(name), hint), 0)
       end
       return value
     end,
     __newindex = function(_, name, value)
       if known[name] ~= nil then
         error(("%s: %q is a word of the language; choose another name")
-          :format(language.where(2, source), tostring(name)), 0)
+          :format(where.at(2, source), tostring(name)), 0)
       end
       globals[name] = value
     end,
     __metatable = false,
   })
+  -- There is no folder whose modules go with what is typed.
+  language.add_require({ path = source, trusted = true }, known, self.table)
   return self
 end
 

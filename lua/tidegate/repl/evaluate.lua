@@ -1,5 +1,10 @@
 --- Compile what is typed: an expression, a statement, or the beginning of one.
 
+local meant = require "tidegate.repl.meant"
+local statements = require "tidegate.repl.statements"
+local syntax = require "tidegate.syntax"
+local where = require "tidegate.where"
+
 local M = {}
 
 --- Whether a message of the compiler says that the input goes on.
@@ -7,8 +12,25 @@ local function is_incomplete(message)
   return message:find "near '<eof>'$" ~= nil
 end
 
---- Compile an input. The function returns nil, followed by the values if the input is an
---- expression. The nil prevents a tail call, which would hide the line number from the rules.
+--- Statements whose last one is a bare value, such as `x = 1; x`, as statements that return it;
+--- nil: the last one is none.
+local function with_last_value(text)
+  local found = statements.split(text)
+  local last = #found > 1 and found[#found]
+  if last and load("return " .. text:sub(last.first)) then
+    return text:sub(1, last.first - 1) .. "return nil, " .. text:sub(last.first)
+  end
+end
+
+--- A nil, and what a chunk returns.
+local function values_of(chunk)
+  return nil, chunk()
+end
+where.stop_at(values_of)
+
+--- Compile an input. The function returns nil, followed by the values of an expression, or by what
+--- the input returns. The nil prevents a tail call, which would hide the line number from the
+--- rules.
 ---@param text string
 ---@param source string the name of the input in messages
 ---@param line integer the number of its first line
@@ -20,18 +42,20 @@ function M.compile(text, source, line, environment)
     return nil, "compiled Lua is not accepted; type its source"
   end
   local name, lead = "@" .. source, ("\n"):rep(line - 1)
-  local chunk, as_expression = load(lead .. "return nil, " .. text, name, "t", environment)
+  local expression = text:gsub("^%s*return%f[^%w_]", "", 1)
+  local chunk, as_expression = load(lead .. "return nil, " .. expression, name, "t", environment)
   if chunk then
     return chunk
   end
   local as_statement
   chunk, as_statement = load(lead .. text, name, "t", environment)
   if chunk then
-    return chunk
+    return function() return values_of(chunk) end
   elseif is_incomplete(as_expression) or is_incomplete(as_statement) then
-    return nil
+    local ends_in_value = with_last_value(text)
+    return ends_in_value and load(lead .. ends_in_value, name, "t", environment) or nil
   end
-  return nil, as_statement
+  return nil, as_statement .. syntax.hint(as_statement, text, line, meant.line)
 end
 
 --- A message as the prompt shows it. The user sees the input, so its name and line are left out;

@@ -1,5 +1,7 @@
 --- help(): pages made from the schema, so that they cannot differ from what the language does.
 
+local meant = require "tidegate.meant"
+local named_range = require "tidegate.named_range"
 local schema = require "tidegate.schema"
 local suggest = require "tidegate.suggest"
 
@@ -11,7 +13,7 @@ M.words = {
   {
     name = "rules",
     doc = "The rules in order, with their hits and backends. "
-      .. [[rules[1] and rules["name"] are handles of rules.]],
+      .. [[rules "lan" shows those with this text; rules[1] and rules["name"] are handles.]],
     example = [[rules["no-metadata"]:remove()]],
   },
   {
@@ -22,13 +24,14 @@ M.words = {
   {
     name = "services",
     doc = "By itself: the live services, and for each backend how often it was picked "
-      .. "and its share of future calls.",
-    example = "services",
+      .. [[and its share of future calls. services["name"] is the handle of a table.]],
+    example = [[services["svc"]:put_backend("10.96.0.10:80/tcp", "10.0.1.5:8080")]],
   },
   {
-    name = "try",
-    doc = "Show which rule decides a call, and why the earlier rules do not.",
-    example = [[try { connect = "1.2.3.4:80", uid = 33 }]],
+    name = "explain",
+    doc = "Show which rule decides a call, and why the earlier rules do not. "
+      .. "A call is written like a rule, without a verb.",
+    example = [[explain { connect = "1.2.3.4:80", uid = 33 }]],
   },
   {
     name = "sh",
@@ -37,7 +40,7 @@ M.words = {
   },
   {
     name = "attach",
-    doc = [[Put the rules in force on a cgroup: a path, "self", { pid = 42 }, { unit = "nginx" }.]],
+    doc = [[Put the rules in force on a cgroup: a path, "self", "pid:42", "unit:nginx".]],
     example = [[attach "/sys/fs/cgroup/app"]],
   },
   {
@@ -47,7 +50,8 @@ M.words = {
   },
   {
     name = "undo",
-    doc = "Take back the last change of the policy, and show what this changes.",
+    doc = "Take back the last change of rules, options, handlers and timers, and show what this "
+      .. "changes. Elements of sets and services stay as they are.",
     example = "undo()",
   },
   {
@@ -67,13 +71,18 @@ M.words = {
   },
   {
     name = "help",
-    doc = [[Explain a word: help(deny), help(egress), help "try".]],
+    doc = [[Explain a word: help(deny), help(egress), help "explain".]],
     example = "help(deny)",
   },
   {
     name = "exit",
     doc = "Leave, with an exit status. Ctrl-D leaves with status 0.",
     example = "exit(1)",
+  },
+  {
+    name = "traceback",
+    doc = "Show where the last error was raised, call by call.",
+    example = "traceback()",
   },
 }
 M.word_names = {}
@@ -116,12 +125,13 @@ local function verb_page(row)
     paragraph("operation", fields_of("what", row.name)),
     paragraph("conditions", fields_of("who", row.name)),
     paragraph("effects", fields_of("effect", row.name)),
+    paragraph("place", fields_of("place", row.name)),
   }, "\n")
 end
 
 local function field_page(row)
   local lines = { ("%s = %s"):format(row.name, row.wants), row.doc, "  " .. row.example }
-  if row.name == "set" then
+  if row.name == "sockopt" then
     for _, option in ipairs(schema.options_of_sockets) do
       lines[#lines + 1] = ("  %-12s%s"):format(option.name, option.doc)
     end
@@ -148,7 +158,30 @@ local function policy_page(row)
   return table.concat(lines, "\n")
 end
 
---- The pages of a name. A name can have several: "set" is a field of a rule and a live table.
+local ranges_row = {
+  name = "ranges",
+  doc = "Built-in ranges, which stand wherever a rule names addresses:",
+  example = [[deny { egress = { "@private", "@metadata:80" } }]],
+}
+
+local function ranges_page(row)
+  local lines = { word_page(row) }
+  for _, name in ipairs(named_range.names) do
+    lines[#lines + 1] = ("  @%-11s%s"):format(name, named_range.docs[name])
+  end
+  return table.concat(lines, "\n")
+end
+
+--- The page of a range: what it lists.
+local function range_page(name)
+  local lines = { ("@%s: %s"):format(name, named_range.docs[name]) }
+  for _, part in ipairs(named_range.contents(name)) do
+    lines[#lines + 1] = ("  %-20s%s"):format(part.prefix, part.what)
+  end
+  return table.concat(lines, "\n")
+end
+
+--- The pages of a name. A name can have several: "services" declares services, and prints them.
 local function pages(name)
   local found = {}
   local function add(row, page)
@@ -159,6 +192,9 @@ local function pages(name)
   add(schema.words[name], name == "policy" and policy_page or word_page)
   add(schema.options[name], option_page)
   add(M.words[name], word_page)
+  add(name == ranges_row.name and ranges_row or nil, ranges_page)
+  local range = name:match "^@(.+)"
+  add(range and named_range.is(range) and range or nil, range_page)
   return found
 end
 
@@ -174,6 +210,10 @@ function M.names()
       names[#names + 1] = not seen[name] and name or nil
       seen[name] = true
     end
+  end
+  names[#names + 1] = ranges_row.name
+  for _, name in ipairs(named_range.names) do
+    names[#names + 1] = "@" .. name
   end
   return names
 end
@@ -193,7 +233,9 @@ end
 ---@return string|nil message
 function M.page(name)
   if #pages(name) == 0 then
-    return nil, ("help: there is no word %q%s"):format(name, suggest.hint(name, M.names()))
+    local words = meant.names[name] and meant.names or meant.fields
+    return nil, ("help: there is no word %q%s")
+      :format(name, suggest.hint(name, M.names(), words))
   end
   return setmetatable({ name = name }, Page)
 end
@@ -205,6 +247,10 @@ end
 --- The page of help(): all words.
 ---@return string
 function M.overview()
+  local ranges = {}
+  for position, name in ipairs(named_range.names) do
+    ranges[position] = "@" .. name
+  end
   return table.concat({
     [[A verb and a table make a rule, in force at once: deny { "no-lan", egress = "10.0.0.0/8" }]],
     "",
@@ -212,11 +258,14 @@ function M.overview()
     paragraph("operations", schema.op_names),
     paragraph("conditions", fields_of "who"),
     paragraph("effects", fields_of "effect"),
+    paragraph("place", fields_of "place"),
+    paragraph("ranges", ranges),
     paragraph("policy file", schema.word_names),
     paragraph("prompt", M.word_names),
     "",
-    [[help(deny), help(uid), help "try" explain one word. Tab completes; _ is the last value.]],
-    "Ctrl-C gives up a line or stops a script; Ctrl-D detaches and leaves.",
+    [[help(deny), help(uid), help "@private" explain a word. Tab completes; _ is the last value.]],
+    "help, undo, diff, save, detach, traceback and exit need no () if they stand alone.",
+    "Ctrl-C gives up a line or stops a script; Ctrl-R searches; Ctrl-D detaches and leaves.",
   }, "\n")
 end
 

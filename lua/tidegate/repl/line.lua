@@ -2,6 +2,7 @@
 
 local ffi = require "ffi"
 local C = require "tidegate.repl.native"
+local library = require "tidegate.ffi"
 
 local M = {}
 
@@ -23,6 +24,7 @@ Line.__index = Line
 ---@return string|nil message
 function M.open()
   local slot = ffi.new "struct tg_line *[1]"
+  library.C.tg_signals_terminal(0)
   local result = C.tg_line_open(slot)
   if result ~= 0 then
     return nil, ("this terminal cannot edit lines (errno %d); give a script on standard input")
@@ -70,6 +72,7 @@ function Line:insert(text) C.tg_line_insert(self.cdata, text) end
 function Line:cancel() C.tg_line_cancel(self.cdata) end
 function Line:remember(text) C.tg_line_remember(self.cdata, text) end
 function Line:columns() return C.tg_line_columns(self.cdata) end
+function Line:rows() return C.tg_line_rows(self.cdata) end
 function Line:resize() C.tg_line_resize(self.cdata) end
 
 --- Give the terminal back its modes, for a command or for the shell that started us.

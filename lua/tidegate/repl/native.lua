@@ -1,4 +1,4 @@
---- The C library of the prompt: the line editor and the signals of repl/repl.h.
+--- The C library of the prompt: the line editor of repl/repl.h.
 
 local ffi = require "ffi"
 local library = require "tidegate.ffi"

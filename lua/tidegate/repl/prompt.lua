@@ -3,16 +3,17 @@
 -- The callbacks of the loop only note what has come. It is handled between the turns of the loop,
 -- so that a script can turn the loop itself, as sh() does.
 
+local colour = require "tidegate.repl.colour"
 local complete = require "tidegate.repl.complete"
 local environment = require "tidegate.repl.environment"
-local evaluate = require "tidegate.repl.evaluate"
 local exit_status = require "tidegate.host.exit_status"
 local history = require "tidegate.repl.history"
-local interrupt = require "tidegate.repl.interrupt"
+local inputs = require "tidegate.repl.input"
+local interrupt = require "tidegate.host.interrupt"
 local lines = require "tidegate.repl.line"
+local pager = require "tidegate.repl.pager"
 local plural = require "tidegate.host.plural"
-local rule = require "tidegate.rule"
-local show = require "tidegate.repl.show"
+local signals = require "tidegate.host.signals"
 local throttle = require "tidegate.repl.throttle"
 local uv = require "luv"
 
@@ -25,139 +26,59 @@ local LISTED = 100
 
 ---@class tidegate.Prompt
 ---@field session tidegate.Session
+---@field line tidegate.Line
+---@field input tidegate.Input
+---@field history tidegate.History
 local Prompt = {}
 Prompt.__index = Prompt
 
+--- What is to be printed when the pager has ended; nil: there is none.
+---@type (fun())[]|nil
+local held
+
 local function say(...)
-  io.stdout:write(...)
-  io.stdout:write "\n"
+  local text = table.concat { ... } .. "\n"
+  if held then
+    held[#held + 1] = function() io.stdout:write(text) end
+  else
+    io.stdout:write(text)
+  end
 end
 
--- What an input did -----------------------------------------------------------------------
+-- Long texts ------------------------------------------------------------------------------
 
---- The rules that a change added, and how many it removed.
-local function compare(session, before)
-  local known, added, removed = {}, {}, 0
-  for _, member in ipairs(before.policy.rules) do
-    known[member] = true
-    removed = removed + (member.removed and 1 or 0)
-  end
-  for _, member in ipairs(session.policy.rules) do
-    added[#added + 1] = not known[member] and member or nil
-  end
-  return added, removed
-end
-
---- Print what has changed, such as `in force: deny "no-lan", rule 3 of 3`. Returns the new rules.
-local function report_change(self, before)
+--- Show a text in the pager. Meanwhile events are handled, and what they print waits.
+local function page(self, command, text)
   local session = self.session
-  local added, removed = compare(session, before)
-  local total = #session.policy.rules
-  local lead = session.refused and "simulated: " or "in force: "
-  if #added == 1 and removed == 0 then
-    say(lead, added[1].verb, ' "', added[1].name, '", rule ', total, " of ", total)
-  elseif #added > 0 then
-    say(lead, plural(#added, "rule"), " added, ", removed > 0 and removed .. " removed, " or "",
-      total, " in all")
-  elseif removed > 0 then
-    say(lead, plural(removed, "rule"), " removed, ", total, " left")
-  elseif session.policy.revision ~= before.policy.revision then
-    say(lead, "the options of the policy")
-  end
-  return added
-end
-
---- Warn about the rules that were added.
-local function warn(self, added)
-  local fresh = {}
-  for _, member in ipairs(added) do
-    fresh[member.name] = true
-  end
-  for _, finding in ipairs(self.session.gate:findings() or {}) do
-    if finding.rule and fresh[finding.rule] then
-      say("warning: ", self:complaint(finding.text))
+  io.stdout:flush()
+  session.on_command(true)
+  held = {}
+  local shown, signal = pager.show(command, text, function()
+    if session:has_events() then
+      session:dispatch()
     end
-  end
-  for _, warning in ipairs(self.session.gate:warnings()) do
-    say("warning: ", self:complaint(warning))
-  end
-end
-
---- Print the values of an expression, which follow a nil; the first one becomes `_`. A single
---- value is not printed if it is the new rule, which has been reported, or the status 0 of sh().
-local function echo(self, count, values, added)
-  local first = values[2]
-  local known = count == 2 and (self.session.quiet
-    or #added > 0 and rule.is(first) and first == added[#added])
-  if count > 1 and first ~= nil then
-    self.environment.globals._ = first
-  end
-  if not known then
-    for index = 2, count do
-      say(show.value(values[index]))
-    end
-  end
-end
-
-function Prompt:complaint(message)
-  return evaluate.complaint(message, self.session.source, self.first, self.count)
-end
-
---- Take a signal that came while a script ran. SIGINT was for the script; others end the session.
-local function settle_signal(self)
-  local number = interrupt.take()
-  if number and number ~= SIGINT then
-    self.session.signal = number
-  end
-end
-
-local function complain(self, message)
-  -- For Ctrl-C the terminal has already written ^C on this line.
-  say(message == interrupt.INTERRUPTED and "\n" or "", self:complaint(message))
-end
-
-local function finish(self, ok, count, ...)
-  if not ok then
-    complain(self, count)
-    return
-  end
-  local before, added = self.session.change, {}
-  if before then
-    added = report_change(self, before)
-  end
-  -- A value may have a __tostring that the user wrote, and that does not end.
-  local shown, message = interrupt.guard(echo, self, count, { ... }, added)
+    session:await_timers()
+  end)
+  local writes = held
+  held = nil
+  session.on_command(false)
+  session.signal = session.signal or signal
   if not shown then
-    complain(self, message)
+    say(text)
   end
-  if #added > 0 then
-    warn(self, added)
+  for _, write in ipairs(writes) do
+    write()
   end
 end
 
---- Take a line: run the input if this line completes it, else wait for the next line.
-local function take_line(self, text)
-  if self.history:add(text) then
-    self.line:remember(text)
-  end
-  self.count = self.count + 1
-  self.first = self.input == "" and self.count or self.first
-  self.input = self.input .. text .. "\n"
-  if not self.input:find "%S" then
-    self.input = ""
-    return
-  end
-  local chunk, message =
-    evaluate.compile(self.input, self.session.source, self.first, self.environment.table)
-  if chunk or message then
-    self.input = ""
-  end
-  if chunk then
-    self.session.quiet = false
-    finish(self, self.session:run(chunk))
-    settle_signal(self)
-  elseif message then
-    say(self:complaint(message))
+--- Print a text, which goes through the pager if it does not fit on the screen.
+local function show(self, text)
+  local line = self.line
+  local command = pager.rows(text, line:columns()) >= line:rows() and pager.command()
+  if command then
+    page(self, command, text)
+  else
+    say(text)
   end
 end
 
@@ -190,7 +111,8 @@ local function take_tab(self, text, cursor)
     self.line:insert "  "
     return
   end
-  local insert, choices = complete.complete(self.session, self.environment, self.input .. before)
+  local insert, choices =
+    complete.complete(self.session, self.environment, self.input.text .. before)
   if insert ~= "" then
     self.line:insert(insert)
   elseif #choices > 0 then
@@ -200,8 +122,8 @@ end
 
 --- Ctrl-D: give up an input that is begun; if there is none, leave.
 local function take_eof(self)
-  if self.input ~= "" then
-    self.input = ""
+  if self.input.text ~= "" then
+    self.input:drop()
     say()
     return
   end
@@ -211,15 +133,15 @@ end
 
 local function take_keys(self)
   while not self.session.status and not self.session.signal do
-    local event, text, cursor = self.line:read(self.input == "" and FIRST or MORE)
+    local event, text, cursor = self.line:read(self.input.text == "" and FIRST or MORE)
     if event == "pending" then
       return
     elseif event == "done" then
-      take_line(self, text)
+      self.input:take(text)
     elseif event == "complete" then
       take_tab(self, text, cursor)
     elseif event == "interrupt" then
-      self.input = ""
+      self.input:drop()
     else
       take_eof(self)
     end
@@ -284,10 +206,13 @@ local function greet(session)
   else
     say(lead, 'in force for what sh runs; attach "CGROUP" puts them in force there')
   end
-  for _, warning in ipairs(session.gate:warnings()) do
-    say("warning: ", warning)
+  for _, skipped in ipairs(session.gate:skipped()) do
+    say("warning: ", skipped.text)
   end
-  say "help() shows what there is; Ctrl-D leaves"
+  if not session.refused and uv.getuid() == 0 then
+    say "what sh runs as root can leave the rules: it may write to cgroup.procs"
+  end
+  say "help shows what there is; Ctrl-D leaves"
 end
 
 --- Print the changes that are lost by leaving.
@@ -298,34 +223,70 @@ local function show_unsaved(session)
   local difference = session:diff()
   if difference and #difference > 0 then
     say(session.path and "not saved to " .. session.path or "not saved", ":")
-    say(tostring(difference))
+    say(colour.value(difference, tostring(difference)))
+  end
+end
+
+--- The prompt of a session, at the terminal.
+local function open(session, line)
+  local self = setmetatable({
+    session = session, line = line, history = history.open(),
+    environment = environment.new(session), keys = true,
+  }, Prompt)
+  self.input = inputs.new(session, self.environment, {
+    say = say, complain = say, show = function(text) show(self, text) end,
+  })
+  session.say = say
+  session.above = function(write)
+    if held then
+      held[#held + 1] = write
+    else
+      line:above(write)
+    end
+  end
+  session.columns = function() return line:columns() end
+  self.throttle = throttle.new(say)
+  for _, text in ipairs(self.history.inputs) do
+    line:remember(text)
+  end
+  session:watch(function(event)
+    self.throttle:say(colour.verbs(tostring(event)))
+  end, function(message) say(colour.error(message)) end)
+  return self
+end
+
+--- From now on, what is typed is remembered.
+local function start_history(self)
+  self.input.remember = function(text)
+    if self.history:add(text) then
+      self.line:remember(text)
+    end
+  end
+  if self.history.problem then
+    say("warning: ", self.history.problem, ": what is typed here is not kept in a file")
   end
 end
 
 --- Run the prompt until its user leaves or a signal ends it.
 ---@param session tidegate.Session
+---@param given { inputs: string[]|nil } run first, as if they were typed
 ---@return integer|nil status
 ---@return string|nil message
-function M.run(session)
+function M.run(session, given)
   local line, message = lines.open()
   if not line then
     return nil, message
   end
-  local self = setmetatable({
-    session = session, line = line, history = history.open(),
-    environment = environment.new(session), input = "", count = 0, first = 1, keys = true,
-  }, Prompt)
-  session.say = say
-  session.above = function(write) line:above(write) end
-  session.columns = function() return line:columns() end
-  self.throttle = throttle.new(say)
-  for _, text in ipairs(self.history.lines) do
-    line:remember(text)
-  end
-  session:watch(function(event) self.throttle:say(tostring(event)) end, say)
+  colour.start()
+  signals.survive_failed_writes() -- the user may leave a pager before it has read all
+  local self = open(session, line)
   greet(session)
   watch_terminal(self)
   local done, failure = xpcall(function()
+    for _, text in ipairs(given.inputs or {}) do
+      self.input:take(text)
+    end
+    start_history(self)
     while not session.status and not session.signal do
       turn(self)
       if not session.status and not session.signal then

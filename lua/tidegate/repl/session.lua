@@ -3,33 +3,47 @@
 -- An input is one change. After it has run, everything it did to the policy is published in one
 -- step; if it fails, none of it remains. undo() takes back one change.
 
+local attachments = require "tidegate.host.attachments"
 local diff = require "tidegate.diff"
 local doctor_checks = require "tidegate.doctor_checks"
-local interrupt = require "tidegate.repl.interrupt"
+local gates = require "tidegate.gate"
+local interrupt = require "tidegate.host.interrupt"
 local language = require "tidegate.language"
+local literal = require "tidegate.literal"
+local live = require "tidegate.live_table"
 local own_cgroup = require "tidegate.repl.own_cgroup"
+local rebuild = require "tidegate.repl.rebuild"
+local rule = require "tidegate.rule"
 local tidegate = require "tidegate"
+local timers = require "tidegate.timers"
+local trace = require "tidegate.repl.trace"
 local uv = require "luv"
 
 local M = {}
 
 ---@class tidegate.Session
 ---@field gate tidegate.Gate
+---@field state table behind the gate's handle
 ---@field policy tidegate.Policy the gate's
 ---@field path string|nil the policy's file or image
+---@field trust boolean whether that policy may use more than its language
 ---@field text string|nil the text of that file when it was read; nil for an image
 ---@field refused string|nil why the kernel enforces nothing; nil if it does
 ---@field own_cgroup tidegate.OwnCgroup
 ---@field status integer|nil the exit status, after exit() was called
 ---@field handlers table[] those that on() has staged
+---@field notes string[] what dispatch() is going to print
 ---@field past table[] the marks that undo() goes back to
+---@field origin table|nil the mark before the first input
 ---@field change table|nil the mark before the last input, if that input changed something
+---@field traceback string|nil where the last error was raised
 ---@field kernel_failure string|nil the message of the last refusal by the kernel
 ---@field source string the name of the input in messages: "prompt"
 ---@field say fun(remark: string) prints a line that is not a value
 ---@field above fun(write: fun()) calls a function that prints above the line being typed
 ---@field on_command fun(running: boolean) called before and after a command of sh()
 ---@field signal integer|nil the signal that ends the session
+---@field complain fun(message: string) prints the message of an error in a handler
 local Session = {}
 Session.__index = Session
 
@@ -45,37 +59,35 @@ end
 M.read = read
 
 --- A gate from a policy or an image, its rules open to changes.
-local function load(path)
-  local gate, message = tidegate.load(path)
-  if not gate or not gate.fixed then
+local function load(path, trust)
+  local gate, message = tidegate.load(path, { trust = trust })
+  if not gate or gates.state(gate).source then
     return gate, message, gate and read(path)
   end
-  local text = gate:dump()
-  if text:find "\n%-%- " then
-    return nil, path .. ": this image does not hold the text of its rules; "
-      .. "start from its policy file"
-  end
-  return tidegate.compile(text, path)
+  return rebuild.gate(gates.state(gate).fixed, path, trust)
 end
 
 --- Begin a session with a policy, or with no rules.
 ---@param path string|nil
 ---@param source string the name of the input in messages
+---@param trust boolean|nil whether the policy may use more than its language
 ---@return tidegate.Session|nil
 ---@return string|nil message
-function M.new(path, source)
+function M.new(path, source, trust)
   local gate, message, text
   if path then
-    gate, message, text = load(path)
+    gate, message, text = load(path, trust)
   else
-    gate = tidegate.gate()
+    gate = tidegate.new()
   end
   if not gate then
     return nil, message
   end
+  local state = gates.state(gate)
   return setmetatable({
-    gate = gate, policy = gate.source, path = path, text = text, source = source,
-    handlers = {}, past = {}, say = print, above = function(write) write() end,
+    gate = gate, state = state, policy = state.source, path = path, text = text, source = source,
+    trust = trust or false,
+    handlers = {}, past = {}, notes = {}, say = print, above = function(write) write() end,
     own_cgroup = own_cgroup.new(gate),
   }, Session)
 end
@@ -94,26 +106,34 @@ end
 
 -- Changes ----------------------------------------------------------------------------
 
---- The policy and the handlers as they are now.
+--- The policy, the handlers and the timers as they are now, and how often the elements of each live
+--- table were changed.
 function Session:mark()
-  local handlers = {}
-  for kind, list in pairs(self.gate.handlers) do
+  local handlers, elements = {}, {}
+  for kind, list in pairs(self.state.handlers) do
     handlers[kind] = { unpack(list) }
   end
-  return { policy = self.policy:snapshot(), handlers = handlers }
+  for _, handle in ipairs(self.policy.tables) do
+    elements[handle] = live.changes(handle)
+  end
+  return {
+    policy = self.policy:snapshot(), handlers = handlers, elements = elements,
+    timers = self.policy.timers:snapshot(),
+  }
 end
 
 --- Go back to a mark.
 local function restore(self, mark)
   self.policy:restore(mark.policy)
-  self.gate.handlers = mark.handlers
+  self.policy.timers:restore(mark.timers)
+  self.state.handlers = mark.handlers
 end
 
 --- Publish what is staged. If the session only simulates, check that it compiles.
 ---@return true|nil
 ---@return string|nil message
 function Session:publish()
-  local image, message = self.gate:image()
+  local image, message = self.gate:compile()
   if not image or self.refused then
     return image and true, message
   end
@@ -141,6 +161,10 @@ local function take_handlers(self)
 end
 
 local function settle(self)
+  if self.gate.closed then -- by the input
+    self.status = self.status or 0
+    return true
+  end
   local ok, message = take_handlers(self)
   if ok then
     ok, message = self:publish()
@@ -150,6 +174,7 @@ end
 
 local function changed(self, mark)
   return self.policy.revision ~= mark.policy.revision or self.heard
+    or #timers.difference(mark.timers, self.policy.timers:snapshot()) > 0
 end
 
 --- Run an input.
@@ -157,12 +182,14 @@ end
 ---@return boolean ok
 ---@return any result the message; or the count of the returned values, followed by them
 function Session:run(chunk)
+  self.origin = self.origin or self:mark()
   local before, past = self:mark(), { unpack(self.past) }
   self.heard, self.undone, self.handlers = false, false, {}
   local function outcome(ok, ...)
     local message = not ok and (...) or nil
-    if self.status and not ok then
-      ok, message = true, nil -- exit() raised this error to leave the script
+    local left = self.status and not ok -- exit() raised this error to leave the script
+    if left then
+      ok, message = true, nil
     end
     if ok then
       ok, message = settle(self)
@@ -181,9 +208,33 @@ function Session:run(chunk)
     else
       self.change = nil
     end
+    if left then
+      return true, 0
+    end
     return true, select("#", ...), ...
   end
-  return outcome(interrupt.guard(chunk))
+  return outcome(interrupt.guard(trace.keep(chunk, function(text) self.traceback = text end)))
+end
+
+--- What a mark has of handlers that another one has not, one line for each.
+local function add_handlers(changes, sign, has, lacks)
+  for kind, list in pairs(has) do
+    for _ = #(lacks[kind] or {}) + 1, #list do
+      changes[#changes + 1] = { sign = sign, text = ("on(%s, …)"):format(literal.quote(kind)) }
+    end
+  end
+end
+
+--- The live tables whose elements have changed since a mark: `set "banned"`.
+local function changed_tables(mark, now)
+  local names = {}
+  for handle, times in pairs(now.elements) do
+    if times ~= (mark.elements[handle] or times) then
+      names[#names + 1] = live.text(handle)
+    end
+  end
+  table.sort(names)
+  return names
 end
 
 --- Take back the last change.
@@ -194,14 +245,59 @@ function Session:undo()
   if not last then
     return nil, "undo: nothing was changed at the prompt"
   end
-  local was = assert(self.gate:dump())
+  local now, was = self:mark(), assert(self:dump())
   restore(self, last)
   self.undone = true
   local ok, message = self:publish()
   if not ok then
     return nil, message
   end
-  return diff.of_policies(was, assert(self.gate:dump()))
+  local effect = diff.of_policies(was, assert(self:dump()))
+  add_handlers(effect, "-", now.handlers, last.handlers)
+  add_handlers(effect, "+", last.handlers, now.handlers)
+  for _, change in ipairs(timers.difference(now.timers, last.timers)) do
+    effect[#effect + 1] = change
+  end
+  for _, name in ipairs(changed_tables(last, now)) do
+    self.say(("undo: the elements of %s stay as they are"):format(name))
+  end
+  return effect
+end
+
+--- How many handlers and timers were typed.
+---@return integer handlers
+---@return integer timers
+function Session:typed()
+  local now, handlers, added = self:mark(), {}, 0
+  add_handlers(handlers, "+", now.handlers, self.origin.handlers)
+  for _, change in ipairs(timers.difference(self.origin.timers, now.timers)) do
+    added = added + (change.sign == "+" and 1 or 0)
+  end
+  return #handlers, added
+end
+
+--- The handles of the rules, in order.
+---@return tidegate.Rule[]
+function Session:rules()
+  return rule.handles(self.policy:list())
+end
+
+--- The sets, or the services.
+---@param kind tidegate.LiveKind
+---@return (tidegate.Set|tidegate.Services)[]
+function Session:declared(kind)
+  return self.policy:declared(kind)
+end
+
+--- Lua that gives the policy as it is now, also when the gate is closed.
+---@return string|nil
+---@return string|nil message
+function Session:dump()
+  local image, message = self.policy:compile()
+  if not image then
+    return nil, message
+  end
+  return image:dump()
 end
 
 --- How the policy differs from its file. Without a file, everything counts as added.
@@ -210,17 +306,18 @@ end
 function Session:diff()
   local file, message
   if self.path then
-    file, message = tidegate.load(self.path)
+    file, message = tidegate.load(self.path, { trust = self.trust })
   else
-    file = tidegate.gate()
+    file = tidegate.new()
   end
   if not file then
     return nil, message
   end
-  local difference
-  difference, message = self.gate:diff(file)
+  local was = assert(file:dump())
   file:close()
-  return difference, message
+  local now
+  now, message = self:dump()
+  return now and diff.of_policies(was, now), message
 end
 
 -- The event loop -----------------------------------------------------------------------
@@ -236,13 +333,39 @@ function Session:watch(show, complain)
     return
   end
   self.gate:on("*", show)
-  self.gate.onerror = function(message)
+  self.complain = function(message)
     local interrupted = message == tostring(interrupt.INTERRUPTED)
     complain(not interrupted and message:match "^(.-)\nstack traceback:" or message)
   end
+  self.gate:on("error", self.complain)
+  self.health = attachments.watch(self.gate)
+  self.health.changed = function(attached) self:note(attached) end
   self.poll = uv.new_poll(assert(self.gate:event_fd()))
   self.clock = uv.new_timer()
   self:listen()
+end
+
+--- Note, for dispatch() to print, that others have changed what is in force on a cgroup.
+function Session:note(attached)
+  local text
+  if attached.state == "gone" then
+    self.own_cgroup:forget(attached.path)
+    text = "%s was removed: the rules are not in force there any more"
+  elseif attached.state == "severed" then
+    text = "%s: somebody has detached "
+      .. table.concat(attachments.missing(attached), " ") .. " there; attach it again"
+  else
+    text = "%s: the rules are in force there again"
+  end
+  self.notes[#self.notes + 1] = text:format(attached.path)
+  self.ready = true
+end
+
+--- Look at once for what others have done to the cgroups that the gate is attached to.
+function Session:look()
+  if self.health then
+    self.health:look(true)
+  end
 end
 
 function Session:listen()
@@ -258,9 +381,12 @@ end
 
 --- Wake the event loop when the next timer is due.
 function Session:await_timers()
-  local left = self.clock and not self.gate.closed and self.gate:timeout()
+  local left = self.clock and not self.gate.closed and self.gate:next_timeout()
   if left then
-    self.clock:start(math.ceil(left * 1000), 0, function() self.ready = true end)
+    self.clock:start(math.ceil(left * 1000), 0, function()
+      self.ready = true
+      uv.stop() -- a timer that is due at once is called before run "once" waits
+    end)
   end
 end
 
@@ -269,9 +395,14 @@ function Session:dispatch()
   if not self.poll or self.gate.closed then
     return
   end
+  local notes = self.notes
+  self.notes = {}
+  for _, note in ipairs(notes) do
+    self.complain(note)
+  end
   local ok, message = interrupt.guard(self.gate.dispatch, self.gate, EVENTS_A_TURN)
   if not ok then
-    self.gate.onerror(tostring(message))
+    self.complain(tostring(message))
   end
 end
 
@@ -294,6 +425,7 @@ function Session:command(text)
       timer:start(COURTESY_MS, 0, function()
         self:listen()
         self.due = true
+        uv.stop()
       end)
     elseif self.due then
       self.due = false
@@ -313,9 +445,14 @@ end
 --- Detach, handle the last events, and clean up.
 ---@param on_left fun(processes: { pid: integer, name: string }[]) called if sh() left any running
 function Session:close(on_left)
-  self.own_cgroup:close(on_left)
+  if self.health then
+    self.health:close()
+  end
+  local removed = self.own_cgroup:close(on_left)
   if not self.gate.closed then
-    self.gate:detach()
+    if removed then
+      self.gate:detach()
+    end
     self:dispatch()
     self.gate:close()
   end

@@ -5,6 +5,8 @@ local literal = require "tidegate.literal"
 local M = {}
 
 local DEEPEST, WIDEST = 3, 100
+--- How many elements of a table are shown; the rest is counted.
+local MOST = 100
 
 local show
 
@@ -23,20 +25,23 @@ local function before(a, b)
 end
 
 local function show_table(value, depth)
-  local parts, rest = {}, {}
+  local parts, rest, sequence = {}, {}, 0
   for index, item in ipairs(value) do
-    parts[index] = show(item, depth + 1)
+    parts[index] = index <= MOST and show(item, depth + 1) or nil
+    sequence = index
   end
-  local sequence = #parts
   for key in pairs(value) do
     if type(key) ~= "number" or key < 1 or key > sequence or key % 1 ~= 0 then
       rest[#rest + 1] = key
     end
   end
   table.sort(rest, before)
-  for _, key in ipairs(rest) do
+  for index = 1, math.min(#rest, MOST - #parts) do
+    local key = rest[index]
     parts[#parts + 1] = key_text(key) .. " = " .. show(value[key], depth + 1)
   end
+  local more = sequence + #rest - #parts
+  parts[#parts + 1] = more > 0 and ("… %d more"):format(more) or nil
   local line = table.concat(parts, ", ")
   if #parts == 0 then
     return "{}"

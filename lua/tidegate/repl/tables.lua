@@ -10,6 +10,13 @@ local M = {}
 -- How many are shown of one rule, and of one table, so that all fits on a screen.
 local MOST_BACKENDS, MOST_SERVICES = 16, 16
 
+--- The tables of a gate that is closed are gone.
+local function check_open(session)
+  if session.gate.closed then
+    error("the gate is closed", 0)
+  end
+end
+
 local function show_table(session, head, rows, right)
   return show.table(head, rows, right, session.columns and session.columns())
 end
@@ -23,7 +30,7 @@ end
 
 --- The text of a rule without its verb and name.
 local function body(rule)
-  local text = rule:text(rule.ordinal):match "^%a+ { ?(.-) ?}$"
+  local text = tostring(rule):match "^%a+ { ?(.-) ?}$"
   local name = literal.quote(rule.name) .. ", "
   return text:sub(1, #name) == name and text:sub(#name + 1) or text
 end
@@ -44,21 +51,36 @@ local function add_backends(rows, rule)
   end
 end
 
---- The rules. Below each balance rule come its backends; at the end, what the defaults decided.
----@param session tidegate.Session
----@return string
-function M.rules(session)
-  local rows = {}
-  for position, rule in ipairs(session.gate:rules()) do
-    rows[#rows + 1] = { tostring(position), tostring(rule.hits), rule.verb, rule.name, body(rule) }
-    add_backends(rows, rule)
-  end
+--- What the defaults decided.
+local function add_defaults(rows, session)
   local stats = assert(session.gate:stats())
   for _, op in ipairs(schema.op_names) do
-    local counted = stats.default[op]
+    local counted = stats.defaults[op]
     if counted and counted.hits > 0 then
       rows[#rows + 1] = { "", tostring(counted.hits), "", "(default)", op }
     end
+  end
+end
+
+--- The rules. Below each balance rule come its backends; at the end, what the defaults decided.
+---@param session tidegate.Session
+---@param wanted string|nil only the rules that contain this text
+---@return string
+function M.rules(session, wanted)
+  check_open(session)
+  local rows, all = {}, session:rules()
+  for position, rule in ipairs(all) do
+    local row = { tostring(position), tostring(rule.hits), rule.verb, rule.name, body(rule) }
+    local text = ("%s %s %s"):format(row[3], row[4], row[5])
+    if not wanted or text:lower():find(wanted:lower(), 1, true) then
+      rows[#rows + 1] = row
+      add_backends(rows, rule)
+    end
+  end
+  if not wanted then
+    add_defaults(rows, session)
+  elseif #rows == 0 then
+    return "no rule contains " .. literal.quote(wanted)
   end
   if #rows == 0 then
     return "no rules yet"
@@ -72,11 +94,12 @@ end
 ---@param session tidegate.Session
 ---@return string
 function M.sets(session)
+  check_open(session)
   local rows = {}
   for position, set in ipairs(session.gate:sets()) do
     local info = assert(set:info())
     rows[position] = { info.name, tostring(info.count), tostring(info.size),
-      info.ttl and duration.text(info.ttl * 1000) or "for ever" }
+      info.ttl == math.huge and "for ever" or duration.text(info.ttl * 1000) }
   end
   if #rows == 0 then
     return "no sets yet"
@@ -117,6 +140,7 @@ end
 ---@param session tidegate.Session
 ---@return string
 function M.services(session)
+  check_open(session)
   local rows = {}
   for _, services in ipairs(session.gate:services()) do
     local info = assert(services:info())

@@ -36,7 +36,10 @@ function Throttle:say(text)
   end
   self.held = self.held + 1
   if not self.timer:is_active() then
-    self.timer:start(1000, 0, function() self.late = true end)
+    self.timer:start(1000, 0, function()
+      self.late = true
+      uv.stop()
+    end)
   end
 end
 

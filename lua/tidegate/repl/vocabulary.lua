@@ -1,11 +1,15 @@
---- The prompt's own words: what try, sh, attach, undo and the others do.
+--- The prompt's own words: what explain, sh, attach, undo and the others do.
 
+local attachments = require "tidegate.host.attachments"
 local exit_status = require "tidegate.host.exit_status"
 local help = require "tidegate.repl.help"
-local interrupt = require "tidegate.repl.interrupt"
+local interrupt = require "tidegate.host.interrupt"
 local literal = require "tidegate.literal"
-local query = require "tidegate.query"
+local rule = require "tidegate.rule"
 local save = require "tidegate.repl.save"
+local services = require "tidegate.services"
+local set = require "tidegate.set"
+local suggest = require "tidegate.suggest"
 local tables = require "tidegate.repl.tables"
 local uv = require "luv"
 
@@ -18,6 +22,13 @@ local function whole(fn)
   return function(...) return interrupt.hold(fn, ...) end
 end
 
+--- A text that the prompt prints as it is, without quotes.
+local Text = { __tostring = function(self) return self.text end }
+
+local function text_value(text)
+  return setmetatable({ text = text }, Text)
+end
+
 local function must(value, message)
   if not value then
     error(message, 0)
@@ -27,87 +38,120 @@ end
 
 -- Words that print a table -----------------------------------------------------------
 
---- `rules` prints the table; rules[1] and rules["name"] are handles; rules() is an array of them.
+--- What comes of a name that none of the rules, sets or services has: an error that says so, and
+--- what may be meant.  An index past the last one is nil, as in any list.
+local function unknown(key, what, names, declare)
+  if type(key) == "string" then
+    local hint = suggest.hint(key, names)
+    error(("there %s %s%s"):format(what, literal.quote(key), hint ~= "" and hint or declare), 3)
+  end
+end
+
+--- The table of a name or a position.
+local function find_table(list, key, what, declare)
+  local names = {}
+  for position, handle in ipairs(list) do
+    if key == position or key == handle.name then
+      return handle
+    end
+    names[position] = handle.name
+  end
+  return unknown(key, what, names, declare)
+end
+
+--- The rule of a name or a position.
+local function find_rule(policy, key)
+  local member = policy[type(key) == "number" and "rules" or "by_name"][key]
+  if member then
+    return rule.handle(member)
+  end
+  local names = {}
+  for position, known in ipairs(policy.rules) do
+    names[position] = known.name
+  end
+  return unknown(key, "is no rule", names, "; rules shows all")
+end
+
+--- A word that is a list, too: its length, its elements by position or name, and a table when it
+--- is printed. It is a userdata, because in LuaJIT a table has no __len.
+---@param find fun(key: any): any
+---@param all fun(): any[]
+---@param print fun(): string
+---@param call fun(...): any
+---@param change string what to write instead of an assignment
+local function list_word(find, all, print, call, change)
+  local word = newproxy(true)
+  local meta = debug.getmetatable(word)
+  meta.noun, meta.all = "list", all
+  function meta.__index(_, key)
+    local found = find(key) -- no tail call, which would hide a level from error()
+    return found
+  end
+  meta.__newindex = function() error(change, 2) end
+  meta.__len = function() return #all() end
+  meta.__call = function(_, ...) return call(...) end
+  meta.__tostring = print
+  meta.__metatable = false
+  return word
+end
+
+--- ipairs() and pairs() of the prompt, which know these words.
+local function walk(original)
+  return function(value)
+    local meta = type(value) == "userdata" and debug.getmetatable(value)
+    return original(meta and meta.all and meta.all() or value)
+  end
+end
+
+--- `rules` prints the table; rules[1] and rules["name"] are handles; rules() is an array of them;
+--- rules "lan" prints those that contain this text.
 local function rules_word(session)
-  return setmetatable({}, {
-    __index = function(_, key)
-      if type(key) == "number" then
-        return session.policy.rules[key]
+  return list_word(function(key) return find_rule(session.policy, key) end,
+    function() return session:rules() end, function() return tables.rules(session) end,
+    function(wanted)
+      if wanted == nil then
+        return session:rules()
+      elseif type(wanted) ~= "string" then
+        error(("rules: wants a text that is in a rule, as in rules \"lan\"; got %s")
+          :format(literal.describe(wanted)), 0)
       end
-      return session.policy.by_name[key]
+      return text_value(tables.rules(session, wanted))
     end,
-    __newindex = function()
-      error("rules cannot be assigned to; "
-        .. 'deny { … } adds a rule, rules["name"]:remove() removes one', 2)
-    end,
-    __call = function() return session.policy:list() end,
-    __tostring = function() return tables.rules(session) end,
-  })
+    'rules cannot be assigned to; deny { … } adds a rule, rules["name"]:remove() removes one')
 end
 
 --- `sets` prints the table; sets[1] and sets["name"] are handles; sets() is an array of them.
 local function sets_word(session)
-  return setmetatable({}, {
-    __index = function(_, key)
-      for position, set in ipairs(session.gate:sets()) do
-        if key == position or key == set.name then
-          return set
-        end
-      end
-    end,
-    __newindex = function()
-      error("sets cannot be assigned to; "
-        .. 'set "name" { … } declares a set, sets["name"]:add() adds to it', 2)
-    end,
-    __call = function() return session.gate:sets() end,
-    __tostring = function() return tables.sets(session) end,
-  })
+  local function all() return session:declared(set) end
+  return list_word(function(key)
+    return find_table(all(), key, "is no set",
+      ("; write set %s { … }"):format(literal.quote(tostring(key))))
+  end, all, function() return tables.sets(session) end, all,
+    'sets cannot be assigned to; set "name" { … } declares a set, sets["name"]:add() adds to it')
 end
 
---- `services` prints the table; services "name" means what it means in a policy.
+--- `services` prints the table; services["name"] is a handle; services() is an array of them;
+--- services "name" means what it means in a policy.
 local function services_word(session, declare)
-  return setmetatable({}, {
-    __call = function(_, name) return declare(name) end,
-    __tostring = function() return tables.services(session) end,
-  })
+  local function all() return session:declared(services) end
+  return list_word(function(key)
+    return find_table(all(), key, "are no services",
+      ("; write services %s { … }"):format(literal.quote(tostring(key))))
+  end, all, function() return tables.services(session) end,
+    function(name) return name == nil and all() or declare(name) end,
+    'services cannot be assigned to; services "name" { … } declares some, '
+    .. 'services["name"][VIP] = { … } changes them')
 end
 
--- try --------------------------------------------------------------------------------
+-- explain ----------------------------------------------------------------------------
 
-local function question_of(spec)
-  if type(spec) ~= "table" then
-    error(("try: wants a table such as %s; got %s")
-      :format(help.words.try.example, literal.describe(spec)), 0)
-  end
-  local question = {}
-  for key, value in pairs(spec) do
-    question[key] = value
-  end
-  for _, op in ipairs(query.ops) do
-    if spec[op] ~= nil then
-      if question.op then
-        error(("try: both %s and %s are given; ask about one call"):format(question.op, op), 0)
-      end
-      question.op, question.addr, question[op] = op, spec[op], nil
-    end
-  end
-  if spec.egress ~= nil then
-    error("try: egress is two calls; ask about connect or sendmsg", 0)
-  elseif not question.op then
-    error(("try: no call is given; write %s"):format(help.words.try.example), 0)
-  end
-  return question
-end
-
-local function try_word(session)
-  return function(spec)
-    local question = question_of(spec)
+local function explain_word(session)
+  return function(question)
     local ok, explanation, message = pcall(session.gate.explain, session.gate, question)
     if not ok then
-      local text = tostring(explanation):gsub("^explain: ", "try: ")
-      error((text:gsub("^.-:%d+: explain: ", "try: ")), 0)
+      error((tostring(explanation):gsub("^.-:%d+: explain: ", "explain: ")), 0)
     end
-    return must(explanation, "try: " .. tostring(message))
+    return must(explanation, "explain: " .. tostring(message))
   end
 end
 
@@ -150,29 +194,29 @@ end
 local function attach_word(session)
   return function(target)
     refuse_if_simulated(session, "attach")
-    if type(target) ~= "string" and type(target) ~= "table" then
+    if type(target) ~= "string" then
       error(("attach: wants a cgroup, as in %s; got %s")
         :format(help.words.attach.example, literal.describe(target)), 0)
     end
     must(session:publish())
-    local path, message = session.own_cgroup:attach(target)
-    if not path then
+    local attached, message = session.own_cgroup:attach(target)
+    if not attached then
       refused(session, "attach: " .. message)
     end
-    session.say("attached to " .. path
-      .. (message and "; sh stays in its old cgroup: " .. message or ""))
+    session:look()
+    session.say("attached to " .. attachments.text(attached))
   end
 end
 
 local function detach_word(session)
   return function()
     refuse_if_simulated(session, "detach")
-    local attached = session.own_cgroup.attached
-    if #attached == 0 then
+    if #session.own_cgroup.attached == 0 then
       error("detach: not attached to a cgroup", 0)
     end
-    must(session.own_cgroup:detach())
-    session.say("detached from " .. table.concat(attached, " and "))
+    local detached, message = session.own_cgroup:detach()
+    must(detached, "detach: " .. tostring(message))
+    session.say("detached from " .. table.concat(detached, " and "))
   end
 end
 
@@ -225,26 +269,26 @@ local function save_word(session)
 end
 
 local function exit_word(session)
-  return setmetatable({}, {
-    __call = function(_, status)
-      status = status == nil and 0 or status
-      if type(status) ~= "number" or status % 1 ~= 0 or status < 0 or status > 255 then
-        error(("exit: wants a status from 0 to 255; got %s"):format(literal.describe(status)), 0)
-      end
-      session.status = status
-      error("exit", 0) -- leaves the script; Session:run() knows it by the status
-    end,
-    __tostring = function() return "to leave, type exit() or Ctrl-D" end,
-  })
+  return function(status)
+    status = status == nil and 0 or status
+    if type(status) ~= "number" or status % 1 ~= 0 or status < 0 or status > 255 then
+      error(("exit: wants a status from 0 to 255; got %s"):format(literal.describe(status)), 0)
+    end
+    session.status = status
+    error("exit", 0) -- leaves the script; Session:run() knows it by the status
+  end
 end
 
---- A text that the prompt prints as it is, without quotes.
-local Text = { __tostring = function(self) return self.text end }
+local function traceback_word(session)
+  return function()
+    return must(session.traceback, "traceback: there was no error yet")
+  end
+end
 
 local function as_text(fn)
   return function(...)
     local value = fn(...)
-    return type(value) == "string" and setmetatable({ text = value }, Text) or value
+    return type(value) == "string" and text_value(value) or value
   end
 end
 
@@ -258,7 +302,7 @@ function M.new(session, known)
     rules = rules_word(session),
     sets = sets_word(session),
     services = services_word(session, known.services),
-    try = try_word(session),
+    explain = explain_word(session),
     sh = whole(sh_word(session)),
     attach = whole(attach_word(session)),
     detach = whole(detach_word(session)),
@@ -271,6 +315,9 @@ function M.new(session, known)
     diff = as_text(diff_word(session)),
     save = whole(save_word(session)),
     exit = exit_word(session),
+    traceback = as_text(traceback_word(session)),
+    ipairs = walk(ipairs),
+    pairs = walk(pairs),
   }
   local all = setmetatable({}, { __index = words })
   words.help = as_text(help_word(all))

@@ -57,6 +57,18 @@ M.service_names = { "v1", "v2" }
 
 local ports = { 53, 80, 443, 8080 }
 
+--- A VIP for calls to an address, and what it is the same as; some have no port, or no protocol.
+local function vip_of(addr, port, proto)
+  local text, v6 = addresses.write(addr)
+  local word = proto == 6 and "tcp" or "udp"
+  if chance(15) then
+    return text, addr
+  elseif chance(20) then
+    return (v6 and "[%s]:*/%s" or "%s:*/%s"):format(text, word), addr .. word
+  end
+  return (v6 and "[%s]:%d/%s" or "%s:%d/%s"):format(text, port, word), addr .. port .. word
+end
+
 --- The services of each table.
 function M.services(maker)
   local services = {}
@@ -65,15 +77,14 @@ function M.services(maker)
     for _ = 1, pick { 0, 1, 3, 8 } do
       local addr, port, proto = addresses.some_address(maker), pick(ports), pick { 6, 17 }
       if not addresses.is_any(addr) then
-        local text, v6 = addresses.write(addr)
-        local vip = (v6 and "[%s]:%d/%s" or "%s:%d/%s")
-          :format(text, port, proto == 6 and "tcp" or "udp")
-        local again = maker.seen.vip and maker.seen.vip[addr .. port .. proto .. name]
+        local vip, key = vip_of(addr, port, proto)
+        key = key .. name
+        local again = maker.seen.vip and maker.seen.vip[key]
         if not again then
           services[name][vip] = M.list(not address.is_v4(addr), true)
           maker:remember("addr", addr)
           maker:remember("vip", { addr = addr, port = port, proto = proto })
-          maker.seen.vip[addr .. port .. proto .. name] = true
+          maker.seen.vip[key] = true
         end
       end
     end

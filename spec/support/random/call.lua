@@ -37,8 +37,8 @@ local function bind(call)
   if chance(50) and call.op ~= "bind" then
     -- A socket that is bound to IPv6 cannot send to IPv4: the call fails before a hook sees it.
     local bound4 = address.is_v4(call.addr) or chance(50)
-    call.from_addr = chance(80) and pick(bound4 and addresses.own4 or addresses.own6) or nil
-    call.from_port = chance(50) and 5000 or random(1024, 65535)
+    call.source_addr = chance(80) and pick(bound4 and addresses.own4 or addresses.own6) or nil
+    call.source_port = chance(50) and 5000 or random(1024, 65535)
   end
 end
 

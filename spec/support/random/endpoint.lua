@@ -51,7 +51,8 @@ function M.endpoints(maker, only6, own_backends)
     return { M.endpoint(maker, true), M.endpoint(maker, true) }
   end
   return some(function()
-    return chance(12) and M.product(maker) or M.some_set(maker)
+    return chance(12) and M.product(maker)
+      or M.some_set(maker, pick { "80", "1-443", "8080-65535", "*" })
       or maker.services and not own_backends and chance(5) and table_of_services()
       or M.endpoint(maker)
   end)
@@ -61,9 +62,10 @@ end
 
 local set_names = { "s1", "s2", "s3" }
 
---- Sometimes a list item that stands for a live set, or for all addresses outside that set.
-function M.some_set(maker)
-  return maker.live and chance(12) and { set = pick(set_names), negative = chance(30) or nil }
+--- Sometimes a list item that names a live set, perhaps with this port, or leaves it out.
+function M.some_set(maker, port)
+  return maker.live and chance(12)
+    and { set = pick(set_names), negative = chance(30) or nil, at = chance(40) and port or nil }
 end
 
 --- The contents of each live set. Some items are addresses that sockets are bound to.
@@ -107,12 +109,12 @@ end
 
 local own_patterns = { "127.0.0.0/8", "::/0", "*" }
 
---- Patterns for a rule's `from`: the addresses that sockets are bound to.
+--- Patterns for a rule's `source`: the addresses that sockets are bound to.
 function M.own(maker)
   return some(function()
     return chance(20) and { addr = M.some_set(maker) or pick(own_patterns),
       port = { 0, "5000-5001" } }
-      or M.some_set(maker) or own()
+      or M.some_set(maker, pick { "0", "1-1023", "5000-5001" }) or own()
   end)
 end
 

@@ -43,7 +43,7 @@ function M.new(options)
     and options.live ~= false,
     pids = options.pids or { 1, 4242, 4194303 }, sources = options.sources,
     last_id = options.last_id or 2 ^ 32 - 1, protos = options.protos
-    or { 1, 6, 17, 58, 132, 136, 262, 65535 },
+    or { 1, 6, 17, 58, 132, 136, 255, 262 },
     exes = options.exes or { "/bin/sh", "/usr/bin/env", "/bin/ls" },
     cgroups = options.cgroups or { "/" },
     netns = options.netns or { 1, 2, 3, 77 },
@@ -71,12 +71,11 @@ end
 
 --- A policy of that many rules.  From now on, call() makes calls about it.
 ---@param count integer
----@return { default: string|table, rules: table[] }
+---@return { default: string|table, shadow: boolean, rules: table[] }
 function Maker:policy(count)
   self.seen = {}
-  local policy = { default = random_default(), sets = endpoints.sets(self),
-    services = backends.services(self),
-    rules = {} }
+  local policy = { default = random_default(), shadow = draw.chance(10),
+    sets = endpoints.sets(self), services = backends.services(self), rules = {} }
   local taken = {}
   for index = 1, count do
     local rule, name = rules.rule(self), "rule " .. random(30)

@@ -45,11 +45,11 @@ function M.rewrite(maker, rule)
     if chance(70) then
       rule.to = with_port(rule.to, random(65535))
     end
-    rule.source = maker.sources and goes[op] and chance(20)
+    rule.bind_source = maker.sources and goes[op] and chance(20)
       and pick(to6 and destinations6 or destinations4) or nil
   end
   rule.reveal = (goes[op] or op == "bind") and chance(40) or nil
-  rule.privileged = op == "bind" and chance(30) or nil
+  rule.low_port = op == "bind" and chance(30) or nil
 end
 
 local errnos = {}
@@ -79,7 +79,7 @@ function M.balance(maker, rule)
     rule[op] = endpoints.endpoints(maker, only6, true)
     rule.family = not only6 and family_of_rewrite(op, to6) or nil
     rule.to = backends.list(to6)
-    rule.source = maker.sources and chance(15) and pick(to6 and destinations6 or destinations4)
+    rule.bind_source = maker.sources and chance(15) and pick(to6 and destinations6 or destinations4)
       or nil
   end
   rule.by = pick { "random", "hash", "hash", "hash", false } or nil
@@ -96,13 +96,13 @@ function M.allow(maker, rule)
   if maker.sources and chance(10) then
     local op = pick { "connect", "sendmsg", "egress" }
     rule[op] = pick { "*", "*:80", { "10.0.0.0/8", "2001:db8::/32" } }
-    rule.source = op == "connect" and with_port("127.0.0.2", random(65535)) or "127.0.0.2"
+    rule.bind_source = op == "connect" and with_port("127.0.0.2", random(65535)) or "127.0.0.2"
     return
   end
   local op = chance(15) and pick(maker.reports) or pick { "connect", "sendmsg", "egress", "egress",
     "bind" }
   rule[op] = endpoints.endpoints(maker)
-  rule.privileged = op == "bind" and chance(30) or nil
+  rule.low_port = op == "bind" and chance(30) or nil
 end
 
 function M.observe(maker, rule)
@@ -119,7 +119,7 @@ local who = {
   pid = function(maker) return values.numbers(maker, "pid") end,
   comm = function(maker) return some(function() return values.comm(maker) end) end,
   type = function() return some(function() return pick(known.type) end) end,
-  from = endpoints.own,
+  source = endpoints.own,
   exe = function(maker) return some(function() return chance(8) and "*"
     or pick(maker.exes) end) end,
   cgroup = function(maker) return some(function() return chance(8) and "*"
@@ -130,8 +130,8 @@ local who = {
   device = function(maker) return values.numbers(maker, "device") end,
 }
 local who_fields = {
-  "proto", "family", "uid", "gid", "pid", "comm", "type", "from", "exe", "cgroup", "netns", "mark",
-  "device",
+  "proto", "family", "uid", "gid", "pid", "comm", "type", "source", "exe", "cgroup", "netns",
+  "mark", "device",
 }
 
 --- A rule: what a verb takes, and the verb.
@@ -143,7 +143,7 @@ function M.rule(maker)
   M[rule.verb](maker, rule)
   for _, field in ipairs(who_fields) do
     -- A family without IPv4 would contradict a source.
-    if rule[field] == nil and chance(7) and not (field == "family" and rule.source) then
+    if rule[field] == nil and chance(7) and not (field == "family" and rule.bind_source) then
       rule[field] = who[field](maker)
     end
   end

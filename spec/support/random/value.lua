@@ -9,14 +9,14 @@ local M = {}
 
 local pools = {
   port = { 0, 1, 53, 80, 443, 1023, 1024, 8080, 32767, 32768, 65534, 65535 },
-  proto = { 0, 1, 6, 17, 58, 132, 136, 262, 65535 },
+  proto = { 0, 1, 6, 17, 58, 132, 136, 255, 262 },
   uid = { 0, 1, 33, 1000, 1001, 65533, 65534, 2 ^ 31 - 1, 2 ^ 31, 2 ^ 32 - 2, 2 ^ 32 - 1 },
   pid = { 0, 1, 2, 300, 32768, 4194304, 2 ^ 32 - 1 },
   mark = { 0, 1, 7, 15, 16, 31, 2 ^ 31, 2 ^ 32 - 1 },
   device = { 0, 1, 2 },
 }
 pools.gid = pools.uid
-local last_number = { port = 65535, proto = 65535, uid = 2 ^ 32 - 1, gid = 2 ^ 32 - 1,
+local last_number = { port = 65535, proto = 255, uid = 2 ^ 32 - 1, gid = 2 ^ 32 - 1,
   pid = 2 ^ 32 - 1,
   mark = 2 ^ 32 - 1, device = 2 ^ 32 - 1 }
 
@@ -49,6 +49,9 @@ function M.number(maker, field)
     return chance(50) and first or ("%d"):format(first)
   end
   local last = maker:remember(field, M.some_number(maker, field))
+  if field == "proto" then -- no range reaches 262
+    first, last = clamp(field, first), clamp(field, last)
+  end
   if field == "mark" and chance(50) then
     return ("0x%x-0x%X"):format(math.min(first, last), math.max(first, last))
   end

@@ -63,7 +63,8 @@ local services = {}
 
 --- The services that rules may name; all of them.
 ---@param by_name table<string, table<string, table>>|nil lists by VIP, by table
----@return { addr: string, port: integer, proto: integer, list: table, name: string, vip: string }[]
+---@return { addr: string, port: integer|nil, proto: integer|nil, list: table, name: string,
+--- vip: string }[]
 function M.read_services(by_name)
   local all = {}
   services = {}
@@ -71,7 +72,7 @@ function M.read_services(by_name)
     services[name] = {}
     for vip, backends in pairs(by_vip) do
       local place, proto = vip:match "^(.*)/(%l+)$"
-      local addr, port = address.single(place)
+      local addr, port = address.single(place or vip)
       local service =
         { addr = addr, port = port, proto = names.protos[proto], list = M.read(backends),
           name = name, vip = vip }
@@ -82,14 +83,21 @@ function M.read_services(by_name)
   return all
 end
 
---- The service that a call asks for, nil if there is none.
+--- The service that a call is for, nil if there is none: of those that stand for what it asks for,
+--- the one that says most.
 function M.service(name, call)
   local proto = call.proto == names.protos.mptcp and names.protos.tcp or call.proto
+  local best, most
   for _, service in ipairs(services[name]) do
-    if service.addr == call.target and service.port == call.port and service.proto == proto then
-      return service
+    if service.addr == call.target and (service.port or call.port) == call.port
+      and (service.proto or proto) == proto then
+      local says = (service.port and 1 or 0) + (service.proto and 1 or 0)
+      if not best or says > most then
+        best, most = service, says
+      end
     end
   end
+  return best
 end
 
 -- Choosing -----------------------------------------------------------------------------

@@ -39,7 +39,7 @@ local function number_reader(field)
 end
 
 for _, field in ipairs {
-  "port", "proto", "family", "uid", "gid", "pid", "type", "mark", "device", "netns", "from_port",
+  "port", "proto", "family", "uid", "gid", "pid", "type", "mark", "device", "netns", "source_port",
 } do
   read[field] = number_reader(field)
 end
@@ -80,7 +80,7 @@ function read.cgroup(text)
 end
 
 -- The address that a field's endpoints are about.
-local addr_keys = { endpoint = "target", from = "from_addr" }
+local addr_keys = { endpoint = "target", source = "source_addr" }
 
 local function read_endpoint(text, addr_key, read_port)
   local addr, port = text:match "^%[(.-)%]:?(.*)$"
@@ -105,7 +105,7 @@ local function read_endpoint(text, addr_key, read_port)
 end
 
 function read.endpoint(text) return read_endpoint(text, addr_keys.endpoint, read.port) end
-function read.from(text) return read_endpoint(text, addr_keys.from, read.from_port) end
+function read.source(text) return read_endpoint(text, addr_keys.source, read.source_port) end
 
 -- Lists ----------------------------------------------------------------------------
 
@@ -140,9 +140,13 @@ function M.read_sets(items_by_name)
   end
 end
 
-local function read_set(name, addr_key)
-  local ranges = sets[name]
+local function read_set(field, name, port)
+  local ranges, addr_key = sets[name], addr_keys[field]
+  local has_port = port and read[field == "source" and "source_port" or "port"](port)
   return function(call)
+    if has_port and not has_port(call) then
+      return false
+    end
     for _, range in ipairs(ranges) do
       if address.within(call[addr_key], range) then
         return true
@@ -154,7 +158,8 @@ end
 
 local function read_product(field, value)
   local addrs = value.addr ~= nil and M.read(field, value.addr)
-  local ports = value.port ~= nil and M.read(field == "from" and "from_port" or "port", value.port)
+  local port_field = field == "source" and "source_port" or "port"
+  local ports = value.port ~= nil and M.read(port_field, value.port)
   local item = { negative = false, inner = addrs }
   function item.matches(call)
     return (not addrs or M.holds(addrs, call)) and (not ports or M.holds(ports, call))
@@ -185,7 +190,7 @@ function M.read(field, value, list)
     list[#list + 1] = { negative = sign == "!", matches = read[field](text) }
   elseif value.set then
     list[#list + 1] = { negative = value.negative or false,
-      matches = read_set(value.set, addr_keys[field]) }
+      matches = read_set(field, value.set, value.at) }
   elseif value.services then
     list[#list + 1] = read_services(value.services)
   elseif value.addr ~= nil or value.port ~= nil then

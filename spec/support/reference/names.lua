@@ -83,7 +83,7 @@ local number_of_name = {
   device = function(name) return devices[name] end,
   netns = function(name) return M.netns_cookies[name] end,
 }
-number_of_name.from_port = port_of_service
+number_of_name.source_port = port_of_service
 
 --- The number of a name in a field.
 ---@param field string
