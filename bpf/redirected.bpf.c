@@ -138,9 +138,9 @@ static __always_inline int tg_is_there(const struct tg_rewrite *rewrite,
 static __always_inline void tg_report(struct seq_file *seq, const struct tg_rewrite *rewrite,
 				      struct tg_redirected *redirected)
 {
-	tg_copy_addr(redirected->asked_addr_be, rewrite->asked_addr_be);
+	tg_copy_addr(redirected->asked_addr_be, rewrite->judged.addr_be);
 	tg_copy_addr(redirected->final_addr_be, rewrite->final_addr_be);
-	redirected->asked_port_be = rewrite->asked_port_be;
+	redirected->asked_port_be = rewrite->judged.port_be;
 	redirected->final_port_be = rewrite->final_port_be;
 	bpf_seq_write(seq, redirected, sizeof(*redirected));
 }

@@ -75,12 +75,16 @@ static __always_inline int tg_unix_proceed(struct bpf_sock_addr *ctx, enum tg_op
 					   const struct tg_unix_path *asked,
 					   const struct tg_unix_path *to)
 {
+	int err = 0;
+
 	if ((tg_spec.features & TG_FEATURE_PATH_BACK) && (TG_OPS_EGRESS >> op & 1)) {
 		if (!to || (term->effects & TG_EFFECT_REVEAL))
 			tg_path_forget(ctx, to ? to : asked);
-		else if (tg_path_keep(ctx, asked, to))
-			return -TG_ENOMEM;
+		else
+			err = tg_path_keep(ctx, asked, to, op);
 	}
+	if (err)
+		return err;
 	return to ? tg_unix_write(ctx, to) : 0;
 }
 

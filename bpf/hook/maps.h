@@ -81,7 +81,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, TG_SENT_ROOM);
 	__type(key, struct tg_sent_key);
-	__type(value, struct tg_sent);
+	__type(value, struct tg_asked_addr);
 } tg_sents SEC(".maps");
 
 /* The live tables, by number: arrays of rows, see bpf/layout/table_layout.h. */

@@ -40,17 +40,25 @@ struct task_struct___once {
 /* Whether the gate is attached to more than one cgroup.  Core writes it. */
 __u32 tg_nests;
 
-/* Whether this program comes again in the array of the call's programs. */
-TG_GLOBAL int tg_comes_again(void)
+/* Where this program is in the array of the call's programs: an address; 0: unknown. */
+static __always_inline __u64 tg_program_at(void)
 {
 	const struct task_struct___once *task = (void *)bpf_get_current_task_btf();
-	__u64 at = 0, own = 0, other = 0;
+	__u64 at = 0;
 
 	if (!bpf_core_field_exists(struct bpf_cg_run_ctx, prog_item))
 		return 0;
 	bpf_probe_read_kernel(&at, sizeof(at),
 			      (void *)task->bpf_ctx +
 				      bpf_core_field_offset(struct bpf_cg_run_ctx, prog_item));
+	return at;
+}
+
+/* Whether this program comes again in the array of the call's programs. */
+TG_GLOBAL int tg_comes_again(void)
+{
+	__u64 at = tg_program_at(), own = 0, other = 0;
+
 	if (!at || bpf_probe_read_kernel(&own, sizeof(own), (void *)at))
 		return 0;
 	TG_ROLL

@@ -16,6 +16,7 @@
 #include "bpf/engine/features.h"
 #include "bpf/engine/verifier.h"
 #include "bpf/hook/addr.h"
+#include "bpf/hook/asked_before.h"
 #include "bpf/hook/context.h"
 #include "bpf/hook/maps.h"
 #include "bpf/hook/verdict.h"
@@ -38,14 +39,59 @@
 		storage_;                                                                          \
 	})
 
-static __always_inline void tg_rewrite_fill(struct tg_rewrite *rewrite, const struct tg_call *call,
-					    const struct tg_target *target, __u32 reveal)
+/* What this program was called with. */
+static __always_inline void tg_call_asked(const struct tg_call *call, struct tg_asked_addr *asked)
 {
-	tg_copy_addr(rewrite->asked_addr_be, call->addr_be);
+	tg_copy_addr(asked->addr_be, call->addr_be);
+	asked->port_be = call->port_be;
+}
+
+/* The rest of a rewrite, whose `asked` is set. */
+static __always_inline void tg_rewrite_fill(struct tg_rewrite *rewrite, const struct tg_call *call,
+					    const struct tg_target *target)
+{
+	tg_call_asked(call, &rewrite->judged);
 	tg_copy_addr(rewrite->final_addr_be, target->addr_be);
-	rewrite->asked_port_be = call->port_be;
 	rewrite->final_port_be = target->port_be;
-	rewrite->reveal = reveal;
+}
+
+/* --- what the program asked for, if several gates rewrite a call ------------------------ */
+
+static __always_inline void tg_goal_of(const __u32 addr_be[4], __u16 port_be, struct tg_goal *goal)
+{
+	goal->words[0] = (__u64)addr_be[0] << 32 | addr_be[1];
+	goal->words[1] = (__u64)addr_be[2] << 32 | addr_be[3];
+	goal->words[2] = 1ull << 16 | port_be;
+}
+
+/* `asked` is what this program was called with; make it what the calling program asked for. */
+TG_GLOBAL int tg_asked_read(struct tg_noted *own, struct tg_asked_addr *asked, int hook)
+{
+	struct tg_goal goal;
+	__u64 found;
+
+	if (!(tg_spec.features & TG_FEATURES_REMEMBER) || !own || !asked)
+		return 0;
+	tg_goal_of(asked->addr_be, asked->port_be, &goal);
+	found = tg_note_before(&own->note, &goal, hook);
+	if (found)
+		bpf_probe_read_kernel(asked, sizeof(*asked),
+				      (void *)found + offsetof(struct tg_noted, asked));
+	return 0;
+}
+
+/*
+ * Set what the program asked for, and note it for the gates that judge the call after this.
+ * `asked` is not in `own`, which another thread may write at once.
+ */
+static __always_inline void tg_asked_note(struct tg_noted *own, const struct tg_call *call,
+					  const struct tg_target *target,
+					  struct tg_asked_addr *asked)
+{
+	tg_call_asked(call, asked);
+	tg_asked_read(own, asked, call->hook);
+	own->asked = *asked;
+	tg_goal_of(target->addr_be, target->port_be, &own->note.goal);
 }
 
 /* Report what was asked for; 1 if the reported address is one that a call was redirected to. */
@@ -57,8 +103,8 @@ static __always_inline int tg_rewrite_report(struct tg_call *call, const struct 
 		return 1;
 	/* If the final address is unspecified, only the port was rewritten. */
 	if (!tg_is_unspecified(rewrite->final_addr_be))
-		tg_call_write_addr(call, rewrite->asked_addr_be);
-	call->ctx->user_port = rewrite->asked_port_be;
+		tg_call_write_addr(call, rewrite->asked.addr_be);
+	call->ctx->user_port = rewrite->asked.port_be;
 	return 1;
 }
 
@@ -75,12 +121,14 @@ static __always_inline void tg_peer_forget(struct tg_call *call, const struct tg
 
 	if (!origin)
 		return;
+	tg_note_drop(&origin->noted.note);
 	if (tg_redirected_to(&origin->last, target->addr_be, target->port_be))
 		origin->last.final_port_be = 0;
 	if (tg_redirected_to(&origin->before, target->addr_be, target->port_be))
 		origin->before.final_port_be = 0;
 }
 
+/* The gates that judge a call after one that reveals its address show that address. */
 static __always_inline int tg_peer_keep(struct tg_call *call, const struct tg_target *target,
 					__u32 reveal)
 {
@@ -89,7 +137,11 @@ static __always_inline int tg_peer_keep(struct tg_call *call, const struct tg_ta
 	if (!origin)
 		return -TG_ENOMEM;
 	origin->before = origin->last;
-	tg_rewrite_fill(&origin->last, call, target, reveal);
+	tg_asked_note(&origin->noted, call, target, &origin->last.asked);
+	tg_rewrite_fill(&origin->last, call, target);
+	origin->last.reveal = !!reveal;
+	if (reveal)
+		tg_note_drop(&origin->noted.note);
 	return 0;
 }
 
@@ -161,12 +213,15 @@ static __always_inline void tg_local_forget(struct tg_call *call)
 {
 	struct tg_local *local = TG_STORAGE_OF(&tg_locals, call, 0);
 
-	if (local && !tg_local_is_bound(call))
-		local->rewritten = 0;
+	if (!local || tg_local_is_bound(call))
+		return;
+	tg_note_drop(&local->noted.note);
+	local->rewritten = 0;
 }
 
 static __always_inline int tg_local_keep(struct tg_call *call, const struct tg_target *target)
 {
+	struct tg_rewrite *rewrite;
 	struct tg_local *local;
 
 	if (tg_local_is_bound(call))
@@ -174,8 +229,12 @@ static __always_inline int tg_local_keep(struct tg_call *call, const struct tg_t
 	local = TG_STORAGE_OF(&tg_locals, call, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!local)
 		return -TG_ENOMEM;
-	tg_rewrite_fill(&local->rewrite, call, target, 0);
-	local->port_rewritten = call->port_be && target->port_be != call->port_be;
+	/* An accepted socket inherits what its listener's list was. */
+	local->noted.note.list = local->noted.note.other = 0;
+	rewrite = &local->rewrite;
+	tg_asked_note(&local->noted, call, target, &rewrite->asked);
+	tg_rewrite_fill(rewrite, call, target);
+	local->port_rewritten = rewrite->asked.port_be && target->port_be != rewrite->asked.port_be;
 	local->rewritten = 1;
 	return 0;
 }
@@ -199,10 +258,10 @@ static __always_inline int tg_local_show(struct tg_call *call)
 		return 0;
 	if (rewrite->final_port_be && rewrite->final_port_be != call->port_be)
 		return 0;
-	if (!sk->dst_port || !tg_is_unspecified(rewrite->asked_addr_be))
-		tg_call_write_addr(call, rewrite->asked_addr_be);
+	if (!sk->dst_port || !tg_is_unspecified(rewrite->asked.addr_be))
+		tg_call_write_addr(call, rewrite->asked.addr_be);
 	if (local->port_rewritten)
-		call->ctx->user_port = rewrite->asked_port_be;
+		call->ctx->user_port = rewrite->asked.port_be;
 	return 1;
 }
 
@@ -222,16 +281,17 @@ static __always_inline void tg_sent_key_of(struct bpf_sock_addr *ctx, const __u3
  * was asked for by another address.  A subprogram, so that the key has its own
  * stack frame.
  */
-static TG_SUBPROGRAM int tg_sent_keep_more(struct bpf_sock_addr *ctx, const struct tg_sent *asked,
+static TG_SUBPROGRAM int tg_sent_keep_more(struct bpf_sock_addr *ctx,
+					   const struct tg_asked_addr *asked,
 					   const struct tg_target *target)
 {
 	struct tg_sent_key key;
-	const struct tg_sent *known;
+	const struct tg_asked_addr *known;
 
 	tg_sent_key_of(ctx, target->addr_be, target->port_be, &key);
 	known = bpf_map_lookup_elem(&tg_sents, &key);
-	if (known && known->asked_port_be == asked->asked_port_be &&
-	    tg_same_addr(known->asked_addr_be, asked->asked_addr_be))
+	if (known && known->port_be == asked->port_be &&
+	    tg_same_addr(known->addr_be, asked->addr_be))
 		return 0;
 	return bpf_map_update_elem(&tg_sents, &key, asked, BPF_ANY) ? -TG_ENOMEM : 0;
 }
@@ -250,27 +310,27 @@ static TG_SUBPROGRAM int tg_sent_forget_more(struct bpf_sock_addr *ctx,
 static __always_inline int tg_sent_keep(struct tg_call *call, const struct tg_target *target)
 {
 	struct tg_origin *origin = TG_STORAGE_OF(&tg_origins, call, BPF_SK_STORAGE_GET_F_CREATE);
-	struct tg_sent asked;
+	struct tg_asked_addr asked;
 
 	if (!origin)
 		return -TG_ENOMEM;
+	tg_asked_note(&origin->noted, call, target, &asked);
 	if (origin->sent_state == TG_SENT_READY &&
 	    tg_redirected_to(&origin->sent, target->addr_be, target->port_be)) {
-		if (origin->sent.asked_port_be == (__u16)call->port_be &&
-		    tg_same_addr(origin->sent.asked_addr_be, call->addr_be))
+		if (origin->sent.asked.port_be == asked.port_be &&
+		    tg_same_addr(origin->sent.asked.addr_be, asked.addr_be))
 			return 0;
 		/* Two addresses were redirected to one destination: the newer is in the map. */
 		origin->sent_state = TG_SENT_STALE;
 	}
 	if (__sync_val_compare_and_swap(&origin->sent_state, TG_SENT_NONE, TG_SENT_BUSY) ==
 	    TG_SENT_NONE) {
-		tg_rewrite_fill(&origin->sent, call, target, 0);
+		origin->sent.asked = asked;
+		tg_rewrite_fill(&origin->sent, call, target);
 		__sync_val_compare_and_swap(&origin->sent_state, TG_SENT_BUSY, TG_SENT_READY);
 		return 0;
 	}
 	origin->sent_more = 1;
-	tg_copy_addr(asked.asked_addr_be, call->addr_be);
-	asked.asked_port_be = call->port_be;
 	return tg_sent_keep_more(call->ctx, &asked, target);
 }
 
@@ -281,6 +341,7 @@ static __always_inline void tg_sent_forget(struct tg_call *call, const struct tg
 
 	if (!origin)
 		return;
+	tg_note_drop(&origin->noted.note);
 	if (origin->sent_state == TG_SENT_READY &&
 	    tg_redirected_to(&origin->sent, target->addr_be, target->port_be))
 		origin->sent_state = TG_SENT_STALE;
@@ -291,7 +352,7 @@ static __always_inline void tg_sent_forget(struct tg_call *call, const struct tg
 static __always_inline int tg_sent_show(struct tg_call *call)
 {
 	struct tg_origin *origin = TG_STORAGE_OF(&tg_origins, call, 0);
-	const struct tg_sent *asked;
+	const struct tg_asked_addr *asked;
 	struct tg_sent_key key;
 
 	if (!origin)
@@ -304,8 +365,8 @@ static __always_inline int tg_sent_show(struct tg_call *call)
 	asked = bpf_map_lookup_elem(&tg_sents, &key);
 	if (!asked)
 		return 0;
-	tg_call_write_addr(call, asked->asked_addr_be);
-	call->ctx->user_port = asked->asked_port_be;
+	tg_call_write_addr(call, asked->addr_be);
+	call->ctx->user_port = asked->port_be;
 	return 1;
 }
 

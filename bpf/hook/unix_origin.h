@@ -16,8 +16,11 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/engine/features.h"
+#include "bpf/engine/hash.h"
 #include "bpf/engine/verifier.h"
+#include "bpf/hook/asked_before.h"
 #include "bpf/hook/unix_context.h"
+#include "bpf/hook/verdict.h"
 #include "bpf/layout/image_layout.h"
 #include "bpf/layout/program_spec.h"
 
@@ -32,6 +35,14 @@ struct {
 	__type(value, struct tg_unix_path);
 } tg_path_rewrites SEC(".maps");
 
+/* The notes of rewritten calls, for the gates that judge them after this one. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct tg_path_noted);
+} tg_path_notes SEC(".maps");
+
 static __always_inline int tg_same_path(const struct tg_unix_path *a, const struct tg_unix_path *b)
 {
 	__u64 differs = a->bytes ^ b->bytes;
@@ -41,18 +52,70 @@ static __always_inline int tg_same_path(const struct tg_unix_path *a, const stru
 	return !differs;
 }
 
-/* Remember where a call was redirected to.  A socket that keeps sending there writes once. */
-static TG_SUBPROGRAM int tg_path_keep(struct bpf_sock_addr *ctx, const struct tg_unix_path *path,
-				      const struct tg_unix_path *final)
+/* A hash of the path is enough: it is compared with that of one call. */
+static __always_inline void tg_goal_of_path(const struct tg_unix_path *path, struct tg_goal *goal)
+{
+	__u64 hash = 0;
+
+	for (int i = 0; i < TG_PATH_WORDS; i++)
+		hash = tg_mix(hash ^ path->words_be[i]);
+	goal->words[0] = path->words_be[0];
+	goal->words[1] = hash;
+	goal->words[2] = 1;
+}
+
+/*
+ * Note what the program asked for, for the gates that judge the call after this.  1: another
+ * gate had redirected the call to `path`; 0: the program has asked for it itself.
+ */
+static TG_SUBPROGRAM int tg_path_note(struct bpf_sock_addr *ctx, const struct tg_unix_path *path,
+				      const struct tg_unix_path *final, enum tg_op op)
+{
+	struct tg_path_noted *own =
+		bpf_sk_storage_get(&tg_path_notes, ctx->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	struct tg_goal goal;
+	__u64 found;
+
+	if (!own)
+		return -TG_ENOMEM;
+	tg_goal_of_path(path, &goal);
+	found = tg_note_before(&own->note, &goal, op);
+	if (!found || bpf_probe_read_kernel(&own->asked, sizeof(own->asked),
+					    (void *)found + offsetof(struct tg_path_noted, asked)))
+		own->asked = *path;
+	tg_goal_of_path(final, &own->note.goal);
+	return !!found;
+}
+
+/* A socket that keeps sending to one path writes once. */
+static TG_SUBPROGRAM int tg_path_store(struct bpf_sock_addr *ctx, const struct tg_unix_path *asked,
+				       const struct tg_unix_path *final)
 {
 	struct tg_path_rewrite rewrite = {.cookie = bpf_get_socket_cookie(ctx)};
 	const struct tg_unix_path *known;
 
 	__builtin_memcpy(rewrite.final, final->words_be, sizeof(rewrite.final));
 	known = bpf_map_lookup_elem(&tg_path_rewrites, &rewrite);
-	if (known && tg_same_path(known, path))
+	if (known && tg_same_path(known, asked))
 		return 0;
-	return bpf_map_update_elem(&tg_path_rewrites, &rewrite, path, BPF_ANY);
+	return bpf_map_update_elem(&tg_path_rewrites, &rewrite, asked, BPF_ANY) ? -TG_ENOMEM : 0;
+}
+
+/*
+ * Remember where a call was redirected to.  What was asked for is read from the note only if
+ * another gate had a part in it: another thread may write the note at once.
+ */
+static __always_inline int tg_path_keep(struct bpf_sock_addr *ctx, const struct tg_unix_path *path,
+					const struct tg_unix_path *final, enum tg_op op)
+{
+	struct tg_path_noted *own = 0;
+	int noted = tg_path_note(ctx, path, final, op);
+
+	if (noted < 0)
+		return noted;
+	if (noted)
+		own = bpf_sk_storage_get(&tg_path_notes, ctx->sk, 0, 0);
+	return tg_path_store(ctx, own ? &own->asked : path, final);
 }
 
 /* A call asks for this path itself, or is to see it: from now on the path is shown. */
@@ -60,7 +123,10 @@ static TG_SUBPROGRAM void tg_path_forget(struct bpf_sock_addr *ctx,
 					 const struct tg_unix_path *final)
 {
 	struct tg_path_rewrite rewrite = {.cookie = bpf_get_socket_cookie(ctx)};
+	struct tg_path_noted *own = bpf_sk_storage_get(&tg_path_notes, ctx->sk, 0, 0);
 
+	if (own)
+		tg_note_drop(&own->note);
 	__builtin_memcpy(rewrite.final, final->words_be, sizeof(rewrite.final));
 	bpf_map_delete_elem(&tg_path_rewrites, &rewrite);
 }

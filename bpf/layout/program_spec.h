@@ -138,17 +138,51 @@ struct tg_client {
 	__u64 seed;
 };
 
+struct tg_asked_addr {
+	__u32 addr_be[4];
+	__u32 port_be;
+};
+
 /*
  * A rewritten call, so that the address that the kernel reports can be rewritten
  * back.  It holds as long as the kernel reports final_*.  Addresses are as in
  * struct tg_term; final_port_be 0: no call was rewritten.
+ *
+ * `judged` is what the gate has rewritten, and `asked` what the program asked for.  They
+ * differ if another gate has rewritten the call before.
  */
 struct tg_rewrite {
-	__u32 asked_addr_be[4];
+	struct tg_asked_addr asked;
+	struct tg_asked_addr judged;
 	__u32 final_addr_be[4];
-	__u16 asked_port_be;
 	__u16 final_port_be;
-	__u32 reveal; /* remembered, but not shown */
+	__u16 reveal; /* remembered, but not shown */
+};
+
+/* Where a call goes, in a form that addresses and paths have in common. */
+struct tg_goal {
+	__u64 words[3]; /* the last is not 0 */
+};
+
+/*
+ * What a gate notes with the socket of a call that it has rewritten, for the gates that
+ * judge the call after it: see bpf/hook/asked_before.h.  What the program asked for
+ * follows.  The first three members are for the others, the rest for the gate itself.
+ */
+struct tg_note {
+	__u64 tick; /* jiffies */
+	__u64 at;   /* address of the program in the kernel's array of the call's programs */
+	struct tg_goal goal; /* where the gate has redirected the call; zeros: nowhere */
+	__u32 hook;          /* of the call: each hook has an array of its own */
+	__u32 pad;
+	__u64 list; /* address of the kernel's list of what is stored with the socket; 0: unknown */
+	__u64 first; /* the first element of that list, when no other gate had a note there */
+	__u64 other; /* address of the last note of another gate that was found; 0: none */
+};
+
+struct tg_noted {
+	struct tg_note note;
+	struct tg_asked_addr asked;
 };
 
 enum tg_sent_state { TG_SENT_NONE, TG_SENT_BUSY, TG_SENT_READY, TG_SENT_STALE };
@@ -163,6 +197,7 @@ enum tg_sent_state { TG_SENT_NONE, TG_SENT_BUSY, TG_SENT_READY, TG_SENT_STALE };
  * bounded map, by struct tg_sent_key.
  */
 struct tg_origin {
+	struct tg_noted noted; /* first, as in all that is looked at by other gates */
 	struct tg_rewrite last;
 	struct tg_rewrite before;
 	struct tg_rewrite sent;
@@ -175,6 +210,7 @@ struct tg_origin {
  * bind asked for port 0, getsockname shows the real port.
  */
 struct tg_local {
+	struct tg_noted noted; /* first */
 	struct tg_rewrite rewrite;
 	__u32 rewritten;
 	__u32 port_rewritten;
@@ -200,11 +236,6 @@ struct tg_sent_key {
 	__u32 pad;
 };
 
-struct tg_sent {
-	__u32 asked_addr_be[4];
-	__u32 asked_port_be;
-};
-
 #define TG_SENT_ROOM 65536
 
 /*
@@ -220,5 +251,11 @@ struct tg_path_rewrite {
 };
 
 #define TG_PATH_REWRITES 16384
+
+/* The note of a unix socket's call. */
+struct tg_path_noted {
+	struct tg_note note; /* first */
+	struct tg_unix_path asked;
+};
 
 #endif

@@ -40,6 +40,7 @@ static const struct shared_map shared_maps[] = {
 	{MAP(locals), TG_FEATURE_LOCAL, NULL},
 	{MAP(sents), TG_FEATURE_SENT, NULL},
 	{MAP(path_rewrites), TG_FEATURE_PATH_BACK, NULL},
+	{MAP(path_notes), TG_FEATURE_PATH_BACK, NULL},
 	{MAP(tables), TG_FEATURE_SETS | TG_FEATURE_BALANCE, NULL},
 	{MAP(rates), TG_FEATURE_RATES, NULL},
 	{MAP(clients), TG_FEATURE_STICKY, NULL},

@@ -17,6 +17,7 @@ struct tg_shared_maps {
 	int sents;
 	int events;
 	int path_rewrites; /* of unix sockets */
+	int path_notes;    /* of unix sockets, for other gates */
 	int tables;        /* live tables, by number */
 	int rates;         /* buckets */
 	int clients;       /* of sticky balance */

@@ -84,6 +84,18 @@ sandbox.describe("kill", function(here)
     assert.equal(two, connected("tcp", v4.asked, 1)[1]:getpeername())
   end)
 
+  it("ends those that another gate has redirected to the service", function() -- I2
+    local one, two = backend("tcp", v4), backend("tcp", v4)
+    here:enforce [[rewrite { connect = "192.0.2.10:80", to = "10.96.0.10:80" }]]
+    local gate = here:enforce(([[
+      balance { "api", connect = services "svc" { ["10.96.0.10:80/tcp"] = %q } }
+    ]]):format(one))
+    local client = connected("tcp", "192.0.2.10:80", 1)[1]
+    assert.equal("192.0.2.10:80", client:getpeername())
+    assert.same({ true, 1 }, { gate:services "svc":put("10.96.0.10:80/tcp", { two },
+      { kill_sockets = true }) })
+  end)
+
   -- I9: the kernel disconnects the socket, too, and send() looks at that first.
   it("lets the owner of a UDP socket hear EDESTADDRREQ, if it sends first", function()
     local one = backend("udp", v4)
