@@ -123,13 +123,13 @@ static __always_inline int tg_note_is_right(const struct tg_note *own, const str
 /* Walk through the list.  Returns the address of the note, or 0. */
 static __always_inline __u64 tg_note_search(struct tg_note *own, const struct tg_goal *goal)
 {
-	__u64 element = (__u64)own - TG_OFFSET(bpf_local_storage_elem, sdata.data);
-	__u64 value, node, found = 0;
+	__u64 at = (__u64)own - TG_OFFSET(bpf_local_storage_elem, sdata.data);
+	__u64 element, value, node, found = 0;
 	struct tg_map_kind kind, other;
 	int others = 0;
 
-	tg_map_read(element, &kind);
-	own->list = tg_kernel_word(element + TG_OFFSET(bpf_local_storage_elem, local_storage)) +
+	kind.value_size = 0; /* unknown: most sockets have nothing else in the list */
+	own->list = tg_kernel_word(at + TG_OFFSET(bpf_local_storage_elem, local_storage)) +
 		    TG_OFFSET(bpf_local_storage, list);
 	own->first = node = tg_kernel_word(own->list);
 	TG_ROLL
@@ -139,6 +139,8 @@ static __always_inline __u64 tg_note_search(struct tg_note *own, const struct tg
 		node = tg_kernel_word(node);
 		if (value == (__u64)own)
 			continue;
+		if (!kind.value_size)
+			tg_map_read(at, &kind);
 		tg_map_read(element, &other);
 		if (other.name[0] != kind.name[0] || other.name[1] != kind.name[1] ||
 		    other.value_size != kind.value_size)
