@@ -11,9 +11,11 @@ local EAFNOSUPPORT = 97
 
 local M = {}
 
-local is_denial = {}
+--- The errnos with which random policies deny.
+---@type table<integer, boolean>
+M.is_denial = {}
 for _, number in pairs(reference.errnos) do
-  is_denial[number] = true
+  M.is_denial[number] = true
 end
 
 M.is_rewritten = { rewrite = true, balance = true }
@@ -126,7 +128,7 @@ end
 function M.compare(verdict, named, call, answer)
   if verdict.errno then
     return "errno " .. verdict.errno, "errno " .. answer.errno
-  elseif is_denial[answer.errno] then
+  elseif M.is_denial[answer.errno] then
     return "no denial", "errno " .. answer.errno
   elseif call.op == "bind" then
     return compare_bind(verdict, call, answer)
