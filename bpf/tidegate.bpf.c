@@ -89,7 +89,7 @@ static __always_inline int tg_sendmsg(struct bpf_sock_addr *ctx, enum tg_hook ho
 
 	tg_call_read(&call);
 	if (!call.port_be ||
-	    (hook == TG_HOOK_SENDMSG4 && (tg_spec.features & TG_FEATURE_PEER) && tg_peer_is(ctx))) {
+	    (hook == TG_HOOK_SENDMSG4 && ctx->family == AF_INET6 && tg_peer_is(ctx))) {
 		tg_count_undecided(&call);
 		return 0;
 	}

@@ -2,9 +2,7 @@
 /*
  * asked_before.h - what a program asked for, if another gate has rewritten its call before.
  *
- * Two gates share no map, and need not know of each other.  But the kernel keeps all that
- * programs store with a socket in one list, and there a gate finds what the others have
- * noted: in maps of the same name and size as its own.
+ * Each gate notes with the socket what it has redirected, and finds there what others have noted.
  *
  * A note is of this call if its gate has redirected the call to what this program was called
  * with, within this tick, as a program that is before this one in the array of the call's
@@ -21,84 +19,8 @@
 #include "bpf/engine/features.h"
 #include "bpf/engine/verifier.h"
 #include "bpf/hook/once.h"
+#include "bpf/hook/stored.h"
 #include "bpf/layout/program_spec.h"
-
-/* How many elements of the list are looked at: programs of other kinds may store there, too. */
-#define TG_STORED 32
-
-#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
-
-struct hlist_node___note {
-	void *next;
-};
-
-struct hlist_head___note {
-	void *first;
-};
-
-struct bpf_map___note {
-	__u32 value_size;
-	char name[16];
-};
-
-struct bpf_local_storage_map___note {
-	struct bpf_map___note map;
-};
-
-/* What the kernel stores with a socket. */
-struct bpf_local_storage___note {
-	struct hlist_head___note list;
-};
-
-struct bpf_local_storage_data___note {
-	void *smap;
-	char data[0];
-};
-
-/* The value that one map stores with it. */
-struct bpf_local_storage_elem___note {
-	struct hlist_node___note snode;
-	void *local_storage;
-	struct bpf_local_storage_data___note sdata;
-};
-
-#pragma clang attribute pop
-
-#define TG_OFFSET(type, member) bpf_core_field_offset(struct type##___note, member)
-
-static __always_inline int tg_storage_is_known(void)
-{
-	return bpf_core_field_exists(struct bpf_local_storage_elem___note, sdata.data) &&
-	       bpf_core_field_exists(struct bpf_local_storage_elem___note, local_storage) &&
-	       bpf_core_field_exists(struct bpf_local_storage___note, list) &&
-	       bpf_core_field_exists(struct bpf_local_storage_map___note, map);
-}
-
-/* A word of the kernel's memory; 0 if there is none. */
-static __always_inline __u64 tg_kernel_word(__u64 at)
-{
-	__u64 word = 0;
-
-	bpf_probe_read_kernel(&word, sizeof(word), (void *)at);
-	return word;
-}
-
-/* What tells the maps of gates from others. */
-struct tg_map_kind {
-	__u64 name[2];
-	__u32 value_size;
-};
-
-static __always_inline void tg_map_read(__u64 element, struct tg_map_kind *kind)
-{
-	__u64 map = tg_kernel_word(element + TG_OFFSET(bpf_local_storage_elem, sdata.smap)) +
-		    TG_OFFSET(bpf_local_storage_map, map);
-
-	bpf_probe_read_kernel(kind->name, sizeof(kind->name),
-			      (void *)map + TG_OFFSET(bpf_map, name));
-	bpf_probe_read_kernel(&kind->value_size, sizeof(kind->value_size),
-			      (void *)map + TG_OFFSET(bpf_map, value_size));
-}
 
 /* Whether the note at an address is of this call, and says that it was redirected to `goal`. */
 static __always_inline int tg_note_is_right(const struct tg_note *own, const struct tg_goal *goal,
@@ -134,16 +56,14 @@ static __always_inline __u64 tg_note_search(struct tg_note *own, const struct tg
 	own->first = node = tg_kernel_word(own->list);
 	TG_ROLL
 	for (int i = 0; i < TG_STORED && node && !found; i++) {
-		element = node - TG_OFFSET(bpf_local_storage_elem, snode);
-		value = element + TG_OFFSET(bpf_local_storage_elem, sdata.data);
-		node = tg_kernel_word(node);
+		element = tg_stored_at(&node);
+		value = TG_STORED_VALUE(element);
 		if (value == (__u64)own)
 			continue;
 		if (!kind.value_size)
 			tg_map_read(at, &kind);
 		tg_map_read(element, &other);
-		if (other.name[0] != kind.name[0] || other.name[1] != kind.name[1] ||
-		    other.value_size != kind.value_size)
+		if (!tg_same_kind(&other, &kind))
 			continue;
 		others = 1;
 		if (tg_note_is_right(own, goal, value))

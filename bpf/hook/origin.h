@@ -19,6 +19,7 @@
 #include "bpf/hook/asked_before.h"
 #include "bpf/hook/context.h"
 #include "bpf/hook/maps.h"
+#include "bpf/hook/stored.h"
 #include "bpf/hook/verdict.h"
 #include "bpf/layout/enums.h"
 #include "bpf/layout/program_spec.h"
@@ -145,26 +146,69 @@ static __always_inline int tg_peer_keep(struct tg_call *call, const struct tg_ta
 	return 0;
 }
 
+/* Whether the rewrite that another gate has stored at an address led there. */
+static __always_inline int tg_rewrite_led(__u64 at, const __u32 addr_be[4], __u16 port_be)
+{
+	struct tg_rewrite rewrite;
+
+	return !bpf_probe_read_kernel(&rewrite, sizeof(rewrite), (void *)at) &&
+	       tg_redirected_to(&rewrite, addr_be, port_be);
+}
+
+/* Whether a gate has redirected the connect of a UDP socket to this peer. */
+static __always_inline int tg_peer_search(struct bpf_sock *sk, const __u32 addr_be[4],
+					  __u16 port_be)
+{
+	struct tg_map_kind origins = {.value_size = sizeof(struct tg_origin)}, kind;
+	const struct udp6_sock *udp = bpf_skc_to_udp6_sock(sk);
+	__u64 storage, node, value;
+	int found = 0;
+
+	if (!udp || !tg_storage_is_known() ||
+	    !bpf_core_field_exists(struct udp6_sock___note, udp.inet.sk.sk_bpf_storage))
+		return 0;
+	__builtin_memcpy(origins.name, "tg_origins\0\0\0\0\0", sizeof(origins.name));
+	storage = tg_kernel_word((__u64)udp + TG_OFFSET(udp6_sock, udp.inet.sk.sk_bpf_storage));
+	node = storage ? tg_kernel_word(storage + TG_OFFSET(bpf_local_storage, list)) : 0;
+	TG_ROLL
+	for (int i = 0; i < TG_STORED && node && !found; i++) {
+		__u64 element = tg_stored_at(&node);
+
+		tg_map_read(element, &kind);
+		if (!tg_same_kind(&kind, &origins))
+			continue;
+		value = TG_STORED_VALUE(element);
+		found = tg_rewrite_led(value + offsetof(struct tg_origin, last), addr_be,
+				       port_be) ||
+			tg_rewrite_led(value + offsetof(struct tg_origin, before), addr_be,
+				       port_be);
+	}
+	return found;
+}
+
 /*
  * A v6 socket that is connected to a mapped address sends each datagram by
  * sendmsg4, to the address that the connect was redirected to: that has been
- * decided already.  But only as long as the socket is connected there: a rewrite
- * does not permit it to send there for ever.
+ * decided already, by this gate or by one that judges calls after it.  But only as
+ * long as the socket is connected there: a rewrite does not permit it to send there
+ * for ever.
  */
 TG_GLOBAL int tg_peer_is(struct bpf_sock_addr *ctx)
 {
 	struct tg_call call = {.ctx = ctx, .hook = TG_HOOK_SENDMSG4};
-	struct tg_origin *origin;
+	const struct tg_origin *origin;
 	struct bpf_sock *sk = ctx->sk;
 
-	if (!(tg_spec.features & TG_FEATURE_PEER) || !sk || ctx->family != AF_INET6)
+	if (!sk || ctx->family != AF_INET6)
 		return 0;
 	tg_call_read(&call);
 	if (sk->dst_ip4 != call.addr_be[3] || sk->dst_port != (__u16)call.port_be)
 		return 0;
-	origin = TG_STORAGE_OF(&tg_origins, &call, 0);
-	return origin && (tg_redirected_to(&origin->last, call.addr_be, call.port_be) ||
-			  tg_redirected_to(&origin->before, call.addr_be, call.port_be));
+	origin = tg_spec.features & TG_FEATURE_PEER ? TG_STORAGE_OF(&tg_origins, &call, 0) : 0;
+	if (origin && (tg_redirected_to(&origin->last, call.addr_be, call.port_be) ||
+		       tg_redirected_to(&origin->before, call.addr_be, call.port_be)))
+		return 1;
+	return tg_peer_search(sk, call.addr_be, call.port_be);
 }
 
 static __always_inline int tg_peer_show(struct tg_call *call)

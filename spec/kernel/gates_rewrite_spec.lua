@@ -114,6 +114,27 @@ sandbox.describe("gates above one another that rewrite one call", function(here)
     assert.equal(way[1], inside(function() return socket.reached("tcp", way[1]) end))
   end)
 
+  -- The kernel judges the datagrams of a v6 socket that is connected to a mapped address.
+  it("let a socket send to the peer that it has got", function()
+    local way = ways["v6, mapped"]
+    local server, asked = serve("udp", way[3]), ways.v4[1]
+    for _, inner in ipairs { rewrite("connect", asked, way[2]), ([[allow { connect = %q }]])
+      :format(asked), ([[allow { egress = %q }]]):format(asked) } do
+      local gates = chain([[policy { default = "deny" } ]] .. inner,
+        rewrite("connect", { asked, way[2] }, way[3]))
+      inside(function()
+        local client = socket.udp "inet6"
+        assert(client:connect(way[1]))
+        assert.is_truthy(client:send "x")
+        assert.equal("x", (server:receive()))
+        -- Another socket has no such peer.
+        assert.same({ nil, "EPERM" }, { socket.udp "inet6":sendto("x", "[::ffff:127.0.0.6]:82") })
+      end)
+      gates[1]:close()
+      gates[2]:close()
+    end
+  end)
+
   it("show each destination of a socket, and the newer of those that become one", function()
     local inner, outer, servers = "", "", {}
     for host = 1, 4 do
