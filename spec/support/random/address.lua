@@ -4,6 +4,7 @@
 -- what was made.
 
 local address = require "spec.support.reference.address"
+local named_range = require "spec.support.reference.named_range"
 local draw = require "spec.support.random.draw"
 local known = require "spec.support.random.known"
 
@@ -163,11 +164,25 @@ function M.single(maker)
   return format(addr), format == format6
 end
 
+local range_ends = named_range.ends()
+
+--- A named range.  Remembers an address at the end of one, perhaps inside an IPv6 address.
+local function named(maker)
+  local addr = pick(range_ends)
+  if address.is_v4(addr) and chance(30) then
+    addr = pick(named_range.embed(addr))
+  end
+  maker:remember("addr", addr)
+  return "@" .. pick(named_range.names)
+end
+
 --- A pattern of addresses, and whether it is written as IPv6.
 function M.addresses(maker)
   local roll = random(100)
   if roll <= 8 then
     return "*", false
+  elseif roll >= 95 then
+    return named(maker), false
   elseif roll <= 11 and known.host[1] then
     maker:remember("addr", bytes_of "127.0.0.1")
     return known.host[1], false

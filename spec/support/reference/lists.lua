@@ -4,6 +4,7 @@
 
 local address = require "spec.support.reference.address"
 local balance = require "spec.support.reference.balance"
+local named_range = require "spec.support.reference.named_range"
 local names = require "spec.support.reference.names"
 
 local M = {}
@@ -82,6 +83,23 @@ end
 -- The address that a field's endpoints are about.
 local addr_keys = { endpoint = "target", source = "source_addr" }
 
+--- Whether an address is among those of a text: "@private", "10.0.0.0/8", "*".
+local function read_addresses(text)
+  local name = text:match "^@(.*)$"
+  if name then
+    return function(addr) return named_range.contains(name, addr) end
+  end
+  local ranges = address.ranges(text)
+  return function(addr)
+    for _, range in ipairs(ranges or {}) do
+      if address.within(addr, range) then
+        return true
+      end
+    end
+    return not ranges
+  end
+end
+
 local function read_endpoint(text, addr_key, read_port)
   local addr, port = text:match "^%[(.-)%]:?(.*)$"
   if not addr and text:find ":.*:" then
@@ -89,18 +107,10 @@ local function read_endpoint(text, addr_key, read_port)
   elseif not addr then
     addr, port = text:match "^([^:]*):?(.*)$"
   end
-  local ranges = address.ranges(addr)
+  local has_addr = read_addresses(addr)
   local has_port = port ~= "" and read_port(port)
   return function(call)
-    if has_port and not has_port(call) then
-      return false
-    end
-    for _, range in ipairs(ranges or {}) do
-      if address.within(call[addr_key], range) then
-        return true
-      end
-    end
-    return not ranges
+    return has_addr(call[addr_key]) and (not has_port or has_port(call))
   end
 end
 
