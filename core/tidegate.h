@@ -847,6 +847,7 @@ enum tg_finding_kind {
 	TG_FINDING_ADDRESS, /**< an IPv6 address that was perhaps to be an address and a port */
 	TG_FINDING_BIND,    /**< a default that refuses to bind to any port */
 	TG_FINDING_NAME,    /**< a name of several addresses, where one is used */
+	TG_FINDING_DEVICE,  /**< a network device in the effects, which this host does not have */
 };
 
 /** A part of a policy that compiles, but probably does not do what its author meant. */

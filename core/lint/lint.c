@@ -10,6 +10,7 @@
 #include "image/image_directory.h"
 #include "image/image_tables.h"
 #include "lint/lint_address.h"
+#include "lint/lint_device.h"
 #include "lint/lint_egress.h"
 #include "lint/lint_loop.h"
 #include "lint/lint_name.h"
@@ -66,6 +67,8 @@ static int check_rule(struct tg_lint *lint, const struct tg_lint_rule *rule)
 		error = tg_lint_port(lint, rule);
 	if (!error)
 		error = tg_lint_name_addresses(lint, rule);
+	if (!error)
+		error = tg_lint_device(lint, rule);
 	/* A DEFEATED finding already names the allow that takes the connects. */
 	for (uint32_t i = before; i < lint->count; i++)
 		if (lint->at[i].kind == TG_FINDING_DEFEATED)

@@ -7,7 +7,8 @@
  * finds, lint_egress.c checks rules for datagrams and for the loopback,
  * lint_source.c those that ask for the source of a call, lint_port.c those that
  * deny a port to bind, lint_unseen.c those about calls that no hook sees, lint_probe.c
- * those that count, and lint_address.c the addresses in their texts.
+ * those that count, lint_address.c the addresses in their texts, and lint_device.c the
+ * network devices that they bind to.
  */
 #ifndef TG_LINT_LINT_H
 #define TG_LINT_LINT_H

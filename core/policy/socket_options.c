@@ -65,6 +65,12 @@ static int set_text(const struct option *option, const char *value, struct tg_op
 	if (!length || length >= TEXT_BYTES)
 		return tg_fail(-EINVAL, "sockopt: %s: \"%s\": needs a name of 1 to %d characters",
 			       option->name, value, TEXT_BYTES - 1);
+	/* The kernel asks the process for CAP_NET_RAW to unbind a socket, also in a hook. */
+	if (option->bit == TG_OPTION_DEVICE && !strcmp(value, "none"))
+		return tg_fail(-EINVAL,
+			       "sockopt: device: \"none\": a rule cannot unbind a socket from its "
+			       "device: leave device out, or refuse such sockets by the condition "
+			       "device = \"!none\"");
 	memcpy((char *)options + option->offset, value, length);
 	return 0;
 }

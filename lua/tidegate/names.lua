@@ -34,7 +34,7 @@ M.findings = {
   [C.TG_FINDING_SOURCE] = "source", [C.TG_FINDING_PORT] = "port",
   [C.TG_FINDING_UNSEEN] = "unseen", [C.TG_FINDING_PROBE] = "probe",
   [C.TG_FINDING_ADDRESS] = "address", [C.TG_FINDING_BIND] = "bind",
-  [C.TG_FINDING_NAME] = "name",
+  [C.TG_FINDING_NAME] = "name", [C.TG_FINDING_DEVICE] = "device",
 }
 
 ---@type table<integer, string> by enum tg_check_state

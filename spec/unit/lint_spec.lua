@@ -26,6 +26,26 @@ local UNSEEN = ", and what a connected socket sends is not checked again; "
 local LOOPBACK = ", too, where programs reach services of this machine; "
   .. "if that is not intended, put this before it: allow { "
 
+describe("a socket option for a network device", function() -- D5
+  it("is found if this host has no such device", function()
+    assert.equal('web.lua:1: allow "a": sockopt: there is no network device "tgnone9" here: until '
+      .. "there is one, calls that the rule lets through fail with ENODEV", findings [[
+      allow { "a", connect = "192.0.2.0/24", sockopt = { device = "tgnone9" } }
+      allow { "b", connect = "192.0.3.0/24", sockopt = { device = "lo" } }
+      allow { "c", connect = "192.0.4.0/24", sockopt = { mark = 9 } }
+    ]])
+  end)
+
+  it("cannot be that there is none", function()
+    local gate, message = tidegate.load_text(
+      'allow { "a", connect = "*", sockopt = { device = "none" } }', "web.lua")
+    message = gate and select(2, gate:compile()) or message
+    assert.equal('web.lua:1: allow "a": sockopt: device: "none": a rule cannot unbind a socket from '
+      .. 'its device: leave device out, or refuse such sockets by the condition device = "!none"',
+      message)
+  end)
+end)
+
 describe("a denial of a port to bind", function() -- G5
   local UNSEEN_PORT = "does not see ports that the kernel picks: a program may bind to port 0, and "
     .. "narrow the range to a denied port; if the program needs no such port, deny { bind = "
