@@ -211,7 +211,7 @@ enum tg_field {
 /**
  * A set of values of one field: the union of its items, minus the items that
  * start with '!'.  If every item starts with '!', it is all values minus those.
- * Many rules and policies may use the same list.
+ * A list without items matches nothing.  Many rules and policies may use the same list.
  */
 struct tg_list;
 

@@ -5,9 +5,9 @@
  * Each gate notes with the socket what it has redirected, and finds there what others have noted.
  *
  * A note is of this call if its gate has redirected the call to what this program was called
- * with, within this tick, as a program that is before this one in the array of the call's
- * programs.  A gate drops its note when it lets a call proceed unchanged.  So notes that are
- * wrong can only be those of gates that no longer judge calls, and their ticks are old.
+ * with, a moment ago, as a program that is before this one in the array of the call's programs.
+ * A gate drops its note when it lets a call proceed unchanged.  So notes that are wrong can only be
+ * those of gates that no longer judge calls, and their ticks are old.
  */
 #ifndef TG_BPF_HOOK_ASKED_BEFORE_H
 #define TG_BPF_HOOK_ASKED_BEFORE_H
@@ -21,6 +21,9 @@
 #include "bpf/hook/once.h"
 #include "bpf/hook/stored.h"
 #include "bpf/layout/program_spec.h"
+
+/* How long ago, in ticks: a call may be preempted between two of its programs. */
+#define TG_MOMENT 100
 
 /* Whether the note at an address is of this call, and says that it was redirected to `goal`. */
 static __always_inline int tg_note_is_right(const struct tg_note *own, const struct tg_goal *goal,
@@ -37,7 +40,7 @@ static __always_inline int tg_note_is_right(const struct tg_note *own, const str
 		return 0;
 	differs = (note.goal.words[0] ^ goal->words[0]) | (note.goal.words[1] ^ goal->words[1]) |
 		  (note.goal.words[2] ^ goal->words[2]);
-	return !differs && own->tick - note.tick <= 1 &&
+	return !differs && own->tick - note.tick <= TG_MOMENT &&
 	       own->at - note.at - 1 <
 		       TG_PROGRAMS_AFTER * bpf_core_type_size(struct bpf_prog_array_item);
 }

@@ -60,6 +60,8 @@ int tg_fail_errno(int error, const char *format, ...)
 	out.length = strlen(text);
 	tg_write(&out, ": ");
 	tg_write(&out, strerror(-error));
+	if (error == -EMFILE)
+		tg_write(&out, ": raise the limit of this process, with ulimit -n");
 	return error;
 }
 

@@ -17,7 +17,10 @@
  */
 int tg_fail(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Like tg_fail(), with ": " and the description of the errno at the end of the text. */
+/*
+ * Like tg_fail(), with ": " and the description of the errno at the end of the text, and for EMFILE
+ * what to do.
+ */
 int tg_fail_errno(int error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Like tg_fail(), with a text of several lines, such as the log of the verifier. */

@@ -151,8 +151,8 @@ static int read_backends(const struct tg_gate *gate, uint32_t rule, struct tg_ba
 	const struct tg_block *block;
 
 	if (rule >= gate->slots.rules)
-		return tg_fail(-ERANGE, "the image in force has %u rules, not one numbered %u",
-			       gate->slots.rules, rule);
+		return tg_fail(-ERANGE, "rule %u: the image in force has %u, numbered from 0", rule,
+			       gate->slots.rules);
 	block = find_block(table, gate->slots.of_rule[rule]);
 	if (block)
 		backends = tg_block_backends(&table->rows, block);

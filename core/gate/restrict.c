@@ -43,7 +43,7 @@ int tg_gate_check_right(const struct tg_gate *gate, uint32_t right, const char *
 
 	if (!error && !(gate->may & right))
 		error = tg_fail(-EPERM,
-				"%s: this process has restricted the gate, and has not kept its "
+				"%s: this process has restricted the gate, and has given up its "
 				"%s",
 				call, name_of(right));
 	return error;

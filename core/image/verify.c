@@ -68,13 +68,15 @@ static int check_blob(struct tg_verify *check, const struct tg_image_about *abou
 
 /* --- The whole ----------------------------------------------------------------- */
 
+#define NO_IMAGE "not a Tidegate image: make one from a policy with tidegate compile"
+
 static int check_header(const void *bytes, size_t size, struct tg_image_header *header)
 {
 	if (size < sizeof(*header))
-		return tg_fail(-EINVAL, "not a Tidegate image");
+		return tg_fail(-EINVAL, NO_IMAGE);
 	memcpy(header, bytes, sizeof(*header));
 	if (header->magic != TG_IMAGE_MAGIC)
-		return tg_fail(-EINVAL, "not a Tidegate image");
+		return tg_fail(-EINVAL, NO_IMAGE);
 	if (header->layout != TG_IMAGE_LAYOUT)
 		return tg_fail(-EINVAL,
 			       "an image of layout %u, this library reads layout %u; compile its "

@@ -433,6 +433,8 @@ local function new_handle(state, load)
     local ok, message = M.declare(self, spec, state.named_at)
     if not ok then
       state.complain(message)
+      -- The policy fails: that its rules name a table without contents is no second mistake.
+      M.declare(self, {}, state.named_at)
     end
     return self
   end

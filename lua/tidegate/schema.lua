@@ -310,7 +310,10 @@ M.options_of_sockets = {
   { name = "mark", takes = "number", doc = "SO_MARK, for routing rules and nftables." },
   { name = "priority", takes = "number", doc = "SO_PRIORITY." },
   { name = "tos", takes = "number", doc = "IP_TOS, or IPV6_TCLASS: 0 to 255." },
-  { name = "device", takes = "text", doc = "SO_BINDTODEVICE: the name of an interface. A rule cannot unbind a socket." },
+  {
+    name = "device", takes = "text",
+    doc = "SO_BINDTODEVICE: the name of an interface. A rule cannot unbind a socket.",
+  },
   { name = "keepalive", takes = "flag", doc = "SO_KEEPALIVE, for TCP." },
   { name = "keepidle", takes = "number", doc = "TCP_KEEPIDLE: seconds before the first probe." },
   { name = "keepintvl", takes = "number", doc = "TCP_KEEPINTVL: seconds between probes." },

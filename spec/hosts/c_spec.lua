@@ -48,8 +48,9 @@ local function bad_input()
     end
     assert.same(refused "none.image: No such file or directory",
       refusal(built.folder .. "/none.image"))
-    assert.same(refused "web.lua: not a Tidegate image", refusal(file.policy))
-    assert.same(refused "empty: not a Tidegate image",
+    local none = ": not a Tidegate image: make one from a policy with tidegate compile"
+    assert.same(refused("web.lua" .. none), refusal(file.policy))
+    assert.same(refused("empty" .. none),
       refusal(env.write(built.folder .. "/empty", "")))
     assert.same(refused "/dev/zero: not a regular file", refusal "/dev/zero")
     assert.equal(0, command.run({ "mkfifo", built.folder .. "/pipe" }).status)
@@ -275,7 +276,7 @@ local function real_calls(here)
     assert.equal("ECHILD", try "192.0.2.9")
     env.write(file.image, "no image")
     program:kill "sighup"
-    program:wait_for "web.image: not a Tidegate image\n"
+    program:wait_for "web.image: not a Tidegate image: make one from a policy with tidegate compile\n"
     assert.equal("ECHILD", try "192.0.2.9")
     assert.equal("EACCES", try "192.0.2.2")
     program:kill "sigterm"

@@ -154,7 +154,7 @@ sandbox.describe("a shared gate", function(here)
     reader:kill()
     reads.close()
     never.close()
-    local KEPT = "this process has restricted the gate, and has not kept its "
+    local KEPT = "this process has restricted the gate, and has given up its "
     assert.equal(table.concat({ "1 claim_events: " .. KEPT .. "events",
       "1 stats: " .. KEPT .. "stats" }, "\n"), worker({}, function()
         return said(handover.claim(gate)) .. "\n" .. said(gate:stats())

@@ -37,7 +37,8 @@ describe("a damaged image", function()
   end)
 
   it("is refused for its header", function()
-    assert.equal("not a Tidegate image", refused { [0] = 1 })
+    assert.equal("not a Tidegate image: make one from a policy with tidegate compile",
+      refused { [0] = 1 })
     assert.equal("an image of layout 5, this library reads layout 4; compile its policy again",
       refused { [2] = 5 })
     assert.matches("^damaged image: %d+ bytes, it should have 192$", refused { [3] = 3 })
