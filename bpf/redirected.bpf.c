@@ -7,7 +7,8 @@
  * iterator, because such programs may also write what is stored.  There the files
  * of all processes are walked instead: that also finds the sockets of every network
  * namespace, several times if processes share them, but only those that some
- * process has open.
+ * process has open.  Since Linux 6.18.4x the verifier does not trust the socket of a file enough
+ * for helpers, so what they would return is read from the kernel's own structs.
  */
 #include <linux/bpf.h>
 
@@ -15,7 +16,9 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "bpf/engine/verifier.h"
 #include "bpf/hook/addr.h"
+#include "bpf/hook/stored.h"
 #include "bpf/layout/program_spec.h"
 #include "bpf/layout/redirected_socket.h"
 
@@ -45,6 +48,9 @@ struct sock_common {
 	struct {
 		struct net *net;
 	} skc_net;
+	struct {
+		long long counter;
+	} skc_cookie;
 	struct {
 	} skc_v6_daddr, skc_v6_rcv_saddr; /* 16 bytes each */
 } __attribute__((preserve_access_index));
@@ -87,6 +93,9 @@ struct {
 	__type(value, struct tg_origin);
 } tg_origins SEC(".maps");
 
+/* The kernel's number of that map. */
+const volatile __u32 tg_origins_id;
+
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 static __always_inline void tg_read_mapped(__u32 addr_be[4], __u32 v4_be)
@@ -98,7 +107,10 @@ static __always_inline void tg_read_mapped(__u32 addr_be[4], __u32 v4_be)
 
 static __always_inline void tg_read_socket(struct sock *sk, struct tg_redirected *redirected)
 {
-	redirected->cookie = bpf_get_socket_cookie(sk);
+	redirected->cookie = sk->__sk_common.skc_cookie.counter;
+	/* An MPTCP socket may have none, and is ended without it: any number of its own will do. */
+	if (!redirected->cookie)
+		redirected->cookie = (__u64)sk;
 	redirected->netns = sk->__sk_common.skc_net.net->ns.inum;
 	redirected->family = sk->__sk_common.skc_family;
 	redirected->proto = sk->sk_protocol;
@@ -145,17 +157,19 @@ static __always_inline void tg_report(struct seq_file *seq, const struct tg_rewr
 	bpf_seq_write(seq, redirected, sizeof(*redirected));
 }
 
+/* `last` and `before` are those of struct tg_origin. */
 static __always_inline void tg_report_socket(struct seq_file *seq, struct sock *sk,
-					     const struct tg_origin *origin)
+					     const struct tg_rewrite *last,
+					     const struct tg_rewrite *before)
 {
 	struct tg_redirected redirected = {};
 
 	tg_read_socket(sk, &redirected);
 	redirected.connected = tg_is_connected(sk, &redirected);
-	if (tg_is_there(&origin->last, &redirected))
-		tg_report(seq, &origin->last, &redirected);
-	else if (tg_is_there(&origin->before, &redirected))
-		tg_report(seq, &origin->before, &redirected);
+	if (tg_is_there(last, &redirected))
+		tg_report(seq, last, &redirected);
+	else if (tg_is_there(before, &redirected))
+		tg_report(seq, before, &redirected);
 }
 
 SEC("iter/bpf_sk_storage_map")
@@ -165,7 +179,25 @@ int redirected_by_storage(struct bpf_iter__bpf_sk_storage_map *ctx)
 	struct sock *sk = ctx->sk;
 
 	if (sk && origin)
-		tg_report_socket(ctx->meta->seq, sk, origin);
+		tg_report_socket(ctx->meta->seq, sk, &origin->last, &origin->before);
+	return 0;
+}
+
+/* The address of what the gate has stored with a socket, or 0. */
+static __always_inline __u64 tg_origin_of(__u64 sock)
+{
+	__u64 storage = tg_kernel_word(sock + TG_OFFSET(sock, sk_bpf_storage));
+	__u64 node = 0;
+
+	if (storage)
+		node = tg_kernel_word(storage + TG_OFFSET(bpf_local_storage, list));
+	TG_ROLL
+	for (int i = 0; i < TG_STORED && node; i++) {
+		__u64 element = tg_stored_at(&node);
+
+		if (tg_map_id(element) == tg_origins_id)
+			return TG_STORED_VALUE(element);
+	}
 	return 0;
 }
 
@@ -175,9 +207,16 @@ int redirected_by_file(struct bpf_iter__task_file *ctx)
 	struct file *file = ctx->file;
 	struct socket *socket = file ? bpf_sock_from_file(file) : 0;
 	struct sock *sk = socket ? socket->sk : 0;
-	const struct tg_origin *origin = sk ? bpf_sk_storage_get(&tg_origins, sk, 0, 0) : 0;
+	struct tg_rewrite last, before;
+	__u64 origin = sk ? tg_origin_of((__u64)sk) : 0;
 
-	if (sk && origin)
-		tg_report_socket(ctx->meta->seq, sk, origin);
+	if (!origin)
+		return 0;
+	if (bpf_probe_read_kernel(&last, sizeof(last),
+				  (void *)origin + offsetof(struct tg_origin, last)) ||
+	    bpf_probe_read_kernel(&before, sizeof(before),
+				  (void *)origin + offsetof(struct tg_origin, before)))
+		return 0;
+	tg_report_socket(ctx->meta->seq, sk, &last, &before);
 	return 0;
 }

@@ -141,6 +141,8 @@ static __always_inline int tg_peer_keep(struct tg_call *call, const struct tg_ta
 	tg_asked_note(&origin->noted, call, target, &origin->last.asked);
 	tg_rewrite_fill(&origin->last, call, target);
 	origin->last.reveal = !!reveal;
+	/* A socket gets its cookie when it is first asked for: kill names the socket by it. */
+	bpf_get_socket_cookie(call->ctx);
 	if (reveal)
 		tg_note_drop(&origin->noted.note);
 	return 0;

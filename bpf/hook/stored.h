@@ -26,6 +26,7 @@ struct hlist_head___note {
 };
 
 struct bpf_map___note {
+	__u32 id;
 	__u32 value_size;
 	char name[16];
 };
@@ -103,6 +104,15 @@ static __always_inline void tg_map_read(__u64 element, struct tg_map_kind *kind)
 			      (void *)map + TG_OFFSET(bpf_map, name));
 	bpf_probe_read_kernel(&kind->value_size, sizeof(kind->value_size),
 			      (void *)map + TG_OFFSET(bpf_map, value_size));
+}
+
+/* The number of the map that an element belongs to. */
+static __always_inline __u32 tg_map_id(__u64 element)
+{
+	__u64 map = tg_kernel_word(element + TG_OFFSET(bpf_local_storage_elem, sdata.smap)) +
+		    TG_OFFSET(bpf_local_storage_map, map);
+
+	return (__u32)tg_kernel_word(map + TG_OFFSET(bpf_map, id));
 }
 
 /* The element at a node of the list; `node` becomes the next one. */

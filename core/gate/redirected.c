@@ -21,6 +21,14 @@ static struct bpf_link *attach_by_storage(struct redirected_bpf *skeleton, int o
 	return bpf_program__attach_iter(skeleton->progs.redirected_by_storage, &options);
 }
 
+static uint32_t map_id(int fd)
+{
+	struct bpf_map_info info = {0};
+	__u32 size = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &size) ? 0 : info.id;
+}
+
 /* Load and attach one of two iterators: over all open files, or over what sockets store. */
 static int load(struct tg_gate *gate, bool by_file)
 {
@@ -30,6 +38,7 @@ static int load(struct tg_gate *gate, bool by_file)
 	if (error)
 		return error;
 	gate->redirected = skeleton;
+	*(uint32_t *)&skeleton->rodata->tg_origins_id = map_id(gate->shared.origins);
 	bpf_program__set_autoload(skeleton->progs.redirected_by_storage, !by_file);
 	bpf_program__set_autoload(skeleton->progs.redirected_by_file, by_file);
 	error = bpf_map__reuse_fd(skeleton->maps.tg_origins, gate->shared.origins);

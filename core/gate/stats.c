@@ -62,8 +62,8 @@ static int read_rule(const struct tg_gate *gate, uint32_t index, struct tg_count
 	int error = check_counting(gate);
 
 	if (!error && index >= gate->slots.rules)
-		error = tg_fail(-ERANGE, "rule %u: the image in force has %u, numbered from 0", index,
-			       gate->slots.rules);
+		error = tg_fail(-ERANGE, "rule %u: the image in force has %u, numbered from 0",
+				index, gate->slots.rules);
 	if (!error && counters)
 		tg_counters_read(&gate->counters, gate->slots.of_rule[index], counters);
 	return error;

@@ -276,7 +276,7 @@ local function real_calls(here)
     assert.equal("ECHILD", try "192.0.2.9")
     env.write(file.image, "no image")
     program:kill "sighup"
-    program:wait_for "web.image: not a Tidegate image: make one from a policy with tidegate compile\n"
+    program:wait_for "web.image: not a Tidegate image: make one from a policy with tidegate compile"
     assert.equal("ECHILD", try "192.0.2.9")
     assert.equal("EACCES", try "192.0.2.2")
     program:kill "sigterm"

@@ -41,8 +41,8 @@ describe("a socket option for a network device", function() -- D5
       'allow { "a", connect = "*", sockopt = { device = "none" } }', "web.lua")
     message = gate and select(2, gate:compile()) or message
     assert.equal('web.lua:1: allow "a": sockopt: device: "none": a rule cannot unbind a socket '
-      .. 'from its device: leave device out, or refuse such sockets by the condition device = "!none"',
-      message)
+      .. "from its device: leave device out, or refuse such sockets by the condition "
+      .. 'device = "!none"', message)
   end)
 end)
 
