@@ -110,6 +110,11 @@ int tg_numbers_parse(const char *item, const char *text, const char *what, uint3
 				       (int)digits, ends[i],
 				       after == ':' && ends[i][digits + 1] ? ends[i] + digits + 1
 									   : "65535");
+		if (after == '/' && !strcmp(what, "mark"))
+			return tg_fail(-EINVAL,
+				       "\"%s\": masks are not supported: write each mark, or a "
+				       "range such as 0x10-0x1f",
+				       item);
 		if (after && (i || after != '-'))
 			return tg_fail(-EINVAL, "\"%s\": \"%s\" is not a %s", item, text, what);
 		if (!scan_number(ends[i], digits, max, &number[i]))

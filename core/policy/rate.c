@@ -110,7 +110,7 @@ static int parse_log_rate(const char *text, struct tg_term *term)
 
 	if (!tg_number_scan(&s, UINT32_MAX, &count) || *s++ != '/')
 		return tg_fail(-EINVAL,
-			       "log: \"%s\": write \"true\", \"false\", a rate such as \"10/s\", "
+			       "log: \"%s\": write true, false, a rate such as \"10/s\", "
 			       "\"10/m\" or \"10/h\", or one call in many: \"1/100\"",
 			       text);
 	if (!count)

@@ -26,7 +26,7 @@ describe("the mistakes of a rule", function()
   it("are told at once: those that only the library finds", function()
     assert.same({
       'deny "x": errno: "X": not an errno, such as ECONNREFUSED or 111',
-      'deny "x": log: "yes": write "true", "false", a rate such as "10/s", "10/m" or "10/h", or '
+      'deny "x": log: "yes": write true, false, a rate such as "10/s", "10/m" or "10/h", or '
         .. 'one call in many: "1/100"',
       'deny "x": over: "5": write a rate such as "100/s", "10/m" or "100/s burst 200"',
     }, told [[deny { "x", egress = "*", errno = "X", log = "yes", over = "5" }]])
@@ -53,6 +53,23 @@ describe("the mistakes of a rule", function()
       items[index] = ('"1.1.1.%d"'):format(300 + index)
     end
     assert.equal(10, #told(('deny { "x", connect = { %s } }'):format(table.concat(items, ", "))))
+  end)
+
+  it("in the words of other tools say what to write", function()
+    for text, message in pairs {
+      [ [[deny { "x", connect = "$ban" }]] ] = 'connect: "$ban": a live set is written "@ban"',
+      [ [[deny { "x", connect = "!+ban" }]] ] = 'connect: "!+ban": a live set is written "@ban"',
+      [ [[deny { "x", connect = "ANY:53" }]] ] = 'connect: "ANY:53": all addresses are written "*"',
+      [ [[deny { "x", connect = "*", mark = "0x10/0xff" }]] ] =
+        'mark: "0x10/0xff": masks are not supported: write each mark, or a range such as 0x10-0x1f',
+    } do
+      assert.same({ 'deny "x": ' .. message }, told(text))
+    end
+  end)
+
+  it("of a set are not told at its rules, too", function()
+    assert.same({ 'set "b": "x.y.z.300": neither an address nor a name' },
+      told [[local b = set "b" { "x.y.z.300" } deny { "x", connect = b } deny { egress = "@b" }]])
   end)
 
   it("are told once each, and without what follows from them", function()

@@ -240,7 +240,7 @@ describe("a rule", function()
     local function bad(message, log)
       refused(('allow "r": log: "%s": %s'):format(log, message), { verb = "ALLOW", log = log })
     end
-    local forms = 'write "true", "false", a rate such as "10/s", "10/m" or "10/h", or one call in '
+    local forms = 'write true, false, a rate such as "10/s", "10/m" or "10/h", or one call in '
       .. 'many: "1/100"'
     bad(forms, "yes")
     bad(forms, "10")
