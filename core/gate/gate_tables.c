@@ -100,11 +100,11 @@ int tg_live_enter_change(const struct tg_live *live)
 	if (error || !tg_live_is_readonly(live))
 		return error;
 	tg_live_leave(live);
-	return tg_fail(-EPERM,
-		       "%s \"%s\": read-only for this process, as the policy says by readonly: "
-		       "change %s in the process that made the gate",
-		       word_of(live->kind), live->name,
-		       live->kind == TG_TABLE_SERVICES ? "them" : "it");
+	return tg_fail(
+		-EPERM,
+		"%s \"%s\": readonly in the policy, and this process has restricted the gate: "
+		"change %s in the process that made the gate",
+		word_of(live->kind), live->name, live->kind == TG_TABLE_SERVICES ? "them" : "it");
 }
 
 void tg_live_leave(const struct tg_live *live)

@@ -57,8 +57,8 @@ end)
 sandbox.describe("a live table that is readonly", function(here)
   after_each(env.clean)
 
-  local REFUSED = '%s "%s": read-only for this process, as the policy says by readonly: change %s '
-    .. "in the process that made the gate 1"
+  local REFUSED = '%s "%s": readonly in the policy, and this process has restricted the gate: '
+    .. "change %s in the process that made the gate 1"
 
   local function try(address)
     return socket.try("tcp", address .. ":80")
