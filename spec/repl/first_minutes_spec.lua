@@ -61,6 +61,7 @@ describe("the first minutes at the prompt", function()
       "for i, r in ipairs(rules) do print(i, r.name) end", "1       a\n2       b",
       'rules "2.2"', "#  hits  verb   name\n2     0  allow  b     connect = \"192.0.2.2\"",
       'rules "none"', 'no rule contains "none"',
+      "= #rules", "2",
       "rules 192", [['=' expected near '192'; write rules "192"]],
       "undo", '- allow { "b", connect = "192.0.2.2" }',
       'every("5s", print)', "every 5s",
@@ -69,7 +70,7 @@ describe("the first minutes at the prompt", function()
       "undo", '- on("deny", …)',
       "diff", '+ deny { "a", connect = "192.0.2.1" }',
       "save", 'save: wants the name of a file, as in save "web.lua"; got nil',
-      "traceback", 'save: wants the name of a file, as in save "web.lua"; got nil\n  prompt:35',
+      "traceback", 'save: wants the name of a file, as in save "web.lua"; got nil\n  prompt:36',
     })
     term:type "\\q"
     term:key "Enter"

@@ -42,7 +42,8 @@ function M.compile(text, source, line, environment)
     return nil, "compiled Lua is not accepted; type its source"
   end
   local name, lead = "@" .. source, ("\n"):rep(line - 1)
-  local expression = text:gsub("^%s*return%f[^%w_]", "", 1)
+  -- `= x` is what Lua's own prompt takes.
+  local expression = text:gsub("^%s*return%f[^%w_]", "", 1):gsub("^%s*=%s*%f[^%s=]", "", 1)
   local chunk, as_expression = load(lead .. "return nil, " .. expression, name, "t", environment)
   if chunk then
     return chunk
