@@ -179,6 +179,7 @@ end
 ---@return string
 function M.plain(text)
   text = text:gsub("%[%d+%]", "[PID]"):gsub("after %d+ ms", "after N ms")
+    :gsub("Linux %d+%.%d+[^%s,]*, [%w_]+", "Linux RELEASE, MACHINE")
   return (text:gsub("%f[%d]%d+ bytes", "N bytes"))
 end
 
