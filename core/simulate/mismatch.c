@@ -6,6 +6,7 @@
 #include "simulate/mismatch.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 
 #include "base/error.h"
 #include "base/field.h"
@@ -40,13 +41,28 @@ static bool asks(const struct tg_section *section, const struct tg_keys *keys, e
 	return TG_ASKS(TG_ALL_KEYS, section, keys, key);
 }
 
+/* Bits: live sets that would have the call if it were of another protocol, because services do. */
+static uint32_t sets_of_others(const struct tg_section *section, const struct tg_keys *keys)
+{
+	static const uint8_t protocols[] = {IPPROTO_TCP, IPPROTO_UDP};
+	uint32_t found = 0;
+
+	for (size_t i = 0; i < sizeof(protocols); i++) {
+		struct tg_keys other = *keys;
+
+		other.proto = protocols[i];
+		found |= tg_sets_with(section, &other);
+	}
+	return found & ~keys->sets;
+}
+
 /* Add the fields whose live sets keep one term from matching. */
 static int sets_mismatch(const struct tg_view *view, const struct tg_section *section,
 			 const struct tg_keys *keys, uint32_t index, uint32_t *fields)
 {
 	const struct tg_term *term = tg_row(view, (uint64_t)section->term_row + index);
 	const struct tg_term_rest *rest;
-	uint32_t wrong;
+	uint32_t wrong, others;
 
 	if (!term)
 		return -EFAULT;
@@ -56,10 +72,14 @@ static int sets_mismatch(const struct tg_view *view, const struct tg_section *se
 	if (!rest)
 		return -EFAULT;
 	wrong = (rest->in_sets & ~keys->sets) | (rest->out_sets & keys->sets);
-	for (uint32_t i = 0; i < TG_SECTION_SETS; i++)
-		if (wrong >> i & 1)
-			*fields |= 1u << (tg_set_is_own(section, i) ? TG_FIELD_SOURCE
-								    : TG_FIELD_ENDPOINT);
+	others = wrong ? sets_of_others(section, keys) & rest->in_sets : 0;
+	for (uint32_t i = 0; i < TG_SECTION_SETS; i++) {
+		if (!(wrong >> i & 1))
+			continue;
+		*fields |= TG_BIT(others >> i & 1             ? TG_FIELD_PROTO
+				  : tg_set_is_own(section, i) ? TG_FIELD_SOURCE
+							      : TG_FIELD_ENDPOINT);
+	}
 	return 0;
 }
 

@@ -158,6 +158,16 @@ deny    { "lan", connect = "10.0.0.0/8:22" }
     assert.is_true(cjson.decode(got.out).decision.shadow)
   end)
 
+  it("tells the VIP of another protocol from another address", function()
+    local file = env.write(env.folder() .. "/vip.lua", [[
+      deny { "x", connect = services "s" { ["10.0.0.1:80/udp"] = { "127.0.0.1:1" } } }
+    ]])
+    for address, differs in pairs { ["10.0.0.1"] = "proto", ["10.0.0.2"] = "address" } do
+      local got = tidegate("explain", file, "connect", address .. ":80")
+      assert.truthy(got.out:find('deny "x"  ' .. differs .. " differs\n", 1, true), got.out)
+    end
+  end)
+
   it("says that no hook sees a call, whatever the rules say", function() -- G3
     local got = tidegate("explain", path, "connect", "10.0.0.1:22", "--proto", "sctp")
     assert.equal(printed(path, "connect 10.0.0.1:22 sctp uid 0 gid 0", {},
