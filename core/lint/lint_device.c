@@ -13,10 +13,13 @@ static const struct tg_options *options_of(const struct tg_lint *lint,
 {
 	for (int place = 0; place < TG_PLACES; place++) {
 		const struct tg_section_reader *reader = &lint->reader[place];
-		const struct tg_term *term = reader->terms + rule->first[place];
 		const struct tg_term_rest *rest;
+		const struct tg_term *term;
 
-		if (rule->first[place] == rule->end[place] || !(term->effects & TG_EFFECT_SOCKOPT))
+		if (rule->first[place] == rule->end[place])
+			continue;
+		term = reader->terms + rule->first[place];
+		if (!(term->effects & TG_EFFECT_SOCKOPT))
 			continue;
 		rest = tg_row(&reader->view, term->rest_row);
 		if (rest && rest->options_row)
