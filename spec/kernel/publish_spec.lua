@@ -106,8 +106,8 @@ sandbox.describe("a publish", function(here)
     with_few_descriptors(0, function()
       local ok, message, errno = gate:commit()
       assert.is_nil(ok)
-      assert.equal("cannot make a map of 64 KiB for the image: Too many open files: raise the limit "
-        .. "of this process, with ulimit -n", message)
+      assert.equal("cannot make a map of 64 KiB for the image: Too many open files: raise the "
+        .. "limit of this process, with ulimit -n", message)
       assert.equal(24, errno)
     end)
     assert.is_true(gate:status().staged)
