@@ -42,7 +42,8 @@ sandbox.describe("the clock", function(here) -- B10
       -- The old clock is known before the process enters the namespace.
       assert(banned:add("192.0.2.9", "1h"))
       shifted(seconds, function()
-        assert(banned:add({ "192.0.2.1" }, "100ms"))
+        local start = uv.hrtime()
+        assert(banned:add({ "192.0.2.1" }, "1s"))
         assert(banned:add("192.0.2.2", "30s"))
         assert.is_true(refused "192.0.2.1:1")
         assert.is_true(refused "192.0.2.2:1")
@@ -50,11 +51,10 @@ sandbox.describe("the clock", function(here) -- B10
           local _, left = banned:find(address)
           assert.is_true(left < most + 1 and left > most - 10, address .. ": " .. tostring(left))
         end
-        local start = uv.hrtime()
         while refused "192.0.2.1:1" do
-          assert(uv.hrtime() - start < 10e9, "it never expires")
+          assert(uv.hrtime() - start < 30e9, "it never expires")
         end
-        assert.is_true(uv.hrtime() - start > 90e6)
+        assert.is_true(uv.hrtime() - start > 0.9e9)
         assert.is_false(banned:find "192.0.2.1")
         assert.is_true(refused "192.0.2.2:1")
       end)
