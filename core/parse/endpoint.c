@@ -325,7 +325,7 @@ static int parse_name(const char *item, const char *text, struct tg_endpoint *en
 		return tg_fail(-EINVAL,
 			       "\"%s\": there is a space in it: leave it out, or write two items",
 			       item);
-	error = tg_refuse_short(item, host) ?: tg_refuse_word(item, host);
+	error = tg_refuse_short(item, host) ?: tg_refuse_sigil(item, host);
 	if (error)
 		return error;
 	if (host[strspn(host, TG_DIGITS "./-")] == '\0')

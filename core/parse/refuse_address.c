@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/error.h"
 #include "parse/address.h"
@@ -112,14 +111,9 @@ int tg_refuse_slash(const char *item, const char *host)
 	return tg_fail(-EINVAL, "\"%s\": a name has no prefix length", item);
 }
 
-int tg_refuse_word(const char *item, const char *host)
+int tg_refuse_sigil(const char *item, const char *host)
 {
-	static const char *const all[] = {"any", "all", "anywhere", "any4", "any6"};
-
 	if ((*host == '$' || *host == '+') && host[1])
 		return tg_fail(-EINVAL, "\"%s\": a live set is written \"@%s\"", item, host + 1);
-	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
-		if (!strcasecmp(host, all[i]))
-			return tg_fail(-EINVAL, "\"%s\": all addresses are written \"*\"", item);
 	return 0;
 }

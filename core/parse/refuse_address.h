@@ -12,8 +12,8 @@ int tg_refuse_short(const char *item, const char *text);
 /* Say why text made of digits, dots, '/' and '-' is not an IPv4 address. */
 int tg_refuse_v4(const char *item, const char *text);
 
-/* Refuse how other tools write a live set, "$ban" and "+ban", and all addresses; 0: neither. */
-int tg_refuse_word(const char *item, const char *host);
+/* Refuse "$ban", a variable of nft, and "+ban", a set of Shorewall; 0: `host` is neither. */
+int tg_refuse_sigil(const char *item, const char *host);
 
 /* Refuse a '/' after a name, which may be a path or a protocol. */
 int tg_refuse_slash(const char *item, const char *host);

@@ -122,7 +122,8 @@ local function bare_name(self, message)
   elseif self.tables[name] or named_range.is(name) then
     return ('; did you mean "%s@%s"?'):format(sign, name)
   end
-  return meant.ranges[name] and "; " .. meant.ranges[name] or ""
+  local word = meant.ranges[name:lower()]
+  return word and "; " .. word or ""
 end
 
 --- Make and check a rule.

@@ -59,7 +59,8 @@ describe("the mistakes of a rule", function()
     for text, message in pairs {
       [ [[deny { "x", connect = "$ban" }]] ] = 'connect: "$ban": a live set is written "@ban"',
       [ [[deny { "x", connect = "!+ban" }]] ] = 'connect: "!+ban": a live set is written "@ban"',
-      [ [[deny { "x", connect = "ANY:53" }]] ] = 'connect: "ANY:53": all addresses are written "*"',
+      [ [[deny { "x", connect = "ANY:53" }]] ] =
+        'connect: "ANY:53": host "ANY": Name or service not known; for every address write "*"',
       [ [[deny { "x", connect = "*", mark = "0x10/0xff" }]] ] =
         'mark: "0x10/0xff": masks are not supported: write each mark, or a range such as 0x10-0x1f',
     } do
