@@ -7,8 +7,8 @@
  * iterator, because such programs may also write what is stored.  There the files
  * of all processes are walked instead: that also finds the sockets of every network
  * namespace, several times if processes share them, but only those that some
- * process has open.  Since Linux 6.18.4x the verifier does not trust the socket of a file enough
- * for helpers, so what they would return is read from the kernel's own structs.
+ * process has open.  Linux 6.18.44 does not trust the socket of a file enough to pass it to
+ * helpers, so what they would return is read from the kernel's own structs.
  */
 #include <linux/bpf.h>
 
@@ -186,11 +186,8 @@ int redirected_by_storage(struct bpf_iter__bpf_sk_storage_map *ctx)
 /* The address of what the gate has stored with a socket, or 0. */
 static __always_inline __u64 tg_origin_of(__u64 sock)
 {
-	__u64 storage = tg_kernel_word(sock + TG_OFFSET(sock, sk_bpf_storage));
-	__u64 node = 0;
+	__u64 node = tg_stored_first(sock + TG_OFFSET(sock, sk_bpf_storage));
 
-	if (storage)
-		node = tg_kernel_word(storage + TG_OFFSET(bpf_local_storage, list));
 	TG_ROLL
 	for (int i = 0; i < TG_STORED && node; i++) {
 		__u64 element = tg_stored_at(&node);

@@ -163,15 +163,14 @@ static __always_inline int tg_peer_search(struct bpf_sock *sk, const __u32 addr_
 {
 	struct tg_map_kind origins = {.value_size = sizeof(struct tg_origin)}, kind;
 	const struct udp6_sock *udp = bpf_skc_to_udp6_sock(sk);
-	__u64 storage, node, value;
+	__u64 node, value;
 	int found = 0;
 
 	if (!udp || !tg_storage_is_known() ||
 	    !bpf_core_field_exists(struct udp6_sock___note, udp.inet.sk.sk_bpf_storage))
 		return 0;
 	__builtin_memcpy(origins.name, "tg_origins\0\0\0\0\0", sizeof(origins.name));
-	storage = tg_kernel_word((__u64)udp + TG_OFFSET(udp6_sock, udp.inet.sk.sk_bpf_storage));
-	node = storage ? tg_kernel_word(storage + TG_OFFSET(bpf_local_storage, list)) : 0;
+	node = tg_stored_first((__u64)udp + TG_OFFSET(udp6_sock, udp.inet.sk.sk_bpf_storage));
 	TG_ROLL
 	for (int i = 0; i < TG_STORED && node && !found; i++) {
 		__u64 element = tg_stored_at(&node);

@@ -95,10 +95,16 @@ struct tg_map_kind {
 	__u32 value_size;
 };
 
+/* The address of the map that an element belongs to. */
+static __always_inline __u64 tg_map_of(__u64 element)
+{
+	return tg_kernel_word(element + TG_OFFSET(bpf_local_storage_elem, sdata.smap)) +
+	       TG_OFFSET(bpf_local_storage_map, map);
+}
+
 static __always_inline void tg_map_read(__u64 element, struct tg_map_kind *kind)
 {
-	__u64 map = tg_kernel_word(element + TG_OFFSET(bpf_local_storage_elem, sdata.smap)) +
-		    TG_OFFSET(bpf_local_storage_map, map);
+	__u64 map = tg_map_of(element);
 
 	bpf_probe_read_kernel(kind->name, sizeof(kind->name),
 			      (void *)map + TG_OFFSET(bpf_map, name));
@@ -109,10 +115,15 @@ static __always_inline void tg_map_read(__u64 element, struct tg_map_kind *kind)
 /* The number of the map that an element belongs to. */
 static __always_inline __u32 tg_map_id(__u64 element)
 {
-	__u64 map = tg_kernel_word(element + TG_OFFSET(bpf_local_storage_elem, sdata.smap)) +
-		    TG_OFFSET(bpf_local_storage_map, map);
+	return (__u32)tg_kernel_word(tg_map_of(element) + TG_OFFSET(bpf_map, id));
+}
 
-	return (__u32)tg_kernel_word(map + TG_OFFSET(bpf_map, id));
+/* The first node of the list of a socket, whose sk_bpf_storage is at this address; 0: none. */
+static __always_inline __u64 tg_stored_first(__u64 storage_at)
+{
+	__u64 storage = tg_kernel_word(storage_at);
+
+	return storage ? tg_kernel_word(storage + TG_OFFSET(bpf_local_storage, list)) : 0;
 }
 
 /* The element at a node of the list; `node` becomes the next one. */
