@@ -2,7 +2,6 @@
 -- callers saw of them.  TIDEGATE_SEED repeats a run, TIDEGATE_ROUNDS asks for more.
 
 local address = require "spec.support.reference.address"
-local addresses = require "spec.support.random.address"
 local agreement = require "spec.support.agreement"
 local answers = require "spec.support.answers"
 local caller = require "spec.support.caller"
@@ -10,7 +9,7 @@ local cgroup = require "spec.support.cgroup"
 local command = require "spec.support.command"
 local draw = require "spec.support.random.draw"
 local env = require "spec.support.env"
-local random_policy = require "spec.support.random.policy"
+local plain = require "spec.support.random.plain"
 local reference = require "spec.support.reference"
 local tablex = require "pl.tablex"
 local tidegate = require "tidegate"
@@ -19,11 +18,7 @@ local chance, pick = draw.chance, draw.pick
 
 local ROUNDS = tonumber(os.getenv "TIDEGATE_ROUNDS") or 40
 local CALLS = 60
-local MOST_RULES = 40 -- more than 64 are matched by larger programs
-local TCP, UDP = 6, 17
-local ANY = { [address.parse "0.0.0.0"] = true, [address.parse "::"] = true }
-local LEFT_OUT = { "source", "bind_source", "sticky", "exe", "cgroup", "netns", "mark", "device",
-  "pid", "gid", "type", "shadow", "reveal" }
+local LEFT_OUT = { "bind_source", "shadow", "reveal" }
 local ENODEV, EAFNOSUPPORT = 19, 97
 local ERRNO_NAMES = { [ENODEV] = "ENODEV", [EAFNOSUPPORT] = "EAFNOSUPPORT" }
 for name, number in pairs(reference.errnos) do
@@ -43,12 +38,7 @@ describe("the events of a gate", function()
     program, path, gate = caller.build(), cgroup.make(), tidegate.new()
     one = caller.start(program, path)
     assert(gate:attach(path))
-    maker = random_policy.new {
-      ops = { "connect", "connect", "sendmsg", "bind" }, reports = { "recvmsg" },
-      protos = { TCP, UDP },
-      live = false, observes = false, -- the counters are compared with the rule that decides
-      last_id = 2 ^ 32 - 2, -- the last number means "no change" to setresuid
-    }
+    maker = plain.maker()
   end)
 
   teardown(function()
@@ -75,34 +65,17 @@ describe("the events of a gate", function()
 
   --- A random policy of which it is known what the kernel will do.
   local function new_policy()
-    local policy = maker:policy(math.min(random_policy.some_count(), MOST_RULES))
+    local policy = plain.policy(maker)
     policy.shadow = nil
-    policy.rules = tablex.filter(policy.rules, function(rule) return not rule.recvmsg end)
     for _, rule in ipairs(policy.rules) do
       for _, field in ipairs(LEFT_OUT) do
         rule[field] = nil
       end
       rule.log = pick { true, true, false, "3/s", 0 }
       rule.log = rule.log ~= 0 and rule.log or nil -- what a rule tells that does not say
-      if rule.verb == "balance" then
-        rule.by, rule.key = "hash", "destination"
-      end
       spoil(rule)
     end
     return policy
-  end
-
-  local function new_call()
-    local call
-    repeat
-      call = maker:call()
-    until not ANY[call.addr]
-    call.pid, call.cgroup, call.exe = one.pid, one.cgroup, one.program
-    call.source_addr, call.source_port, call.type = nil, nil, nil
-    call.proto = call.op == "sendmsg" and UDP or call.proto
-    call.device = call.device == 0 and 0 or 1
-    call.port = call.op == "bind" and call.port or math.max(call.port, 1)
-    return call
   end
 
   --- The errno with which the effects of a rule fail, or nil.
@@ -131,15 +104,14 @@ describe("the events of a gate", function()
   end
 
   local function text_of(tale, handles)
-    return ("%s%s: %s to %s port %d"):format(tale.failed and "failed " or "",
-      handles[tale.rule].name, tale.errno and ERRNO_NAMES[tale.errno] or "passed",
-      addresses.text(tale.addr, "inet6"), tale.port)
+    return ("%s%s: %s to %s"):format(tale.failed and "failed " or "", handles[tale.rule].name,
+      tale.errno and ERRNO_NAMES[tale.errno] or "passed",
+      answers.endpoint_text(tale.addr, tale.port))
   end
 
   local function text_of_event(event)
-    local host, port = event.final:match "^%[?([^%]]*)%]?:(%d+)$"
-    return ("%s%s: %s to %s port %d"):format(event.failed and "failed " or "", event.rule,
-      event.errno or "passed", addresses.text(address.parse(host), "inet6"), tonumber(port))
+    return ("%s%s: %s to %s"):format(event.failed and "failed " or "", event.rule,
+      event.errno or "passed", answers.final_text(event))
   end
 
   --- Go through the events: each is of the next call that it may be of, and what is passed over was
@@ -213,7 +185,7 @@ describe("the events of a gate", function()
     assert(gate:commit())
     local readable = reference.read(policy)
     for index = 1, CALLS do
-      calls[index] = new_call()
+      calls[index] = plain.call(function() return maker end, one)
     end
     for index, answer in ipairs(one:make(calls)) do
       local tale = tale_of(policy, readable, calls[index])

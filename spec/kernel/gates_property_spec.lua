@@ -3,7 +3,6 @@
 -- inner gate has made of it.  TIDEGATE_SEED repeats a run, TIDEGATE_ROUNDS asks for more.
 
 local address = require "spec.support.reference.address"
-local addresses = require "spec.support.random.address"
 local agreement = require "spec.support.agreement"
 local answers = require "spec.support.answers"
 local caller = require "spec.support.caller"
@@ -11,20 +10,15 @@ local cgroup = require "spec.support.cgroup"
 local command = require "spec.support.command"
 local draw = require "spec.support.random.draw"
 local env = require "spec.support.env"
-local random_policy = require "spec.support.random.policy"
+local plain = require "spec.support.random.plain"
 local reference = require "spec.support.reference"
-local tablex = require "pl.tablex"
 local tidegate = require "tidegate"
 
 local chance, pick, random = draw.chance, draw.pick, math.random
 
 local ROUNDS = tonumber(os.getenv "TIDEGATE_ROUNDS") or 40
 local CALLS = 60
-local MOST_RULES = 40 -- more than 64 are matched by larger programs
-local TCP, UDP = 6, 17
-local ANY = { [address.parse "0.0.0.0"] = true, [address.parse "::"] = true }
-local LEFT_OUT = { "source", "sticky", "exe", "cgroup", "netns", "mark", "device", "pid", "gid",
-  "type" }
+local UDP = 17
 local GATES = { "the inner gate", "the outer gate" }
 
 describe("two gates above one another", function()
@@ -45,12 +39,7 @@ describe("two gates above one another", function()
     for index, path in ipairs(cgroups) do
       gates[index] = tidegate.new()
       assert(gates[index]:attach(path))
-      makers[index] = random_policy.new {
-        ops = { "connect", "connect", "sendmsg", "bind" }, reports = { "recvmsg" },
-        protos = { TCP, UDP },
-        live = false, observes = false, -- the counters are compared with the rule that decides
-        last_id = 2 ^ 32 - 2, -- the last number means "no change" to setresuid
-      }
+      makers[index] = plain.maker()
     end
   end)
 
@@ -85,17 +74,9 @@ describe("two gates above one another", function()
   --- A random policy of which it is known what the kernel will do, with few kinds of conditions:
   --- the programs are small.
   local function new_policy(maker)
-    local policy = maker:policy(math.min(random_policy.some_count(), MOST_RULES))
-    policy.rules = tablex.filter(policy.rules, function(rule) return not rule.recvmsg end)
-    tablex.insertvalues(policy.rules, last_rules())
+    local policy = plain.policy(maker, last_rules())
     for _, rule in ipairs(policy.rules) do
-      for _, field in ipairs(LEFT_OUT) do
-        rule[field] = nil
-      end
       rule.log = true
-      if rule.verb == "balance" then
-        rule.by, rule.key = "hash", "destination"
-      end
     end
     return policy
   end
@@ -125,16 +106,7 @@ describe("two gates above one another", function()
   end
 
   local function new_call()
-    local call
-    repeat
-      call = makers[chance(70) and 1 or 2]:call()
-    until not ANY[call.addr]
-    call.pid, call.cgroup, call.exe = one.pid, one.cgroup, one.program
-    call.source_addr, call.source_port, call.type = nil, nil, nil
-    call.proto = call.op == "sendmsg" and UDP or call.proto
-    call.device = call.device == 0 and 0 or 1
-    call.port = call.op == "bind" and call.port or math.max(call.port, 1)
-    return call
+    return plain.call(function() return makers[chance(70) and 1 or 2] end, one)
   end
 
   --- What one gate does to a call after another: `state` has where the call goes by now, what the
@@ -165,10 +137,6 @@ describe("two gates above one another", function()
     return tale or nil
   end
 
-  local function endpoint_text(addr, port)
-    return addr and ("%s port %d"):format(addresses.text(addr, "inet6"), port) or "nowhere"
-  end
-
   --- What should be seen of a call, and what was, each as one line.
   local function compare(state, call, answer)
     if state.errno then
@@ -179,28 +147,30 @@ describe("two gates above one another", function()
       return "", ""
     end
     totals.named = totals.named + (state.rewrites == 2 and 1 or 0)
-    local shown = endpoint_text(state.shown_addr,
+    local shown = answers.endpoint_text(state.shown_addr,
       state.shown_port ~= 0 and state.shown_port or state.port)
     if call.op == "connect" then
-      return ("at %s, seen as %s"):format(endpoint_text(state.addr, state.port), shown),
-        ("at %s, seen as %s"):format(endpoint_text(answer.addr, answer.port),
-          endpoint_text(answer.peer_addr, answer.peer_port))
+      local at, peer = answers.endpoint_text(answer.addr, answer.port),
+        answers.endpoint_text(answer.peer_addr, answer.peer_port)
+      return ("at %s, seen as %s"):format(answers.endpoint_text(state.addr, state.port), shown),
+        ("at %s, seen as %s"):format(at, peer)
     elseif state.port == 0 then
       return "", ""
     end
-    return "seen as " .. shown, "seen as " .. endpoint_text(answer.own_addr, answer.own_port)
+    return "seen as " .. shown,
+      "seen as " .. answers.endpoint_text(answer.own_addr, answer.own_port)
   end
 
   --- An event, or what one should say, as one line.
   local function tale_text(tale, handles)
     return ("%s%s to %s"):format(handles[tale.rule].name,
-      tale.refused and " (refused before)" or "", endpoint_text(tale.final_addr, tale.final_port))
+      tale.refused and " (refused before)" or "",
+      answers.endpoint_text(tale.final_addr, tale.final_port))
   end
 
   local function event_text(event)
-    local host, port = event.final:match "^%[?([^%]]*)%]?:(%d+)$"
     return ("%s%s to %s"):format(event.rule, event.refused_before and " (refused before)" or "",
-      endpoint_text(address.parse(host), tonumber(port)))
+      answers.final_text(event))
   end
 
   --- The first difference between what a gate tells and counts, and what it should, or nil.

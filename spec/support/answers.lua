@@ -77,8 +77,15 @@ function M.possible(call, callers, policy)
   return call
 end
 
-local function endpoint_text(addr, port)
+--- An address and a port, in words.
+function M.endpoint_text(addr, port)
   return addr and ("%s port %d"):format(addresses.text(addr, "inet6"), port) or "nowhere"
+end
+
+--- Where an event's call went in the end, in the words of endpoint_text().
+function M.final_text(event)
+  local host, port = event.final:match "^%[?([^%]]*)%]?:(%d+)$"
+  return M.endpoint_text(address.parse(host), tonumber(port))
 end
 
 --- Like M.compare(), for a bind.
@@ -88,11 +95,11 @@ local function compare_bind(verdict, call, answer)
   end
   local hidden = M.is_rewritten[verdict.verb] and not verdict.reveal
   local port = hidden and call.port ~= 0 and call.port or verdict.port
-  local expected = "seen at " .. endpoint_text(hidden and call.addr or verdict.addr, port)
-  local found = "seen at " .. endpoint_text(answer.own_addr, port ~= 0 and answer.own_port or 0)
+  local expected = "seen at " .. M.endpoint_text(hidden and call.addr or verdict.addr, port)
+  local found = "seen at " .. M.endpoint_text(answer.own_addr, port ~= 0 and answer.own_port or 0)
   if call.proto == UDP then -- the kernel's tables do not list a TCP socket that is only bound
-    expected = expected .. ", bound to " .. endpoint_text(verdict.addr, verdict.port)
-    found = found .. ", bound to " .. endpoint_text(answer.local_addr,
+    expected = expected .. ", bound to " .. M.endpoint_text(verdict.addr, verdict.port)
+    found = found .. ", bound to " .. M.endpoint_text(answer.local_addr,
       verdict.port ~= 0 and answer.local_port or 0)
   end
   return expected, found
@@ -139,21 +146,21 @@ function M.compare(verdict, named, call, answer)
     return "", ""
   end
   local final = reference.target(verdict.addr, call.source_addr)
-  local expected = "connected to " .. endpoint_text(final, verdict.port)
-  local found = "connected to " .. endpoint_text(answer.addr, answer.port)
+  local expected = "connected to " .. M.endpoint_text(final, verdict.port)
+  local found = "connected to " .. M.endpoint_text(answer.addr, answer.port)
   if verdict.port ~= 0 then -- a socket has no peer without a port
     local hidden = M.is_rewritten[verdict.verb] and not verdict.reveal
     -- If only the port was rewritten, 0.0.0.0 is shown as 127.0.0.1.
     local rewritten = verdict.addr ~= call.addr
     expected = expected .. ", seen as "
-      .. endpoint_text(hidden and (rewritten and call.addr or final) or named.addr,
+      .. M.endpoint_text(hidden and (rewritten and call.addr or final) or named.addr,
         hidden and call.port or named.port)
-    found = found .. ", seen as " .. endpoint_text(answer.peer_addr, answer.peer_port)
+    found = found .. ", seen as " .. M.endpoint_text(answer.peer_addr, answer.peer_port)
   end
   if verdict.bind_source then
     expected = expected .. ", from "
-      .. endpoint_text(verdict.bind_source, verdict.bind_source_port or 0)
-    found = found .. ", from " .. endpoint_text(answer.own_addr,
+      .. M.endpoint_text(verdict.bind_source, verdict.bind_source_port or 0)
+    found = found .. ", from " .. M.endpoint_text(answer.own_addr,
       verdict.bind_source_port and answer.own_port or 0)
   end
   return expected, found
