@@ -206,6 +206,20 @@ void tg_links_release(struct tg_gate *gate);
 /* Forget every cgroup.  What is attached to it until it is removed stays attached. */
 void tg_links_close(struct tg_gate *gate);
 
+/* --- attach_target.c ---------------------------------------------------------- */
+
+/* Open the cgroup that a target names, as a cgroup that nothing is attached to yet. */
+int tg_target_open(const char *target, uint32_t flags, struct tg_cgroup *cgroup);
+
+/* The gate's own entry for the same cgroup; NULL: the gate is not attached to it. */
+struct tg_cgroup *tg_gate_attached_to(const struct tg_gate *gate, const struct tg_cgroup *cgroup);
+
+/*
+ * The cgroup of this name that the gate is attached to.  If it was removed, perhaps another
+ * cgroup has its path by now.
+ */
+struct tg_cgroup *tg_gate_find_attached(const struct tg_gate *gate, const char *target);
+
 /* --- attachment.c ------------------------------------------------------------ */
 
 /*
