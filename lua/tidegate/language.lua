@@ -9,7 +9,7 @@ local meant = require "tidegate.meant"
 local modules = require "tidegate.modules"
 local order = require "tidegate.order"
 local protect = require "tidegate.protect"
-local rule = require "tidegate.rule"
+local rule_handle = require "tidegate.rule_handle"
 local schema = require "tidegate.schema"
 local services = require "tidegate.services"
 local set = require "tidegate.set"
@@ -36,7 +36,7 @@ local function verb(name, policy, complaints, path)
     if not added then
       complaints:add(message, errno)
     end
-    return added and rule.handle(added)
+    return added and rule_handle.of(added)
   end
 end
 

@@ -8,7 +8,7 @@ local meant = require "tidegate.meant"
 local order = require "tidegate.order"
 local schema = require "tidegate.schema"
 local services = require "tidegate.services"
-local rule = require "tidegate.rule"
+local rule_handle = require "tidegate.rule_handle"
 local set = require "tidegate.set"
 local suggest = require "tidegate.suggest"
 local where = require "tidegate.where"
@@ -41,7 +41,7 @@ for _, verb in ipairs(schema.verb_names) do
         :format(verb, literal.describe(more), order.HINT), 2)
     end
     local added, message = self.source:add(verb, spec, where.at(2))
-    return added and rule.handle(added) or raise(message)
+    return added and rule_handle.of(added) or raise(message)
   end
 end
 
@@ -64,7 +64,7 @@ function Gate:add(verb, spec, place)
   if not added then
     return nil, message, errno or EINVAL
   end
-  return rule.handle(added)
+  return rule_handle.of(added)
 end
 
 --- gate:policy { default = "deny" }: stage the options of the policy.

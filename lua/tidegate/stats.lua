@@ -7,7 +7,7 @@ local clock = require "tidegate.clock"
 local handle = require "tidegate.handle"
 local library = require "tidegate.ffi"
 local names = require "tidegate.names"
-local rule = require "tidegate.rule"
+local rule_handle = require "tidegate.rule_handle"
 local schema = require "tidegate.schema"
 local new_table = require "table.new"
 
@@ -108,7 +108,7 @@ end
 ---@return tidegate.Rule[]
 function Gate:rules()
   if self.source then
-    return rule.handles(self.source.rules)
+    return rule_handle.all(self.source.rules)
   end
   local rules, lists = {}, self.published and all_backends(self)
   for index = 0, self.fixed.count - 1 do

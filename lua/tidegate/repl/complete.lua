@@ -6,7 +6,7 @@ local help = require "tidegate.repl.help"
 local library = require "tidegate.ffi"
 local named_range = require "tidegate.named_range"
 local query = require "tidegate.query"
-local rule = require "tidegate.rule"
+local rule_handle = require "tidegate.rule_handle"
 local scan = require "tidegate.repl.scan"
 local schema = require "tidegate.schema"
 local services = require "tidegate.services"
@@ -176,7 +176,7 @@ local function keys_of(value)
 end
 
 -- What the handles have that these words give: rules["no-lan"], sets[1].
-local class_of = { rules = rule.class, sets = set.class, services = services.class }
+local class_of = { rules = rule_handle.class, sets = set.class, services = services.class }
 
 local function members(environment, spot)
   local word = spot.chain:match "^(%a+)%[[^%]]*%]$"

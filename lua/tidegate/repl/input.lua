@@ -6,7 +6,7 @@ local commands = require "tidegate.repl.commands"
 local evaluate = require "tidegate.repl.evaluate"
 local interrupt = require "tidegate.host.interrupt"
 local plural = require "tidegate.host.plural"
-local rule = require "tidegate.rule"
+local rule_handle = require "tidegate.rule_handle"
 local uv = require "luv"
 
 local M = {}
@@ -102,7 +102,7 @@ end
 local function echo(self, count, values, added)
   local first = values[2]
   local known = count == 2 and (self.session.quiet
-    or #added > 0 and rule.member(first) == added[#added])
+    or #added > 0 and rule_handle.member(first) == added[#added])
   if count > 1 and first ~= nil then
     self.environment.globals._ = first
   end

@@ -13,7 +13,7 @@ local literal = require "tidegate.literal"
 local live = require "tidegate.live_table"
 local own_cgroup = require "tidegate.repl.own_cgroup"
 local rebuild = require "tidegate.repl.rebuild"
-local rule = require "tidegate.rule"
+local rule_handle = require "tidegate.rule_handle"
 local tidegate = require "tidegate"
 local timers = require "tidegate.timers"
 local trace = require "tidegate.repl.trace"
@@ -279,7 +279,7 @@ end
 --- The handles of the rules, in order.
 ---@return tidegate.Rule[]
 function Session:rules()
-  return rule.handles(self.policy:list())
+  return rule_handle.all(self.policy:list())
 end
 
 --- The sets, or the services.

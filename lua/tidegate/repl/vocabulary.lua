@@ -5,7 +5,7 @@ local exit_status = require "tidegate.host.exit_status"
 local help = require "tidegate.repl.help"
 local interrupt = require "tidegate.host.interrupt"
 local literal = require "tidegate.literal"
-local rule = require "tidegate.rule"
+local rule_handle = require "tidegate.rule_handle"
 local save = require "tidegate.repl.save"
 local services = require "tidegate.services"
 local set = require "tidegate.set"
@@ -63,7 +63,7 @@ end
 local function find_rule(policy, key)
   local member = policy[type(key) == "number" and "rules" or "by_name"][key]
   if member then
-    return rule.handle(member)
+    return rule_handle.of(member)
   end
   local names = {}
   for position, known in ipairs(policy.rules) do
