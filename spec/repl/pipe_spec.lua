@@ -71,6 +71,8 @@ diff()
       ["1\n\nnope()"] = 'stdin:3: unknown name "nope"\n',
       ['rules\ndeny { "x", conect = "1.1.1.1" }'] =
         'stdin:2: deny "x": unknown field "conect"; did you mean "connect"?\n',
+      ['1\nservices "s" { ["10.0.0.1:80"] = 7 }'] = 'stdin:2: services "s": "10.0.0.1:80": wants '
+        .. 'backends such as { "10.0.1.5:8080", { "10.0.1.6:8080", weight = 3 } }; got 7\n',
       ["rules\nx = = 2"] = "stdin:2: unexpected symbol near '='\n",
     } do
       local got = run(script)

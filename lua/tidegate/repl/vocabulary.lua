@@ -138,7 +138,12 @@ local function services_word(session, declare)
     return find_table(all(), key, "are no services",
       ("; write services %s { … }"):format(literal.quote(tostring(key))))
   end, all, function() return tables.services(session) end,
-    function(name) return name == nil and all() or declare(name) end,
+    function(name)
+      if name == nil then
+        return all()
+      end
+      return declare(name) -- a tail call: a mistake is blamed on what was typed
+    end,
     'services cannot be assigned to; services "name" { … } declares some, '
     .. 'services["name"][VIP] = { … } changes them')
 end
