@@ -480,7 +480,7 @@ struct tg_rule_entry {
 	__u32 flags; /* TG_ENTRY_* */
 };
 
-/* Of several addresses of a name the first is used. */
+/* The name has several addresses, and the rule uses the first. */
 #define TG_ENTRY_TO_IS_FIRST     1
 #define TG_ENTRY_SOURCE_IS_FIRST 2
 #define TG_ENTRY_FLAGS           3

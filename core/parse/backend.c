@@ -104,7 +104,7 @@ int tg_backends_append(struct tg_backends *backends, const char *text,
 	return error;
 }
 
-/* --- Of rules ---------------------------------------------------------------------------- */
+/* --- Lists of rules ---------------------------------------------------------------------- */
 
 /* No family has an address of each item, with this one. */
 static int fail_mixed(const struct tg_backend_choices *choices, const char *text)
@@ -158,7 +158,7 @@ int tg_backend_choices_take(const struct tg_backend_choices *choices, bool v6, c
 	return error;
 }
 
-/* --- Of services -------------------------------------------------------------------------- */
+/* --- Lists of services -------------------------------------------------------------------- */
 
 static int take(struct tg_backend_place *backend, const struct tg_backend_spec *spec)
 {

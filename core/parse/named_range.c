@@ -29,7 +29,7 @@ static const char *const names[TG_RANGE_COUNT] = {
 	[TG_RANGE_LOCAL] = "local",
 };
 
-/* Of rows that belong to no range, and are special all the same. */
+/* The row is special, but belongs to no range. */
 #define NONE TG_RANGE_COUNT
 
 static const struct row {

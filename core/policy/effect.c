@@ -245,7 +245,7 @@ static bool may_fail(const struct tg_rule *rule)
 	       rule->bind_source || rule->sockopt;
 }
 
-/* A rule that does not say what it logs tells of the calls that it refuses. */
+/* Default: a rule logs the calls that it refuses. */
 static int parse_log(const struct tg_rule *rule, struct tg_term *term)
 {
 	bool refuses = rule->verb == TG_VERB_DENY || may_fail(rule);

@@ -227,7 +227,7 @@ function M.read_lists(read)
   return lists
 end
 
--- Of live services ---------------------------------------------------------------------
+-- Live services ------------------------------------------------------------------------
 
 -- What was read of live services is a copy.  An assignment to it would change nothing, so it is an
 -- error.

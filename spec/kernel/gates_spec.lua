@@ -142,7 +142,7 @@ sandbox.describe("a gate above another", function(here)
     assert.equal("EPERM", try([[deny { connect = "*" }]], [[deny { connect = "*" }]]))
   end)
 
-  it("tells of a refused call that it was refused before, and counts it as nothing else", function()
+  it("tells that a call was refused before, and counts it as nothing else", function()
     for _, rule in ipairs { -- I4
       [[allow { "it", connect = "*", log = true }]],
       [[rewrite { "it", connect = "*", to = "127.0.0.9", log = true }]],

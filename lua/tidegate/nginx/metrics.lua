@@ -1,4 +1,4 @@
---- What send_stats() tells of a gate, read at one moment.
+--- The figures of a gate that send_stats() writes, all read at one moment.
 --
 -- A policy may have many thousands of rules, and a worker that writes them answers nobody else
 -- meanwhile.  So counters are read by one call into an array, what does not change of a rule's text

@@ -1,4 +1,4 @@
---- Who may use the API.
+--- Which requests the API answers: those with the token, except from pages of other sites.
 --
 -- The token is what counts.  The checks of Host and Origin are for browsers: a page from elsewhere
 -- must not reach an API on the loopback, neither by a name that resolves to it (DNS rebinding) nor

@@ -202,7 +202,7 @@ local function no_backend(handle, vip, address)
     :format(handle.name, literal.quote(address), literal.quote(vip)))
 end
 
---- Of a list, the backend with this address.
+--- The backend of a VIP that has this address.  Raises if there is none.
 local function find(handle, vip, address)
   for _, member in ipairs(must_exist(handle, vip)) do
     if member.address == address then
