@@ -148,14 +148,4 @@ local hints = {
   policy = "tidegate.load(PATH)", run = "tidegate.load(PATH)", explain = "gate:explain { … }",
 }
 
-local names = {}
-for name in pairs(M) do
-  names[#names + 1] = name
-end
-
-return setmetatable(M, {
-  __index = function(_, key)
-    local nothing = suggest.member("tidegate", key, names, hints) -- no tail call: see its levels
-    return nothing
-  end,
-})
+return suggest.module(M, "tidegate", hints)

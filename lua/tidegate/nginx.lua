@@ -237,15 +237,4 @@ function M.refusal(addr, source)
   return decision
 end
 
-local names = {}
-for name in pairs(M) do
-  names[#names + 1] = name
-end
-
-return setmetatable(M, {
-  __index = function(_, key)
-    local hints = { stats = "send_stats(FORMAT)" }
-    local nothing = suggest.member("tidegate.nginx", key, names, hints) -- no tail call
-    return nothing
-  end,
-})
+return suggest.module(M, "tidegate.nginx", { stats = "send_stats(FORMAT)" })

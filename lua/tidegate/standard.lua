@@ -5,6 +5,7 @@
 
 local meant = require "tidegate.meant"
 local trust = require "tidegate.trust"
+local word_set = require "tidegate.word_set"
 
 local M = {}
 
@@ -27,20 +28,12 @@ local function copy(library, names)
   return copied
 end
 
-local function set_of(names)
-  local set = {}
-  for name in names:gmatch "%S+" do
-    set[name] = true
-  end
-  return set
-end
-
 -- What a policy without trust has.  math.randomseed() is not in it, because the host has the same
 -- random numbers; os.getenv() is not, because a variable may be a secret, and a policy can tell it
 -- to a name server.
-local base = set_of [[assert error ipairs next pairs pcall select tonumber tostring type
+local base = word_set [[assert error ipairs next pairs pcall select tonumber tostring type
   unpack xpcall rawequal rawget rawset _VERSION]]
-local of_os = set_of "clock date difftime time"
+local of_os = word_set "clock date difftime time"
 local of_math = copy(math)
 of_math.randomseed = nil
 

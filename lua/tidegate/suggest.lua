@@ -111,4 +111,22 @@ function M.member(what, key, names, hints)
   end
 end
 
+--- A module that raises for a member that it does not have, if another one was meant.
+---@param module table
+---@param name string "tidegate.nginx"
+---@param hints table<string, string>|nil what to write instead, by word
+---@return table module
+function M.module(module, name, hints)
+  local names = {}
+  for member in pairs(module) do
+    names[#names + 1] = member
+  end
+  return setmetatable(module, {
+    __index = function(_, key)
+      local nothing = M.member(name, key, names, hints) -- no tail call: see its level
+      return nothing
+    end,
+  })
+end
+
 return M

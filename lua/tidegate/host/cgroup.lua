@@ -11,18 +11,23 @@ local M = {}
 local C = library.C
 local PATH_BYTES = 4096
 
+--- The path that a function of the library finds for a name.
+local function path_of(find, name)
+  local path = ffi.new("char[?]", PATH_BYTES)
+  local result = find(name, path, PATH_BYTES)
+  if result ~= 0 then
+    return library.failure(result)
+  end
+  return ffi.string(path)
+end
+
 --- The folder of a cgroup, which is named as for tg_cgroup_find().
 ---@param name string a path, "self", "pid:42", "unit:nginx.service"
 ---@return string|nil path
 ---@return string|nil message
 ---@return integer|nil errno
 function M.find(name)
-  local path = ffi.new("char[?]", PATH_BYTES)
-  local result = C.tg_cgroup_find(name, path, PATH_BYTES)
-  if result ~= 0 then
-    return library.failure(result)
-  end
-  return ffi.string(path)
+  return path_of(C.tg_cgroup_find, name)
 end
 
 --- The folder of a cgroup that a gate is to be attached to: the root of all only by its path.
@@ -31,12 +36,7 @@ end
 ---@return string|nil message
 ---@return integer|nil errno
 function M.find_target(name)
-  local path = ffi.new("char[?]", PATH_BYTES)
-  local result = C.tg_target_find(name, path, PATH_BYTES)
-  if result ~= 0 then
-    return library.failure(result)
-  end
-  return ffi.string(path)
+  return path_of(C.tg_target_find, name)
 end
 
 --- Where cgroup2 is mounted; nil if it is not.

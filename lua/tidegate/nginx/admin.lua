@@ -136,14 +136,4 @@ function M.serve(prefix)
   end)
 end
 
-local names = {}
-for name in pairs(M) do
-  names[#names + 1] = name
-end
-
-return setmetatable(M, {
-  __index = function(_, key)
-    local nothing = suggest.member("tidegate.nginx.admin", key, names, {}) -- no tail call
-    return nothing
-  end,
-})
+return suggest.module(M, "tidegate.nginx.admin")

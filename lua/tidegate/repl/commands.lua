@@ -2,25 +2,18 @@
 
 local literal = require "tidegate.literal"
 local suggest = require "tidegate.suggest"
+local word_set = require "tidegate.word_set"
 
 local M = {}
 
-local function set_of(words)
-  local set = {}
-  for word in words:gmatch "%S+" do
-    set[word] = true
-  end
-  return set
-end
-
 --- The words that are called if they stand alone.
-local called = set_of "help undo diff save detach exit traceback"
+local called = word_set "help undo diff save detach exit traceback"
 
-local leave = set_of [[\q \quit .q .quit .exit :q :q! :quit :x /quit /exit /q]]
-local help = set_of [[? \? \h \help .help .h :h :help /help /? .]]
-local list = set_of [[\d \d+ \dt \l .tables .ls .list .show]]
+local leave = word_set [[\q \quit .q .quit .exit :q :q! :quit :x /quit /exit /q]]
+local help = word_set [[? \? \h \help .help .h :h :help /help /? .]]
+local list = word_set [[\d \d+ \dt \l .tables .ls .list .show]]
 --- Leave, too, unless they are names of something.
-local names = set_of "quit q bye logout"
+local names = word_set "quit q bye logout"
 
 --- The lines that begin with a mark with which no Lua begins; `!` runs a command at many prompts.
 local MARK = "^%s*([\\.:/?!][%w!?+/]*)[ \t]*(.-)%s*$"

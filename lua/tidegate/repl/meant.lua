@@ -4,6 +4,7 @@ local help = require "tidegate.repl.help"
 local literal = require "tidegate.literal"
 local other_tools = require "tidegate.meant"
 local syntax = require "tidegate.syntax"
+local word_set = require "tidegate.word_set"
 
 local M = {}
 
@@ -15,14 +16,6 @@ local function add(words, text)
   for word in words:gmatch "%S+" do
     M.names[word] = text
   end
-end
-
-local function are(words)
-  local found = {}
-  for word in words:gmatch "%S+" do
-    found[word] = true
-  end
-  return found
 end
 
 add("try decide why simulate test", 'did you mean "explain"?')
@@ -53,10 +46,10 @@ for _, word in ipairs { "serve", "check", "compile", "doctor" } do
 end
 
 --- The words that are written with a text.
-local with_text = are "sh save attach"
-local values = are "rules sets services gate"
-local commands = are "run exec system shell bash"
-local questions = are "explain try decide why simulate test"
+local with_text = word_set "sh save attach"
+local values = word_set "rules sets services gate"
+local commands = word_set "run exec system shell bash"
+local questions = word_set "explain try decide why simulate test"
 
 --- What to say to a line that begins with a word and is no Lua.
 ---@param word string

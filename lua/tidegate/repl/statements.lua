@@ -3,6 +3,8 @@
 -- Only as much of the grammar is known as it takes to find where a statement on the outermost level
 -- begins and ends. What is made of the text is compiled and compared, so a wrong guess is noticed.
 
+local word_set = require "tidegate.word_set"
+
 local M = {}
 
 ---@class tidegate.Token
@@ -73,24 +75,16 @@ local function token(text, at)
   return last and { kind = kind, text = text:sub(at, last), first = at, last = last }
 end
 
-local function set_of(words)
-  local set = {}
-  for word in words:gmatch "%S+" do
-    set[word] = true
-  end
-  return set
-end
-
-local opens, closes = set_of "( [ { function if repeat", set_of ") ] } end until"
-local loops = set_of "for while"
+local opens, closes = word_set "( [ { function if repeat", word_set ") ] } end until"
+local loops = word_set "for while"
 --- What a statement can neither begin nor end with.
-local joins_before = set_of "and or ( [ { . : , = == ~= <= >= .. + - * / % ^ < >"
-local joins_after = set_of [[and or not in local function goto until ( [ { . : , = == ~= <= >= ..
+local joins_before = word_set "and or ( [ { . : , = == ~= <= >= .. + - * / % ^ < >"
+local joins_after = word_set [[and or not in local function goto until ( [ { . : , = == ~= <= >= ..
   + - * / % ^ < > #]]
 
 --- The keywords with which no expression ends.
-local goes_on = set_of [[and do else elseif for function goto if in local not or repeat return then
-  until while]]
+local goes_on = word_set [[and do else elseif for function goto if in local not or repeat return
+  then until while]]
 
 --- Whether a token belongs to the statement of the one before it, with nothing open.
 local function continues(before, after, same_line)
