@@ -70,6 +70,7 @@ BEGIN {
 	may("policy", "layout engine base system parse")
 	may("table", "layout engine base parse")
 	may("image", "layout engine base parse table")
+	may("dump", "layout engine base parse table image")
 	may("compile", "layout engine base system parse policy table image")
 	may("simulate", "layout engine base parse table image")
 	may("lint", "layout engine base parse table image simulate")

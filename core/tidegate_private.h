@@ -138,6 +138,65 @@ int tg_launch(const struct tg_launch *launch, struct tg_launched *launched);
 /** 1: it has ended, by itself with `*code`, or by the signal `*number`.  0: not yet. */
 int tg_launched_ended(struct tg_launched *launched, int32_t *code, int32_t *number);
 
+/* --- An image, read back ------------------------------------------------------------ */
+
+/** The way back from an image to the rules that it was compiled from: what is in force. */
+struct tg_dump;
+
+/** The image must stay as long as the dump. */
+int tg_dump_new(const struct tg_image *image, struct tg_dump **dump);
+void tg_dump_free(struct tg_dump *dump);
+
+/**
+ * A rule as tg_policy_add_rule() takes it, without its lists and backends; its texts are valid
+ * until the next call.  1: that is all of it.  0: the rule matches nothing, so the image does not
+ * have what it does.  -ERANGE: there is no such rule; -EOPNOTSUPP: no text says what it does.
+ */
+int tg_dump_rule(struct tg_dump *dump, uint32_t index, struct tg_rule *rule);
+
+/** Texts that are valid until the next call with the same dump. */
+struct tg_dump_items {
+	const char *const *at;
+	uint32_t count;
+};
+
+/**
+ * What the rule that was read last asks about a field that is no endpoint, as the items of its
+ * list.  1; 0: nothing; 2: the items are numbers of files or cgroups, which no policy can have, but
+ * which are equal for equal conditions; -EOPNOTSUPP: no items say it.
+ */
+int tg_dump_condition(struct tg_dump *dump, uint32_t field, struct tg_dump_items *items);
+
+/** A product of a list of endpoints: see tg_list_add_product(). */
+struct tg_dump_product {
+	struct tg_dump_items addrs; /**< also live sets, and with a '!' what is left out */
+	struct tg_dump_items ports; /**< none: all */
+};
+
+/**
+ * Product number `index` of what that rule asks about TG_FIELD_ENDPOINT or TG_FIELD_SOURCE; after
+ * those of addresses comes one of unix sockets.  1; 0: there are not so many.
+ */
+int tg_dump_product(struct tg_dump *dump, uint32_t field, uint32_t index,
+		    struct tg_dump_product *product);
+
+/** The backends of that rule, like tg_image_rule_backends(); none: it uses those of services. */
+int tg_dump_backends(struct tg_dump *dump, struct tg_backend_info *backends, uint32_t capacity,
+		     uint32_t *count);
+
+/** A live table as a policy declares it: what tg_image_set_next() and the like do not say. */
+struct tg_dump_table {
+	const char *name; /**< valid as long as the image */
+	uint32_t is_services;
+	uint32_t is_sized; /**< the policy says its size */
+};
+
+/**
+ * Walk the live tables of an image, sets and services, in the order of their declarations.
+ * *cursor is 0 at first.  1: *table is set; 0: there are no more.
+ */
+int tg_dump_table_next(const struct tg_image *image, uint64_t *cursor, struct tg_dump_table *table);
+
 /* --- Events in place ------------------------------------------------------------ */
 
 /**

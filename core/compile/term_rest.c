@@ -8,6 +8,7 @@
 #include "compile/compile.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "table/backend_rows.h"
@@ -27,18 +28,18 @@ static struct tg_term *section_terms(const struct writer *writer)
 }
 
 /*
- * Set the bit of a live set among those of the section, to which it is added if
- * it is new.  `own` is 0 or TG_SET_IS_OWN.
+ * Set the bit of a live set, a table of the policy, among those of the section, to which it is
+ * added if it is new.  `own` is 0 or TG_SET_IS_OWN.
  */
-static int set_bit(const struct writer *writer, uint32_t rule, const char *name, uint16_t own,
+static int set_bit(const struct writer *writer, uint32_t rule, uint32_t table, uint16_t own,
 		   uint32_t *bits)
 {
 	const struct tg_policy *policy = writer->policy;
 	struct tg_section *section = writer->section;
-	uint16_t number = (uint16_t)tg_policy_find_table(policy, name);
+	uint16_t number = (uint16_t)table;
 	uint32_t i = 0;
 
-	if (policy->tables[number].kind == TG_TABLE_SERVICES)
+	if (policy->tables[table].kind == TG_TABLE_SERVICES)
 		number |= TG_SET_IS_SERVICES;
 	number |= own;
 	while (i < section->sets && section->set[i] != number)
@@ -48,7 +49,7 @@ static int set_bit(const struct writer *writer, uint32_t rule, const char *name,
 			&policy->rules[rule], -E2BIG,
 			"set \"%s\": the rules of %s name more than %u live sets, which "
 			"is the limit: put what they hold into fewer",
-			name, tg_op_name(writer->op), TG_SECTION_SETS);
+			policy->tables[table].name, tg_op_name(writer->op), TG_SECTION_SETS);
 	section->set[i] = number;
 	if (i == section->sets)
 		section->sets++;
@@ -56,15 +57,33 @@ static int set_bit(const struct writer *writer, uint32_t rule, const char *name,
 	return 0;
 }
 
+static uint32_t table_of(const struct writer *writer, const char *name)
+{
+	return (uint32_t)tg_policy_find_table(writer->policy, name);
+}
+
+static int by_number(const void *a, const void *b)
+{
+	uint32_t one = *(const uint32_t *)a, two = *(const uint32_t *)b;
+
+	return one < two ? -1 : one > two;
+}
+
+/* What is excluded comes in the order of the tables, however the rule spells it. */
 static int fill_sets(const struct writer *writer, uint32_t rule, const struct tg_set_use *use,
 		     uint16_t own, struct tg_term_rest *rest)
 {
+	uint32_t except[TG_SECTION_SETS];
+	uint32_t count = use ? use->except_count : 0;
 	int error = 0;
 
 	if (use && use->set)
-		error = set_bit(writer, rule, use->set, own, &rest->in_sets);
-	for (uint32_t i = 0; use && i < use->except_count && !error; i++)
-		error = set_bit(writer, rule, use->except[i], own, &rest->out_sets);
+		error = set_bit(writer, rule, table_of(writer, use->set), own, &rest->in_sets);
+	for (uint32_t i = 0; i < count; i++)
+		except[i] = table_of(writer, use->except[i]);
+	qsort(except, count, sizeof(*except), by_number);
+	for (uint32_t i = 0; i < count && !error; i++)
+		error = set_bit(writer, rule, except[i], own, &rest->out_sets);
 	return error;
 }
 
@@ -113,7 +132,7 @@ static void fill_balance(const struct writer *writer, uint32_t rule, const struc
 		rest->block = block;
 		rest->extent = tg_backends_extent(&from->backends);
 	} else {
-		rest->services = (uint32_t)tg_policy_find_table(writer->policy, use->set) + 1;
+		rest->services = table_of(writer, use->set) + 1;
 	}
 }
 
@@ -123,53 +142,49 @@ static bool has_rest(const struct tg_term *term)
 	       term->verb == TG_VERB_BALANCE;
 }
 
-/* The first term from `i` on, before `end`, that has a rest; `end`: none has. */
-static uint32_t next_with_rest(const struct tg_terms *terms, uint32_t i, uint32_t end)
+/* The live sets that a term asks about, as bits of its rest; the section has them from now on. */
+static int ask_sets(const struct writer *writer, uint32_t index, struct tg_term_rest *rest)
 {
-	while (i < end && !has_rest(&terms->at[i]))
-		i++;
-	return i;
+	const struct tg_condition *condition = &writer->terms->conditions[index];
+	uint32_t rule = writer->terms->at[index].rule;
+	int error = fill_sets(writer, rule, condition->use, 0, rest);
+
+	return error ? error : fill_sets(writer, rule, condition->own_use, TG_SET_IS_OWN, rest);
 }
 
-/* Whether two terms of one rule share a rest. */
-static bool share_rest(const struct tg_terms *terms, uint32_t a, uint32_t b)
+/* The options of a rule, which all of its rests share.  `*row` is 0 until they are written. */
+static int write_options(const struct writer *writer, const struct tg_term *term, uint32_t *row)
 {
-	return terms->conditions[a].use == terms->conditions[b].use &&
-	       terms->conditions[a].own_use == terms->conditions[b].own_use;
+	const struct tg_policy_rule *rule = &writer->policy->rules[term->rule];
+	int error;
+
+	if (!(term->effects & TG_EFFECT_SOCKOPT) || *row)
+		return 0;
+	error = tg_rows_add(writer->rows, 1, row);
+	if (!error)
+		memcpy(writer->rows->at[*row], &rule->options, sizeof(rule->options));
+	return error;
 }
 
-/*
- * Write the rest that a term shares with those after it.  `*options_row` is where
- * the rule's options are, 0: not written yet.
- */
+/* Write the rest of a term, which asks about the sets of `rest`, and of those after it. */
 static int write_rest(const struct writer *writer, uint32_t index, uint32_t block,
-		      uint32_t *options_row, uint32_t *row)
+		      struct tg_term_rest rest, uint32_t *options_row, uint32_t *row)
 {
 	const struct tg_term *term = &writer->terms->at[index];
-	const struct tg_condition *condition = &writer->terms->conditions[index];
 	const struct tg_policy_rule *rule = &writer->policy->rules[term->rule];
-	struct tg_term_rest rest = {
-		.rate_per = rule->rate.per,
-		.rate_interval_ns = rule->rate.interval_ns,
-		.rate_window_ns = rule->rate.window_ns,
-	};
-	int error = fill_sets(writer, term->rule, condition->use, 0, &rest);
+	int error = tg_rows_add(writer->rows, 1, row);
 
 	if (!error)
-		error = fill_sets(writer, term->rule, condition->own_use, TG_SET_IS_OWN, &rest);
-	if (!error)
-		error = tg_rows_add(writer->rows, 1, row);
-	if (!error && term->effects & TG_EFFECT_SOCKOPT && !*options_row) {
-		error = tg_rows_add(writer->rows, 1, options_row);
-		if (!error)
-			memcpy(writer->rows->at[*options_row], &rule->options,
-			       sizeof(rule->options));
-	}
+		error = write_options(writer, term, options_row);
 	if (error)
 		return error;
+	rest.rate_per = rule->rate.per;
+	rest.rate_interval_ns = rule->rate.interval_ns;
+	rest.rate_window_ns = rule->rate.window_ns;
 	rest.options_row = *options_row;
 	if (term->verb == TG_VERB_BALANCE)
-		fill_balance(writer, term->rule, condition->use, block, &rest);
+		fill_balance(writer, term->rule, writer->terms->conditions[index].use, block,
+			     &rest);
 	memcpy(writer->rows->at[*row], &rest, sizeof(rest));
 	return 0;
 }
@@ -177,21 +192,23 @@ static int write_rest(const struct writer *writer, uint32_t index, uint32_t bloc
 /* Write the rests of the terms [first, end), which are those of one rule. */
 static int write_rule(const struct writer *writer, uint32_t first, uint32_t end, uint32_t block)
 {
-	const struct tg_terms *terms = writer->terms;
-	uint32_t options_row = 0, row;
-	uint32_t i = next_with_rest(terms, first, end);
+	struct tg_term_rest before = {0};
+	uint32_t options_row = 0, row = 0;
+	int error = 0;
 
-	while (i < end) {
-		uint32_t group = i;
-		int error = write_rest(writer, group, block, &options_row, &row);
+	for (uint32_t i = first; i < end && !error; i++) {
+		struct tg_term_rest rest = {0};
 
-		if (error)
-			return error;
-		for (; i < end && share_rest(terms, group, i);
-		     i = next_with_rest(terms, i + 1, end))
-			section_terms(writer)[i].rest_row = row;
+		if (!has_rest(&writer->terms->at[i]))
+			continue;
+		error = ask_sets(writer, i, &rest);
+		if (!error &&
+		    (!row || rest.in_sets != before.in_sets || rest.out_sets != before.out_sets))
+			error = write_rest(writer, i, block, rest, &options_row, &row);
+		before = rest;
+		section_terms(writer)[i].rest_row = row;
 	}
-	return 0;
+	return error;
 }
 
 int tg_term_rests_write(const struct tg_policy *policy, enum tg_op op, const struct tg_terms *terms,

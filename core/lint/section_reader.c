@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "bpf/engine/match_many.h"
+#include "image/section_values.h"
 
 /* Pairs of a term and a class of one field: 32 MiB. */
 #define MOST_PAIRS (1u << 24)
@@ -17,44 +17,10 @@ static void set_term(uint64_t *words, uint32_t term)
 	words[term / 64] |= 1ull << (term % 64);
 }
 
-static int bitset_terms(const struct tg_section_reader *reader, const struct tg_bitset *set,
-			uint64_t *words)
-{
-	for (uint32_t i = 0; i < reader->words; i++) {
-		const __u64 *word;
-
-		if (!(set->summary[i / 64] >> (i % 64) & 1))
-			continue;
-		word = tg_bitset_word(&reader->view, set, i / 64, i % 64);
-		if (!word)
-			return tg_fail_damaged();
-		words[i] = *word;
-	}
-	return 0;
-}
-
 int tg_section_reader_terms(const struct tg_section_reader *reader, enum tg_key key, uint32_t cls,
 			    uint64_t *words)
 {
-	const struct tg_section *section = reader->section;
-	const __u64 *head = tg_word(&reader->view, (uint64_t)section->tree[key].bitset * 8 + cls);
-	const struct tg_bitset *set;
-
-	memset(words, 0, reader->words * sizeof(*words));
-	if (!head)
-		return tg_fail_damaged();
-	if (section->terms <= TG_WORD_TERMS) {
-		words[0] = *head;
-		return 0;
-	}
-	if (!tg_head_lists(*head)) {
-		set = tg_row(&reader->view, TG_HEAD_ROW(*head));
-		return set ? bitset_terms(reader, set, words) : tg_fail_damaged();
-	}
-	for (int i = 0; i < TG_HEAD_TERMS; i++)
-		if (TG_HEAD_TERM(*head, i) < section->terms)
-			set_term(words, TG_HEAD_TERM(*head, i));
-	return 0;
+	return tg_section_class(&reader->view, reader->section, key, cls, words);
 }
 
 struct tg_class_list tg_section_reader_classes(const struct tg_section_reader *reader,
@@ -70,92 +36,28 @@ struct tg_class_list tg_section_reader_classes(const struct tg_section_reader *r
 
 /* --- Samples: a value of each class ------------------------------------------------ */
 
-/*
- * Take samples from a tree over 64 bits, whose values end at `bound`.  `high` is
- * the high half of all keys in the tree; NULL: it is the tree of the high halves.
- */
-static int sample64(const struct tg_section_reader *reader, enum tg_key key, uint32_t row,
-		    uint32_t depth, uint64_t bound, const uint64_t *high);
+struct sampler {
+	const struct tg_section_reader_key *at;
+	uint32_t classes;
+};
 
 /* The sample of a class is the last value of one of its intervals. */
-static void take_sample(const struct tg_section_reader *reader, enum tg_key key, uint32_t cls,
-			uint64_t hi, uint64_t lo)
+static int take_sample(void *context, struct tg_key128 last, uint32_t cls)
 {
-	const struct tg_section_reader_key *at = &reader->key[key];
+	const struct sampler *sampler = context;
 
-	if (cls >= reader->section->tree[key].classes)
-		return;
-	at->sample[cls] = (struct tg_key128){hi, lo};
-	at->seen[cls] = true;
-}
-
-/* The interval of a leaf's entry ends with `last`. */
-static int sample_entry(const struct tg_section_reader *reader, enum tg_key key, uint32_t entry,
-			uint64_t last, const uint64_t *high)
-{
-	if (high)
-		take_sample(reader, key, entry, *high, last);
-	else if (!(entry & TG_CHAIN))
-		take_sample(reader, key, entry, last, UINT64_MAX);
-	else
-		return sample64(reader, key, TG_CHAIN_ROW(entry), TG_CHAIN_DEPTH(entry), UINT64_MAX,
-				&last);
+	if (cls >= sampler->classes)
+		return 0;
+	sampler->at->sample[cls] = last;
+	sampler->at->seen[cls] = true;
 	return 0;
-}
-
-static int sample64(const struct tg_section_reader *reader, enum tg_key key, uint32_t row,
-		    uint32_t depth, uint64_t bound, const uint64_t *high)
-{
-	const struct tg_node64 *node = tg_row(&reader->view, row);
-	const struct tg_leaf64 *leaf = (const void *)node;
-	bool done = false;
-	int error = 0;
-
-	if (!node)
-		return tg_fail_damaged();
-	for (int i = 0; depth && i < 8 && !done && !error; i++) {
-		done = i == 7 || node->upper[i] >= bound;
-		error = sample64(reader, key, node->child + (uint32_t)i, depth - 1,
-				 done ? bound : node->upper[i], high);
-	}
-	for (int i = 0; !depth && i < 6 && !done && !error; i++) {
-		done = i == 5 || leaf->upper[i] >= bound;
-		error = sample_entry(reader, key, leaf->entry[i], done ? bound : leaf->upper[i],
-				     high);
-	}
-	return error;
-}
-
-static int sample32(const struct tg_section_reader *reader, enum tg_key key, uint32_t row,
-		    uint32_t depth, uint32_t bound)
-{
-	const struct tg_node32 *node = tg_row(&reader->view, row);
-	const struct tg_leaf32 *leaf = (const void *)node;
-	bool done = false;
-	int error = 0;
-
-	if (!node)
-		return tg_fail_damaged();
-	for (int i = 0; depth && i < 16 && !done && !error; i++) {
-		done = i == 15 || node->upper[i] >= bound;
-		error = sample32(reader, key, node->child + (uint32_t)i, depth - 1,
-				 done ? bound : node->upper[i]);
-	}
-	for (int i = 0; !depth && i < 11 && !done; i++) {
-		done = i == 10 || leaf->upper[i] >= bound;
-		take_sample(reader, key, leaf->cls[i], 0, done ? bound : leaf->upper[i]);
-	}
-	return error;
 }
 
 static int take_samples(struct tg_section_reader *reader, enum tg_key key)
 {
-	const struct tg_tree *tree = &reader->section->tree[key];
+	struct sampler sampler = {&reader->key[key], reader->section->tree[key].classes};
 
-	if (TG_KEYS_128 & (1u << key))
-		return sample64(reader, key, tree->root, tree->depth, UINT64_MAX, NULL);
-	return sample32(reader, key, tree->root, tree->depth,
-			key == TG_KEY_PORT ? 0xffff : UINT32_MAX);
+	return tg_section_spans(&reader->view, reader->section, key, take_sample, &sampler);
 }
 
 /* --- Which classes a term holds for ------------------------------------------------- */
@@ -257,7 +159,7 @@ int tg_section_reader_open(const struct tg_image *image, int place, struct tg_se
 	if (!reader.section)
 		return tg_fail_damaged();
 	reader.terms = tg_rows(&reader.view, reader.section->term_row, reader.section->terms + 1);
-	reader.words = (reader.section->terms + 63) / 64 + !reader.section->terms;
+	reader.words = tg_section_words(reader.section);
 	words = calloc(reader.words, sizeof(*words));
 	reader.deciding = calloc(reader.words, sizeof(*reader.deciding));
 	if (!words || !reader.deciding)

@@ -202,7 +202,8 @@ static void drop_empty(struct tg_products *products)
 	products->count = kept;
 }
 
-int tg_products_join(struct tg_products *products)
+/* Unite the ports of products that have equal addresses. */
+static int join_addresses(struct tg_products *products)
 {
 	struct tg_product **sorted = calloc(products->count + 1, sizeof(*sorted));
 	size_t first = 0;
@@ -224,7 +225,55 @@ int tg_products_join(struct tg_products *products)
 	drop_empty(products);
 	for (size_t i = 0; i < products->count && !error; i++)
 		error = tg_intervals_normalise(&products->at[i].port);
-	/* Ports have changed, so the buckets are of no more use. */
+	return error;
+}
+
+static int append_all(struct tg_intervals *to, const struct tg_intervals *from)
+{
+	int error = tg_intervals_reserve(to, from->count);
+
+	for (size_t i = 0; i < from->count && !error; i++)
+		error = tg_intervals_add(to, from->at[i].first, from->at[i].last);
+	return error;
+}
+
+/* Unite the addresses of products that have equal ports; *fewer: there were some. */
+static int join_ports(struct tg_products *products, bool *fewer)
+{
+	struct tg_products joined = {0};
+	struct tg_product *product;
+	int error = 0;
+
+	for (size_t i = 0; i < products->count && !error; i++) {
+		error = tg_products_find(&joined, &products->at[i].port, &product);
+		if (!error)
+			error = append_all(&product->addr4, &products->at[i].addr4);
+		if (!error)
+			error = append_all(&product->addr6, &products->at[i].addr6);
+	}
+	if (!error)
+		error = tg_products_normalise(&joined);
+	if (error) {
+		tg_products_free(&joined);
+		return error;
+	}
+	*fewer = joined.count < products->count;
+	tg_products_free(products);
+	*products = joined;
+	return 0;
+}
+
+int tg_products_join(struct tg_products *products)
+{
+	bool fewer = true;
+	int error = 0;
+
+	while (fewer && !error) {
+		error = join_addresses(products);
+		if (!error)
+			error = join_ports(products, &fewer);
+	}
+	/* Callers change the sets of ports, so the buckets would be of no use. */
 	free(products->buckets);
 	products->buckets = NULL;
 	products->bucket_count = 0;

@@ -46,8 +46,9 @@ int tg_products_everything(struct tg_products *products);
 int tg_products_normalise(struct tg_products *products);
 
 /*
- * Unite the ports of products that have equal addresses, and drop products without
- * addresses.  All sets must be normal.  tg_products_find() may not be used any more.
+ * Unite the ports of products that have equal addresses, and the addresses of those that then have
+ * equal ports, until there are none; drop products without addresses.  All sets must be normal.
+ * tg_products_find() may not be used any more.
  */
 int tg_products_join(struct tg_products *products);
 

@@ -1,7 +1,12 @@
 --- From an image back to Lua: the text of a policy that compiles to the same image.
+--
+-- An image holds the text of its rules.  A rule is written as that says it, if it still means what
+-- the image has in force; if not, as the rule is read back from the image.
 
 local ffi = require "ffi"
 local backend = require "tidegate.backend"
+local dump_check = require "tidegate.dump_check"
+local dump_rule = require "tidegate.dump_rule"
 local duration = require "tidegate.duration"
 local elements = require "tidegate.elements"
 local library = require "tidegate.ffi"
@@ -84,23 +89,45 @@ end
 
 local table_items = { [set] = set_items, [services] = service_items }
 
---- A live table as it is declared: its word, its name, its items and its size.
-local function table_text(image, kind, info)
+--- A live table as it is declared: its word, its name, its items and its options.
+local function table_text(image, kind, info, is_sized)
   local parts = table_items[kind](image, info)
-  parts[#parts + 1] = ("size = %d"):format(tonumber(info.capacity))
+  if is_sized then
+    parts[#parts + 1] = ("size = %d"):format(tonumber(info.capacity))
+  end
   if bit.band(info.flags, C.TG_TABLE_READONLY) ~= 0 then
     parts[#parts + 1] = "readonly = true"
   end
-  return ("%s %s { %s }")
-    :format(kind.word, literal.quote(ffi.string(info.name)), table.concat(parts, ", "))
+  local text = ("%s %s { %s }"):format(kind.word, literal.quote(ffi.string(info.name)),
+    table.concat(parts, ", "))
+  return (text:gsub("{  }$", "{}"))
+end
+
+--- The live tables of an image, in the order in which they are declared.
+---@return { name: string, kind: tidegate.LiveKind, is_sized: boolean }[]
+local function tables_of(image)
+  local tables, cursor, struct = {}, ffi.new "uint64_t[1]", ffi.new "struct tg_dump_table"
+  while C.tg_dump_table_next(image.cdata, cursor, struct) == 1 do
+    tables[#tables + 1] = {
+      name = ffi.string(struct.name), kind = struct.is_services ~= 0 and services or set,
+      is_sized = struct.is_sized ~= 0,
+    }
+  end
+  return tables
 end
 
 local function head_lines(image)
-  local lines = { policy_text(image), "" }
+  local lines, infos = { policy_text(image), "" }, {}
   for _, kind in ipairs { set, services } do
     image:each_table(kind, function(info)
-      lines[#lines + 1] = table_text(image, kind, info)
+      local copy = library.sized(kind.info_type) -- each_table() fills the same one again
+      ffi.copy(copy, info, ffi.sizeof(copy))
+      infos[ffi.string(info.name)] = copy
     end)
+  end
+  for _, one in ipairs(tables_of(image)) do
+    local info = infos[one.name] -- none of "local", which nobody declares
+    lines[#lines + 1] = info and table_text(image, one.kind, info, one.is_sized)
   end
   return lines
 end
@@ -112,15 +139,52 @@ function M.head(image)
   return table.concat(head_lines(image), "\n")
 end
 
+-- Rules --------------------------------------------------------------------------------
+
+local READ_BACK = [[
+-- Where a rule's own text no longer gives what the image has, the rule is as the image has it:
+-- names are numbers, and files, hosts and ranges are the addresses that they stood for.]]
+
+--- A rule that no Lua says, because the image has only numbers of programs or cgroups, or less.
+local function unsaid(info, why, numbers)
+  for _, name in ipairs { "exe", "cgroup" } do
+    if numbers[name] then
+      why = ("%s: the image has %s, of which it is not known where they are")
+        :format(name, table.concat(numbers[name], " "))
+    end
+  end
+  return ('-- %s %s: %s%s'):format(info.verb, literal.quote(info.name), why,
+    info.text and "; its own text, which may mean something else now:\n" .. info.text or "")
+end
+
+--- The rules of an image that comes from a file, or from others.
+local function add_rules(lines, image)
+  local reader, tables = dump_rule.reader(image), tables_of(image)
+  local first, read_back = #lines + 1, false
+  for index = 0, image.count - 1 do
+    local info = image:rule(index)
+    local text, why, numbers = reader:rule(index)
+    local holds = dump_check.holds(info, index + 1, tables, text, why, numbers)
+    local said = text and not next(numbers)
+    read_back = read_back or (said and not holds)
+    lines[#lines + 1] = holds and info.text or said and text or unsaid(info, why, numbers)
+  end
+  if read_back then
+    table.insert(lines, first, READ_BACK)
+  end
+end
+
 --- Lua that compiles to the same image.
 ---@param image tidegate.Image
 ---@return string
 function M.text(image)
   local lines = head_lines(image)
-  for index = 0, image.count - 1 do
-    local info = image:rule(index)
-    lines[#lines + 1] = info.text
-      or ("-- %s %q: the image does not hold its text"):format(info.verb, info.name)
+  if image.members then
+    for index = 0, image.count - 1 do
+      lines[#lines + 1] = image:rule(index).text
+    end
+  else
+    add_rules(lines, image)
   end
   return table.concat(lines, "\n") .. "\n"
 end

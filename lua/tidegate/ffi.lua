@@ -99,18 +99,19 @@ local free = {
   image = function(object) C.tg_image_free(object) end,
   gate = function(object) C.tg_gate_close(object) end,
   lint = function(object) C.tg_lint_free(object) end,
+  dump = function(object) C.tg_dump_free(object) end,
   waker = function(object) C.tg_waker_stop(object) end,
 }
 
 --- An out-parameter for an object.
----@param kind "list"|"policy"|"image"|"gate"|"lint"|"waker"
+---@param kind "list"|"policy"|"image"|"gate"|"lint"|"dump"|"waker"
 ---@return ffi.cdata*
 function M.slot(kind) -- also "set" and "services", which belong to their gate
   return ffi.new("struct tg_" .. kind .. " *[1]")
 end
 
 --- Own the object in a slot: the collector frees it.
----@param kind "list"|"policy"|"image"|"gate"|"lint"|"waker"
+---@param kind "list"|"policy"|"image"|"gate"|"lint"|"dump"|"waker"
 ---@param slot ffi.cdata*
 ---@return ffi.cdata*
 function M.own(kind, slot)
@@ -118,7 +119,7 @@ function M.own(kind, slot)
 end
 
 --- Make an object and own it.
----@param kind "list"|"policy"|"image"|"gate"|"lint"|"waker"
+---@param kind "list"|"policy"|"image"|"gate"|"lint"|"dump"|"waker"
 ---@param call fun(slot: ffi.cdata*): integer calls a function such as tg_image_load()
 ---@return ffi.cdata*|nil
 ---@return string|nil message
@@ -133,7 +134,7 @@ function M.make(kind, call)
 end
 
 --- Free an owned object now.
----@param kind "list"|"policy"|"image"|"gate"|"lint"|"waker"
+---@param kind "list"|"policy"|"image"|"gate"|"lint"|"dump"|"waker"
 ---@param object ffi.cdata*
 function M.release(kind, object)
   free[kind](ffi.gc(object, nil))

@@ -178,7 +178,9 @@ function Image:table_names(kind)
   return found
 end
 
---- Lua that compiles to the same image.
+--- Lua that compiles to the same image.  Of an image that was loaded, each rule is in its policy's
+--- own words if they still mean the same, and else as the image has it in force, without names.
+--- An image does not hold comments, handlers, and the options unsupported and requires.
 ---@return string
 function Image:dump()
   return dump.text(self)

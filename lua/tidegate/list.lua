@@ -291,6 +291,14 @@ function List:may_name_tables()
   return files or #named > 0
 end
 
+--- A list of plain data that is known to be good, only to write it.
+---@param row tidegate.Word of the field
+---@param items table plain data
+---@return tidegate.List
+function M.of_items(row, items)
+  return setmetatable({ row = row, items = items }, List)
+end
+
 --- The list as Lua source.
 ---@return string
 function List:text()

@@ -320,6 +320,14 @@ function Member:text(position)
   return self.verb .. " { " .. table.concat(parts, ", ") .. " }"
 end
 
+--- The same for what a rule consists of.
+---@param parts { name: string, verb: string, fields: table }
+---@param position integer
+---@return string
+function M.text(parts, position)
+  return Member.text(parts, position)
+end
+
 --- Whether a file that it names has changed since it was read.
 ---@return boolean
 function Member:stale()

@@ -4,7 +4,7 @@ local bit = require "bit"
 local env = require "spec.support.env"
 local ffi = require "ffi"
 local library = require "tidegate.ffi"
-local rebuild = require "tidegate.repl.rebuild"
+local literal_reader = require "tidegate.literal_reader"
 local tidegate = require "tidegate"
 
 local folder
@@ -229,7 +229,7 @@ end)
 
 describe("the rules of an image", function() -- C2
   local function read(text)
-    return rebuild.read(text, function(path) return "FILE " .. path end)
+    return literal_reader.read(text, function(path) return "FILE " .. path end)
   end
 
   it("are read as literals", function()
