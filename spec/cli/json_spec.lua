@@ -45,6 +45,7 @@ describe("the JSON of tidegate", function() -- D2
         { "check", "--json", path }, { "explain", "--json", path, "connect", "1.2.3.4:80" },
         { "explain", "--json", path, "connect", "unix:/" .. name },
         { "compile", "--json", path, "-o", path .. ".image" },
+        { "dump", "--json", path .. ".image" }, { "dump", "--json", path },
         { "run", "-n", "--json", path, "--", name }, { "check", "--json", name },
         { "serve", "--json", path, "/none/" .. name }, { name, "--json" },
         { "run", "--json", path, "-u", name, "--", "true" },
@@ -58,6 +59,7 @@ describe("the JSON of tidegate", function() -- D2
         end
       end
       assert(uv.fs_unlink(path))
+      uv.fs_unlink(path .. ".image")
     end
   end)
 

@@ -29,7 +29,7 @@ describe("tidegate", function()
       assert.equal(got.out, tidegate("help", name).out)
     end
     assert.equal(help.out, tidegate("help").out)
-    assert.same({ "run", "serve", "check", "explain", "compile", "repl", "doctor" }, names)
+    assert.same({ "run", "serve", "check", "explain", "compile", "dump", "repl", "doctor" }, names)
   end)
 
   it("lists what it can do when it gets no arguments", function()

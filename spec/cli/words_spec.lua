@@ -19,7 +19,7 @@ end
 
 describe("the command", function()
   it("says of each name that is kept for later that it is not supported yet", function()
-    for name in ("list dump top events attach detach set services fleet learn reload confirm "
+    for name in ("list top events attach detach set services fleet learn reload confirm "
       .. "rollback status stats dns"):gmatch "%S+" do
       assert.equal(name .. " is not supported yet: ", answer(name):match "^.-: ")
       assert.equal(answer(name), answer(name .. " POLICY -f"))
@@ -28,8 +28,8 @@ describe("the command", function()
   end)
 
   it("says what the commands of other tools will be called", function()
-    for word, name in pairs { ps = "list", ls = "list", show = "dump", logs = "events",
-      monitor = "events", inspect = "dump", rm = "detach", service = "services",
+    for word, name in pairs { ps = "list", ls = "list", logs = "events",
+      monitor = "events", rm = "detach", service = "services",
       audit = "learn" } do
       assert.equal(("%s (which will be %s) is not supported yet"):format(word, name),
         answer(word):match "^(.-): ")
@@ -44,6 +44,7 @@ describe("the command", function()
       validate = "check POLICY", lint = "check POLICY",
       test = "check POLICY", simulate = "explain POLICY connect 1.2.3.4:80",
       try = "explain POLICY connect 1.2.3.4:80", build = "compile POLICY -o IMAGE",
+      show = "dump IMAGE", inspect = "dump IMAGE",
       shell = "repl POLICY", info = "doctor", version = "--version", usage = "--help",
     } do
       assert.equal(("unknown command %q; did you mean: tidegate %s"):format(word, line),

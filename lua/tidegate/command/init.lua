@@ -8,7 +8,7 @@ local words = require "tidegate.command.words"
 
 local M = {}
 
-local names = { "run", "serve", "check", "explain", "compile", "repl", "doctor" }
+local names = { "run", "serve", "check", "explain", "compile", "dump", "repl", "doctor" }
 
 local function new_parser(commands)
   local parser = argparse("tidegate", "Allow, deny and rewrite the socket calls of processes: "

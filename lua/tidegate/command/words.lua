@@ -25,7 +25,6 @@ local later = by_word {
   ["reload"] = PINNED .. "; until then, end serve and start it again",
   ["detach"] = PINNED .. "; Ctrl-C or a signal ends serve, and what it enforces",
   ["list"] = PINNED .. "; at the prompt, rules shows the rules: tidegate repl POLICY",
-  ["dump"] = PINNED .. "; the rules in force are those of the policy of run or serve",
   ["attach"] = PINNED .. "; to enforce a policy as long as a command runs: tidegate serve POLICY "
     .. "TARGET",
   ["events"] = PINNED .. "; run and serve print their events as they come",
@@ -46,6 +45,7 @@ local meant = by_word {
   ["validate lint verify test configtest syntax"] = "check POLICY",
   ["simulate decide try ask why match query which"] = "explain POLICY connect 1.2.3.4:80",
   ["build image"] = "compile POLICY -o IMAGE",
+  ["show inspect export save iptables-save decompile"] = "dump IMAGE",
   ["shell sh console prompt lua interactive cli eval add insert create"] = "repl POLICY",
   ["info diagnose probe system support features"] = "doctor",
   ["version ver"] = "--version",
@@ -55,7 +55,6 @@ local meant = by_word {
 --- What others call the commands that come later.
 local renamed = by_word {
   ["ps ls"] = "list",
-  ["show inspect export save iptables-save"] = "dump",
   ["is-active is-enabled"] = "status",
   ["update daemon-reload"] = "reload",
   ["logs log trace tail follow journal watch monitor"] = "events",
