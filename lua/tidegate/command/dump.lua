@@ -11,10 +11,11 @@ local M = {}
 
 function M.define(command)
   command:summary "Print the policy that an image is, as Lua; needs no privileges."
-    :description("Print the policy that an image is, as Lua that compiles to the same image. A "
-      .. "rule is in the words of its policy if they still mean the same here; if not, it is as the "
-      .. "image has it in force: names are numbers, and files and ranges are what they contained. "
-      .. "An image does not hold comments, handlers, and the options unsupported and requires.")
+    :description("Print the policy that an image is, as Lua that compiles to the same image. "
+      .. "A rule is in the words of its policy if they still mean the same here; if not, it is as "
+      .. "the image has it in force: names are numbers, and files and ranges are what they "
+      .. "contained. An image does not hold comments, handlers, and the options unsupported and "
+      .. "requires.")
   command:argument("IMAGE", "An image file, as tidegate compile writes it."):argname "IMAGE"
     :target "image"
   options.json(command, "Print the policy, as a text,")
