@@ -245,8 +245,16 @@ static int prefix_length(const struct tg_interval *interval, bool v6)
 	return (v6 ? 128 : 32) - bits;
 }
 
-static int add_range(const struct tg_interval *interval, bool v6, bool negated,
-		     struct tg_dump_texts *texts)
+/* Whether no item can say a range of IPv6: it begins or ends among the v4-mapped addresses. */
+static bool cuts_mapped(const struct tg_interval *interval)
+{
+	if (tg_address_is_mapped(interval->first))
+		return true;
+	return tg_address_is_mapped(interval->last) && prefix_length(interval, true) < 0;
+}
+
+static int write_range(const struct tg_interval *interval, bool v6, bool negated,
+		       struct tg_dump_texts *texts)
 {
 	int length = prefix_length(interval, v6);
 	char first[64], last[64], text[160];
@@ -262,67 +270,135 @@ static int add_range(const struct tg_interval *interval, bool v6, bool negated,
 	return tg_dump_texts_add(texts, text);
 }
 
-static int add_ranges(const struct tg_intervals *set, bool v6, bool negated,
-		      struct tg_dump_texts *texts)
+/* The largest prefix that begins at an address and ends by another. */
+static struct tg_interval largest_prefix(struct tg_key128 first, struct tg_key128 last)
 {
+	struct tg_interval prefix = {first, first};
+
+	for (int bits = 1; bits <= 128; bits++) {
+		struct tg_interval wider = {first, prefix.last};
+
+		if (bits <= 64)
+			wider.last.lo |= 1ull << (bits - 1);
+		else
+			wider.last.hi |= 1ull << (bits - 65);
+		if (prefix_length(&wider, true) < 0 || tg_key128_cmp(wider.last, last) > 0)
+			break;
+		prefix = wider;
+	}
+	return prefix;
+}
+
+/* A range that no item can say, as prefixes; v4-mapped addresses are looked up elsewhere. */
+static int add_prefixes(const struct tg_interval *range, bool negated, struct tg_dump_texts *texts)
+{
+	struct tg_key128 first = range->first;
 	int error = 0;
 
-	for (size_t i = 0; i < set->count && !error; i++)
-		error = add_range(&set->at[i], v6, negated, texts);
+	while (!error) {
+		struct tg_interval prefix = largest_prefix(first, range->last);
+
+		if (!tg_address_is_mapped(prefix.first) || !tg_address_is_mapped(prefix.last))
+			error = write_range(&prefix, true, negated, texts);
+		if (tg_key128_cmp(prefix.last, range->last) >= 0)
+			break;
+		first = prefix.last;
+		first.hi += ++first.lo == 0;
+	}
 	return error;
 }
 
-static int add_except(enum tg_key key, const struct tg_intervals *set, bool v6,
+static int add_range(const struct tg_interval *range, bool v6, bool negated,
+		     struct tg_dump_texts *texts)
+{
+	if (v6 && cuts_mapped(range))
+		return add_prefixes(range, negated, texts);
+	return write_range(range, v6, negated, texts);
+}
+
+/* Whether a range is 0.0.0.0 or :: alone. */
+static bool is_zero(const struct tg_interval *interval)
+{
+	return !interval->last.hi && !interval->last.lo;
+}
+
+/* No item of egress may be 0 alone, and none needs to be: it has the class of the loopback. */
+static int add_except(enum tg_key key, const struct tg_intervals *set, bool egress,
 		      struct tg_dump_texts *texts)
 {
+	bool v6 = TG_KEYS_128 >> key & 1;
 	struct tg_intervals rest = TG_INTERVALS_EMPTY;
 	int error = complement(key, set, &rest);
 
-	if (!error)
-		error = add_ranges(&rest, v6, true, texts);
+	for (size_t i = 0; i < rest.count && !error; i++)
+		if (!egress || !is_zero(&rest.at[i]))
+			error = add_range(&rest.at[i], v6, true, texts);
 	tg_intervals_free(&rest);
 	return error;
 }
 
 /*
- * Whether no item can say one of the ranges: it ends among the v4-mapped addresses, or it is 0
- * alone, which no call has that goes somewhere.
+ * Whether a set is better said as everything except what is missing, which may have no more ends
+ * among the v4-mapped addresses.  But no item of egress can say that 0 alone is missing.
  */
-static bool needs_except(const struct tg_intervals *set, bool v6)
+static bool needs_except(const struct tg_intervals *set, bool v6, bool egress)
 {
+	bool cut = false;
+
 	for (size_t i = 0; i < set->count && v6; i++)
-		if (tg_address_is_mapped(set->at[i].first) || tg_address_is_mapped(set->at[i].last))
-			return true;
-	return set->count && !set->at[0].last.hi && !set->at[0].last.lo;
+		cut |= cuts_mapped(&set->at[i]);
+	if (egress && set->count == 1 && is_zero(&set->at[0]))
+		return true;
+	return cut && (!egress || set->at[0].first.hi || set->at[0].first.lo != 1);
 }
 
-static int add_family(enum tg_key key, const struct tg_intervals *set, bool v6,
+/* No item of egress can be 0 alone: it is said together with the next range, without the gap. */
+static int add_from_zero(const struct tg_intervals *set, bool v6, struct tg_dump_texts *texts)
+{
+	struct tg_interval both = {set->at[0].first, set->at[1].last};
+	struct tg_interval gap = {{0, 1}, set->at[1].first};
+	int error = add_range(&both, v6, false, texts);
+
+	gap.last.hi -= gap.last.lo-- == 0;
+	return error ? error : add_range(&gap, v6, true, texts);
+}
+
+static int add_family(enum tg_key key, const struct tg_intervals *set, bool egress,
 		      struct tg_dump_texts *texts)
 {
-	int error;
+	bool v6 = TG_KEYS_128 >> key & 1;
+	size_t i = 0;
+	int error = 0;
 
-	if (!needs_except(set, v6))
-		return add_ranges(set, v6, false, texts);
-	error = tg_dump_texts_add(texts, v6 ? "::/0" : "0.0.0.0/0");
-	return error ? error : add_except(key, set, v6, texts);
+	if (needs_except(set, v6, egress)) {
+		error = tg_dump_texts_add(texts, v6 ? "::/0" : "0.0.0.0/0");
+		return error ? error : add_except(key, set, egress, texts);
+	}
+	if (egress && set->count > 1 && is_zero(&set->at[0])) {
+		error = add_from_zero(set, v6, texts);
+		i = 2;
+	}
+	for (; i < set->count && !error; i++)
+		error = add_range(&set->at[i], v6, false, texts);
+	return error;
 }
 
 int tg_dump_addresses(const struct tg_intervals *addr4, const struct tg_intervals *addr6,
-		      struct tg_dump_texts *texts)
+		      bool egress, struct tg_dump_texts *texts)
 {
 	int error;
 
 	if (tg_intervals_is_all(addr4, tg_key_max(TG_KEY_ADDR4)) &&
 	    tg_intervals_is_all(addr6, tg_key_max(TG_KEY_ADDR6)))
 		return tg_dump_texts_add(texts, "*");
-	error = add_family(TG_KEY_ADDR4, addr4, false, texts);
-	return error ? error : add_family(TG_KEY_ADDR6, addr6, true, texts);
+	error = add_family(TG_KEY_ADDR4, addr4, egress, texts);
+	return error ? error : add_family(TG_KEY_ADDR6, addr6, egress, texts);
 }
 
 int tg_dump_addresses_except(const struct tg_intervals *addr4, const struct tg_intervals *addr6,
-			     struct tg_dump_texts *texts)
+			     bool egress, struct tg_dump_texts *texts)
 {
-	int error = add_except(TG_KEY_ADDR4, addr4, false, texts);
+	int error = add_except(TG_KEY_ADDR4, addr4, egress, texts);
 
-	return error ? error : add_except(TG_KEY_ADDR6, addr6, true, texts);
+	return error ? error : add_except(TG_KEY_ADDR6, addr6, egress, texts);
 }

@@ -3,6 +3,8 @@
 #ifndef TG_DUMP_DUMP_ITEMS_H
 #define TG_DUMP_DUMP_ITEMS_H
 
+#include <stdbool.h>
+
 #include "base/interval.h"
 #include "bpf/layout/image_layout.h"
 #include "dump/dump_texts.h"
@@ -13,12 +15,12 @@
  */
 int tg_dump_items(enum tg_key key, const struct tg_intervals *set, struct tg_dump_texts *texts);
 
-/* Add addresses of both families. */
+/* Add addresses of both families, to which calls go if `egress` is set. */
 int tg_dump_addresses(const struct tg_intervals *addr4, const struct tg_intervals *addr6,
-		      struct tg_dump_texts *texts);
+		      bool egress, struct tg_dump_texts *texts);
 
 /* Add all addresses that are not in the sets, as items with a '!'. */
 int tg_dump_addresses_except(const struct tg_intervals *addr4, const struct tg_intervals *addr6,
-			     struct tg_dump_texts *texts);
+			     bool egress, struct tg_dump_texts *texts);
 
 #endif

@@ -104,26 +104,57 @@ static int asks_sources(struct tg_dump *dump, bool *asks)
 	return error;
 }
 
-/* How many terms in a row, from the first one on, ask the same of endpoints: one a source. */
-static int count_sources(struct tg_dump *dump)
+/* How many terms in a row, from the first one on, ask the same of endpoints. */
+static int count_alike(struct tg_dump *dump, uint32_t *count)
 {
 	const struct tg_dump_terms *terms = &dump->terms[dump->place];
-	uint32_t term = terms->first, count = 1;
+	uint32_t term = terms->first + 1;
 	struct asked first, other;
+	int error = ask(dump, &endpoint, terms->first, &first);
+
+	for (; !error && term < terms->end; term++) {
+		error = ask(dump, &endpoint, term, &other);
+		if (!error && !are_equal(&first, &other))
+			break;
+	}
+	*count = term - terms->first;
+	return error;
+}
+
+/* Whether the sources of the first `count` terms are the same again after `period` of them. */
+static int sources_repeat(struct tg_dump *dump, uint32_t count, uint32_t period, bool *repeat)
+{
+	uint32_t first = dump->terms[dump->place].first;
+	struct asked one, other;
+	int error = 0;
+
+	*repeat = true;
+	for (uint32_t i = period; i < count && *repeat && !error; i++) {
+		error = ask(dump, &source, first + i, &one);
+		if (!error)
+			error = ask(dump, &source, first + i - period, &other);
+		*repeat = !error && are_equal(&one, &other);
+	}
+	return error;
+}
+
+/* An endpoint may be there twice, so the terms that are alike have the sources once or more. */
+static int count_sources(struct tg_dump *dump)
+{
+	uint32_t count = 1, period = 0;
+	bool repeat = false;
 	int error;
 
 	if (dump->sources)
 		return 0;
 	error = asks_sources(dump, &dump->asks_sources);
+	if (!error && dump->asks_sources)
+		error = count_alike(dump, &count);
+	while (!error && !repeat)
+		if (count % ++period == 0)
+			error = sources_repeat(dump, count, period, &repeat);
 	if (!error)
-		error = ask(dump, &endpoint, term, &first);
-	for (term++; !error && dump->asks_sources && term < terms->end; term++, count++) {
-		error = ask(dump, &endpoint, term, &other);
-		if (!error && !are_equal(&first, &other))
-			break;
-	}
-	if (!error)
-		dump->sources = count;
+		dump->sources = period;
 	return error;
 }
 
@@ -192,8 +223,9 @@ static int add_sets(const struct tg_dump *dump, uint32_t bits, bool negated)
 }
 
 /* The addresses of a term, and the live sets that it asks about. */
-static int add_addresses(struct tg_dump *dump, const struct asked *asked)
+static int add_addresses(struct tg_dump *dump, const struct part *part, const struct asked *asked)
 {
+	bool egress = !part->own && TG_OPS_EGRESS >> dump->place & 1;
 	struct tg_interval all4, all6;
 	struct tg_intervals addr4 = asked->addr4, addr6 = asked->addr6;
 	int error;
@@ -205,9 +237,9 @@ static int add_addresses(struct tg_dump *dump, const struct asked *asked)
 	if (asked->in) {
 		error = add_sets(dump, asked->in, false);
 		if (!error)
-			error = tg_dump_addresses_except(&addr4, &addr6, &dump->items);
+			error = tg_dump_addresses_except(&addr4, &addr6, egress, &dump->items);
 	} else {
-		error = tg_dump_addresses(&addr4, &addr6, &dump->items);
+		error = tg_dump_addresses(&addr4, &addr6, egress, &dump->items);
 	}
 	return error ? error : add_sets(dump, asked->out, true);
 }
@@ -220,7 +252,7 @@ static int give_term(struct tg_dump *dump, const struct part *part, uint32_t ter
 
 	if (error)
 		return error;
-	error = add_addresses(dump, &asked);
+	error = add_addresses(dump, part, &asked);
 	if (!error && !asked.all_ports)
 		error = tg_dump_items(TG_KEY_PORT, &asked.port, &dump->ports);
 	if (!error)

@@ -160,14 +160,15 @@ end
 --- The rules of an image that comes from a file, or from others.
 local function add_rules(lines, image)
   local reader, tables = dump_rule.reader(image), tables_of(image)
-  local first, read_back = #lines + 1, false
+  local first, position, read_back = #lines + 1, 1, false
   for index = 0, image.count - 1 do
     local info = image:rule(index)
-    local text, why, numbers = reader:rule(index)
-    local holds = dump_check.holds(info, index + 1, tables, text, why, numbers)
+    local text, why, numbers, count = reader:rule(index, position)
+    local holds = dump_check.holds(info, position, tables, text, why, numbers)
     local said = text and not next(numbers)
     read_back = read_back or (said and not holds)
     lines[#lines + 1] = holds and info.text or said and text or unsaid(info, why, numbers)
+    position = position + (said and count or info.text and 1 or 0)
   end
   if read_back then
     table.insert(lines, first, READ_BACK)

@@ -166,49 +166,59 @@ end
 
 -- Rules --------------------------------------------------------------------------------
 
---- The word for the operations of a rule; nil: there is none.
-local function operation_of(ops)
+--- The words for the operations of a rule.  More than one only a program in C can have put there.
+local function operations_of(ops)
+  local words = {}
   for _, row in ipairs(schema.operations) do
     if rule.operation_bits(row.ops) == ops then
-      return row
+      return { row }
+    elseif #row.ops == 1 and bit.band(ops, rule.operation_bits(row.ops)) ~= 0 then
+      words[#words + 1] = row
     end
   end
+  return words
 end
 
+--- A rule as lines of Lua, one for each word of its operations.
 local function read(self, index, position)
-  local struct = self.struct
+  local struct, texts = self.struct, {}
   self.numbers = {}
   local matches = said(C.tg_dump_rule(self.cdata, index, struct)) == 1
-  local operation = operation_of(struct.ops)
-  if not operation then
-    error({ message = "no word is all of its operations" }, 0)
-  end
   local fields = self:effects(struct)
   if not matches and redirects[struct.verb] and not fields.to then
     error({ message = "it matches nothing, so the image does not say where it sends calls" }, 0)
   end
-  fields[operation.name] = list.of_items(operation, self:endpoints(C.TG_FIELD_ENDPOINT))
+  local endpoints = self:endpoints(C.TG_FIELD_ENDPOINT)
   for _, row in ipairs(schema.conditions) do
     local items = self:condition(row)
     fields[row.name] = items and list.of_items(row, items)
   end
-  return rule.text({
-    name = ffi.string(struct.name), verb = names.verbs[struct.verb], fields = fields,
-  }, position)
+  local name = ffi.string(struct.name)
+  for count, operation in ipairs(operations_of(struct.ops)) do
+    fields[operation.name] = list.of_items(operation, endpoints)
+    texts[count] = rule.text({
+      name = count == 1 and name or ("%s, %s"):format(name, operation.name),
+      verb = names.verbs[struct.verb], fields = fields,
+    }, position + count - 1)
+    fields[operation.name] = nil
+  end
+  return texts
 end
 
---- A rule as one line of Lua.
+--- A rule as Lua.
 ---@param index integer from 0
 ---@param position integer|nil in its policy, from 1; default: that of the index
 ---@return string|nil nil: no Lua says what it is
 ---@return string why, if none does
 ---@return table<string, string[]> numbers conditions that the text lacks, because they are numbers
+---@return integer count of the rules that the text is, one a line
 function Reader:rule(index, position)
-  local ok, text = pcall(read, self, index, position or index + 1)
-  if not ok and type(text) ~= "table" then
-    error(text, 0)
+  local ok, texts = pcall(read, self, index, position or index + 1)
+  if not ok and type(texts) ~= "table" then
+    error(texts, 0)
   end
-  return ok and text or nil, not ok and text.message or "", self.numbers
+  return ok and table.concat(texts, "\n") or nil, not ok and texts.message or "", self.numbers,
+    ok and #texts or 1
 end
 
 return M

@@ -2,6 +2,7 @@
 /* read_image.c - all code that reads an image, for one that was accepted. */
 #include "read_image.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -10,6 +11,7 @@
 #include "image/image_tables.h"
 #include "simulate/mismatch.h"
 #include "simulate/simulate.h"
+#include "tidegate_private.h"
 
 #define QUERIES 40
 
@@ -104,6 +106,69 @@ static void read_services(const struct tg_image *image)
 	(void)length;
 }
 
+static size_t items_length(const struct tg_dump_items *items)
+{
+	size_t length = 0;
+
+	for (uint32_t i = 0; i < items->count; i++)
+		length += strlen(items->at[i]);
+	return length;
+}
+
+/* Damage may have made conditions that nothing says, or trees whose values are out of order. */
+static void must_be_told(int result)
+{
+	MUST(result >= 0 || result == -EOPNOTSUPP || result == -EINVAL);
+}
+
+static void dump_lists(struct tg_dump *dump)
+{
+	static const uint32_t fields[] = {TG_FIELD_ENDPOINT, TG_FIELD_SOURCE};
+	struct tg_dump_product product;
+	struct tg_dump_items items;
+	volatile size_t length = 0;
+	int result;
+
+	for (uint32_t field = 0; field < TG_FIELD_COUNT; field++) {
+		result = field == fields[0] || field == fields[1]
+				 ? 0
+				 : tg_dump_condition(dump, field, &items);
+		must_be_told(result);
+		if (result > 0)
+			length += items_length(&items);
+	}
+	for (int i = 0; i < 2; i++) {
+		uint32_t index = 0;
+
+		while ((result = tg_dump_product(dump, fields[i], index++, &product)) == 1)
+			length += items_length(&product.addrs) + items_length(&product.ports);
+		must_be_told(result);
+	}
+	(void)length;
+}
+
+static void read_back(const struct tg_image *image, uint32_t rules)
+{
+	struct tg_dump_table table;
+	struct tg_dump *dump;
+	struct tg_rule rule;
+	uint64_t cursor = 0;
+
+	MUST(!tg_dump_new(image, &dump));
+	for (uint32_t i = 0; i < rules; i++) {
+		int result = tg_dump_rule(dump, i, &rule);
+
+		must_be_told(result);
+		if (result < 0)
+			continue;
+		dump_lists(dump);
+		MUST(!tg_dump_backends(dump, NULL, 0, NULL));
+	}
+	tg_dump_free(dump);
+	while (tg_dump_table_next(image, &cursor, &table) == 1)
+		MUST(strlen(table.name) < image->bytes);
+}
+
 void read_image(const struct bytes *bytes)
 {
 	struct tg_image image = {.rows = bytes->at, .bytes = bytes->size};
@@ -130,5 +195,6 @@ void read_image(const struct bytes *bytes)
 	}
 	read_sets(&image);
 	read_services(&image);
+	read_back(&image, info.rules);
 	tg_image_tables_free(&image);
 }

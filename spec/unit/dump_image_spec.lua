@@ -65,6 +65,19 @@ describe("an image", function()
     end
   end)
 
+  it("says what no range of addresses can say", function()
+    for _, list in ipairs {
+      '{ "::/0", "!::1" }', '{ "0.0.0.0/8", "!0.0.0.1" }', '{ "::/125", "!::1-::3" }',
+      '{ "::/0", "!::fffe:ffff:ffff" }', '{ "::/0", "!::1:0:0:0", "!::1" }',
+      '{ "::8000:0:0/81", "::1:0:0:0" }', '{ "::1-1::", "!::1:0:0:0" }',
+    } do
+      for op in ("egress bind"):gmatch "%S+" do
+        local story = difference(assert(tidegate.load_text(("deny { %s = %s }"):format(op, list))))
+        assert(not story, story)
+      end
+    end
+  end)
+
   it("is so for random policies of unix sockets", function()
     local maker = random_paths.new({ "/", "@" }, { "/to", "@to", "/" .. ("t"):rep(107) })
     for _ = 1, 400 do
@@ -114,9 +127,9 @@ allow { connect = {} }]]
   end)
 
   --- The image of a rule that a program in C makes, with a text or without.
-  local function of_c(text)
+  local function of_c(text, ops)
     local policy, rule = images.new_policy "c", library.sized "struct tg_rule"
-    rule.verb, rule.ops, rule.name, rule.text = C.TG_VERB_DENY, images.EGRESS, "r", text
+    rule.verb, rule.ops, rule.name, rule.text = C.TG_VERB_DENY, ops or images.EGRESS, "r", text
     images.check(C.tg_policy_add_rule(policy, rule, nil))
     images.check(C.tg_policy_add_match(policy, 0,
       images.new_list(C.TG_FIELD_ENDPOINT, { "10.0.0.0/8:443", "!10.1.0.0/16" })))
@@ -137,6 +150,19 @@ deny { "r", egress = { addr = { "10.0.0.0/16", "10.2.0.0-10.255.255.255" }, port
     local compiled = of_c(nil)
     assert.equal(READ_BACK, compiled:dump())
     assert.is_nil(image_rows.difference(compiled, compile(compiled:dump())))
+  end)
+
+  it("has a rule for each word of its operations", function()
+    local bind = 2 ^ tonumber(C.TG_OP_BIND)
+    local compiled = of_c(nil, images.EGRESS + bind)
+    local lists = ' = { addr = { "10.0.0.0/16", "10.2.0.0-10.255.255.255" }, port = 443 } }\n'
+    local text = compiled:dump()
+    assert.equal('deny { "r", connect' .. lists .. 'deny { "r, sendmsg", sendmsg' .. lists
+      .. 'deny { "r, bind", bind' .. lists, text:match "\n(deny.*)")
+    local again = compile(text)
+    for op in ("connect sendmsg bind"):gmatch "%S+" do
+      assert.equal("deny", assert(again:decide { [op] = "10.0.0.1:443" }).verb)
+    end
   end)
 
   it("does not believe a text that says something else", function()
