@@ -970,19 +970,22 @@ enum tg_attachment_state {
 	TG_ATTACHED, /**< every hook that the gate wants is in force there */
 	TG_SEVERED,  /**< somebody has detached some of them: attach to the cgroup again */
 	TG_GONE,     /**< the cgroup was removed; one that is made again by its name is another */
-	TG_ATTACHMENT_UNKNOWN, /**< this process has restricted the gate: it sees only that the
+	TG_ATTACHMENT_UNKNOWN, /**< this process has restricted the gate: it sees at most that the
 				  cgroup is there */
 };
+
+#define TG_PROCESSES_UNKNOWN 0xffffffff
 
 /** A cgroup that a gate is attached to, and so also to all cgroups below it. */
 struct tg_attachment {
 	size_t size;        /**< sizeof(struct tg_attachment) */
 	const char *path;   /**< its folder; valid until the next attach, detach or publish */
 	uint64_t cgroup_id; /**< as in events */
-	uint32_t processes; /**< how many are in it and below it */
+	uint32_t processes; /**< in it and below it; TG_PROCESSES_UNKNOWN: cannot be seen */
 	uint32_t state;     /**< enum tg_attachment_state */
 	uint32_t hooks;     /**< bits, TG_BIT(enum tg_hook): those that the gate wants there */
-	uint32_t effective; /**< bits: those that the kernel says are in force there */
+	uint32_t effective; /**< bits: those that the kernel says are in force there; 0 if the state
+			       is TG_ATTACHMENT_UNKNOWN, because the kernel was not asked */
 };
 
 /**

@@ -86,6 +86,10 @@ local function describe_returns(returns)
     parts[#parts + 1] = ("`%s`%s"):format(kind, result.what ~= "" and " " .. result.what or "")
   end
   if fails then
+    local second = fails.what:match "^message; (.+)"
+    if second then
+      parts[1] = ("%s (%s)"):format(parts[1], second)
+    end
     local detail = fails.what:match "^message (.+)"
     parts[#parts + 1] = "on failure `nil`, a message" .. (detail and " (" .. detail .. ")" or "")
       .. " and an errno"

@@ -9,6 +9,10 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +21,7 @@
 #include "base/struct_size.h"
 #include "gate/gate.h"
 #include "system/cgroup_end.h"
+#include "system/cgroup_mount.h"
 #include "system/cgroup_processes.h"
 
 /* Programs on a cgroup and on all above it: 64 each at most, and few have any. */
@@ -74,9 +79,24 @@ static bool is_effective(const struct tg_gate *gate, const struct tg_cgroup *cgr
 	return (has > 0 || has == -EPERM) && tg_hook_holds(gate, cgroup, hook);
 }
 
+/* Whether the file system of cgroups is seen above a folder that is not there. */
+static bool is_removed(const char *folder)
+{
+	char above[PATH_MAX];
+	long type = -ENOENT;
+	char *end;
+
+	snprintf(above, sizeof(above), "%s", folder);
+	while (type == -ENOENT && (end = strrchr(above, '/')) && end != above) {
+		*end = '\0';
+		type = tg_file_system(above);
+	}
+	return type == CGROUP2_SUPER_MAGIC;
+}
+
 /*
  * A process that has restricted the gate holds nothing of a cgroup, not even its folder, which
- * would lead out of a chroot.
+ * would lead out of a chroot.  In one, no cgroup is seen, and none is known to be gone.
  */
 static void look_from_outside(const struct tg_cgroup *cgroup, struct tg_attachment *attachment)
 {
@@ -84,8 +104,11 @@ static void look_from_outside(const struct tg_cgroup *cgroup, struct tg_attachme
 	struct stat status;
 
 	attachment->state = TG_ATTACHMENT_UNKNOWN;
-	if (fd < 0) {
-		attachment->state = errno == ENOENT ? TG_GONE : TG_ATTACHMENT_UNKNOWN;
+	if (fd < 0 && errno == ENOENT && is_removed(cgroup->path)) {
+		attachment->state = TG_GONE;
+		return;
+	} else if (fd < 0) {
+		attachment->processes = TG_PROCESSES_UNKNOWN;
 		return;
 	}
 	if (!fstat(fd, &status) && status.st_dev == cgroup->id[0] && status.st_ino == cgroup->id[1])

@@ -64,9 +64,9 @@ local function check_options(options)
     error(("attach: wants options such as { only = true }; got %s")
       :format(literal.describe(options)), 3)
   end
-  for key in pairs(options) do
+  for key, value in pairs(options) do
     if not is_option[key] then
-      error("attach: " .. suggest.unknown("option", key, option_names, meant), 3)
+      error("attach: " .. suggest.option(key, value, option_names, meant), 3)
     end
   end
   for _, name in ipairs { "only", "until_removed" } do
@@ -87,17 +87,19 @@ end
 ---@field path string
 ---@field cgroup integer its id, as in events
 ---@field state "attached"|"severed"|"gone"|"unknown" severed: somebody has detached some of its
---- hooks, and attach() makes them again; gone: the cgroup was removed; unknown: it is there, but
---- this process has restricted the gate and may not see what is in force
----@field processes integer how many are in it and below it
+--- hooks, and attach() makes them again; gone: the cgroup was removed; unknown: this
+--- process has restricted the gate and may not see what is in force
+---@field processes integer|nil how many are in it and below it; nil: this process cannot look there
 ---@field hooks string[] that the gate wants there
----@field effective string[] that the kernel says are in force there
+---@field effective string[]|nil that the kernel says are in force there; nil: the state is unknown
 
 local function attachment_of(struct)
+  local state = states[tonumber(struct.state)]
+  local seen = struct.processes ~= C.TG_PROCESSES_UNKNOWN
   return {
-    path = ffi.string(struct.path), cgroup = tonumber(struct.cgroup_id),
-    state = states[tonumber(struct.state)], processes = tonumber(struct.processes),
-    hooks = names.hooks_in(struct.hooks), effective = names.hooks_in(struct.effective),
+    path = ffi.string(struct.path), cgroup = tonumber(struct.cgroup_id), state = state,
+    processes = seen and tonumber(struct.processes) or nil, hooks = names.hooks_in(struct.hooks),
+    effective = state ~= "unknown" and names.hooks_in(struct.effective) or nil,
   }
 end
 

@@ -35,9 +35,9 @@ local function check_timeout(options)
     error(("events: wants a table such as { timeout = 1 }; got %s")
       :format(literal.describe(options)), 3)
   end
-  for key in pairs(options or {}) do
+  for key, value in pairs(options or {}) do
     if key ~= "timeout" then
-      error("events: " .. suggest.unknown("option", key, { "timeout" }), 3)
+      error("events: " .. suggest.option(key, value, { "timeout" }), 3)
     end
   end
   local timeout = options and options.timeout

@@ -58,14 +58,15 @@ M.names = { "pin", "ring_bytes", "share", "trust" }
 ---@param key any
 ---@param value any
 ---@param names string[] of all options that may be meant
+---@param meant table<string, string>|nil what to write instead, by word: see meant.lua
 ---@return string|nil
 ---@return integer|nil errno nil: it is misuse
-function M.wrong(key, value, names)
+function M.wrong(key, value, names, meant)
   local check = checks[key]
   if check then
     return check(key, value)
   end
-  return suggest.unknown("option", key, names)
+  return suggest.option(key, value, names, meant)
 end
 
 --- Check options.  Raises if they are misused, and blames the caller's caller.

@@ -328,6 +328,27 @@ function M.not_in_force(state)
   M.fail(state, state.kind.verb .. " not in force yet; attach or commit first")
 end
 
+--- The tg_set or tg_services in force, for a walk.  Raises if there is none.
+---@param state tidegate.LiveState
+---@return ffi.cdata*
+function M.in_force(state)
+  local object, message = M.object(state)
+  if message then
+    blame(message)
+  end
+  return object or M.not_in_force(state)
+end
+
+--- Whether a walk has found one more.  Raises if it failed.
+---@param result integer 1, 0 or -errno
+---@return boolean
+function M.found(result)
+  if result < 0 then
+    blame((select(2, library.failure(result))))
+  end
+  return result == 1
+end
+
 --- Facts about a table: the method info() of handles.
 ---@param state tidegate.LiveState
 ---@return { name: string, count: integer, size: integer, ttl: number|nil, bytes: integer,

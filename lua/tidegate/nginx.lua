@@ -32,6 +32,8 @@ local SHARE = "nginx"
 --- After so many parts of a page, other requests get their turn.
 local TURN = 2048
 
+local ENOENT = 2
+
 --- The gate of this Lua state, from init() on.
 ---@type tidegate.Gate|nil
 local gate
@@ -39,6 +41,8 @@ local gate
 local events
 --- Whether a privileged agent reads the events.
 local agent = false
+--- Whether this process has called init_worker(), or was told that it has not.
+local set_up = false
 
 local log_notice = print
 
@@ -61,13 +65,19 @@ end
 local own = { policy = true, attach = true, events = true }
 local option_names = { "policy", "attach", "events", unpack(gate_options.names) }
 
+local THE_PATH = 'write policy = "web.lua", the path of the policy'
+local A_CGROUP = 'write attach = "self", or another cgroup'
+
+-- What other words lead to.
+local meant = {
+  wake = 'leave it out, because a socket wakes the reader unless events = "timer"',
+  path = THE_PATH, file = THE_PATH, policy_file = THE_PATH, rules = THE_PATH,
+  cgroup = A_CGROUP, target = A_CGROUP, unit = A_CGROUP,
+}
+
 --- What is wrong with an option of init(), or nil.
 local function wrong_option(key, value)
-  if key == "wake" then
-    return 'unknown option "wake"; leave it out, because a socket wakes the reader unless '
-      .. 'events = "timer"'
-  end
-  return not own[key] and gate_options.wrong(key, value, option_names) or nil
+  return not own[key] and gate_options.wrong(key, value, option_names, meant) or nil
 end
 
 --- What is wrong with the options of init(), or nil.
@@ -79,20 +89,22 @@ local function wrong_options(options)
     end
   end
   local policy, attach, how = options.policy, options.attach, options.events
-  if type(policy) ~= "string" then
-    return ("policy wants the path of a policy; got %s"):format(literal.describe(policy))
+  if type(policy) ~= "string" or policy == "" then
+    return ("policy: wants the path of a policy; got %s"):format(literal.describe(policy))
   elseif attach == nil then
     return 'says no attach; attach = "self" is the cgroup that nginx is in'
-  elseif type(attach) ~= "string" then
-    return ('attach wants "self" or another cgroup; got %s'):format(literal.describe(attach))
+  elseif type(attach) ~= "string" or attach == "" then
+    return ('attach: wants "self" or another cgroup; got %s'):format(literal.describe(attach))
   elseif how ~= nil and how ~= "socket" and how ~= "timer" then
-    return ('events wants "socket" (the default) or "timer"; got %s')
+    return ('events: wants "socket" (the default) or "timer"; got %s')
       :format(literal.describe(how))
   end
 end
 
 local function check(options)
-  if type(options) ~= "table" then
+  if rawequal(options, M) then
+    error("init: call it with a dot, as in tidegate.nginx.init()", 3)
+  elseif type(options) ~= "table" then
     error(('init: wants a table such as { policy = "web.lua", attach = "self" }; got %s')
       :format(literal.describe(options)), 3)
   end
@@ -122,6 +134,8 @@ local function check_place()
   elseif ngx.get_phase() ~= "init" then
     error("init: belongs in init_by_lua, where nginx is still privileged; this is "
       .. ngx.get_phase(), 3)
+  elseif gate then
+    error("init: was called already, and nginx has one policy; call it once", 3)
   end
 end
 
@@ -134,18 +148,28 @@ local function must(value, message)
   return value
 end
 
+--- Load the policy of a path, which starts at nginx's prefix if it is relative.
+---@return tidegate.Gate
+---@return string path
+local function load(path, options)
+  local prefix = path:sub(1, 1) ~= "/" and ngx.config.prefix() or ""
+  local loaded, message, errno = tidegate.load(prefix .. path, options)
+  if errno == ENOENT and prefix ~= "" then
+    message = ("%s; a relative path starts at nginx's prefix, %s: write the whole path")
+      :format(message, prefix)
+  end
+  return must(loaded, message), prefix .. path
+end
+
 --- Load a policy and enforce it.  At a reload it replaces the policy before it in one step.  An
 --- error raises, and then nothing has changed.
 ---@param options tidegate.nginx.Options
----@return tidegate.Gate for gate:on() and the like; change its rules only in init_by_lua
+---@return tidegate.Gate for gate:on() and the like; change its rules only in init_by_lua, and then
+--- call its commit()
 function M.init(options)
   check(options)
   check_place()
-  local path = options.policy
-  if path:sub(1, 1) ~= "/" then
-    path = ngx.config.prefix() .. path
-  end
-  local loaded = must(tidegate.load(path, of_gate(options)))
+  local loaded, path = load(options.policy, of_gate(options))
   loaded:on("error", function(message) ngx.log(ngx.ERR, "tidegate: ", message) end)
   local attached = must(loaded:attach(options.attach, { only = true }))
   ngx.log(ngx.NOTICE, "tidegate: ", path, " is enforced on ", attached.path, ", which has ",
@@ -163,14 +187,41 @@ function M.init(options)
   return gate
 end
 
+--- A worker whose init_worker() was forgotten enforces the policy, and nothing else is amiss there
+--- that anybody would see.
+local function tell_if_not_set_up()
+  local phase = ngx.get_phase()
+  if set_up or phase == "init" or phase == "init_worker" then
+    return
+  end
+  set_up = true
+  ngx.log(ngx.ERR, "tidegate: this worker keeps privileges and calls no function of the policy: "
+    .. "call tidegate.nginx.init_worker() in init_worker_by_lua")
+end
+
 local function running(verb)
-  return gate or error(verb .. ": there is no gate; call init in init_by_lua first", 3)
+  if not gate then
+    error(verb .. ": there is no gate: call tidegate.nginx.init() in init_by_lua", 3)
+  end
+  tell_if_not_set_up()
+  return gate
+end
+
+--- Anywhere else it would take from the master what enforces the policy, or compete with itself.
+local function check_worker_place()
+  if ngx.get_phase() ~= "init_worker" then
+    error("init_worker: belongs in init_worker_by_lua; this is " .. ngx.get_phase(), 3)
+  elseif set_up then
+    error("init_worker: was called already in this worker; call it once", 3)
+  end
 end
 
 --- Set up a worker: it gives up control of the gate and the privileges that it does not need, ends
 --- with the master, and competes for the events.
 function M.init_worker()
+  check_worker_place()
   local mine, kind = running "init_worker", process.type()
+  set_up = true
   if kind ~= "single" then
     worker.end_with_master()
   end
@@ -190,7 +241,8 @@ end
 --- The gate of this Lua state.
 ---@return tidegate.Gate
 function M.gate()
-  return running "gate"
+  local mine = running "gate" -- no tail call: see its level
+  return mine
 end
 
 --- Answer the request with the gate's counters, its live tables and its attachments.
@@ -222,13 +274,19 @@ end
 ---@param addr string|nil "10.0.0.1:80", "[::1]:80" or "unix:/run/x.sock", to which a cosocket could
 --- not connect; nil: the addresses of this request's upstream (call it in the location to which
 --- error_page sends a 502)
----@param source string|nil the address that proxy_bind, or bind() of the cosocket, named; nil: none
+---@param source string|nil the address that proxy_bind, or bind() of the cosocket, named; nil or
+--- "": none
 ---@return tidegate.Decision|nil nil: no rule refused it
 function M.refusal(addr, source)
   local mine = running "refusal"
   if addr ~= nil and not upstream.is_address(addr) then
     error(('refusal: wants an address such as "10.0.0.1:80", "[::1]:80" or "unix:/run/x.sock"; '
       .. "got %s"):format(literal.describe(addr)), 2)
+  elseif source == "" then -- a variable of nginx that this location does not set
+    source = nil
+  elseif source ~= nil and not upstream.is_source(source) then
+    error(('refusal: source: wants an address such as "127.0.0.101" or "::1"; got %s')
+      :format(literal.describe(source)), 2)
   end
   local decision, message = upstream.refusal(mine, addr or ngx.var.upstream_addr, source)
   if message then

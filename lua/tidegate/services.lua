@@ -207,7 +207,7 @@ end
 ---@param list table|string { "10.0.1.5:8080", { "10.0.1.6", weight = 3, state = "draining" } }
 ---@param options { kill_sockets: boolean|nil }|nil
 ---@return true|nil
----@return string|integer|nil message; with kill_sockets: the number of sockets that were ended
+---@return string|integer|nil message; with kill_sockets, the second result is how many were ended
 ---@return integer|nil errno
 function Services:put(vip, list, options)
   check_vip(self, vip)
@@ -224,11 +224,11 @@ function Services:put(vip, list, options)
   end))
 end
 
---- Remove a VIP.  `svc["VIP"] = nil` does the same.
+--- Remove a VIP.  `svc["VIP"] = nil` does the same, but raises what this returns.
 ---@param vip string
 ---@param options { kill_sockets: boolean|nil }|nil as for put()
 ---@return boolean|nil whether there was such a VIP
----@return string|integer|nil message; with kill_sockets: the number of sockets that were ended
+---@return string|integer|nil message; with kill_sockets, the second result is how many were ended
 ---@return integer|nil errno
 function Services:remove(vip, options)
   check_vip(self, vip)
@@ -258,7 +258,7 @@ end
 ---@param member string|table { "10.0.1.5:8080", weight = 3, state = "draining" }
 ---@param options { kill_sockets: boolean|nil }|nil as for put()
 ---@return true|nil
----@return string|integer|nil message; with kill_sockets: the number of sockets that were ended
+---@return string|integer|nil message; with kill_sockets, the second result is how many were ended
 ---@return integer|nil errno
 function Services:put_backend(vip, member, options)
   check_vip(self, vip)
@@ -285,7 +285,7 @@ end
 ---@param address string "10.0.1.5:8080"
 ---@param options { kill_sockets: boolean|nil }|nil as for put()
 ---@return boolean|nil whether there was such a backend
----@return string|integer|nil message; with kill_sockets: the number of sockets that were ended
+---@return string|integer|nil message; with kill_sockets, the second result is how many were ended
 ---@return integer|nil errno
 function Services:remove_backend(vip, address, options)
   check_vip(self, vip)
@@ -306,10 +306,10 @@ function Services:remove_backend(vip, address, options)
   end)
 end
 
---- The backends of a VIP, with how often each was picked; nil: there is no such VIP.  The list is a
---- copy, and cannot be assigned to.
+--- The backends of a VIP, with how often each was picked.  `svc["VIP"]` does the same, but raises
+--- what this returns.  The list is a copy, and cannot be assigned to.
 ---@param vip string
----@return tidegate.Backend[]|nil
+---@return tidegate.Backend[]|nil or nil alone: there is no such VIP
 ---@return string|nil message
 ---@return integer|nil errno
 function Services:get(vip)
@@ -333,14 +333,15 @@ function Services:get(vip)
   return backend.seal(backends)
 end
 
---- The services, in no particular order: `for vip, backends in svc:each() do`.
+--- The services, in no particular order: `for vip, backends in svc:each() do`.  Raises if they are
+--- not in force, or cannot be read.
 ---@return fun(): string|nil, tidegate.Backend[]|nil
 function Services:each()
-  local services = live.object(self) or live.not_in_force(self)
+  local services = live.in_force(self)
   local cursor, info = ffi.new "uint64_t[1]", library.sized "struct tg_vip_info"
   return function()
     services = live.object(self) or services -- raises if the gate was closed in between
-    while C.tg_services_next(services, cursor, info) == 1 do
+    while live.found(C.tg_services_next(services, cursor, info)) do
       local vip = backend.vip_text(info)
       local backends = Services.get(self, vip)
       if backends then

@@ -283,9 +283,9 @@ local function take_load_options(state, options)
   if type(options) ~= "table" then
     options = { ttl = options }
   end
-  for key in pairs(options) do
+  for key, value in pairs(options) do
     if key ~= "replace" and key ~= "ttl" then
-      live.fail(state, "load: " .. suggest.unknown("option", key, load_options))
+      live.fail(state, "load: " .. suggest.option(key, value, load_options))
     end
   end
   local replace = options.replace
@@ -312,14 +312,15 @@ function Set:load(path, options)
 end
 
 --- Its elements, in no particular order: `for item, left in set:each() do`.  `left` is the time
---- that the element has left, in seconds; math.huge: for ever.
+--- that the element has left, in seconds; math.huge: for ever.  Raises if the set is not in force,
+--- or cannot be read.
 ---@return fun(): string|nil, number|nil
 function Set:each()
-  local set = live.object(self) or live.not_in_force(self)
+  local set = live.in_force(self)
   local cursor, element = ffi.new "uint64_t[1]", library.sized "struct tg_set_element"
   return function()
     set = live.object(self) or set -- raises if the gate was closed in between
-    if C.tg_set_next(set, cursor, element) == 1 then
+    if live.found(C.tg_set_next(set, cursor, element)) then
       return M.element_text(element), left_of(element.ttl_ms)
     end
   end

@@ -93,6 +93,20 @@ function M.unknown(noun, word, candidates, meant)
   return ("unknown %s %s%s"):format(noun, literal.describe(word), M.hint(word, candidates, meant))
 end
 
+--- What is wrong with an option that is not known.
+---@param key any
+---@param value any
+---@param names string[] of all options
+---@param meant table<string, string>|nil what to write instead, by word: see meant.lua
+---@return string
+function M.option(key, value, names, meant)
+  if type(key) == "number" then
+    return ("got %s without a name; options are written NAME = VALUE")
+      :format(literal.describe(value))
+  end
+  return M.unknown("option", key, names, meant)
+end
+
 --- What comes of a name that something does not have: an error that leads to the right one, or, if
 --- none can be guessed, nil, as with any table.  For __index: blames the line that it serves.
 ---@param what string "a gate"

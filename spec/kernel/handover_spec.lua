@@ -2,6 +2,7 @@
 
 local cgroup = require "spec.support.cgroup"
 local env = require "spec.support.env"
+local ffi = require "ffi"
 local foreign = require "spec.support.foreign"
 local gates = require "tidegate.gate"
 local handover = require "tidegate.handover"
@@ -9,6 +10,8 @@ local library = require "tidegate.ffi"
 local process = require "spec.support.process"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
+
+ffi.cdef [[int spec_chroot(const char *) __asm__("chroot");]]
 
 local FIRST = "deny { 'old', connect = '192.0.2.1', errno = 'EACCES', log = true }"
 local SECOND = [[
@@ -159,8 +162,45 @@ sandbox.describe("a shared gate", function(here)
       "1 stats: " .. KEPT .. "stats" }, "\n"), worker({}, function()
         return said(handover.claim(gate)) .. "\n" .. said(gate:stats())
       end))
+    assert.equal("1 unknown true nil 12", worker({}, function()
+      local status, list = library.sized "struct tg_gate_status", gate:status().attachments
+      assert.equal(0, library.C.tg_gate_status(gates.state(gate).cdata, status))
+      return ("%d %s %s %s %d"):format(status.attachments, list[1].state, list[1].processes > 0,
+        list[1].effective, status.hooks)
+    end))
+    local ban = gate:set "ban"
+    assert.equal(1, #ban)
+    assert.matches("set: " .. KEPT .. "tables$", worker({ "stats" }, function()
+      return (select(2, pcall(function() return ban:each()() end)))
+    end))
     assert.equal("EACCES", connect())
     assert(gate:commit())
+  end)
+
+  it("does not tell of a cgroup that it cannot see that it is gone, or empty", function()
+    local gate = shared(FIRST)
+    local path, empty = here.cgroup .. "/seen", env.folder()
+    assert.equal(0, os.execute("mkdir " .. path))
+    assert(gate:attach(path, ONLY))
+    local function seen(by)
+      return process.run(function()
+        assert(gate:restrict {})
+        by()
+        local status = gate:status()
+        local attached = status.attachments[1]
+        return table.concat({ #status.attachments, status.health, attached.state,
+          tostring(attached.processes), tostring(attached.effective) }, " ")
+      end)
+    end
+    assert.equal("1 unknown unknown 0 nil", seen(function() end))
+    assert.equal("1 unknown unknown nil nil", seen(function()
+      assert(ffi.C.spec_chroot(empty) == 0)
+    end))
+    assert.equal(0, os.execute("rmdir " .. path))
+    assert.matches("^1 degraded gone 0 table", seen(function() end))
+    assert.equal("1 unknown unknown nil nil", seen(function()
+      assert(ffi.C.spec_chroot(empty) == 0)
+    end))
   end)
 
   it("leaves a restricted process no descriptor that it does not need", function()

@@ -355,6 +355,46 @@ sandbox.describe("live services", function(here)
     assert.equal(4, #svc)
   end)
 
+  it("return what the manual says, and raise what it says", function()
+    local svc = live_services.enforce(here)
+    local vip, one, kill = "10.96.0.10:80/tcp", "127.0.0.1:9", { kill_sockets = true }
+    local function told(...)
+      return { count = select("#", ...), ... }
+    end
+    assert.is_nil((svc:get(vip)))
+    assert.is_nil(svc[vip])
+    for _, result in ipairs {
+      { true, svc:put(vip, one) }, { true, svc:put_backend(vip, one) },
+      { true, svc:remove_backend(vip, one) }, { false, svc:remove_backend(vip, one) },
+      { true, svc:remove(vip) }, { false, svc:remove(vip) },
+    } do
+      assert.same({ result[1], result[1] }, result)
+    end
+    for _, result in ipairs {
+      { true, svc:put(vip, one, kill) }, { true, svc:put_backend(vip, one, kill) },
+      { true, svc:remove_backend(vip, one, kill) }, { false, svc:remove_backend(vip, one, kill) },
+      { true, svc:remove(vip, kill) }, { false, svc:remove(vip, kill) },
+    } do
+      assert.same({ result[1], result[1], 0 }, result)
+    end
+    assert.same({ count = 0, size = 1024, name = "svc", readonly = false },
+      { count = #svc, size = svc:info().size, name = svc:info().name,
+        readonly = svc:info().readonly })
+    local bad = "10.96.0.10:99999/tcp"
+    local message = 'services "svc": "10.96.0.10:99999": port 99999 is over 65535'
+    for method, argument in pairs { get = false, remove = false, put = one, put_backend = one,
+      remove_backend = one } do
+      assert.same({ count = 3, nil, message, 22 }, told(svc[method](svc, bad, argument or nil)))
+      assert.has_error(function() svc[method](svc, 7, argument or nil) end,
+        'services "svc": wants VIPs such as "10.96.0.10:80/tcp"; got 7')
+    end
+    assert.has_error(function() return svc[bad] end, message)
+    assert.has_error(function() svc[bad] = one end, message)
+    assert.has_error(function() svc[bad] = nil end, message)
+    assert.has_error(function() svc:put(vip, one, { kill = true }) end,
+      'services "svc": unknown option "kill"; the only one is kill_sockets')
+  end)
+
   it("are changed by an unprivileged process that inherited the gate", function()
     local _, one = here:serve("tcp", "127.0.0.1:0")
     local svc = live_services.enforce(here)

@@ -37,7 +37,12 @@ describe("the init of the API", function()
       ["{ token = 'x', token_file = 'x' }"] = "init: wants either token",
       ["{ token = 'short' }"] = "init: token: wants at least 16 letters, digits and -._~+/=; make "
         .. "one with: openssl rand -hex 24",
-      ["{ token_file = 'none' }"] = "init: token_file: /",
+      ["{ token_file = 'none' }"] = "/none: No such file or directory; make it with: (umask 077; "
+        .. "openssl rand -hex 24 > /",
+      ["{ 'x' }"] = 'init: got "x" without a name; options are written NAME = VALUE',
+      ["admin"] = "init: call it with a dot, as in tidegate.nginx.admin.init()",
+      ["{ token = '0123456789abcdef', hosts = { x = 'admin.test' } }"] = "init: hosts: wants names "
+        .. 'such as "admin.example.com"; got "x"',
       ["{ tokn = 'x' }"] = 'init: unknown option "tokn"; did you mean "token"?',
       ["{ token = '0123456789abcdef', hosts = 'x' }"] = "init: hosts: wants names such as { "
         .. '"admin.example.com" }; got "x"',
@@ -63,7 +68,30 @@ describe("the init of the API", function()
     local said = select(2, server:get "/serve")
     assert.matches('serve: wants what the addresses begin with, such as "/admin"; got "admin/"',
       said, 1, true)
-    assert.matches("serve: there is no token; call init in init_by_lua first", said, 1, true)
+    assert.matches("serve: there is no token: call tidegate.nginx.admin.init() in init_by_lua",
+      said, 1, true)
     assert.matches('did you mean "serve"?', said, 1, true)
+  end)
+
+  it("belongs in init_by_lua, because another worker's lock would be another one", function()
+    local admin = [[require("tidegate.nginx.admin")]]
+    local server = nginx.start { policy = POLICY, workers = 1,
+      worker = [[require("tidegate.nginx").init_worker() ]] .. admin
+        .. [[.init { token = "0123456789abcdef" }]],
+      locations = ("location = /serve { content_by_lua_block { %s.serve() } }"):format(admin) }
+    server:wait_for("init: belongs in init_by_lua, where the lock is made that all workers share; "
+      .. "this is init_worker")
+    assert.equal(500, (server:get "/serve"))
+  end)
+
+  it("does not make up for a gate that is missing", function()
+    local admin = [[require("tidegate.nginx.admin")]]
+    local server = nginx.start { worker = "", workers = 1,
+      init = admin .. [[.init { token = "0123456789abcdef" }]],
+      locations = ([[location = /serve { content_by_lua_block {
+        ngx.print(select(2, pcall(%s.serve)))
+      } }]]):format(admin) }
+    assert.equal("serve: there is no gate: call tidegate.nginx.init() in init_by_lua",
+      (select(2, server:get "/serve")))
   end)
 end)

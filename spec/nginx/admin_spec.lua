@@ -188,6 +188,25 @@ describe("the API for live tables", function()
       assert.same({ "10.0.0.0/8", "192.0.2.9" }, elements())
     end)
 
+    it("what does not expire in a set whose elements do has the time to live null", function()
+      local forever = { item = "192.0.2.9", ttl = cjson.null }
+      ok("PUT", "/sets/banned", { forever })
+      assert.same({ forever }, (ok("GET", "/sets/banned")))
+      assert.same(forever, (ok("GET", "/sets/banned/192.0.2.9")))
+      ok("PUT", "/sets/banned", (ok("GET", "/sets/banned")))
+      assert.same({ forever }, (ok("GET", "/sets/banned")))
+      ok("POST", "/sets/banned", { "192.0.2.9" })
+      assert.is_number(ok("GET", "/sets/banned/192.0.2.9").ttl)
+      ok("PUT", "/sets/banned/192.0.2.9", { ttl = cjson.null })
+      assert.same({ forever }, (ok("GET", "/sets/banned")))
+      ok("PUT", "/sets/many", { "192.0.2.9", { item = "192.0.2.10", ttl = cjson.null } })
+      local plain = ok("GET", "/sets/many")
+      table.sort(plain)
+      assert.same({ "192.0.2.10", "192.0.2.9" }, plain)
+      assert.same({ item = "192.0.2.9" }, (ok("GET", "/sets/many/192.0.2.9")))
+      ok("DELETE", "/sets/many")
+    end)
+
     it("an empty list does not empty one by accident", function()
       for _, body in ipairs { "[]", "{}" } do
         refused(400, "an empty list would remove all elements; DELETE does that", "PUT",
@@ -197,14 +216,17 @@ describe("the API for live tables", function()
     end)
 
     it("what is wrong changes nothing, and says what is right", function()
-      local wants = 'wants a list such as ["192.0.2.1", { "item": "10.0.0.0/8", "ttl": "10m" }]'
-      for _, body in ipairs { "7", '"192.0.2.9"', "[7]", "[null]", '[{ "ttl": 3 }]',
-        '[["192.0.2.9"]]' } do
-        local status, said = ask("POST", "/sets/banned", body)
-        assert.same({ 400, wants }, { status, said:sub(1, #wants) }, body)
+      local wants = 'wants a list such as ["192.0.2.1", { "item": "10.0.0.0/8", "ttl": "10m" }]; '
+        .. "got "
+      for body, got in pairs {
+        ["7"] = "7", ["null"] = "null", ['"192.0.2.9"'] = '"192.0.2.9"', ["[7]"] = "7 in it",
+        ["[null]"] = "null in it", ['[{ "ttl": 3 }]'] = "an element without an item",
+        ['[{ "item": ["192.0.2.9"] }]'] = "the item a list", ['[["192.0.2.9"]]'] = "a field 1",
+        ['{ "add": ["192.0.2.9"] }'] = 'a field "add"',
+        ['[{ "address": "192.0.2.9" }]'] = 'a field "address"',
+      } do
+        refused(400, wants .. got, "POST", "/sets/banned", body)
       end
-      refused(400, wants .. '; got a field "address"', "POST", "/sets/banned",
-        '[{ "address": "192.0.2.9" }]')
       refused(400, 'set "banned": "192.0.2.300": 300 is over 255', "PUT", "/sets/banned",
         { "192.0.2.9", "192.0.2.300" })
       refused(400, 'wants { "add": […], "remove": […] }; got "delete"', "PATCH", "/sets/banned",
@@ -214,7 +236,8 @@ describe("the API for live tables", function()
       assert.same({ 400 }, { (ask("PUT", "/sets/banned/evil.test")) })
       local bad, why = ask("PUT", "/sets/banned/192.0.2.9", { ttl = "soon" })
       assert.equal(400, bad)
-      assert.matches('^set "banned": ttl: wants a time such as "500ms", .*; got "soon"$', why)
+      assert.matches('^set "banned": ttl: wants a time such as "500ms", .*, or null for ever; got '
+        .. '"soon"$', why)
       local many = {}
       for number = 1, 9 do
         many[number] = "192.0.2." .. number
@@ -316,12 +339,24 @@ describe("the API for live tables", function()
       wrong('"10.0.1.2:8080": unknown field "wieght" of a backend; did you mean "weight"?', TWO,
         { wieght = 2 })
       local wants = 'wants backends such as { "10.0.1.5:8080": { "weight": 3 }, '
-        .. '"10.0.1.6:8080": {} }'
-      for _, body in ipairs { "7", '"10.0.1.2:80"', '["10.0.1.2:80"]', '{ "10.0.1.2:80": 3 }',
-        '{ "10.0.1.2:80": null }' } do
-        refused(400, wants, "PUT", VIP, body)
+        .. '"10.0.1.6:8080": {} }; got '
+      for body, got in pairs {
+        ["7"] = "7", ['"10.0.1.2:80"'] = '"10.0.1.2:80"', ['["10.0.1.2:80"]'] = "a list",
+        ['{ "10.0.1.2:80": 3 }'] = '3 for "10.0.1.2:80"',
+        ['{ "10.0.1.2:80": null }'] = 'null for "10.0.1.2:80"',
+      } do
+        refused(400, wants .. got, "PUT", VIP, body)
       end
+      refused(400, wants .. "null", "PATCH", VIP, "null")
       assert.equal(400, (ask("PUT", "/services/svc/10.96.0.10:80", { [ONE] = {} })))
+      for _, member in ipairs { "name", "size", "readonly", "put", "each" } do -- of the handle
+        local no_vip = ('services "svc": %q: names are not looked up here: write the address')
+          :format(member)
+        refused(400, no_vip, "GET", "/services/svc/" .. member)
+        refused(400, no_vip, "DELETE", "/services/svc/" .. member)
+        refused(400, no_vip, "PATCH", "/services/svc/" .. member, {})
+        refused(400, no_vip, "GET", ("/services/svc/%s/%s"):format(member, ONE))
+      end
       local many = {}
       for number = 1, 257 do
         many["10.0.3.1:" .. number] = {}
@@ -400,8 +435,10 @@ describe("the API for live tables", function()
   describe("refuses", function()
     it("methods that an address does not have", function()
       local function allow(path)
-        local status, _, head = ask("POST", path)
-        return status, head:match "\nAllow: ([^\r]*)"
+        local status, said, head = ask("POST", path)
+        local methods = head:match "\nAllow: ([^\r]*)"
+        assert.equal(("POST is not for this address; %s are"):format(methods), said)
+        return status, methods
       end
       assert.same({ 405, "GET, HEAD, OPTIONS" }, { allow "/" })
       assert.same({ 405, "GET, HEAD, OPTIONS" }, { allow "/sets" })

@@ -86,6 +86,33 @@ describe("the refusal of an upstream", function()
       .. '"unix:/run/x.sock"; got "localhost:82"', said(server, "/of?a=localhost:82"))
   end)
 
+  it("is told for the source of a socket, of which no name is looked up", function()
+    local server = nginx.start {
+      policy = [[deny { "no", connect = "*:82", source = { "127.0.0.9", "::1" } }]],
+      locations = [[
+        location = /of { content_by_lua_block {
+          local nginx, source = require "tidegate.nginx", ngx.unescape_uri(ngx.var.arg_s)
+          local addr = source:find "::" and "[fd00::9]:82" or "127.0.0.1:82"
+          local _, refusal = pcall(nginx.refusal, addr, source)
+          ngx.print(tostring(refusal))
+        } }
+        location = /unset { set $source ""; content_by_lua_block {
+          ngx.print(tostring(require("tidegate.nginx").refusal("127.0.0.1:82", ngx.var.source)))
+        } }
+      ]] }
+    for _, source in ipairs { "127.0.0.9", "127.0.0.9:5000", "::1", "[::1]", "[::1]:5000" } do
+      assert.matches('^deny "no"', said(server, "/of?s=" .. source), source)
+    end
+    for _, source in ipairs { "127.0.0.8", "fd00::1" } do
+      assert.equal("nil", said(server, "/of?s=" .. source))
+    end
+    assert.equal("nil", said(server, "/unset"))
+    for _, source in ipairs { "localhost", "ab.de", "abc:80", "evil.test:80", "unix:/x" } do
+      assert.equal('refusal: source: wants an address such as "127.0.0.101" or "::1"; got "'
+        .. source .. '"', said(server, "/of?s=" .. source))
+    end
+  end)
+
   it("queries as the worker's process", function()
     local server = start(("deny { 'who', connect = '127.0.0.1:81', uid = 'www-data', gid = "
       .. "'www-data', comm = 'nginx', exe = '/usr/sbin/nginx', netns = 'self' } deny { 'not', "

@@ -13,6 +13,7 @@ local POLICY = [[
   deny { "no-metadata", connect = "169.254.169.254", errno = "ECONNREFUSED" }
 ]]
 local HOOKS = "connect4 connect6"
+local INIT_WORKER = [[require("tidegate.nginx").init_worker]]
 local TO_METADATA = [[location / { proxy_pass http://169.254.169.254; }]]
 
 describe("nginx with a gate", function()
@@ -160,20 +161,31 @@ describe("nginx with a gate", function()
       [""] = 'init: wants a table such as { policy = "web.lua", attach = "self" }; got nil',
       [ [[{ policy = "web.lua", atach = "self" }]] ] = 'init: unknown option "atach"; did you '
         .. 'mean "attach"?',
-      [ [[{ attach = "self" }]] ] = "init: policy wants the path of a policy; got nil",
+      [ [[{ attach = "self" }]] ] = "init: policy: wants the path of a policy; got nil",
+      [ [[{ policy = "", attach = "self" }]] ] = 'init: policy: wants the path of a policy; got ""',
       [ [[{ policy = "web.lua" }]] ] = 'init: says no attach; attach = "self" is the cgroup that '
         .. 'nginx is in',
       [ [[{ policy = "web.lua", attach = "self", wake = "socket" }]] ] = 'init: unknown '
         .. 'option "wake"; leave it out, because a socket wakes the reader unless events = "timer"',
-      [ [[{ policy = "web.lua", attach = "self", events = true }]] ] = 'init: events wants '
+      [ [[{ policy = "web.lua", attach = "self", events = true }]] ] = 'init: events: wants '
         .. '"socket" (the default) or "timer"; got true',
       [ [[{ policy = "web.lua", attach = "self", pin = "web" }]] ] = "init: pin: pinned gates are "
         .. "not supported yet; leave it out, ",
       [ [[{ policy = "web.lua", attach = "self", ring_bytes = "1M" }]] ] = "init: ring_bytes: "
         .. 'wants a number of bytes, such as 2^20; got "1M"',
-      [ [[{ policy = "web.lua", attach = 7 }]] ] = 'init: attach wants "self" or another cgroup; '
+      [ [[{ policy = "web.lua", attach = 7 }]] ] = 'init: attach: wants "self" or another cgroup; '
         .. 'got 7',
-      [ [[{ policy = "web.lua", attach = {} }]] ] = 'init: attach wants "self" or another cgroup; '
+      [ [[{ policy = "web.lua", attach = "" }]] ] = 'init: attach: wants "self" or another cgroup; '
+        .. 'got ""',
+      [ [[{ "web.lua", attach = "self" }]] ] = 'init: got "web.lua" without a name; options are '
+        .. "written NAME = VALUE",
+      [ [[{ policy = "web.lua", cgroup = "self" }]] ] = 'init: unknown option "cgroup"; write '
+        .. 'attach = "self", or another cgroup',
+      [ [[{ file = "web.lua", attach = "self" }]] ] = 'init: unknown option "file"; write '
+        .. 'policy = "web.lua", the path of the policy',
+      [ [[{ policy = "none.lua", attach = "self" }]] ] = "/none.lua: No such file or directory; a "
+        .. "relative path starts at nginx's prefix, /",
+      [ [[{ policy = "web.lua", attach = {} }]] ] = 'init: attach: wants "self" or another cgroup; '
         .. 'got a table',
       [ [[{ policy = "web.lua", attach = "/sys/fs/cgroup/none" }]] ] = "/sys/fs/cgroup/none",
     } do
@@ -182,6 +194,45 @@ describe("nginx with a gate", function()
       nginx.leave()
       nginx.enter()
     end
+  end)
+
+  it("does not start with init or init_worker twice or in each other's place, and says why",
+    function()
+    local module = [[require("tidegate.nginx")]]
+    for init, said in pairs {
+      [module .. [[:init { policy = "web.lua", attach = "self" }]] ] = "init: call it with a dot, "
+        .. "as in tidegate.nginx.init()",
+      [module .. ".init_worker()"] = "init_worker: belongs in init_worker_by_lua; this is init",
+      [nginx.INIT .. " " .. module .. ".init_worker()"] = "init_worker: belongs in "
+        .. "init_worker_by_lua; this is init",
+      [nginx.INIT .. " " .. nginx.INIT] = "init: was called already, and nginx has one policy; "
+        .. "call it once",
+    } do
+      local text = refused { policy = POLICY, init = init }
+      assert.truthy(text:find(said, 1, true), text)
+      nginx.leave()
+      nginx.enter()
+    end
+  end)
+
+  it("says in the log that init_worker is missing or was called twice", function()
+    local server = nginx.start { policy = POLICY, workers = 1, worker = "", locations =
+      TO_METADATA .. [[location = /refusal { content_by_lua_block {
+        ngx.print(require("tidegate.nginx").refusal("169.254.169.254:80").rule)
+      } }]] }
+    assert.equal(502, server:get "/")
+    for _ = 1, 3 do
+      assert.equal("no-metadata", (select(2, server:get "/refusal")))
+    end
+    local said = "tidegate: this worker keeps privileges and calls no function of the policy: call "
+      .. "tidegate.nginx.init_worker() in init_worker_by_lua"
+    local _, times = server:log():gsub(said:gsub("%p", "%%%0"), "")
+    assert.equal(1, times)
+    server:reload { policy = POLICY, workers = 1,
+      worker = ([[%s() %s()]]):format(INIT_WORKER, INIT_WORKER) }
+    server:wait_for "init_worker: was called already in this worker; call it once"
+    assert.equal(200, (server:get "/stats"))
+    assert.equal(1, (select(2, server:log():gsub(said:gsub("%p", "%%%0"), ""))))
   end)
 
   it("reports init and init_worker in the wrong place", function()
@@ -193,12 +244,19 @@ describe("nginx with a gate", function()
       location = /worker { content_by_lua_block {
         ngx.print(select(2, pcall(require("tidegate.nginx").init_worker)))
       } }
+      location = /call { content_by_lua_block {
+        ngx.print(select(2, pcall(require("tidegate.nginx")[ngx.var.arg_of])))
+      } }
     ]] }
     local _, said = server:get "/init"
     assert.equal("init: belongs in init_by_lua, where nginx is still privileged; this is content",
       said)
     _, said = server:get "/worker"
-    assert.equal("init_worker: there is no gate; call init in init_by_lua first", said)
+    assert.equal("init_worker: belongs in init_worker_by_lua; this is content", said)
+    for _, call in ipairs { "gate", "refusal", "send_stats" } do
+      _, said = server:get("/call?of=" .. call)
+      assert.equal(call .. ": there is no gate: call tidegate.nginx.init() in init_by_lua", said)
+    end
     assert.equal("", server:attached())
   end)
 

@@ -260,6 +260,17 @@ tidegate_calls_total{gate="web",hook="connect4",outcome="refused_before"} 0
       { cgroup = server.cgroup })
     told("attachment_state", 1, { cgroup = server.cgroup, state = "unknown" })
     assert.same({ state = "unknown", processes = 2 }, stats.attachments[server.cgroup])
+
+    local manual = env.read("docs/nginx.md"):match "\n## Metrics\n(.-)\n## "
+    for name in pairs(metrics) do
+      local short = name:gsub("^tidegate_", "")
+      assert.truthy(manual:find("`" .. short, 1, true)
+        or manual:find("`…" .. short:gsub("^service_backend", ""), 1, true), short)
+    end
+    for labels in pairs(metrics.tidegate_calls_total) do
+      local outcome = labels:match "outcome=([%l_]+)"
+      assert.truthy(manual:find("`" .. outcome .. "`", 1, true), outcome)
+    end
   end)
 
   it("say that a cgroup is gone, as far as a worker sees it", function()

@@ -65,6 +65,8 @@ describe("tidegate", function()
     end
     assert.equal('HERE: new: wants options such as { share = "nginx" }; got 5', refused(5))
     assert.equal('HERE: new: unknown option "shre"; did you mean "share"?', refused { shre = "x" })
+    assert.equal('HERE: new: got "x" without a name; options are written NAME = VALUE',
+      refused { "x" })
     assert.equal("HERE: new: share: wants a name; got 7", refused { share = 7 })
     assert.equal("HERE: new: ring_bytes: wants a number of bytes, such as 2^20; got -1",
       refused { ring_bytes = -1 })

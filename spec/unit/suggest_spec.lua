@@ -26,6 +26,14 @@ describe("suggest", function()
     assert.is_nil(suggest.nearest("x", { "to" }))
   end)
 
+  it("says that an option has a name, or which is meant", function()
+    assert.equal('got "x" without a name; options are written NAME = VALUE',
+      suggest.option(1, "x", { "size" }))
+    assert.equal('unknown option "sze"; did you mean "size"?', suggest.option("sze", 1, { "size" }))
+    assert.equal('unknown option "room"; write size',
+      suggest.option("room", 1, { "size" }, { room = "write size" }))
+  end)
+
   it("phrases it as a question", function()
     assert.equal('; did you mean "deny"?', suggest.hint("dney", { "allow", "deny" }))
     assert.equal("", suggest.hint("zzz", { "allow", "deny" }))

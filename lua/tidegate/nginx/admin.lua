@@ -33,22 +33,37 @@ M._VERSION = tidegate._VERSION
 
 local option_names = { "hosts", "token", "token_file" }
 
---- Prepare the API; belongs in init_by_lua, where a file that only root can read is readable.
----@param options tidegate.nginx.admin.Options
-function M.init(options)
-  if type(options) ~= "table" then
+--- A lock that a worker makes is its own: changes by other workers would come between.
+local function check_place()
+  if ngx.get_phase() ~= "init" then
+    error("init: belongs in init_by_lua, where the lock is made that all workers share; this is "
+      .. ngx.get_phase(), 3)
+  end
+end
+
+local function check(options)
+  if rawequal(options, M) then
+    error("init: call it with a dot, as in tidegate.nginx.admin.init()", 3)
+  elseif type(options) ~= "table" then
     error(('init: wants options such as { token_file = "token" }; got %s')
-      :format(literal.describe(options)), 2)
+      :format(literal.describe(options)), 3)
   end
   local known = {}
   for _, name in ipairs(option_names) do
     known[name] = true
   end
-  for key in pairs(options) do
+  for key, value in pairs(options) do
     if not known[key] then
-      error("init: " .. suggest.unknown("option", key, option_names), 2)
+      error("init: " .. suggest.option(key, value, option_names), 3)
     end
   end
+end
+
+--- Prepare the API; belongs in init_by_lua, where a file that only root can read is readable.
+---@param options tidegate.nginx.admin.Options
+function M.init(options)
+  check_place()
+  check(options)
   local problem = access.init(options)
   if problem then
     error("init: " .. problem, 2)
@@ -111,7 +126,8 @@ local function call(method, methods, ...)
   if method == "OPTIONS" then
     return reply.send(204, nil, { Allow = allowed(methods) })
   elseif not handle then
-    reply.fail(405, ("%s is not for this address"):format(method), { Allow = allowed(methods) })
+    reply.fail(405, ("%s is not for this address; %s are"):format(method, allowed(methods)),
+      { Allow = allowed(methods) })
   end
   return handle(...)
 end
@@ -123,9 +139,13 @@ function M.serve(prefix)
     error(('serve: wants what the addresses begin with, such as "/admin"; got %s')
       :format(literal.describe(prefix)), 2)
   elseif not access.ready() then
-    error("serve: there is no token; call init in init_by_lua first", 2)
+    error("serve: there is no token: call tidegate.nginx.admin.init() in init_by_lua", 2)
   end
-  local gate, path = tidegate_nginx.gate(), ngx.var.uri
+  local there, gate = pcall(tidegate_nginx.gate)
+  if not there then
+    error(gate:gsub("^gate:", "serve:"), 2)
+  end
+  local path = ngx.var.uri
   if prefix and path:sub(1, #prefix) == prefix then
     path = path:sub(#prefix + 1)
   end

@@ -212,15 +212,15 @@ local function add_defaults(put, found)
 end
 
 local function add_attachments(put, found)
-  local samples = {}
+  local samples, seen = {}, {}
   for _, attachment in ipairs(found.attachments) do
     attachment.labels = labels("gate", found.name, "cgroup", attachment.path)
     state_samples(samples, attachment.labels, attachment.state,
       { "attached", "severed", "gone", "unknown" })
+    seen[#seen + 1] = attachment.processes and attachment
   end
   metric(put, "attachment_processes", "gauge",
-    "Processes in a cgroup that the gate is attached to, and below it.", found.attachments,
-    field "processes")
+    "Processes in a cgroup that the gate is attached to, and below it.", seen, field "processes")
   metric(put, "attachment_state", "gauge", "1 for the state that an attachment is in.", samples,
     field "value")
 end
@@ -240,7 +240,7 @@ local function add_gate(put, found)
     { "clients_evicted_total", "counter", found.clients_evicted,
       "Sticky clients dropped to make room for others." },
     { "generation", "gauge", found.generation,
-      "Number of the policy in force; each reload adds one." },
+      "Number of the policy in force; each publish adds one." },
     { "image_bytes", "gauge", found.image_bytes, "Size of the policy in force." },
     { "shadow", "gauge", found.shadow and 1 or 0, "1 if the policy only counts and reports." },
   } do

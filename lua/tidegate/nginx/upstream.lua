@@ -45,6 +45,16 @@ function M.is_address(word)
     and (word:find "^[%d.]+:%d+$" or word:find "^%[.*%]:%d+$" or word:find "^unix:") ~= nil
 end
 
+--- Whether a word is the address of a socket, with or without a port: a name would be looked up,
+--- which takes seconds in which the worker answers nobody.
+---@param word any
+---@return boolean
+function M.is_source(word)
+  return type(word) == "string"
+    and (word:find "^[%d.]+:?%d*$" or word:find "^%[[%x:.]*%]:?%d*$"
+      or word:find "^[%x.]*:[%x.]*:[%x:.]*$") ~= nil
+end
+
 --- The decision on the first address in nginx's `$upstream_addr` that the policy denies, or for
 --- which no backend is up.
 ---@param gate tidegate.Gate

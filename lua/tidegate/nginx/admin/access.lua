@@ -12,6 +12,7 @@ local reply = require "tidegate.nginx.admin.reply"
 local M = {}
 
 local SHORTEST = 16
+local ENOENT = 2
 
 local token_digest
 local hosts = {}
@@ -20,9 +21,11 @@ local function read(path)
   if path:sub(1, 1) ~= "/" then
     path = ngx.config.prefix() .. path
   end
-  local handle, message = io.open(path)
+  local handle, message, errno = io.open(path)
   if not handle then
-    return nil, message
+    return nil, errno == ENOENT
+      and ("%s; make it with: (umask 077; openssl rand -hex 24 > %s)"):format(message, path)
+      or message
   end
   local text = handle:read "*a" or ""
   handle:close()
@@ -63,10 +66,10 @@ function M.init(options)
       :format(literal.describe(given))
   end
   hosts = { localhost = true }
-  for _, name in ipairs(given) do
-    if type(name) ~= "string" or not name:find "^[%w.-]+$" then
+  for key, name in pairs(given) do
+    if type(key) ~= "number" or type(name) ~= "string" or not name:find "^[%w.-]+$" then
       return ('hosts: wants names such as "admin.example.com"; got %s')
-        :format(literal.describe(name))
+        :format(literal.describe(type(key) == "number" and name or key))
     end
     hosts[name:lower()] = true
   end

@@ -61,6 +61,18 @@ function M.read(types, optional)
   return value
 end
 
+--- A value of the wrong kind, for an error message.
+---@param value any
+---@return string
+function M.describe(value)
+  if value == cjson.null then
+    return "null"
+  elseif type(value) == "table" then
+    return #value > 0 and "a list" or "an object"
+  end
+  return literal.describe(value)
+end
+
 --- What an argument of the address asks for: ?empty=true.
 ---@param name string
 ---@return boolean

@@ -13,11 +13,20 @@ local statuses = {
   [E2BIG] = 400, [EINVAL] = 400, [ENOSPC] = 507,
 }
 
---- What an error text is about, without the place in Lua where it was raised.
+--- What an error text is about, without the place in Lua where it was raised; "for ever" is null
+--- in JSON.
 local function plain(handle, message)
-  message = tostring(message)
+  message = tostring(message):gsub("math%.huge", "null")
   local at = message:find(('[%%a]+ "%s": '):format((handle.name:gsub("%p", "%%%0"))))
   return at and message:sub(at) or message
+end
+
+--- End the request, because a live table has refused something.
+---@param handle tidegate.Set|tidegate.Services
+---@param message string
+---@param errno integer
+function M.fail(handle, message, errno)
+  reply.fail(statuses[errno] or 500, plain(handle, message))
 end
 
 --- Call a method of a live table; misuse and failures end the request.
@@ -30,7 +39,7 @@ function M.call(handle, method, ...)
   if not called then
     reply.fail(400, plain(handle, result))
   elseif result == nil then
-    reply.fail(statuses[errno] or 500, plain(handle, message))
+    M.fail(handle, message, errno)
   end
   return result, message
 end

@@ -13,7 +13,8 @@ local M = {}
 
 local JSON = { "application/json" }
 local PATCHES = { "application/json", "application/merge-patch+json" }
-local WANTS = 'wants backends such as { "10.0.1.5:8080": { "weight": 3 }, "10.0.1.6:8080": {} }'
+local WANTS = 'wants backends such as { "10.0.1.5:8080": { "weight": 3 }, "10.0.1.6:8080": {} }; '
+  .. "got "
 
 local function name_of(handle)
   return handle.name
@@ -58,11 +59,12 @@ local function tag_of(handle, vip)
   end
 end
 
---- The backends of a VIP; ends the request if it is none.
+--- The backends of a VIP; nil: there is no such VIP.  Ends the request if it cannot be one.  By a
+--- method, because handle[vip] may be another member: "size" in an address is no VIP.
 local function get(handle, vip)
-  local called, backends = pcall(function() return handle[vip] end)
-  if not called then
-    change.call(handle, "get", vip)
+  local backends, message, errno = handle:get(vip)
+  if message then
+    change.fail(handle, message, errno)
   end
   return backends
 end
@@ -80,8 +82,10 @@ end
 
 --- A backend from JSON.
 local function take_one(address, fields)
-  if type(address) ~= "string" or type(fields) ~= "table" then
-    reply.fail(400, WANTS)
+  if type(address) ~= "string" then
+    reply.fail(400, WANTS .. "a list")
+  elseif type(fields) ~= "table" then
+    reply.fail(400, ("%s%s for %s"):format(WANTS, body.describe(fields), literal.quote(address)))
   end
   local backend = { address }
   for field, value in pairs(fields) do
@@ -99,7 +103,7 @@ end
 
 local function take(value)
   if type(value) ~= "table" then
-    reply.fail(400, WANTS)
+    reply.fail(400, WANTS .. body.describe(value))
   end
   local backends = {}
   for address, fields in pairs(value) do
@@ -176,7 +180,7 @@ end
 function all.PATCH(handle, vip)
   local patch = body.read(PATCHES)
   if type(patch) ~= "table" then
-    reply.fail(400, WANTS)
+    reply.fail(400, WANTS .. body.describe(patch))
   end
   change.make(tag_of(handle, vip), function()
     change.call(handle, "put", vip, merged(must_exist(handle, vip), patch))

@@ -1,6 +1,7 @@
 --- Live sets in the API: /sets, /sets/NAME, /sets/NAME/ITEM.
 --
--- An element is "192.0.2.1", or { "item": "192.0.2.1", "ttl": 60 } if it expires.
+-- An element is "192.0.2.1", or { "item": "192.0.2.1", "ttl": 60 } if it expires.  If the set has a
+-- time to live of its own, one that does not expire is { "item": "192.0.2.1", "ttl": null }.
 
 local cjson = require "cjson"
 local ngx = require "ngx"
@@ -12,7 +13,7 @@ local reply = require "tidegate.nginx.admin.reply"
 local M = {}
 
 local JSON = { "application/json" }
-local WANTS = 'wants a list such as ["192.0.2.1", { "item": "10.0.0.0/8", "ttl": "10m" }]'
+local WANTS = 'wants a list such as ["192.0.2.1", { "item": "10.0.0.0/8", "ttl": "10m" }]; got '
 
 local function seconds(left)
   return left ~= math.huge and left or nil
@@ -49,9 +50,18 @@ local function tag_of(handle)
   return function() return (select(3, read(handle))) end
 end
 
---- An element as JSON; addresses need no escapes.
-local function element(item, left)
-  return seconds(left) and ('{"item":"%s","ttl":%.3f}'):format(item, left) or '"' .. item .. '"'
+--- An element as JSON, which can be put back; addresses need no escapes.
+---@param expire boolean whether elements expire if nothing is said of them
+local function element(item, left, expire)
+  if left == math.huge and not expire then
+    return '"' .. item .. '"'
+  end
+  return ('{"item":"%s","ttl":%s}'):format(item,
+    left ~= math.huge and ("%.3f"):format(left) or "null")
+end
+
+local function expires(handle)
+  return handle:info().ttl ~= math.huge
 end
 
 local function pause()
@@ -60,9 +70,9 @@ end
 
 local function list(handle)
   local items, left, tag = read(handle, pause)
-  local parts = {}
+  local parts, expire = {}, expires(handle)
   for position, item in ipairs(items) do
-    parts[position] = element(item, left[item])
+    parts[position] = element(item, left[item], expire)
     if position % TURN == 0 then
       pause()
     end
@@ -70,28 +80,39 @@ local function list(handle)
   change.show(tag, reply.json("[" .. table.concat(parts, ",") .. "]"))
 end
 
+--- A time to live from JSON, in which null is for ever.
+local function take_ttl(ttl)
+  return ttl == cjson.null and math.huge or ttl
+end
+
+local function take_one(member)
+  if type(member) ~= "table" then
+    reply.fail(400, ("%s%s in it"):format(WANTS, body.describe(member)))
+  end
+  for field in pairs(member) do
+    if field ~= "item" and field ~= "ttl" then
+      reply.fail(400, ("%sa field %s"):format(WANTS, literal.describe(field)))
+    end
+  end
+  if member.item == nil then
+    reply.fail(400, WANTS .. "an element without an item")
+  elseif type(member.item) ~= "string" then
+    reply.fail(400, ("%sthe item %s"):format(WANTS, body.describe(member.item)))
+  end
+  return { member.item, ttl = take_ttl(member.ttl) }
+end
+
 --- Elements from JSON.
 local function take(value)
   if type(value) ~= "table" then
-    reply.fail(400, WANTS)
+    reply.fail(400, WANTS .. body.describe(value))
   end
   local elements = {}
   for key, member in pairs(value) do
     if type(key) ~= "number" then
-      reply.fail(400, ("%s; got a field %s"):format(WANTS, literal.describe(key)))
-    elseif type(member) == "table" then
-      for field in pairs(member) do
-        if field ~= "item" and field ~= "ttl" then
-          reply.fail(400, ("%s; got a field %s"):format(WANTS, literal.describe(field)))
-        end
-      end
-      elements[key] = { member.item, ttl = member.ttl ~= cjson.null and member.ttl or nil }
-    else
-      elements[key] = { member }
+      reply.fail(400, ("%sa field %s"):format(WANTS, literal.describe(key)))
     end
-    if type(elements[key][1]) ~= "string" then
-      reply.fail(400, WANTS)
-    end
+    elements[key] = type(member) == "string" and { member } or take_one(member)
   end
   return elements
 end
@@ -158,7 +179,8 @@ function one.GET(handle, item)
   if not found then
     reply.fail(404, ('set "%s" does not contain %s'):format(handle.name, literal.quote(item)))
   end
-  reply.send(200, reply.object("item", found, "ttl", seconds(left)))
+  reply.send(200, reply.object("item", found, "ttl",
+    seconds(left) or (expires(handle) and cjson.null or nil)))
 end
 
 --- Add an element: { "ttl": "10m" }.
@@ -167,7 +189,7 @@ function one.PUT(handle, item)
   if type(said) ~= "table" or (next(said) ~= nil and next(said) ~= "ttl") then
     reply.fail(400, 'wants { "ttl": "10m" }, or no body')
   end
-  make(handle, function() change.call(handle, "add", { { item, ttl = said.ttl } }) end)
+  make(handle, function() change.call(handle, "add", { { item, ttl = take_ttl(said.ttl) } }) end)
 end
 
 function one.DELETE(handle, item)
