@@ -1,4 +1,4 @@
--- "@local" through the command: it follows the addresses of the host while a command runs. -- G8
+-- "@local" through the command: it follows the addresses of the host while a command runs. -- H1
 
 local command = require "spec.support.command"
 local env = require "spec.support.env"

@@ -1,4 +1,4 @@
--- "@local" under nginx: it follows the addresses of the host, without a reload.  G8, H1
+-- "@local" under nginx: it follows the addresses of the host, without a reload.  H1
 
 local command = require "spec.support.command"
 local nginx = require "spec.support.nginx"

@@ -1,5 +1,6 @@
 -- Live sets in nginx: any worker changes them, without privileges, and all see the change.
 
+local command = require "spec.support.command"
 local nginx = require "spec.support.nginx"
 local process = require "spec.support.process"
 
@@ -65,5 +66,40 @@ describe("a live set in nginx", function()
     server:reload()
     assert.equal("ban", (ask(server, "192.0.2.1")))
     assert.equal("no rule", (ask(server, "192.0.2.101")))
+  end)
+
+  -- H5
+  it("begins with what the policy says after a restart and after a binary upgrade", function()
+    local server = nginx.prepare { policy = POLICY, locations = LOCATIONS, daemon = true }
+    local function begin()
+      assert.equal(0, server:run():wait().status)
+      command.wait_until(function() return server:get "/pid" end, "an answer")
+    end
+    local function ban()
+      assert.matches("added", (select(2, server:get "/ban?addr=192.0.2.1")))
+      assert.equal("ban", (ask(server, "192.0.2.1")))
+    end
+    local function began_anew()
+      assert.equal("no rule", (ask(server, "192.0.2.1")))
+      assert.equal("ban", (ask(server, "192.0.2.200")))
+    end
+    begin()
+    ban()
+    command.run { "kill", "-QUIT", server:master() }
+    command.wait_until(function() return server:attached() == "" end, "the end of nginx")
+    begin()
+    began_anew()
+    ban()
+    local old = server:master()
+    command.run { "kill", "-USR2", old }
+    command.wait_until(function()
+      local new = server:master()
+      return new and new ~= old
+    end, "another master")
+    command.run { "kill", "-QUIT", old }
+    command.wait_until(function()
+      return command.run({ "kill", "-0", old }).status ~= 0
+    end, "the end of the old one")
+    began_anew()
   end)
 end)
