@@ -145,6 +145,7 @@ local hints = {
   gate = "tidegate.new(NAME)", open = "tidegate.load(PATH)", image = "tidegate.load_image(PATH)",
   named = 'tidegate.load(PATH, { share = NAME })', version = "tidegate._VERSION",
   attach = "gate:attach(TARGET)", deny = "gate:deny { … }", allow = "gate:allow { … }",
+  init = "tidegate.nginx.init { policy = PATH, attach = TARGET }",
   policy = "tidegate.load(PATH)", run = "tidegate.load(PATH)", explain = "gate:explain { … }",
 }
 

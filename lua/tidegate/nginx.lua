@@ -295,4 +295,9 @@ function M.refusal(addr, source)
   return decision
 end
 
-return suggest.module(M, "tidegate.nginx", { stats = "send_stats(FORMAT)" })
+local INIT = "init { policy = PATH, attach = TARGET }"
+
+return suggest.module(M, "tidegate.nginx", {
+  stats = "send_stats(FORMAT)", metrics = "send_stats(FORMAT)", status = "gate():status()",
+  load = INIT, start = INIT, attach = INIT, policy = INIT, worker = "init_worker()",
+})

@@ -244,6 +244,9 @@ describe("nginx with a gate", function()
       location = /worker { content_by_lua_block {
         ngx.print(select(2, pcall(require("tidegate.nginx").init_worker)))
       } }
+      location = /member { content_by_lua_block {
+        ngx.print(select(2, pcall(function() return require("tidegate.nginx")[ngx.var.arg_of] end)))
+      } }
       location = /call { content_by_lua_block {
         ngx.print(select(2, pcall(require("tidegate.nginx")[ngx.var.arg_of])))
       } }
@@ -253,6 +256,11 @@ describe("nginx with a gate", function()
       said)
     _, said = server:get "/worker"
     assert.equal("init_worker: belongs in init_worker_by_lua; this is content", said)
+    for member, hint in pairs { start = "init { policy = PATH, attach = TARGET }",
+      metrics = "send_stats(FORMAT)", worker = "init_worker()" } do
+      assert.matches(('tidegate.nginx has no %q; write %s'):format(member, hint),
+        select(2, server:get("/member?of=" .. member)), 1, true)
+    end
     for _, call in ipairs { "gate", "refusal", "send_stats" } do
       _, said = server:get("/call?of=" .. call)
       assert.equal(call .. ": there is no gate: call tidegate.nginx.init() in init_by_lua", said)

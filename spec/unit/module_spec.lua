@@ -48,6 +48,8 @@ describe("tidegate", function()
       'tidegate has no "compile"; write tidegate.load_text(TEXT, NAME)')
     assert.has_error(function() return tidegate.open end,
       'tidegate has no "open"; write tidegate.load(PATH)')
+    assert.has_error(function() return tidegate.init end,
+      'tidegate has no "init"; write tidegate.nginx.init { policy = PATH, attach = TARGET }')
     assert.error(function() return tidegate.gate end,
       'tidegate has no "gate"; write tidegate.new(NAME)')
     assert.error(function() return tidegate.image end,

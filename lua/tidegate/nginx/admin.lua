@@ -156,4 +156,5 @@ function M.serve(prefix)
   end)
 end
 
-return suggest.module(M, "tidegate.nginx.admin")
+return suggest.module(M, "tidegate.nginx.admin", { start = "init { token_file = PATH }",
+  handle = "serve(PREFIX)", run = "serve(PREFIX)", content = "serve(PREFIX)" })
