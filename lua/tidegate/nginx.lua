@@ -216,12 +216,21 @@ local function check_worker_place()
   end
 end
 
+--- Workers cannot publish what init_by_lua has left staged, so that it would never be in force.
+local function tell_if_staged(mine)
+  if ngx.worker.id() == 0 and must(mine:status()).staged then
+    ngx.log(ngx.ERR, "tidegate: rules that init_by_lua has staged are not in force: call the "
+      .. "gate's commit() there")
+  end
+end
+
 --- Set up a worker: it gives up control of the gate and the privileges that it does not need, ends
 --- with the master, and competes for the events.
 function M.init_worker()
   check_worker_place()
   local mine, kind = running "init_worker", process.type()
   set_up = true
+  tell_if_staged(mine)
   if kind ~= "single" then
     worker.end_with_master()
   end

@@ -235,6 +235,18 @@ describe("nginx with a gate", function()
     assert.equal(1, (select(2, server:log():gsub(said:gsub("%p", "%%%0"), ""))))
   end)
 
+  it("says in the log that rules were staged and not published", function()
+    local said = "tidegate: rules that init_by_lua has staged are not in force: call the gate's "
+      .. "commit() there"
+    local init = "local gate = " .. nginx.INIT .. [[ gate:deny { "late", connect = "192.0.2.1" } ]]
+    local server = nginx.start { policy = POLICY, init = init .. "assert(gate:commit())" }
+    server:reload()
+    assert.is_nil(server:log():find(said, 1, true))
+    server:reload { policy = POLICY, init = init }
+    server:wait_for(said)
+    assert.equal(1, (select(2, server:log():gsub(said:gsub("%p", "%%%0"), ""))))
+  end)
+
   it("reports init and init_worker in the wrong place", function()
     local server = nginx.start { init = "", worker = "", locations = [[
       location = /init { content_by_lua_block {
