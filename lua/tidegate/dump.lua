@@ -145,7 +145,8 @@ local READ_BACK = [[
 -- Where a rule's own text no longer gives what the image has, the rule is as the image has it:
 -- names are numbers, and files, hosts and ranges are the addresses that they stood for.]]
 
---- A rule that no Lua says, because the image has only numbers of programs or cgroups, or less.
+--- A rule that no Lua says, because the image has only numbers of programs or cgroups, or less; and
+--- how many rules the text is.
 local function unsaid(info, why, numbers)
   for _, name in ipairs { "exe", "cgroup" } do
     if numbers[name] then
@@ -153,8 +154,9 @@ local function unsaid(info, why, numbers)
         :format(name, table.concat(numbers[name], " "))
     end
   end
-  return ('-- %s %s: %s%s'):format(info.verb, literal.quote(info.name), why,
-    info.text and "; its own text, which may mean something else now:\n" .. info.text or "")
+  local text = dump_check.is_rule(info) and info.text
+  return ("-- %s %s: %s%s"):format(info.verb, literal.quote(info.name), why,
+    text and "; its own text, which may mean something else now:\n" .. text or ""), text and 1 or 0
 end
 
 --- The rules of an image that comes from a file, or from others.
@@ -165,10 +167,15 @@ local function add_rules(lines, image)
     local info = image:rule(index)
     local text, why, numbers, count = reader:rule(index, position)
     local holds = dump_check.holds(info, position, tables, text, why, numbers)
-    local said = text and not next(numbers)
-    read_back = read_back or (said and not holds)
-    lines[#lines + 1] = holds and info.text or said and text or unsaid(info, why, numbers)
-    position = position + (said and count or info.text and 1 or 0)
+    if holds then
+      text, count = info.text, 1
+    elseif text and not next(numbers) then
+      read_back = true
+    else
+      text, count = unsaid(info, why, numbers)
+    end
+    lines[#lines + 1] = text
+    position = position + count
   end
   if read_back then
     table.insert(lines, first, READ_BACK)

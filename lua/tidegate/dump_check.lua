@@ -13,6 +13,24 @@ local C = library.C
 
 local M = {}
 
+--- The one statement that the text of a rule is, with the rule's verb; nil: the text is another.
+local function statement_of(info, open)
+  local statements = info.text and literal_reader.read(info.text, open)
+  local statement = statements and statements[1]
+  if statement and #statements == 1 and not statement.name and statement.word == info.verb
+    and schema.verbs[info.verb] then
+    return statement
+  end
+end
+
+--- Whether the text of a rule is a rule of literals, and so nothing that does anything when it is
+--- loaded.
+---@param info tidegate.ImageRule
+---@return boolean
+function M.is_rule(info)
+  return statement_of(info, function(path) return path end) ~= nil
+end
+
 --- A dump has what was in a file, not its name: the file may not be where the dump is read.
 local function refuse_file()
   error({ message = "names a file" }, 0)
@@ -20,13 +38,9 @@ end
 
 --- The rule of a text; nil: the text is not that of this rule.
 local function member_of(info, position)
-  local statements = info.text and literal_reader.read(info.text, refuse_file)
-  local statement = statements and statements[1]
-  if not statement or #statements > 1 or statement.name or statement.word ~= info.verb
-    or not schema.verbs[info.verb] then
-    return nil
-  end
-  local member = rule.new(info.verb, statement.value, info.where or "", position, function() end)
+  local statement = statement_of(info, refuse_file)
+  local member = statement
+    and rule.new(info.verb, statement.value, info.where or "", position, function() end)
   return member and member.name == info.name and member or nil
 end
 

@@ -142,12 +142,15 @@ allow { connect = {} }]]
   end)
 
   --- The image of a rule that a program in C makes, with a text or without.
-  local function of_c(text, ops)
+  local function of_c(text, ops, exe)
     local policy, rule = images.new_policy "c", library.sized "struct tg_rule"
     rule.verb, rule.ops, rule.name, rule.text = C.TG_VERB_DENY, ops or images.EGRESS, "r", text
     images.check(C.tg_policy_add_rule(policy, rule, nil))
     images.check(C.tg_policy_add_match(policy, 0,
       images.new_list(C.TG_FIELD_ENDPOINT, { "10.0.0.0/8:443", "!10.1.0.0/16" })))
+    if exe then
+      images.check(C.tg_policy_add_match(policy, 0, images.new_list(C.TG_FIELD_EXE, { exe })))
+    end
     return image.handle(assert(image.make(function(slot)
       return C.tg_policy_compile(policy, slot)
     end)))
@@ -191,6 +194,14 @@ deny { "r", egress = { addr = { "10.0.0.0/16", "10.2.0.0-10.255.255.255" }, port
     end
     local text = 'deny { "r", egress = { "10.0.0.0/8:443", "!10.1.0.0/16" } }'
     assert.matches("\n\n" .. text .. "\n", of_c(text):dump(), 1, true)
+  end)
+
+  it("passes on no text that would do something", function()
+    for _, text in ipairs { "os.exit()", 'deny { "r", connect = f() }', 'deny { "r" } os.exit()',
+      'deny { "r" } -- x', 'observe { "r", connect = "*" }' } do
+      local dumped = of_c(text, nil, "/bin/sh"):dump()
+      assert.matches('^policy [^\n]*\n\n%-%- deny "r": exe: the image has [^\n]*\n$', dumped)
+    end
   end)
 
   it("has what a file contained, and not what it contains now", function()
