@@ -132,6 +132,36 @@ describe("tidegate serve", function()
     assert(uv.fs_mkdir(path, 493))
   end)
 
+  it("opens its log again on SIGUSR1, and keeps the old file if it cannot", function()
+    local log = env.folder() .. "/events"
+    local process = start("--log", log, path)
+    process:wait_for "Ctrl-C ends it"
+    local function logged(file, count)
+      connect(path)
+      command.wait_until(function()
+        local handle = io.open(file)
+        local text = handle and handle:read "*a" or ""
+        return handle and handle:close() and select(2, text:gsub("no%-metadata", "")) == count
+      end, count .. " events in " .. file)
+    end
+    logged(log, 1)
+    assert(uv.fs_rename(log, log .. ".1"))
+    logged(log .. ".1", 2)
+    process:kill "sigusr1"
+    command.wait_until(function() return uv.fs_stat(log) end, "a new log")
+    logged(log, 1)
+
+    assert(uv.fs_rename(log, log .. ".2"))
+    assert(uv.fs_mkdir(log, 493))
+    process:kill "sigusr1"
+    process:wait_for(("tidegate: %s: illegal operation on a directory; events still go to the file "
+      .. "that was open\n"):format(log))
+    logged(log .. ".2", 2)
+    process:kill "sigterm"
+    assert.equal(0, process:wait().status)
+    assert.equal(2, select(2, env.read(log .. ".1"):gsub("no%-metadata", "")))
+  end)
+
   it("says nothing with -q", function()
     local process = start("-q", path)
     command.wait_until(function() return connect(path):find "refused" end, "enforcement")

@@ -22,6 +22,7 @@ function M.define(command)
       .. "its handlers and timers.\n\n"
       .. "Enforcement ends with this command, however it ends. (Later, serve will pin the policy, "
       .. "so that it outlives the command, unless --no-pin is given.)\n\n"
+      .. "SIGUSR1 opens the file of --log again, so that it can be rotated.\n\n"
       .. "A TARGET is the path of a cgroup, self, pid:42 for the cgroup of a process, or "
       .. "unit:nginx.service for that of a systemd unit.")
     :usage("Usage: tidegate serve [-n] [-q] [--json] [--log FILE] [--reattach] [--no-pin] POLICY "
@@ -138,10 +139,13 @@ local function watch_attachments(session, places, reattach, over)
   end
 end
 
---- Call `stop` when a signal asks for the end, or would bring it about.
-local function watch_signals(stop)
+--- Call `stop` when a signal asks for the end, or would bring it about. With a log file, SIGUSR1
+--- opens that again.
+local function watch_signals(log, stop)
   for _, number in ipairs(signals.ending) do
-    if not (number == uv.constants.SIGHUP and terminal.hangup_ignored()) then
+    if number == uv.constants.SIGUSR1 and log.place then
+      uv.new_signal():start(number, function() log:reopen() end)
+    elseif not (number == uv.constants.SIGHUP and terminal.hangup_ignored()) then
       uv.new_signal():start(number, stop)
     end
   end
@@ -149,7 +153,7 @@ end
 
 local function serve(session, args, places, attachments)
   local stopped, over = false, false
-  watch_signals(function() stopped = true end)
+  watch_signals(session.report, function() stopped = true end)
   local ready, message = session:watch()
   if not ready then
     return nil, message

@@ -154,6 +154,22 @@ local function summary_text(self, sums)
   return table.concat(parts, "; ")
 end
 
+--- Open the log file again, as after somebody has renamed it. If that fails, events still go to the
+--- old file.
+function Report:reopen()
+  local out, message = line_writer.append(self.place)
+  if not out then
+    M.say("%s; events still go to the file that was open", message)
+    return
+  end
+  local old = self.out
+  if not old:finish() then
+    self.unwritten = self.unwritten + 1
+  end
+  old:close()
+  out.problem, self.out = old.problem, out
+end
+
 --- Close the log, and say what was refused, and which events were not written, if there is any.
 ---@param sums { refused: integer, suppressed: integer, lost: integer }
 function Report:close(sums)
