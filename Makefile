@@ -118,6 +118,15 @@ $(B)/luals/tidegate.lua: docs/lua_reference.lua docs/lua_classes.lua $(wildcard 
 	$(Q)mkdir -p $(@D)
 	$(Q)LUA_PATH='docs/?.lua;;' $(LUAJIT) -e 'io.write(require("lua_reference").definitions())' > $@
 
+# Completions of the command, each under the name by which its shell finds it.
+COMPLETIONS := $(addprefix $(B)/completions/,bash/tidegate zsh/_tidegate fish/tidegate.fish)
+
+$(COMPLETIONS): docs/completions.lua $(wildcard lua/tidegate/*.lua lua/tidegate/command/*.lua) $(LIBRARY)
+	$(call say,COMPLETE,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)TIDEGATE_LIBRARY=$(BUILD)/libtidegate.so LUA_PATH='lua/?.lua;lua/?/init.lua;$(B)/lua/?.lua;;' \
+	  $(LUAJIT) docs/completions.lua $(notdir $(@D)) > $@
+
 # Write the launcher: $(1) the file, $(2) the folders of the Lua modules, relative to that file,
 # $(3) whether it is installed, or stays in the tree. Its first line names LuaJIT by its path, so
 # that PATH does not choose what runs.
@@ -317,7 +326,7 @@ opm: $(LIBRARY) ## put the package for OpenResty's opm together in build/opm
 install_lua = (cd lua && find tidegate -name '*.lua' -exec install -Dm 644 {} $(abspath $(1))/{} \;) && \
 	(cd $(B)/lua && find tidegate -name '*.lua' -exec install -Dm 644 {} $(abspath $(1))/{} \;)
 
-install: all $(B)/tidegate.h $(B)/luals/tidegate.lua ## install under PREFIX (/usr/local), inside DESTDIR if that is set
+install: all $(B)/tidegate.h $(B)/luals/tidegate.lua $(COMPLETIONS) ## install under PREFIX (/usr/local), inside DESTDIR if that is set
 	$(call say,INSTALL,$(DESTDIR)$(PREFIX))
 	$(Q)install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(LIBDIR)/pkgconfig
 	$(Q)$(call launcher,$(DESTDIR)$(PREFIX)/bin/tidegate,$(shell realpath -m --relative-to=$(PREFIX)/bin $(LUADIR)),installed)
@@ -327,6 +336,9 @@ install: all $(B)/tidegate.h $(B)/luals/tidegate.lua ## install under PREFIX (/u
 	$(Q)install -m 755 $(B)/$(REPL) $(DESTDIR)$(LIBDIR)/$(REPL)
 	$(Q)install -m 644 $(B)/tidegate.h $(DESTDIR)$(PREFIX)/include/
 	$(Q)install -Dm 644 $(B)/luals/tidegate.lua $(DESTDIR)$(PREFIX)/share/tidegate/luals/tidegate.lua
+	$(Q)install -Dm 644 $(B)/completions/bash/tidegate $(DESTDIR)$(PREFIX)/share/bash-completion/completions/tidegate
+	$(Q)install -Dm 644 $(B)/completions/zsh/_tidegate $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_tidegate
+	$(Q)install -Dm 644 $(B)/completions/fish/tidegate.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/tidegate.fish
 	$(Q)$(pkgconfig) > $(DESTDIR)$(LIBDIR)/pkgconfig/tidegate.pc
 	$(Q)$(call install_lua,$(DESTDIR)$(LUADIR))
 	$(Q)[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig

@@ -30,6 +30,20 @@ local function new_parser(commands)
   return parser
 end
 
+local function all_commands()
+  local commands = {}
+  for _, name in ipairs(names) do
+    commands[name] = require("tidegate.command." .. name)
+  end
+  return commands
+end
+
+--- The parser of all commands, for what is generated from it.
+---@return table of argparse
+function M.parser()
+  return new_parser(all_commands())
+end
+
 --- Split the arguments at the first "--": what follows it is the command to run.
 local function split(arguments)
   local own, command = {}, nil
@@ -127,10 +141,7 @@ end
 ---@param arguments string[]
 ---@return integer the exit status
 function M.main(arguments)
-  local commands = {}
-  for _, name in ipairs(names) do
-    commands[name] = require("tidegate.command." .. name)
-  end
+  local commands = all_commands()
   local own, tail = split(arguments)
   own = rewrite_help(own)
   for _, word in ipairs(own) do
