@@ -19,10 +19,10 @@
 
 #define PUBLISHES 5
 
-/* The size of the map that contains the image in force: the only entry of the array of maps. */
-static uint64_t image_map_bytes(const struct variant *variant)
+/* The size of the map that contains the last images. */
+static uint64_t images_map_bytes(const struct variant *variant)
 {
-	__u32 ids[16], zero = 0, id, size = sizeof(struct bpf_prog_info);
+	__u32 ids[16], size = sizeof(struct bpf_prog_info);
 	struct bpf_prog_info info = {.nr_map_ids = COUNT_OF(ids), .map_ids = (uintptr_t)ids};
 	uint64_t bytes = 0;
 
@@ -31,17 +31,10 @@ static uint64_t image_map_bytes(const struct variant *variant)
 	for (__u32 i = 0; i < info.nr_map_ids; i++) {
 		struct bpf_map_info about = {0};
 		int map = bpf_map_get_fd_by_id(ids[i]);
-		int inner = -1;
 
 		size = sizeof(about);
-		if (!bpf_obj_get_info_by_fd(map, &about, &size) &&
-		    about.type == BPF_MAP_TYPE_ARRAY_OF_MAPS &&
-		    !bpf_map_lookup_elem(map, &zero, &id))
-			inner = bpf_map_get_fd_by_id(id);
-		if (inner >= 0) {
-			bytes = map_bytes(inner);
-			close(inner);
-		}
+		if (!bpf_obj_get_info_by_fd(map, &about, &size) && !strcmp(about.name, "tg_images"))
+			bytes = map_bytes(map);
 		close(map);
 	}
 	return bytes;
@@ -69,7 +62,7 @@ static void attach_and_measure(struct variant *variant, int family, struct tg_po
 		check(tg_gate_publish(variant->gate, image, NULL));
 		samples_add(&publish, (now_ns() - start) / 1e6);
 	}
-	cost->kernel_bytes = image_map_bytes(variant);
+	cost->kernel_bytes = images_map_bytes(variant);
 	cost->publish_ms = samples_quantile(&publish, NULL, 0.5);
 	free(publish.values);
 	tg_image_free(image);

@@ -13,7 +13,7 @@ struct cost {
 	double compile_ms;
 	double publish_ms; /* into a gate that has its programs */
 	uint64_t image_bytes;
-	uint64_t kernel_bytes; /* of the map that holds the image, or of the live table */
+	uint64_t kernel_bytes; /* of the map that holds the last images, or of the live table */
 	double rival_ms;       /* to fill the rival's map, or to run nft; 0: there is no rival */
 	uint64_t rival_bytes;  /* of the rival's maps; 0: not known */
 };

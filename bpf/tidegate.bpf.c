@@ -2,7 +2,7 @@
 /*
  * tidegate.bpf.c - the programs for IPv4 and IPv6: one engine, an entry a hook.
  *
- * They know nothing of policies: they walk the image that tg_image holds.  An
+ * They know nothing of policies: they walk the image in force, in tg_images.  An
  * entry has the name of its hook.  Every other function returns 0 or -errno;
  * only hook/verdict.h knows what the kernel expects.
  */

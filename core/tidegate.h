@@ -935,7 +935,9 @@ void tg_gate_close(struct tg_gate *gate);
  * -EOPNOTSUPP: the kernel does not have what the text names, see
  * tg_image_unsupported_next().
  *
- * May take long: the kernel verifies programs, and waits for calls that are being decided.
+ * May take long if the image needs other programs, which the kernel verifies.  It waits for
+ * the calls that are being decided (some 20 ms) if programs or live tables come or go, or if
+ * several images were published within a minute; else for nothing.
  *
  * Threads: control.
  */

@@ -93,7 +93,7 @@ static __always_inline void tg_pick_take(struct tg_pick *pick, __u64 mask, __u32
 /* If all weights are equal: the largest number wins. */
 static long tg_pick_equal(__u32 step, struct tg_pick *pick)
 {
-	const struct tg_choices *row = tg_table_row(pick->table, (__u64)pick->row + step);
+	const struct tg_choices *row = tg_list_row(pick->table, (__u64)pick->row + step);
 
 	if (!row) {
 		pick->found = -TG_EFAULT;
@@ -123,7 +123,7 @@ static long tg_pick_equal(__u32 step, struct tg_pick *pick)
  */
 static long tg_pick_weighted(__u32 step, struct tg_pick *pick)
 {
-	const struct tg_choices *row = tg_table_row(pick->table, (__u64)pick->row + step);
+	const struct tg_choices *row = tg_list_row(pick->table, (__u64)pick->row + step);
 
 	if (!row) {
 		pick->found = -TG_EFAULT;
@@ -169,7 +169,7 @@ static __always_inline void tg_pick_best(struct tg_pick *pick, __u32 extent)
 /* The backend at a place, or NULL.  A place is twice the row, plus 1 for the row's second one. */
 static __always_inline struct tg_backend *tg_backend_at(tg_table_ref table, __u32 place)
 {
-	const char *row = tg_table_row(table, place / TG_BLOCK_BACKENDS);
+	const char *row = tg_list_row(table, place / TG_BLOCK_BACKENDS);
 
 	if (!row)
 		return 0;
@@ -254,6 +254,8 @@ TG_GLOBAL int tg_block_pick(tg_table_ref table, __u32 block, __u32 extent, __u64
 {
 	if (!TG_BALANCES)
 		return TG_NO_BACKEND;
+	if (!TG_IS_BLOCKS(table))
+		return -TG_EFAULT;
 	return tg_pick(table, tg_block_at(block, extent), extent,
 		       (struct tg_choice_by){key, wanted});
 }

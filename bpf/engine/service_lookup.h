@@ -152,7 +152,7 @@ TG_GLOBAL int tg_state_pick(tg_table_ref table, __u64 state, __u64 key, __u64 wa
 {
 	const struct tg_service_header *header = TG_SERVICES ? tg_table_row(table, 0) : 0;
 
-	if (!header)
+	if (!header || !TG_IS_LIVE(table))
 		return -TG_EFAULT;
 	return tg_pick(table, tg_unit_at(header, TG_VIP_UNIT(state)), TG_VIP_EXTENT(state),
 		       (struct tg_choice_by){key, wanted});

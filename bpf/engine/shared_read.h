@@ -31,16 +31,22 @@
 /*
  * A table, as its reader refers to it.  A program has the table's number, and the
  * kernel checks each row; the simulator has the rows in memory.
- * tg_table_row() gives a row, or NULL if the table has no such row.
+ * tg_table_row() gives a row, or NULL if the table has no such row; tg_list_row() also
+ * gives the rows of lists of backends, which may be in an image.
  */
 #ifdef __bpf__
 typedef __u32 tg_table_ref;
 
 #define TG_TABLE(keys, number) (number)
-#define TG_NOW_NS()            bpf_ktime_get_boot_ns()
+
+/* Whether it is a live table, or an image; clang then drops what reads the other. */
+#define TG_IS_LIVE(table)   ((table) < TG_MAX_TABLES)
+#define TG_IS_BLOCKS(table) ((table) >= TG_MAX_TABLES)
+#define TG_NOW_NS()         bpf_ktime_get_boot_ns()
 
 /* Defined in bpf/hook/table_row.h. */
 static __always_inline const void *tg_table_row(tg_table_ref table, __u64 row);
+static __always_inline const void *tg_list_row(tg_table_ref table, __u64 row);
 #else
 #include <stdint.h>
 
@@ -55,11 +61,18 @@ struct tg_table_rows {
 typedef const struct tg_table_rows *tg_table_ref;
 
 #define TG_TABLE(keys, number) (&(keys)->tables[number])
+#define TG_IS_LIVE(table)      1
+#define TG_IS_BLOCKS(table)    1
 #define TG_NOW_NS()            tg_boot_ns()
 
 static inline const void *tg_table_row(tg_table_ref table, __u64 row)
 {
 	return table && row < table->count ? (const char *)table->rows + row * TG_ROW_BYTES : 0;
+}
+
+static inline const void *tg_list_row(tg_table_ref table, __u64 row)
+{
+	return tg_table_row(table, row);
 }
 #endif
 

@@ -125,7 +125,7 @@ static __always_inline void tg_choose_from_block(struct tg_service_pick *pick, _
 #define TG_CHOOSE_AT(where)     ((__u32)((where) >> 32))
 #define TG_CHOOSE_SERVICE       0xffffu
 
-_Static_assert(TG_ALL_TABLES <= 0xfff && TG_EXTENT_BITS < 16, "room for all");
+_Static_assert(TG_IMAGE_TABLE(TG_MAX_IMAGES) <= 0xfff && TG_EXTENT_BITS < 16, "room for all");
 
 /*
  * Choose a backend.  `where` is TG_CHOOSE(), `stays` is TG_STAYS(); *target is
@@ -191,7 +191,8 @@ static __always_inline int tg_choose_balance(struct tg_call *call, const struct 
 	by = rest->by;
 	if (call->op == TG_OP_SENDMSG && by == TG_BY_RANDOM)
 		by = TG_BY_SOCKET;
-	where = TG_CHOOSE(by, TG_BLOCKS_TABLE(header->generation), rest->extent, rest->block);
+	where = TG_CHOOSE(by, TG_IMAGE_TABLE(TG_IMAGE_SLOT(header->generation, tg_spec.images)),
+			  rest->extent, rest->block);
 	if (TG_SERVICES && rest->services)
 		where = TG_CHOOSE(by, rest->services - 1, TG_CHOOSE_SERVICE, found->vip);
 	if (TG_STICKY && rest->sticky_ms)

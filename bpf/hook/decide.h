@@ -95,13 +95,15 @@ static __always_inline void tg_call_keys(const struct tg_call *call, __u64 wante
 	tg_call_netns(call->ctx, keys);
 }
 
-/* The image in force.  It remains valid while the program runs, even if another is published. */
+/*
+ * The image in force.  It stays as it is while the program runs, even if others are
+ * published: core does not write its slot again before the program has ended.
+ */
 static __always_inline int tg_image_view(struct tg_view *view)
 {
-	__u32 zero = 0;
-	void *map = bpf_map_lookup_elem(&tg_image, &zero);
+	__u32 slot = TG_IMAGE_SLOT(TG_LOAD(tg_in_force), tg_spec.images);
 
-	view->rows = map ? bpf_map_lookup_elem(map, &zero) : 0;
+	view->rows = bpf_map_lookup_elem(&tg_images, &slot);
 	return view->rows ? 0 : -TG_EFAULT;
 }
 

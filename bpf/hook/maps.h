@@ -10,20 +10,18 @@
 #include "bpf/layout/program_spec.h"
 #include "bpf/layout/table_layout.h"
 
-/* The image in force: one map of one value.  To publish a policy is to replace that map. */
+/* The last images, each in the slot of its generation.  Core writes a slot that no program reads.
+ */
 struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, TG_IMAGE_MAP_FLAGS);
 	__uint(max_entries, 1);
-	__type(key, __u32);
-	__array(
-		values, struct {
-			__uint(type, BPF_MAP_TYPE_ARRAY);
-			__uint(map_flags, TG_IMAGE_MAP_FLAGS);
-			__uint(max_entries, 1);
-			__uint(key_size, sizeof(__u32));
-			__uint(value_size, TG_ROW_BYTES);
-		});
-} tg_image SEC(".maps");
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, TG_ROW_BYTES);
+} tg_images SEC(".maps");
+
+/* TG_IN_FORCE(): to publish a policy is to write this word.  All objects of a set share it. */
+__u64 tg_in_force SEC(".data.gate") = 0;
 
 /* Hits by slot, in per-CPU copies: [copy * slots + slot]. */
 struct {
@@ -87,7 +85,7 @@ struct {
 /* The live tables, by number: arrays of rows, see bpf/layout/table_layout.h. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, TG_ALL_TABLES);
+	__uint(max_entries, TG_MAX_TABLES);
 	__type(key, __u32);
 	__array(
 		values, struct {

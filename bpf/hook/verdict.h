@@ -13,6 +13,7 @@
 #include "bpf/engine/features.h"
 #include "bpf/engine/shared_read.h"
 #include "bpf/hook/count.h"
+#include "bpf/hook/maps.h"
 #include "bpf/layout/enums.h"
 #include "bpf/layout/image_layout.h"
 #include "bpf/layout/program_spec.h"
@@ -65,23 +66,17 @@ static __always_inline int tg_bind_verdict(int err)
 	return err == TG_LOW_PORT ? 3 : tg_verdict(err);
 }
 
-/*
- * The policy's on_error, and more: see TG_DENY_UNKNOWN_SHIFT.  Core writes it with each
- * publish, so that this needs no other programs.
- */
-__u32 tg_deny_on_error;
-
 /* The outcome if there is no usable image: 0 or a denial. */
 static __always_inline int tg_on_error(enum tg_hook hook, enum tg_op op)
 {
 	tg_count_call(hook, TG_OUTCOME_ERROR);
-	return TG_LOAD(tg_deny_on_error) >> op & 1 ? TG_PLAIN_DENIAL : 0;
+	return TG_DENY_ON_ERROR(TG_LOAD(tg_in_force)) >> op & 1 ? TG_PLAIN_DENIAL : 0;
 }
 
 /* Whether a call is refused because it is not known who makes it. */
 static __always_inline int tg_denies_unknown(enum tg_op op)
 {
-	return TG_LOAD(tg_deny_on_error) >> op >> TG_DENY_UNKNOWN_SHIFT & 1;
+	return TG_DENY_ON_ERROR(TG_LOAD(tg_in_force)) >> op >> TG_DENY_UNKNOWN_SHIFT & 1;
 }
 
 #endif

@@ -7,8 +7,8 @@
  * backend is where a call may go, and its entry in the list's alias table, for
  * a random choice.  How a backend is chosen is in bpf/engine/pick.h.
  *
- * In an image, and in the table that the kernel has of it, a list is a block:
- * one row of struct tg_block, the choices, the backends.
+ * In an image a list is a block: one row of struct tg_block, the choices, the
+ * backends.
  */
 #ifndef TG_BPF_LAYOUT_BACKEND_LAYOUT_H
 #define TG_BPF_LAYOUT_BACKEND_LAYOUT_H
@@ -20,8 +20,9 @@
 #define TG_MAX_WEIGHT    65535u
 #define TG_MAX_STICKY_MS (30u * 86400 * 1000)
 
-/* The number of the table that holds an image's lists: it is made with the image. */
-#define TG_BLOCKS_TABLE(generation) (TG_MAX_TABLES + ((__u32)(generation)&1))
+/* Numbers after those of the live tables: the rows of the image in a slot, for its lists. */
+#define TG_IMAGE_TABLE(slot)  (TG_MAX_TABLES + (slot))
+#define TG_TABLE_IMAGE(table) ((table)-TG_MAX_TABLES)
 
 /*
  * The extent of a list: how many backends, and whether their weights differ.

@@ -392,7 +392,10 @@ struct tg_term_rest {
 	/* One call in an interval is within the rate, with bursts of up to what a window allows. */
 	__u64 rate_interval_ns;
 	__u64 rate_window_ns;
-	/* Balance: the row of the list of backends, from data_row on: see backend_layout.h. */
+	/*
+	 * Balance: the row of the list of backends, see backend_layout.h.  It counts from data_row
+	 * on, in the kernel's copy from the image's first row.
+	 */
 	__u32 block;
 	__u32 extent;    /* TG_EXTENT() of that list */
 	__u32 by;        /* enum tg_balance_by */

@@ -44,6 +44,21 @@ enum tg_feature {
  */
 #define TG_DENY_UNKNOWN_SHIFT 16
 
+/*
+ * What is in force, in one word, which is replaced by one store: the lower half of the
+ * generation, and which operations are refused at errors.
+ */
+#define TG_IN_FORCE(generation, deny) ((__u32)(generation) | (__u64)(deny) << 32)
+#define TG_DENY_ON_ERROR(in_force)    ((__u32)((in_force) >> 32))
+
+/*
+ * Where the image of a generation is, among `images` slots, a power of two.  As many of the
+ * last generations are kept as fit into TG_IMAGES_BYTES, at least two.
+ */
+#define TG_IMAGE_SLOT(generation, images) ((__u32)(generation) & ((images)-1))
+#define TG_MAX_IMAGES                     8u
+#define TG_IMAGES_BYTES                   (64u << 20)
+
 /* What a rewrite remembers of a socket, to show the program what it asked for. */
 #define TG_FEATURES_REMEMBER (TG_FEATURE_PEER | TG_FEATURE_LOCAL | TG_FEATURE_SENT)
 
@@ -51,7 +66,8 @@ enum tg_feature {
 #define TG_MAX_COPIES 16u
 
 struct tg_spec {
-	__u32 rows;              /* how many an image may have: the size of the map's one value */
+	__u32 rows;              /* how many an image may have: the size of its slot */
+	__u32 images;            /* slots, a power of two: see TG_IMAGE_SLOT() */
 	__u32 slots;             /* a power of two */
 	__u32 copies;            /* per-CPU copies of the counters, a power of two */
 	__u32 features;          /* enum tg_feature */
@@ -61,8 +77,8 @@ struct tg_spec {
 };
 
 /*
- * Flags of the map that holds an image.  It is not BPF_F_RDONLY_PROG: such a map cannot
- * be mapped writable, to be filled.
+ * Flags of the map of the images.  It is not BPF_F_RDONLY_PROG: such a map cannot be mapped
+ * writable, to be filled, and programs count in it how often they pick each backend.
  */
 #define TG_IMAGE_MAP_FLAGS BPF_F_MMAPABLE
 

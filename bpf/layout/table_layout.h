@@ -27,9 +27,6 @@
 #define TG_MAX_SET_SIZE (4u << 20) /* elements */
 #define TG_MAX_PASSED   512u       /* rows that a search goes on to, at most */
 
-/* Plus the tables of backends: that of the image in force, and that of the image before it. */
-#define TG_ALL_TABLES (TG_MAX_TABLES + 2)
-
 /*
  * State of an entry: the prefix length; in which of two memberships it is (to
  * replace a set, the second is built while the first counts); a version; and

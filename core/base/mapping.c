@@ -7,9 +7,14 @@
 
 #include "base/error.h"
 
-int tg_mapping_protect(void *at, size_t bytes, int fd)
+int tg_mapping_protect_part(void *at, size_t bytes, int fd, off_t offset)
 {
-	void *place = mmap(at, bytes, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0);
+	void *place = mmap(at, bytes, PROT_READ, MAP_SHARED | MAP_FIXED, fd, offset);
 
 	return place == MAP_FAILED ? tg_fail_errno(-errno, "cannot map a map for reading only") : 0;
+}
+
+int tg_mapping_protect(void *at, size_t bytes, int fd)
+{
+	return tg_mapping_protect_part(at, bytes, fd, 0);
 }

@@ -74,9 +74,18 @@ static const char *rule_name(const struct tg_image *image, uint32_t rule)
 	return tg_image_rule(image, rule, &info) ? "" : info.name;
 }
 
+/* Note until when the free slots were in use. */
+static void fill_last(const struct tg_slot_table *old, uint64_t in_force,
+		      struct tg_slot_table *table)
+{
+	for (uint32_t slot = TG_OP_COUNT; slot < old->count; slot++)
+		table->last[slot] = old->name[slot] ? in_force : old->last[slot];
+}
+
 /* Rules whose names are known keep their slots; then the others get free ones. */
-static int fill_table(const struct tg_slot_table *old, const struct name_index *index,
-		      const struct tg_image *image, struct tg_slot_table *table)
+static int fill_table(const struct tg_slot_table *old, uint64_t ended,
+		      const struct name_index *index, const struct tg_image *image,
+		      struct tg_slot_table *table)
 {
 	uint32_t free_slot = TG_OP_COUNT;
 	int error = 0;
@@ -91,16 +100,37 @@ static int fill_table(const struct tg_slot_table *old, const struct name_index *
 	for (uint32_t rule = 0; rule < table->rules && !error; rule++) {
 		if (table->of_rule[rule])
 			continue;
-		/* Not one that the old image counts in: it is in force until this one is. */
-		while (table->name[free_slot] || (free_slot < old->count && old->name[free_slot]))
+		/* Not one that a program may still be counting in, by an older image. */
+		while (table->name[free_slot] || table->last[free_slot] > ended)
 			free_slot++;
 		error = take_slot(table, rule, free_slot, rule_name(image, rule));
 	}
 	return error;
 }
 
-int tg_slots_assign(const struct tg_slot_table *old, const struct tg_image *image,
-		    struct tg_slot_table *table)
+static int make_table(uint32_t rules, uint32_t count, struct tg_slot_table *table)
+{
+	struct tg_slot_table made = {.rules = rules, .count = count};
+
+	made.name = calloc(count, sizeof(*made.name));
+	made.last = calloc(count, sizeof(*made.last));
+	made.of_rule = calloc(rules + 1, sizeof(*made.of_rule));
+	*table = made;
+	return made.name && made.last && made.of_rule
+		       ? 0
+		       : tg_fail(-ENOMEM, "out of memory: no room for the rules' slots");
+}
+
+/* Shorten a table by the slots at its end that nothing counts in. */
+static void drop_unused(struct tg_slot_table *table, uint64_t ended)
+{
+	while (table->count > TG_OP_COUNT && !table->name[table->count - 1] &&
+	       table->last[table->count - 1] <= ended)
+		table->count--;
+}
+
+int tg_slots_assign(const struct tg_slot_table *old, uint64_t in_force, uint64_t ended,
+		    const struct tg_image *image, struct tg_slot_table *table)
 {
 	struct tg_image_info info = {.size = sizeof(info)};
 	struct name_index index = {0};
@@ -109,25 +139,53 @@ int tg_slots_assign(const struct tg_slot_table *old, const struct tg_image *imag
 
 	if (error)
 		return error;
-	made.rules = info.rules;
-	made.count = TG_OP_COUNT + old->count + info.rules;
-	made.name = calloc(made.count, sizeof(*made.name));
-	made.of_rule = calloc(made.rules + 1, sizeof(*made.of_rule));
-	if (!made.name || !made.of_rule)
-		error = tg_fail(-ENOMEM, "out of memory: no room for the rules' slots");
+	error = make_table(info.rules, TG_OP_COUNT + old->count + info.rules, &made);
 	if (!error)
 		error = index_names(old, &index);
-	if (!error)
-		error = fill_table(old, &index, image, &made);
+	if (!error) {
+		fill_last(old, in_force, &made);
+		error = fill_table(old, ended, &index, image, &made);
+	}
 	free(index.place);
 	if (error) {
 		tg_slots_free(&made);
 		return error;
 	}
-	while (made.count > TG_OP_COUNT && !made.name[made.count - 1])
-		made.count--;
+	drop_unused(&made, ended);
 	*table = made;
 	return 0;
+}
+
+int tg_slots_read(const void *rows, uint32_t most, struct tg_slot_table *table)
+{
+	const struct tg_image_about *about = tg_image_row(rows, 1);
+	const struct tg_rule_entry *rule = tg_image_row(rows, about->blob_row);
+	struct tg_slot_table made;
+	int error = make_table(about->rules, most, &made);
+
+	for (uint32_t i = 0; i < made.rules && !error; i++) {
+		if (rule[i].slot < TG_OP_COUNT || rule[i].slot >= most || made.name[rule[i].slot])
+			error = tg_fail(-EFAULT,
+					"the image in force is damaged: rule %u counts in "
+					"slot %u",
+					i, rule[i].slot);
+		else
+			error = take_slot(&made, i, rule[i].slot,
+					  (const char *)rule + rule[i].name);
+	}
+	if (error) {
+		tg_slots_free(&made);
+		return error;
+	}
+	drop_unused(&made, 0);
+	*table = made;
+	return 0;
+}
+
+bool tg_slot_is_new(const struct tg_slot_table *old, const struct tg_slot_table *table,
+		    uint32_t slot)
+{
+	return table->name[slot] && !(slot < old->count && old->name[slot]);
 }
 
 uint32_t tg_slots_needed(const struct tg_slot_table *table)
@@ -140,6 +198,7 @@ void tg_slots_free(struct tg_slot_table *table)
 	for (uint32_t slot = 0; table->name && slot < table->count; slot++)
 		free(table->name[slot]);
 	free(table->name);
+	free(table->last);
 	free(table->of_rule);
 	*table = (struct tg_slot_table){0};
 }

@@ -158,9 +158,9 @@ void tg_counters_settle(struct tg_counter_maps *counters, const struct tg_slot_t
 void tg_counters_clear(struct tg_counter_maps *counters, const struct tg_slot_table *old,
 		       const struct tg_slot_table *now)
 {
-	for (uint32_t slot = TG_OP_COUNT; slot < old->count && slot < counters->slot_count;
+	for (uint32_t slot = TG_OP_COUNT; slot < now->count && slot < counters->slot_count;
 	     slot++) {
-		if (!old->name[slot] || (slot < now->count && now->name[slot]))
+		if (!tg_slot_is_new(old, now, slot))
 			continue;
 		for (uint32_t copy = 0; copy < counters->copies; copy++)
 			*hits_of(counters, copy, slot) = (struct tg_hits){0};

@@ -28,7 +28,7 @@ void tg_counters_read(const struct tg_counter_maps *maps, uint32_t slot,
 void tg_counters_fold(struct tg_counter_maps *into, const struct tg_counter_maps *from);
 
 /*
- * After a publish: clear the slots whose rules are gone, and reset the log rates
+ * Before a publish: clear the slots that get other rules.  After it: reset the log rates
  * that would keep a rule silent for longer than its rate in the new image allows.
  */
 void tg_counters_clear(struct tg_counter_maps *counters, const struct tg_slot_table *old,

@@ -3,7 +3,7 @@
  * gate.h - what a running gate consists of, and what the files that share the
  * work lend each other: a section a file.
  *
- * gate.c publishes, attach.c keeps the links, gate_tables.c and gate_backends.c
+ * publish.c publishes, attach.c keeps the links, gate_tables.c and gate_backends.c
  * the tables in force, ring.c and event.c read the events, stats.c the counters,
  * gate_registry.c passes a gate on by name, restrict.c gives up rights.
  */
@@ -14,6 +14,8 @@
 #include <sys/types.h>
 
 #include "gate/counters.h"
+#include "gate/generations.h"
+#include "gate/image_slots.h"
 #include "gate/program.h"
 #include "gate/counter_slots.h"
 #include "gate/rule_names.h"
@@ -71,9 +73,20 @@ struct tg_services {
 struct tg_gate_tables {
 	struct tg_live *at[TG_MAX_TABLES];
 	uint32_t count;
-	int lock_fd;               /* -1: no table has needed it yet */
-	int readonly_lock_fd;      /* of read-only tables: restricted processes do not have it */
-	struct tg_table blocks[2]; /* see gate_backends.c */
+	int lock_fd;          /* -1: no table has needed it yet */
+	int readonly_lock_fd; /* of read-only tables: restricted processes do not have it */
+};
+
+/* The lists of backends of an image, in its slot. */
+struct tg_lists {
+	struct tg_image_slot slot;
+	struct tg_table_rows blocks;
+};
+
+/* Those of the image in force, and of images before it that calls may still pick by. */
+struct tg_gate_lists {
+	struct tg_lists at[TG_MAX_IMAGES + 2];
+	uint32_t count;
 };
 
 struct redirected_bpf;
@@ -86,9 +99,10 @@ struct tg_gate {
 	bool loaded;
 	uint32_t hooks; /* bits: what the image in force attaches */
 	uint64_t generation;
-	int image_fd; /* the map in force; -1: none yet */
+	struct tg_generations generations; /* those before */
+	int publish_lock;                  /* locked by the process that publishes */
 	size_t image_bytes;
-	uint32_t deny_on_error; /* operations, bits: see tg_program_set_on_error() */
+	uint32_t deny_on_error; /* operations, bits: see tg_put_in_force() */
 	struct tg_slot_table slots;
 	struct tg_counter_maps counters;
 	struct tg_hook_totals *totals; /* [copy * TG_HOOK_COUNT + hook] */
@@ -101,6 +115,7 @@ struct tg_gate {
 	int address_watch; /* see address_watch.h; -1: no image has named "@local" yet */
 	struct tg_name_history names; /* for events */
 	struct tg_gate_tables tables;
+	struct tg_gate_lists lists;
 	struct tg_gate_name *name;         /* that this process knows it by; NULL: none */
 	int reader_lock;                   /* the process that reads the events has it locked */
 	pid_t reader;                      /* the last process of ours that claimed the events */
@@ -132,6 +147,13 @@ int tg_gate_make(uint32_t ring_bytes, struct tg_gate **gate);
 
 /* Close a gate that has no other holders. */
 void tg_gate_free(struct tg_gate *gate);
+
+/* Map the totals of the hooks, which have this many copies. */
+int tg_gate_map_totals(struct tg_gate *gate, int fd, uint32_t copies);
+void tg_gate_unmap_totals(struct tg_gate *gate);
+
+/* Unmap the ring, and close what it takes to wait for events. */
+void tg_gate_close_ring(struct tg_gate *gate);
 
 /* Close what it takes to publish and to attach. */
 void tg_gate_drop_control(struct tg_gate *gate);
@@ -169,21 +191,6 @@ int tg_gate_check_right(const struct tg_gate *gate, uint32_t right, const char *
 
 /* TG_MAY_EVENTS, and that a restricted process has claimed the events. */
 int tg_gate_check_reader(const struct tg_gate *gate, const char *call);
-
-/* --- image_map.c ------------------------------------------------------------- */
-
-/* Make a map that holds a copy of an image, stamped for this gate: see stamp.h. */
-int tg_image_map_make(const void *rows, size_t bytes, const struct tg_slot_table *slots,
-		      const uint32_t *tables, uint64_t generation, uint32_t capacity_rows, int *fd);
-
-/* Make a map of another capacity that holds the same image. */
-int tg_image_map_copy(int from, size_t bytes, uint32_t capacity_rows, int *fd);
-
-/*
- * Put an image in force for a program set, whose outer map is `outer`.  When it
- * returns, no program uses the image before.
- */
-int tg_image_map_install(int outer, int fd);
 
 /* --- attach.c ---------------------------------------------------------------- */
 
@@ -237,12 +244,16 @@ void tg_attachment_of(const struct tg_gate *gate, const struct tg_cgroup *cgroup
 /*
  * Publishing takes three steps.  Make the tables that an image names and the gate
  * does not have; numbers[i] becomes the number of the image's table i.  Install
- * them, and the blocks, for a program set.  Settle: if the image was published,
- * drop the tables that it does not name, else those that were made for it.
+ * them for a program set.  Settle: if the image was published, drop the tables that
+ * it does not name, unless programs may still ask about them; else those that were
+ * made for it.
  */
 int tg_gate_tables_make(struct tg_gate *gate, const void *rows, uint32_t *numbers);
 int tg_gate_tables_install(struct tg_gate *gate, int outer);
 void tg_gate_tables_settle(struct tg_gate *gate, bool published);
+
+/* Before they are settled: whether there are tables that the image does not name. */
+bool tg_gate_tables_leave(const struct tg_gate *gate);
 void tg_gate_tables_free(struct tg_gate *gate);
 
 /* Close the live tables; those who have pointers to them get -ENOENT from now on. */
@@ -277,18 +288,22 @@ void tg_live_leave(const struct tg_live *live);
 
 /* --- gate_backends.c --------------------------------------------------------- */
 
-/*
- * The same steps for the backends of rules, whose table is new for each
- * image.  tg_gate_tables_install() installs tg_gate_blocks_made(); its fd is -1
- * if the image has no backends.
- */
-int tg_gate_blocks_make(struct tg_gate *gate, const void *rows, const struct tg_slot_table *slots);
-const struct tg_table *tg_gate_blocks_made(struct tg_gate *gate);
-void tg_gate_blocks_settle(struct tg_gate *gate, bool published);
-void tg_gate_blocks_close(struct tg_gate *gate);
+/* Keep the slot of an image that is in force now, if it has lists of backends; else unmap it. */
+void tg_gate_lists_keep(struct tg_gate *gate, struct tg_image_slot *slot);
 
-/* Keep them for reading. */
-int tg_gate_blocks_restrict(struct tg_gate *gate);
+/* Bring the counts to the image in force, and drop the lists that no program reads any more. */
+void tg_gate_lists_settle(struct tg_gate *gate);
+
+/* Set the counts of a copy of the image in force to 0. */
+void tg_gate_lists_clear(const struct tg_image_slot *slot);
+
+/* Bring the counts of a copy of the image in force to its lists. */
+void tg_gate_lists_take_back(const struct tg_gate *gate, const struct tg_image_slot *slot);
+
+void tg_gate_lists_drop(struct tg_gate *gate);
+
+/* Keep those of the image in force, for reading. */
+int tg_gate_lists_restrict(struct tg_gate *gate);
 
 /* --- gate_set.c -------------------------------------------------------------- */
 

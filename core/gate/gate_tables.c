@@ -247,8 +247,8 @@ int tg_gate_tables_make(struct tg_gate *gate, const void *rows, uint32_t *number
 
 /* Tables to put into the outer map with one call. */
 struct batch {
-	__u32 number[TG_ALL_TABLES];
-	int fd[TG_ALL_TABLES];
+	__u32 number[TG_MAX_TABLES];
+	int fd[TG_MAX_TABLES];
 	__u32 count;
 };
 
@@ -271,17 +271,26 @@ int tg_gate_tables_install(struct tg_gate *gate, int outer)
 
 	for (uint32_t i = 0; i < gate->tables.count; i++)
 		add_if_new(&batch, &gate->tables.at[i]->table, outer);
-	add_if_new(&batch, tg_gate_blocks_made(gate), outer);
 	if (batch.count)
 		error = bpf_map_update_batch(outer, batch.number, batch.fd, &batch.count, NULL);
-	return error ? tg_fail_errno(error, "cannot put sets, services and backends in force") : 0;
+	return error ? tg_fail_errno(error, "cannot put sets and services in force") : 0;
+}
+
+bool tg_gate_tables_leave(const struct tg_gate *gate)
+{
+	for (uint32_t i = 0; i < gate->tables.count; i++)
+		if (!gate->tables.at[i]->named && tg_table_is_there(&gate->tables.at[i]->table))
+			return true;
+	return false;
 }
 
 void tg_gate_tables_settle(struct tg_gate *gate, bool published)
 {
+	bool alone = gate->generations.ended + 1 >= gate->generation;
+
 	for (uint32_t i = 0; i < gate->tables.count; i++) {
 		struct tg_live *live = gate->tables.at[i];
-		bool goes = published ? !live->named : live->fresh;
+		bool goes = published ? !live->named && alone : live->fresh;
 
 		if (goes && tg_table_is_there(&live->table)) {
 			tg_table_enter(live->number);

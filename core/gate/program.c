@@ -33,14 +33,14 @@ static int load_failed(int error)
 			     tg_libbpf_log_text());
 }
 
-/* The kernel learns what a map's inner maps look like from a sample. */
-static int describe_inner(struct bpf_map *map, __u32 flags, __u32 value_bytes, int *sample)
+/* The kernel learns what the live tables look like from a sample. */
+static int describe_tables(struct bpf_map *tables, int *sample)
 {
-	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = flags);
+	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = TG_TABLE_MAP_FLAGS);
 
-	*sample = bpf_map_create(BPF_MAP_TYPE_ARRAY, "tg_sample", sizeof(__u32), value_bytes, 1,
+	*sample = bpf_map_create(BPF_MAP_TYPE_ARRAY, "tg_sample", sizeof(__u32), TG_ROW_BYTES, 1,
 				 &options);
-	return *sample < 0 ? *sample : bpf_map__set_inner_map_fd(map, *sample);
+	return *sample < 0 ? *sample : bpf_map__set_inner_map_fd(tables, *sample);
 }
 
 static int configure(struct tidegate_bpf *skeleton, const struct tg_spec *spec, uint32_t hooks,
@@ -60,6 +60,11 @@ static int configure(struct tidegate_bpf *skeleton, const struct tg_spec *spec, 
 	error = bpf_map__set_max_entries(skeleton->maps.tg_hits, spec->slots * spec->copies);
 	if (!error)
 		error = bpf_map__set_max_entries(skeleton->maps.tg_slots, spec->slots);
+	if (!error)
+		error = bpf_map__set_max_entries(skeleton->maps.tg_images, spec->images);
+	if (!error)
+		error = bpf_map__set_value_size(skeleton->maps.tg_images,
+						spec->rows * TG_ROW_BYTES);
 	return error ? error : tg_shared_maps_use(maps, spec, skeleton->obj);
 }
 
@@ -70,9 +75,11 @@ static void fill_set(struct tg_program_set *set, struct tidegate_bpf *skeleton,
 		.spec = *spec,
 		.hooks = hooks,
 		.skeleton = skeleton,
-		.image = bpf_map__fd(skeleton->maps.tg_image),
+		.images = bpf_map__fd(skeleton->maps.tg_images),
 		.hits = bpf_map__fd(skeleton->maps.tg_hits),
 		.slots = bpf_map__fd(skeleton->maps.tg_slots),
+		.word = bpf_map__fd(skeleton->maps.data_gate),
+		.in_force = &skeleton->data_gate->tg_in_force,
 	};
 	for (int hook = 0; hook < TG_HOOK_COUNT; hook++) {
 		const struct bpf_program *program =
@@ -88,18 +95,14 @@ int tg_program_set_load(const struct tg_spec *spec, uint32_t hooks, struct tg_sh
 	struct tg_shared_maps shared = *maps;
 	struct tg_program_set fresh;
 	struct tidegate_bpf *skeleton;
-	int image = -1, table = -1;
+	int table = -1;
 	int error;
 
 	tg_libbpf_log_begin();
 	skeleton = tidegate_bpf__open();
 	error = skeleton ? configure(skeleton, spec, hooks, maps) : -errno;
 	if (!error)
-		error = describe_inner(skeleton->maps.tg_image, TG_IMAGE_MAP_FLAGS,
-				       spec->rows * TG_ROW_BYTES, &image);
-	if (!error)
-		error = describe_inner(skeleton->maps.tg_tables, TG_TABLE_MAP_FLAGS, TG_ROW_BYTES,
-				       &table);
+		error = describe_tables(skeleton->maps.tg_tables, &table);
 	if (!error)
 		error = tidegate_bpf__load(skeleton);
 	if (error) {
@@ -120,8 +123,6 @@ int tg_program_set_load(const struct tg_spec *spec, uint32_t hooks, struct tg_sh
 	*maps = shared;
 	*set = fresh;
 out:
-	if (image >= 0)
-		close(image);
 	if (table >= 0)
 		close(table);
 	tg_libbpf_log_end();
@@ -133,12 +134,6 @@ void tg_program_set_free(struct tg_program_set *set)
 	tg_unix_programs_free(set);
 	tidegate_bpf__destroy(set->skeleton);
 	set->skeleton = NULL;
-}
-
-void tg_program_set_on_error(const struct tg_program_set *set, uint32_t deny)
-{
-	set->skeleton->bss->tg_deny_on_error = deny;
-	tg_unix_programs_on_error(set, deny);
 }
 
 void tg_program_set_nest(const struct tg_program_set *set)

@@ -19,20 +19,19 @@ struct tg_program_set {
 	uint32_t hooks; /* bits: which of the programs are loaded */
 	struct tidegate_bpf *skeleton;
 	struct unix_bpf *unix_skeleton; /* NULL: no hook of unix sockets is among `hooks` */
-	/* The skeletons own these descriptors. */
+	/* The skeletons own these descriptors, and the mapping. */
 	int program[TG_HOOK_COUNT];
-	int image;
+	int images;
 	int hits;
 	int slots;
+	int word;        /* the map of the next */
+	__u64 *in_force; /* TG_IN_FORCE(), mapped */
 };
 
 /* Load a set.  Fills in those of `maps` that are -1 and needed; they belong to the caller. */
 int tg_program_set_load(const struct tg_spec *spec, uint32_t hooks, struct tg_shared_maps *maps,
 			struct tg_program_set *set);
 void tg_program_set_free(struct tg_program_set *set);
-
-/* Let a set refuse these operations (bits) if it finds no usable image; at first, none. */
-void tg_program_set_on_error(const struct tg_program_set *set, uint32_t deny);
 
 /* Let a set look whether it judges a call twice, because it is attached to several cgroups. */
 void tg_program_set_nest(const struct tg_program_set *set);

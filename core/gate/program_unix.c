@@ -34,7 +34,9 @@ static int configure(const struct unix_bpf *skeleton, const struct tg_program_se
 		bpf_program__set_expected_attach_type(program, tg_hook_kinds[hook].attach_type);
 		bpf_program__set_autoload(program, set->hooks >> hook & 1);
 	}
-	error = bpf_map__reuse_fd(skeleton->maps.tg_image, set->image);
+	error = bpf_map__reuse_fd(skeleton->maps.tg_images, set->images);
+	if (!error)
+		error = bpf_map__reuse_fd(skeleton->maps.data_gate, set->word);
 	if (!error)
 		error = bpf_map__reuse_fd(skeleton->maps.tg_hits, set->hits);
 	if (!error)
@@ -70,12 +72,6 @@ void tg_unix_programs_free(struct tg_program_set *set)
 {
 	unix_bpf__destroy(set->unix_skeleton);
 	set->unix_skeleton = NULL;
-}
-
-void tg_unix_programs_on_error(const struct tg_program_set *set, uint32_t deny)
-{
-	if (set->unix_skeleton)
-		set->unix_skeleton->bss->tg_deny_on_error = deny;
 }
 
 void tg_unix_programs_nest(const struct tg_program_set *set)

@@ -12,8 +12,7 @@
 int tg_unix_programs_load(struct tg_program_set *set, struct tg_shared_maps *maps);
 void tg_unix_programs_free(struct tg_program_set *set);
 
-/* Like tg_program_set_on_error() and tg_program_set_nest(). */
-void tg_unix_programs_on_error(const struct tg_program_set *set, uint32_t deny);
+/* Like tg_program_set_nest(). */
 void tg_unix_programs_nest(const struct tg_program_set *set);
 
 #endif

@@ -80,7 +80,7 @@ int tg_name_history_add(struct tg_name_history *history, const struct tg_image *
 
 	if (error)
 		return error;
-	if (kept[0] && are_same(kept[0], names)) {
+	if (kept[0] && kept[0]->last + 1 == generation && are_same(kept[0], names)) {
 		free(names);
 	} else {
 		memmove(kept + 1, kept, TG_NAMES_KEPT * sizeof(*kept));

@@ -41,7 +41,7 @@ static const struct shared_map shared_maps[] = {
 	{MAP(sents), TG_FEATURE_SENT, NULL},
 	{MAP(path_rewrites), TG_FEATURE_PATH_BACK, NULL},
 	{MAP(path_notes), TG_FEATURE_PATH_BACK, NULL},
-	{MAP(tables), TG_FEATURE_SETS | TG_FEATURE_BALANCE, NULL},
+	{MAP(tables), TG_FEATURE_SETS | TG_FEATURE_SERVICES, NULL},
 	{MAP(rates), TG_FEATURE_RATES, NULL},
 	{MAP(clients), TG_FEATURE_STICKY, NULL},
 	{MAP(owners), TG_FEATURE_OWNER, NULL},

@@ -2,6 +2,8 @@
 /* stamp.c - what a gate writes into its copy of an image. */
 #include "gate/stamp.h"
 
+#include "image/image_backends.h"
+
 static void stamp_directory(const struct tg_slot_table *slots, void *rows)
 {
 	const struct tg_image_about *about = tg_image_row(rows, 1);
@@ -28,32 +30,43 @@ static void stamp_sets(const uint32_t *tables, struct tg_section *section)
 }
 
 /* Neighbouring terms may share a rest, which must be stamped only once. */
-static void stamp_services(const uint32_t *tables, void *rows, const struct tg_section *section)
+static void stamp_rests(const uint32_t *tables, void *rows, const struct tg_section *section)
 {
+	const struct tg_table_entry *blocks = tg_image_blocks(rows);
 	const struct tg_term *terms = tg_image_terms(rows, section);
 	uint32_t before = 0;
 
 	for (uint32_t i = 0; i < section->terms; i++) {
 		struct tg_term_rest *rest = (void *)tg_image_row(rows, terms[i].rest_row);
 
-		if (terms[i].verb == TG_VERB_BALANCE && terms[i].rest_row != before &&
-		    rest->services)
-			rest->services = tables[rest->services - 1] + 1;
+		if (terms[i].verb == TG_VERB_BALANCE && terms[i].rest_row != before) {
+			if (rest->services)
+				rest->services = tables[rest->services - 1] + 1;
+			else if (blocks)
+				rest->block += blocks->data_row;
+		}
 		before = terms[i].rest_row;
 	}
 }
 
-void tg_stamp(void *rows, const struct tg_slot_table *slots, const uint32_t *tables,
-	      uint64_t generation)
+static void stamp_blocks(const struct tg_slot_table *slots, void *rows)
 {
-	struct tg_image_header *header = rows;
+	struct tg_table_rows blocks = tg_image_block_rows(rows);
+	struct tg_block *block = NULL;
+
+	while (blocks.count && (block = (struct tg_block *)tg_block_next(&blocks, block)))
+		block->slot = slots->of_rule[block->rule];
+}
+
+void tg_stamp(void *rows, const struct tg_slot_table *slots, const uint32_t *tables)
+{
 	const struct tg_section *section;
 
-	header->generation = generation;
 	stamp_directory(slots, rows);
+	stamp_blocks(slots, rows);
 	for (int place = 0; (section = tg_image_section_next(rows, &place)); place++) {
 		stamp_slots(slots, rows, section);
 		stamp_sets(tables, (struct tg_section *)section);
-		stamp_services(tables, rows, section);
+		stamp_rests(tables, rows, section);
 	}
 }

@@ -7,10 +7,9 @@
 
 /*
  * Replace the slots and the numbers of tables that the compiler wrote by those
- * of the gate, and write the generation.  `tables`: by table of the image.  The
- * checksum is left as it is: nothing verifies the copy.
+ * of the gate, and the rows of lists of backends by those in the image.  `tables`: by
+ * table of the image.  The checksum is left as it is: nothing verifies the copy.
  */
-void tg_stamp(void *rows, const struct tg_slot_table *slots, const uint32_t *tables,
-	      uint64_t generation);
+void tg_stamp(void *rows, const struct tg_slot_table *slots, const uint32_t *tables);
 
 #endif

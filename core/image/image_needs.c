@@ -22,6 +22,16 @@ static uint32_t power_of_two(uint32_t least, uint32_t value)
 	return least;
 }
 
+/* How many of the last images are kept, each in a slot of `rows`, which is a power of two. */
+static uint32_t images_kept(uint32_t rows)
+{
+	uint32_t fit = TG_IMAGES_BYTES / TG_ROW_BYTES / rows;
+
+	if (fit > TG_MAX_IMAGES)
+		return TG_MAX_IMAGES;
+	return fit > 2 ? fit : 2;
+}
+
 static uint32_t effect_features(uint32_t effects)
 {
 	static const struct {
@@ -155,6 +165,7 @@ void tg_program_spec_of_image(const void *rows, uint32_t slots, struct tg_spec *
 			need.unix_keys[place - TG_OP_COUNT] = section->keys;
 		need.features |= section_features(rows, section);
 	}
+	need.images = images_kept(need.rows);
 	*hooks = tg_image_hooks(rows);
 	*spec = need;
 }
@@ -194,6 +205,7 @@ uint32_t tg_image_deny_on_error(const void *rows)
 void tg_program_spec_widen(struct tg_spec *spec, const struct tg_spec *other)
 {
 	spec->rows = spec->rows > other->rows ? spec->rows : other->rows;
+	spec->images = images_kept(spec->rows);
 	spec->slots = spec->slots > other->slots ? spec->slots : other->slots;
 	spec->features |= other->features;
 	for (int op = 0; op < TG_OP_COUNT; op++) {

@@ -123,13 +123,14 @@ int tg_lock_file_make(int *fd)
 	return 0;
 }
 
-static int set_lock(const struct tg_table *table, short type)
-{
-	struct flock lock = {.l_type = type, .l_start = table->number, .l_len = 1};
+/* The longest that an honest process needs is for a set of millions of elements. */
+#define PATIENCE_S 5
 
-	if (table->lock_fd < 0)
-		return 0;
-	return fcntl(table->lock_fd, F_SETLK, &lock) ? -errno : 0;
+static int set_lock(int fd, uint32_t number, short type)
+{
+	struct flock lock = {.l_type = type, .l_start = number, .l_len = 1};
+
+	return fcntl(fd, F_SETLK, &lock) ? -errno : 0;
 }
 
 /*
@@ -145,28 +146,40 @@ static void pause_ns(uint64_t *ns)
 	*ns = *ns * 2 < most ? *ns * 2 : most;
 }
 
-int tg_table_lock(const struct tg_table *table)
+int tg_lock_file_lock(int fd, uint32_t number, uint32_t patience_s)
 {
 	uint64_t until = 0, ns = 10000;
 	int error;
 
-	while ((error = set_lock(table, F_WRLCK)) == -EAGAIN || error == -EACCES) {
+	while ((error = set_lock(fd, number, F_WRLCK)) == -EAGAIN || error == -EACCES) {
 		uint64_t now = TG_NOW_NS();
 
-		until = until ? until : now + TG_LOCK_PATIENCE_MS * 1000000ull;
+		until = until ? until : now + patience_s * 1000000000ull;
 		if (now > until)
 			return tg_fail(-EBUSY,
 				       "another process has had it locked for %u seconds: end the "
 				       "process that hangs, or try again",
-				       TG_LOCK_PATIENCE_MS / 1000);
+				       patience_s);
 		pause_ns(&ns);
 	}
-	return error ? tg_fail_errno(error, "cannot lock a table") : 0;
+	return error ? tg_fail_errno(error, "cannot lock a file") : 0;
+}
+
+void tg_lock_file_unlock(int fd, uint32_t number)
+{
+	set_lock(fd, number, F_UNLCK);
+}
+
+int tg_table_lock(const struct tg_table *table)
+{
+	return table->lock_fd < 0 ? 0
+				  : tg_lock_file_lock(table->lock_fd, table->number, PATIENCE_S);
 }
 
 void tg_table_unlock(const struct tg_table *table)
 {
-	set_lock(table, F_UNLCK);
+	if (table->lock_fd >= 0)
+		tg_lock_file_unlock(table->lock_fd, table->number);
 }
 
 /* Several tables share a mutex; no thread is ever in two tables. */

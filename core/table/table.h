@@ -43,9 +43,6 @@ struct tg_table {
 	struct tg_table_parts parts;
 };
 
-/* The longest that an honest process needs is for a set of millions of elements. */
-#define TG_LOCK_PATIENCE_MS 5000
-
 /* Make rows of zeros, in a kernel map or in memory.  tg_table_close() frees either. */
 int tg_table_make_map(struct tg_table *table, const char *name, uint64_t rows);
 int tg_table_make_memory(struct tg_table *table, uint64_t rows);
@@ -80,7 +77,11 @@ void tg_table_take_out(struct tg_table *table, int outer);
  */
 int tg_lock_file_make(int *fd);
 
-/* -EBUSY: another process has had the lock for TG_LOCK_PATIENCE_MS. */
+/* Lock a byte of it.  -EBUSY, with a text: another process has had it for so many seconds. */
+int tg_lock_file_lock(int fd, uint32_t number, uint32_t patience_s);
+void tg_lock_file_unlock(int fd, uint32_t number);
+
+/* -EBUSY: another process has had the lock for long. */
 int tg_table_lock(const struct tg_table *table);
 void tg_table_unlock(const struct tg_table *table);
 

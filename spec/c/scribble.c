@@ -35,7 +35,7 @@ struct region {
 };
 
 struct regions {
-	struct region at[16];
+	struct region at[32];
 	uint32_t count;
 };
 
@@ -54,9 +54,9 @@ static struct regions shared_by(const struct tg_gate *gate)
 	for (uint32_t i = 0; i < gate->tables.count; i++)
 		add_region(&regions, gate->tables.at[i]->table.rows.rows,
 			   (size_t)gate->tables.at[i]->table.rows.count * TG_ROW_BYTES);
-	for (int i = 0; i < 2; i++)
-		add_region(&regions, gate->tables.blocks[i].rows.rows,
-			   (size_t)gate->tables.blocks[i].rows.count * TG_ROW_BYTES);
+	for (uint32_t i = 0; i < gate->lists.count; i++)
+		add_region(&regions, gate->lists.at[i].blocks.rows,
+			   (size_t)gate->lists.at[i].blocks.count * TG_ROW_BYTES);
 	add_region(&regions, counters->hits,
 		   (size_t)counters->slot_count * counters->copies * sizeof(struct tg_hits));
 	add_region(&regions, counters->slots, counters->slot_count * sizeof(struct tg_slot));

@@ -6,11 +6,11 @@ local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
 local uv = require "luv"
 
-local BPF_MAP_DELETE_ELEM, MAP_OF_MAPS = 3, 12
+local BPF_MAP_LOOKUP_ELEM, BPF_MAP_UPDATE_ELEM, ARRAY = 1, 2, 2
 local SYS_BPF = ffi.arch == "x64" and 321 or 280
 
---- This process's descriptor of the one map of maps with one place: the one that holds the image.
-local function image_map()
+--- This process's descriptor of the map of one word: the one that says which image is in force.
+local function word_map()
   local folder = assert(uv.fs_scandir "/proc/self/fdinfo")
   for name in function() return uv.fs_scandir_next(folder) end do
     local handle = io.open("/proc/self/fdinfo/" .. name)
@@ -18,20 +18,29 @@ local function image_map()
     if handle then
       handle:close()
     end
-    if tonumber(text:match "\nmap_type:%s+(%d+)") == MAP_OF_MAPS
+    if tonumber(text:match "\nmap_type:%s+(%d+)") == ARRAY
+      and text:match "\nvalue_size:%s+(%d+)" == "8"
       and text:match "\nmax_entries:%s+(%d+)" == "1" then
       return tonumber(name)
     end
   end
 end
 
---- Take the image away from the programs.
-local function remove_image()
-  local key, attributes = ffi.new "uint32_t[1]", ffi.new "uint64_t[4]"
-  attributes[0] = assert(image_map())
+local function bpf(command, map, key, value)
+  local attributes = ffi.new "uint64_t[4]"
+  attributes[0] = map
   attributes[1] = ffi.cast("uintptr_t", key)
-  assert(libc.outcome(libc.call.syscall(ffi.cast("long", SYS_BPF),
-    ffi.cast("long", BPF_MAP_DELETE_ELEM), attributes, ffi.cast("long", 32))))
+  attributes[2] = ffi.cast("uintptr_t", value)
+  assert(libc.outcome(libc.call.syscall(ffi.cast("long", SYS_BPF), ffi.cast("long", command),
+    attributes, ffi.cast("long", 32))))
+end
+
+--- Take the image away from the programs: the next generation has none yet.
+local function remove_image()
+  local key, word, map = ffi.new "uint32_t[1]", ffi.new "uint32_t[2]", assert(word_map())
+  bpf(BPF_MAP_LOOKUP_ELEM, map, key, word)
+  word[0] = word[0] + 1
+  bpf(BPF_MAP_UPDATE_ELEM, map, key, word)
 end
 
 sandbox.describe("on_error", function(here)

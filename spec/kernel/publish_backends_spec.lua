@@ -1,10 +1,14 @@
 -- What a publish does to lists of backends: their counts continue as long as
--- their rule exists, and the memory that they took is given back.
+-- their rule exists, and they take nothing beside their image.
 
+local client = require "spec.support.client"
 local footprint = require "spec.support.footprint"
 local netns = require "spec.support.netns"
 local sandbox = require "spec.support.sandbox"
 local socket = require "spec.support.socket"
+local wider = require "spec.support.wider"
+
+local IMAGES = 8 -- that a gate keeps
 
 sandbox.describe("a publish", function(here)
   before_each(netns.own_all_addresses)
@@ -27,11 +31,11 @@ sandbox.describe("a publish", function(here)
   --- Connect that often; the places where the connects were redirected are counted in `counts`.
   local function call(counts, to, times)
     for _ = 1, times do
-      local client = socket.udp "inet"
-      assert(client:connect(to))
-      local peer = client:getpeername()
+      local caller = socket.udp "inet"
+      assert(caller:connect(to))
+      local peer = caller:getpeername()
       counts[peer] = (counts[peer] or 0) + 1
-      client:close()
+      caller:close()
     end
   end
 
@@ -77,61 +81,52 @@ sandbox.describe("a publish", function(here)
     end
   end)
 
-  --- The maps that the process has open and that are not among `others`.
-  local function maps_beside(others)
-    local ids = footprint.maps()
-    for id in pairs(others) do
-      ids[id] = nil
-    end
-    return ids
-  end
-
-  local function assert_gone(ids)
-    assert(next(ids))
-    for id in pairs(ids) do
-      assert(not footprint.map_exists(id), "a map is left behind")
-    end
-  end
-
-  local function bytes_of_maps()
-    return (select(2, footprint.maps()))
-  end
-
-  it("takes a list's memory once, and gives it back when there are no lists", function()
-    local gate, took, seen = here:enforce "", {}, {}
+  it("takes no map, and keeps no more mappings than there are images, for lists", function()
+    local gate = here:enforce ""
     publish(gate, "api", "10.96.0.10", { A, B })
-    publish(gate) -- the programs stay
-    local before, bytes, descriptors = footprint.maps(), bytes_of_maps(), footprint.descriptors()
-    for round = 1, 6 do
-      publish(gate, "api", "10.96.0.10", { A, B })
-      took[round] = bytes_of_maps()
-      for id in pairs(maps_beside(before)) do
-        seen[id] = true
-      end
+    local maps, bytes = footprint.maps()
+    local descriptors, mappings = footprint.descriptors(), footprint.mappings()
+    for round = 1, 30 do
+      publish(gate, "r" .. round, "10.96.0.10", { A, B }, "api", "10.96.0.11", { C, B, A })
+      local now, took = footprint.maps()
+      assert.same(maps, now)
+      assert.equal(bytes, took)
+      assert.equal(descriptors, footprint.descriptors())
+      assert.is_true(footprint.mappings() < mappings + IMAGES)
     end
-    assert.equal(took[2], took[6])
-    publish(gate)
-    assert.equal(bytes, bytes_of_maps())
-    assert.equal(descriptors, footprint.descriptors())
-    assert_gone(seen)
   end)
 
-  it("gives back at once what many long lists took", function()
-    local gate, long, many = here:enforce "", {}, {}
-    for index = 1, 256 do
-      long[index] = ("127.0.2.%d:7"):format(index % 256)
+  it("counts each call, also if it ends when another image is in force", function()
+    local gate = here:enforce [[deny { "no", connect = "192.0.2.1", errno = "EACCES" }]]
+    local lists = { { A, B, C }, { B, A, C }, { C, B, A } }
+    local function list(index)
+      for _, rule in ipairs(gate:rules()) do
+        if rule.name == "api" then
+          rule:remove()
+        end
+      end
+      gate:balance { "api", connect = "192.0.2.2", to = lists[index % 3 + 1], reveal = true }
+      assert(gate:commit())
     end
-    for index = 1, 200 do
-      many[3 * index - 2], many[3 * index - 1], many[3 * index] = "r" .. index, "10.97.0." .. index,
-        long
+    list(1)
+    local storm = client.storm("192.0.2.1", "192.0.2.2", 80)
+    local sum = 0
+    for index = 2, 200 do
+      list(index)
+      if index % 60 == 0 then
+        gate:deny(wider.rule(index / 60))
+      end
     end
-    publish(gate, unpack(many))
-    publish(gate) -- the programs stay
-    local before = footprint.maps()
-    publish(gate, unpack(many))
-    local large = maps_beside(before)
-    publish(gate, "api", "10.96.0.10", { A, B })
-    assert_gone(large)
-    call({}, "10.96.0.10:80", 1)
+    local answers = client.finish(storm)
+    local rewritten = 0
+    for answer, count in pairs(answers) do
+      rewritten = rewritten + (answer:find "^rewritten" and count or 0)
+    end
+    for _, backend in ipairs(gate:stats().rules.api.backends) do
+      sum = sum + backend.picked
+    end
+    assert.is_true(rewritten > 0)
+    assert.equal(rewritten, gate:stats().rules.api.hits)
+    assert.equal(rewritten, sum)
   end)
 end)

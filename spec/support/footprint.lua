@@ -1,12 +1,10 @@
 --- The resources of this process: memory, descriptors, maps.
 
-local command = require "spec.support.command"
 local uv = require "luv"
 
 local M = {}
 
 local PAGE_BYTES = 4096
-local bpftool = "/usr/sbin/bpftool"
 
 --- The maps that this process has open: their ids, and the memory that the kernel says they take.
 ---@return table<integer, true> ids
@@ -28,13 +26,6 @@ function M.maps()
   return ids, bytes
 end
 
---- Whether a map still exists in the kernel, whatever holds it.
----@param id integer
----@return boolean
-function M.map_exists(id)
-  return command.run({ bpftool, "map", "show", "id", tostring(id) }).status == 0
-end
-
 --- Resident memory, in bytes, after garbage has been collected.
 ---@return integer
 function M.memory()
@@ -44,6 +35,16 @@ function M.memory()
   local pages = handle:read "*l":match "^%d+ (%d+)"
   handle:close()
   return tonumber(pages) * PAGE_BYTES
+end
+
+--- How many mappings of maps of the kernel this process has.
+---@return integer
+function M.mappings()
+  local count = 0
+  for line in io.lines "/proc/self/maps" do
+    count = count + (line:find("bpf-map", 1, true) and 1 or 0)
+  end
+  return count
 end
 
 ---@return integer
