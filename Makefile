@@ -127,6 +127,13 @@ $(COMPLETIONS): docs/completions.lua $(wildcard lua/tidegate/*.lua lua/tidegate/
 	$(Q)TIDEGATE_LIBRARY=$(BUILD)/libtidegate.so LUA_PATH='lua/?.lua;lua/?/init.lua;$(B)/lua/?.lua;;' \
 	  $(LUAJIT) docs/completions.lua $(notdir $(@D)) > $@
 
+# The manual pages, of which one stands for all: which there are, the option parser says.
+$(B)/man/tidegate.1: $(wildcard docs/*.lua lua/tidegate/*.lua lua/tidegate/*/*.lua) docs/policy.md core/tidegate.h $(LIBRARY)
+	$(call say,MAN,$(@D))
+	$(Q)rm -rf $(@D) && mkdir -p $(@D)
+	$(Q)TIDEGATE_LIBRARY=$(BUILD)/libtidegate.so LUA_PATH='docs/?.lua;lua/?.lua;lua/?/init.lua;$(B)/lua/?.lua;;' \
+	  $(LUAJIT) docs/man.lua $(@D)
+
 # Write the launcher: $(1) the file, $(2) the folders of the Lua modules, relative to that file,
 # $(3) whether it is installed, or stays in the tree. Its first line names LuaJIT by its path, so
 # that PATH does not choose what runs.
@@ -326,7 +333,7 @@ opm: $(LIBRARY) ## put the package for OpenResty's opm together in build/opm
 install_lua = (cd lua && find tidegate -name '*.lua' -exec install -Dm 644 {} $(abspath $(1))/{} \;) && \
 	(cd $(B)/lua && find tidegate -name '*.lua' -exec install -Dm 644 {} $(abspath $(1))/{} \;)
 
-install: all $(B)/tidegate.h $(B)/luals/tidegate.lua $(COMPLETIONS) ## install under PREFIX (/usr/local), inside DESTDIR if that is set
+install: all $(B)/tidegate.h $(B)/luals/tidegate.lua $(COMPLETIONS) $(B)/man/tidegate.1 ## install under PREFIX (/usr/local), inside DESTDIR if that is set
 	$(call say,INSTALL,$(DESTDIR)$(PREFIX))
 	$(Q)install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(LIBDIR)/pkgconfig
 	$(Q)$(call launcher,$(DESTDIR)$(PREFIX)/bin/tidegate,$(shell realpath -m --relative-to=$(PREFIX)/bin $(LUADIR)),installed)
@@ -339,6 +346,10 @@ install: all $(B)/tidegate.h $(B)/luals/tidegate.lua $(COMPLETIONS) ## install u
 	$(Q)install -Dm 644 $(B)/completions/bash/tidegate $(DESTDIR)$(PREFIX)/share/bash-completion/completions/tidegate
 	$(Q)install -Dm 644 $(B)/completions/zsh/_tidegate $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_tidegate
 	$(Q)install -Dm 644 $(B)/completions/fish/tidegate.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/tidegate.fish
+	$(Q)for page in $(B)/man/*; do \
+	  section=$${page##*.}; \
+	  install -Dm 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${section%lua}/$${page##*/} || exit 1; \
+	done
 	$(Q)$(pkgconfig) > $(DESTDIR)$(LIBDIR)/pkgconfig/tidegate.pc
 	$(Q)$(call install_lua,$(DESTDIR)$(LUADIR))
 	$(Q)[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig
