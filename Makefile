@@ -333,7 +333,17 @@ opm: $(LIBRARY) ## put the package for OpenResty's opm together in build/opm
 install_lua = (cd lua && find tidegate -name '*.lua' -exec install -Dm 644 {} $(abspath $(1))/{} \;) && \
 	(cd $(B)/lua && find tidegate -name '*.lua' -exec install -Dm 644 {} $(abspath $(1))/{} \;)
 
-install: all $(B)/tidegate.h $(B)/luals/tidegate.lua $(COMPLETIONS) $(B)/man/tidegate.1 ## install under PREFIX (/usr/local), inside DESTDIR if that is set
+install: install-programs $(COMPLETIONS) $(B)/man/tidegate.1 ## install under PREFIX (/usr/local), inside DESTDIR if that is set
+	$(Q)install -Dm 644 $(B)/completions/bash/tidegate $(DESTDIR)$(PREFIX)/share/bash-completion/completions/tidegate
+	$(Q)install -Dm 644 $(B)/completions/zsh/_tidegate $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_tidegate
+	$(Q)install -Dm 644 $(B)/completions/fish/tidegate.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/tidegate.fish
+	$(Q)for page in $(B)/man/*; do \
+	  section=$${page##*.}; \
+	  install -Dm 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${section%lua}/$${page##*/} || exit 1; \
+	done
+
+# What runs. The rest is written by our own command, which a library with sanitizers cannot do.
+install-programs: all $(B)/tidegate.h $(B)/luals/tidegate.lua
 	$(call say,INSTALL,$(DESTDIR)$(PREFIX))
 	$(Q)install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(LIBDIR)/pkgconfig
 	$(Q)$(call launcher,$(DESTDIR)$(PREFIX)/bin/tidegate,$(shell realpath -m --relative-to=$(PREFIX)/bin $(LUADIR)),installed)
@@ -343,13 +353,6 @@ install: all $(B)/tidegate.h $(B)/luals/tidegate.lua $(COMPLETIONS) $(B)/man/tid
 	$(Q)install -m 755 $(B)/$(REPL) $(DESTDIR)$(LIBDIR)/$(REPL)
 	$(Q)install -m 644 $(B)/tidegate.h $(DESTDIR)$(PREFIX)/include/
 	$(Q)install -Dm 644 $(B)/luals/tidegate.lua $(DESTDIR)$(PREFIX)/share/tidegate/luals/tidegate.lua
-	$(Q)install -Dm 644 $(B)/completions/bash/tidegate $(DESTDIR)$(PREFIX)/share/bash-completion/completions/tidegate
-	$(Q)install -Dm 644 $(B)/completions/zsh/_tidegate $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_tidegate
-	$(Q)install -Dm 644 $(B)/completions/fish/tidegate.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/tidegate.fish
-	$(Q)for page in $(B)/man/*; do \
-	  section=$${page##*.}; \
-	  install -Dm 644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${section%lua}/$${page##*/} || exit 1; \
-	done
 	$(Q)$(pkgconfig) > $(DESTDIR)$(LIBDIR)/pkgconfig/tidegate.pc
 	$(Q)$(call install_lua,$(DESTDIR)$(LUADIR))
 	$(Q)[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig
@@ -382,6 +385,6 @@ help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
 
 .PHONY: all deps test soak fuzz test-kernels demo bench bench-nginx docs lint lint-lua lint-format lint-layers lint-symbols \
-	install install-rock rock opm library clean help
+	install install-programs install-rock rock opm library clean help
 .DELETE_ON_ERROR:
 .PRECIOUS: $(B)/%.bpf.o

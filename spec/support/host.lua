@@ -30,7 +30,7 @@ function M.build(way)
   -- Other flags need another build; the plain one is there already.
   local build = way.flags and folder .. "/build" or command.build
   run { "make", "-s", "-j2", "B=" .. build, "CFLAGS=-O0 -g " .. (way.flags or ""),
-    "PREFIX=" .. folder, "install" }
+    "PREFIX=" .. folder, "install-programs" }
   local self = setmetatable({ folder = folder, wrapper = {} }, Host)
   if way.valgrind then
     self.wrapper = { "valgrind", "-q", "--leak-check=full", "--error-exitcode=99",
