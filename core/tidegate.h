@@ -628,6 +628,17 @@ struct tg_vip_info {
 	uint32_t reserved;
 };
 
+#define TG_VIP_TEXT 58 /**< bytes that hold the text of any VIP */
+
+/**
+ * Write a VIP as tg_services_put() reads it: "10.96.0.10:80/tcp" or "[2001:db8::1]:53/udp"; with
+ * port 0 there is a star in the port's place, with protocol 0 only the address.  -ENOSPC: `size` is
+ * below TG_VIP_TEXT; -EINVAL: the port is over 65535, or a VIP with a port is not tcp or udp.
+ *
+ * Threads: any.
+ */
+int tg_vip_format(const struct tg_vip_info *vip, char *text, size_t size);
+
 struct tg_set_info {
 	size_t size;       /**< sizeof(struct tg_set_info) */
 	const char *name;  /**< valid as long as the set or the image */

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -117,4 +118,35 @@ void tg_vip_show(const struct tg_vip_key *vip, uint32_t backends, struct tg_vip_
 	tg_address_bytes((struct tg_key128){vip->high, vip->low}, own.addr);
 	if (info)
 		tg_struct_give(&info_kind, info, &own);
+}
+
+static const char *proto_text(uint32_t proto)
+{
+	return proto == IPPROTO_TCP ? "/tcp" : proto == IPPROTO_UDP ? "/udp" : proto ? NULL : "";
+}
+
+int tg_vip_format(const struct tg_vip_info *vip, char *text, size_t size)
+{
+	char address[TG_ADDR_TEXT], port[8] = "*";
+	int error = TG_REQUIRE(vip) ?: TG_REQUIRE(text) ?: tg_vip_check_info(vip);
+	const char *proto;
+
+	if (error)
+		return error;
+	if (size < TG_VIP_TEXT)
+		return tg_fail(-ENOSPC, "the text of a VIP needs room for %d bytes", TG_VIP_TEXT);
+	proto = proto_text(vip->proto);
+	if (vip->port > 65535)
+		return tg_fail(-EINVAL, "port %u is over 65535", vip->port);
+	if (!proto || (!*proto && vip->port))
+		return tg_fail(-EINVAL, "protocol %u: a VIP with a port is tcp or udp", vip->proto);
+	tg_addr_format(vip->addr, address, sizeof(address));
+	if (vip->port)
+		snprintf(port, sizeof(port), "%u", (uint16_t)vip->port);
+	if (!*proto)
+		snprintf(text, size, "%s", address);
+	else
+		snprintf(text, size, strchr(address, ':') ? "[%s]:%s%s" : "%s:%s%s", address, port,
+			 proto);
+	return 0;
 }

@@ -9,6 +9,8 @@ local meant = require "tidegate.meant"
 local names = require "tidegate.names"
 local suggest = require "tidegate.suggest"
 
+local C = library.C
+
 local M = {}
 
 --- A backend of a balance rule or of a service.
@@ -283,18 +285,14 @@ function M.plain(backends)
   return plain
 end
 
+local vip_text = ffi.new("char[?]", C.TG_VIP_TEXT)
+
 --- "10.96.0.10:80/tcp", "10.96.0.10:*/tcp" or "10.96.0.10"
 ---@param info ffi.cdata* struct tg_vip_info
 ---@return string
 function M.vip_text(info)
-  if info.proto == 0 then
-    return library.address(info.addr)
-  end
-  local endpoint = library.endpoint(info.addr, info.port)
-  if info.port == 0 then
-    endpoint = endpoint:gsub("%d+$", "*")
-  end
-  return ("%s/%s"):format(endpoint, names.protocols[info.proto])
+  C.tg_vip_format(info, vip_text, C.TG_VIP_TEXT)
+  return ffi.string(vip_text)
 end
 
 return M

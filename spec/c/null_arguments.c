@@ -42,6 +42,7 @@ static const struct tg_set_entry some_set_entry = {.size = sizeof(some_set_entry
 static const struct tg_backend_spec some_backend_spec = {
 	.size = sizeof(some_backend_spec), .address = "127.0.0.2:8080", .weight = 1};
 static const struct tg_event some_event = {.size = sizeof(some_event), .rule = 0};
+static const struct tg_vip_info some_vip_info = {.size = sizeof(some_vip_info)};
 static struct tg_query some_query = {.size = sizeof(some_query)};
 
 static struct tg_image *image;

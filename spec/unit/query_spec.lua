@@ -145,4 +145,26 @@ describe("words", function()
     assert.equal("tg_endpoint_format: addr is NULL",
       select(2, outcome(C.tg_endpoint_format(nil, 80, room, 54))))
   end)
+
+  it("writes a VIP as it is read", function()
+    local room, vip = ffi.new "char[58]", binding.sized "struct tg_vip_info"
+    local function text(bytes, port, proto, size)
+      ffi.copy(vip.addr, bytes, 16)
+      vip.port, vip.proto = port, proto
+      local ok, message = outcome(C.tg_vip_format(vip, room, size or 58))
+      return ok and ffi.string(room) or message
+    end
+    local v4 = ("\0"):rep(10) .. "\255\255\10\96\0\10"
+    local v6 = ("\255"):rep(16)
+    assert.equal("10.96.0.10:80/tcp", text(v4, 80, 6))
+    assert.equal("10.96.0.10:*/udp", text(v4, 0, 17))
+    assert.equal("10.96.0.10", text(v4, 0, 0))
+    assert.equal("[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535/tcp", text(v6, 65535, 6))
+    assert.equal("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", text(v6, 0, 0))
+    assert.equal("port 65536 is over 65535", text(v4, 65536, 6))
+    assert.equal("protocol 132: a VIP with a port is tcp or udp", text(v4, 80, 132))
+    assert.equal("protocol 0: a VIP with a port is tcp or udp", text(v4, 80, 0))
+    assert.equal("the text of a VIP needs room for 58 bytes", text(v4, 80, 6, 57))
+    assert.equal("tg_vip_format: vip is NULL", select(2, outcome(C.tg_vip_format(nil, room, 58))))
+  end)
 end)
