@@ -41,6 +41,11 @@ static const char *word_of(enum tg_table_kind kind)
 	return kind == TG_TABLE_SERVICES ? "services" : "set";
 }
 
+static enum tg_table_kind other_kind(enum tg_table_kind kind)
+{
+	return kind == TG_TABLE_SERVICES ? TG_TABLE_SET : TG_TABLE_SERVICES;
+}
+
 /* Look among the tables of a kind for the one that was meant.  The gate is locked. */
 static void look_for(const struct tg_gate *gate, enum tg_table_kind kind,
 		     struct tg_nearest *nearest)
@@ -53,27 +58,38 @@ static void look_for(const struct tg_gate *gate, enum tg_table_kind kind,
 	}
 }
 
+/* -ENOENT, with a text: there is no such table, or it is of the other kind. */
+static int not_found(const char *name, enum tg_table_kind kind, bool is_other,
+		     struct tg_nearest *nearest)
+{
+	if (is_other)
+		return tg_fail(-ENOENT, "%s \"%s\": this is %s", word_of(kind), name,
+			       kind == TG_TABLE_SERVICES ? "a set" : "a table of services");
+	return tg_fail(-ENOENT, "%s \"%s\": the policy in force declares none of this name%s",
+		       word_of(kind), name,
+		       tg_nearest_hint(nearest, ", or it was published after this process was "
+						"forked"));
+}
+
 int tg_gate_find_live(const struct tg_gate *gate, const char *name, enum tg_table_kind kind,
 		      struct tg_live **live)
 {
 	struct tg_nearest nearest;
 	struct tg_live *found;
+	bool is_other;
 	int error = tg_gate_check_right(gate, TG_MAY_TABLES, word_of(kind));
 
 	if (error)
 		return error;
 	tg_gate_lock(gate);
 	found = tg_gate_live(gate, name, kind);
+	is_other = tg_gate_live(gate, name, other_kind(kind));
 	tg_nearest_start(&nearest, name);
 	if (!found)
 		look_for(gate, kind, &nearest);
 	tg_gate_unlock(gate);
 	if (!found)
-		return tg_fail(-ENOENT,
-			       "%s \"%s\": the policy in force declares none of this name%s",
-			       word_of(kind), name,
-			       tg_nearest_hint(&nearest, ", or it was published after this process "
-							 "was forked"));
+		return not_found(name, kind, is_other, &nearest);
 	*live = found;
 	return 0;
 }

@@ -83,7 +83,8 @@ static int check_ops(const struct tg_rule *rule)
 {
 	if (!rule->ops)
 		return tg_fail(-EINVAL, "no operation: write connect, sendmsg, egress, bind, "
-					"recvmsg, getpeername or getsockname");
+					"recvmsg, getpeername or getsockname; in C ops is a set of "
+					"bits, such as TG_BIT(TG_OP_CONNECT)");
 	if (rule->ops >> TG_OP_COUNT)
 		return tg_fail(-EINVAL, "%d is not an operation",
 			       __builtin_ctz(rule->ops >> TG_OP_COUNT) + TG_OP_COUNT);

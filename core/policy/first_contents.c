@@ -22,6 +22,13 @@ static struct tg_policy_table *find(struct tg_policy *policy, enum tg_table_kind
 
 	if (number >= 0 && policy->tables[number].kind == kind)
 		return &policy->tables[number];
+	if (number >= 0) {
+		tg_fail(-ENOENT,
+			services ? "services \"%s\": this is a set"
+				 : "set \"%s\": this is a table of services",
+			name);
+		return NULL;
+	}
 	tg_nearest_start(&nearest, name);
 	for (uint32_t i = 0; i < policy->table_count; i++)
 		if (policy->tables[i].kind == kind)

@@ -99,7 +99,10 @@ static int take_verdict(const char *what, uint32_t ops, enum tg_verb verb, uint8
 	if (verb != TG_VERB_ALLOW && verb != TG_VERB_DENY)
 		return tg_fail(-EINVAL, "%s: must be allow or deny", what);
 	if (!ops)
-		return tg_fail(-EINVAL, "%s: no operation: ops is 0", what);
+		return tg_fail(-EINVAL,
+			       "%s: no operation: ops is 0; write TG_BIT(TG_OP_CONNECT), "
+			       "not TG_OP_CONNECT",
+			       what);
 	if (ops >> TG_OP_COUNT)
 		return tg_fail(-EINVAL, "%s: ops: 0x%x is not known to this library", what,
 			       ops >> TG_OP_COUNT << TG_OP_COUNT);

@@ -133,6 +133,12 @@ local function undeclared(state)
       return nil
     end
   end
+  local other = state.policy and state.policy.tables[state.name]
+  if other then
+    local kind = state_of(other).kind
+    return ('%s: this is %s: write %s "%s"'):format(title(state), kind.what or "a " .. kind.word,
+      kind.word, state.name)
+  end
   return not_declared(state.kind.word, state.kind.verb, state.name, names)
 end
 

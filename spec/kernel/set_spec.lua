@@ -421,14 +421,16 @@ sandbox.describe("a live set", function(here)
     for message, call in pairs {
       ['set "bannde": the policy in force declares none of this name; did you mean "banned"?'] =
         function() return C.tg_gate_find_set(state.cdata, "bannde", set) end,
-      ['set "svc": the policy in force declares none of this name, or it was published after this '
+      ['set "none": the policy in force declares none of this name, or it was published after this '
         .. "process was forked"] =
+        function() return C.tg_gate_find_set(state.cdata, "none", set) end,
+      ['set "svc": this is a table of services'] =
         function() return C.tg_gate_find_set(state.cdata, "svc", set) end,
       ['services "sv": the policy in force declares none of this name; did you mean "svc"?'] =
         function() return C.tg_gate_find_services(state.cdata, "sv", services) end,
       ['set "Baned": is not declared; did you mean "banned"?'] =
         function() return C.tg_policy_set_add(policy, "Baned", nil, 0) end,
-      ['services "banned": are not declared'] =
+      ['services "banned": this is a set'] =
         function()
           return C.tg_policy_services_put(policy, "banned", "192.0.2.1:80/tcp", nil, 0)
         end,

@@ -124,7 +124,7 @@ describe("a rule", function()
   it("has a verb and operations of this version", function()
     refused("a rule: 0 is not a verb: set it to a TG_VERB_*", { verb = "NONE" })
     refused('allow "r": no operation: write connect, sendmsg, egress, bind, recvmsg, getpeername '
-      .. 'or getsockname',
+      .. 'or getsockname; in C ops is a set of bits, such as TG_BIT(TG_OP_CONNECT)',
       { verb = "ALLOW", ops = 0 })
     refused('allow "r": 9 is not an operation', { verb = "ALLOW", ops = 512 })
   end)
@@ -306,7 +306,8 @@ describe("a policy", function()
     assert.equal(0, C.tg_policy_on_error(policy, CONNECT + SENDMSG, C.TG_VERB_DENY))
     for message, arguments in pairs {
       ["on_error: must be allow or deny"] = { CONNECT, C.TG_VERB_NONE },
-      ["on_error: no operation: ops is 0"] = { 0, C.TG_VERB_DENY },
+      ["on_error: no operation: ops is 0; write TG_BIT(TG_OP_CONNECT), not TG_OP_CONNECT"] =
+        { 0, C.TG_VERB_DENY },
       ["on_error: the kernel cannot deny recvmsg"] = { 8, C.TG_VERB_DENY },
     } do
       assert.equal(message, (select(2, outcome(C.tg_policy_on_error(policy, unpack(arguments))))))
