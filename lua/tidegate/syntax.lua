@@ -64,6 +64,11 @@ function M.hint(message, text, first, words)
     return "; " .. meant.names.iptables
   elseif message:find "<name>' expected" and line:find "%a%s*:%s*[\"%d]" then
     return [[; a field is written connect = "*:25"]]
+  elseif message:find "unexpected symbol" then
+    -- `move "x" 1` is a call, and then a value.
+    local word = line:match "^%s*([%a_][%w_]*)[ \t]+[\"']"
+    local said = word and not M.is_ours(word) and words(word, nil, line)
+    return said and "; " .. said or ""
   elseif not message:find "'=' expected" and not message:find "malformed number" then
     return ""
   end

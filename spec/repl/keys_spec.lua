@@ -86,6 +86,10 @@ describe("the prompt", function()
       ["undo()"] = "undo: nothing was changed at the prompt",
       ["save()"] = 'save: wants the name of a file, as in save "web.lua"; got nil',
       ["error { 1 }"] = nil,
+      ["attach /sys/fs/cgroup/app"] = 'write attach "/sys/fs/cgroup/app"',
+      ["sh /bin/ls -l"] = 'write sh "/bin/ls -l"',
+      ['move "x" 1'] = "unexpected symbol near '1'; write rules[\"NAME\"]:move(\"before\", NAME)",
+      [ [[error "a\27[1mb"]] ] = [[a\x1b[1mb]],
     } do
       local said = term:enter(input)
       assert.equal(message, said:gsub("#%d+", "#1"))

@@ -173,6 +173,16 @@ describe("a session at the prompt", function()
     assert.equal(0, term:leave())
   end)
 
+  leaving_none("tells an error that comes again and again once", function()
+    local term = prompt.start { path }
+    term:enter('local n = 0; every("10ms", function() n = n + 1; '
+      .. 'if n == 9 then print(n .. " ticks") end error("bo" .. "om") end)')
+    term:wait_for "9 ticks"
+    local _, told = term:screen():gsub("boom", "")
+    assert.equal(1, told)
+    assert.equal(0, term:leave())
+  end)
+
   leaving_none("calls a function that became due while the input ran", function()
     local term = prompt.start { path }
     term:enter('after("1ms", function() print(("once %d"):format(6 * 7)) end); '

@@ -41,6 +41,10 @@ function M.compile(text, source, line, environment)
   if text:byte(1) == 27 then
     return nil, "compiled Lua is not accepted; type its source"
   end
+  local path = meant.path(text)
+  if path then
+    return nil, ("%s:%d: %s"):format(source, line, path)
+  end
   local name, lead = "@" .. source, ("\n"):rep(line - 1)
   -- `= x` is what Lua's own prompt takes.
   local expression = text:gsub("^%s*return%f[^%w_]", "", 1):gsub("^%s*=%s*%f[^%s=]", "", 1)

@@ -1,6 +1,7 @@
 --- What is typed, line by line: an input ends with the line that completes it, is run, and what it
 --- did is told.
 
+local literal = require "tidegate.literal"
 local colour = require "tidegate.repl.colour"
 local commands = require "tidegate.repl.commands"
 local evaluate = require "tidegate.repl.evaluate"
@@ -126,7 +127,7 @@ end
 
 local function fail(self, message)
   self.failed = true
-  local text = colour.error(self:message(message))
+  local text = colour.error(literal.lines(self:message(message)))
   -- For Ctrl-C the terminal has already written ^C on this line.
   self.complain(message == interrupt.INTERRUPTED and "\n" .. text or text)
 end

@@ -51,6 +51,15 @@ local values = word_set "rules sets services gate"
 local commands = word_set "run exec system shell bash"
 local questions = word_set "explain try decide why simulate test"
 
+--- What to say to a path without quotes, which Lua reads as a division; nil: there is none.
+---@param text string
+---@return string|nil
+function M.path(text)
+  local word, path = text:match "^%s*(%a+)[ \t]+(/%S[^\n]-)%s*$"
+  return with_text[word] and ("write %s %s"):format(word, literal.quote(path))
+    or nil
+end
+
 --- What to say to a line that begins with a word and is no Lua.
 ---@param word string
 ---@param rest string|nil

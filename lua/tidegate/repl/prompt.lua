@@ -11,6 +11,7 @@ local history = require "tidegate.repl.history"
 local inputs = require "tidegate.repl.input"
 local interrupt = require "tidegate.host.interrupt"
 local lines = require "tidegate.repl.line"
+local literal = require "tidegate.literal"
 local pager = require "tidegate.repl.pager"
 local plural = require "tidegate.host.plural"
 local signals = require "tidegate.host.signals"
@@ -197,7 +198,7 @@ end
 
 local function greet(session)
   local lead = session.path
-    and ("%s: %s, "):format(session.path, plural(#session.policy.rules, "rule"))
+    and ("%s: %s, "):format(literal.line(session.path), plural(#session.policy.rules, "rule"))
     or "No rules yet; they will be "
   if session.refused then
     say(lead, "only simulated: ", session.refused)
@@ -222,7 +223,7 @@ local function show_unsaved(session)
   end
   local difference = session:diff()
   if difference and #difference > 0 then
-    say(session.path and "not saved to " .. session.path or "not saved", ":")
+    say(session.path and "not saved to " .. literal.line(session.path) or "not saved", ":")
     say(colour.value(difference, tostring(difference)))
   end
 end

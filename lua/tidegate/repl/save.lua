@@ -7,6 +7,7 @@
 local diff = require "tidegate.diff"
 local edit = require "tidegate.repl.edit"
 local gates = require "tidegate.gate"
+local literal = require "tidegate.literal"
 local plural = require "tidegate.host.plural"
 local replace_file = require "tidegate.repl.replace_file"
 local session_module = require "tidegate.repl.session"
@@ -193,7 +194,8 @@ local function text_for(session, path)
   if not same then
     return nil, ("%s would be another policy: %s"):format(path, message or "it differs")
   elseif session.text then
-    return text, ("; the comments and handlers of %s are not in it"):format(session.path)
+    return text, ("; the comments and handlers of %s are not in it")
+      :format(literal.line(session.path))
   end
   return text, left_out(session)
 end

@@ -13,6 +13,7 @@ local literal = require "tidegate.literal"
 local live = require "tidegate.live_table"
 local own_cgroup = require "tidegate.repl.own_cgroup"
 local rebuild = require "tidegate.repl.rebuild"
+local repeated = require "tidegate.host.repeated"
 local rule_handle = require "tidegate.rule_handle"
 local tidegate = require "tidegate"
 local timers = require "tidegate.timers"
@@ -335,9 +336,11 @@ function Session:watch(show, complain)
   self.gate:on("*", show)
   self.complain = function(message)
     local interrupted = message == tostring(interrupt.INTERRUPTED)
-    complain(not interrupted and message:match "^(.-)\nstack traceback:" or message)
+    complain(literal.lines(not interrupted and message:match "^(.-)\nstack traceback:"
+      or message))
   end
-  self.gate:on("error", self.complain)
+  local problems = repeated.new(self.complain)
+  self.gate:on("error", function(message) problems:add(message) end)
   self.health = attachments.watch(self.gate)
   self.health.changed = function(attached) self:note(attached) end
   self.poll = uv.new_poll(assert(self.gate:event_fd()))
@@ -357,7 +360,7 @@ function Session:note(attached)
   else
     text = "%s: the rules are in force there again"
   end
-  self.notes[#self.notes + 1] = text:format(attached.path)
+  self.notes[#self.notes + 1] = text:format(literal.line(attached.path))
   self.ready = true
 end
 

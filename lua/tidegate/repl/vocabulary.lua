@@ -256,7 +256,7 @@ local function diff_word(session)
     local difference, message = session:diff()
     must(difference, message)
     return #difference > 0 and difference
-      or session.path and "no difference from " .. session.path or "no rules yet"
+      or session.path and "no difference from " .. literal.line(session.path) or "no rules yet"
   end
 end
 
@@ -269,7 +269,7 @@ local function save_word(session)
     end
     local remark, message = save.save(session, path)
     must(remark, message)
-    session.say(("saved to %s%s"):format(path, remark))
+    session.say(("saved to %s%s"):format(literal.line(path), remark))
   end
 end
 
