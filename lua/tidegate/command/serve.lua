@@ -151,9 +151,9 @@ local function watch_signals(log, stop)
   end
 end
 
-local function serve(session, args, places, attachments)
-  local stopped, over = false, false
-  watch_signals(session.report, function() stopped = true end)
+--- Watch and report, until `signal.came` or nothing is enforced any more, which is returned.
+local function serve(session, args, places, attachments, signal)
+  local over = false
   local ready, message = session:watch()
   if not ready then
     return nil, message
@@ -161,7 +161,7 @@ local function serve(session, args, places, attachments)
   watch_attachments(session, places, args.reattach, function() over = true end)
   report.remark("%s is enforced on %s until this command ends; Ctrl-C ends it", session.path,
     text_of(attachments))
-  while not stopped and not over do
+  while not signal.came and not over do
     uv.run "once"
   end
   return over
@@ -192,7 +192,9 @@ function M.run(args)
   elseif args.dry_run then
     return dry_run.on_cgroups(session.gate, args, places)
   end
-  local attachments = {}
+  -- Before the policy is in force: whoever sees it in force may end this command.
+  local signal, attachments = { came = false }, {}
+  watch_signals(session.report, function() signal.came = true end)
   for index, place in ipairs(places) do
     attachments[index], message = session:attach(place.target)
     if not attachments[index] then
@@ -202,7 +204,7 @@ function M.run(args)
     end
   end
   local over
-  over, message = serve(session, args, places, attachments)
+  over, message = serve(session, args, places, attachments, signal)
   session.gate:detach()
   session:finish()
   if message then
