@@ -1,12 +1,15 @@
 -- spec/run, which runs the specs.
 
 local command = require "spec.support.command"
+local env = require "spec.support.env"
 
 local function spec_run(...)
   return command.run({ "luajit", "spec/run", ... }, { env = { TIDEGATE_BUILD = command.build } })
 end
 
 describe("spec/run", function()
+  teardown(env.clean)
+
   it("runs several files and folders, each file once, and prints the sums last", function()
     local got = spec_run("spec/unit/suggest_spec.lua", "spec/unit/literal_spec.lua",
       "spec/unit/suggest_spec.lua")
@@ -19,6 +22,17 @@ describe("spec/run", function()
     end
     assert.equal(("%d passed, 0 failed, 0 skipped"):format(sum), got.out:match "([^\n]*)\n$")
     assert.equal(0, got.status)
+  end)
+
+  it("says which folder keeps specs from running the command as nobody", function()
+    local folder = env.folder() -- 0700
+    assert.equal(0, command.run({ "mkdir", "-m", "755", folder .. "/build" }).status)
+    local got = command.run({ "luajit", "spec/run", "spec/unit/suggest_spec.lua" },
+      { env = { TIDEGATE_BUILD = folder .. "/build" } })
+    local said = ("spec/run: %s is closed to other users, and some specs run the command as the "
+      .. "user nobody: they fail; allow it with chmod o+x, or work in another folder\n")
+      :format(folder)
+    assert.equal(said, got.err:sub(1, #said))
   end)
 
   it("runs nothing if a path has no spec", function()
